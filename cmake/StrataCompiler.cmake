@@ -1,0 +1,21 @@
+# Flags that hold for every target. Warnings are errors: a warning that may stay is one nobody reads.
+option(STRATA_BUILD_TESTS "Build the tests and benchmarks" ON)
+set(STRATA_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")
+
+add_compile_options(-Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
+add_compile_definitions(BOOST_ALL_NO_LIB)
+include_directories(${CMAKE_SOURCE_DIR})
+
+if(STRATA_SANITIZE)
+  add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${STRATA_SANITIZE})
+endif()
+
+# CAF headers cost seconds a unit; one link at a time keeps the memory of parallel jobs in bounds.
+set_property(GLOBAL PROPERTY JOB_POOLS link=1)
+set(CMAKE_JOB_POOL_LINK link)
+
+find_program(STRATA_CCACHE ccache)
+if(STRATA_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${STRATA_CCACHE})
+endif()

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace strata::pg {
+
+/// The words of Postgres that everything else is written in. Sizes hold for every build Strata supports.
+inline constexpr std::size_t page_size = 8192;
+inline constexpr std::size_t wal_page_size = 8192;
+inline constexpr std::uint32_t default_wal_segment_size = 16u << 20;
+/// Blocks of one relation segment file (1 GiB).
+inline constexpr std::uint32_t blocks_per_relation_segment = 131072;
+/// Pages of one SLRU segment file.
+inline constexpr std::uint32_t pages_per_slru_segment = 32;
+
+using oid = std::uint32_t;
+using transaction_id = std::uint32_t;
+using multixact_id = std::uint32_t;
+using block_number = std::uint32_t;
+/// Microseconds since 2000-01-01 00:00:00 UTC.
+using timestamp = std::int64_t;
+
+inline constexpr oid default_tablespace = 1663;
+inline constexpr oid global_tablespace = 1664;
+
+enum class fork : std::uint8_t { main = 0, fsm = 1, vm = 2, init = 3 };
+inline constexpr std::size_t fork_count = 4;
+
+/// One file of one relation: what Postgres's storage manager calls a relfilenode and a fork.
+struct relation_fork {
+  oid tablespace = 0;
+  oid database = 0;  ///< 0 for relations shared by all databases
+  oid relation = 0;
+  pg::fork fork = fork::main;
+  auto operator<=>(const relation_fork&) const = default;
+};
+
+/// "1663/5/16384", with "_vm" and so on behind it for other forks than main.
+std::string to_string(const relation_fork& of);
+
+/// The page-status caches of Postgres that are addressed by transaction or multixact number.
+enum class slru_kind : std::uint8_t { clog = 0, multixact_members = 1, multixact_offsets = 2 };
+
+/// A supported major version of Postgres.
+enum class major_version : std::uint8_t { v14 = 14, v15 = 15, v16 = 16, v17 = 17, v18 = 18 };
+
+}  // namespace strata::pg
+
+template <>
+struct std::hash<strata::pg::relation_fork> {
+  std::size_t operator()(const strata::pg::relation_fork& of) const noexcept {
+    std::uint64_t mixed = std::uint64_t{of.relation} << 8 | static_cast<std::uint8_t>(of.fork);
+    mixed ^= (std::uint64_t{of.database} << 32 | of.tablespace) * 0x9E3779B97F4A7C15u;
+    mixed *= 0xd6e8feb86659fd93u;
+    return mixed ^ mixed >> 32;
+  }
+};
