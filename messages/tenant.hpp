@@ -1,0 +1,124 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/options.hpp"
+#include "messages/timeline.hpp"
+
+namespace strata::messages {
+
+struct tenant_info {
+  core::tenant_id id;
+  std::string name;
+  std::string state;  ///< "attaching", "activating", "active", "stopping", "broken: <why>"
+  std::uint32_t generation = 0;
+  std::uint64_t timeline_count = 0;
+  std::uint64_t layer_bytes = 0;
+};
+
+/// A new tenant whose branch `main` follows a running Postgres. Answered once the source was reached and found fit
+/// (version, permissions, wal_level, slot made) and the tenant is durable; the base backup then runs, see
+/// timeline_info::source. errc::conflict when the name is taken; the errors of the connection say what is wrong and
+/// what to do.
+struct add_source {
+  std::string name;
+  std::string conninfo;
+  std::string slot;  ///< empty: strata_<name>
+};
+struct source_added {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+
+struct list_tenants {};
+struct tenant_list {
+  std::vector<tenant_info> tenants;
+};
+struct get_tenant {
+  core::tenant_id tenant;
+};
+/// Drops the source's slot as far as the source can be reached, then everything of the tenant.
+struct delete_tenant {
+  core::tenant_id tenant;
+};
+struct get_tenant_options {
+  core::tenant_id tenant;
+};
+/// Overrides kept as JSON text in the tenant's record; durable on reply.
+struct set_tenant_options {
+  core::tenant_id tenant;
+  config::tenant_options options;
+};
+struct tenant_options_reply {
+  config::tenant_options options;
+};
+
+/// A new timeline that reads like `ancestor` at `at` (absent: its last_record_lsn). Waits for `at` to arrive, bounded.
+/// errc::out_of_range with the window, errc::conflict for a name or an id that is taken by a different branch; the same
+/// request twice answers the same. Durable on reply.
+struct create_branch {
+  core::tenant_id tenant;
+  core::timeline_id ancestor;
+  std::optional<core::lsn> at;
+  std::string name;
+  std::optional<core::timeline_id> id;
+};
+struct list_timelines {
+  core::tenant_id tenant;
+};
+struct timeline_list {
+  std::vector<timeline_info> timelines;
+};
+struct get_timeline {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+/// errc::conflict when branches hang on it, naming them. Durable on reply; files go later.
+struct delete_timeline {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+
+/// What a reader needs of a timeline. The store stays readable while held, also during shutdown.
+struct open_timeline {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+struct timeline_opened {
+  std::shared_ptr<storage::timeline_store> store;
+  timeline_actor actor;
+};
+
+/// One tenant: states attaching, activating, active, stopping, broken; starts and stops its timelines.
+using tenant_actor =
+    actor_interface<answers<get_tenant, tenant_info>, answers<get_tenant_options, tenant_options_reply>,
+                    answers<set_tenant_options, done>, answers<create_branch, timeline_info>,
+                    answers<list_timelines, timeline_list>, answers<get_timeline, timeline_info>,
+                    answers<delete_timeline, done>, answers<open_timeline, timeline_opened>>;
+
+/// Which tenants are here. Requests for one tenant pass through to it.
+using tenant_manager_actor = tenant_actor::extend<answers<add_source, source_added>, answers<list_tenants, tenant_list>,
+                                                  answers<delete_tenant, done>>;
+
+}  // namespace strata::messages
+
+STRATA_LOCAL_MESSAGE(strata::messages::tenant_info)
+STRATA_LOCAL_MESSAGE(strata::messages::add_source)
+STRATA_LOCAL_MESSAGE(strata::messages::source_added)
+STRATA_LOCAL_MESSAGE(strata::messages::list_tenants)
+STRATA_LOCAL_MESSAGE(strata::messages::tenant_list)
+STRATA_LOCAL_MESSAGE(strata::messages::get_tenant)
+STRATA_LOCAL_MESSAGE(strata::messages::delete_tenant)
+STRATA_LOCAL_MESSAGE(strata::messages::get_tenant_options)
+STRATA_LOCAL_MESSAGE(strata::messages::set_tenant_options)
+STRATA_LOCAL_MESSAGE(strata::messages::tenant_options_reply)
+STRATA_LOCAL_MESSAGE(strata::messages::create_branch)
+STRATA_LOCAL_MESSAGE(strata::messages::list_timelines)
+STRATA_LOCAL_MESSAGE(strata::messages::timeline_list)
+STRATA_LOCAL_MESSAGE(strata::messages::get_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::delete_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::open_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::timeline_opened)

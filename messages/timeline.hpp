@@ -1,0 +1,148 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "messages/interface.hpp"
+
+namespace strata::storage {
+class timeline_store;
+class write_batch;
+}  // namespace strata::storage
+
+namespace strata::messages {
+
+/// Where the connection to the source stands.
+struct source_status {
+  enum class phase { connecting, backing_up, catching_up, streaming, waiting_to_retry, failed } now = phase::connecting;
+  std::string conninfo;  ///< without its password
+  std::string slot;
+  core::lsn received;              ///< end of the last WAL byte that came in
+  core::lsn source_head;           ///< the source's own position, as it last said
+  std::uint64_t backup_bytes = 0;  ///< of the base backup, so far
+  std::uint64_t backup_bytes_expected = 0;
+  std::string last_error;  ///< empty when all is well
+  std::uint64_t reconnects = 0;
+};
+
+/// What a timeline says of itself. Sizes are bytes.
+struct timeline_info {
+  core::tenant_id tenant;
+  core::timeline_id id;
+  std::string name;
+  std::string state;  ///< "importing", "active", "broken: <why>", "stopping"
+  std::optional<core::timeline_id> ancestor;
+  core::lsn ancestor_lsn;
+  core::lsn last_record_lsn;
+  core::lsn previous_record_lsn;
+  core::lsn disk_consistent_lsn;
+  core::lsn readable_from;  ///< the first LSN that can be read or branched at: backup end, branch point or gc cutoff
+  core::lsn gc_cutoff;
+  int pg_major = 0;
+  std::uint64_t layer_bytes = 0;
+  std::uint64_t layer_count = 0;
+  std::uint64_t l0_layer_count = 0;
+  std::uint64_t memory_bytes = 0;
+  core::wall_time created{};
+  std::optional<core::wall_time> last_commit;
+  std::optional<source_status> source;
+};
+
+/// Answered when last_record_lsn has reached `at`; errc::timeout (with how far it is, and the receiver's state) after
+/// the deadline, errc::out_of_range at once when nothing can bring it there (a branch without a writer).
+struct wait_lsn {
+  core::lsn at;
+  std::chrono::milliseconds timeout;
+};
+struct lsn_reached {
+  core::lsn last_record_lsn;
+};
+
+/// From the one wal_receiver. The answer is credit for the next batch: the batch is visible to readers, not yet
+/// durable.
+struct ingest_batch {
+  std::shared_ptr<storage::write_batch> batch;
+};
+struct batch_ingested {
+  core::lsn last_record_lsn;
+  core::lsn disk_consistent_lsn;  ///< the source may forget WAL below it
+};
+
+/// Freeze and flush; answered once everything up to the last_record_lsn of the time of asking is in durable layer
+/// files.
+struct checkpoint_timeline {};
+struct timeline_checkpointed {
+  core::lsn disk_consistent_lsn;
+};
+
+struct compact_timeline {
+  bool force = true;
+};
+struct timeline_compacted {
+  std::uint64_t layers_in = 0, layers_out = 0, images_out = 0, bytes_in = 0, bytes_out = 0;
+};
+
+/// With horizon set: that many WAL bytes instead of the tenant's options, and no time limit.
+struct collect_garbage {
+  std::optional<std::uint64_t> horizon_bytes;
+};
+struct garbage_collected {
+  std::uint64_t removed = 0, removed_bytes = 0;
+  core::lsn cutoff;
+};
+
+/// Keeps `at` readable until the time in the answer. errc::out_of_range when it is not readable now.
+struct lease_lsn {
+  core::lsn at;
+};
+struct lsn_leased {
+  core::wall_time valid_until;
+};
+
+struct get_timeline_info {};
+
+/// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
+/// window, when `at` cannot be read any more or not yet. Not durable: the child's record is.
+struct add_branch_point {
+  core::timeline_id child;
+  core::lsn at;
+};
+struct remove_branch_point {
+  core::timeline_id child;
+};
+
+/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, for a root, its wal_receiver. Reads
+/// do not pass through it: they use the timeline_store, which is safe from any thread.
+using timeline_actor =
+    actor_interface<answers<wait_lsn, lsn_reached>, answers<ingest_batch, batch_ingested>,
+                    answers<checkpoint_timeline, timeline_checkpointed>, answers<compact_timeline, timeline_compacted>,
+                    answers<collect_garbage, garbage_collected>, answers<lease_lsn, lsn_leased>,
+                    answers<get_timeline_info, timeline_info>, answers<add_branch_point, done>,
+                    accepts<remove_branch_point>, accepts<source_status>>;
+
+}  // namespace strata::messages
+
+STRATA_LOCAL_MESSAGE(strata::messages::source_status)
+STRATA_LOCAL_MESSAGE(strata::messages::timeline_info)
+STRATA_LOCAL_MESSAGE(strata::messages::wait_lsn)
+STRATA_LOCAL_MESSAGE(strata::messages::lsn_reached)
+STRATA_LOCAL_MESSAGE(strata::messages::ingest_batch)
+STRATA_LOCAL_MESSAGE(strata::messages::batch_ingested)
+STRATA_LOCAL_MESSAGE(strata::messages::checkpoint_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::timeline_checkpointed)
+STRATA_LOCAL_MESSAGE(strata::messages::compact_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::timeline_compacted)
+STRATA_LOCAL_MESSAGE(strata::messages::collect_garbage)
+STRATA_LOCAL_MESSAGE(strata::messages::garbage_collected)
+STRATA_LOCAL_MESSAGE(strata::messages::lease_lsn)
+STRATA_LOCAL_MESSAGE(strata::messages::lsn_leased)
+STRATA_LOCAL_MESSAGE(strata::messages::get_timeline_info)
+STRATA_LOCAL_MESSAGE(strata::messages::add_branch_point)
+STRATA_LOCAL_MESSAGE(strata::messages::remove_branch_point)

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "core/page_key.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+#include "storage/write_batch.hpp"
+
+namespace strata::storage {
+
+struct tenant_record {
+  core::tenant_id id;
+  std::string name;
+  std::uint32_t generation = 1;
+  std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
+};
+
+/// The Postgres a root timeline follows.
+struct source_record {
+  std::string conninfo;
+  std::string slot;
+};
+
+enum class timeline_state : std::uint8_t { importing = 1, active = 2, deleting = 3 };
+
+struct timeline_record {
+  core::tenant_id tenant;
+  core::timeline_id id;
+  std::string name;  ///< the branch's name, unique within the tenant
+  timeline_state state = timeline_state::active;
+  std::optional<core::timeline_id> ancestor;
+  core::lsn ancestor_lsn;  ///< reads of keys this timeline has not changed go to the ancestor at this LSN
+  pg::major_version major = pg::major_version::v15;
+  std::uint64_t system_id = 0;
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;
+  bool data_checksums = false;
+  bool wal_log_hints = false;
+  core::lsn disk_consistent_lsn;  ///< everything up to and including it is in layer files
+  core::lsn previous_record_lsn;  ///< start of the record that ends at disk_consistent_lsn; 0 = unknown
+  core::lsn readable_from;        ///< the end of the base backup, or the branch point: nothing below can be read
+  core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
+  core::wall_time created{};
+  std::optional<source_record> source;
+};
+
+enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
+
+/// An immutable layer file. Its name says the same (docs/formats/layers.md).
+struct layer_record {
+  std::uint64_t number = 0;  ///< unique in the timeline, never reused
+  layer_kind kind = layer_kind::delta;
+  std::uint8_t level = 0;  ///< 0: as flushed, whole key space; 1: compacted
+  core::key_range keys;
+  core::lsn begin;  ///< delta: versions in [begin, end); image: end = begin + 1
+  core::lsn end;
+  std::uint64_t size_bytes = 0;
+  bool operator==(const layer_record&) const = default;
+};
+std::string layer_file_name(const layer_record& layer);
+
+/// What one step changes, all or nothing. Files of added layers are durable before the edit is committed; files of
+/// removed ones are deleted after.
+struct timeline_edit {
+  std::vector<layer_record> add;
+  std::vector<std::uint64_t> remove;
+  std::optional<core::lsn> disk_consistent_lsn;
+  std::optional<core::lsn> previous_record_lsn;
+  std::optional<core::lsn> gc_cutoff;
+  std::optional<timeline_state> state;
+  std::optional<core::lsn> readable_from;
+  std::optional<bool> wal_log_hints;
+  std::vector<commit_time> commit_times;
+  std::optional<core::lsn> forget_commit_times_below;
+};
+
+/// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is synced to disk
+/// before it returns. All calls block: background and io pools only, except at start-up. Thread safe.
+class metadata_store {
+ public:
+  /// Takes the directory's lock: errc::conflict names the process that has it. Creates the store when there is none.
+  static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory);
+  virtual ~metadata_store() = default;
+
+  virtual core::result<void> put_tenant(const tenant_record& tenant) = 0;
+  virtual core::result<void> delete_tenant(const core::tenant_id& id) = 0;
+  virtual core::result<std::vector<tenant_record>> tenants() = 0;
+
+  virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;
+  /// Its layers and commit times, too.
+  virtual core::result<void> delete_timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
+  virtual core::result<std::vector<timeline_record>> timelines(const core::tenant_id& tenant) = 0;
+
+  virtual core::result<std::vector<layer_record>> layers(const core::tenant_id& tenant,
+                                                         const core::timeline_id& id) = 0;
+  virtual core::result<void> apply(const core::tenant_id& tenant, const core::timeline_id& id,
+                                   const timeline_edit& edit) = 0;
+
+  /// Commit times in [begin, end) in LSN order until the visitor returns false.
+  virtual core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id,
+                                                core::lsn begin, core::lsn end,
+                                                const std::function<bool(const commit_time&)>& visitor) = 0;
+};
+
+}  // namespace strata::storage

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+
+namespace strata::storage {
+
+/// Changes of pages that WAL tells without a block reference: SLRU pages and visibility map bits. Each is made for
+/// exactly one page. The builders give the payload of a value_kind::strata_record; encoded to a caller's buffer without
+/// allocating. (docs/formats/values.md)
+struct multixact_member {
+  pg::transaction_id xid = 0;
+  std::uint32_t status = 0;
+};
+
+enum class transaction_status : std::uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
+
+/// A change under construction: which bytes, at most `change_size(...)` of them.
+void encode_clog_status(core::bytes& to, transaction_status status,
+                        std::span<const pg::transaction_id> xids_of_one_page);
+void encode_multixact_offset(core::bytes& to, pg::multixact_id multixact, std::uint32_t offset);
+void encode_multixact_members(core::bytes& to, std::uint32_t first_offset,
+                              std::span<const multixact_member> members_of_one_page);
+void encode_visibility_clear(core::bytes& to, pg::block_number heap_block, std::uint8_t bits);
+/// The heap was cut to `heap_blocks` blocks: bits behind it on its last map page become zero.
+void encode_visibility_truncate(core::bytes& to, pg::block_number heap_blocks);
+
+/// Applies a payload to its page. errc::corrupt when it is malformed or does not fit the page.
+core::result<void> apply_strata_record(core::bytes_view payload, core::bytes_span page);
+
+}  // namespace strata::storage

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/lsn.hpp"
+#include "core/page_key.hpp"
+#include "pg/types.hpp"
+#include "storage/value.hpp"
+
+namespace strata::storage {
+
+/// When a transaction ended: the samples behind "the LSN at that time".
+struct commit_time {
+  pg::timestamp time = 0;
+  core::lsn end;  ///< end LSN of the commit or abort record
+};
+
+/// What some whole WAL records change: versions of values in LSN order, made by ingest, handed to the timeline and
+/// taken over by its open layer without copying when large. Becomes visible as a whole, by one advance of
+/// last_record_lsn.
+class write_batch {
+ public:
+  struct entry {
+    core::page_key key;
+    core::lsn at;
+    std::uint8_t* value = nullptr;  ///< tag and payload, in one of the chunks
+    std::uint32_t size = 0;
+  };
+
+  explicit write_batch(std::size_t chunk_size_bytes = 256u << 10);
+  write_batch(write_batch&&) noexcept = default;
+  write_batch& operator=(write_batch&&) noexcept = default;
+
+  /// A new version of `key` at `at` whose value will be `size` bytes; the caller writes them (tag first) at the
+  /// returned address before the batch is handed over. Versions of one key come in LSN order; the last of several at
+  /// one LSN wins.
+  std::uint8_t* reserve(const core::page_key& key, core::lsn at, std::size_t size);
+  void put_image(const core::page_key& key, core::lsn at, core::bytes_view image);
+
+  /// All changes of the record [start, end) are in. Records without changes count, too.
+  void finish_record(core::lsn start, core::lsn end);
+  void add_commit_time(pg::timestamp time, core::lsn end) { commit_times_.push_back({time, end}); }
+
+  /// The newest version of `key` in this batch, or an empty view: reads through an uncommitted batch.
+  [[nodiscard]] core::bytes_view newest(const core::page_key& key) const;
+
+  [[nodiscard]] bool empty() const { return !last_record_end_.valid(); }
+  [[nodiscard]] std::size_t value_bytes() const { return value_bytes_; }
+  [[nodiscard]] core::lsn last_record_start() const { return last_record_start_; }
+  [[nodiscard]] core::lsn last_record_end() const { return last_record_end_; }
+  [[nodiscard]] std::span<const entry> entries() const { return entries_; }
+  [[nodiscard]] std::span<const commit_time> commit_times() const { return commit_times_; }
+
+  struct chunk {
+    std::unique_ptr<std::uint8_t[]> bytes;
+    std::size_t used = 0;
+    std::size_t size = 0;
+  };
+  /// For the layer that takes the batch over: afterwards only entries() of this object may be used, while the chunks
+  /// live.
+  std::vector<chunk> release_chunks() { return std::move(chunks_); }
+
+ private:
+  std::size_t chunk_size_bytes_;
+  std::vector<chunk> chunks_;
+  std::vector<entry> entries_;
+  std::vector<commit_time> commit_times_;
+  std::size_t value_bytes_ = 0;
+  core::lsn last_record_start_;
+  core::lsn last_record_end_;
+};
+
+}  // namespace strata::storage
