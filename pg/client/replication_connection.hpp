@@ -1,0 +1,149 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+
+namespace strata::pg::client {
+
+/// A connection string (key=value or URI form) with everything secret replaced by "***": for logs and messages.
+std::string redact_conninfo(std::string_view conninfo);
+
+/// What a connection reports, in the order it happens. Views are valid until the next call of receive().
+struct connected {
+  std::uint32_t server_version = 0;  ///< 150020 is 15.20
+  major_version major = major_version::v15;
+  bool in_recovery = false;  ///< the source is a standby
+};
+struct system_identified {
+  std::uint64_t system_id = 0;
+  std::uint32_t timeline = 0;
+  core::lsn flushed;  ///< how far the source's WAL is on its disk
+};
+struct setting_shown {
+  std::string name;
+  std::string value;
+};
+struct slot_created {
+  bool existed = false;  ///< there was one of that name already, and it is used
+};
+struct slot_dropped {
+  bool existed = false;
+};
+struct backup_started {
+  struct tablespace {
+    oid id = 0;
+    std::string path;
+    std::uint64_t size_estimate = 0;
+  };
+  core::lsn start;  ///< replay must begin here
+  std::uint32_t timeline = 0;
+  std::uint64_t size_estimate = 0;      ///< of the whole backup, in bytes; 0 if unknown
+  std::vector<tablespace> tablespaces;  ///< without the default one
+};
+/// A new tar archive begins: the data directory (tablespace 0) or one tablespace.
+struct archive_started {
+  oid tablespace = 0;
+};
+struct archive_data {
+  core::bytes_view bytes;
+};
+struct backup_finished {
+  core::lsn end;  ///< the data directory is consistent once WAL is replayed up to here
+  std::uint32_t timeline = 0;
+};
+struct streaming_started {};
+struct wal_data {
+  core::lsn start;
+  core::lsn server_end;  ///< end of WAL on the source when it was sent
+  timestamp sent = 0;
+  core::bytes_view bytes;
+};
+struct keepalive {
+  core::lsn server_end;
+  timestamp sent = 0;
+  bool reply_requested = false;
+};
+/// The source ended the stream: it shuts down, or the timeline ended and another begins.
+struct streaming_ended {
+  std::uint32_t next_timeline = 0;  ///< 0 unless the source moved on to another one
+  core::lsn next_timeline_start;
+};
+using replication_event = std::variant<connected, system_identified, setting_shown, slot_created, slot_dropped,
+                                       backup_started, archive_started, archive_data, backup_finished,
+                                       streaming_started, wal_data, keepalive, streaming_ended>;
+
+struct backup_options {
+  std::string label = "strata";
+  bool fast_checkpoint = true;
+};
+
+/// A physical replication connection to a stock server, without any blocking call. The owner waits until fd() is ready
+/// for what wants_read() and wants_write() say, calls step(), then receive() until it gives nothing more.
+///
+///   connecting --connected--> idle --command--> busy --its event--> idle
+///                                    start_backup: busy until backup_finished
+///                                    start_replication: busy until streaming_ended
+///
+/// Commands are refused with errc::busy unless idle(). Errors say what an operator can do about them and never contain
+/// a password. After an error usable() tells whether the connection can go on; if not, open a new one. Codes:
+/// unavailable (can't reach it, starting up, shutting down, connection lost), permission_denied (password, no
+/// REPLICATION right, pg_hba.conf), unsupported (version), invalid_argument (wal_level, connection string),
+/// not_found (slot), out_of_range (WAL already removed), busy (no free walsender or slot, slot in use).
+class replication_connection {
+ public:
+  /// Starts connecting. Name resolution of a host name may block for as long as the resolver takes.
+  static core::result<replication_connection> open(const std::string& conninfo,
+                                                   const std::string& application_name = "strata");
+  replication_connection(replication_connection&&) noexcept;
+  replication_connection& operator=(replication_connection&&) noexcept;
+  ~replication_connection();
+
+  /// May change while connecting: ask again after each step(). -1 when there is none.
+  [[nodiscard]] int fd() const;
+  [[nodiscard]] bool wants_read() const;
+  [[nodiscard]] bool wants_write() const;
+
+  /// Does what can be done now without blocking: goes on connecting, sends what is queued, takes in what has arrived.
+  core::result<void> step();
+  /// The next thing that happened, if it can be told from what has arrived.
+  core::result<std::optional<replication_event>> receive();
+
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] bool streaming() const;
+  [[nodiscard]] bool usable() const;
+  /// Valid after `connected`.
+  [[nodiscard]] major_version major() const;
+
+  core::result<void> identify_system();
+  core::result<void> show(const std::string& setting);
+  /// Refuses names that Postgres would (a-z, 0-9, _). `reserve_wal` keeps WAL from now on, not from the first use.
+  core::result<void> create_physical_slot(const std::string& name, bool reserve_wal = true);
+  core::result<void> drop_slot(const std::string& name);
+  core::result<void> start_backup(const backup_options& options = {});
+  /// `slot` may be empty. `from` must be the after_header spelling or any byte position at or after the WAL's begin.
+  core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1);
+  /// Tells the source how far WAL has got here. errc::busy if the socket can't take it now: step() and try again.
+  core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
+  /// Ends the stream in order; streaming_ended follows.
+  core::result<void> stop_replication();
+
+ private:
+  struct implementation;
+  explicit replication_connection(std::unique_ptr<implementation> of);
+  std::unique_ptr<implementation> implementation_;
+};
+
+/// Refuses a source whose WAL does not hold what a copy needs; the error says how to change it.
+core::result<void> require_wal_level(std::string_view value);
+
+}  // namespace strata::pg::client

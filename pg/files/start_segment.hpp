@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/files/checkpoint.hpp"
+#include "pg/types.hpp"
+
+namespace strata::pg::files {
+
+/// "000000010000000000000003": the file of pg_wal that holds `position`.
+std::string wal_segment_name(std::uint32_t timeline, core::lsn position,
+                             std::uint32_t segment_size = default_wal_segment_size);
+
+/// Where the record after the one that ended at `position` begins: behind the page header if `position` is on a page
+/// boundary, else at `position`. errc::invalid_argument when no record can end or begin there: zero, not 8-aligned, or
+/// inside a page header (Postgres would start and then panic).
+core::result<core::lsn> record_start_at(core::lsn position, std::uint32_t segment_size = default_wal_segment_size);
+
+/// The position that record_start_at() accepts and that means the same place: rounded up to 8; anything in or just
+/// behind a page header becomes the page boundary.
+core::lsn normalise_position(core::lsn position, std::uint32_t segment_size = default_wal_segment_size);
+
+/// A file that is zero except for a few pieces, in order and not overlapping.
+struct sparse_file {
+  struct piece {
+    std::uint64_t offset = 0;
+    core::bytes bytes;
+  };
+  std::string name;
+  std::uint64_t size = 0;
+  std::vector<piece> pieces;
+
+  /// The bytes [from, from + count), for streaming it in parts. from + count must not pass size.
+  [[nodiscard]] core::bytes read(std::uint64_t from, std::uint64_t count) const;
+};
+
+struct start_point {
+  core::lsn position;  ///< end of the last complete record of the stream
+  /// Start of that record. If unknown (0), a value that a server accepts is used; but then nothing can read the WAL
+  /// across the seam.
+  core::lsn previous;
+  checkpoint counters;  ///< at `position`; redo is set by start_segments()
+  std::uint64_t system_id = 0;
+  std::uint32_t segment_size = default_wal_segment_size;
+  major_version major = major_version::v15;
+};
+
+struct start_wal {
+  core::lsn record_start;             ///< what pg_control must name as its checkpoint
+  core::lsn record_end;               ///< where the server will write its first own record
+  checkpoint copy;                    ///< the counters as the record has them: also for pg_control
+  std::vector<sparse_file> segments;  ///< one file, or two when the record crosses a segment; names without directory
+};
+
+/// The WAL a stock server needs to start at start_point::position as if it had shut down there: one shutdown checkpoint
+/// record, the page headers around it, zeros (facts/stock-compute.md §A.1). The bytes before position in the last page
+/// are zero, not what the stream had. Refuses positions as record_start_at() does, and previous >= position.
+core::result<start_wal> start_segments(const start_point& at);
+
+}  // namespace strata::pg::files
