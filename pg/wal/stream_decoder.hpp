@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -52,7 +53,49 @@ class stream_decoder {
   [[nodiscard]] core::lsn record_end() const;
 
  private:
-  // The author of stream_decoder.cpp defines the members.
+  using outcome = core::result<std::optional<framed_record>>;
+  enum class state : std::uint8_t { between_records, in_record, skipping_continuation, skipping_segment };
+
+  [[nodiscard]] bool header_is_due() const;
+  core::result<bool> read_page_header();
+  core::result<void> check_page_header(const std::uint8_t* header) const;
+  core::result<void> enter_page(std::uint16_t flags, std::uint32_t remaining);
+  outcome begin_record();
+  outcome assemble_record();
+  outcome finish_record(core::bytes_view bytes);
+  core::result<void> check_length(std::uint32_t length) const;
+  core::result<void> check_previous(core::lsn previous) const;
+  core::result<void> check_overwrite(core::bytes_view bytes);
+  void skip_continuation();
+  void skip_segment();
+  core::bytes_view consume(std::size_t count_max);
+  [[nodiscard]] std::size_t page_left() const;
+
+  std::uint64_t system_id_;
+  std::uint32_t segment_size_;
+  std::uint16_t magic_;
+  state state_ = state::between_records;
+  const char* refusal_ = nullptr;  ///< why the options make no sense
+
+  core::bytes_view input_;  ///< what is left of the bytes fed; begins at position_
+  core::lsn position_;
+  core::lsn record_end_;
+
+  std::array<std::uint8_t, 40> header_{};  ///< a page header that arrives in parts
+  std::size_t header_filled_ = 0;
+  std::uint32_t timeline_ = 0;
+  bool on_first_page_;  ///< no page header was read yet, and the stream begins with one
+  bool joins_midway_;   ///< the first page may begin inside a record
+
+  core::bytes assembly_;  ///< the record that does not lie in one piece, as far as it has arrived
+  core::lsn record_start_;
+  std::uint32_t record_length_ = 0;  ///< 0: not known yet
+  std::uint32_t skip_left_ = 0;      ///< of the continuation that is skipped
+
+  bool knows_previous_ = false;
+  core::lsn previous_;  ///< the last complete record
+  bool expects_overwrite_ = false;
+  core::lsn dropped_;  ///< the record whose continuation was overwritten; 0 if its start was not seen
 };
 
 }  // namespace strata::pg::wal

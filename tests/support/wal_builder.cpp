@@ -180,9 +180,9 @@ void wal_builder::fill_page_until(std::uint32_t left) {
   constexpr std::uint32_t short_data_max = 248;
   core::check(left % 8 == 0 && left < pg::wal_page_size, "a record begins on a multiple of 8");
   if (page_left() == pg::wal_page_size) put_header(0, 0);
-  while (page_left() != left) {
-    const auto gap = page_left() - left;
-    core::check(page_left() > left && gap >= smallest, "no record is small enough for the gap");
+  for (auto room = page_left(); room != left; room = page_left() % pg::wal_page_size) {
+    const auto gap = room - left;
+    core::check(room > left && gap >= smallest, "no record is small enough for the gap");
     auto size = std::min(gap, short_data_max);
     if (gap != size && gap - size < smallest) size -= smallest;
     append({.info = operation_noop, .main_data = core::bytes(size - 26, 0xAA)});

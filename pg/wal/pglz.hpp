@@ -1,0 +1,11 @@
+#pragma once
+
+#include "core/bytes.hpp"
+
+namespace strata::pg::wal {
+
+/// Unpacks Postgres's own compression, without any header (facts/wal-redo.md §1.3). False unless `packed` is used up
+/// exactly when `into` is full. Never reads or writes outside the two, whatever `packed` contains.
+bool decompress_pglz(core::bytes_view packed, core::bytes_span into);
+
+}  // namespace strata::pg::wal
