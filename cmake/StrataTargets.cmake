@@ -13,17 +13,70 @@ function(strata_library name)
   endif()
 endfunction()
 
-# strata_tests(NAME LABEL label [SUITES] DEPENDS lib...)
+# Build all programs of one label.
+foreach(label unit actor simulation integration)
+  add_custom_target(${label})
+endforeach()
+
+# strata_tests(NAME LABEL label [SUITES] [RUNS_STRATA] [TIMEOUT seconds] DEPENDS lib...)
 # One Boost.Test program of all sources in the folder. The label is unit, actor, simulation or integration. Every test case
-# is a ctest of its own; with SUITES every suite is one, for cases that share an expensive fixture.
+# is a ctest of its own; with SUITES every top-level suite is one, for cases that share an expensive fixture. With
+# RUNS_STRATA the program finds the strata binary under the macro STRATA_BINARY, built before it.
 function(strata_tests name)
-  cmake_parse_arguments(ARG "SUITES" "LABEL" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SUITES;RUNS_STRATA" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources)
     return()
   endif()
   add_executable(${name} ${sources} ${CMAKE_SOURCE_DIR}/tests/support/main.cpp)
+  add_dependencies(${ARG_LABEL} ${name})
   target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} strata_boost_test)
-  add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL})
+  if(ARG_RUNS_STRATA AND TARGET strata)
+    target_compile_definitions(${name} PRIVATE STRATA_BINARY="$<TARGET_FILE:strata>")
+    add_dependencies(${name} strata)
+  endif()
+
+  set(seconds_unit 60)
+  set(seconds_actor 120)
+  set(seconds_simulation 600)
+  set(seconds_integration 900)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT ${seconds_${ARG_LABEL}})
+  endif()
+  # An integration test keeps a Postgres and a strata busy: two of them on two cores would only starve each other.
+  set(processors 1)
+  if(ARG_LABEL STREQUAL "integration")
+    set(processors 2)
+  endif()
+
+  # ctest learns the cases from the program itself, asked again after every link.
+  set(listing ${CMAKE_CURRENT_BINARY_DIR}/${name}_cases.cmake)
+  add_custom_command(TARGET ${name} POST_BUILD BYPRODUCTS ${listing} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -D program=$<TARGET_FILE:${name}> -D prefix=${name} -D listing=${listing} -D suites=${ARG_SUITES}
+            -D label=${ARG_LABEL} -D timeout=${ARG_TIMEOUT} -D processors=${processors}
+            -P ${CMAKE_SOURCE_DIR}/cmake/ListTestCases.cmake)
+  # A program that was not built is one failed test, not a silent gap.
+  set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_include.cmake)
+  file(WRITE ${include_file}
+    "if(EXISTS \"${listing}\")\n  include(\"${listing}\")\nelse()\n  add_test(${name}_not_built ${name}_not_built)\nendif()\n")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${include_file})
+endfunction()
+
+# strata_header_checks(FOLDER...)
+# The target header_checks compiles every header of the folders alone, so that no header leans on what its users include.
+function(strata_header_checks)
+  set(units)
+  foreach(folder IN LISTS ARGN)
+    file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/${folder}/*.hpp)
+    foreach(header IN LISTS headers)
+      set(unit ${CMAKE_BINARY_DIR}/header_checks/${header}.cpp)
+      file(CONFIGURE OUTPUT ${unit} CONTENT "#include \"${header}\"\n")
+      list(APPEND units ${unit})
+    endforeach()
+  endforeach()
+  if(units)
+    add_library(header_checks OBJECT EXCLUDE_FROM_ALL ${units})
+    target_compile_options(header_checks PRIVATE -O0 -g0)
+    target_link_libraries(header_checks PRIVATE strata_caf strata_boost_test)
+  endif()
 endfunction()
