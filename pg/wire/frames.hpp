@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+
+namespace strata::pg::wire {
+
+/// The server's side of the Postgres frontend/backend protocol 3.0 (Postgres manual, "Message Formats"), as far as
+/// the page service speaks it: start-up, simple queries, COPY in both directions. Pure functions over bytes.
+
+enum class frame_kind : std::uint8_t {
+  ssl_request,     ///< answer with one byte 'N'
+  gss_request,     ///< likewise
+  cancel_request,  ///< close the connection
+  startup,
+  query,      ///< body: the text without its closing NUL
+  copy_data,  ///< body: the payload
+  copy_done,
+  copy_fail,
+  password,
+  sync,
+  flush,
+  terminate,
+  unsupported,  ///< a known frontend message that is not spoken here; body as it came
+};
+
+struct frame {
+  frame_kind kind{};
+  core::bytes_view body;
+  std::size_t size = 0;  ///< bytes of input it took, header included
+};
+
+/// Longest frames taken from a client; anything longer is refused before it is buffered.
+inline constexpr std::size_t startup_size_max = 10'000;
+inline constexpr std::size_t frame_size_max = 64u << 10;
+
+/// The first frame of `input`, nullopt when it is not complete yet. errc::corrupt for what is not this protocol: the
+/// connection cannot go on. `started`: the start-up packet, which has no tag byte, has been seen.
+core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started);
+
+/// Backend messages, appended to `to`.
+void append_authentication_ok(core::bytes& to);
+void append_parameter_status(core::bytes& to, std::string_view name, std::string_view value);
+void append_ready_for_query(core::bytes& to);
+void append_error(core::bytes& to, std::string_view sqlstate, std::string_view message, bool fatal = false);
+void append_row_description(core::bytes& to, std::string_view text_column);
+void append_data_row(core::bytes& to, std::optional<std::string_view> value);
+void append_command_complete(core::bytes& to, std::string_view tag);
+void append_copy_both_response(core::bytes& to);
+void append_copy_out_response(core::bytes& to);
+void append_copy_done(core::bytes& to);
+/// The header of a CopyData message whose payload, `payload_size` bytes, the caller appends.
+void append_copy_data_header(core::bytes& to, std::size_t payload_size);
+
+/// SQLSTATE for an error of ours.
+std::string_view sqlstate_of(core::errc code);
+
+}  // namespace strata::pg::wire
