@@ -1,0 +1,86 @@
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+
+#include "core/bytes.hpp"
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "core/page_key.hpp"
+#include "core/result.hpp"
+
+using namespace strata::core;
+
+BOOST_AUTO_TEST_SUITE(core_words)
+
+BOOST_AUTO_TEST_CASE(an_lsn_is_written_and_read_as_postgres_does) {
+  BOOST_TEST(to_string(lsn(0x1'03B21F08)) == "1/3B21F08");
+  BOOST_TEST(parse_lsn("1/3B21F08")->value == 0x1'03B21F08u);
+  BOOST_TEST(parse_lsn("FFFFFFFF/FFFFFFFF")->value == ~0ull);
+  for (const char* wrong : {"", "/", "1/", "/1", "1", "1/G", "123456789/0", "1/2/3", " 1/2", "-1/2", "1/0x2"})
+    BOOST_TEST(!parse_lsn(wrong), wrong);
+}
+
+BOOST_AUTO_TEST_CASE(a_position_is_rounded_up_to_where_a_record_may_start) {
+  BOOST_TEST(lsn(16).align_up().value == 16u);
+  BOOST_TEST(lsn(17).align_up().value == 24u);
+}
+
+BOOST_AUTO_TEST_CASE(an_id_survives_its_text_form) {
+  const auto id = make_id<tenant_id>();
+  BOOST_TEST((*parse_id<tenant_id>(to_string(id)) == id));
+  BOOST_TEST(!parse_id<tenant_id>("12"));
+  BOOST_TEST(!parse_id<tenant_id>(std::string(32, 'g')));
+  BOOST_TEST((make_id<tenant_id>() != id));
+}
+
+BOOST_AUTO_TEST_CASE(keys_are_ordered_as_their_bytes) {
+  const page_key keys[] = {{0, 1663, 5, 1, 0, 7}, {0, 1663, 5, 1, 1, 0}, {0, 1663, 5, 2, 0, 0}, {1, 0, 0, 0, 0, 0}};
+  for (std::size_t i = 0; i + 1 < std::size(keys); ++i) {
+    std::array<std::uint8_t, page_key::encoded_size> a{};
+    std::array<std::uint8_t, page_key::encoded_size> b{};
+    keys[i].encode(a.data());
+    keys[i + 1].encode(b.data());
+    BOOST_TEST((keys[i] < keys[i + 1]));
+    BOOST_TEST((a < b));
+    BOOST_TEST((page_key::decode(a.data()) == keys[i]));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_next_key_carries_into_higher_fields) {
+  const page_key last_block{0, 1663, 5, 1, 3, ~0u};
+  BOOST_TEST((last_block.next() == page_key{0, 1663, 5, 1, 4, 0}));
+  BOOST_TEST((page_key::max().next() == page_key::max()));
+}
+
+BOOST_AUTO_TEST_CASE(a_byte_reader_fails_for_good_at_the_first_missing_byte) {
+  const bytes raw{1, 2, 3};
+  byte_reader in(raw);
+  BOOST_TEST(in.le<std::uint16_t>() == 0x0201);
+  BOOST_TEST(in.be<std::uint32_t>() == 0u);
+  BOOST_TEST(!in.ok());
+  BOOST_TEST(in.le<std::uint8_t>() == 0);
+  BOOST_TEST(!in.finished());
+}
+
+BOOST_AUTO_TEST_CASE(an_error_tells_the_story_and_what_to_do) {
+  const auto inner = []() -> result<int> { return from_errno("open segment 41", ENOENT); };
+  const auto outer = [&]() -> result<int> {
+    STRATA_ASSIGN(const int fd, inner());
+    return fd + 1;
+  };
+  const auto failed = outer();
+  BOOST_REQUIRE(!failed);
+  const auto told = failed.error().within("append wal");
+  BOOST_TEST(told.detail == "append wal: open segment 41: No such file or directory");
+  BOOST_TEST((advice_for(told.code) == advice::look_elsewhere));
+  BOOST_TEST((from_errno("write", ENOSPC).code == errc::disk_full));
+}
+
+BOOST_AUTO_TEST_CASE(a_manual_clock_moves_only_when_told) {
+  manual_clock clock;
+  const auto before = clock.monotonic();
+  clock.advance(std::chrono::seconds(3));
+  BOOST_TEST((clock.monotonic() - before == std::chrono::seconds(3)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
