@@ -12,6 +12,11 @@
 
 namespace strata::pg::files {
 
+/// A power of two from 1 MiB to 1 GiB.
+constexpr bool valid_wal_segment_size(std::uint32_t size) {
+  return size >= 1u << 20 && size <= 1u << 30 && (size & (size - 1)) == 0;
+}
+
 /// "000000010000000000000003": the file of pg_wal that holds `position`.
 std::string wal_segment_name(std::uint32_t timeline, core::lsn position,
                              std::uint32_t segment_size = default_wal_segment_size);

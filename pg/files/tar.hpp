@@ -65,12 +65,13 @@ class tar_reader {
   [[nodiscard]] bool complete() const;
 
  private:
-  enum class state : std::uint8_t { header, data, padding, entry_end, ended };
+  enum class state : std::uint8_t { header, data, padding, ended };
 
+  std::optional<core::bytes_view> take_block();
   core::result<std::optional<tar_event>> on_header(core::bytes_view block);
-  core::result<void> check_entry();
-  core::result<void> begin_long_name(char type, std::uint64_t size);
-  bool fill_block();
+  core::result<std::optional<tar_event>> on_entry(core::bytes_view block, char type, std::uint64_t size);
+  std::optional<tar_event> on_data();
+  void on_content_end();
 
   std::uint64_t entry_size_max_;
   core::bytes_view input_;
@@ -78,7 +79,7 @@ class tar_reader {
   tar_entry entry_;
   std::string long_name_;
   std::string long_link_;
-  std::string* collecting_ = nullptr;  ///< content goes here, not to the caller
+  std::string* collecting_ = nullptr;  ///< the current content is a name for the next entry and goes here
   std::uint64_t data_left_ = 0;
   std::uint64_t padding_left_ = 0;
   std::uint64_t offset_ = 0;  ///< in the archive, for errors

@@ -51,8 +51,8 @@ struct transaction_prepare {
   packed_array<transaction_id> subtransactions;
   core::bytes_view state;  ///< what goes into pg_twophase (files/two_phase.hpp)
 };
-core::result<transaction_prepare> decode_transaction_prepare(const wal::record& from);
+core::result<transaction_prepare> decode_transaction_prepare(const wal::record& from, major_version major);
 /// The same from stored state, e.g. an imported file.
-core::result<transaction_prepare> decode_prepared_state(core::bytes_view state);
+core::result<transaction_prepare> decode_prepared_state(core::bytes_view state, major_version major);
 
 }  // namespace strata::pg::records
