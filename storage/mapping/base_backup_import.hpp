@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::storage::mapping {
+
+struct base_backup_options {
+  core::lsn start;  ///< where replay must begin, as the server says before it sends the archives (either spelling)
+  pg::major_version major = pg::major_version::v15;
+};
+
+/// What a base backup says of its cluster: to be put in the timeline's record.
+struct imported_cluster {
+  pg::major_version major = pg::major_version::v15;
+  std::uint64_t system_id = 0;
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;
+  bool data_checksums = false;
+  bool wal_log_hints = false;
+  core::lsn start;  ///< before_header spelling; WAL is to be streamed and ingested from here on
+  std::uint32_t wal_timeline = 1;
+  std::uint64_t relation_pages = 0;
+};
+
+/// Takes the archives of a base backup, as they arrive, into a timeline store, as versions at the backup's start. The
+/// copy may be torn: WAL replayed from the start up to the end of the backup heals it, hence page checksums are not
+/// checked, and nothing before the end is readable. WAL, temporary files, statistics, slots and the data of unlogged
+/// relations are left out. Memory is bounded by the number of files, not by their size. Blocks (disk writes).
+/// After an error the import must be thrown away, with the timeline.
+class base_backup_import {
+ public:
+  base_backup_import(std::shared_ptr<timeline_store> store, const base_backup_options& options);
+  ~base_backup_import();
+  base_backup_import(const base_backup_import&) = delete;
+  base_backup_import& operator=(const base_backup_import&) = delete;
+
+  /// A new archive begins: 0 is the data directory, anything else a tablespace. The archives come in any order.
+  /// errc::corrupt when the one before was incomplete.
+  core::result<void> begin_archive(pg::oid tablespace);
+  /// The next bytes of the archive, cut anywhere.
+  core::result<void> add(core::bytes_view bytes);
+  /// All archives are in. Checks that nothing essential is missing and that the label agrees with the options, writes
+  /// what was collected and starts the timeline (timeline_store::finish_import): durable on return. The store must be
+  /// opened again with a record that holds the result, since redo depends on it.
+  core::result<imported_cluster> finish(core::lsn backup_end);
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace strata::storage::mapping
