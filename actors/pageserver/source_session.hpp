@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/client/replication_connection.hpp"
+
+namespace strata::actors::pageserver {
+
+/// What a connection to a source is to achieve.
+struct session_goal {
+  enum class kind {
+    probe,   ///< find out whether the source is fit, and make the slot
+    import,  ///< base backup, then stream from its start
+    resume,  ///< stream from `resume_from`
+  } wanted = kind::probe;
+  std::string slot;
+  core::lsn resume_from;
+  std::uint64_t system_id = 0;  ///< of the cluster that was imported; 0 while unknown
+};
+
+/// What the owner of the connection does next.
+struct wait_for_event {};
+struct send_identify_system {};
+struct send_show {
+  std::string setting;
+};
+struct send_create_slot {};
+struct send_start_backup {};
+struct send_start_replication {
+  core::lsn from;
+  std::uint32_t source_timeline = 1;
+};
+struct session_complete {};  ///< of a probe
+using session_command = std::variant<wait_for_event, send_identify_system, send_show, send_create_slot, send_start_backup,
+                                     send_start_replication, session_complete>;
+
+/// The conversation with a source, as a pure machine: an event of the connection in, the next command out.
+///
+///   connected -> identify -> wal_level -> slot -+- probe:  complete
+///                                               +- import: backup -> stream from the backup's start
+///                                               +- resume: stream from resume_from
+///
+/// Errors say why the source can't be followed: unsupported (standby, wal_level), conflict (a different cluster than the one that
+/// was imported).
+class source_session {
+ public:
+  explicit source_session(session_goal goal) : goal_(std::move(goal)) {}
+
+  core::result<session_command> on(const pg::client::replication_event& event);
+
+  /// Known after the event that tells it.
+  [[nodiscard]] std::uint64_t system_id() const { return system_id_; }
+  [[nodiscard]] core::lsn source_head() const { return source_head_; }
+  [[nodiscard]] core::lsn backup_start() const { return backup_start_; }
+
+ private:
+  core::result<session_command> after(const pg::client::connected& event) const;
+  core::result<session_command> after(const pg::client::system_identified& event);
+  core::result<session_command> after_slot() const;
+
+  session_goal goal_;
+  std::uint64_t system_id_ = 0;
+  std::uint32_t source_timeline_ = 1;
+  core::lsn source_head_;
+  core::lsn backup_start_;
+};
+
+/// How long to wait before the next attempt: doubling from 100 ms to 30 s, back to the start once WAL has flowed.
+class retry_backoff {
+ public:
+  std::chrono::milliseconds next();
+  void succeeded() { failures_ = 0; }
+
+ private:
+  int failures_ = 0;
+};
+
+}  // namespace strata::actors::pageserver
