@@ -67,6 +67,10 @@ class write_batch {
   std::size_t chunk_size_bytes_;
   std::vector<chunk> chunks_;
   std::vector<entry> entries_;
+  // The newest entry of each key (its position plus one), open addressing; brought up to date only when asked.
+  void index_entries() const;
+  mutable std::vector<std::uint32_t> slots_;
+  mutable std::size_t indexed_ = 0;
   std::vector<commit_time> commit_times_;
   std::size_t value_bytes_ = 0;
   core::lsn last_record_start_;
