@@ -1,0 +1,25 @@
+#pragma once
+
+#include <exception>
+
+namespace strata::pg::page {
+
+/// Bytes of a page or a record that do not fit together. What the checks of pg/page throw, and those of pg/redo, which
+/// turns it into a core::error in apply(): it never leaves pg. The text is fixed and holds nothing of the page.
+class malformed : public std::exception {
+ public:
+  explicit malformed(const char* what) : what_(what) {}
+  [[nodiscard]] const char* what() const noexcept override { return what_; }
+
+ private:
+  const char* what_;
+};
+
+[[noreturn]] void throw_malformed(const char* what);
+
+inline void require(bool holds, const char* what) {
+  if (!holds) [[unlikely]]
+    throw_malformed(what);
+}
+
+}  // namespace strata::pg::page

@@ -1,0 +1,245 @@
+#include "pg/page/page.hpp"
+
+#include <array>
+#include <cstring>
+
+#include "core/check.hpp"
+
+namespace strata::pg::page {
+
+namespace {
+constexpr std::uint16_t size_and_layout_version = 0x2004;
+}
+
+void throw_malformed(const char* what) { throw malformed(what); }
+
+slotted_page::slotted_page(core::bytes_span bytes) : page_(bytes.data()) {
+  core::check(bytes.size() == page_size, "a page has 8192 bytes");
+}
+
+core::lsn slotted_page::lsn() const {
+  return core::lsn(std::uint64_t{load<std::uint32_t>(0)} << 32 | load<std::uint32_t>(4));
+}
+
+void slotted_page::set_lsn(core::lsn position) {
+  store(0, static_cast<std::uint32_t>(position.value >> 32));
+  store(4, static_cast<std::uint32_t>(position.value));
+}
+
+void slotted_page::set_flag(std::uint16_t flag, bool on) {
+  set_flags(static_cast<std::uint16_t>(on ? flags() | flag : flags() & ~flag));
+}
+
+void slotted_page::require_sane_header() const {
+  const std::size_t lower = this->lower(), upper = this->upper(), special = this->special();
+  require(header_size <= lower && lower <= upper && upper <= special && special <= page_size && special % 8 == 0,
+          "damaged page header");
+}
+
+item_number slotted_page::item_count() const {
+  const std::size_t lower = this->lower();
+  require(lower >= header_size && lower <= page_size, "damaged page header");
+  return static_cast<item_number>((lower - header_size) / line_pointer_size);
+}
+
+void slotted_page::require_item(item_number at) const {
+  require(at >= 1 && at <= item_count(), "no such item on the page");
+}
+
+void slotted_page::require_storage(line_pointer of) const {
+  require(of.has_storage(), "item without storage");
+  require(special() <= page_size && of.offset >= header_size, "damaged page header");
+  require(of.offset >= upper() && of.offset + align8(of.length) <= special(), "item outside the page's storage");
+}
+
+line_pointer slotted_page::pointer(item_number at) const {
+  require_item(at);
+  return line_pointer::unpack(load<std::uint32_t>(position_of(at)));
+}
+
+void slotted_page::set_pointer(item_number at, line_pointer value) {
+  require_item(at);
+  store(position_of(at), value.pack());
+}
+
+window slotted_page::item(item_number at) const {
+  const line_pointer found = pointer(at);
+  require_storage(found);
+  return window({page_ + found.offset, found.length});
+}
+
+window slotted_page::special_area(std::size_t size) const {
+  const std::size_t special = this->special();
+  require(special >= header_size && special + size <= page_size, "special area too small");
+  return window({page_ + special, page_size - special});
+}
+
+window slotted_page::body() const {
+  const std::size_t special = this->special();
+  require(special >= header_size && special <= page_size, "damaged page header");
+  return window({page_ + header_size, special - header_size});
+}
+
+void slotted_page::init(std::size_t special_size) {
+  std::memset(page_, 0, page_size);
+  const auto special = static_cast<std::uint16_t>(page_size - align8(special_size));
+  set_lower(header_size);
+  set_upper(special);
+  store(16, special);
+  store(18, size_and_layout_version);
+  initialised_ = true;
+}
+
+// The slot exists already; its storage is taken from the end of the free space. The padding behind the item stays as it
+// is, as in Postgres.
+window slotted_page::place(item_number at, std::size_t length) {
+  const std::size_t aligned = align8(length);
+  require(lower() + aligned <= upper(), "no room on the page");
+  const auto offset = static_cast<std::uint16_t>(upper() - aligned);
+  set_pointer(at, {offset, item_state::normal, static_cast<std::uint16_t>(length)});
+  set_upper(offset);
+  return window({page_ + offset, length});
+}
+
+window slotted_page::add_in_slot(item_number at, std::size_t length) {
+  require_sane_header();
+  const item_number count = item_count();
+  require(at >= 1 && at <= count + 1, "item number leaves a gap");
+  if (at <= count) {
+    const line_pointer old = pointer(at);
+    require(old.state == item_state::unused && !old.has_storage(), "item number in use");
+  } else {
+    require(lower() + line_pointer_size <= upper(), "no room on the page");
+    set_lower(lower() + line_pointer_size);
+  }
+  return place(at, length);
+}
+
+window slotted_page::insert(item_number at, std::size_t length) {
+  require_sane_header();
+  const item_number count = item_count();
+  require(at >= 1 && at <= count + 1, "item number leaves a gap");
+  require(lower() + line_pointer_size <= upper(), "no room on the page");
+  std::uint8_t* slot = page_ + position_of(at);
+  std::memmove(slot + line_pointer_size, slot, (count + std::size_t{1} - at) * line_pointer_size);
+  set_lower(lower() + line_pointer_size);
+  return place(at, length);
+}
+
+void slotted_page::pack_storage() {
+  require_sane_header();
+  std::array<std::uint8_t, page_size> before;
+  const std::size_t upper = this->upper(), special = this->special(), lower = this->lower();
+  std::memcpy(before.data() + upper, page_ + upper, special - upper);
+  std::size_t packed = special;
+  const item_number count = item_count();
+  for (item_number at = 1; at <= count; ++at) {
+    line_pointer current = pointer(at);
+    if (!current.has_storage()) continue;
+    require_storage(current);
+    const std::size_t aligned = align8(current.length);
+    require(packed >= lower + aligned, "items overlap");
+    packed -= aligned;
+    std::memcpy(page_ + packed, before.data() + current.offset, aligned);
+    current.offset = static_cast<std::uint16_t>(packed);
+    set_pointer(at, current);
+  }
+  set_upper(packed);
+}
+
+void slotted_page::repair(bool cut_unused_at_end) {
+  const item_number count = item_count();
+  item_number last_used = 0;
+  item_number unused = 0;
+  for (item_number at = 1; at <= count; ++at) {
+    if (pointer(at).state == item_state::unused) {
+      set_pointer(at, {});
+      ++unused;
+    } else {
+      last_used = at;
+    }
+  }
+  if (cut_unused_at_end) {
+    unused = static_cast<item_number>(unused - (count - last_used));
+    set_lower(header_size + last_used * line_pointer_size);
+  }
+  set_flag(has_free_lines, unused > 0);
+  pack_storage();
+}
+
+void slotted_page::truncate_line_pointers() {
+  item_number last = item_count();
+  while (last > 1 && pointer(last).state == item_state::unused) --last;
+  if (last < item_count()) set_lower(header_size + last * line_pointer_size);
+  bool any_unused = false;
+  for (item_number at = 1; at <= last && !any_unused; ++at) any_unused = pointer(at).state == item_state::unused;
+  set_flag(has_free_lines, any_unused);
+}
+
+// Moves what lies in [upper, offset) and makes the line pointers follow, that of the item at `offset` included.
+void slotted_page::slide_storage_below(std::size_t offset, std::ptrdiff_t by) {
+  const std::size_t upper = this->upper();
+  std::memmove(page_ + upper + by, page_ + upper, offset - upper);
+  set_upper(upper + by);
+  const item_number count = item_count();
+  for (item_number at = 1; at <= count; ++at) {
+    line_pointer current = pointer(at);
+    if (!current.has_storage() || current.offset > offset) continue;
+    current.offset = static_cast<std::uint16_t>(current.offset + by);
+    set_pointer(at, current);
+  }
+}
+
+void slotted_page::remove(item_number at) {
+  require_sane_header();
+  const line_pointer removed = pointer(at);
+  require_storage(removed);
+  const item_number count = item_count();
+  std::uint8_t* slot = page_ + position_of(at);
+  std::memmove(slot, slot + line_pointer_size, (std::size_t{count} - at) * line_pointer_size);
+  set_lower(lower() - line_pointer_size);
+  slide_storage_below(removed.offset, static_cast<std::ptrdiff_t>(align8(removed.length)));
+}
+
+void slotted_page::remove_all(std::span<const item_number> sorted) {
+  const item_number count = item_count();
+  item_number previous = 0;
+  for (item_number at : sorted) {
+    require(at > previous && at <= count, "items to remove are not in order");
+    previous = at;
+  }
+  // Postgres takes the short way up to two, and the two ways give different bytes.
+  if (sorted.size() <= 2) {
+    for (std::size_t i = sorted.size(); i-- > 0;) remove(sorted[i]);
+    return;
+  }
+  item_number kept = 0;
+  std::size_t next = 0;
+  for (item_number at = 1; at <= count; ++at) {
+    if (next < sorted.size() && sorted[next] == at)
+      ++next;
+    else
+      set_pointer(++kept, pointer(at));
+  }
+  set_lower(header_size + kept * line_pointer_size);
+  pack_storage();
+}
+
+void slotted_page::overwrite(item_number at, core::bytes_view item) {
+  require_sane_header();
+  line_pointer current = pointer(at);
+  require_storage(current);
+  const std::size_t before = align8(current.length), after = align8(item.size());
+  require(!item.empty() && after <= before + (std::size_t{upper()} - lower()), "no room on the page");
+  if (before != after) {
+    slide_storage_below(current.offset, static_cast<std::ptrdiff_t>(before) - static_cast<std::ptrdiff_t>(after));
+    current = pointer(at);
+  }
+  current.length = static_cast<std::uint16_t>(item.size());
+  set_pointer(at, current);
+  this->item(at).write(0, item);
+}
+
+void slotted_page::replace_with(const slotted_page& other) { std::memcpy(page_, other.page_, page_size); }
+
+}  // namespace strata::pg::page

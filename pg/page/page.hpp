@@ -1,0 +1,123 @@
+#pragma once
+
+#include <span>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "pg/page/window.hpp"
+#include "pg/types.hpp"
+
+namespace strata::pg::page {
+
+inline constexpr std::size_t header_size = 24;
+inline constexpr std::size_t line_pointer_size = 4;
+
+/// Bits of the page header's flags.
+inline constexpr std::uint16_t has_free_lines = 1;
+inline constexpr std::uint16_t all_visible = 4;
+
+/// Position of an item in the array of line pointers; the first is 1.
+using item_number = std::uint16_t;
+
+constexpr std::size_t align8(std::size_t size) { return (size + 7) & ~std::size_t{7}; }
+
+enum class item_state : std::uint8_t { unused = 0, normal = 1, redirect = 2, dead = 3 };
+
+struct line_pointer {
+  std::uint16_t offset = 0;  ///< of the item on the page, or the item number a redirect leads to
+  item_state state = item_state::unused;
+  std::uint16_t length = 0;
+
+  static line_pointer unpack(std::uint32_t word) {
+    return {static_cast<std::uint16_t>(word & 0x7FFF), static_cast<item_state>(word >> 15 & 3),
+            static_cast<std::uint16_t>(word >> 17)};
+  }
+  [[nodiscard]] std::uint32_t pack() const {
+    return (offset & 0x7FFFu) | static_cast<std::uint32_t>(state) << 15 | static_cast<std::uint32_t>(length) << 17;
+  }
+  [[nodiscard]] bool has_storage() const { return length != 0; }
+};
+
+/// A Postgres page: the only way by which redo reads and writes one. Nothing on a page is trusted: every access is
+/// checked against the page and throws malformed, and what leaves is a window that checks as well. The changes are
+/// those of facts/wal-redo.md §2.0, under whose names (in capitals) they are listed; their byte layouts are Postgres's.
+class slotted_page {
+ public:
+  /// `bytes` has page_size bytes and outlives this object.
+  explicit slotted_page(core::bytes_span bytes);
+
+  // --- header ---
+  [[nodiscard]] core::lsn lsn() const;
+  void set_lsn(core::lsn position);
+  [[nodiscard]] std::uint16_t lower() const { return load<std::uint16_t>(12); }
+  [[nodiscard]] std::uint16_t upper() const { return load<std::uint16_t>(14); }
+  [[nodiscard]] std::uint16_t special() const { return load<std::uint16_t>(16); }
+  void set_lower(std::size_t value) { store(12, static_cast<std::uint16_t>(value)); }
+  [[nodiscard]] std::uint16_t flags() const { return load<std::uint16_t>(10); }
+  void set_flags(std::uint16_t flags) { store(10, flags); }
+  void set_flag(std::uint16_t flag, bool on = true);
+  [[nodiscard]] transaction_id prune_xid() const { return load<std::uint32_t>(20); }
+  void set_prune_xid(transaction_id xid) { store(20, xid); }
+  /// Never initialised; all zero, unless damaged.
+  [[nodiscard]] bool is_new() const { return upper() == 0; }
+  /// Throws unless header, items and special area follow each other inside the page.
+  void require_sane_header() const;
+  /// init() was called on this object.
+  [[nodiscard]] bool initialised() const { return initialised_; }
+
+  // --- items ---
+  [[nodiscard]] item_number item_count() const;
+  [[nodiscard]] line_pointer pointer(item_number at) const;
+  void set_pointer(item_number at, line_pointer value);
+  /// The bytes of an item that has storage.
+  [[nodiscard]] window item(item_number at) const;
+  /// The special area, which must have at least this size.
+  [[nodiscard]] window special_area(std::size_t size) const;
+  /// What lies between header and special area: for pages that keep something else than items there.
+  [[nodiscard]] window body() const;
+  [[nodiscard]] core::bytes_view bytes() const { return {page_, page_size}; }
+
+  // --- changes ---
+  /// INIT: an empty page.
+  void init(std::size_t special_size);
+  /// ADD, overwrite mode: in an unused slot without storage, or behind the last. Gives the storage, not yet written.
+  window add_in_slot(item_number at, std::size_t length);
+  /// ADD, insert mode: the items from `at` on move up one slot.
+  window insert(item_number at, std::size_t length);
+  void insert(item_number at, core::bytes_view item) { insert(at, item.size()).write(0, item); }
+  /// The storage half of REPAIR: packs all items against the special area in the order of their line pointers.
+  void pack_storage();
+  /// REPAIR; Postgres 14 keeps the unused line pointers at the end.
+  void repair(bool cut_unused_at_end);
+  /// TRUNC
+  void truncate_line_pointers();
+  /// DEL
+  void remove(item_number at);
+  /// MDEL; `sorted` ascends without repetitions.
+  void remove_all(std::span<const item_number> sorted);
+  /// OVER
+  void overwrite(item_number at, core::bytes_view item);
+  /// Takes over all bytes of a page that was built beside this one.
+  void replace_with(const slotted_page& other);
+
+ private:
+  template <class T>
+  [[nodiscard]] T load(std::size_t at) const {
+    return core::load_le<T>(page_ + at);
+  }
+  template <class T>
+  void store(std::size_t at, T value) {
+    core::store_le<T>(page_ + at, value);
+  }
+  void set_upper(std::size_t value) { store(14, static_cast<std::uint16_t>(value)); }
+  static std::size_t position_of(item_number at) { return header_size + (at - std::size_t{1}) * line_pointer_size; }
+  void require_item(item_number at) const;
+  void require_storage(line_pointer of) const;
+  window place(item_number at, std::size_t length);
+  void slide_storage_below(std::size_t offset, std::ptrdiff_t by);
+
+  std::uint8_t* page_;
+  bool initialised_ = false;
+};
+
+}  // namespace strata::pg::page

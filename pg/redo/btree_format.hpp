@@ -1,0 +1,72 @@
+#pragma once
+
+#include <vector>
+
+#include "pg/redo/action.hpp"
+
+/// Byte layout of btree pages and tuples, and the changes of tuples with posting lists. Numbers of Postgres, never
+/// renumber.
+namespace strata::pg::redo {
+
+/// The special area of a btree page.
+namespace links {
+inline constexpr std::size_t size = 16;
+inline constexpr std::size_t previous = 0;
+inline constexpr std::size_t next = 4;
+inline constexpr std::size_t level = 8;
+inline constexpr std::size_t flags = 12;
+inline constexpr std::size_t cycle_id = 14;
+}  // namespace links
+
+inline constexpr std::uint16_t btree_leaf = 0x01;
+inline constexpr std::uint16_t btree_root = 0x02;
+inline constexpr std::uint16_t btree_deleted = 0x04;
+inline constexpr std::uint16_t btree_meta = 0x08;
+inline constexpr std::uint16_t btree_half_dead = 0x10;
+inline constexpr std::uint16_t btree_has_garbage = 0x40;
+inline constexpr std::uint16_t btree_incomplete_split = 0x80;
+inline constexpr std::uint16_t btree_has_full_xid = 0x100;
+
+inline constexpr std::size_t heap_tid_size = 6;
+
+/// Bytes of an index tuple: heap tid (block high, block low, item), info, key. With a posting list the tid instead
+/// holds where the sorted array of heap tids starts and, in the item's low bits, how many they are.
+namespace index_tuple {
+inline constexpr std::size_t header_size = 8;
+inline constexpr std::size_t info = 6;
+inline constexpr std::uint16_t info_size_mask = 0x1FFF;
+inline constexpr std::uint16_t info_alternative_tid = 0x2000;
+inline constexpr std::uint16_t tid_is_posting = 0x2000;
+inline constexpr std::uint16_t tid_count_mask = 0x0FFF;
+
+/// The tuple that starts here, without what follows it; checked to hold at least its header.
+core::bytes_view at_start_of(core::bytes_view bytes);
+block_number block(core::bytes_view tuple);
+void set_block(page::window tuple, block_number block);
+
+/// What a tuple points to, and its key part, which includes the header.
+struct parts {
+  core::bytes_view key;
+  core::bytes_view heap_tids;  ///< a whole number of heap_tid_size
+  bool posting = false;
+  [[nodiscard]] std::size_t count() const { return heap_tids.size() / heap_tid_size; }
+};
+parts split(core::bytes_view tuple);
+
+/// A tuple with this key part and these heap tids: with a posting list if there are several.
+core::bytes join(core::bytes_view key, core::bytes_view heap_tids);
+
+/// The two tuples that come from inserting `new_tuple` into the middle of a posting list: its heap tid takes place
+/// number `place` there, and the last heap tid of the list, pushed out, becomes its own.
+struct posting_split {
+  core::bytes posting;
+  core::bytes new_tuple;
+};
+posting_split split_posting(core::bytes_view posting, core::bytes_view new_tuple, std::size_t place);
+
+}  // namespace index_tuple
+
+/// The bytes of an item that is an index tuple, cut to the size the tuple itself gives.
+core::bytes_view index_item(const page::slotted_page& page, page::item_number at);
+
+}  // namespace strata::pg::redo
