@@ -11,8 +11,8 @@
 namespace strata::storage {
 
 /// Changes of pages that WAL tells without a block reference: SLRU pages and visibility map bits. Each is made for
-/// exactly one page. The builders give the payload of a value_kind::strata_record; encoded to a caller's buffer without
-/// allocating. (docs/formats/values.md)
+/// exactly one page. The builders append a change to the payload of a value_kind::strata_record; a payload may hold
+/// several changes, applied in order, or none: with initial_flag that is a page of zeros. (docs/formats/values.md)
 struct multixact_member {
   pg::transaction_id xid = 0;
   std::uint32_t status = 0;
@@ -20,7 +20,6 @@ struct multixact_member {
 
 enum class transaction_status : std::uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
 
-/// A change under construction: which bytes, at most `change_size(...)` of them.
 void encode_clog_status(core::bytes& to, transaction_status status,
                         std::span<const pg::transaction_id> xids_of_one_page);
 void encode_multixact_offset(core::bytes& to, pg::multixact_id multixact, std::uint32_t offset);
