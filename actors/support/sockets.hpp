@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/result.hpp"
+
+namespace strata::actors::support {
+
+/// A descriptor that closes itself.
+class unique_fd {
+ public:
+  unique_fd() = default;
+  explicit unique_fd(int fd) : fd_(fd) {}
+  unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  unique_fd& operator=(unique_fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~unique_fd() { reset(); }
+  void reset();
+  [[nodiscard]] int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+struct tcp_listener {
+  unique_fd fd;  ///< non-blocking
+  std::uint16_t port = 0;
+};
+/// Port 0: any free one. errc::conflict when the port is taken, errc::invalid_argument for an address that is not one
+/// of this machine in dotted or colon form.
+core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t port);
+
+/// The next waiting client (non-blocking, no delay); empty when there is none, errc::busy when descriptors have run
+/// out.
+core::result<unique_fd> accept_client(const unique_fd& listener);
+
+}  // namespace strata::actors::support
