@@ -1,6 +1,7 @@
 #include "actors/pageserver/source_session.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "pg/wal/stream_decoder.hpp"
 
@@ -8,13 +9,27 @@ namespace strata::actors::pageserver {
 
 namespace client = pg::client;
 
+namespace {
+
+/// As SHOW writes it: "16MB", "1GB".
+core::result<std::uint32_t> parse_size(const std::string& text) {
+  std::uint32_t number = 0;
+  const auto [unit, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view name(unit, static_cast<std::size_t>(text.data() + text.size() - unit));
+  const std::uint32_t factor = name == "GB" ? 1u << 30 : name == "MB" ? 1u << 20 : 0;
+  const std::uint64_t size = std::uint64_t{number} * factor;
+  if (failure != std::errc() || size == 0 || size > 1u << 30 || (size & (size - 1)) != 0)
+    return core::error{core::errc::unsupported,
+                       "follow source: wal_segment_size \"" + text + "\" is not a size Postgres has"};
+  return static_cast<std::uint32_t>(size);
+}
+
+}  // namespace
+
 core::result<session_command> source_session::on(const client::replication_event& event) {
   if (const auto* e = std::get_if<client::connected>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::system_identified>(&event)) return after(*e);
-  if (const auto* e = std::get_if<client::setting_shown>(&event)) {
-    STRATA_TRY(client::require_wal_level(e->value));
-    return session_command(send_create_slot{});
-  }
+  if (const auto* e = std::get_if<client::setting_shown>(&event)) return after(*e);
   if (std::holds_alternative<client::slot_created>(event)) return after_slot();
   if (const auto* e = std::get_if<client::backup_started>(&event)) {
     backup_start_ = e->start;
@@ -27,8 +42,9 @@ core::result<session_command> source_session::on(const client::replication_event
 
 core::result<session_command> source_session::after(const client::connected& event) const {
   if (event.in_recovery)
-    return core::error{core::errc::unsupported,
-                       "follow source: it is a standby; name its primary in --conninfo, a branch needs the primary's slots"};
+    return core::error{
+        core::errc::unsupported,
+        "follow source: it is a standby; name its primary in --conninfo, a branch needs the primary's slots"};
   return session_command(send_identify_system{});
 }
 
@@ -42,6 +58,23 @@ core::result<session_command> source_session::after(const client::system_identif
   source_timeline_ = event.timeline;
   source_head_ = event.flushed;
   return session_command(send_show{"wal_level"});
+}
+
+core::result<session_command> source_session::after(const client::setting_shown& event) {
+  if (event.name == "wal_level") {
+    STRATA_TRY(client::require_wal_level(event.value));
+    return session_command(send_show{"data_checksums"});
+  }
+  if (event.name == "data_checksums") {
+    data_checksums_ = event.value == "on";
+    return session_command(send_show{"wal_log_hints"});
+  }
+  if (event.name == "wal_log_hints") {
+    wal_log_hints_ = event.value == "on";
+    return session_command(send_show{"wal_segment_size"});
+  }
+  STRATA_ASSIGN(wal_segment_size_, parse_size(event.value));
+  return session_command(send_create_slot{});
 }
 
 core::result<session_command> source_session::after_slot() const {

@@ -36,17 +36,17 @@ struct send_start_replication {
   std::uint32_t source_timeline = 1;
 };
 struct session_complete {};  ///< of a probe
-using session_command = std::variant<wait_for_event, send_identify_system, send_show, send_create_slot, send_start_backup,
-                                     send_start_replication, session_complete>;
+using session_command = std::variant<wait_for_event, send_identify_system, send_show, send_create_slot,
+                                     send_start_backup, send_start_replication, session_complete>;
 
 /// The conversation with a source, as a pure machine: an event of the connection in, the next command out.
 ///
-///   connected -> identify -> wal_level -> slot -+- probe:  complete
-///                                               +- import: backup -> stream from the backup's start
-///                                               +- resume: stream from resume_from
+///   connected -> identify -> settings -> slot -+- probe:  complete
+///                                              +- import: backup -> stream from the backup's start
+///                                              +- resume: stream from resume_from
 ///
-/// Errors say why the source can't be followed: unsupported (standby, wal_level), conflict (a different cluster than the one that
-/// was imported).
+/// Errors say why the source can't be followed: unsupported (standby, wal_level), conflict (a different cluster than
+/// the one that was imported).
 class source_session {
  public:
   explicit source_session(session_goal goal) : goal_(std::move(goal)) {}
@@ -57,10 +57,14 @@ class source_session {
   [[nodiscard]] std::uint64_t system_id() const { return system_id_; }
   [[nodiscard]] core::lsn source_head() const { return source_head_; }
   [[nodiscard]] core::lsn backup_start() const { return backup_start_; }
+  [[nodiscard]] bool data_checksums() const { return data_checksums_; }
+  [[nodiscard]] bool wal_log_hints() const { return wal_log_hints_; }
+  [[nodiscard]] std::uint32_t wal_segment_size() const { return wal_segment_size_; }
 
  private:
   core::result<session_command> after(const pg::client::connected& event) const;
   core::result<session_command> after(const pg::client::system_identified& event);
+  core::result<session_command> after(const pg::client::setting_shown& event);
   core::result<session_command> after_slot() const;
 
   session_goal goal_;
@@ -68,6 +72,9 @@ class source_session {
   std::uint32_t source_timeline_ = 1;
   core::lsn source_head_;
   core::lsn backup_start_;
+  bool data_checksums_ = false;
+  bool wal_log_hints_ = false;
+  std::uint32_t wal_segment_size_ = pg::default_wal_segment_size;
 };
 
 /// How long to wait before the next attempt: doubling from 100 ms to 30 s, back to the start once WAL has flowed.

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <caf/actor_system.hpp>
+
+#include "actors/support/actor_registry.hpp"
+#include "actors/support/sockets.hpp"
+#include "messages/basebackup.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::actors::pageserver {
+
+struct page_service_options {
+  support::actor_label label;
+  support::tcp_listener listener;
+  std::uint32_t connections_max = 1024;
+  std::chrono::milliseconds wait_lsn_timeout{60'000};
+  messages::tenant_manager_actor tenants;
+  messages::backup_factory_actor backups;
+};
+
+/// Answers nothing: it is there to be stopped.
+using page_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
+
+/// Accepts clients of the page service and starts a page_connection for each. Above connections_max a client is told so
+/// and closed.
+page_service_actor spawn_page_service(caf::actor_system& system, page_service_options options);
+
+}  // namespace strata::actors::pageserver

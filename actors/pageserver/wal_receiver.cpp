@@ -1,0 +1,300 @@
+#include "actors/pageserver/wal_receiver.hpp"
+
+#include "actors/pageserver/source_import.hpp"
+#include "actors/pageserver/source_link.hpp"
+#include "actors/pageserver/wal_intake.hpp"
+#include "actors/support/actor_base.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+namespace client = pg::client;
+using phase = messages::source_status::phase;
+
+struct retry_due {};
+struct status_due {};
+struct resume_due {};
+using private_wal_receiver =
+    wal_receiver_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<retry_due>,
+                               messages::accepts<status_due>, messages::accepts<resume_due>>;
+
+class wal_receiver final : public support::actor_base<private_wal_receiver> {
+ public:
+  static constexpr const char* kind = "pageserver.wal_receiver";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  wal_receiver(const support::actor_setup& setup, wal_receiver_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        link_(env().sockets()),
+        received_bytes_(env().metrics().counter("strata_wal_received_bytes_total", "WAL received from sources")),
+        batches_(env().metrics().counter("strata_wal_batches_total", "Batches of WAL records handed to timelines")) {
+    status_.conninfo = client::redact_conninfo(options_.conninfo);
+    status_.slot = options_.slot;
+  }
+
+  behavior_type make_behavior() {
+    disk_consistent_ = options_.store->disk_consistent_lsn();
+    connect();
+    tell_self_after(status_interval, status_due{});
+    return {handle(&wal_receiver::flushed), handle(&wal_receiver::ready), handle(&wal_receiver::retry),
+            handle(&wal_receiver::report), handle(&wal_receiver::resumed)};
+  }
+
+ private:
+  static constexpr auto status_interval = std::chrono::seconds(1);
+  /// A living walsender says something at least every 30 s (half of its own time-out).
+  static constexpr auto silence_max = std::chrono::seconds(90);
+  static constexpr int batches_in_flight_max = 2;
+
+  [[nodiscard]] bool importing() const { return options_.store->record().state == storage::timeline_state::importing; }
+
+  // -- connecting ---------------------------------------------------------------------------------------------------
+
+  void connect() {
+    const auto record = options_.store->record();
+    session_ = source_session({.wanted = importing() ? session_goal::kind::import : session_goal::kind::resume,
+                               .slot = options_.slot,
+                               .resume_from = options_.store->last_record_lsn(),
+                               .system_id = record.system_id});
+    set_phase(phase::connecting);
+    busy_ = true;
+    offload(
+        support::pool_id::io, "connect to " + status_.conninfo,
+        [conninfo = options_.conninfo] { return client::replication_connection::open(conninfo); },
+        [this](core::result<client::replication_connection> opened) {
+          busy_ = false;
+          if (!opened) return broke(opened.error());
+          link_.adopt(*std::move(opened));
+          heard_ = clock().monotonic();
+          advance();
+        });
+  }
+
+  void broke(const core::error& why) {
+    link_.close();
+    note_error("follow " + status_.conninfo, why);
+    status_.last_error = why.detail;
+    if (import_ && import_->begun()) return quit(why);
+    import_.reset();
+    intake_.reset();
+    paused_ = false;
+    ++status_.reconnects;
+    set_phase(advice_for(why.code) == core::advice::retry_later ? phase::waiting_to_retry : phase::failed);
+    tell_self_after(backoff_.next(), retry_due{});
+  }
+
+  void retry(const retry_due&) {
+    if (in_flight_ > 0)  // the store does not yet show what was handed over
+      tell_self_after(std::chrono::milliseconds(100), retry_due{});
+    else
+      connect();
+  }
+
+  // -- the conversation ---------------------------------------------------------------------------------------------
+
+  void ready(const support::socket_ready& event) {
+    if (link_.is_current(event.token)) advance();
+  }
+  void resumed(const resume_due&) { advance(); }
+
+  /// Takes in what has arrived until there is no more, or until this actor has to wait for somebody else.
+  void advance() {
+    if (busy_ || paused_ || !link_.open()) return;
+    if (auto stepped = link_.connection().step(); !stepped) return broke(stepped.error());
+    // A fast source must not keep the thread for itself.
+    constexpr int events_max = 64;
+    for (int handled = 0; handled < events_max; ++handled) {
+      auto event = link_.connection().receive();
+      if (!event) return broke(event.error());
+      if (!*event) {
+        if (intake_ && intake_->has_batch()) hand_over();
+        if (auto armed = link_.arm(self()); !armed) broke(armed.error());
+        return;
+      }
+      heard_ = clock().monotonic();
+      if (auto went = handle_event(**event); !went) return broke(went.error());
+      if (busy_ || paused_ || !link_.open()) return;
+    }
+    tell(self(), resume_due{});
+  }
+
+  core::result<void> handle_event(const client::replication_event& event) {
+    if (const auto* wal = std::get_if<client::wal_data>(&event)) return take_wal(*wal);
+    if (const auto* alive = std::get_if<client::keepalive>(&event)) {
+      status_.source_head = std::max(status_.source_head, alive->server_end);
+      return alive->reply_requested ? send_status() : core::result<void>();
+    }
+    if (std::holds_alternative<client::streaming_ended>(event))
+      return core::error{core::errc::unavailable, "the source has ended the stream"};
+    if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
+    if (busy_) return {};
+    return follow(event);
+  }
+
+  /// The next step of the session after an event.
+  core::result<void> follow(const client::replication_event& event) {
+    STRATA_ASSIGN(const auto command, session_.on(event));
+    status_.source_head = std::max(status_.source_head, session_.source_head());
+    if (std::holds_alternative<client::streaming_started>(event)) {
+      open_intake();
+      return {};
+    }
+    return link_.carry_out(command, options_.slot);
+  }
+
+  // -- WAL ----------------------------------------------------------------------------------------------------------
+
+  void open_intake() {
+    set_phase(phase::catching_up);
+    busy_ = true;
+    offload(
+        support::pool_id::io, "prepare to take in WAL", [store = options_.store] { return wal_intake::open(store); },
+        [this](core::result<std::unique_ptr<wal_intake>> opened) {
+          busy_ = false;
+          if (!opened) return broke(opened.error());
+          intake_ = *std::move(opened);
+          advance();
+        });
+  }
+
+  core::result<void> take_wal(const client::wal_data& wal) {
+    received_bytes_.add(static_cast<double>(wal.bytes.size()));
+    status_.source_head = std::max(status_.source_head, wal.server_end);
+    if (wal.start != intake_->position())
+      return core::error{core::errc::corrupt, "WAL at " + to_string(wal.start) + " came where " +
+                                                  to_string(intake_->position()) + " was expected"};
+    intake_->feed(wal.bytes);
+    status_.received = wal.start + wal.bytes.size();
+    return work_off();
+  }
+
+  /// Goes through what was fed; pauses when it needs credit or must wait until all is visible.
+  core::result<void> work_off() {
+    for (;;) {
+      STRATA_ASSIGN(const auto progress, intake_->work());
+      if (progress == wal_intake::progress::used_up) return {};
+      if (intake_->has_batch()) hand_over();
+      const bool barrier = progress == wal_intake::progress::barrier;
+      if (barrier && in_flight_ == 0) {
+        intake_->passed_barrier();
+      } else if (barrier || in_flight_ == batches_in_flight_max) {
+        paused_ = true;
+        return {};
+      }
+    }
+  }
+
+  void hand_over() {
+    batches_.add();
+    ++in_flight_;
+    ask(options_.timeline, messages::ingest_batch{intake_->take_batch()},
+        [this](const core::result<messages::batch_ingested>& taken) {
+          --in_flight_;
+          if (!taken) return quit(taken.error());
+          disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
+          backoff_.succeeded();
+          if (!paused_ || !intake_) return;
+          paused_ = false;
+          if (auto went = work_off(); !went) return broke(went.error());
+          advance();
+        });
+  }
+
+  // -- the base backup ------------------------------------------------------------------------------------------------
+
+  void take_backup(const client::replication_event& event) {
+    if (const auto* started = std::get_if<client::backup_started>(&event)) {
+      set_phase(phase::backing_up);
+      status_.backup_bytes_expected = started->size_estimate;
+      import_ = std::make_unique<source_import>(options_.store, started->start, link_.connection().major());
+      return;
+    }
+    if (const auto* archive = std::get_if<client::archive_data>(&event)) status_.backup_bytes += archive->bytes.size();
+    auto job = import_->on(event);
+    if (!job) return;
+    busy_ = true;
+    offload(support::pool_id::background, "import a base backup", std::move(job),
+            [this, event = import_->finished() ? event : client::replication_event()](const core::result<void>& done) {
+              busy_ = false;
+              if (!done) return broke(done.error());
+              if (import_->finished()) {
+                import_.reset();
+                tell(options_.timeline, import_finished{});
+                disk_consistent_ = options_.store->disk_consistent_lsn();
+                if (auto went = follow(event); !went) return broke(went.error());
+              }
+              advance();
+            });
+  }
+
+  // -- telling how far it is
+  // --------------------------------------------------------------------------------------------
+
+  core::result<void> send_status() {
+    if (!link_.open() || !link_.connection().streaming()) return {};
+    const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
+    auto sent = link_.connection().send_status(received, disk_consistent_, options_.store->last_record_lsn());
+    if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
+    return sent;
+  }
+
+  void flushed(const timeline_flushed& event) {
+    disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
+    if (auto sent = send_status(); !sent) broke(sent.error());
+  }
+
+  void report(const status_due&) {
+    tell_self_after(status_interval, status_due{});
+    if (link_.open() && !busy_ && !paused_ && clock().monotonic() - heard_ > silence_max)
+      return broke({core::errc::timeout, "the source has said nothing for 90 s"});
+    if (intake_) {
+      const auto last = options_.store->last_record_lsn();
+      const bool readable = last >= options_.store->record().readable_from;
+      const bool near = status_.source_head <= last + near_bytes;
+      set_phase(readable && near ? phase::streaming : phase::catching_up);
+      if (readable && near) status_.last_error.clear();
+    }
+    if (auto sent = send_status(); !sent) return broke(sent.error());
+    tell(options_.timeline, status_);
+  }
+
+  void set_phase(phase now) {
+    static constexpr const char* words[] = {"connecting", "backing up",       "catching up",
+                                            "streaming",  "waiting to retry", "failed"};
+    describe(words[static_cast<std::size_t>(now)]);
+    if (std::exchange(status_.now, now) != now) tell(options_.timeline, status_);
+  }
+
+  /// Closer to the source's head than this counts as following it.
+  static constexpr std::uint64_t near_bytes = 1u << 20;
+
+  wal_receiver_options options_;
+  source_link link_;
+  source_session session_{{}};
+  retry_backoff backoff_;
+  support::counter received_bytes_;
+  support::counter batches_;
+  messages::source_status status_;
+  core::monotonic_time heard_{};
+  core::lsn disk_consistent_;
+
+  std::unique_ptr<source_import> import_;
+  std::unique_ptr<wal_intake> intake_;
+  int in_flight_ = 0;    ///< batches without an answer
+  bool busy_ = false;    ///< an offloaded job runs
+  bool paused_ = false;  ///< fed WAL waits for credit or for visibility
+};
+
+}  // namespace
+
+wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options) {
+  auto label = options.label;
+  return support::spawn<wal_receiver>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retry_due)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::status_due)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::resume_due)
