@@ -14,6 +14,7 @@ namespace strata::storage::mapping {
 struct base_backup_options {
   core::lsn start;  ///< where replay must begin, as the server says before it sends the archives (either spelling)
   pg::major_version major = pg::major_version::v15;
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;  ///< as the server's setting of that name says
 };
 
 /// What a base backup says of its cluster: to be put in the timeline's record.

@@ -1,0 +1,344 @@
+#include "storage/mapping/base_backup_import.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "pg/files/control_file.hpp"
+#include "pg/files/data_directory.hpp"
+#include "pg/files/replication_origins.hpp"
+#include "pg/files/slru.hpp"
+#include "pg/files/start_segment.hpp"
+#include "pg/files/tar.hpp"
+#include "pg/files/two_phase.hpp"
+#include "pg/wal/stream_decoder.hpp"
+#include "storage/key_space.hpp"
+#include "storage/mapping/cluster_counters.hpp"
+
+namespace strata::storage::mapping {
+
+using namespace pg::files;
+
+namespace {
+
+constexpr std::size_t small_file_size_max = 64u << 10;
+constexpr std::size_t two_phase_size_max = 64u << 20;
+constexpr std::uint16_t page_size_and_layout = pg::page_size | 4;
+
+core::error corrupt(std::string what) { return {core::errc::corrupt, "import base backup: " + std::move(what)}; }
+
+/// The header of a page lies in one sector, which a torn copy has whole: it is either new or says its size.
+bool plausible_page(core::bytes_view page) {
+  const auto upper = core::load_le<std::uint16_t>(page.data() + 14);
+  return upper == 0 || core::load_le<std::uint16_t>(page.data() + 18) == page_size_and_layout;
+}
+
+using slru_kind_number = std::uint8_t;
+
+std::string_view text_of(const core::bytes& content) {
+  return {reinterpret_cast<const char*>(content.data()), content.size()};
+}
+
+}  // namespace
+
+struct base_backup_import::state {
+  state(std::shared_ptr<timeline_store> of, const base_backup_options& with)
+      : store(std::move(of)), options(with), at(pg::wal::before_header(with.start, with.wal_segment_size)) {}
+
+  core::result<void> add(core::bytes_view bytes);
+  core::result<void> finish_archive();
+  core::result<imported_cluster> finish(core::lsn backup_end);
+
+  // the entry that is being read
+  core::result<void> begin_entry(const tar_entry& entry);
+  core::result<void> add_data(core::bytes_view data);
+  core::result<void> end_entry();
+  core::result<void> add_pages(core::bytes_view data);
+  core::result<void> import_page(core::bytes_view page);
+  core::result<void> end_small_file();
+
+  // the end
+  core::result<void> check_complete() const;
+  core::result<void> import_relation_sizes();
+  core::result<void> import_catalogs();
+  core::result<void> import_number(const core::page_key& key, std::uint32_t value);
+  core::result<void> import_mark(const core::page_key& key);
+
+  std::shared_ptr<timeline_store> store;
+  base_backup_options options;
+  core::lsn at;  ///< the version of everything imported
+
+  tar_reader archive;
+  bool archive_begun = false;
+  pg::oid archive_tablespace = 0;
+
+  std::string path;
+  classified_path current;
+  core::bytes small_file;
+  std::array<std::uint8_t, pg::page_size> page{};
+  std::size_t page_filled = 0;
+  std::uint32_t pages = 0;  ///< of the current file, so far
+
+  std::map<relation_file, std::uint32_t> relation_files;  ///< size in blocks
+  std::map<std::pair<slru_kind_number, std::uint32_t>, std::uint32_t> slru_files;
+  std::set<pg::oid> tablespaces;
+  std::set<std::pair<pg::oid, pg::oid>> databases;
+  std::optional<backup_label> label;
+  core::bytes control_bytes;
+  std::optional<control_file> control;
+  bool version_seen = false;
+  bool shared_map_seen = false;
+  std::uint64_t relation_pages = 0;
+};
+
+base_backup_import::base_backup_import(std::shared_ptr<timeline_store> store, const base_backup_options& options)
+    : state_(std::make_unique<state>(std::move(store), options)) {}
+base_backup_import::~base_backup_import() = default;
+
+core::result<void> base_backup_import::begin_archive(pg::oid tablespace) {
+  STRATA_TRY(state_->finish_archive());
+  state_->archive = tar_reader();
+  state_->archive_begun = true;
+  state_->archive_tablespace = tablespace;
+  if (tablespace != 0) state_->tablespaces.insert(tablespace);
+  return {};
+}
+
+core::result<void> base_backup_import::add(core::bytes_view bytes) { return state_->add(bytes); }
+
+core::result<imported_cluster> base_backup_import::finish(core::lsn backup_end) { return state_->finish(backup_end); }
+
+core::result<void> base_backup_import::state::finish_archive() {
+  if (archive_begun && !archive.complete())
+    return corrupt("the archive of tablespace " + std::to_string(archive_tablespace) + " ends too early");
+  archive_begun = false;
+  return {};
+}
+
+core::result<void> base_backup_import::state::add(core::bytes_view bytes) {
+  if (!archive_begun) return corrupt("bytes outside an archive");
+  archive.feed(bytes);
+  while (true) {
+    STRATA_ASSIGN(const std::optional<tar_event> event, archive.next());
+    if (!event) return {};
+    core::result<void> done;
+    switch (event->kind) {
+      case tar_event::kind::entry: done = begin_entry(*event->entry); break;
+      case tar_event::kind::data: done = add_data(event->data); break;
+      case tar_event::kind::entry_end: done = end_entry(); break;
+      case tar_event::kind::archive_end: break;
+    }
+    if (!done) return std::move(done).error().within("import " + path);
+  }
+}
+
+core::result<void> base_backup_import::state::begin_entry(const tar_entry& entry) {
+  path = archive_tablespace == 0 ? entry.name : "pg_tblspc/" + std::to_string(archive_tablespace) + "/" + entry.name;
+  current = classify(path, options.major);
+  small_file.clear();
+  page_filled = 0;
+  pages = 0;
+  if (current.kind == path_kind::tablespace) tablespaces.insert(current.tablespace);
+  if (current.kind == path_kind::database) databases.emplace(current.tablespace, current.database);
+  if (entry.type != tar_type::file) current.kind = path_kind::ignored;
+  if (current.kind == path_kind::relation && entry.size / pg::page_size > pg::blocks_per_relation_segment)
+    return corrupt(path + " is larger than a segment of a relation can be");
+  if (current.kind == path_kind::slru && entry.size > pg::pages_per_slru_segment * pg::page_size)
+    return corrupt(path + " is larger than a segment can be");
+  return {};
+}
+
+core::result<void> base_backup_import::state::add_data(core::bytes_view data) {
+  switch (current.kind) {
+    case path_kind::relation:
+    case path_kind::slru: return add_pages(data);
+    case path_kind::two_phase:
+    case path_kind::relation_map:
+    case path_kind::version:
+    case path_kind::control:
+    case path_kind::backup_label:
+    case path_kind::replication_origins:
+      if (small_file.size() + data.size() >
+          (current.kind == path_kind::two_phase ? two_phase_size_max : small_file_size_max))
+        return corrupt(path + " is too large");
+      core::append(small_file, data);
+      return {};
+    default: return {};
+  }
+}
+
+core::result<void> base_backup_import::state::add_pages(core::bytes_view data) {
+  while (!data.empty()) {
+    if (page_filled == 0 && data.size() >= pg::page_size) {
+      STRATA_TRY(import_page(data.first(pg::page_size)));
+      data = data.subspan(pg::page_size);
+      continue;
+    }
+    const std::size_t part = std::min(data.size(), pg::page_size - page_filled);
+    std::memcpy(page.data() + page_filled, data.data(), part);
+    data = data.subspan(part);
+    page_filled += part;
+    if (page_filled < pg::page_size) return {};
+    page_filled = 0;
+    STRATA_TRY(import_page(page));
+  }
+  return {};
+}
+
+core::result<void> base_backup_import::state::import_page(core::bytes_view content) {
+  if (current.kind == path_kind::slru) {
+    const std::uint32_t number = current.slru_segment * pg::pages_per_slru_segment + pages++;
+    return store->import_value(slru_page_key(current.slru, number), at, content);
+  }
+  const pg::block_number block = current.relation.segment * pg::blocks_per_relation_segment + pages++;
+  if (!plausible_page(content))
+    return corrupt("block " + std::to_string(block) + " of " + pg::to_string(current.relation.relation) +
+                   " is not a page of " + std::to_string(pg::page_size) + " bytes");
+  ++relation_pages;
+  return store->import_value(relation_page_key(current.relation.relation, block), at, content);
+}
+
+core::result<void> base_backup_import::state::end_entry() {
+  switch (current.kind) {
+    case path_kind::relation:
+      relation_files[current.relation] = pages;
+      databases.emplace(current.relation.relation.tablespace, current.relation.relation.database);
+      return {};
+    case path_kind::slru:
+      slru_files[{static_cast<std::uint8_t>(current.slru), current.slru_segment}] = pages;
+      return {};
+    default: return end_small_file();
+  }
+}
+
+core::result<void> base_backup_import::state::end_small_file() {
+  switch (current.kind) {
+    case path_kind::two_phase: {
+      STRATA_ASSIGN(const core::bytes_view content, decode_two_phase_file(small_file));
+      return store->import_value(two_phase_key(static_cast<pg::transaction_id>(current.xid)), at, content);
+    }
+    case path_kind::relation_map:
+      shared_map_seen = shared_map_seen || current.database == 0;
+      databases.emplace(current.tablespace, current.database);
+      return store->import_value(relation_map_key(current.tablespace, current.database), at, small_file);
+    case path_kind::version: {
+      std::string_view version = text_of(small_file);
+      if (version.ends_with('\n')) version.remove_suffix(1);
+      if (version != std::to_string(static_cast<int>(options.major)))
+        return core::error{core::errc::unsupported, "version \"" + std::string(version.substr(0, 16)) +
+                                                        "\" instead of " +
+                                                        std::to_string(static_cast<int>(options.major))};
+      version_seen = version_seen || current.database == 0;
+      return {};
+    }
+    case path_kind::control: {
+      STRATA_ASSIGN(control, decode_control_file(small_file));
+      control_bytes = small_file;
+      return {};
+    }
+    case path_kind::backup_label: {
+      STRATA_ASSIGN(label, parse_backup_label(text_of(small_file)));
+      return {};
+    }
+    case path_kind::replication_origins: {
+      STRATA_ASSIGN(const auto origins, decode_replication_origins(small_file));
+      for (const origin_progress& each : origins) {
+        std::array<std::uint8_t, 8> value{};
+        core::store_le(value.data(), each.remote.value);
+        STRATA_TRY(store->import_value(replication_origin_key(each.origin), at, value));
+      }
+      return {};
+    }
+    default: return {};
+  }
+}
+
+core::result<void> base_backup_import::state::check_complete() const {
+  if (!control) return corrupt("global/pg_control is missing");
+  if (!label) return corrupt("backup_label is missing");
+  if (!version_seen) return corrupt("PG_VERSION is missing");
+  if (!shared_map_seen) return corrupt("global/pg_filenode.map is missing");
+  if (control->major != options.major) return corrupt("pg_control is of another version than the server");
+  if (label->start != options.start)
+    return corrupt("the label says that it starts at " + core::to_string(label->start) + ", the server said " +
+                   core::to_string(options.start));
+  if (pg::wal::before_header(options.start, control->wal_segment_size) != at)
+    return corrupt("the size of WAL segments is " + std::to_string(control->wal_segment_size) + ", not " +
+                   std::to_string(options.wal_segment_size));
+  if (control->wal_level == wal_level::minimal)
+    return core::error{core::errc::unsupported, "import base backup: wal_level is minimal; set it to replica"};
+  for (const slru_kind_number kind : {0, 1, 2})
+    if (const auto first = slru_files.lower_bound({kind, 0}); first == slru_files.end() || first->first.first != kind)
+      return corrupt("transaction status files are missing");
+  return {};
+}
+
+core::result<void> base_backup_import::state::import_number(const core::page_key& key, std::uint32_t value) {
+  std::array<std::uint8_t, 4> raw{};
+  core::store_le(raw.data(), value);
+  return store->import_value(key, at, raw);
+}
+
+core::result<void> base_backup_import::state::import_mark(const core::page_key& key) {
+  const std::array<std::uint8_t, 1> mark{1};
+  return store->import_value(key, at, mark);
+}
+
+core::result<void> base_backup_import::state::import_relation_sizes() {
+  for (auto file = relation_files.begin(); file != relation_files.end();) {
+    const pg::relation_fork relation = file->first.relation;
+    // As Postgres sees it: a file that is not full is the last one of its fork.
+    std::uint32_t blocks = 0;
+    bool ended = false;
+    for (std::uint32_t segment = 0; file != relation_files.end() && file->first.relation == relation;
+         ++segment, ++file) {
+      ended = ended || file->first.segment != segment;
+      if (ended) continue;
+      blocks += file->second;
+      ended = file->second < pg::blocks_per_relation_segment;
+    }
+    // The data of an unlogged relation is not in WAL: it starts anew from its init fork.
+    pg::relation_fork init = relation;
+    init.fork = pg::fork::init;
+    if (relation.fork != pg::fork::init && relation_files.contains({init, 0})) continue;
+    STRATA_TRY(import_number(relation_catalog_key(relation), blocks));
+  }
+  return {};
+}
+
+core::result<void> base_backup_import::state::import_catalogs() {
+  STRATA_TRY(import_relation_sizes());
+  for (const auto& [segment, size] : slru_files)
+    STRATA_TRY(import_number(slru_catalog_key(static_cast<pg::slru_kind>(segment.first), segment.second), size));
+  for (const pg::oid tablespace : tablespaces) STRATA_TRY(import_mark(tablespace_catalog_key(tablespace)));
+  for (const auto& [tablespace, database] : databases)
+    if (database != 0) STRATA_TRY(import_mark(database_catalog_key(tablespace, database)));
+  STRATA_TRY(store->import_value(control_file_key(), at, control_bytes));
+  const cluster_counters counters(control->checkpoint_copy);
+  return store->import_value(checkpoint_key(), at, counters.now().encode());
+}
+
+core::result<imported_cluster> base_backup_import::state::finish(core::lsn backup_end) {
+  STRATA_TRY(finish_archive());
+  STRATA_TRY(check_complete());
+  STRATA_TRY(import_catalogs());
+  const core::lsn end = pg::wal::before_header(backup_end, control->wal_segment_size);
+  if (end < at) return corrupt("it ends before it starts");
+  STRATA_TRY(store->finish_import(at, end));
+  imported_cluster cluster;
+  cluster.major = options.major;
+  cluster.system_id = control->system_id;
+  cluster.wal_segment_size = control->wal_segment_size;
+  cluster.data_checksums = control->data_checksum_version != 0;
+  cluster.wal_log_hints = control->wal_log_hints;
+  cluster.start = at;
+  cluster.wal_timeline = label->timeline;
+  cluster.relation_pages = relation_pages;
+  return cluster;
+}
+
+}  // namespace strata::storage::mapping

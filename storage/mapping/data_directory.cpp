@@ -1,0 +1,349 @@
+#include "storage/mapping/data_directory.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+
+#include "core/check.hpp"
+#include "pg/files/data_directory.hpp"
+#include "pg/files/replication_origins.hpp"
+#include "pg/files/tar.hpp"
+#include "pg/files/two_phase.hpp"
+#include "storage/key_space.hpp"
+#include "storage/mapping/cluster_counters.hpp"
+#include "storage/mapping/directory.hpp"
+#include "storage/mapping/gzip_stream.hpp"
+#include "storage/mapping/relation_archiver.hpp"
+#include "storage/mapping/start_files.hpp"
+
+namespace strata::storage::mapping {
+
+using namespace pg::files;
+
+namespace {
+
+constexpr std::size_t chunk_size = 256u << 10;
+constexpr std::uint32_t compute_directory_mode = 0755;
+
+constexpr const char* directories[] = {"global",
+                                       "pg_wal",
+                                       "pg_wal/archive_status",
+                                       "pg_commit_ts",
+                                       "pg_dynshmem",
+                                       "pg_notify",
+                                       "pg_serial",
+                                       "pg_snapshots",
+                                       "pg_subtrans",
+                                       "pg_twophase",
+                                       "pg_multixact",
+                                       "pg_multixact/members",
+                                       "pg_multixact/offsets",
+                                       "base",
+                                       "base/1",
+                                       "pg_replslot",
+                                       "pg_tblspc",
+                                       "pg_stat",
+                                       "pg_stat_tmp",
+                                       "pg_xact",
+                                       "pg_logical",
+                                       "pg_logical/snapshots",
+                                       "pg_logical/mappings"};
+
+}  // namespace
+
+struct data_directory_writer::state {
+  state(std::shared_ptr<const timeline_store> of, const data_directory_options& with);
+  core::result<void> open();
+  core::result<bool> next(core::bytes& chunk);
+
+  /// Appends some of the archive; false when there was nothing left to append.
+  using part = std::function<core::result<bool>(core::bytes&)>;
+
+  core::result<void> read_start();
+  core::result<core::bytes> value_of(const core::page_key& key, const char* what) const;
+  void plan_small_files();
+  core::result<void> plan_statuses();
+  core::result<void> plan_databases();
+  void plan_database(const database_entry& entry);
+  void plan_relations(pg::oid tablespace, pg::oid database);
+  void plan_two_phase();
+  void plan_origins();
+  core::result<void> plan_start();
+
+  void directory(core::bytes& to, std::string name) const;
+  void file(core::bytes& to, std::string name, core::bytes_view content) const;
+  void text_file(core::bytes& to, std::string name, const std::string& content) const;
+  core::result<void> relation_map(core::bytes& to, pg::oid tablespace, pg::oid database) const;
+  std::string version_text() const { return std::to_string(static_cast<int>(record.major)) + "\n"; }
+  /// A part that is done in one step.
+  template <class Step>
+  void plan_once(Step step) {
+    parts.push_back([step = std::move(step), done = false](core::bytes& to) mutable -> core::result<bool> {
+      if (std::exchange(done, true)) return false;
+      STRATA_TRY(step(to));
+      return true;
+    });
+  }
+  [[nodiscard]] bool full() const { return options.kind == data_directory_kind::full; }
+
+  std::shared_ptr<const timeline_store> store;
+  data_directory_options options;
+  timeline_record record;
+  start_state start;
+  std::deque<part> parts;
+  std::optional<relation_archiver> archiver;
+  std::optional<gzip_stream> gzip;
+  core::bytes unpacked;
+  bool ended = false;
+};
+
+data_directory_writer::state::state(std::shared_ptr<const timeline_store> of, const data_directory_options& with)
+    : store(std::move(of)), options(with), record(store->record()) {
+  archiver.emplace(
+      relation_archiver::context{store.get(), options.at, record.major, record.data_checksums, options.modified});
+  if (options.gzip) gzip.emplace();
+}
+
+core::result<std::unique_ptr<data_directory_writer>> data_directory_writer::open(
+    std::shared_ptr<const timeline_store> store, const data_directory_options& options) {
+  core::check(options.at.valid(), "a data directory is written as of an LSN");
+  auto state = std::make_unique<data_directory_writer::state>(std::move(store), options);
+  if (auto opened = state->open(); !opened)
+    return std::move(opened).error().within("write data directory at " + core::to_string(options.at));
+  return std::unique_ptr<data_directory_writer>(new data_directory_writer(std::move(state)));
+}
+
+data_directory_writer::data_directory_writer(std::unique_ptr<state> of) : state_(std::move(of)) {}
+data_directory_writer::~data_directory_writer() = default;
+
+core::result<bool> data_directory_writer::next(core::bytes& chunk) {
+  auto more = state_->next(chunk);
+  if (!more) return std::move(more).error().within("write data directory at " + core::to_string(state_->options.at));
+  return more;
+}
+
+core::result<void> data_directory_writer::state::open() {
+  STRATA_TRY(read_start());
+  plan_small_files();
+  STRATA_TRY(plan_statuses());
+  STRATA_TRY(plan_databases());
+  plan_two_phase();
+  plan_origins();
+  STRATA_TRY(plan_start());
+  plan_once([](core::bytes& to) -> core::result<void> {
+    append_tar_end(to);
+    return {};
+  });
+  return {};
+}
+
+core::result<bool> data_directory_writer::state::next(core::bytes& chunk) {
+  chunk.clear();
+  while (chunk.empty() && !ended) {
+    core::bytes& to = gzip ? unpacked : chunk;
+    to.clear();
+    while (to.size() < chunk_size && !parts.empty()) {
+      STRATA_ASSIGN(const bool more, parts.front()(to));
+      if (!more) parts.pop_front();
+    }
+    ended = parts.empty();
+    if (gzip) gzip->pack(unpacked, ended, chunk);
+  }
+  return !chunk.empty();
+}
+
+core::result<core::bytes> data_directory_writer::state::value_of(const core::page_key& key, const char* what) const {
+  STRATA_ASSIGN(auto value, store->read_value(key, options.at, read_mode::may_block));
+  if (!value) return core::error{core::errc::corrupt, std::string(what) + " is missing"};
+  return *std::move(value);
+}
+
+core::result<void> data_directory_writer::state::read_start() {
+  STRATA_ASSIGN(start.control_bytes, value_of(control_file_key(), "the control file"));
+  STRATA_ASSIGN(start.control, decode_control_file(start.control_bytes));
+  STRATA_ASSIGN(const core::bytes counters, value_of(checkpoint_key(), "the checkpoint"));
+  STRATA_ASSIGN(start.counters, checkpoint::decode(counters));
+  start.position = normalise_position(options.at, start.control.wal_segment_size);
+  start.branch_point = record.ancestor && record.ancestor_lsn == options.at;
+  // The writer may move on between the two reads: the pair is good only if it did not.
+  const core::lsn last = store->last_record_lsn();
+  const core::lsn previous = store->previous_record_lsn();
+  if (last == options.at && store->last_record_lsn() == last && previous < start.position) start.previous = previous;
+  return {};
+}
+
+void data_directory_writer::state::directory(core::bytes& to, std::string name) const {
+  append_tar_header(to, {.name = std::move(name),
+                         .type = tar_type::directory,
+                         .size = 0,
+                         .mode = full() ? tar_directory_mode : compute_directory_mode,
+                         .link_target = {},
+                         .modified = options.modified});
+}
+
+void data_directory_writer::state::file(core::bytes& to, std::string name, core::bytes_view content) const {
+  append_tar_file(to, std::move(name), content, options.modified);
+}
+
+void data_directory_writer::state::text_file(core::bytes& to, std::string name, const std::string& content) const {
+  file(to, std::move(name), {reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
+}
+
+void data_directory_writer::state::plan_small_files() {
+  plan_once([this](core::bytes& to) -> core::result<void> {
+    for (const char* name : directories) directory(to, name);
+    if (record.major >= pg::major_version::v17) directory(to, "pg_wal/summaries");
+    text_file(to, "pg_hba.conf", full() ? minimal_host_rules() : compute_host_rules());
+    text_file(to, "pg_ident.conf", "");
+    text_file(to, "postgresql.auto.conf", "");
+    if (full()) text_file(to, "postgresql.conf", minimal_configuration(start));
+    return {};
+  });
+}
+
+core::result<void> data_directory_writer::state::plan_statuses() {
+  for (const pg::slru_kind kind :
+       {pg::slru_kind::clog, pg::slru_kind::multixact_members, pg::slru_kind::multixact_offsets}) {
+    STRATA_ASSIGN(const auto segments, slru_segments(*store, kind, options.at));
+    for (const slru_segment_entry& each : segments)
+      plan_once([this, kind, segment = each.segment](core::bytes& to) -> core::result<void> {
+        STRATA_ASSIGN(const core::bytes content, slru_segment(*store, kind, segment, options.at));
+        file(to, slru_path(kind, segment), content);
+        return {};
+      });
+  }
+  return {};
+}
+
+core::result<void> data_directory_writer::state::relation_map(core::bytes& to, pg::oid tablespace,
+                                                              pg::oid database) const {
+  STRATA_ASSIGN(const auto map,
+                store->read_value(relation_map_key(tablespace, database), options.at, read_mode::may_block));
+  if (!map) return {};
+  const std::string where = database_directory(tablespace, database, record.major);
+  // Only the directory of a database in its own tablespace has these two.
+  text_file(to, database == 0 ? "PG_VERSION" : where + "/PG_VERSION", version_text());
+  file(to, where + "/pg_filenode.map", *map);
+  return {};
+}
+
+core::result<void> data_directory_writer::state::plan_databases() {
+  STRATA_ASSIGN(const auto spaces, tablespaces(*store, options.at));
+  STRATA_ASSIGN(const auto found, databases(*store, options.at));
+  if (!full() && std::any_of(found.begin(), found.end(),
+                             [](const database_entry& each) { return each.tablespace != pg::default_tablespace; }))
+    return core::error{core::errc::unsupported, "databases in other tablespaces can't be given to a compute"};
+  plan_once([this, spaces](core::bytes& to) -> core::result<void> {
+    for (const pg::oid each : full() ? spaces : std::vector<pg::oid>{}) {
+      const std::string space = "pg_tblspc/" + std::to_string(each);
+      directory(to, space);
+      directory(to, space + "/" + tablespace_version_directory(record.major));
+    }
+    return relation_map(to, pg::global_tablespace, 0);
+  });
+  for (const database_entry& each : found) plan_database(each);
+  plan_relations(pg::global_tablespace, 0);
+  for (const database_entry& each : found) plan_relations(each.tablespace, each.database);
+  return {};
+}
+
+void data_directory_writer::state::plan_database(const database_entry& entry) {
+  plan_once([this, entry](core::bytes& to) -> core::result<void> {
+    const std::string name = database_directory(entry.tablespace, entry.database, record.major);
+    if (name != "base/1") directory(to, name);
+    return relation_map(to, entry.tablespace, entry.database);
+  });
+}
+
+void data_directory_writer::state::plan_relations(pg::oid tablespace, pg::oid database) {
+  struct work {
+    pg::relation_fork source;
+    pg::relation_fork as;
+    std::uint32_t blocks = 0;
+  };
+  parts.push_back([this, tablespace, database, listed = false,
+                   left = std::deque<work>()](core::bytes& to) mutable -> core::result<bool> {
+    if (!std::exchange(listed, true)) {
+      STRATA_ASSIGN(const auto found, relations(*store, tablespace, database, options.at));
+      for (auto first = found.begin(); first != found.end();) {
+        const auto end = std::find_if(first, found.end(), [&](const relation_entry& each) {
+          return each.relation.relation != first->relation.relation;
+        });
+        const auto init =
+            std::find_if(first, end, [](const relation_entry& each) { return each.relation.fork == pg::fork::init; });
+        if (init != end) {
+          // An unlogged relation starts as a copy of its init fork.
+          pg::relation_fork main = init->relation;
+          main.fork = pg::fork::main;
+          left.push_back({init->relation, init->relation, init->blocks});
+          left.push_back({init->relation, main, init->blocks});
+        } else if (full()) {
+          for (auto each = first; each != end; ++each) left.push_back({each->relation, each->relation, each->blocks});
+        }
+        first = end;
+      }
+    }
+    STRATA_ASSIGN(const bool wrote, archiver->write(to));
+    if (wrote) return true;
+    if (left.empty()) return false;
+    archiver->begin(left.front().source, left.front().as, left.front().blocks);
+    left.pop_front();
+    return true;
+  });
+}
+
+void data_directory_writer::state::plan_two_phase() {
+  plan_once([this](core::bytes& to) -> core::result<void> {
+    return store->scan(kind_range(key_kind::two_phase), options.at,
+                       [&](const core::page_key& key, core::bytes_view content) {
+                         const full_transaction_id xid = with_epoch(key.block, start.counters);
+                         file(to, two_phase_path(xid, record.major), encode_two_phase_file(content));
+                         return true;
+                       });
+  });
+}
+
+void data_directory_writer::state::plan_origins() {
+  plan_once([this](core::bytes& to) -> core::result<void> {
+    std::vector<origin_progress> origins;
+    STRATA_TRY(store->scan(
+        kind_range(key_kind::replication_origin), options.at, [&](const core::page_key& key, core::bytes_view value) {
+          if (value.size() == sizeof(std::uint64_t))
+            origins.push_back(
+                {static_cast<std::uint16_t>(key.block), core::lsn(core::load_le<std::uint64_t>(value.data()))});
+          return true;
+        }));
+    if (!origins.empty()) file(to, "pg_logical/replorigin_checkpoint", encode_replication_origins(origins));
+    return {};
+  });
+}
+
+core::result<void> data_directory_writer::state::plan_start() {
+  STRATA_ASSIGN(start_files made, full() ? stock_start_files(start) : signal_start_files(start));
+  plan_once([this, control = std::move(made.control_file)](core::bytes& to) -> core::result<void> {
+    if (!full()) {
+      text_file(to, "neon.signal", signal_text(start));
+      text_file(to, "zenith.signal", signal_text(start));
+    }
+    file(to, "global/pg_control", control);
+    return {};
+  });
+  for (const sparse_file& segment : made.segments)
+    parts.push_back([this, segment, done = std::uint64_t{0}](core::bytes& to) mutable -> core::result<bool> {
+      if (done == segment.size) return false;
+      if (done == 0)
+        append_tar_header(to, {.name = "pg_wal/" + segment.name,
+                               .type = tar_type::file,
+                               .size = segment.size,
+                               .mode = tar_file_mode,
+                               .link_target = {},
+                               .modified = options.modified});
+      const std::uint64_t step = std::min<std::uint64_t>(chunk_size, segment.size - done);
+      core::append(to, segment.read(done, step));
+      done += step;
+      return true;
+    });
+  return {};
+}
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,117 @@
+#include <variant>
+
+#include "pg/files/slru.hpp"
+#include "storage/key_space.hpp"
+#include "storage/mapping/ingest_state.hpp"
+
+namespace strata::storage::mapping {
+
+using namespace pg::records;
+
+core::result<void> wal_ingest::state::add_xlog(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const xlog_record change, decode_xlog(record, major));
+  if (const auto* checkpoint = std::get_if<checkpoint_taken>(&change))
+    counters.checkpoint_taken(*checkpoint);
+  else if (const auto* next = std::get_if<next_oid>(&change))
+    counters.set_next_oid(next->value);
+  else if (const auto* parameters = std::get_if<parameters_changed>(&change))
+    return change_parameters(*parameters, to);
+  else if (const auto* ended = std::get_if<recovery_ended>(&change))
+    counters.timeline_switched(ended->timeline, ended->previous_timeline);
+  else if (const auto* writes = std::get_if<full_page_writes_changed>(&change))
+    counters.full_page_writes_set(writes->on);
+  return {};
+}
+
+core::result<void> wal_ingest::state::change_parameters(const parameters_changed& changed, const change_target& to) {
+  if (changed.wal_level == pg::files::wal_level::minimal)
+    return core::error{core::errc::unsupported,
+                       "the source was set to wal_level minimal, and then its WAL does not hold everything: set "
+                       "wal_level to replica and take a new base backup"};
+  if (control_file.empty()) {
+    STRATA_ASSIGN(auto stored, store->read_value(control_file_key(), store->last_record_lsn(), read_mode::may_block));
+    if (!stored) return core::error{core::errc::corrupt, "the control file is missing"};
+    control_file = *std::move(stored);
+  }
+  STRATA_ASSIGN(auto control, pg::files::decode_control_file(control_file));
+  control.max_connections = changed.max_connections;
+  control.max_worker_processes = changed.max_worker_processes;
+  control.max_wal_senders = changed.max_wal_senders;
+  control.max_prepared_transactions = changed.max_prepared_transactions;
+  control.max_locks_per_transaction = changed.max_locks_per_transaction;
+  control.wal_level = changed.wal_level;
+  control.wal_log_hints = changed.wal_log_hints;
+  control.track_commit_timestamp = changed.track_commit_timestamp;
+  STRATA_ASSIGN(control_file, pg::files::encode_control_file(control, control_file));
+  to.put(control_file_key(), control_file);
+  if (store->record().wal_log_hints != changed.wal_log_hints) {
+    timeline_edit edit;
+    edit.wal_log_hints = changed.wal_log_hints;
+    STRATA_TRY(store->update(edit));
+  }
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_standby(const pg::wal::record& record) {
+  STRATA_ASSIGN(const standby_record change, decode_standby(record));
+  if (const auto* running = std::get_if<running_transactions>(&change)) counters.transactions_running(*running);
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_origin(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const origin_record change, decode_origin(record));
+  if (const auto* progress = std::get_if<origin_set>(&change))
+    to.put_number(replication_origin_key(progress->origin), progress->remote.value);
+  else
+    to.put_tombstone(replication_origin_key(std::get<origin_drop>(change).origin));
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_clog(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const clog_record change, decode_clog(record, major));
+  if (const auto* zero = std::get_if<slru_zero_page>(&change)) {
+    statuses.zero_page(zero->kind, zero->page, to);
+    return {};
+  }
+  const auto& cut = std::get<clog_truncate>(change);
+  counters.oldest_xid_advanced(cut.oldest_xid, cut.oldest_xid_database);
+  statuses.truncate_clog(cut.page, static_cast<pg::transaction_id>(counters.now().next_xid), to);
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_multixact(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const multixact_record change, decode_multixact(record, major));
+  if (const auto* created = std::get_if<multixact_create>(&change)) {
+    statuses.create_multixact(*created, to);
+    counters.multixact_created(created->id, created->offset, static_cast<std::uint32_t>(created->members.size()));
+    for (const auto& member : created->members) counters.saw_xid(member.xid);
+    return {};
+  }
+  if (const auto* cut = std::get_if<multixact_truncate>(&change)) {
+    counters.oldest_multixact_advanced(cut->offsets_end, cut->oldest_database);
+    statuses.truncate_multixact_members(cut->members_begin, cut->members_end, to);
+    statuses.truncate_multixact_offsets(cut->offsets_end, counters.now().next_multixact, to);
+    return {};
+  }
+  const auto& zero = std::get<slru_zero_page>(change);
+  // Older minor releases create this page only after the last multixact of the page before it, whose end stands here.
+  const pg::multixact_id next = counters.now().next_multixact;
+  const std::uint32_t entry = next % pg::files::multixact_offsets_per_page;
+  if (zero.kind == pg::slru_kind::multixact_offsets && pg::files::multixact_offsets_page_of(next) == zero.page &&
+      (entry == 0 || next == 1))
+    statuses.zero_offsets_page(next, counters.now().next_multixact_offset, to);
+  else
+    statuses.zero_page(zero.kind, zero.page, to);
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_tablespace(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const tablespace_record change, decode_tablespace(record));
+  if (const auto* created = std::get_if<tablespace_create>(&change))
+    to.put_number(tablespace_catalog_key(created->tablespace), std::uint8_t{1});
+  else
+    to.put_tombstone(tablespace_catalog_key(std::get<tablespace_drop>(change).tablespace));
+  return {};
+}
+
+}  // namespace strata::storage::mapping

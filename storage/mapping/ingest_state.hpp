@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "pg/records/storage.hpp"
+#include "pg/records/transaction.hpp"
+#include "pg/redo/visibility_map.hpp"
+#include "storage/mapping/cluster_counters.hpp"
+#include "storage/mapping/ingest.hpp"
+#include "storage/mapping/relation_ledger.hpp"
+#include "storage/mapping/slru_ledger.hpp"
+
+namespace strata::storage::mapping {
+
+/// What ingest remembers, and one function for each resource manager whose records mean more than their blocks.
+struct wal_ingest::state {
+  explicit state(std::shared_ptr<timeline_store> of) : store(std::move(of)), relations(store) {}
+  core::result<void> load();
+  core::result<void> add(const pg::wal::record& record, const change_target& to);
+
+  // ingest.cpp
+  core::result<void> add_meaning(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_block(const pg::wal::record& record, std::size_t index, const change_target& to);
+  core::result<void> clear_visibility(const pg::wal::record& record, const change_target& to);
+  // ingest_cluster.cpp
+  core::result<void> add_xlog(const pg::wal::record& record, const change_target& to);
+  core::result<void> change_parameters(const pg::records::parameters_changed& changed, const change_target& to);
+  core::result<void> add_standby(const pg::wal::record& record);
+  core::result<void> add_origin(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_clog(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_multixact(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_tablespace(const pg::wal::record& record, const change_target& to);
+  // ingest_transaction.cpp
+  core::result<void> add_transaction(const pg::wal::record& record, const change_target& to);
+  core::result<void> end_transaction(const pg::wal::record& record, const change_target& to);
+  core::result<void> prepare_transaction(const pg::wal::record& record, const change_target& to);
+  // ingest_storage.cpp
+  core::result<void> add_storage(const pg::wal::record& record, const change_target& to);
+  core::result<void> truncate(const pg::records::relation_truncate& cut, const change_target& to);
+  core::result<void> truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
+  core::result<void> truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
+  core::result<void> add_relation_map(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_database(const pg::wal::record& record, const change_target& to);
+  core::result<void> copy_database(const pg::records::database_copy& copy, const change_target& to);
+  core::result<void> copy_relation(const pg::relation_fork& from, const pg::relation_fork& into, std::uint32_t blocks,
+                                   const change_target& to);
+
+  std::shared_ptr<timeline_store> store;
+  pg::major_version major = pg::major_version::v15;
+  cluster_counters counters;
+  relation_ledger relations;
+  slru_ledger statuses;
+  core::bytes control_file;  ///< as it was last changed here; empty: the stored one
+  core::lsn last_added;      ///< end of the last record added
+
+  // scratch of one call
+  core::bytes payload;
+  std::vector<pg::transaction_id> xids;
+};
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,51 @@
+#include "storage/key_space.hpp"
+#include "storage/mapping/ingest_state.hpp"
+
+namespace strata::storage::mapping {
+
+namespace {
+constexpr std::uint16_t no_origin = 0;
+constexpr std::uint16_t not_to_be_replicated = 0xFFFF;
+}  // namespace
+
+core::result<void> wal_ingest::state::add_transaction(const pg::wal::record& record, const change_target& to) {
+  using enum pg::records::transaction_operation;
+  switch (pg::records::transaction_operation_of(record)) {
+    case commit:
+    case abort:
+    case commit_prepared:
+    case abort_prepared: return end_transaction(record, to);
+    case prepare: return prepare_transaction(record, to);
+    default: return {};
+  }
+}
+
+core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const pg::records::transaction_end end, pg::records::decode_transaction_end(record, major));
+  xids.clear();
+  if (end.xid != 0) xids.push_back(end.xid);
+  for (const pg::transaction_id xid : end.subtransactions) xids.push_back(xid);
+  for (const pg::transaction_id xid : xids) counters.saw_xid(xid);
+  statuses.set_status(end.committed ? transaction_status::committed : transaction_status::aborted, xids, to);
+  for (pg::relation_fork dropped : end.dropped)
+    for (std::size_t fork = 0; fork < pg::fork_count; ++fork) {
+      dropped.fork = static_cast<pg::fork>(fork);
+      STRATA_TRY(relations.drop(dropped, to));
+    }
+  if (end.prepared) to.put_tombstone(two_phase_key(end.xid));
+  if (end.origin_lsn.valid() && record.origin != no_origin && record.origin != not_to_be_replicated)
+    to.put_number(replication_origin_key(record.origin), end.origin_lsn.value);
+  to.batch.add_commit_time(end.time, record.end);
+  return {};
+}
+
+core::result<void> wal_ingest::state::prepare_transaction(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const pg::records::transaction_prepare prepared,
+                pg::records::decode_transaction_prepare(record, major));
+  counters.saw_xid(prepared.xid);
+  for (const pg::transaction_id xid : prepared.subtransactions) counters.saw_xid(xid);
+  to.put(two_phase_key(prepared.xid), prepared.state);
+  return {};
+}
+
+}  // namespace strata::storage::mapping

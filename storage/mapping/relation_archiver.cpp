@@ -1,0 +1,56 @@
+#include "storage/mapping/relation_archiver.hpp"
+
+#include <algorithm>
+
+#include "core/check.hpp"
+#include "pg/files/data_directory.hpp"
+#include "pg/files/tar.hpp"
+#include "pg/page/checksum.hpp"
+#include "storage/key_space.hpp"
+
+namespace strata::storage::mapping {
+
+void relation_archiver::begin(const pg::relation_fork& source, const pg::relation_fork& as, std::uint32_t blocks) {
+  core::check(!begun_, "forks are archived one after the other");
+  source_ = source;
+  as_ = as;
+  blocks_ = blocks;
+  next_ = 0;
+  begun_ = true;
+}
+
+core::result<bool> relation_archiver::write(core::bytes& to) {
+  if (!begun_) return false;
+  const std::uint32_t in_file = next_ % pg::blocks_per_relation_segment;
+  if (in_file == 0) {
+    const std::uint64_t size =
+        std::uint64_t{std::min(blocks_ - next_, pg::blocks_per_relation_segment)} * pg::page_size;
+    const pg::files::relation_file file{as_, next_ / pg::blocks_per_relation_segment};
+    pg::files::append_tar_header(to, {.name = pg::files::relation_path(file, context_.major),
+                                      .type = pg::files::tar_type::file,
+                                      .size = size,
+                                      .mode = pg::files::tar_file_mode,
+                                      .link_target = {},
+                                      .modified = context_.modified});
+  }
+  // Pages are a multiple of the blocks of an archive: files need no padding.
+  const std::uint32_t count = std::min({step, blocks_ - next_, pg::blocks_per_relation_segment - in_file});
+  reads_.clear();
+  for (std::uint32_t i = 0; i < count; ++i)
+    reads_.push_back({relation_page_key(source_, next_ + i),
+                      core::bytes_span(content_).subspan(i * pg::page_size, pg::page_size),
+                      {}});
+  context_.store->read_pages(reads_, context_.at, read_mode::may_block);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (reads_[i].failure)
+      return (*std::move(reads_[i].failure))
+          .within("archive block " + std::to_string(next_ + i) + " of " + pg::to_string(source_));
+    if (context_.checksums) pg::page::set_page_checksum(reads_[i].page, next_ + i);
+  }
+  core::append(to, core::bytes_view(content_).first(std::size_t{count} * pg::page_size));
+  next_ += count;
+  begun_ = next_ < blocks_;
+  return true;
+}
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/result.hpp"
+#include "pg/types.hpp"
+#include "storage/mapping/change_target.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::storage::mapping {
+
+/// The newest size of every relation fork: asked of the store once, then kept as WAL changes it, also for forks that
+/// do not exist. Sizes the store shows already may be forgotten; others must not. Writes the relation and database
+/// catalogs.
+class relation_ledger {
+ public:
+  /// More blocks than this between the end of a relation and a block that extends it are refused.
+  static constexpr std::uint32_t gap_blocks_max = 4u << 20;
+  static constexpr std::size_t remembered_max = 64u << 10;
+
+  explicit relation_ledger(std::shared_ptr<const timeline_store> store) : store_(std::move(store)) {}
+  core::result<void> load_databases();
+
+  /// The block exists; false also when that would need a look into the store.
+  [[nodiscard]] bool known_inside(const pg::relation_fork& of, pg::block_number block) const {
+    const auto found = known_.find(of);
+    return found != known_.end() && found->second.blocks && *found->second.blocks > block;
+  }
+  core::result<std::optional<std::uint32_t>> blocks(const pg::relation_fork& of);
+
+  /// The relation is to hold this block: true if it did not, and then everything before it is zeros.
+  core::result<bool> extend_over(const pg::relation_fork& of, pg::block_number block, const change_target& to);
+  /// An empty fork, unless it exists.
+  core::result<void> create(const pg::relation_fork& of, const change_target& to);
+  /// Cuts a fork that is longer.
+  core::result<void> shrink(const pg::relation_fork& of, std::uint32_t blocks, const change_target& to);
+  /// Whatever was there: the caller writes all pages that become part of it.
+  void set(const pg::relation_fork& of, std::optional<std::uint32_t> blocks, const change_target& to);
+  core::result<void> drop(const pg::relation_fork& of, const change_target& to);
+  void ensure_database(pg::oid tablespace, pg::oid database, const change_target& to);
+  /// The relations of a database in one tablespace, its map and its directory. Precondition: the store shows all.
+  core::result<void> drop_database(pg::oid tablespace, pg::oid database, const change_target& to);
+
+  /// Writes the sizes that changed since the last call: once per record.
+  void write_changes(const change_target& to);
+
+ private:
+  struct entry {
+    std::optional<std::uint32_t> blocks;
+    core::lsn changed;
+  };
+  void forget_some();
+
+  std::shared_ptr<const timeline_store> store_;
+  std::unordered_map<pg::relation_fork, entry> known_;
+  std::size_t forget_at_ = remembered_max;
+  std::vector<pg::relation_fork> changed_;
+  std::set<std::pair<pg::oid, pg::oid>> databases_;  ///< (tablespace, database) of the database catalog
+};
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+#include "pg/records/slru.hpp"
+#include "pg/types.hpp"
+#include "storage/mapping/change_target.hpp"
+#include "storage/strata_record.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::storage::mapping {
+
+/// The transaction-status files: which segments there are and how many pages each has, and their changes as WAL tells
+/// them (facts/neon-internals.md §2.6, §2.9). Segments are all in memory.
+class slru_ledger {
+ public:
+  core::result<void> load(const timeline_store& store);
+
+  void zero_page(pg::slru_kind kind, std::uint32_t page, const change_target& to);
+  /// All transactions get one status; the span's order changes.
+  void set_status(transaction_status status, std::span<pg::transaction_id> xids, const change_target& to);
+  /// Members, the place where they begin, and where those of the next multixact will.
+  void create_multixact(const pg::records::multixact_create& record, const change_target& to);
+  /// The page of offsets of `next`, a multixact that is not created yet but whose place is known, is zero but for that.
+  void zero_offsets_page(pg::multixact_id next, std::uint32_t offset, const change_target& to);
+
+  /// Drops segments that lie before `oldest_page` altogether. `newest` is the next number to be given out: nothing is
+  /// dropped when that is before the page, because then the page is from another round.
+  void truncate_clog(std::uint32_t oldest_page, pg::transaction_id newest, const change_target& to);
+  void truncate_multixact_offsets(pg::multixact_id oldest, pg::multixact_id newest, const change_target& to);
+  void truncate_multixact_members(std::uint32_t begin, std::uint32_t end, const change_target& to);
+
+ private:
+  using segments = std::unordered_map<std::uint32_t, std::uint32_t>;  ///< number -> pages
+
+  void set_offset(pg::multixact_id id, std::uint32_t offset, const change_target& to);
+  /// Makes sure that the page exists; true if it did not.
+  bool extend_over(pg::slru_kind kind, std::uint32_t page, const change_target& to);
+  void drop_segment(pg::slru_kind kind, std::uint32_t segment, const change_target& to);
+  template <class Before>
+  void drop_segments(pg::slru_kind kind, const change_target& to, const Before& page_is_before);
+  segments& of(pg::slru_kind kind) { return segments_[static_cast<std::size_t>(kind)]; }
+
+  std::array<segments, 3> segments_;
+  core::bytes payload_;
+  std::vector<multixact_member> members_;
+};
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,123 @@
+#include "storage/mapping/start_files.hpp"
+
+#include "pg/wal/stream_decoder.hpp"
+#include "pg/wal/version.hpp"
+
+namespace strata::storage::mapping {
+
+using namespace pg::files;
+
+namespace {
+
+constexpr std::uint16_t continues_record = 1;
+constexpr std::uint16_t has_long_header = 2;
+constexpr std::uint32_t short_header_size = 24;
+constexpr std::uint32_t long_header_size = 40;
+
+core::bytes wal_page_header(const start_state& from, core::lsn page, bool is_long, std::uint32_t continued) {
+  core::bytes to;
+  core::append_le(to, pg::wal::page_magic(from.control.major));
+  core::append_le(
+      to, static_cast<std::uint16_t>((continued != 0 ? continues_record : 0) | (is_long ? has_long_header : 0)));
+  core::append_le(to, from.counters.timeline);
+  core::append_le(to, page.value);
+  core::append_le(to, continued);
+  core::append_le(to, std::uint32_t{0});
+  if (is_long) {
+    core::append_le(to, from.control.system_id);
+    core::append_le(to, from.control.wal_segment_size);
+    core::append_le(to, static_cast<std::uint32_t>(pg::wal_page_size));
+  }
+  return to;
+}
+
+/// Commit timestamps are not kept: the server must not look for those of the past.
+checkpoint without_commit_timestamps(checkpoint counters) {
+  counters.oldest_commit_timestamp_xid = 0;
+  counters.newest_commit_timestamp_xid = 0;
+  return counters;
+}
+
+}  // namespace
+
+core::result<start_files> stock_start_files(const start_state& from) {
+  start_point at;
+  at.position = from.position;
+  at.previous = from.previous;
+  at.counters = without_commit_timestamps(from.counters);
+  at.system_id = from.control.system_id;
+  at.segment_size = from.control.wal_segment_size;
+  at.major = from.control.major;
+  STRATA_ASSIGN(start_wal wal, start_segments(at));
+  start_files made;
+  made.segments = std::move(wal.segments);
+  STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal.copy));
+  return made;
+}
+
+core::result<start_files> signal_start_files(const start_state& from) {
+  const std::uint32_t segment_size = from.control.wal_segment_size;
+  control_file control = from.control;
+  control.state = database_state::shut_down;
+  control.checkpoint_location = {};
+  control.checkpoint_copy = without_commit_timestamps(from.counters);
+  control.checkpoint_copy.redo = pg::wal::after_header(from.position, segment_size);
+  start_files made;
+  STRATA_ASSIGN(made.control_file, encode_control_file(control, from.control_bytes));
+
+  // The position, marked as the end of a continued record on its page, is where a reader of WAL begins.
+  const std::uint64_t offset = from.position.value % segment_size;
+  const core::lsn begin = from.position - offset;
+  const std::uint64_t page_offset = offset / pg::wal_page_size * pg::wal_page_size;
+  const auto in_page = static_cast<std::uint32_t>(offset - page_offset);
+  const bool first_page = page_offset == 0;
+  sparse_file segment{wal_segment_name(from.counters.timeline, from.position, segment_size), segment_size, {}};
+  segment.pieces.push_back(
+      {0,
+       wal_page_header(from, begin, true, first_page && in_page > long_header_size ? in_page - long_header_size : 0)});
+  if (!first_page && in_page > short_header_size)
+    segment.pieces.push_back(
+        {page_offset, wal_page_header(from, begin + page_offset, false, in_page - short_header_size)});
+  made.segments.push_back(std::move(segment));
+  return made;
+}
+
+std::string signal_text(const start_state& from) {
+  if (from.previous.valid()) return "PREV LSN: " + core::to_string(from.previous);
+  return from.branch_point ? "PREV LSN: none" : "PREV LSN: invalid";
+}
+
+std::string minimal_configuration(const start_state& from) {
+  const control_file& control = from.control;
+  const auto line = [](const std::string& name, const std::string& value) { return name + " = " + value + "\n"; };
+  const auto megabytes = [&](std::uint32_t segments) {
+    return std::to_string(std::uint64_t{segments} * control.wal_segment_size >> 20) + "MB";
+  };
+  std::string text = "# Written by Strata for a copy of a timeline.\n";
+  text += line("listen_addresses", "'localhost'");
+  text += line("unix_socket_directories", "'/tmp'");
+  text += line("unix_socket_permissions", "0700");
+  text += line("max_connections", std::to_string(control.max_connections));
+  text += line("max_worker_processes", std::to_string(control.max_worker_processes));
+  text += line("max_wal_senders", std::to_string(control.max_wal_senders));
+  text += line("max_prepared_transactions", std::to_string(control.max_prepared_transactions));
+  text += line("max_locks_per_transaction", std::to_string(control.max_locks_per_transaction));
+  text += line("wal_level", control.wal_level == wal_level::logical ? "logical" : "replica");
+  text += line("wal_log_hints", control.wal_log_hints ? "on" : "off");
+  text += line("track_commit_timestamp", control.track_commit_timestamp ? "on" : "off");
+  text += line("min_wal_size", megabytes(5));
+  text += line("max_wal_size", megabytes(64));
+  return text;
+}
+
+std::string minimal_host_rules() {
+  return "# Written by Strata. The socket is the owner's alone (unix_socket_permissions).\n"
+         "local all all trust\n"
+         "local replication all trust\n"
+         "host all all 127.0.0.1/32 scram-sha-256\n"
+         "host all all ::1/128 scram-sha-256\n";
+}
+
+std::string compute_host_rules() { return "local all all trust\n"; }
+
+}  // namespace strata::storage::mapping

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/files/checkpoint.hpp"
+#include "pg/files/control_file.hpp"
+#include "pg/files/start_segment.hpp"
+#include "pg/types.hpp"
+
+namespace strata::storage::mapping {
+
+/// A timeline's cluster at one LSN, as far as starting a server needs to know.
+struct start_state {
+  core::bytes control_bytes;        ///< as imported, with the parameters of the LSN
+  pg::files::control_file control;  ///< the same, decoded
+  pg::files::checkpoint counters;   ///< at the LSN
+  core::lsn position;               ///< the LSN, or the next place where a record can begin
+  core::lsn previous;               ///< start of the record that ends there; 0 = unknown
+  bool branch_point = false;        ///< the LSN is where this timeline begins
+};
+
+struct start_files {
+  core::bytes control_file;
+  std::vector<pg::files::sparse_file> segments;
+};
+
+/// For stock Postgres: a shutdown checkpoint record at the position (facts/stock-compute.md §A.1).
+core::result<start_files> stock_start_files(const start_state& from);
+/// For a compute that understands neon.signal: an empty segment whose page headers make a reader begin at the position
+/// (facts/neon-internals.md §6.3, §6.4).
+core::result<start_files> signal_start_files(const start_state& from);
+/// The one line of neon.signal (§6.2).
+std::string signal_text(const start_state& from);
+
+/// postgresql.conf: what the server must have to start with this data, nothing else.
+std::string minimal_configuration(const start_state& from);
+/// pg_hba.conf: the socket (which the configuration gives to the owner alone) is trusted, loopback asks for a password.
+std::string minimal_host_rules();
+/// pg_hba.conf of the compute kind: the agent beside it adds the rest.
+std::string compute_host_rules();
+
+}  // namespace strata::storage::mapping
