@@ -247,6 +247,7 @@ void page_store::replay_block(const pg::wal::record& record, std::size_t index, 
   const auto decoded = must(pg::redo::decode_block_record(stored));
 
   page_bytes& page = make(block.relation, block.block);
+  if (before_each_) before_each_(stored, page, record.end, context_);
   if (auto applied = pg::redo::apply(decoded, record.end, context_, page); !applied)
     return report.differ(core::to_string(applied.error()) + " (" + pg::to_string(block.relation) + ")");
   auto& counts = report.by_record[pg::wal::describe(record.manager, record.info)];

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +48,11 @@ class page_store {
   /// facts/wal-redo.md §4.2, which are stricter here for heap tuples and the visibility map.
   void replay(const std::filesystem::path& data_directory, oracle_report& report);
 
+  /// Sees every block record in its stored form and the page that it is about to change.
+  using observer =
+      std::function<void(core::bytes_view stored, const page_bytes&, core::lsn end, const pg::redo::redo_context&)>;
+  void observe(observer before_each) { before_each_ = std::move(before_each); }
+
   /// Compares with the files of a server that was stopped cleanly, page LSNs included (facts/wal-redo.md §4.3).
   /// Returns the number of pages compared.
   std::uint64_t compare_with_files(const std::filesystem::path& data_directory, oracle_report& report) const;
@@ -62,6 +68,7 @@ class page_store {
   std::unordered_map<pg::relation_fork, std::map<pg::block_number, std::unique_ptr<page_bytes>>> pages_;
   core::lsn start_;
   pg::redo::redo_context context_;
+  observer before_each_;
 };
 
 }  // namespace strata::tests
