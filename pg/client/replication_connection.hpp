@@ -114,6 +114,8 @@ class replication_connection {
   [[nodiscard]] bool wants_write() const;
 
   /// Does what can be done now without blocking: goes on connecting, sends what is queued, takes in what has arrived.
+  /// Takes in more with every call, so don't call it before what it took in was received. Fails only while connecting;
+  /// that a connection was lost later is told by receive(), behind all that arrived before.
   core::result<void> step();
   /// The next thing that happened, if it can be told from what has arrived.
   core::result<std::optional<replication_event>> receive();
@@ -134,7 +136,7 @@ class replication_connection {
   core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1);
   /// Tells the source how far WAL has got here. errc::busy if the socket can't take it now: step() and try again.
   core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
-  /// Ends the stream in order; streaming_ended follows.
+  /// Ends the stream in order; streaming_ended follows what is still on its way. errc::busy as for send_status().
   core::result<void> stop_replication();
 
  private:
@@ -145,5 +147,7 @@ class replication_connection {
 
 /// Refuses a source whose WAL does not hold what a copy needs; the error says how to change it.
 core::result<void> require_wal_level(std::string_view value);
+/// Refuses a standby as a source.
+core::result<void> require_primary(const connected& source);
 
 }  // namespace strata::pg::client

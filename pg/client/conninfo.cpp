@@ -1,0 +1,102 @@
+#include <algorithm>
+#include <cctype>
+
+#include "pg/client/replication_connection.hpp"
+
+namespace strata::pg::client {
+namespace {
+
+constexpr std::string_view hidden = "***";
+
+bool secret(std::string_view key) {
+  std::string lower(key);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower.find("password") != std::string::npos || lower.find("secret") != std::string::npos;
+}
+
+/// Hides rather too much than too little: a password may contain, unescaped, what ends it for a strict reader.
+std::string redact_uri(std::string_view uri) {
+  const std::size_t authority = uri.find("://") + 3;
+  std::string to(uri.substr(0, authority));
+  std::string_view rest = uri.substr(authority);
+  const std::size_t colon = rest.find(':');
+  const std::size_t at = rest.rfind('@');
+  if (colon != std::string_view::npos && at != std::string_view::npos && colon < at) {
+    to.append(rest.substr(0, colon + 1)).append(hidden);
+    rest.remove_prefix(at);
+  }
+  const std::size_t query = std::min(rest.find('?'), rest.size());
+  to.append(rest.substr(0, query));
+  rest.remove_prefix(query);
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&', 1), rest.size());
+    const std::string_view parameter = rest.substr(0, end);
+    const std::size_t equals = parameter.find('=');
+    if (equals != std::string_view::npos && secret(parameter.substr(0, equals)))
+      to.append(parameter.substr(0, equals + 1)).append(hidden);
+    else
+      to.append(parameter);
+    rest.remove_prefix(end);
+  }
+  return to;
+}
+
+bool blank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+
+std::size_t skip_blanks(std::string_view text, std::size_t at) {
+  while (at < text.size() && blank(text[at])) ++at;
+  return at;
+}
+
+/// Where the value that begins at `at` ends; npos if a quote is not closed.
+std::size_t end_of_value(std::string_view text, std::size_t at) {
+  const bool quoted = at < text.size() && text[at] == '\'';
+  for (std::size_t i = quoted ? at + 1 : at; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (quoted ? text[i] == '\'' : blank(text[i]))
+      return quoted ? i + 1 : i;
+  }
+  return quoted ? std::string_view::npos : text.size();
+}
+
+std::string redact_pairs(std::string_view text) {
+  std::string to;
+  for (std::size_t at = skip_blanks(text, 0); at < text.size(); at = skip_blanks(text, at)) {
+    const std::size_t equals = text.find('=', at);
+    if (equals == std::string_view::npos) return std::string(hidden);
+    std::string_view key = text.substr(at, equals - at);
+    while (!key.empty() && blank(key.back())) key.remove_suffix(1);
+    const std::size_t begin = skip_blanks(text, equals + 1);
+    const std::size_t end = end_of_value(text, begin);
+    if (end == std::string_view::npos || std::any_of(key.begin(), key.end(), blank)) return std::string(hidden);
+    if (!to.empty()) to += ' ';
+    to.append(key).append("=").append(secret(key) ? hidden : text.substr(begin, std::min(end, text.size()) - begin));
+    at = end;
+  }
+  return to;
+}
+
+}  // namespace
+
+std::string redact_conninfo(std::string_view conninfo) {
+  if (conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://")) return redact_uri(conninfo);
+  return redact_pairs(conninfo);
+}
+
+core::result<void> require_wal_level(std::string_view value) {
+  if (value == "replica" || value == "logical") return {};
+  return core::error{core::errc::invalid_argument,
+                     "the source runs with wal_level = " + std::string(value) +
+                         ", which leaves changes out of its WAL; set wal_level = replica (or logical) in its "
+                         "postgresql.conf and restart it"};
+}
+
+core::result<void> require_primary(const connected& source) {
+  if (!source.in_recovery) return {};
+  return core::error{core::errc::invalid_argument,
+                     "the source is a standby or still in recovery; connect to its primary, or promote it first "
+                     "(select pg_promote())"};
+}
+
+}  // namespace strata::pg::client
