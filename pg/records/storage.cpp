@@ -87,7 +87,7 @@ core::result<tablespace_record> decode_tablespace(const wal::record& from) {
   const auto tablespace = reader.le<oid>();
   if (from.operation() == tablespace_new) {
     const core::bytes_view path = reader.rest();
-    if (!reader.ok() || path.size() < 2 || path.back() != 0) return corrupt_record(from, "path of the tablespace");
+    if (!reader.ok() || path.empty() || path.back() != 0) return corrupt_record(from, "path of the tablespace");
     const std::string_view text(reinterpret_cast<const char*>(path.data()), path.size() - 1);
     if (text.find('\0') != std::string_view::npos) return corrupt_record(from, "path of the tablespace");
     return tablespace_record(tablespace_create{tablespace, text});
