@@ -76,6 +76,7 @@ constexpr lesson local_lessons[] = {
      "nothing answers there; is the source running, and does its listen_addresses include this address?"},
     {"", "No such file or directory", core::errc::unavailable,
      "there is no server on that socket; check host and port in the connection string"},
+    {"", "invalid integer value", core::errc::invalid_argument, "a number in the connection string is not a number"},
     {"", "invalid port", core::errc::invalid_argument, "the port in the connection string is not a number"},
     {"", " value: ", core::errc::invalid_argument,
      "the connection string has an option with a value that it can't have"},

@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(an_archive_without_end_blocks_is_complete_between_entries) 
   BOOST_REQUIRE(got);
   BOOST_TEST(!got->ended);
   BOOST_TEST(got->complete);
-  archive.resize(archive.size() - 1);
+  archive.pop_back();
   got = read(archive, 100);
   BOOST_REQUIRE(got);
   BOOST_TEST(!got->complete);
