@@ -30,7 +30,8 @@ inline void mix(sums& into, const std::uint8_t* row) {
   }
 }
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+// The resolver of the variants runs before a sanitizer is ready.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 // Without 32-bit vector multiplication, which plain x86-64 lacks, this is several times slower.
 __attribute__((target_clones("avx2", "sse4.1", "default")))
 #endif
