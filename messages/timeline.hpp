@@ -53,6 +53,7 @@ struct timeline_info {
   core::wall_time created{};
   std::optional<core::wall_time> last_commit;
   std::optional<source_status> source;
+  std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
 };
 
 /// Answered when last_record_lsn has reached `at`; errc::timeout (with how far it is, and the receiver's state) after

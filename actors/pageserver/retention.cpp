@@ -1,0 +1,53 @@
+#include "actors/pageserver/retention.hpp"
+
+#include <algorithm>
+
+namespace strata::actors::pageserver {
+
+std::string to_string(const readable_window& window) {
+  return core::to_string(window.first) + " to " + core::to_string(window.last);
+}
+
+core::result<void> retention::check(const char* doing, core::lsn at, readable_window window) const {
+  if (planned_cutoff_) window.first = std::max(window.first, *planned_cutoff_);
+  if (window.first <= at && at <= window.last) return {};
+  return core::error{core::errc::out_of_range, std::string(doing) + " at " + core::to_string(at) +
+                                                   ": the readable history is " + to_string(window)};
+}
+
+core::result<void> retention::add_branch_point(const core::timeline_id& child, core::lsn at, readable_window window) {
+  const auto known = branch_points_.find(child);
+  if (known != branch_points_.end() && known->second == at) return {};
+  STRATA_TRY(check("branch", at, window));
+  branch_points_[child] = at;
+  return {};
+}
+
+core::result<core::wall_time> retention::lease(core::lsn at, readable_window window, core::wall_time now,
+                                               std::chrono::milliseconds length) {
+  const auto known = leases_.find(at);
+  if (known == leases_.end()) STRATA_TRY(check("lease", at, window));
+  auto& until = leases_[at];
+  until = std::max(until, now + length);
+  return until;
+}
+
+void retention::expire_leases(core::wall_time now) {
+  std::erase_if(leases_, [now](const auto& lease) { return lease.second <= now; });
+}
+
+storage::timeline_store::retention retention::begin_collection(core::lsn cutoff) {
+  if (!leases_.empty()) cutoff = std::min(cutoff, leases_.begin()->first);
+  planned_cutoff_ = cutoff;
+  storage::timeline_store::retention keep{.cutoff = cutoff};
+  for (const auto& [child, at] : branch_points_) keep.branch_points.push_back(at);
+  std::sort(keep.branch_points.begin(), keep.branch_points.end());
+  return keep;
+}
+
+core::lsn cutoff_for_horizon(core::lsn last_record, core::lsn disk_consistent, std::uint64_t horizon_bytes) {
+  const core::lsn by_size = last_record.value > horizon_bytes ? last_record - horizon_bytes : core::lsn{};
+  return std::min(by_size, disk_consistent);
+}
+
+}  // namespace strata::actors::pageserver

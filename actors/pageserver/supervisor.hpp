@@ -1,0 +1,44 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <memory>
+
+#include "actors/pageserver/tenant.hpp"
+#include "actors/support/sockets.hpp"
+#include "config/options.hpp"
+#include "messages/basebackup.hpp"
+#include "messages/introspection.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::actors::pageserver {
+
+struct supervisor_options {
+  config::server_options server;
+  std::shared_ptr<tenant_files> files;
+  support::tcp_listener page_listener;
+  /// How sources are reached; tests put their own in its place.
+  receiver_factory receiver = spawn_wal_receiver;
+  errand_factory errand = spawn_source_errand;
+};
+
+/// Whom the rest of the process speaks with.
+struct get_services {};
+struct pageserver_services {
+  messages::tenant_manager_actor tenants;
+  messages::backup_factory_actor backups;
+  messages::introspector_actor introspector;
+};
+
+/// Everything of the pageserver role, started in the order in which its source lists it. Told to exit it stops them in
+/// the opposite order, each after the one before has ended: clients first, then tenants (which flush). A child that
+/// ends by itself takes the role down, in order: it was not its to survive.
+using supervisor_actor = messages::actor_interface<messages::answers<get_services, pageserver_services>>;
+supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
+
+/// For main(): stops the role in order and waits until it has ended.
+void stop_and_wait(caf::actor_system& system, const supervisor_actor& supervisor);
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::get_services)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::pageserver_services)

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <functional>
+#include <memory>
+
+#include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/tenant_files.hpp"
+#include "actors/pageserver/timeline.hpp"
+#include "actors/pageserver/wal_receiver.hpp"
+#include "actors/pageserver/work_permits.hpp"
+#include "actors/support/actor_registry.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::actors::pageserver {
+
+using errand_factory = std::function<source_errand_actor(caf::actor_system&, support::actor_label)>;
+
+/// What all tenants of a server share.
+struct tenant_surroundings {
+  std::shared_ptr<tenant_files> files;
+  config::tenant_options defaults;
+  housekeeping_actor housekeeping;
+  std::shared_ptr<work_permits> permits;
+  receiver_factory receiver = spawn_wal_receiver;
+  errand_factory errand = spawn_source_errand;
+};
+
+struct tenant_options {
+  support::actor_label label;
+  storage::tenant_record record;
+  tenant_surroundings surroundings;
+};
+
+/// Stops all timelines, drops the slots at their sources as far as these can be reached, and removes everything of the
+/// tenant. The tenant ends after the answer.
+struct retire_tenant {};
+using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, messages::done>>;
+
+/// One tenant. Requests that come while it loads wait for it. A timeline that can't be opened, and its descendants, are
+/// "broken: why"; the others serve.
+///
+///   attaching --loaded--> active --exit or retire--> stopping
+///            `--metadata unreadable--> broken
+owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options);
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retire_tenant)

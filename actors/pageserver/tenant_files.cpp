@@ -1,0 +1,103 @@
+#include "actors/pageserver/tenant_files.hpp"
+
+#include <filesystem>
+#include <unordered_map>
+
+#include "actors/pageserver/timeline_order.hpp"
+#include "core/log.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+std::filesystem::path tenant_path(const std::string& directory, const core::tenant_id& tenant) {
+  return std::filesystem::path(directory) / "tenants" / to_string(tenant);
+}
+
+core::result<void> remove_tree(const std::filesystem::path& path) {
+  std::error_code failure;
+  std::filesystem::remove_all(path, failure);
+  if (failure) return core::from_errno("remove " + path.string(), failure.value());
+  return {};
+}
+
+core::result<void> make_directories(const std::filesystem::path& path) {
+  std::error_code failure;
+  std::filesystem::create_directories(path, failure);
+  if (failure) return core::from_errno("create " + path.string(), failure.value());
+  return {};
+}
+
+}  // namespace
+
+std::string tenant_files::timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const {
+  return (tenant_path(directory_, tenant) / "timelines" / to_string(timeline)).string();
+}
+
+core::result<std::shared_ptr<storage::timeline_store>> tenant_files::open(
+    const storage::timeline_record& record, std::shared_ptr<storage::timeline_store> ancestor,
+    const config::tenant_options& options) const {
+  const std::string directory = timeline_directory(record.tenant, record.id);
+  STRATA_TRY(make_directories(directory));
+  return storage::timeline_store::open(
+      {.metadata = &metadata_, .layers = &layers_, .clock = &clock_, .directory = directory, .options = options},
+      record, std::move(ancestor));
+}
+
+core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant_id& tenant,
+                                                              const config::tenant_options& options) const {
+  STRATA_ASSIGN(auto records, metadata_.timelines(tenant));
+  for (const auto& record : records)
+    if (record.state == storage::timeline_state::deleting) STRATA_TRY(remove_timeline(tenant, record.id));
+  std::erase_if(records, [](const auto& record) { return record.state == storage::timeline_state::deleting; });
+
+  std::vector<loaded_timeline> loaded;
+  std::unordered_map<core::timeline_id, std::shared_ptr<storage::timeline_store>> stores;
+  auto ordered = order_by_ancestry(std::move(records));
+  const auto open_one =
+      [&](const storage::timeline_record& record) -> core::result<std::shared_ptr<storage::timeline_store>> {
+    std::shared_ptr<storage::timeline_store> ancestor;
+    if (record.ancestor) {
+      ancestor = stores[*record.ancestor];
+      if (!ancestor)
+        return core::error{core::errc::unavailable, "its ancestor " + to_string(*record.ancestor) + " is broken"};
+      // A branch is made durable only once its ancestor is on disk up to the branch point.
+      if (ancestor->last_record_lsn() < record.ancestor_lsn)
+        return core::error{core::errc::corrupt, "its ancestor ends at " + to_string(ancestor->last_record_lsn()) +
+                                                    ", before the branch point " + to_string(record.ancestor_lsn)};
+    }
+    if (record.state == storage::timeline_state::importing) STRATA_TRY(empty(record));
+    return open(record, std::move(ancestor), options);
+  };
+  for (auto& record : ordered.usable) {
+    auto store = open_one(record);
+    if (store)
+      stores[record.id] = *store;
+    else
+      core::log_error("timeline " + to_string(record.id) + " (" + record.name +
+                      ") is broken: " + to_string(store.error()));
+    loaded.push_back({std::move(record), std::move(store)});
+  }
+  for (auto& record : ordered.stranded)
+    loaded.push_back(
+        {std::move(record), core::error{core::errc::corrupt, "its line of ancestors does not end at a root"}});
+  return loaded;
+}
+
+core::result<void> tenant_files::empty(const storage::timeline_record& record) const {
+  STRATA_TRY(metadata_.delete_timeline(record.tenant, record.id));
+  STRATA_TRY(remove_tree(timeline_directory(record.tenant, record.id)));
+  return metadata_.put_timeline(record);
+}
+
+core::result<void> tenant_files::remove_timeline(const core::tenant_id& tenant,
+                                                 const core::timeline_id& timeline) const {
+  STRATA_TRY(remove_tree(timeline_directory(tenant, timeline)));
+  return metadata_.delete_timeline(tenant, timeline);
+}
+
+core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) const {
+  STRATA_TRY(metadata_.delete_tenant(tenant));
+  return remove_tree(tenant_path(directory_, tenant));
+}
+
+}  // namespace strata::actors::pageserver

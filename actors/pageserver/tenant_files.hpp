@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/options.hpp"
+#include "core/clock.hpp"
+#include "core/result.hpp"
+#include "storage/metadata_store.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+
+/// What start-up found of one timeline: a store, or why there is none.
+struct loaded_timeline {
+  storage::timeline_record record;
+  core::result<std::shared_ptr<storage::timeline_store>> store;
+};
+
+/// The blocking part of the life of tenants and timelines: metadata and directories. Thread safe; io and background
+/// pools only. What it is made of outlives it.
+class tenant_files {
+ public:
+  tenant_files(storage::metadata_store& metadata, storage::layer_cache& layers, const core::clock& clock,
+               std::string directory)
+      : metadata_(metadata), layers_(layers), clock_(clock), directory_(std::move(directory)) {}
+
+  [[nodiscard]] storage::metadata_store& metadata() const { return metadata_; }
+  [[nodiscard]] std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+
+  core::result<std::shared_ptr<storage::timeline_store>> open(const storage::timeline_record& record,
+                                                              std::shared_ptr<storage::timeline_store> ancestor,
+                                                              const config::tenant_options& options) const;
+
+  /// All timelines of a tenant, ancestors first. One that is damaged, and all that descend from it, come without a
+  /// store; interrupted imports are emptied, interrupted deletions completed.
+  core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,
+                                                  const config::tenant_options& options) const;
+
+  /// An import starts over: forgets everything that was stored, keeps the record.
+  core::result<void> empty(const storage::timeline_record& record) const;
+  core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+  core::result<void> remove_tenant(const core::tenant_id& tenant) const;
+
+ private:
+  storage::metadata_store& metadata_;
+  storage::layer_cache& layers_;
+  const core::clock& clock_;
+  std::string directory_;
+};
+
+}  // namespace strata::actors::pageserver

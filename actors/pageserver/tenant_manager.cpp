@@ -1,0 +1,260 @@
+#include "actors/pageserver/tenant_manager.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "actors/support/actor_base.hpp"
+#include "config/branch_spec.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+using messages::tenant_info;
+using support::pool_id;
+using support::reply;
+
+constexpr std::size_t waiting_max = 1024;
+
+class tenant_manager final : public support::actor_base<messages::tenant_manager_actor> {
+ public:
+  static constexpr const char* kind = "pageserver.tenant_manager";
+  static constexpr support::pool_id pool = support::pool_id::management;
+
+  tenant_manager(const support::actor_setup& setup, tenant_manager_options options)
+      : actor_base(setup), around_(std::move(options.surroundings)) {}
+
+  behavior_type make_behavior() {
+    load();
+    return {handle(&tenant_manager::get_tenant),      handle(&tenant_manager::get_options),
+            handle(&tenant_manager::set_options),     handle(&tenant_manager::create_branch),
+            handle(&tenant_manager::list_timelines),  handle(&tenant_manager::get_timeline),
+            handle(&tenant_manager::delete_timeline), handle(&tenant_manager::open_timeline),
+            handle(&tenant_manager::add_source),      handle(&tenant_manager::list_tenants),
+            handle(&tenant_manager::delete_tenant)};
+  }
+
+  void on_stop() {
+    stopping_ = true;
+    stop_children([this] { quit(); });
+  }
+
+ private:
+  struct entry {
+    storage::tenant_record record;
+    owned_tenant_actor actor;
+    std::string broken;
+    bool deleting = false;
+  };
+  /// A source on its way from request to tenant.
+  struct adding {
+    messages::add_source request;
+    storage::tenant_record tenant;
+    storage::timeline_record timeline;
+    bool slot_made = false;
+    reply<messages::source_added> owed;
+  };
+  using adding_ptr = std::shared_ptr<adding>;
+
+  // -- starting -------------------------------------------------------------------------------------------------------
+
+  void load() {
+    describe("loading");
+    offload(
+        pool_id::io, "load tenants", [files = around_.files] { return files->metadata().tenants(); },
+        [this](core::result<std::vector<storage::tenant_record>> found) {
+          if (!found) return quit(core::error(found.error()).within("load tenants"));
+          for (auto& record : *found) start(std::move(record));
+          loaded_ = true;
+          describe("");
+          for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
+        });
+  }
+
+  void start(storage::tenant_record record) {
+    auto& entry = tenants_[record.id];
+    entry.record = record;
+    entry.actor = spawn_tenant(
+        system(), {.label = child_label(record.name), .record = std::move(record), .surroundings = around_});
+    adopt(entry.actor, [this, id = entry.record.id](const core::error& why) {
+      const auto found = tenants_.find(id);
+      if (found == tenants_.end() || found->second.deleting || stopping_) return;
+      note_error("tenant " + found->second.record.name, why);
+      found->second.actor = nullptr;
+      found->second.broken = core::to_string(why);
+    });
+  }
+
+  /// Runs a handler again once all tenants are known.
+  template <class Reply, class Then>
+  void when_loaded(const reply<Reply>& owed, Then then) {
+    if (waiting_.size() >= waiting_max) return owed.fail({core::errc::busy, "the server is starting"});
+    waiting_.push_back(std::move(then));
+  }
+
+  // -- requests for one tenant ----------------------------------------------------------------------------------------
+
+  core::result<entry*> find(const core::tenant_id& id) {
+    const auto found = tenants_.find(id);
+    if (found == tenants_.end() || found->second.deleting)
+      return core::error{core::errc::not_found, "there is no tenant " + to_string(id)};
+    if (!found->second.actor)
+      return core::error{core::errc::unavailable,
+                         "tenant " + found->second.record.name + " is broken: " + found->second.broken};
+    return &found->second;
+  }
+
+  template <class Request, class Reply>
+  void pass(const Request& request, const reply<Reply>& owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { pass(request, owed); });
+    const auto found = find(request.tenant);
+    if (!found) return owed.fail(found.error());
+    owed.pass_to((*found)->actor, request);
+  }
+
+  void get_tenant(const messages::get_tenant& r, reply<tenant_info> owed) { pass(r, owed); }
+  void get_options(const messages::get_tenant_options& r, reply<messages::tenant_options_reply> owed) { pass(r, owed); }
+  void set_options(const messages::set_tenant_options& r, reply<> owed) { pass(r, owed); }
+  void create_branch(const messages::create_branch& r, reply<messages::timeline_info> owed) { pass(r, owed); }
+  void list_timelines(const messages::list_timelines& r, reply<messages::timeline_list> owed) { pass(r, owed); }
+  void get_timeline(const messages::get_timeline& r, reply<messages::timeline_info> owed) { pass(r, owed); }
+  void delete_timeline(const messages::delete_timeline& r, reply<> owed) { pass(r, owed); }
+  void open_timeline(const messages::open_timeline& r, reply<messages::timeline_opened> owed) { pass(r, owed); }
+
+  // -- all tenants
+  // ------------------------------------------------------------------------------------------------------
+
+  void list_tenants(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { list_tenants(request, owed); });
+    struct gathering {
+      messages::tenant_list list;
+      std::size_t missing = 1;
+    };
+    auto gathered = std::make_shared<gathering>();
+    const auto one_less = [owed, gathered] {
+      if (--gathered->missing > 0) return;
+      std::sort(gathered->list.tenants.begin(), gathered->list.tenants.end(),
+                [](const auto& a, const auto& b) { return a.name < b.name; });
+      owed.deliver(std::move(gathered->list));
+    };
+    for (const auto& [id, entry] : tenants_) {
+      if (entry.deleting) continue;
+      if (!entry.actor) {
+        gathered->list.tenants.push_back({.id = id, .name = entry.record.name, .state = "broken: " + entry.broken});
+        continue;
+      }
+      ++gathered->missing;
+      ask(entry.actor, messages::get_tenant{id}, [gathered, one_less](core::result<tenant_info> info) {
+        if (info) gathered->list.tenants.push_back(*std::move(info));
+        one_less();
+      });
+    }
+    one_less();
+  }
+
+  // -- a new tenant
+  // -----------------------------------------------------------------------------------------------------
+
+  void add_source(const messages::add_source& request, reply<messages::source_added> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { add_source(request, owed); });
+    if (auto fit = config::check_name("tenant", request.name); !fit) return owed.fail(fit.error());
+    const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
+                                   [&](const auto& tenant) { return tenant.second.record.name == request.name; });
+    if (taken || adding_.contains(request.name))
+      return owed.fail({core::errc::conflict, "there is a tenant " + request.name + " already"});
+    auto add = std::make_shared<adding>();
+    add->request = request;
+    add->owed = owed;
+    if (add->request.slot.empty()) add->request.slot = default_slot(request.name);
+    adding_.insert(request.name);
+    const auto errand = around_.errand(system(), child_label("probe " + request.name));
+    ask(errand, probe_source{add->request.conninfo, add->request.slot},
+        [this, add](const core::result<source_probed>& probed) {
+          if (!probed) return adding_failed(add, probed.error());
+          add->slot_made = !probed->slot_existed;
+          record_source(add, *probed);
+        });
+  }
+
+  void record_source(const adding_ptr& add, const source_probed& probed) {
+    add->tenant = {.id = core::make_id<core::tenant_id>(), .name = add->request.name};
+    add->timeline = {.tenant = add->tenant.id,
+                     .id = core::make_id<core::timeline_id>(),
+                     .name = "main",
+                     .state = storage::timeline_state::importing,
+                     .major = probed.major,
+                     .system_id = probed.system_id,
+                     .wal_segment_size = probed.wal_segment_size,
+                     .data_checksums = probed.data_checksums,
+                     .wal_log_hints = probed.wal_log_hints,
+                     .created = clock().now(),
+                     .source = storage::source_record{add->request.conninfo, add->request.slot}};
+    offload(
+        pool_id::io, "store tenant " + add->tenant.name,
+        [files = around_.files, tenant = add->tenant, timeline = add->timeline]() -> core::result<void> {
+          // The timeline first: a timeline nobody knows does no harm, a tenant without one would.
+          STRATA_TRY(files->metadata().put_timeline(timeline));
+          return files->metadata().put_tenant(tenant);
+        },
+        [this, add](const core::result<void>& stored) {
+          if (!stored) return adding_failed(add, stored.error());
+          adding_.erase(add->request.name);
+          start(add->tenant);
+          core::log_info("tenant " + add->tenant.name + " added, slot " + add->request.slot);
+          add->owed.deliver({add->tenant.id, add->timeline.id});
+        });
+  }
+
+  void adding_failed(const adding_ptr& add, const core::error& why) {
+    adding_.erase(add->request.name);
+    add->owed.fail(core::error(why).within("add source " + add->request.name));
+    if (!add->slot_made) return;
+    const auto errand = around_.errand(system(), child_label("drop slot " + add->request.slot));
+    ask(errand, drop_source_slot{add->request.conninfo, add->request.slot}, [this](const core::result<void>& dropped) {
+      if (!dropped) note_error("drop the slot of a source that was not added", dropped.error());
+    });
+  }
+
+  // -- deletion
+  // ---------------------------------------------------------------------------------------------------------
+
+  void delete_tenant(const messages::delete_tenant& request, reply<> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { delete_tenant(request, owed); });
+    const auto found = find(request.tenant);
+    if (!found) return owed.fail(found.error());
+    (*found)->deleting = true;
+    ask((*found)->actor, retire_tenant{}, [this, owed, id = request.tenant](const core::result<void>& retired) {
+      if (retired)
+        tenants_.erase(id);
+      else
+        tenants_[id].deleting = false;
+      owed.answer(retired);
+    });
+  }
+
+  tenant_surroundings around_;
+  std::map<core::tenant_id, entry> tenants_;
+  std::set<std::string> adding_;                ///< names of sources under way
+  std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known
+  bool loaded_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+std::string default_slot(std::string_view tenant_name) {
+  constexpr std::size_t slot_name_max = 63;
+  std::string slot = "strata_";
+  for (const char c : tenant_name.substr(0, slot_name_max - slot.size())) {
+    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    slot += (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') ? lower : '_';
+  }
+  return slot;
+}
+
+messages::tenant_manager_actor spawn_tenant_manager(caf::actor_system& system, tenant_manager_options options) {
+  auto label = options.label;
+  return support::spawn<tenant_manager>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver

@@ -1,0 +1,436 @@
+#include "actors/pageserver/timeline.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+
+#include "actors/pageserver/garbage_collector.hpp"
+#include "actors/pageserver/lsn_waiters.hpp"
+#include "actors/pageserver/retention.hpp"
+#include "actors/pageserver/timeline_gauges.hpp"
+#include "actors/support/actor_base.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+struct receiver_restart_due {};
+using private_timeline =
+    owned_timeline_actor::extend<messages::accepts<layer_flushed>, messages::accepts<flush_failed>,
+                                 messages::accepts<compaction_health>, messages::accepts<receiver_restart_due>>;
+
+}  // namespace
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::receiver_restart_due)
+
+namespace strata::actors::pageserver {
+namespace {
+
+using messages::timeline_info;
+using support::reply;
+
+/// Frozen layers above which no batch is answered, so that memory stays bounded.
+constexpr std::size_t frozen_max = 2;
+/// Requests that may wait for WAL at a time.
+constexpr std::size_t waiting_max = 16384;
+constexpr std::chrono::seconds receiver_pause{30};
+
+core::wall_time wall_time_of(pg::timestamp time) {
+  constexpr std::chrono::seconds between_epochs{946'684'800};  // 1970 to 2000
+  return core::wall_time(between_epochs + std::chrono::microseconds(time));
+}
+
+const char* text(messages::source_status::phase now) {
+  static constexpr const char* words[] = {
+      "connecting to the source",           "taking the base backup",  "catching up", "streaming",
+      "waiting to reconnect to the source", "cannot follow the source"};
+  return words[static_cast<std::size_t>(now)];
+}
+
+class timeline final : public support::actor_base<private_timeline> {
+ public:
+  static constexpr const char* kind = "pageserver.timeline";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  timeline(const support::actor_setup& setup, timeline_options options)
+      : actor_base(setup), options_(std::move(options)), store_(options_.store) {
+    const auto slash = name().find('/');
+    gauges_.emplace(env().metrics(), name().substr(0, slash),
+                    slash == std::string::npos ? name() : name().substr(slash + 1));
+    for (const auto& [child, at] : options_.branch_points)
+      retention_.restore_branch_point(child, at);
+  }
+
+  behavior_type make_behavior() {
+    const auto record = store_->record();
+    enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
+    start_children();
+    if (record.source) start_receiver();
+    look_up_last_commit();
+    next_compaction_ = clock().monotonic() + options_.tenant.compaction_period;
+    plan_next_collection();
+    if (options_.housekeeping) tell(options_.housekeeping, tick_me{self()});
+    return {handle(&timeline::wait),
+            handle(&timeline::ingest),
+            handle(&timeline::checkpoint),
+            handle(&timeline::compact),
+            handle(&timeline::collect),
+            handle(&timeline::lease),
+            handle(&timeline::get_info),
+            handle(&timeline::add_branch_point),
+            handle(&timeline::remove_branch_point),
+            handle(&timeline::source_says),
+            handle(&timeline::imported),
+            handle(&timeline::take_options),
+            handle(&timeline::tick),
+            handle(&timeline::flushed),
+            handle(&timeline::not_flushed),
+            handle(&timeline::compaction_stands),
+            handle(&timeline::restart_receiver)};
+  }
+
+  void on_stop() {
+    if (state_ == state::stopping) return;
+    const bool had_data = state_ == state::active;
+    enter(state::stopping);
+    *cancelled_ = true;
+    for (auto& waiter : waiters_.all())
+      waiter.waiter.fail({core::errc::unavailable, "wait for " + to_string(waiter.at) + ": the timeline is stopping"});
+    // The receiver first: nothing may come in behind the last flush.
+    when_receiver_ended_ = [this, had_data] { had_data ? flush_and_end() : end(); };
+    if (receiver_)
+      stop(receiver_);
+    else
+      std::exchange(when_receiver_ended_, nullptr)();
+  }
+
+ private:
+  enum class state { importing, active, stopping };
+
+  // -- starting -----------------------------------------------------------------------------------------------------
+
+  void enter(state to) {
+    static constexpr const char* words[] = {"importing", "active", "stopping"};
+    state_ = to;
+    state_text_ = words[static_cast<std::size_t>(to)];
+    describe(state_text_);
+    gauges_->set_state(state_text_);
+    gauges_->update(*store_, waiters_.size());
+  }
+
+  void start_children() {
+    flusher_ = spawn_flusher(system(), {.label = child_label(name()), .store = store_, .timeline = self()});
+    compactor_ = spawn_compactor(system(), {.label = child_label(name()),
+                                            .store = store_,
+                                            .timeline = self(),
+                                            .permits = options_.permits,
+                                            .cancelled = cancelled_});
+    collector_ = spawn_garbage_collector(system(), {.label = child_label(name()), .store = store_});
+    adopt(flusher_);
+    adopt(compactor_);
+    adopt(collector_);
+  }
+
+  void start_receiver() {
+    const auto source = *store_->record().source;
+    receiver_ = options_.receiver(system(), {.label = child_label(name()),
+                                             .conninfo = source.conninfo,
+                                             .slot = source.slot,
+                                             .store = store_,
+                                             .timeline = self()});
+    adopt(receiver_, [this](const core::error& why) { receiver_ended(why); });
+  }
+
+  void receiver_ended(const core::error& why) {
+    receiver_ = nullptr;
+    if (when_receiver_ended_) return std::exchange(when_receiver_ended_, nullptr)();
+    if (state_ == state::importing) return quit(core::error(why).within("import"));
+    note_error("follow the source", why);
+    if (source_) {
+      source_->now = messages::source_status::phase::failed;
+      source_->last_error = why.detail;
+    }
+    tell_self_after(receiver_pause, receiver_restart_due{});
+  }
+  void restart_receiver(const receiver_restart_due&) {
+    if (state_ != state::stopping && !receiver_) start_receiver();
+  }
+
+  void look_up_last_commit() {
+    if (state_ != state::active) return;
+    offload(
+        support::pool_id::io, "last commit of " + name(),
+        [store = store_] { return store->find_time(store->last_record_lsn()); },
+        [this](const core::result<std::optional<pg::timestamp>>& found) {
+          if (found && *found && !last_commit_) last_commit_ = wall_time_of(**found);
+        });
+  }
+
+  // -- WAL ----------------------------------------------------------------------------------------------------------
+
+  void ingest(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
+    if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("ingest: ") + state_text_});
+    if (!request.batch || request.batch->empty()) return owed.deliver(progress());
+    if (!request.batch->commit_times().empty()) last_commit_ = wall_time_of(request.batch->commit_times().back().time);
+    store_->append(std::move(*request.batch));
+    answer_waiters();
+    if (store_->freeze_due()) freeze();
+    if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
+    // No answer, no credit: the source keeps its WAL until a layer is on disk.
+    withheld_.push_back(owed);
+  }
+
+  [[nodiscard]] messages::batch_ingested progress() const {
+    return {store_->last_record_lsn(), store_->disk_consistent_lsn()};
+  }
+
+  void answer_waiters() {
+    const auto last = store_->last_record_lsn();
+    for (auto& waiter : waiters_.reached(last)) waiter.waiter.deliver({last});
+  }
+
+  void wait(const messages::wait_lsn& request, reply<messages::lsn_reached> owed) {
+    const auto last = store_->last_record_lsn();
+    if (request.at <= last && state_ != state::importing) return owed.deliver({last});
+    if (state_ == state::stopping)
+      return owed.fail({core::errc::unavailable, "wait for an LSN: the timeline is stopping"});
+    if (!store_->record().source)
+      return owed.fail({core::errc::out_of_range, "wait for " + to_string(request.at) + ": the branch ends at " +
+                                                      to_string(last) + " and nobody writes to it"});
+    if (waiters_.size() >= waiting_max) return owed.fail({core::errc::busy, "wait for an LSN: too many wait already"});
+    waiters_.add(request.at, clock().monotonic() + request.timeout, owed);
+  }
+
+  // -- flushing -----------------------------------------------------------------------------------------------------
+
+  void freeze() {
+    if (store_->freeze()) tell(flusher_, flush_due{});
+  }
+
+  void checkpoint(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
+    if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("checkpoint: ") + state_text_});
+    const auto target = store_->last_record_lsn();
+    const bool to_flush = store_->freeze();
+    if (target <= store_->disk_consistent_lsn() || !to_flush) return owed.deliver({store_->disk_consistent_lsn()});
+    checkpoints_.emplace_back(target, owed);
+    tell(flusher_, flush_due{.now = true});
+  }
+
+  void flushed(const layer_flushed& event) {
+    trouble_.erase("flush");
+    std::erase_if(checkpoints_, [&](const auto& waiting) {
+      if (waiting.first > event.disk_consistent_lsn) return false;
+      waiting.second.deliver({event.disk_consistent_lsn});
+      return true;
+    });
+    if (store_->frozen_count() < frozen_max)
+      for (const auto& owed : std::exchange(withheld_, {})) owed.deliver(progress());
+    if (receiver_) tell(receiver_, timeline_flushed{event.disk_consistent_lsn});
+    if (store_->counters().l0_layers >= options_.tenant.compaction_threshold) tell(compactor_, compaction_due{});
+    gauges_->update(*store_, waiters_.size());
+    if (state_ == state::stopping && store_->frozen_count() == 0) end();
+  }
+
+  void not_flushed(const flush_failed& event) {
+    trouble_["flush"] = "flush: " + core::to_string(event.why);
+    for (const auto& [target, owed] : std::exchange(checkpoints_, {})) owed.fail(event.why);
+    // What is in memory can be had from the source again.
+    if (state_ == state::stopping) end();
+  }
+
+  void flush_and_end() {
+    if (!store_->freeze()) return end();
+    tell(flusher_, flush_due{.now = true});
+  }
+  void end() {
+    stop_children([this] { quit(); });
+  }
+
+  // -- compaction and collection --------------------------------------------------------------------------------------
+
+  void compact(const messages::compact_timeline& request, reply<messages::timeline_compacted> owed) {
+    if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("compact: ") + state_text_});
+    owed.pass_to(compactor_, request);
+  }
+  void compaction_stands(const compaction_health& health) {
+    if (health.trouble.empty())
+      trouble_.erase("compaction");
+    else
+      trouble_["compaction"] = health.trouble;
+  }
+
+  void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
+    if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("collect: ") + state_text_});
+    if (collecting_) return owed.fail({core::errc::busy, "collect: a collection is running"});
+    start_collection(request.horizon_bytes,
+                     [owed](const core::result<messages::garbage_collected>& done) { owed.answer(done); });
+  }
+
+  using collected = std::function<void(const core::result<messages::garbage_collected>&)>;
+
+  void start_collection(std::optional<std::uint64_t> horizon_bytes, collected then) {
+    collecting_ = true;
+    if (horizon_bytes)
+      return collect_below(cutoff_for_horizon(store_->last_record_lsn(), store_->disk_consistent_lsn(), *horizon_bytes),
+                           std::move(then));
+    ask(collector_, plan_cutoff{}, [this, then = std::move(then)](const core::result<cutoff_planned>& planned) mutable {
+      if (planned) return collect_below(planned->cutoff, std::move(then));
+      collection_ended(planned.error(), then);
+    });
+  }
+
+  void collect_below(core::lsn cutoff, collected then) {
+    retention_.expire_leases(clock().now());
+    const auto keep = retention_.begin_collection(std::max(cutoff, store_->gc_cutoff()));
+    if (!keep.cutoff.valid()) return collection_ended(messages::garbage_collected{}, then);
+    ask(collector_, collect_layers{keep},
+        [this, then = std::move(then)](const core::result<messages::garbage_collected>& done) {
+          collection_ended(done, then);
+        });
+  }
+
+  void collection_ended(const core::result<messages::garbage_collected>& done, const collected& then) {
+    retention_.end_collection();
+    collecting_ = false;
+    if (done)
+      trouble_.erase("collection");
+    else
+      trouble_["collection"] = "collection: " + core::to_string(done.error());
+    gauges_->update(*store_, waiters_.size());
+    then(done);
+  }
+
+  // Leases don't survive a restart, so nothing is collected before those of the last run would have ended.
+  void plan_next_collection() {
+    const auto& tenant = options_.tenant;
+    next_collection_ = clock().monotonic() + std::max(tenant.gc_period, tenant.lsn_lease_length);
+  }
+
+  // -- what must stay -------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] readable_window window() const {
+    return {std::max(store_->record().readable_from, store_->gc_cutoff()), store_->last_record_lsn()};
+  }
+
+  core::result<void> add_branch_point(const messages::add_branch_point& request) {
+    if (state_ != state::active) return core::error{core::errc::unavailable, std::string("branch: ") + state_text_};
+    return retention_.add_branch_point(request.child, request.at, window());
+  }
+  void remove_branch_point(const messages::remove_branch_point& request) {
+    retention_.remove_branch_point(request.child);
+  }
+
+  core::result<messages::lsn_leased> lease(const messages::lease_lsn& request) {
+    if (state_ != state::active) return core::error{core::errc::unavailable, std::string("lease: ") + state_text_};
+    retention_.expire_leases(clock().now());
+    STRATA_ASSIGN(const auto until,
+                  retention_.lease(request.at, window(), clock().now(), options_.tenant.lsn_lease_length));
+    return messages::lsn_leased{until};
+  }
+
+  // -- the source, the options, the clock -----------------------------------------------------------------------------
+
+  void source_says(const messages::source_status& status) { source_ = status; }
+
+  void imported(const import_finished&) {
+    if (state_ != state::importing) return;
+    enter(state::active);
+    core::log_info("timeline " + name() + ": import finished at " + to_string(store_->last_record_lsn()));
+    answer_waiters();
+    if (receiver_) tell(receiver_, timeline_flushed{store_->disk_consistent_lsn()});
+  }
+
+  void take_options(const options_changed& change) {
+    options_.tenant = change.options;
+    store_->set_options(change.options);
+    const auto now = clock().monotonic();
+    next_compaction_ = std::min(next_compaction_, now + options_.tenant.compaction_period);
+    next_collection_ =
+        std::min(next_collection_, now + std::max(options_.tenant.gc_period, options_.tenant.lsn_lease_length));
+  }
+
+  void tick(const housekeeping_tick&) {
+    const auto now = clock().monotonic();
+    for (auto& waiter : waiters_.expired(now)) waiter.waiter.fail({core::errc::timeout, why_late(waiter.at)});
+    if (state_ != state::active) return;
+    if (store_->freeze_due()) freeze();
+    if (options_.tenant.compaction_period.count() > 0 && now >= next_compaction_) {
+      next_compaction_ = now + options_.tenant.compaction_period;
+      tell(compactor_, compaction_due{});
+    }
+    if (options_.tenant.gc_period.count() > 0 && options_.tenant.gc_horizon_bytes > 0 && now >= next_collection_) {
+      plan_next_collection();
+      if (!collecting_) start_collection(std::nullopt, [](const auto&) {});
+    }
+    if (++ticks_ % 4 == 0) gauges_->update(*store_, waiters_.size());
+  }
+
+  [[nodiscard]] std::string why_late(core::lsn at) const {
+    std::string why = "wait for " + to_string(at) + ": the timeline is at " + to_string(store_->last_record_lsn());
+    if (!source_) return why;
+    why += ", " + std::string(text(source_->now));
+    if (!source_->last_error.empty()) why += " (" + source_->last_error + ")";
+    return why;
+  }
+
+  core::result<timeline_info> get_info(const messages::get_timeline_info&) {
+    const auto record = store_->record();
+    const auto counters = store_->counters();
+    timeline_info info{.tenant = record.tenant,
+                       .id = record.id,
+                       .name = record.name,
+                       .state = state_text_,
+                       .ancestor = record.ancestor,
+                       .ancestor_lsn = record.ancestor_lsn,
+                       .last_record_lsn = store_->last_record_lsn(),
+                       .previous_record_lsn = store_->previous_record_lsn(),
+                       .disk_consistent_lsn = store_->disk_consistent_lsn(),
+                       .readable_from = window().first,
+                       .gc_cutoff = store_->gc_cutoff(),
+                       .pg_major = static_cast<int>(record.major),
+                       .layer_bytes = counters.layer_bytes,
+                       .layer_count = counters.layers,
+                       .l0_layer_count = counters.l0_layers,
+                       .memory_bytes = counters.memory_bytes,
+                       .created = record.created,
+                       .last_commit = last_commit_,
+                       .source = source_};
+    for (const auto& [work, what] : trouble_) info.trouble += (info.trouble.empty() ? "" : "; ") + what;
+    return info;
+  }
+
+  timeline_options options_;
+  std::shared_ptr<storage::timeline_store> store_;
+  std::optional<timeline_gauges> gauges_;
+  state state_ = state::active;
+  const char* state_text_ = "";
+
+  flusher_actor flusher_;
+  compactor_actor compactor_;
+  garbage_collector_actor collector_;
+  wal_receiver_actor receiver_;
+  std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  std::function<void()> when_receiver_ended_;
+
+  lsn_waiters<reply<messages::lsn_reached>> waiters_;
+  std::vector<reply<messages::batch_ingested>> withheld_;
+  std::vector<std::pair<core::lsn, reply<messages::timeline_checkpointed>>> checkpoints_;
+  retention retention_;
+  bool collecting_ = false;
+
+  std::optional<messages::source_status> source_;
+  std::optional<core::wall_time> last_commit_;
+  std::map<std::string, std::string> trouble_;  ///< by kind of work
+  core::monotonic_time next_compaction_{};
+  core::monotonic_time next_collection_{};
+  std::uint64_t ticks_ = 0;
+};
+
+}  // namespace
+
+owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options) {
+  auto label = options.label;
+  return support::spawn<timeline>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "actors/pageserver/compactor.hpp"
+#include "actors/pageserver/flusher.hpp"
+#include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/wal_receiver.hpp"
+#include "actors/pageserver/work_permits.hpp"
+#include "actors/support/actor_registry.hpp"
+#include "config/options.hpp"
+#include "messages/timeline.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+
+/// The tenant's options changed; not answered.
+struct options_changed {
+  config::tenant_options options;
+};
+
+/// A timeline as its tenant sees it.
+using owned_timeline_actor =
+    received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<housekeeping_tick>>;
+
+/// How the connection to a source is made; tests put their own in its place.
+using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
+
+struct timeline_options {
+  support::actor_label label;
+  std::shared_ptr<storage::timeline_store> store;
+  config::tenant_options tenant;
+  /// Of the children that exist: kept from the first collection on.
+  std::vector<std::pair<core::timeline_id, core::lsn>> branch_points;
+  housekeeping_actor housekeeping;
+  std::shared_ptr<work_permits> permits;
+  receiver_factory receiver = spawn_wal_receiver;
+};
+
+/// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source, its
+/// receiver. Told to exit it ends the receiver, flushes what is in memory (as far as the disk lets it) and ends. It
+/// ends by itself only when an import broke off: the tenant then starts over.
+///
+///   importing --import_finished--> active --exit--> stopping
+owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::options_changed)

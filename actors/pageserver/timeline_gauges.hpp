@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "actors/support/metrics.hpp"
+#include "core/lsn.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+
+/// The metrics of one timeline, there for as long as this object.
+class timeline_gauges {
+ public:
+  /// `tenant` and `timeline` are names, for people.
+  timeline_gauges(support::metrics& of, const std::string& tenant, const std::string& timeline);
+  ~timeline_gauges();
+  timeline_gauges(const timeline_gauges&) = delete;
+  timeline_gauges& operator=(const timeline_gauges&) = delete;
+
+  void update(const storage::timeline_store& store, std::size_t waiting_reads);
+  /// "importing", "active", "stopping": counted over all timelines.
+  void set_state(const char* state);
+
+ private:
+  support::metrics& metrics_;
+  support::gauge last_record_;
+  support::gauge disk_consistent_;
+  support::gauge layer_bytes_;
+  support::gauge layers_;
+  support::gauge memory_bytes_;
+  support::gauge waiting_;
+  support::gauge dirty_total_;
+  double dirty_ = 0;
+  const char* state_ = nullptr;
+};
+
+}  // namespace strata::actors::pageserver

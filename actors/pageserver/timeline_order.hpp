@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "core/ids.hpp"
+#include "storage/metadata_store.hpp"
+
+namespace strata::actors::pageserver {
+
+/// A tenant's timelines so that every ancestor comes before its descendants. Those whose line of ancestors does not end
+/// at a root (an ancestor is missing, or they form a ring) come apart, in `stranded`.
+struct ordered_timelines {
+  std::vector<storage::timeline_record> usable;
+  std::vector<storage::timeline_record> stranded;
+};
+ordered_timelines order_by_ancestry(std::vector<storage::timeline_record> timelines);
+
+}  // namespace strata::actors::pageserver
