@@ -1,0 +1,188 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/branch_tree.hpp"
+#include "cli/branches.hpp"
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/terminal.hpp"
+#include "config/quantity.hpp"
+#include "config/time_text.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+
+struct create_options {
+  std::string name;
+  std::string from = "main";
+};
+
+std::string time_shown(const std::string& utc) {
+  const auto time = config::parse_iso_time(utc, config::default_zone::utc);
+  if (!time) return utc;
+  return config::local_text(*time) + " (" + config::age_text(*time, core::system_clock().now()) + ")";
+}
+
+void create_branch(const context& of, const create_options& asked) {
+  need(config::check_name("branch", asked.name), "can't create a branch", "strata branch create --help");
+  const auto spec = parse_spec(asked.from);
+  const server_link server(of);
+  const branch_entry parent = find_branch(server, of, spec);
+  const resolved_point point = resolve(server, parent, spec.at);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline",
+                                      {{"name", asked.name},
+                                       {"ancestor_timeline_id", parent.id},
+                                       {"ancestor_start_lsn", core::to_string(point.at)}});
+  if (!made) {
+    const bool taken = made.error().code == core::errc::conflict;
+    throw failure(made.error(), "can't create " + asked.name + " from " + parent.name + "@" + core::to_string(point.at),
+                  taken ? "strata branch list; choose another name" : "strata branch show " + parent.name);
+  }
+  const std::string taken = time_taken(begun);
+  if (of.json) {
+    json answer = *made;
+    answer["resolved_from"] = parent.name + "@" + core::to_string(point.at);
+    return print(answer);
+  }
+  print("created " + asked.name + " from " + describe(parent, point) + "  " + taken);
+  say("next: strata compute start " + asked.name);
+}
+
+void list_branches_command(const context& of) {
+  const server_link server(of);
+  const auto branches = list_branches(server, of.tenant);
+  if (of.json) {
+    json all = json::array();
+    for (const auto& each : branches) all.push_back(each.info);
+    return print(all);
+  }
+  if (branches.empty())
+    return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+  const bool several = std::any_of(branches.begin(), branches.end(),
+                                   [&](const auto& each) { return each.source.id != branches.front().source.id; });
+  std::vector<std::string> head{"NAME", "FROM", "HEAD", "SIZE", "STATE", "MADE"};
+  if (of.wide) head.insert(head.end(), {"READABLE FROM", "DURABLE TO", "TIMELINE ID", "TENANT ID"});
+  table rows(head);
+  for (const auto& each : branches) {
+    std::string from = "-";
+    for (const auto& other : branches)
+      if (other.id == each.text("ancestor_timeline_id") && other.source.id == each.source.id)
+        from = other.name + "@" + each.text("ancestor_lsn");
+    const auto created = config::parse_iso_time(each.text("created_at"), config::default_zone::utc);
+    std::vector<std::string> row{several ? each.source.name + "/" + each.name : each.name,
+                                 from,
+                                 each.text("last_record_lsn"),
+                                 config::size_text(each.info.value("current_physical_size", std::uint64_t{0})),
+                                 each.state(),
+                                 created ? config::age_text(*created, core::system_clock().now()) : ""};
+    if (of.wide)
+      row.insert(row.end(), {each.text("readable_from_lsn"), each.text("disk_consistent_lsn"), each.id, each.source.id});
+    rows.add(std::move(row));
+  }
+  rows.print();
+}
+
+void show_branch(const context& of, const std::string& name) {
+  const auto spec = parse_branch_name(name);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  if (of.json) return print(branch.info);
+  fact_list facts;
+  facts.add("branch", branch.name);
+  facts.add("source", branch.source.name);
+  facts.add("state", branch.state());
+  facts.add("postgres", std::to_string(branch.info.value("pg_version", 0)));
+  facts.add("head", branch.text("last_record_lsn"));
+  facts.add("last commit", branch.text("last_commit_at").empty() ? "" : time_shown(branch.text("last_commit_at")));
+  facts.add("durable to", branch.text("disk_consistent_lsn"));
+  facts.add("readable from", branch.text("readable_from_lsn"));
+  facts.add("branched at", branch.text("ancestor_lsn"));
+  facts.add("made", time_shown(branch.text("created_at")));
+  facts.add("layers", std::to_string(branch.info.value("layer_count", 0)) + ", " +
+                          config::size_text(branch.info.value("current_physical_size", std::uint64_t{0})) +
+                          " on disk, " + config::size_text(branch.info.value("memory_size", std::uint64_t{0})) +
+                          " in memory");
+  const json source = branch.info.value("source", json::object());
+  facts.add("follows", source.value("conninfo", ""));
+  facts.add("connection", source.value("phase", ""));
+  facts.add("received", source.value("received_lsn", ""));
+  facts.add("trouble", source.value("last_error", ""));
+  facts.add("timeline id", branch.id);
+  facts.add("tenant id", branch.source.id);
+  facts.print();
+}
+
+void delete_branch(const context& of, const std::string& name) {
+  const auto spec = parse_branch_name(name);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  if (branch.name != spec.branch && branch.id != spec.branch)
+    throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\"",
+                  "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
+  need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
+  if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}});
+  print("deleted " + branch.name);
+}
+
+void show_tree(const context& of) {
+  const server_link server(of);
+  const auto all = list_branches(server, of.tenant);
+  if (of.json) {
+    json infos = json::array();
+    for (const auto& each : all) infos.push_back(each.info);
+    return print(infos);
+  }
+  if (all.empty())
+    return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+  std::map<std::string, std::vector<branch_entry>> by_source;
+  for (const auto& each : all) by_source[each.source.name].push_back(each);
+  for (const auto& [source, branches] : by_source) {
+    if (by_source.size() > 1) print(source + ":");
+    for (const auto& line : draw_tree(branches, can_draw_lines(), core::system_clock().now())) print(line);
+  }
+}
+
+}  // namespace
+
+void add_branch_commands(CLI::App& app, context& of) {
+  auto* group = app.add_subcommand("branch", "Branches: a database as it was at one point, and what was written since");
+  group->require_subcommand(1);
+
+  auto* create = group->add_subcommand("create", "Make a branch, at any point that is kept; durable when it returns");
+  auto asked = std::make_shared<create_options>();
+  create->add_option("NAME", asked->name, "What to call it")->required();
+  create->add_option("--from", asked->from, "BRANCH or BRANCH@WHEN; WHEN is an LSN, a time or how long ago")
+      ->capture_default_str();
+  create->add_option("--tenant", of.tenant, "The source, when there are several");
+  finish_command(*create, of,
+                 "  strata branch create dev\n  strata branch create dev --from main@10m\n"
+                 "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
+                 "  strata branch create dev --from main@\"2 hours ago\"\n"
+                 "  strata branch create dev --from shop/main@0/3B21F08",
+                 [&of, asked] { create_branch(of, *asked); });
+
+  auto* list = group->add_subcommand("list", "Show all branches");
+  list->add_flag("--wide", of.wide, "Ids and LSNs, too");
+  list->add_option("--tenant", of.tenant, "Only of this source");
+  finish_command(*list, of, "  strata branch list --wide\n  strata branch list --json", [&of] { list_branches_command(of); });
+
+  const auto named = [&](const char* verb, const char* help, const std::string& examples,
+                         void (*run)(const context&, const std::string&)) {
+    auto* command = group->add_subcommand(verb, help);
+    auto name = std::make_shared<std::string>();
+    command->add_option("BRANCH", *name, "The branch, or SOURCE/BRANCH")->required();
+    command->add_option("--tenant", of.tenant, "The source, when there are several");
+    finish_command(*command, of, examples, [&of, name, run] { run(of, *name); });
+  };
+  named("show", "Show one branch in full", "  strata branch show dev", show_branch);
+  named("delete", "Delete a branch that has no branches of its own", "  strata branch delete dev", delete_branch);
+
+  auto* tree = group->add_subcommand("tree", "Show which branch comes from which");
+  tree->add_option("--tenant", of.tenant, "Only of this source");
+  finish_command(*tree, of, "  strata branch tree", [&of] { show_tree(of); });
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+#include "config/branch_spec.hpp"
+#include "core/clock.hpp"
+#include "core/lsn.hpp"
+
+namespace strata::cli {
+
+/// A source (tenant) as the server lists it.
+struct source_entry {
+  std::string id;
+  std::string name;
+};
+
+/// A branch as the server lists it: GET .../timeline/{timeline_id}.
+struct branch_entry {
+  source_entry source;
+  std::string id;
+  std::string name;
+  nlohmann::json info;
+
+  [[nodiscard]] std::string path() const {
+    return "/v1/tenant/" + source.id + "/timeline/" + id;
+  }
+  [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
+  /// "Active", "Importing", "Broken: why".
+  [[nodiscard]] std::string state() const;
+};
+
+/// A point of a branch that can be asked for.
+struct resolved_point {
+  core::lsn at;
+  std::optional<core::wall_time> time;  ///< of the last transaction before it
+};
+
+std::vector<source_entry> list_sources(const server_link& server);
+/// All branches of a source; of all sources when empty.
+std::vector<branch_entry> list_branches(const server_link& server, const std::string& source);
+
+/// `name` may be a unique prefix or an id, or empty when there is one source only. Failures list what there is.
+source_entry find_source(const server_link& server, const std::string& name);
+
+/// What a [TENANT/]BRANCH[@WHEN] on the command line means; failures say how to write it.
+config::branch_spec parse_spec(const std::string& text);
+/// Without WHEN.
+config::branch_spec parse_branch_name(const std::string& text);
+
+branch_entry find_branch(const server_link& server, const context& of, const config::branch_spec& spec);
+
+/// Asks the server where the point is. A failure tells the window when the point is outside.
+resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point);
+
+/// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
+std::string describe(const branch_entry& branch, const resolved_point& point);
+
+/// The user that the branch's source is followed as: whom computes are connected to as.
+std::string user_of(const server_link& server, const branch_entry& branch);
+/// The user in a libpq connection string or URI; empty when it has none.
+std::string user_in_conninfo(const std::string& conninfo);
+
+}  // namespace strata::cli

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/branches.hpp"
+#include "cli/context.hpp"
+#include "compute/registry.hpp"
+
+namespace strata::cli {
+
+/// What to start. `name` empty: after the branch; `port` 0: any free one.
+struct compute_request {
+  std::string spec;
+  std::string name;
+  std::uint16_t port = 0;
+  std::vector<std::string> settings;
+};
+
+/// Restores a branch into a directory of this machine and starts Postgres on it. Nothing is left behind when it fails.
+compute::compute_record start_compute(const context& of, const compute_request& wanted);
+
+/// Starts a stopped one again, with what was written on it.
+compute::compute_record restart_compute(const context& of, compute::compute_record record);
+
+/// Stops it; with `remove`, its data go too.
+void stop_compute(const context& of, const compute::compute_record& record, bool remove);
+
+/// The running computes of a branch, started first first.
+std::vector<compute::compute_record> computes_of(const context& of, const branch_entry& branch);
+
+bool is_up(const compute::compute_record& record);
+
+/// postgresql://user@/postgres?host=/path&port=N: works without a password, for who may enter the directory.
+std::string socket_uri(const compute::compute_record& of);
+/// postgresql://user@127.0.0.1:N/postgres: needs a password that was set before.
+std::string tcp_uri(const compute::compute_record& of);
+
+}  // namespace strata::cli

@@ -1,0 +1,205 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/computes.hpp"
+#include "cli/failure.hpp"
+#include "cli/server_process.hpp"
+#include "cli/terminal.hpp"
+#include "compute/program.hpp"
+#include "config/config_file.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds stop_limit{120};
+
+struct up_options {
+  std::optional<std::uint16_t> http_port;
+  std::optional<std::uint16_t> page_port;
+  std::optional<std::string> listen_address;
+  bool detach = false;
+  std::string log_level = "info";
+};
+
+core::log_level parse_level(const std::string& text) {
+  static const std::map<std::string, core::log_level> levels{
+      {"trace", core::log_level::trace},     {"debug", core::log_level::debug}, {"info", core::log_level::info},
+      {"warning", core::log_level::warning}, {"error", core::log_level::error}, {"off", core::log_level::off}};
+  return levels.at(text);
+}
+
+json to_json(const server_file& of, const std::string& directory) {
+  return {{"pid", of.pid}, {"http", of.http}, {"page", of.page}, {"version", of.version}, {"directory", directory}};
+}
+
+void announce(const context& of, const server_file& file) {
+  if (of.json) return print(to_json(file, of.directory));
+  print("strata " + file.version + " is up on " + of.directory + ", process " + std::to_string(file.pid));
+  print("  http  http://" + file.http);
+  print("  page  " + file.page);
+  say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+}
+
+server_request request_of(const context& of, const up_options& asked) {
+  server_request request;
+  config::server_options base;
+  base.directory = of.directory;
+  request.options = need(config::load_config_file(of.directory + "/strata.toml", base), "can't use strata.toml",
+                         "correct the line, or move the file away");
+  if (asked.http_port) request.options.http_port = *asked.http_port;
+  if (asked.page_port) request.options.page_port = *asked.page_port;
+  if (asked.listen_address) request.options.listen_address = *asked.listen_address;
+  if (!of.pg_bin.empty()) request.options.pg_bin = of.pg_bin;
+  request.log_level = parse_level(asked.log_level);
+  return request;
+}
+
+void prepare_directory(const std::string& directory) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  if (failed)
+    throw failure(core::from_errno("make " + directory, failed.value()), "can't use " + directory,
+                  "name a directory of yours with --dir");
+  // Computes of another user live below it; everything else in it is closed to others by the mask.
+  ::chmod(directory.c_str(), 0711);
+  ::umask(0077);
+}
+
+/// In the detached process: what it wants to tell goes through the pipe, then it is on its own.
+[[noreturn]] void run_detached(const context& of, server_request request, int report) {
+  ::setsid();
+  const int nothing = ::open("/dev/null", O_RDWR);
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, standard);
+  request.log_file = of.directory + "/strata.log";
+  const auto tell = [&](const std::string& text) {
+    [[maybe_unused]] const auto told = ::write(report, text.data(), text.size());
+    ::close(report);
+  };
+  bool told = false;
+  try {
+    run_server(request, [&](const server_file& file) {
+      told = true;
+      tell(json{{"ready", to_json(file, of.directory)}}.dump());
+    });
+    ::_exit(0);
+  } catch (const failure& e) {
+    if (!told) tell(e.json());
+    core::log_error(e.text(false));
+    ::_exit(static_cast<int>(e.code()));
+  }
+}
+
+std::string read_report(int from) {
+  std::string text;
+  char part[4096];
+  for (;;) {
+    const ssize_t got = ::read(from, part, sizeof part);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(part, static_cast<std::size_t>(got));
+  }
+}
+
+void detach(const context& of, const server_request& request) {
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) throw failure(core::from_errno("make a pipe", errno), "can't detach", "");
+  const pid_t child = ::fork();
+  if (child < 0) throw failure(core::from_errno("fork", errno), "can't detach", "");
+  if (child == 0) {
+    ::close(report[0]);
+    run_detached(of, request, report[1]);
+  }
+  ::close(report[1]);
+  const std::string text = read_report(report[0]);
+  ::close(report[0]);
+  const json told = json::parse(text, nullptr, false);
+  if (told.is_object() && told.contains("ready")) {
+    const json& ready = told["ready"];
+    return announce(of, {ready["pid"], ready["http"], ready["page"], ready["version"], "", ""});
+  }
+  const std::string log = of.directory + "/strata.log";
+  if (!told.is_object() || !told.contains("error"))
+    throw failure(exit_code::failure, "io_error", "the server ended while it was starting", "its log may say why",
+                  "tail " + log);
+  const json& e = told["error"];
+  throw failure(static_cast<exit_code>(e["exit_code"].get<int>()), e["code"], e["message"], e["why"],
+                e.value("next", "").empty() ? "tail " + log : e.value("next", ""));
+}
+
+void up(const context& of, const up_options& asked) {
+  context here = of;
+  here.directory = fs::absolute(of.directory).lexically_normal();
+  if (here.directory.ends_with('/')) here.directory.pop_back();
+  prepare_directory(here.directory);
+  const server_request request = request_of(here, asked);
+  if (asked.detach) return detach(here, request);
+  run_server(request, [&](const server_file& file) {
+    announce(here, file);
+    std::fflush(stdout);
+  });
+}
+
+void down(const context& of, bool with_computes) {
+  const auto holder = directory_lock::holder(of.directory);
+  std::size_t stopped = 0;
+  if (holder && *holder > 0) {
+    ::kill(*holder, SIGTERM);
+    progress line(of.json);
+    line.show("stopping process " + std::to_string(*holder), "");
+    if (!compute::wait_for_end(*holder, stop_limit))
+      throw failure(exit_code::unreachable, "timeout", "the server does not end",
+                    "process " + std::to_string(*holder) + " was told to, and still runs",
+                    "wait, or kill -9 " + std::to_string(*holder) + "; nothing acknowledged is lost");
+  }
+  const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
+  std::size_t left = 0;
+  for (const auto& each : computes) {
+    if (!is_up(each)) continue;
+    if (with_computes) {
+      stop_compute(of, each, false);
+      ++stopped;
+    } else {
+      ++left;
+    }
+  }
+  if (of.json) return print(json{{"was_running", holder.has_value()}, {"computes_stopped", stopped}, {"computes_running", left}});
+  print(holder ? "stopped the server of " + of.directory : "no server runs on " + of.directory);
+  if (left > 0) say("note: " + std::to_string(left) + " computes go on without it; strata compute list shows them");
+}
+
+}  // namespace
+
+void add_server_commands(CLI::App& app, context& of) {
+  auto* up_command = app.add_subcommand("up", "Start the server of a directory");
+  auto asked = std::make_shared<up_options>();
+  up_command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: a free one)");
+  up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: a free one)");
+  up_command->add_option("--listen", asked->listen_address, "Address of both ports (default: 127.0.0.1)");
+  up_command->add_option("--pg-bin", of.pg_bin, "Directory of the Postgres programs (default: the usual places)");
+  up_command->add_flag("--detach", asked->detach, "Return when it is ready; it logs to DIR/strata.log");
+  up_command->add_option("--log-level", asked->log_level, "trace, debug, info, warning, error or off")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+      ->capture_default_str();
+  finish_command(*up_command, of,
+                 "  strata up --detach\n  strata up --dir /srv/strata --http-port 9898 --page-port 64000",
+                 [&of, asked] { up(of, *asked); });
+
+  auto* down_command = app.add_subcommand("down", "Stop the server of a directory; everything acknowledged is kept");
+  auto with_computes = std::make_shared<bool>(false);
+  down_command->add_flag("--computes", *with_computes, "Stop the computes, too");
+  finish_command(*down_command, of, "  strata down\n  strata down --computes",
+                 [&of, with_computes] { down(of, *with_computes); });
+}
+
+}  // namespace strata::cli

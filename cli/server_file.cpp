@@ -1,0 +1,101 @@
+#include "cli/server_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string path_in(const std::string& directory) { return directory + "/server.json"; }
+std::string lock_in(const std::string& directory) { return directory + "/server.lock"; }
+
+/// Of the open file, not of the process: others ask for it without taking it, and it can't be lost by opening the file
+/// a second time.
+struct flock whole_file_lock() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+/// The process id that the holder wrote into the lock file; -1 when it has not yet.
+pid_t written_pid(int file) {
+  char text[32] = {};
+  const ssize_t size = ::pread(file, text, sizeof text - 1, 0);
+  const int pid = size > 0 ? std::atoi(text) : 0;
+  return pid > 0 ? pid : -1;
+}
+
+}  // namespace
+
+core::result<server_file> read_server_file(const std::string& directory) {
+  std::ifstream file(path_in(directory));
+  if (!file) return core::from_errno("open " + path_in(directory), errno);
+  try {
+    const json of = json::parse(file);
+    return server_file{of.at("pid"),     of.at("http"),   of.at("page"),
+                       of.at("version"), of.at("pg_bin"), of.at("started")};
+  } catch (const json::exception& e) {
+    return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
+  }
+}
+
+core::result<void> write_server_file(const std::string& directory, const server_file& of) {
+  const std::string temporary = path_in(directory) + ".tmp";
+  std::ofstream file(temporary, std::ios::trunc);
+  file << json{{"pid", of.pid},         {"http", of.http},     {"page", of.page},
+               {"version", of.version}, {"pg_bin", of.pg_bin}, {"started", of.started}}
+              .dump(1)
+       << "\n";
+  file.close();
+  if (!file) return core::from_errno("write " + temporary, errno);
+  std::error_code failure;
+  std::filesystem::rename(temporary, path_in(directory), failure);
+  if (failure) return core::from_errno("rename " + temporary, failure.value());
+  return {};
+}
+
+void remove_server_file(const std::string& directory) {
+  std::error_code ignored;
+  std::filesystem::remove(path_in(directory), ignored);
+}
+
+core::result<directory_lock> directory_lock::take(const std::string& directory) {
+  const int file = ::open(lock_in(directory).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return core::from_errno("open " + lock_in(directory), errno);
+  directory_lock lock(file);
+  struct flock wanted = whole_file_lock();
+  if (::fcntl(file, F_OFD_SETLK, &wanted) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return core::from_errno("lock " + lock_in(directory), errno);
+    return core::error{core::errc::conflict,
+                       "process " + std::to_string(written_pid(file)) + " is the server of " + directory};
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file, 0) != 0 || ::pwrite(file, pid.data(), pid.size(), 0) < 0)
+    return core::from_errno("write " + lock_in(directory), errno);
+  return lock;
+}
+
+std::optional<pid_t> directory_lock::holder(const std::string& directory) {
+  const int file = ::open(lock_in(directory).c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  std::optional<pid_t> found;
+  struct flock asked = whole_file_lock();
+  if (::fcntl(file, F_OFD_GETLK, &asked) == 0 && asked.l_type != F_UNLCK) found = written_pid(file);
+  ::close(file);
+  return found;
+}
+
+directory_lock::~directory_lock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace strata::cli

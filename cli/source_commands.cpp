@@ -1,0 +1,207 @@
+#include <poll.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/branches.hpp"
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/terminal.hpp"
+#include "config/branch_spec.hpp"
+#include "config/quantity.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr int look_interval_ms = 200;
+
+struct add_options {
+  std::string name;
+  std::string conninfo;
+  std::string slot;
+  bool no_wait = false;
+};
+
+struct config_options {
+  std::string name;
+  std::vector<std::string> set;
+  std::vector<std::string> unset;
+};
+
+std::string advice_on(core::errc code, const std::string& name) {
+  switch (code) {
+    case core::errc::conflict: return "strata source list; choose another name, or take the old one away: strata source remove " + name;
+    case core::errc::permission_denied:
+      return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
+             "scram-sha-256\"";
+    case core::errc::unsupported: return "strata source add --help says what a source needs";
+    case core::errc::unavailable:
+    case core::errc::timeout: return "check host and port: psql \"CONNINFO\" -c \"select 1\"";
+    default: return "strata source add --help";
+  }
+}
+
+/// The source's connection as GET timeline shows it.
+json source_of(const json& timeline) { return timeline.value("source", json::object()); }
+
+void show_import(progress& line, const json& timeline) {
+  const json source = source_of(timeline);
+  const std::string phase = source.value("phase", "connecting");
+  const auto done = source.value("backup_bytes", std::uint64_t{0});
+  const auto expected = source.value("backup_bytes_expected", std::uint64_t{0});
+  std::string detail;
+  if (phase == "backing_up") {
+    detail = config::size_text(done);
+    if (expected > 0)
+      detail += " of " + config::size_text(expected) + " (" + std::to_string(std::min<std::uint64_t>(done * 100 / expected, 100)) + "%)";
+  }
+  if (const std::string error = source.value("last_error", ""); !error.empty()) detail += "  " + error;
+  std::string stage = phase;
+  std::replace(stage.begin(), stage.end(), '_', ' ');
+  line.show(stage, detail);
+}
+
+/// Returns main's timeline when it can be read.
+json wait_until_readable(const server_link& server, const std::string& path, const std::string& name, bool quiet) {
+  progress line(quiet);
+  for (;;) {
+    json timeline = need(server.api().get(path), "lost sight of " + name, "strata source list");
+    const json source = source_of(timeline);
+    const std::string state = branch_entry{{}, "", "main", timeline}.state();
+    if (state == "Active") return timeline;
+    if (state.starts_with("Broken") || source.value("phase", "") == "failed") {
+      line.end();
+      throw failure(exit_code::failure, "failed", "can't follow " + name,
+                    source.value("last_error", state), "strata source remove " + name + ", then add it again");
+    }
+    show_import(line, timeline);
+    ::poll(nullptr, 0, look_interval_ms);
+  }
+}
+
+void add_source(const context& of, const add_options& asked) {
+  const auto begun = std::chrono::steady_clock::now();
+  need(config::check_name("source", asked.name), "can't add a source", "strata source add --help");
+  const server_link server(of);
+  json body{{"name", asked.name}, {"conninfo", asked.conninfo}};
+  if (!asked.slot.empty()) body["slot"] = asked.slot;
+  auto added = server.api().post("/v1/source", body);
+  if (!added) throw failure(added.error(), "can't follow this Postgres", advice_on(added.error().code, asked.name));
+  const std::string path = "/v1/tenant/" + added->value("tenant_id", "") + "/timeline/" + added->value("timeline_id", "");
+  if (asked.no_wait) {
+    if (of.json) return print(*added);
+    print("following " + asked.name + " as " + asked.name + "/main; the base backup runs");
+    return say("next: strata source list");
+  }
+  const json timeline = wait_until_readable(server, path, asked.name, of.json);
+  if (of.json) return print(timeline);
+  const auto backup_bytes = source_of(timeline).value("backup_bytes", std::uint64_t{0});
+  print("following " + asked.name + " as " + asked.name + "/main from " + timeline.value("readable_from_lsn", "") +
+        "  " + config::size_text(backup_bytes) + " copied  " + time_taken(begun));
+  say("next: strata branch create dev --from main");
+}
+
+void list_sources_command(const context& of) {
+  const server_link server(of);
+  const auto branches = list_branches(server, of.tenant);
+  json all = json::array();
+  table rows(of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE", "SLOT", "TENANT ID"}
+                     : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE"});
+  for (const auto& branch : branches) {
+    if (!branch.info.contains("source")) continue;
+    const json source = source_of(branch.info);
+    all.push_back({{"name", branch.source.name}, {"tenant_id", branch.source.id}, {"branch", branch.name},
+                   {"timeline_id", branch.id}, {"state", branch.state()}, {"source", source}});
+    const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
+    const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
+    std::string lag = "?";
+    if (received && head && head->valid())
+      lag = config::size_text(*head > *received ? head->value - received->value : 0);
+    std::vector<std::string> row{branch.source.name, source.value("phase", "") , source.value("received_lsn", ""), lag,
+                                 source.value("conninfo", "")};
+    if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
+    rows.add(std::move(row));
+    if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
+      say(branch.source.name + ": " + error);
+  }
+  if (of.json) return print(all);
+  if (all.empty()) return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+  rows.print();
+}
+
+void remove_source(const context& of, const std::string& name) {
+  const server_link server(of);
+  const source_entry source = find_source(server, name);
+  if (source.name != name && source.id != name)
+    throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
+                  "removing takes the whole name, and the nearest is " + source.name, "strata source list");
+  need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
+  if (of.json) return print(json{{"removed", source.name}, {"tenant_id", source.id}});
+  print("removed " + source.name + " with all its branches");
+}
+
+void configure_source(const context& of, const config_options& asked) {
+  const server_link server(of);
+  const source_entry source = find_source(server, asked.name);
+  json change{{"tenant_id", source.id}};
+  for (const auto& pair : asked.set) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos)
+      throw failure(exit_code::usage, "invalid_argument", "\"" + pair + "\" sets nothing", "write NAME=VALUE",
+                    "strata source config " + source.name + " --set pitr_interval=1d");
+    change[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  for (const auto& name : asked.unset) change[name] = nullptr;
+  const auto found = change.size() == 1 ? server.api().get("/v1/tenant/" + source.id + "/config")
+                                        : server.api().patch("/v1/tenant/config", change);
+  const json config = need(found, "can't configure " + source.name, "strata source config " + source.name);
+  if (of.json) return print(config);
+  table rows({"OPTION", "VALUE", "FROM"});
+  const json overrides = config.value("tenant_specific_overrides", json::object());
+  const json effective = config.value("effective_config", json::object());
+  for (const auto& [name, value] : effective.items())
+    rows.add({name, value.is_string() ? value.get<std::string>() : value.dump(), overrides.contains(name) ? "set" : "default"});
+  rows.print();
+}
+
+}  // namespace
+
+void add_source_commands(CLI::App& app, context& of) {
+  auto* group = app.add_subcommand("source", "The Postgres servers that are followed");
+  group->require_subcommand(1);
+
+  auto* add = group->add_subcommand("add", "Follow a running Postgres: its data become the branch main of a source.\n"
+                                           "It needs wal_level = replica (or logical), a free walsender and slot, and a user that may replicate.");
+  auto asked = std::make_shared<add_options>();
+  add->add_option("NAME", asked->name, "What to call it")->required();
+  add->add_option("--conninfo", asked->conninfo, "How to reach it: URI or keywords, as for psql")->required();
+  add->add_option("--slot", asked->slot, "Replication slot to make and use (default: strata_NAME)");
+  add->add_flag("--no-wait", asked->no_wait, "Return while the base backup still runs");
+  finish_command(*add, of,
+                 "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
+                 "  strata source add shop --conninfo \"host=db1 user=replicator passfile=/etc/strata.pgpass\" --no-wait",
+                 [&of, asked] { add_source(of, *asked); });
+
+  auto* list = group->add_subcommand("list", "Show the sources and how far they were followed");
+  list->add_flag("--wide", of.wide, "Ids and slots, too");
+  list->add_option("--tenant", of.tenant, "Only this source");
+  finish_command(*list, of, "  strata source list --wide", [&of] { list_sources_command(of); });
+
+  auto* configure = group->add_subcommand("config", "Show or change how a source's history is kept");
+  auto changes = std::make_shared<config_options>();
+  configure->add_option("NAME", changes->name, "The source (default: the only one)");
+  configure->add_option("--set", changes->set, "NAME=VALUE; may be given several times")->allow_extra_args(false);
+  configure->add_option("--unset", changes->unset, "Back to the default; may be given several times")->allow_extra_args(false);
+  finish_command(*configure, of,
+                 "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
+                 [&of, changes] { configure_source(of, *changes); });
+
+  auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
+  auto name = std::make_shared<std::string>();
+  remove->add_option("NAME", *name, "The source, in full")->required();
+  finish_command(*remove, of, "  strata source remove shop", [&of, name] { remove_source(of, *name); });
+}
+
+}  // namespace strata::cli

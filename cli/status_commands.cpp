@@ -1,0 +1,89 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/computes.hpp"
+#include "cli/failure.hpp"
+#include "cli/terminal.hpp"
+#include "config/quantity.hpp"
+#include "config/time_text.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+
+/// "streaming, 0 B behind"
+std::string following(const json& source) {
+  std::string text = source.value("phase", "");
+  std::replace(text.begin(), text.end(), '_', ' ');
+  const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
+  const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
+  if (received && head && head->valid())
+    text += ", " + config::size_text(*head > *received ? head->value - received->value : 0) + " behind";
+  return text;
+}
+
+void show_status(const context& of) {
+  const server_link server(of);
+  const json process = need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
+  const auto branches = list_branches(server, "");
+  const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
+  const auto running = std::count_if(computes.begin(), computes.end(), is_up);
+  if (of.json) {
+    json sources = json::array();
+    for (const auto& each : branches)
+      if (each.info.contains("source"))
+        sources.push_back({{"name", each.source.name}, {"branch", each.name}, {"state", each.state()},
+                           {"source", each.info["source"]}});
+    return print(json{{"server", process}, {"http", server.file().http}, {"page", server.file().page},
+                      {"branches", branches.size()}, {"sources", sources}, {"computes_running", running},
+                      {"computes", computes.size()}});
+  }
+  std::uint64_t bytes = 0;
+  for (const auto& each : branches) bytes += each.info.value("current_physical_size", std::uint64_t{0});
+  fact_list facts;
+  facts.add("server", "running, process " + std::to_string(server.file().pid) + ", version " + process.value("version", ""));
+  facts.add("directory", of.directory);
+  facts.add("http", "http://" + server.file().http);
+  facts.add("page service", server.file().page);
+  facts.add("branches", std::to_string(branches.size()) + ", " + config::size_text(bytes) + " on disk");
+  facts.add("computes", std::to_string(running) + " running, " + std::to_string(computes.size() - running) + " stopped");
+  for (const auto& each : branches) {
+    if (!each.info.contains("source")) continue;
+    const json& source = each.info["source"];
+    const std::string error = source.value("last_error", "");
+    facts.add("source " + each.source.name, following(source) + (error.empty() ? "" : "; " + error));
+  }
+  for (const auto& each : branches)
+    if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
+  facts.print();
+  if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+}
+
+void show_actors(const context& of) {
+  const server_link server(of);
+  const json found = need(server.api().get("/v1/actors"), "can't list the actors", "strata status");
+  if (of.json) return print(found);
+  table rows({"ID", "KIND", "NAME", "POOL", "STATE", "HANDLED", "WAITING", "BUSY", "LONGEST", "LAST ERROR"});
+  const auto ms = [](const json& of, const char* member) {
+    return std::to_string(of.value(member, std::uint64_t{0}) / 1000) + " ms";
+  };
+  for (const json& each : found.value("actors", json::array()))
+    rows.add({std::to_string(each.value("id", std::uint64_t{0})), each.value("kind", ""), each.value("name", ""),
+              each.value("pool", ""), each.value("state", ""), std::to_string(each.value("handled", std::uint64_t{0})),
+              std::to_string(each.value("mailbox", std::uint64_t{0})), ms(each, "busy_us"), ms(each, "longest_us"),
+              each.value("last_error", "")});
+  rows.print();
+}
+
+}  // namespace
+
+void add_status_commands(CLI::App& app, context& of) {
+  auto* status = app.add_subcommand("status", "Show the server, its sources, branches and computes on one screen");
+  finish_command(*status, of, "  strata status\n  strata status --json", [&of] { show_status(of); });
+  auto* actors = app.add_subcommand("actors", "Show every actor of the server");
+  finish_command(*actors, of, "  strata actors", [&of] { show_actors(of); });
+}
+
+}  // namespace strata::cli

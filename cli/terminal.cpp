@@ -1,0 +1,107 @@
+#include "cli/terminal.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+namespace strata::cli {
+namespace {
+
+constexpr std::chrono::seconds plain_line_pause{5};
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// Characters, not bytes.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+bool output_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool talk_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+bool talk_has_color() {
+  if (const std::string force = variable("CLICOLOR_FORCE"); !force.empty() && force != "0") return true;
+  return talk_is_terminal() && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+}
+
+bool can_draw_lines() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const std::string locale = variable(name);
+    if (locale.empty()) continue;
+    return locale.find("UTF-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
+void print(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
+void print(const nlohmann::json& value) {
+  print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+void table::print() const {
+  std::vector<std::size_t> widths(rows_.front().size());
+  for (const auto& row : rows_)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  for (const auto& row : rows_) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    cli::print(line);
+  }
+}
+
+void fact_list::add(std::string name, std::string value) {
+  if (!value.empty()) facts_.emplace_back(std::move(name), std::move(value));
+}
+
+void fact_list::print() const {
+  std::size_t widest = 0;
+  for (const auto& [name, value] : facts_) widest = std::max(widest, width(name));
+  for (const auto& [name, value] : facts_) cli::print(name + std::string(widest - width(name) + 2, ' ') + value);
+}
+
+void progress::show(const std::string& stage, const std::string& detail) {
+  if (quiet_) return;
+  const std::string line = stage + (detail.empty() ? "" : "  " + detail);
+  if (talk_is_terminal()) {
+    // Back to the first column, and clear what was longer.
+    std::fputs(("\r" + line + "\033[K").c_str(), stderr);
+    on_screen_ = true;
+    return;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (stage == last_stage_ && now - last_line_ < plain_line_pause) return;
+  last_stage_ = stage;
+  last_line_ = now;
+  say(line);
+}
+
+void progress::end() {
+  if (on_screen_) std::fputs("\r\033[K", stderr);
+  on_screen_ = false;
+}
+
+std::string time_taken(std::chrono::steady_clock::time_point since) {
+  const auto taken =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since).count();
+  if (taken < 1000) return std::to_string(taken) + " ms";
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f s", static_cast<double>(taken) / 1000);
+  return text.data();
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace strata::cli {
+
+/// Data goes to standard output, talk to standard error.
+bool output_is_terminal();
+bool talk_is_terminal();
+/// Colours on standard error: a terminal, no NO_COLOR, no TERM=dumb; CLICOLOR_FORCE wins.
+bool talk_has_color();
+/// The terminal's character set can show tree lines.
+bool can_draw_lines();
+
+void print(const std::string& line);
+void print(const nlohmann::json& value);
+void say(const std::string& line);
+
+/// Left-aligned columns, as wide as their widest cell.
+class table {
+ public:
+  explicit table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void print() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// "name   value" lines.
+class fact_list {
+ public:
+  void add(std::string name, std::string value);
+  void print() const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> facts_;
+};
+
+/// What a long command is doing: one line rewritten in place on a terminal, otherwise a plain line every few seconds
+/// and when the stage changes.
+class progress {
+ public:
+  explicit progress(bool quiet) : quiet_(quiet) {}
+  ~progress() { end(); }
+  progress(const progress&) = delete;
+  progress& operator=(const progress&) = delete;
+
+  void show(const std::string& stage, const std::string& detail);
+  /// Takes the line away.
+  void end();
+
+ private:
+  bool quiet_;
+  bool on_screen_ = false;
+  std::string last_stage_;
+  std::chrono::steady_clock::time_point last_line_{};
+};
+
+/// "38 ms", "1.4 s".
+std::string time_taken(std::chrono::steady_clock::time_point since);
+
+}  // namespace strata::cli

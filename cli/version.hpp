@@ -1,0 +1,7 @@
+#pragma once
+
+namespace strata::cli {
+
+inline constexpr const char* version = STRATA_VERSION;
+
+}  // namespace strata::cli

@@ -1,0 +1,56 @@
+#include "compute/postgres_install.hpp"
+
+#include <charconv>
+#include <sstream>
+#include <vector>
+
+#include "compute/program.hpp"
+
+namespace strata::compute {
+namespace {
+
+core::result<int> major_in(const std::string& directory) {
+  STRATA_ASSIGN(const outcome said, run({.arguments = {directory + "/postgres", "--version"}}));
+  return parse_postgres_version(said.output);
+}
+
+std::vector<std::string> places(int major, const install_search& where) {
+  if (!where.given.empty()) return {where.given};
+  std::vector<std::string> all;
+  if (!where.environment.empty()) all.push_back(where.environment);
+  const std::string number = std::to_string(major);
+  all.push_back("/usr/lib/postgresql/" + number + "/bin");
+  all.push_back("/usr/pgsql-" + number + "/bin");
+  std::istringstream path(where.path);
+  for (std::string directory; std::getline(path, directory, ':');)
+    if (!directory.empty()) all.push_back(directory);
+  return all;
+}
+
+}  // namespace
+
+core::result<int> parse_postgres_version(const std::string& text) {
+  static constexpr std::string_view mark = "(PostgreSQL) ";
+  const auto at = text.find(mark);
+  int major = 0;
+  if (at != std::string::npos) {
+    const char* begin = text.data() + at + mark.size();
+    std::from_chars(begin, text.data() + text.size(), major);
+  }
+  if (major <= 0) return core::error{core::errc::invalid_argument, "this is not what postgres --version says"};
+  return major;
+}
+
+core::result<std::string> find_postgres(int major, const install_search& where) {
+  std::string looked;
+  for (const std::string& place : places(major, where)) {
+    const auto found = major_in(place);
+    if (found && *found == major) return place;
+    looked += (looked.empty() ? "" : ", ") + place + (found ? " (has " + std::to_string(*found) + ")" : "");
+  }
+  return core::error{core::errc::not_found, "no postgres of version " + std::to_string(major) + " in " + looked +
+                                                "; install the package postgresql-" + std::to_string(major) +
+                                                " or name its directory with --pg-bin"};
+}
+
+}  // namespace strata::compute

@@ -1,0 +1,171 @@
+#include "compute/postgres_process.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "compute/program.hpp"
+
+namespace strata::compute {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds look_interval{10};
+constexpr std::size_t log_lines_shown = 8;
+
+/// Lines of postmaster.pid that others may rely on.
+struct pid_file {
+  pid_t pid = 0;
+  std::string status;  ///< "ready" once connections are accepted
+};
+
+std::optional<pid_file> read_pid_file(const std::string& data_directory) {
+  std::ifstream file(data_directory + "/postmaster.pid");
+  std::vector<std::string> lines;
+  for (std::string line; lines.size() < 8 && std::getline(file, line);) lines.push_back(line);
+  if (lines.empty()) return std::nullopt;
+  pid_file found;
+  const std::string& first = lines.front();
+  std::from_chars(first.data(), first.data() + first.size(), found.pid);
+  if (found.pid <= 0) return std::nullopt;
+  if (lines.size() == 8) found.status = lines[7].substr(0, lines[7].find(' '));
+  return found;
+}
+
+core::result<void> append_text(const std::string& path, const std::string& text, bool truncate) {
+  std::ofstream file(path, truncate ? std::ios::trunc : std::ios::app);
+  file << text;
+  if (!file.flush()) return core::from_errno("write " + path, errno);
+  return {};
+}
+
+std::string quoted(const std::string& text) {
+  std::string made = "'";
+  for (const char c : text) made += c == '\'' ? std::string("''") : std::string(1, c);
+  return made + "'";
+}
+
+/// The last lines of what was written to the log after `from`.
+std::string end_of_log(const std::string& path, std::uintmax_t from) {
+  std::ifstream file(path);
+  file.seekg(static_cast<std::streamoff>(from));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+    if (lines.size() > log_lines_shown) lines.erase(lines.begin());
+  }
+  std::string text;
+  for (const auto& line : lines) text += "\n  " + line;
+  return text;
+}
+
+core::result<void> prepare_socket_directory(const postgres_options& of) {
+  if (of.socket_directory.size() > socket_directory_max)
+    return core::error{core::errc::invalid_argument, of.socket_directory + " is too long for a Unix socket"};
+  std::error_code failure;
+  fs::create_directories(of.socket_directory, failure);
+  if (failure) return core::from_errno("make " + of.socket_directory, failure.value());
+  if (::chmod(of.socket_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.socket_directory, errno);
+  return {};
+}
+
+}  // namespace
+
+core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  std::ostringstream text;
+  text << "\n# Written by Strata for this compute; later lines win.\n"
+       << "listen_addresses = '127.0.0.1'\n"
+       << "port = " << of.port << "\n"
+       << "unix_socket_directories = " << quoted(of.socket_directory) << "\n"
+       << "unix_socket_permissions = 0700\n"
+       << "password_encryption = 'scram-sha-256'\n"
+       << "shared_buffers = '64MB'\n"
+       << "archive_mode = off\n"
+       << "ssl = off\n"
+       << "autovacuum = on\n"
+       << "logging_collector = off\n"
+       << "log_destination = 'stderr'\n"
+       << "cluster_name = 'strata'\n";
+  for (const auto& line : settings) text << line << "\n";
+  STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", text.str(), false));
+  STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
+  STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
+  return append_text(of.data_directory + "/pg_hba.conf",
+                     "# Written by Strata. Only its owner can reach the socket's directory.\n"
+                     "local all all trust\n"
+                     "local replication all trust\n"
+                     "host all all 127.0.0.1/32 scram-sha-256\n"
+                     "host all all ::1/128 scram-sha-256\n",
+                     true);
+}
+
+core::result<pid_t> start_postgres(const postgres_options& of) {
+  if (const auto pid = running_postgres(of.data_directory))
+    return core::error{core::errc::conflict,
+                       "a Postgres runs on " + of.data_directory + " already, process " + std::to_string(*pid)};
+  STRATA_TRY(prepare_socket_directory(of));
+  if (of.run_as) {
+    STRATA_TRY(give(*of.run_as, of.data_directory));
+    STRATA_TRY(give(*of.run_as, of.socket_directory));
+  }
+  if (::chmod(of.data_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.data_directory, errno);
+  std::error_code missing;
+  std::uintmax_t log_begin = fs::file_size(of.log_file, missing);
+  if (missing) log_begin = 0;
+  const program server{.arguments = {of.bin_directory + "/postgres", "-D", of.data_directory},
+                       .directory = of.data_directory,
+                       .run_as = of.run_as,
+                       .environment = {{"PGDATA", of.data_directory}}};
+  STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
+  const auto deadline = std::chrono::steady_clock::now() + of.start_limit;
+  for (;;) {
+    const auto state = read_pid_file(of.data_directory);
+    if (state && state->pid == pid && state->status == "ready") return pid;
+    const bool ended = wait_for_end(pid, look_interval);
+    if (!ended && std::chrono::steady_clock::now() < deadline) continue;
+    if (!ended) {
+      ::kill(pid, SIGQUIT);
+      wait_for_end(pid, std::chrono::seconds(10));
+    }
+    ::waitpid(pid, nullptr, WNOHANG);
+    return core::error{core::errc::io_error,
+                       "start postgres on " + of.data_directory +
+                           (ended ? ": it ended; its log says:" : ": it did not get ready; its log says:") +
+                           end_of_log(of.log_file, log_begin)};
+  }
+}
+
+core::result<void> stop_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  const auto pid = running_postgres(data_directory);
+  if (!pid) return {};
+  const auto end_with = [&](int signal, std::chrono::milliseconds time) {
+    // Reaped if it is our child; a zombie counts as running for others.
+    if (::kill(*pid, signal) != 0 && errno != ESRCH) return false;
+    const bool ended = wait_for_end(*pid, time);
+    if (ended) ::waitpid(*pid, nullptr, WNOHANG);
+    return ended;
+  };
+  if (end_with(SIGINT, limit) || end_with(SIGQUIT, std::chrono::seconds(10))) return {};
+  return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it does not end"};
+}
+
+std::optional<pid_t> running_postgres(const std::string& data_directory) {
+  const auto found = read_pid_file(data_directory);
+  if (!found || !is_running(found->pid)) return std::nullopt;
+  // After a crash the file stays and the number may be another program's: a server works in its data directory.
+  std::error_code hidden;
+  const fs::path works_in = fs::read_symlink("/proc/" + std::to_string(found->pid) + "/cwd", hidden);
+  if (!hidden && works_in != fs::weakly_canonical(data_directory, hidden)) return std::nullopt;
+  return found->pid;
+}
+
+}  // namespace strata::compute

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compute/account.hpp"
+#include "core/result.hpp"
+
+namespace strata::compute {
+
+/// One Postgres on one data directory.
+struct postgres_options {
+  std::string bin_directory;
+  std::string data_directory;
+  std::string socket_directory;
+  std::uint16_t port = 0;
+  std::string log_file;
+  std::optional<account> run_as;
+  std::chrono::milliseconds start_limit = std::chrono::minutes(2);
+};
+
+/// Longest directory for a Unix socket: the kernel takes 107 bytes, ".s.PGSQL.65535" included.
+inline constexpr std::size_t socket_directory_max = 91;
+
+/// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing that
+/// a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
+/// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win.
+core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings);
+
+/// Starts it detached from this process and returns when it accepts connections. When it ends instead, the error has
+/// the last lines of its log.
+core::result<pid_t> start_postgres(const postgres_options& of);
+
+/// Fast shutdown: sessions are ended, everything is written. After `limit` an immediate one.
+core::result<void> stop_postgres(const std::string& data_directory,
+                                 std::chrono::milliseconds limit = std::chrono::seconds(60));
+
+/// The server that runs on a data directory.
+std::optional<pid_t> running_postgres(const std::string& data_directory);
+
+}  // namespace strata::compute

@@ -1,0 +1,90 @@
+#include <nlohmann/json.hpp>
+
+#include "config/branch_spec.hpp"
+#include "config/option_text.hpp"
+#include "console/ask.hpp"
+#include "console/handlers.hpp"
+#include "console/json_body.hpp"
+#include "console/json_text.hpp"
+
+namespace strata::console::handlers {
+
+using nlohmann::json;
+
+namespace {
+
+core::result<config::tenant_options> options_of(const services& of, const core::tenant_id& tenant) {
+  STRATA_ASSIGN(const auto found,
+                ask<messages::tenant_options_reply>(of, of.tenants, messages::get_tenant_options{tenant}));
+  return found.options;
+}
+
+reply config_reply(const services& of, const config::tenant_options& options) {
+  return json_reply({{"tenant_specific_overrides", json::parse(config::overrides_of(options, of.tenant_defaults))},
+                     {"effective_config", json::parse(config::options_text(options))}});
+}
+
+core::result<reply> change_config(const services& of, const request& from, bool keep_others) {
+  STRATA_ASSIGN(json body, parse_body(from));
+  STRATA_ASSIGN(const auto id, text_member(body, "tenant_id"));
+  STRATA_ASSIGN(const auto tenant, parse_tenant_id(id));
+  body.erase("tenant_id");
+  config::tenant_options base = of.tenant_defaults;
+  // Asked in both cases: a tenant that isn't here is told before the options are looked at.
+  STRATA_ASSIGN(const auto current, options_of(of, tenant));
+  if (keep_others) base = current;
+  STRATA_ASSIGN(const auto wanted, config::apply_overrides(base, body.dump(), of.tenant_defaults));
+  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::set_tenant_options{tenant, wanted}));
+  return config_reply(of, wanted);
+}
+
+}  // namespace
+
+core::result<reply> add_source(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"name", "conninfo", "slot"}));
+  STRATA_ASSIGN(const auto name, text_member(body, "name"));
+  STRATA_TRY(config::check_name("source", name));
+  STRATA_ASSIGN(const auto conninfo, text_member(body, "conninfo"));
+  STRATA_ASSIGN(const auto slot, optional_text_member(body, "slot"));
+  STRATA_ASSIGN(const auto added, ask<messages::source_added>(
+                                      of, of.tenants, messages::add_source{name, conninfo, slot.value_or("")}));
+  return json_reply({{"tenant_id", core::to_string(added.tenant)},
+                     {"timeline_id", core::to_string(added.timeline)},
+                     {"name", name}},
+                    201);
+}
+
+core::result<reply> list_tenants(const services& of, const request&) {
+  STRATA_ASSIGN(const auto found, ask<messages::tenant_list>(of, of.tenants, messages::list_tenants{}));
+  json tenants = json::array();
+  for (const auto& tenant : found.tenants) tenants.push_back(to_json(tenant));
+  return json_reply(tenants);
+}
+
+core::result<reply> get_tenant(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_ASSIGN(const auto found, ask<messages::tenant_info>(of, of.tenants, messages::get_tenant{tenant}));
+  return json_reply(to_json(found));
+}
+
+core::result<reply> delete_tenant(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::delete_tenant{tenant}));
+  return json_reply(json::object());
+}
+
+core::result<reply> get_tenant_config(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_ASSIGN(const auto options, options_of(of, tenant));
+  return config_reply(of, options);
+}
+
+core::result<reply> replace_tenant_config(const services& of, const request& from) {
+  return change_config(of, from, false);
+}
+
+core::result<reply> patch_tenant_config(const services& of, const request& from) {
+  return change_config(of, from, true);
+}
+
+}  // namespace strata::console::handlers

@@ -1,0 +1,113 @@
+#include "console/json_text.hpp"
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "config/time_text.hpp"
+
+namespace strata::console {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view broken_mark = "broken: ";
+
+/// "active" -> "Active"
+std::string capitalised(std::string text) {
+  if (!text.empty()) text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
+  return text;
+}
+
+std::string_view to_string(messages::source_status::phase phase) {
+  using enum messages::source_status::phase;
+  switch (phase) {
+    case connecting: return "connecting";
+    case backing_up: return "backing_up";
+    case catching_up: return "catching_up";
+    case streaming: return "streaming";
+    case waiting_to_retry: return "waiting_to_retry";
+    case failed: return "failed";
+  }
+  return "failed";
+}
+
+}  // namespace
+
+json to_json(const messages::tenant_info& tenant) {
+  json state{{"slug", capitalised(tenant.state)}};
+  if (tenant.state.starts_with(broken_mark))
+    state = {{"slug", "Broken"}, {"data", {{"reason", tenant.state.substr(broken_mark.size())}}}};
+  return {{"id", core::to_string(tenant.id)},
+          {"name", tenant.name},
+          {"state", std::move(state)},
+          {"generation", tenant.generation},
+          {"timeline_count", tenant.timeline_count},
+          {"current_physical_size", tenant.layer_bytes}};
+}
+
+json to_json(const messages::source_status& source) {
+  return {{"phase", to_string(source.now)},
+          {"conninfo", source.conninfo},
+          {"slot", source.slot},
+          {"received_lsn", core::to_string(source.received)},
+          {"source_head_lsn", core::to_string(source.source_head)},
+          {"backup_bytes", source.backup_bytes},
+          {"backup_bytes_expected", source.backup_bytes_expected},
+          {"last_error", source.last_error},
+          {"reconnects", source.reconnects}};
+}
+
+json to_json(const messages::timeline_info& timeline) {
+  json state = capitalised(timeline.state);
+  if (timeline.state.starts_with(broken_mark))
+    state = {{"Broken", {{"reason", timeline.state.substr(broken_mark.size())}}}};
+  json made{{"tenant_id", core::to_string(timeline.tenant)},
+            {"timeline_id", core::to_string(timeline.id)},
+            {"name", timeline.name},
+            {"state", std::move(state)},
+            {"last_record_lsn", core::to_string(timeline.last_record_lsn)},
+            {"prev_record_lsn", core::to_string(timeline.previous_record_lsn)},
+            {"disk_consistent_lsn", core::to_string(timeline.disk_consistent_lsn)},
+            {"readable_from_lsn", core::to_string(timeline.readable_from)},
+            {"latest_gc_cutoff_lsn", core::to_string(timeline.gc_cutoff)},
+            {"pg_version", timeline.pg_major},
+            {"current_physical_size", timeline.layer_bytes},
+            {"layer_count", timeline.layer_count},
+            {"l0_layer_count", timeline.l0_layer_count},
+            {"memory_size", timeline.memory_bytes},
+            {"created_at", config::utc_text(timeline.created)}};
+  if (timeline.ancestor) {
+    made["ancestor_timeline_id"] = core::to_string(*timeline.ancestor);
+    made["ancestor_lsn"] = core::to_string(timeline.ancestor_lsn);
+  }
+  if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
+  if (timeline.source) made["source"] = to_json(*timeline.source);
+  return made;
+}
+
+json to_json(const messages::actor_info& actor) {
+  return {{"id", actor.id},           {"kind", actor.kind},       {"name", actor.name},
+          {"parent", actor.parent},   {"pool", actor.pool},       {"state", actor.state},
+          {"age_us", actor.age},      {"handled", actor.handled}, {"mailbox", actor.mailbox},
+          {"busy_us", actor.busy},    {"longest_us", actor.longest}, {"last_error", actor.last_error}};
+}
+
+json to_json(const messages::pool_info& pool) {
+  return {{"name", pool.name}, {"threads", pool.threads}, {"queued", pool.queued}, {"busy_us", pool.busy}};
+}
+
+json to_json(const storage::layer_record& layer) {
+  const bool delta = layer.kind == storage::layer_kind::delta;
+  json made{{"kind", delta ? "Delta" : "Image"},
+            {"layer_file_name", storage::layer_file_name(layer)},
+            {"layer_file_size", layer.size_bytes},
+            {"lsn_start", core::to_string(layer.begin)},
+            {"level", layer.level},
+            {"key_start", core::to_string(layer.keys.begin)},
+            {"key_end", core::to_string(layer.keys.end)},
+            {"remote", false}};
+  if (delta) made["lsn_end"] = core::to_string(layer.end);
+  return made;
+}
+
+}  // namespace strata::console

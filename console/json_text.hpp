@@ -1,0 +1,19 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "messages/introspection.hpp"
+#include "messages/tenant.hpp"
+#include "storage/metadata_store.hpp"
+
+namespace strata::console {
+
+/// What actors answer, in the words of the API (schemas.cpp).
+nlohmann::json to_json(const messages::tenant_info& tenant);
+nlohmann::json to_json(const messages::timeline_info& timeline);
+nlohmann::json to_json(const messages::source_status& source);
+nlohmann::json to_json(const messages::actor_info& actor);
+nlohmann::json to_json(const messages::pool_info& pool);
+nlohmann::json to_json(const storage::layer_record& layer);
+
+}  // namespace strata::console

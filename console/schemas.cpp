@@ -1,0 +1,135 @@
+#include "console/route.hpp"
+
+namespace strata::console {
+
+std::string_view schemas() {
+  return R"json({
+  "Id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "32 hex digits"},
+  "Lsn": {"type": "string", "pattern": "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$", "example": "0/3B21F08"},
+  "Time": {"type": "string", "format": "date-time"},
+  "Bytes": {"type": "integer", "format": "int64", "minimum": 0},
+  "Count": {"type": "integer", "format": "int64", "minimum": 0},
+  "Nothing": {"type": "object", "additionalProperties": false},
+  "Anything": {"type": "object"},
+
+  "Error": {"type": "object", "required": ["error"], "properties": {
+    "error": {"type": "object", "required": ["code", "message", "next"], "properties": {
+      "code": {"type": "string", "description": "stable; what kind of error"},
+      "message": {"type": "string"},
+      "next": {"type": "string", "description": "what the caller may do now"}}}}},
+
+  "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+  "Status": {"type": "object", "required": ["version", "pid", "directory", "page_port", "state"], "properties": {
+    "version": {"type": "string"}, "pid": {"type": "integer"}, "directory": {"type": "string"},
+    "page_port": {"type": "integer"}, "pg_bin": {"type": "string"}, "state": {"type": "string"},
+    "time": {"$ref": "#/components/schemas/Time"}}},
+
+  "Actor": {"type": "object", "required": ["id", "kind", "name", "parent", "pool", "state", "age_us", "handled",
+      "mailbox", "busy_us", "longest_us", "last_error"], "properties": {
+    "id": {"type": "integer"}, "kind": {"type": "string"}, "name": {"type": "string"}, "parent": {"type": "integer"},
+    "pool": {"type": "string"}, "state": {"type": "string"}, "age_us": {"type": "integer"},
+    "handled": {"type": "integer"}, "mailbox": {"type": "integer"}, "busy_us": {"type": "integer"},
+    "longest_us": {"type": "integer"}, "last_error": {"type": "string"}}},
+  "ActorList": {"type": "object", "required": ["actors"], "properties": {
+    "actors": {"type": "array", "items": {"$ref": "#/components/schemas/Actor"}}}},
+  "Pool": {"type": "object", "required": ["name", "threads", "queued", "busy_us"], "properties": {
+    "name": {"type": "string"}, "threads": {"type": "integer"}, "queued": {"type": "integer"},
+    "busy_us": {"type": "integer"}}},
+  "PoolList": {"type": "object", "required": ["pools"], "properties": {
+    "pools": {"type": "array", "items": {"$ref": "#/components/schemas/Pool"}}}},
+
+  "AddSource": {"type": "object", "required": ["name", "conninfo"], "additionalProperties": false, "properties": {
+    "name": {"type": "string", "maxLength": 63},
+    "conninfo": {"type": "string", "description": "libpq connection string or postgresql:// URI"},
+    "slot": {"type": "string", "description": "replication slot; strata_<name> when absent"}}},
+  "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "name": {"type": "string"}}},
+
+  "Tenant": {"type": "object", "required": ["id", "name", "state", "generation", "timeline_count",
+      "current_physical_size"], "properties": {
+    "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
+    "state": {"type": "object", "required": ["slug"], "properties": {"slug": {"type": "string"},
+      "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
+    "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
+    "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},
+  "TenantList": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}},
+  "TenantOptions": {"type": "object", "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
+    "description": "durations as text (\"10m\") or milliseconds, sizes as text (\"64 MiB\") or bytes"},
+  "TenantConfig": {"type": "object", "required": ["tenant_specific_overrides", "effective_config"], "properties": {
+    "tenant_specific_overrides": {"$ref": "#/components/schemas/TenantOptions"},
+    "effective_config": {"$ref": "#/components/schemas/TenantOptions"}}},
+  "ChangeTenantConfig": {"type": "object", "required": ["tenant_id"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}},
+    "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}], "nullable": true}},
+
+  "SourceStatus": {"type": "object", "required": ["phase", "conninfo", "slot", "received_lsn", "source_head_lsn",
+      "backup_bytes", "backup_bytes_expected", "last_error", "reconnects"], "properties": {
+    "phase": {"type": "string", "enum": ["connecting", "backing_up", "catching_up", "streaming", "waiting_to_retry",
+      "failed"]},
+    "conninfo": {"type": "string", "description": "without its password"}, "slot": {"type": "string"},
+    "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "source_head_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
+    "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
+    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+  "Timeline": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "state", "last_record_lsn",
+      "prev_record_lsn", "disk_consistent_lsn", "readable_from_lsn", "latest_gc_cutoff_lsn", "pg_version",
+      "current_physical_size", "layer_count", "l0_layer_count", "memory_size", "created_at"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "name": {"type": "string"},
+    "state": {"oneOf": [{"type": "string"}, {"type": "object"}],
+      "description": "Importing, Active, Stopping, or {\"Broken\": {\"reason\": why}}"},
+    "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "last_record_lsn": {"$ref": "#/components/schemas/Lsn"}, "prev_record_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "latest_gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
+    "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
+    "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
+    "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "last_commit_at": {"$ref": "#/components/schemas/Time"}, "source": {"$ref": "#/components/schemas/SourceStatus"}}},
+  "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
+  "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
+    "properties": {
+    "new_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"},
+    "ancestor_start_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "name": {"type": "string", "maxLength": 63, "description": "made from the id when absent"},
+    "pg_version": {"type": "integer", "description": "must be the ancestor's, if given"}}},
+
+  "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"},
+    "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]}}},
+  "Timestamp": {"$ref": "#/components/schemas/Time"},
+  "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
+    "valid_until": {"$ref": "#/components/schemas/Time"}}},
+
+  "Checkpointed": {"type": "object", "required": ["disk_consistent_lsn"], "properties": {
+    "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "Compacted": {"type": "object", "required": ["layers_in", "layers_out", "images_out", "bytes_in", "bytes_out"],
+    "properties": {
+    "layers_in": {"$ref": "#/components/schemas/Count"}, "layers_out": {"$ref": "#/components/schemas/Count"},
+    "images_out": {"$ref": "#/components/schemas/Count"}, "bytes_in": {"$ref": "#/components/schemas/Bytes"},
+    "bytes_out": {"$ref": "#/components/schemas/Bytes"}}},
+  "CollectGarbage": {"type": "object", "additionalProperties": false, "properties": {
+    "gc_horizon": {"$ref": "#/components/schemas/Bytes"}},
+    "description": "gc_horizon: keep that many WAL bytes, and no time limit"},
+  "GarbageCollected": {"type": "object", "required": ["layers_removed", "bytes_removed", "gc_cutoff_lsn"],
+    "properties": {
+    "layers_removed": {"$ref": "#/components/schemas/Count"}, "bytes_removed": {"$ref": "#/components/schemas/Bytes"},
+    "gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "Layer": {"type": "object", "required": ["kind", "layer_file_name", "layer_file_size", "lsn_start", "level",
+      "key_start", "key_end", "remote"], "properties": {
+    "kind": {"type": "string", "enum": ["Delta", "Image"]}, "layer_file_name": {"type": "string"},
+    "layer_file_size": {"$ref": "#/components/schemas/Bytes"}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
+    "lsn_end": {"$ref": "#/components/schemas/Lsn"}, "level": {"type": "integer"}, "key_start": {"type": "string"},
+    "key_end": {"type": "string"}, "remote": {"type": "boolean"}}},
+  "LayerMap": {"type": "object", "required": ["historic_layers", "frozen_layer_count", "memory_size"], "properties": {
+    "historic_layers": {"type": "array", "items": {"$ref": "#/components/schemas/Layer"}},
+    "frozen_layer_count": {"$ref": "#/components/schemas/Count"},
+    "memory_size": {"$ref": "#/components/schemas/Bytes"}}}
+})json";
+}
+
+}  // namespace strata::console

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <functional>
+#include <string>
+
+#include "config/options.hpp"
+#include "core/clock.hpp"
+#include "messages/basebackup.hpp"
+#include "messages/introspection.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::console {
+
+/// What the management API speaks for. The actor system must outlive the server.
+struct services {
+  caf::actor_system* system = nullptr;
+  messages::tenant_manager_actor tenants;
+  messages::backup_factory_actor backups;
+  messages::introspector_actor introspector;
+  /// Prometheus's text.
+  std::function<std::string()> metrics;
+  /// What GET /v1/status says of the process.
+  std::string version;
+  std::string directory;
+  std::string pg_bin;
+  std::uint16_t page_port = 0;
+  config::tenant_options tenant_defaults;
+  const core::clock* clock = &core::system_clock();
+};
+
+}  // namespace strata::console
