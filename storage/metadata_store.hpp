@@ -78,8 +78,10 @@ struct timeline_edit {
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
   std::vector<commit_time> commit_times;
-  std::optional<core::lsn> forget_commit_times_below;
+  std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };
+/// What the edit changes in the timeline's own record.
+void apply_to_record(const timeline_edit& edit, timeline_record& record);
 
 /// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is synced to disk
 /// before it returns. All calls block: background and io pools only, except at start-up. Thread safe.
@@ -100,6 +102,8 @@ class metadata_store {
 
   virtual core::result<std::vector<layer_record>> layers(const core::tenant_id& tenant,
                                                          const core::timeline_id& id) = 0;
+  /// The highest number any layer of the timeline ever had, 0 for none.
+  virtual core::result<std::uint64_t> last_layer_number(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<void> apply(const core::tenant_id& tenant, const core::timeline_id& id,
                                    const timeline_edit& edit) = 0;
 

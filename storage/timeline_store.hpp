@@ -142,7 +142,7 @@ class timeline_store {
 
   /// Import of a base backup: versions at one LSN, in any key order, written as delta layers [at, at+1) beside the
   /// memory layers (which stay empty until the import is done). The store keeps at most about checkpoint_distance_bytes
-  /// in memory.
+  /// in memory. A value at a greater LSN than before is a new attempt: what was imported is forgotten.
   virtual core::result<void> import_value(const core::page_key& key, core::lsn at, core::bytes_view image) = 0;
   /// Makes all imported values durable and readable and starts the timeline at `at`: last_record = disk_consistent =
   /// at.

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/bytes.hpp"
+
+namespace strata::storage {
+
+/// Memory for the parts of one read, given back all at once. What one read needed stays for the next, up to a limit.
+class arena {
+ public:
+  /// A copy that stays where it is until reset().
+  core::bytes_view copy(core::bytes_view of);
+  void reset();
+
+ private:
+  struct chunk {
+    std::unique_ptr<std::uint8_t[]> bytes;
+    std::size_t size;
+  };
+  std::vector<chunk> chunks_;
+  std::size_t current_ = 0;
+  std::size_t used_ = 0;
+};
+
+}  // namespace strata::storage

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "core/result.hpp"
+#include "storage/file.hpp"
+
+namespace strata::storage {
+
+/// Holds a server's directory for one process: an flock on strata.lock, which names the holder's pid. Released by the
+/// destructor or the end of the process, whatever ends it.
+class directory_lock {
+ public:
+  /// errc::conflict, naming the process, when another one has it.
+  static core::result<directory_lock> take(const std::string& directory);
+
+ private:
+  explicit directory_lock(file_handle file) : file_(std::move(file)) {}
+  file_handle file_;
+};
+
+/// Checks the file STRATA, which says that a directory is ours and which format version it has (docs/formats/
+/// metadata.md); writes it when the directory is new. errc::unsupported for a version we don't know, errc::corrupt when
+/// it is damaged, or missing although `in_use`.
+core::result<void> check_identity_file(const std::string& directory, bool in_use);
+
+}  // namespace strata::storage

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/page_key.hpp"
+#include "storage/write_batch.hpp"
+
+namespace strata::storage {
+
+/// The newest versions of a timeline, not yet in a file. One writer appends; any number of readers look up meanwhile,
+/// without a lock: an entry is published before the last_record_lsn that makes it visible, and readers ask for LSNs
+/// that were published before. Entries link to the previous version of their key; an open-addressing table finds the
+/// newest.
+class memory_layer {
+  struct entry {
+    core::page_key key;
+    std::uint32_t size = 0;
+    std::uint32_t previous = 0;  ///< position + 1 of the key's previous version, 0 = none
+    core::lsn at;
+    const std::uint8_t* value = nullptr;
+  };
+
+ public:
+  /// Holds versions from `begin` on.
+  explicit memory_layer(core::lsn begin);
+  memory_layer(const memory_layer&) = delete;
+  memory_layer& operator=(const memory_layer&) = delete;
+
+  // -- the writer --------------------------------------------------------------------------------------------------
+
+  void append(write_batch&& batch);
+  /// No more appends. The layer covers [begin, end).
+  void freeze(core::lsn end, core::lsn previous_record);
+
+  // -- any thread --------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] core::lsn begin() const { return begin_; }
+  /// Only of a frozen layer.
+  [[nodiscard]] core::lsn end() const { return end_; }
+  [[nodiscard]] core::lsn previous_record() const { return previous_record_; }
+  [[nodiscard]] bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
+  /// Values and index, as allocated.
+  [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t value_bytes() const { return value_bytes_.load(std::memory_order_relaxed); }
+
+  /// The versions of one key, newest first, one per LSN. Views stay valid as long as the layer.
+  class versions {
+   public:
+    [[nodiscard]] bool valid() const { return at_ != nullptr; }
+    [[nodiscard]] core::lsn at() const { return at_->at; }
+    [[nodiscard]] core::bytes_view value() const { return {at_->value, at_->size}; }
+    void next();
+
+   private:
+    friend class memory_layer;
+    versions(const memory_layer* layer, const entry* at) : layer_(layer), at_(at) {}
+    const memory_layer* layer_;
+    const entry* at_;
+  };
+  /// From the newest version at or below `at`.
+  [[nodiscard]] versions find(const core::page_key& key, core::lsn at) const;
+
+  /// All keys of a frozen layer, in order.
+  [[nodiscard]] std::vector<core::page_key> sorted_keys() const;
+  /// The sparse keys of a range, in order.
+  [[nodiscard]] std::vector<core::page_key> sparse_keys(const core::key_range& range) const;
+
+  [[nodiscard]] std::vector<commit_time> commit_times() const;
+
+ private:
+  /// Open addressing over positions + 1 of the newest entry of each key. Replaced by a larger one when it fills;
+  /// readers that still hold the old one miss only what was appended later than what they ask for.
+  struct table {
+    explicit table(std::size_t size) : mask(size - 1), slots(new std::atomic<std::uint32_t>[size]()) {}
+    std::size_t mask;
+    std::unique_ptr<std::atomic<std::uint32_t>[]> slots;
+  };
+  static constexpr std::size_t segment_entries = 16384;
+  static constexpr std::size_t segments_max = 65536;
+
+  [[nodiscard]] const entry& at_position(std::uint32_t position) const {
+    return segments_[position / segment_entries].load(std::memory_order_acquire)[position % segment_entries];
+  }
+  void add(const write_batch::entry& from, const std::uint8_t* value);
+  std::uint8_t* copy_space(std::size_t size);
+  void grow_table();
+
+  core::lsn begin_;
+  core::lsn end_;
+  core::lsn previous_record_;
+
+  std::unique_ptr<std::atomic<entry*>[]> segments_;
+  std::vector<std::unique_ptr<entry[]>> owned_segments_;
+  std::atomic<std::uint32_t> count_{0};
+  std::vector<std::unique_ptr<table>> tables_;
+  std::atomic<const table*> current_table_{nullptr};
+  std::size_t distinct_keys_ = 0;
+  std::vector<write_batch::chunk> chunks_;
+  std::size_t copy_chunk_left_ = 0;
+  std::uint8_t* copy_chunk_at_ = nullptr;
+  std::atomic<std::uint64_t> memory_bytes_{0};
+  std::atomic<std::uint64_t> value_bytes_{0};
+
+  mutable std::mutex lists_;
+  std::vector<core::page_key> sparse_keys_;  // guarded by lists_
+  std::vector<commit_time> commit_times_;    // guarded by lists_
+};
+
+}  // namespace strata::storage
