@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -14,10 +13,9 @@
 #include "pg/redo/redo.hpp"
 #include "pg/types.hpp"
 #include "pg/wal/record.hpp"
+#include "tests/support/page_masks.hpp"
 
 namespace strata::tests {
-
-using page_bytes = std::array<std::uint8_t, pg::page_size>;
 
 /// What redo made of a WAL, and where it differs from Postgres. Differences are texts, at most a few dozen.
 struct oracle_report {

@@ -1,0 +1,156 @@
+#include <boost/test/unit_test.hpp>
+#include <future>
+#include <random>
+#include <thread>
+
+#include "tests/integration/history_workload.hpp"
+#include "tests/integration/page_comparison.hpp"
+#include "tests/support/contents.hpp"
+#include "tests/support/strata_server.hpp"
+
+using namespace strata::tests;
+
+BOOST_AUTO_TEST_SUITE(integration_crash_recovery)
+
+namespace {
+
+namespace core = strata::core;
+using nlohmann::json;
+
+constexpr int rounds = 20;
+
+/// What a server is in the middle of when it is killed.
+enum class doing { ingest, flush, compaction };
+
+connect_to connect(const postgres_cluster& cluster) {
+  return [&](const std::string& database) { return cluster.conninfo(database); };
+}
+
+class crash_test {
+ public:
+  crash_test() : source_(cluster_options{.data_checksums = true, .config = history_config()}) {
+    source_.start();
+    load_ = std::make_unique<history_load>(source_);
+    strata_.start();
+    strata_.add_source("s", source_.conninfo());
+    strata_.set_options("s", {{"checkpoint_distance", "256 KiB"},
+                              {"checkpoint_timeout", "500ms"},
+                              {"compaction_threshold", 2},
+                              {"compaction_target_size", "1 MiB"},
+                              {"compaction_period", "200ms"},
+                              {"image_creation_threshold", 1},
+                              {"gc_period", "0s"}});
+    load_->start(150);
+  }
+
+  void one_round(int round) {
+    const doing what = static_cast<doing>(round % 3);
+    const core::lsn before = strata_.lsn_of("s", "last_record_lsn");
+    const core::lsn durable_before = strata_.lsn_of("s", "disk_consistent_lsn");
+    if (what == doing::ingest) {
+      wait_until("more WAL came", [&] { return strata_.lsn_of("s", "last_record_lsn") > before + (64u << 10); });
+    } else if (what == doing::flush) {
+      wait_until("a layer was flushed", [&] { return strata_.lsn_of("s", "disk_consistent_lsn") > durable_before; });
+    }
+    auto upkeep = ask_for_upkeep(what);
+    kill_after_a_moment();
+    upkeep.wait();
+    if (round % 7 == 6) crash_source();
+    strata_.start();
+    strata_.wait_until_readable("s");
+    // Nothing that was durable is lost, and what was only in memory comes again from the source.
+    BOOST_TEST((strata_.lsn_of("s", "disk_consistent_lsn") >= durable_before));
+    strata_.wait_for_lsn("s", before);
+    if (round % 6 == 3) remember();
+  }
+
+  void check_contents() {
+    load_->stop();
+    remember();
+    strata_.wait_for_lsn("s", moments_.back().first);
+    for (std::size_t i = 0; i < moments_.size(); ++i) {
+      const std::string name = "after" + std::to_string(i);
+      strata_.ask({"branch", "create", name, "--from", "main@" + core::to_string(moments_[i].first)});
+      const branch_compute compute(strata_, name);
+      const auto found = differences(
+          moments_[i].second, contents_of([&](const std::string& database) { return compute.conninfo(database); }));
+      for (const auto& difference : found) BOOST_ERROR(name << ": " << difference);
+      const finished checked = compute.run("pg_amcheck", {"--all", "--heapallindexed", "--install-missing"});
+      BOOST_TEST(checked.exit_code == 0, checked.out << checked.err);
+    }
+    BOOST_TEST(moments_.size() >= 4u);
+  }
+
+  void check_pages() {
+    source_.stop();
+    const core::lsn head = strata_.lsn_of("s", "last_record_lsn");
+    pagestream_client client(strata_.page_port(), strata_.tenant_id("s"), strata_.timeline("s").at("timeline_id"));
+    const comparison_report report = compare_with_files(source_.data_directory(), client, head);
+    BOOST_TEST_MESSAGE(report.text());
+    BOOST_TEST(report.difference_count == 0u, report.text());
+    BOOST_TEST(report.pages > 5000u);
+  }
+
+  void check_that_all_happened() {
+    const json layers = strata_.api("GET", strata_.timeline_path("s") + "/layer").at("historic_layers");
+    std::size_t compacted = 0;
+    for (const json& layer : layers) compacted += layer.at("level") != 0 || layer.at("kind") == "Image" ? 1 : 0;
+    BOOST_TEST(compacted > 0u, "no compaction has ended");
+    BOOST_TEST_MESSAGE(layers.size() << " layers, " << compacted << " of them from compaction");
+  }
+
+ private:
+  /// The compaction, or the flush, that the kill is to hit; its answer never comes.
+  std::future<void> ask_for_upkeep(doing what) {
+    const std::string path = strata_.timeline_path("s");
+    return std::async(std::launch::async, [this, what, path] {
+      try {
+        if (what == doing::compaction) strata_.http("PUT", path + "/compact");
+        if (what == doing::flush) strata_.http("PUT", path + "/checkpoint");
+      } catch (const std::exception&) {  // the server was killed
+      }
+    });
+  }
+
+  // At a random point of what was asked for; a condition would always hit the same one.
+  void kill_after_a_moment() {
+    std::this_thread::sleep_for(std::chrono::microseconds(random_() % 40000));
+    strata_.kill();
+  }
+
+  void crash_source() {
+    try {
+      load_->stop();
+    } catch (const std::exception& e) {
+      BOOST_TEST_MESSAGE(e.what());
+    }
+    source_.kill_all();
+    source_.start();
+    load_->start(150);
+  }
+
+  void remember() {
+    moment now = take_moment(connect(source_));
+    moments_.emplace_back(now.at, now.snapshot->read());
+  }
+
+  postgres_cluster source_;
+  std::unique_ptr<history_load> load_;
+  strata_server strata_;
+  std::mt19937 random_{20261122};
+  std::vector<std::pair<core::lsn, cluster_contents>> moments_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(twenty_kills_during_ingest_flush_and_compaction_lose_nothing) {
+  crash_test test;
+  for (int round = 0; round < rounds; ++round) BOOST_TEST_CONTEXT("round " << round) {
+      test.one_round(round);
+    }
+  test.check_that_all_happened();
+  test.check_contents();
+  test.check_pages();
+}
+
+BOOST_AUTO_TEST_SUITE_END()

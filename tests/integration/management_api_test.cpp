@@ -1,0 +1,265 @@
+#include <boost/test/unit_test.hpp>
+#include <regex>
+#include <set>
+
+#include "tests/integration/bad_input_fixture.hpp"
+
+using namespace strata::tests;
+
+BOOST_AUTO_TEST_SUITE(integration_management_api)
+
+namespace {
+
+namespace core = strata::core;
+using nlohmann::json;
+
+struct api_fixture {
+  api_fixture() : source(cluster_options{.config = {"autovacuum = off"}}) {
+    source.start();
+    source.execute("CREATE TABLE t (n int); INSERT INTO t SELECT generate_series(1, 1000)");
+    strata.start();
+    strata.add_source("s", source.conninfo());
+    path = strata.timeline_path("s");
+  }
+
+  /// Commits one row and tells where and when that was.
+  std::pair<core::lsn, std::string> commit(int n) {
+    sql_session session(source.conninfo());
+    session.execute("INSERT INTO t VALUES (" + std::to_string(n) + ")");
+    const auto row = session.query(
+        "SELECT pg_current_wal_flush_lsn(), to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+    return {lsn_from(*row.at(0)[0]), *row.at(0)[1]};
+  }
+  void wait_for_all() { strata.wait_for_lsn("s", lsn_from(source.value("SELECT pg_current_wal_flush_lsn()"))); }
+  json timeline() { return strata.api("GET", path); }
+
+  postgres_cluster source;
+  strata_server strata;
+  std::string path;
+};
+
+/// The highest row that the branch shows.
+std::string newest_on(const strata_server& strata, const std::string& branch) {
+  return branch_compute(strata, branch).value("SELECT max(n) FROM t");
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(times_become_lsns_and_lsns_times, api_fixture) {
+  const auto [first, first_time] = commit(2001);
+  const auto [second, second_time] = commit(2002);
+  commit(2003);
+  wait_for_all();
+  const auto lsn_at = [&](const std::string& time) {
+    return strata.api("GET", path + "/get_lsn_by_timestamp?timestamp=" + time);
+  };
+  const json at_first = lsn_at(first_time);
+  BOOST_TEST(at_first.at("kind") == "present");
+  BOOST_TEST((lsn_from(at_first.at("lsn")) <= first));
+  const json at_second = lsn_at(second_time);
+  BOOST_TEST((lsn_from(at_second.at("lsn")) > lsn_from(at_first.at("lsn"))));
+  BOOST_TEST((lsn_from(at_second.at("lsn")) <= second));
+  BOOST_TEST(lsn_at("2999-01-01T00:00:00Z").at("kind") == "future");
+  BOOST_TEST(lsn_at("2001-01-01T00:00:00Z").at("kind") == "past");
+
+  const auto time_at = [&](core::lsn at) {
+    return strata.api("GET", path + "/get_timestamp_of_lsn?lsn=" + core::to_string(at)).get<std::string>();
+  };
+  // Both are ISO 8601 in UTC, so that they compare as texts.
+  BOOST_TEST(time_at(first).substr(0, 19) <= first_time.substr(0, 19));
+  BOOST_TEST(time_at(first) < time_at(second));
+  BOOST_TEST(lsn_at(time_at(second)).at("lsn") == at_second.at("lsn"));
+
+  strata.ask({"branch", "create", "then", "--from", "main@" + first_time});
+  BOOST_TEST(newest_on(strata, "then") == "2001");
+  strata.ask({"branch", "create", "later", "--from", "main@" + core::to_string(second)});
+  BOOST_TEST(newest_on(strata, "later") == "2002");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_checkpoint_makes_everything_durable_and_compaction_and_layers_can_be_seen, api_fixture) {
+  strata.set_options("s", {{"compaction_period", "0s"}, {"compaction_threshold", 2}});
+  for (int i = 0; i < 4; ++i) {
+    source.execute("INSERT INTO t SELECT generate_series(1, 2000)");
+    wait_for_all();
+    const core::lsn before = lsn_from(timeline().at("last_record_lsn"));
+    const json made = strata.api("PUT", path + "/checkpoint");
+    BOOST_TEST((lsn_from(made.at("disk_consistent_lsn")) >= before));
+  }
+  const json before = strata.api("GET", path + "/layer").at("historic_layers");
+  const auto of_level = [](const json& layers, int level) {
+    return std::count_if(layers.begin(), layers.end(), [&](const json& each) { return each.at("level") == level; });
+  };
+  BOOST_TEST(of_level(before, 0) >= 4);
+  const json compacted = strata.api("PUT", path + "/compact");
+  BOOST_TEST(compacted.at("layers_in").get<int>() >= 4);
+  BOOST_TEST(compacted.at("layers_out").get<int>() >= 1);
+  const json after = strata.api("GET", path + "/layer").at("historic_layers");
+  BOOST_TEST(of_level(after, 0) < of_level(before, 0));
+  BOOST_TEST(of_level(after, 1) >= 1);
+  std::uint64_t size = 0;
+  for (const json& layer : after) size += layer.at("layer_file_size").get<std::uint64_t>();
+  BOOST_TEST(timeline().at("current_physical_size") == size);
+  strata.ask({"branch", "create", "dev", "--from", "main"});
+  BOOST_TEST(branch_compute(strata, "dev").value("SELECT count(*) FROM t") == "9000");
+}
+
+BOOST_FIXTURE_TEST_CASE(garbage_collection_keeps_branch_points_and_leases, api_fixture) {
+  const auto flush = [&] {
+    wait_for_all();
+    strata.api("PUT", path + "/checkpoint");
+  };
+  strata.set_options(
+      "s",
+      {{"compaction_period", "0s"}, {"compaction_threshold", 1}, {"image_creation_threshold", 1}, {"gc_period", "0s"}});
+  const auto [lost, lost_time] = commit(2001);
+  flush();
+  const auto [branched, branched_time] = commit(2002);
+  flush();
+  strata.ask({"branch", "create", "kept", "--from", "main@" + core::to_string(branched)});
+  const auto [leased, leased_time] = commit(2003);
+  flush();
+  const json lease = strata.api("POST", path + "/lsn_lease", {{"lsn", core::to_string(leased)}});
+  BOOST_TEST(lease.at("valid_until").get<std::string>() > leased_time);
+  for (int round = 0; round < 3; ++round) {
+    source.execute("UPDATE t SET n = n; INSERT INTO t VALUES (" + std::to_string(3000 + round) + ")");
+    source.execute("VACUUM t");
+    flush();
+    strata.api("PUT", path + "/compact");
+  }
+  const json collected = strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}});
+  BOOST_TEST_MESSAGE(collected.dump());
+  BOOST_TEST(collected.at("layers_removed").get<int>() > 0);
+  BOOST_TEST((lsn_from(collected.at("gc_cutoff_lsn")) > leased));
+  BOOST_TEST(timeline().at("latest_gc_cutoff_lsn") == collected.at("gc_cutoff_lsn"));
+
+  // The branch point is kept for its branch, the lease for whoever asks, and nothing else below the cutoff.
+  BOOST_TEST(newest_on(strata, "kept") == "2002");
+  strata.ask({"branch", "create", "from_lease", "--from", "main@" + core::to_string(leased)});
+  BOOST_TEST(newest_on(strata, "from_lease") == "2003");
+  const finished refused = strata.cli({"branch", "create", "too_late", "--from", "main@" + core::to_string(lost)});
+  BOOST_TEST(refused.exit_code == 1, refused.out << refused.err);
+  strata.ask({"branch", "create", "now", "--from", "main"});
+  BOOST_TEST(newest_on(strata, "now") == "3002");
+
+  // All of it survives a restart.
+  strata.kill();
+  strata.start();
+  strata.ask({"branch", "create", "again", "--from", "kept"});
+  BOOST_TEST(newest_on(strata, "again") == "2002");
+  BOOST_TEST(strata.cli({"branch", "create", "too_late", "--from", "main@" + core::to_string(lost)}).exit_code == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(tenants_and_timelines_can_be_listed_configured_and_removed, api_fixture) {
+  const std::string tenant = strata.tenant_id("s");
+  BOOST_TEST(strata.api("GET", "/v1/tenant/" + tenant).at("state").at("slug") == "Active");
+  const json changed = strata.api("PATCH", "/v1/tenant/config", {{"tenant_id", tenant}, {"pitr_interval", "2d"}});
+  BOOST_TEST(changed.at("tenant_specific_overrides").contains("pitr_interval"));
+  strata.kill();
+  strata.start();
+  BOOST_TEST(
+      strata.api("GET", "/v1/tenant/" + tenant + "/config").at("tenant_specific_overrides").contains("pitr_interval"));
+
+  const std::string id = "0123456789abcdef0123456789abcdef";
+  const std::string main = strata.timeline("s").at("timeline_id");
+  const json wanted{{"new_timeline_id", id},
+                    {"ancestor_timeline_id", main},
+                    {"name", "dev"},
+                    {"ancestor_start_lsn", strata.timeline("s").at("last_record_lsn")}};
+  const std::string timelines = "/v1/tenant/" + tenant + "/timeline";
+  BOOST_TEST(strata.http("POST", timelines, wanted.dump()).status == 201);
+  // Asked twice, made once.
+  BOOST_TEST(strata.http("POST", timelines, wanted.dump()).status / 100 == 2);
+  BOOST_TEST(strata.api("GET", timelines).size() == 2u);
+  BOOST_TEST(strata.http("DELETE", timelines + "/" + main).status == 409);
+  BOOST_TEST(strata.http("DELETE", timelines + "/" + id).status == 200);
+  BOOST_TEST(strata.http("GET", timelines + "/" + id).status == 404);
+
+  BOOST_TEST(strata.cli({"source", "remove", "s"}).exit_code == 0);
+  BOOST_TEST(strata.api("GET", "/v1/tenant").empty());
+  BOOST_TEST(source.value("SELECT count(*) FROM pg_replication_slots") == "0");
+  strata.stop();
+  strata.start();
+  BOOST_TEST(strata.api("GET", "/v1/tenant").empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(actors_pools_metrics_and_the_description_are_served, api_fixture) {
+  std::set<std::string> kinds;
+  for (const json& actor : strata.api("GET", "/v1/actors").at("actors")) kinds.insert(actor.at("kind"));
+  for (const char* kind :
+       {"pageserver.tenant_manager", "pageserver.tenant", "pageserver.timeline", "pageserver.wal_receiver",
+        "pageserver.flusher", "pageserver.compactor", "pageserver.garbage_collector", "pageserver.introspector"})
+    BOOST_TEST(kinds.contains(kind), kind << " is not in the list");
+  BOOST_TEST(strata.api("GET", "/v1/pools").at("pools").size() >= 4u);
+
+  const http_reply metrics = strata.http("GET", "/metrics");
+  BOOST_TEST(mentions(metrics.content_type, "text/plain"));
+  const std::regex line(R"(^(#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eENnaIif]+)$)");
+  std::istringstream lines(metrics.body);
+  std::size_t samples = 0;
+  for (std::string each; std::getline(lines, each);) {
+    BOOST_TEST((each.empty() || std::regex_match(each, line)), each);
+    samples += !each.empty() && each[0] != '#' ? 1 : 0;
+  }
+  BOOST_TEST(samples > 20u);
+  BOOST_TEST(mentions(metrics.body, "strata_wal_received_bytes_total"));
+
+  const json description = strata.api("GET", "/openapi.json");
+  BOOST_TEST(description.at("openapi").get<std::string>().starts_with("3."));
+  BOOST_TEST(description.at("paths").contains("/v1/tenant/{tenant_id}/timeline/{timeline_id}/get_lsn_by_timestamp"));
+  BOOST_TEST(description.at("paths").size() >= 20u);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_command_line_shows_the_same, api_fixture) {
+  const json branches = strata.ask({"branch", "list"});
+  BOOST_TEST(branches.size() == 1u);
+  BOOST_TEST(branches.at(0).at("name") == "main");
+  strata.ask({"branch", "create", "dev", "--from", "main"});
+  BOOST_TEST(strata.ask({"branch", "show", "dev"}).at("ancestor_timeline_id") == branches.at(0).at("timeline_id"));
+  const finished tree = strata.cli({"branch", "tree"});
+  BOOST_TEST(mentions(tree.out, "main"));
+  BOOST_TEST(mentions(tree.out, "dev"));
+  BOOST_TEST(strata.ask({"compute", "list"}).empty());
+  {
+    const branch_compute compute(strata, "dev");
+    BOOST_TEST(strata.ask({"compute", "list"}).size() == 1u);
+    BOOST_TEST(strata.cli({"psql", "dev", "--", "-Atc", "select count(*) from t"}).out == "1000\n");
+  }
+  BOOST_TEST(strata.ask({"compute", "list"}).empty());
+  BOOST_TEST(strata.ask({"status"}).is_object());
+  BOOST_TEST(strata.cli({"branch", "delete", "dev"}).exit_code == 0);
+  for (const auto& words : std::vector<std::vector<std::string>>{{},
+                                                                 {"up"},
+                                                                 {"down"},
+                                                                 {"status"},
+                                                                 {"export"},
+                                                                 {"url"},
+                                                                 {"psql"},
+                                                                 {"source", "add"},
+                                                                 {"source", "list"},
+                                                                 {"branch", "create"},
+                                                                 {"branch", "list"},
+                                                                 {"branch", "show"},
+                                                                 {"branch", "delete"},
+                                                                 {"branch", "tree"},
+                                                                 {"compute", "start"},
+                                                                 {"compute", "stop"},
+                                                                 {"compute", "list"}}) {
+    auto help = words;
+    help.emplace_back("--help");
+    const finished shown = strata.cli(help);
+    BOOST_TEST(shown.exit_code == 0);
+    BOOST_TEST(mentions(shown.out, "Examples:"), (words.empty() ? "strata" : words.back())
+                                                     << " --help has no examples");
+  }
+  // Told to end by the command line, not by a signal from the test.
+  BOOST_TEST(strata.cli({"down"}).exit_code == 0);
+  wait_until("the server has ended", [&] { return !strata.running(); });
+  BOOST_TEST(strata.cli({"branch", "list"}).exit_code == 6);
+  const finished detached = strata.cli({"up", "--detach", "--json"});
+  BOOST_TEST(detached.exit_code == 0, detached.out << detached.err);
+  BOOST_TEST(strata.ask({"branch", "list"}).size() == 1u);
+  BOOST_TEST(strata.cli({"down"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
