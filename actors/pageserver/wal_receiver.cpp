@@ -123,7 +123,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (const auto* wal = std::get_if<client::wal_data>(&event)) return take_wal(*wal);
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
-      return alive->reply_requested ? send_status() : core::result<void>();
+      return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (std::holds_alternative<client::streaming_ended>(event))
       return core::error{core::errc::unavailable, "the source has ended the stream"};
@@ -239,6 +239,22 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     return sent;
   }
 
+  /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
+  /// durable here, and asks again after every answer until then. True: the answer goes out when that is so.
+  bool flush_for_source() {
+    if (flushing_for_source_) return true;
+    if (intake_ && intake_->has_batch()) hand_over();
+    if (in_flight_ == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
+    flushing_for_source_ = true;
+    ask(options_.timeline, messages::checkpoint_timeline{},
+        [this](const core::result<messages::timeline_checkpointed>& made) {
+          flushing_for_source_ = false;
+          if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
+          if (auto sent = send_status(); !sent) broke(sent.error());
+        });
+    return true;
+  }
+
   void flushed(const timeline_flushed& event) {
     disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
     if (auto sent = send_status(); !sent) broke(sent.error());
@@ -283,6 +299,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   std::unique_ptr<wal_intake> intake_;
   int in_flight_ = 0;    ///< batches without an answer
   bool busy_ = false;    ///< an offloaded job runs
+  bool flushing_for_source_ = false;
   bool paused_ = false;  ///< fed WAL waits for credit or for visibility
 };
 
