@@ -315,12 +315,12 @@ BOOST_AUTO_TEST_SUITE(storage_timeline_model)
 BOOST_AUTO_TEST_CASE(random_histories_read_back_as_written) {
   const char* chosen = std::getenv("STRATA_SEED");
   const unsigned first = chosen != nullptr ? static_cast<unsigned>(std::atoi(chosen)) : 1;
-  const unsigned last = chosen != nullptr ? first : 6;
+  const unsigned last = chosen != nullptr ? first : 2;
   std::size_t checked = 0, images = 0, removed = 0;
   for (unsigned seed = first; seed <= last; ++seed) {
     BOOST_TEST_CONTEXT("seed " << seed << " (STRATA_SEED=" << seed << " runs it alone)") {
       model run(seed);
-      for (int i = 0; i < 1200; ++i) run.step();
+      for (int i = 0; i < 800; ++i) run.step();
       run.finish();
       checked += run.pages_checked;
       images += run.images;
@@ -329,8 +329,8 @@ BOOST_AUTO_TEST_CASE(random_histories_read_back_as_written) {
   }
   BOOST_TEST_MESSAGE("pages checked " << checked << ", image layers " << images << ", layers collected " << removed);
   if (chosen == nullptr) {
-    BOOST_TEST(images > 50u);
-    BOOST_TEST(removed > 50u);
+    BOOST_TEST(images > 20u);
+    BOOST_TEST(removed > 20u);
   }
 }
 

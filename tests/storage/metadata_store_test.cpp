@@ -1,0 +1,195 @@
+#include "storage/metadata_store.hpp"
+
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/temp_dir.hpp"
+
+using namespace strata;
+using namespace strata::storage;
+
+namespace {
+
+struct fixture {
+  tests::temp_dir directory;
+  std::unique_ptr<metadata_store> store = open();
+  core::tenant_id tenant = core::make_id<core::tenant_id>();
+  core::timeline_id timeline = core::make_id<core::timeline_id>();
+
+  std::unique_ptr<metadata_store> open() {
+    auto opened = metadata_store::open(directory.path().string());
+    BOOST_TEST_REQUIRE(opened.has_value(), (opened ? "" : opened.error().detail));
+    return *std::move(opened);
+  }
+  void reopen() {
+    store.reset();
+    store = open();
+  }
+  timeline_record put_timeline() {
+    timeline_record record;
+    record.tenant = tenant;
+    record.id = timeline;
+    record.name = "main";
+    record.state = timeline_state::importing;
+    record.ancestor = core::make_id<core::timeline_id>();
+    record.ancestor_lsn = core::lsn(1);
+    record.major = pg::major_version::v17;
+    record.system_id = 2;
+    record.wal_segment_size = 3;
+    record.data_checksums = true;
+    record.disk_consistent_lsn = core::lsn(4);
+    record.previous_record_lsn = core::lsn(5);
+    record.readable_from = core::lsn(6);
+    record.gc_cutoff = core::lsn(7);
+    record.created = core::wall_time(std::chrono::microseconds(8));
+    record.source = source_record{"host=h", "slot"};
+    BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+    return record;
+  }
+  std::vector<std::uint64_t> commits(core::lsn begin, core::lsn end) {
+    std::vector<std::uint64_t> ends;
+    BOOST_TEST_REQUIRE(store
+                           ->visit_commit_times(tenant, timeline, begin, end,
+                                                [&](const commit_time& commit) {
+                                                  BOOST_TEST_REQUIRE(commit.time ==
+                                                                     -static_cast<pg::timestamp>(commit.end.value) *
+                                                                         1000);
+                                                  ends.push_back(commit.end.value);
+                                                  return true;
+                                                })
+                           .has_value());
+    return ends;
+  }
+};
+
+layer_record some_layer(std::uint64_t number) {
+  return {.number = number,
+          .kind = layer_kind::image,
+          .level = 1,
+          .keys = {{.block = 1}, {.block = 9}},
+          .begin = core::lsn(10),
+          .end = core::lsn(11),
+          .size_bytes = 12};
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(storage_metadata_store, fixture)
+
+BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
+  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", 3, "{}"}).has_value());
+  const timeline_record wanted = put_timeline();
+  reopen();
+  const auto tenants = store->tenants();
+  BOOST_TEST_REQUIRE(tenants->size() == 1u);
+  BOOST_TEST((tenants->front().id == tenant && tenants->front().name == "acme" && tenants->front().generation == 3 &&
+              tenants->front().options == "{}"));
+  const auto timelines = store->timelines(tenant);
+  BOOST_TEST_REQUIRE(timelines->size() == 1u);
+  const timeline_record& found = timelines->front();
+  BOOST_TEST((found.tenant == wanted.tenant && found.id == wanted.id && found.name == wanted.name &&
+              found.state == wanted.state));
+  BOOST_TEST(
+      (found.ancestor == wanted.ancestor && found.ancestor_lsn == wanted.ancestor_lsn && found.major == wanted.major));
+  BOOST_TEST((found.system_id == 2u && found.wal_segment_size == 3u && found.data_checksums && !found.wal_log_hints));
+  BOOST_TEST((found.disk_consistent_lsn == core::lsn(4) && found.previous_record_lsn == core::lsn(5)));
+  BOOST_TEST(
+      (found.readable_from == core::lsn(6) && found.gc_cutoff == core::lsn(7) && found.created == wanted.created));
+  BOOST_TEST((found.source && found.source->conninfo == "host=h" && found.source->slot == "slot"));
+  BOOST_TEST(store->timelines(core::make_id<core::tenant_id>())->empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {
+  put_timeline();
+  timeline_edit edit{
+      .add = {some_layer(3), some_layer(4)}, .disk_consistent_lsn = core::lsn(40), .state = timeline_state::active};
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(5)}, .remove = {3}}).has_value());
+  reopen();
+  const auto layers = store->layers(tenant, timeline);
+  BOOST_TEST_REQUIRE(layers->size() == 2u);
+  BOOST_TEST(((*layers)[0] == some_layer(4) && (*layers)[1] == some_layer(5)));
+  const auto record = store->timelines(tenant)->front();
+  BOOST_TEST((record.disk_consistent_lsn == core::lsn(40) && record.state == timeline_state::active &&
+              record.gc_cutoff == core::lsn(7)));
+}
+
+BOOST_AUTO_TEST_CASE(layer_numbers_are_remembered_after_their_layers_are_gone) {
+  put_timeline();
+  BOOST_TEST(*store->last_layer_number(tenant, timeline) == 0u);
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(9)}}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(2)}, .remove = {9}}).has_value());
+  reopen();
+  BOOST_TEST(*store->last_layer_number(tenant, timeline) == 9u);
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_of_a_deleted_timeline_is_refused) {
+  put_timeline();
+  BOOST_TEST_REQUIRE(
+      store->apply(tenant, timeline, {.add = {some_layer(9)}, .commit_times = {{-8000, core::lsn(8)}}}).has_value());
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  BOOST_TEST(store->layers(tenant, timeline)->empty());
+  BOOST_TEST(commits(core::lsn(0), core::lsn::max()).empty());
+  const auto refused = store->apply(tenant, timeline, {.disk_consistent_lsn = core::lsn(1)});
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST((refused.error().code == core::errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(commit_times_come_back_by_range_and_are_forgotten_up_to_a_limit) {
+  put_timeline();
+  timeline_edit edit;
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t at = 8; at < 80000; at += 8) {
+    edit.commit_times.push_back({-static_cast<pg::timestamp>(at) * 1000, core::lsn(at)});
+    all.push_back(at);
+  }
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  BOOST_TEST((commits(core::lsn(0), core::lsn::max()) == all));
+  BOOST_TEST((commits(core::lsn(40001), core::lsn(40017)) == std::vector<std::uint64_t>{40008, 40016}));
+  BOOST_TEST((commits(core::lsn(40008), core::lsn(40016)) == std::vector<std::uint64_t>{40008}));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.forget_commit_times_below = core::lsn(70001)}).has_value());
+  const auto kept = commits(core::lsn(0), core::lsn::max());
+  BOOST_TEST(kept.size() < all.size());
+  BOOST_TEST(kept.front() <= 70000u);
+  BOOST_TEST(kept.back() == all.back());
+}
+
+BOOST_AUTO_TEST_CASE(a_second_server_learns_who_has_the_directory) {
+  const auto second = metadata_store::open(directory.path().string());
+  BOOST_TEST_REQUIRE(!second.has_value());
+  BOOST_TEST((second.error().code == core::errc::conflict));
+  BOOST_TEST(second.error().detail.find(std::to_string(::getpid())) != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_or_foreign_identity_file_is_refused) {
+  store.reset();
+  const std::string path = (directory / "STRATA").string();
+  std::string right;
+  {
+    std::ifstream file(path, std::ios::binary);
+    right.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  BOOST_TEST_REQUIRE(right.size() == 20u);
+  for (std::size_t i = 0; i <= right.size(); ++i) {
+    std::string wrong = right;
+    if (i < right.size()) wrong[i] = static_cast<char>(wrong[i] ^ 4);
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << wrong;
+    const auto opened = metadata_store::open(directory.path().string());
+    if (i == right.size()) {
+      BOOST_TEST(opened.has_value());
+      continue;
+    }
+    BOOST_TEST_REQUIRE(!opened.has_value());
+    BOOST_TEST((opened.error().code == core::errc::corrupt));
+    BOOST_TEST(opened.error().detail.find(path) != std::string::npos);
+  }
+  std::filesystem::remove(path);
+  const auto opened = metadata_store::open(directory.path().string());
+  BOOST_TEST_REQUIRE(!opened.has_value());
+  BOOST_TEST((opened.error().code == core::errc::corrupt));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
