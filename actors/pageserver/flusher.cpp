@@ -45,9 +45,9 @@ class flusher final : public support::actor_base<private_flusher> {
   }
 
   void flush_one() {
+    if (options_.store->counters().frozen_layers == 0) return;
     core::result<core::lsn> flushed = core::lsn{};
     if (auto thrown = guarded("flush a layer", [&] { flushed = options_.store->flush_oldest(); })) flushed = *thrown;
-    if (!flushed && flushed.error().code == core::errc::not_found) return;
     if (!flushed) return failed(flushed.error());
     failures_ = 0;
     flushes_.add();

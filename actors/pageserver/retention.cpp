@@ -9,6 +9,7 @@ std::string to_string(const readable_window& window) {
 }
 
 core::result<void> retention::check(const char* doing, core::lsn at, readable_window window) const {
+  if (leases_.contains(at)) return {};
   if (planned_cutoff_) window.first = std::max(window.first, *planned_cutoff_);
   if (window.first <= at && at <= window.last) return {};
   return core::error{core::errc::out_of_range, std::string(doing) + " at " + core::to_string(at) +
@@ -25,8 +26,7 @@ core::result<void> retention::add_branch_point(const core::timeline_id& child, c
 
 core::result<core::wall_time> retention::lease(core::lsn at, readable_window window, core::wall_time now,
                                                std::chrono::milliseconds length) {
-  const auto known = leases_.find(at);
-  if (known == leases_.end()) STRATA_TRY(check("lease", at, window));
+  STRATA_TRY(check("lease", at, window));
   auto& until = leases_[at];
   until = std::max(until, now + length);
   return until;
@@ -37,10 +37,10 @@ void retention::expire_leases(core::wall_time now) {
 }
 
 storage::timeline_store::retention retention::begin_collection(core::lsn cutoff) {
-  if (!leases_.empty()) cutoff = std::min(cutoff, leases_.begin()->first);
   planned_cutoff_ = cutoff;
   storage::timeline_store::retention keep{.cutoff = cutoff};
   for (const auto& [child, at] : branch_points_) keep.branch_points.push_back(at);
+  for (const auto& [at, until] : leases_) keep.branch_points.push_back(at);
   std::sort(keep.branch_points.begin(), keep.branch_points.end());
   return keep;
 }

@@ -40,8 +40,7 @@ class retention {
                                       std::chrono::milliseconds length);
   void expire_leases(core::wall_time now);
 
-  /// What a collection must keep when `cutoff` is planned. A leased LSN holds the cutoff back, so that it stays inside
-  /// the window; a branch point does not, its layers are kept.
+  /// What a collection must keep when `cutoff` is planned: branch points and leased LSNs stay readable below it.
   storage::timeline_store::retention begin_collection(core::lsn cutoff);
   void end_collection() { planned_cutoff_ = {}; }
   [[nodiscard]] bool collecting() const { return planned_cutoff_.has_value(); }

@@ -160,8 +160,7 @@ class tenant final : public support::actor_base<private_tenant> {
     if (found == timelines_.end() || found->second.deleting || !active()) return;
     offload(
         pool_id::io, "start the import of " + record_.name + "/" + found->second.record.name + " over",
-        [files = around_.files, record = found->second.record, options = options_]() -> core::result<store_ptr> {
-          STRATA_TRY(files->empty(record));
+        [files = around_.files, record = found->second.record, options = options_] {
           return files->open(record, nullptr, options);
         },
         [this, id = due.timeline](core::result<store_ptr> store) {

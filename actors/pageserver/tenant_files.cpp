@@ -65,7 +65,6 @@ core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant
         return core::error{core::errc::corrupt, "its ancestor ends at " + to_string(ancestor->last_record_lsn()) +
                                                     ", before the branch point " + to_string(record.ancestor_lsn)};
     }
-    if (record.state == storage::timeline_state::importing) STRATA_TRY(empty(record));
     return open(record, std::move(ancestor), options);
   };
   for (auto& record : ordered.usable) {
@@ -81,12 +80,6 @@ core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant
     loaded.push_back(
         {std::move(record), core::error{core::errc::corrupt, "its line of ancestors does not end at a root"}});
   return loaded;
-}
-
-core::result<void> tenant_files::empty(const storage::timeline_record& record) const {
-  STRATA_TRY(metadata_.delete_timeline(record.tenant, record.id));
-  STRATA_TRY(remove_tree(timeline_directory(record.tenant, record.id)));
-  return metadata_.put_timeline(record);
 }
 
 core::result<void> tenant_files::remove_timeline(const core::tenant_id& tenant,

@@ -29,6 +29,7 @@ class tenant_files {
   [[nodiscard]] storage::metadata_store& metadata() const { return metadata_; }
   [[nodiscard]] std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
 
+  /// Of a timeline in state importing nothing is kept: its import starts over.
   core::result<std::shared_ptr<storage::timeline_store>> open(const storage::timeline_record& record,
                                                               std::shared_ptr<storage::timeline_store> ancestor,
                                                               const config::tenant_options& options) const;
@@ -38,8 +39,6 @@ class tenant_files {
   core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,
                                                   const config::tenant_options& options) const;
 
-  /// An import starts over: forgets everything that was stored, keeps the record.
-  core::result<void> empty(const storage::timeline_record& record) const;
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
 

@@ -9,6 +9,7 @@
 #include "actors/pageserver/retention.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
 #include "actors/support/actor_base.hpp"
+#include "storage/write_batch.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -57,8 +58,7 @@ class timeline final : public support::actor_base<private_timeline> {
     const auto slash = name().find('/');
     gauges_.emplace(env().metrics(), name().substr(0, slash),
                     slash == std::string::npos ? name() : name().substr(slash + 1));
-    for (const auto& [child, at] : options_.branch_points)
-      retention_.restore_branch_point(child, at);
+    for (const auto& [child, at] : options_.branch_points) retention_.restore_branch_point(child, at);
   }
 
   behavior_type make_behavior() {
@@ -91,7 +91,7 @@ class timeline final : public support::actor_base<private_timeline> {
 
   void on_stop() {
     if (state_ == state::stopping) return;
-    const bool had_data = state_ == state::active;
+    const bool had_data = state_ == state::active && store_->record().state != storage::timeline_state::deleting;
     enter(state::stopping);
     *cancelled_ = true;
     for (auto& waiter : waiters_.all())
@@ -171,6 +171,9 @@ class timeline final : public support::actor_base<private_timeline> {
   void ingest(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("ingest: ") + state_text_});
     if (!request.batch || request.batch->empty()) return owed.deliver(progress());
+    if (const auto last = store_->last_record_lsn(); !goes_on(*request.batch, last))
+      return owed.fail({core::errc::conflict, "ingest: a batch up to " + to_string(request.batch->last_record_end()) +
+                                                  " does not go on after " + to_string(last)});
     if (!request.batch->commit_times().empty()) last_commit_ = wall_time_of(request.batch->commit_times().back().time);
     store_->append(std::move(*request.batch));
     answer_waiters();
@@ -180,6 +183,9 @@ class timeline final : public support::actor_base<private_timeline> {
     withheld_.push_back(owed);
   }
 
+  static bool goes_on(const storage::write_batch& batch, core::lsn last) {
+    return batch.last_record_end() > last && (batch.entries().empty() || batch.entries().front().at > last);
+  }
   [[nodiscard]] messages::batch_ingested progress() const {
     return {store_->last_record_lsn(), store_->disk_consistent_lsn()};
   }
@@ -210,8 +216,8 @@ class timeline final : public support::actor_base<private_timeline> {
   void checkpoint(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("checkpoint: ") + state_text_});
     const auto target = store_->last_record_lsn();
-    const bool to_flush = store_->freeze();
-    if (target <= store_->disk_consistent_lsn() || !to_flush) return owed.deliver({store_->disk_consistent_lsn()});
+    store_->freeze();
+    if (target <= store_->disk_consistent_lsn()) return owed.deliver({store_->disk_consistent_lsn()});
     checkpoints_.emplace_back(target, owed);
     tell(flusher_, flush_due{.now = true});
   }
@@ -239,7 +245,8 @@ class timeline final : public support::actor_base<private_timeline> {
   }
 
   void flush_and_end() {
-    if (!store_->freeze()) return end();
+    store_->freeze();
+    if (store_->frozen_count() == 0) return end();
     tell(flusher_, flush_due{.now = true});
   }
   void end() {

@@ -1,0 +1,215 @@
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/actors/pageserver_fixture.hpp"
+
+namespace strata::tests {
+namespace {
+
+using namespace std::chrono_literals;
+using core::lsn;
+
+struct with_history : pageserver_fixture {
+  /// Block 0 is filled with 1 at 0x1000, 2 at 0x1100, ... 5 at 0x1400.
+  with_history() {
+    shop = add("shop");
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+      auto written = write(0, lsn(0x1000 + 0x100 * i), static_cast<std::uint8_t>(1 + i));
+      run();
+      BOOST_REQUIRE(written.outcome().has_value());
+    }
+  }
+  auto branch(const std::string& name, std::optional<lsn> at, std::optional<core::timeline_id> of = {}) {
+    return get(manager, messages::create_branch{
+                            .tenant = shop.tenant, .ancestor = of.value_or(shop.timeline), .at = at, .name = name});
+  }
+  messages::source_added shop;
+};
+
+std::filesystem::path some_layer(const std::string& directory) {
+  for (const auto& file : std::filesystem::directory_iterator(directory))
+    if (file.is_regular_file()) return file.path();
+  throw std::runtime_error("no layer in " + directory);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_tenant, pageserver_fixture)
+
+BOOST_AUTO_TEST_CASE(a_source_becomes_a_tenant_whose_main_branch_is_imported_and_then_serves) {
+  const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
+  BOOST_TEST(source.receivers.back().slot == "strata_shop");
+  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  const auto early = get(manager, messages::open_timeline{added.tenant, added.timeline});
+  BOOST_REQUIRE(!early);
+  BOOST_TEST((early.error().code == core::errc::unavailable));
+  finish_import(lsn(0x1000));
+  const auto now = info(added.tenant, added.timeline);
+  BOOST_TEST(now.state == "active");
+  BOOST_TEST(now.name == "main");
+  BOOST_TEST((now.last_record_lsn == lsn(0x1000)));
+  BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_is_refused_leaves_nothing_behind) {
+  source.refuses = core::error{core::errc::invalid_argument, "wal_level is minimal"};
+  const auto refused = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"});
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(refused.error().detail.find("wal_level is minimal") != std::string::npos);
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
+  source.refuses.reset();
+  BOOST_TEST(get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
+  const auto again = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"});
+  BOOST_TEST((again.error().code == core::errc::conflict));
+}
+
+BOOST_AUTO_TEST_CASE(an_import_that_breaks_off_starts_over) {
+  const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
+  BOOST_REQUIRE(source.receivers.back().store->import_value(page(1), lsn(0x500), filled(9)).has_value());
+  source.receivers.back().store.reset();
+  caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
+  run();
+  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  BOOST_TEST(info(added.tenant, added.timeline).trouble != "");
+  advance(2s);
+  BOOST_REQUIRE(source.receivers.size() == 2u);
+  finish_import(lsn(0x1000));
+  BOOST_TEST(info(added.tenant, added.timeline).state == "active");
+  BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
+}
+
+BOOST_AUTO_TEST_CASE(an_import_cut_off_by_a_restart_starts_over) {
+  const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
+  BOOST_REQUIRE(source.receivers.back().store->import_value(page(1), lsn(0x500), filled(9)).has_value());
+  restart_server();
+  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  finish_import(lsn(0x1000));
+  BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
+  BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_branch_reads_like_its_ancestor_at_its_point_and_survives_a_restart, with_history) {
+  const auto made = branch("test", lsn(0x1200)).value();
+  BOOST_TEST(made.state == "active");
+  BOOST_TEST((made.ancestor_lsn == lsn(0x1200)));
+  BOOST_TEST((made.last_record_lsn == lsn(0x1200)));
+  BOOST_TEST(read(*open(shop, made.id).store, 0, lsn(0x1200)) == 3);
+  restart_server();
+  const auto timeline = open(shop, made.id);
+  BOOST_TEST(read(*timeline.store, 0, lsn(0x1200)) == 3);
+  BOOST_TEST(!timeline.store->check_readable(lsn(0x1100)).has_value());
+  BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.size() == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_branch_at_the_head_and_a_branch_of_a_branch, with_history) {
+  const auto head = branch("head", std::nullopt).value();
+  BOOST_TEST((head.ancestor_lsn == lsn(0x1400)));
+  const auto deeper = branch("deeper", std::nullopt, head.id).value();
+  BOOST_TEST(read(*open(shop, deeper.id).store, 0, lsn(0x1400)) == 5);
+  // Nobody writes to a branch: waiting for more is refused at once.
+  const auto never = get(open(shop, head.id).actor, messages::wait_lsn{lsn(0x1500), 60s});
+  BOOST_REQUIRE(!never);
+  BOOST_TEST((never.error().code == core::errc::out_of_range));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_same_branch_twice_is_the_same_branch_and_another_is_a_conflict, with_history) {
+  const auto first = branch("test", lsn(0x1200)).value();
+  BOOST_TEST((branch("test", lsn(0x1200)).value().id == first.id));
+  const auto other = branch("test", lsn(0x1300));
+  BOOST_REQUIRE(!other);
+  BOOST_TEST((other.error().code == core::errc::conflict));
+  BOOST_TEST(!branch("bad name", std::nullopt).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_branch_point_that_has_not_arrived_is_waited_for, with_history) {
+  auto early = ask(manager, messages::create_branch{
+                                .tenant = shop.tenant, .ancestor = shop.timeline, .at = lsn(0x1500), .name = "soon"});
+  run();
+  BOOST_TEST(!early.answered());
+  auto written = write(0, lsn(0x1500), 6);
+  run();
+  BOOST_REQUIRE(early.answered());
+  BOOST_TEST(read(*open(shop, early.outcome().value().id).store, 0, lsn(0x1500)) == 6);
+}
+
+BOOST_FIXTURE_TEST_CASE(collection_keeps_what_a_branch_needs_and_nothing_else, with_history) {
+  const auto made = branch("test", lsn(0x1200)).value();
+  auto main = open(shop, shop.timeline);
+  auto written = write(0, lsn(0x1500), 6);
+  run();
+  BOOST_REQUIRE(get(main.actor, messages::checkpoint_timeline{}).has_value());
+  BOOST_REQUIRE(get(main.actor, messages::compact_timeline{}).has_value());
+  const auto collected = get(main.actor, messages::collect_garbage{0}).value();
+  BOOST_TEST((collected.cutoff == lsn(0x1500)));
+  BOOST_TEST(read(*open(shop, made.id).store, 0, lsn(0x1200)) == 3);
+  BOOST_TEST(read(*main.store, 0, lsn(0x1500)) == 6);
+  const auto late = branch("late", lsn(0x1300));
+  BOOST_REQUIRE(!late);
+  BOOST_TEST((late.error().code == core::errc::out_of_range));
+  main = {};  // a server's storage outlives all who read from it
+  restart_server();
+  const auto again = open(shop, shop.timeline);
+  BOOST_REQUIRE(get(again.actor, messages::collect_garbage{0}).has_value());
+  BOOST_TEST(read(*open(shop, made.id).store, 0, lsn(0x1200)) == 3);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_timeline_with_branches_is_not_deleted_and_without_it_goes_with_its_files, with_history) {
+  const auto made = branch("test", lsn(0x1200)).value();
+  const auto refused = get(manager, messages::delete_timeline{shop.tenant, shop.timeline});
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(refused.error().detail.find("test") != std::string::npos);
+  const auto branch_files = timeline_directory(shop.tenant, made.id);
+  BOOST_TEST(std::filesystem::exists(branch_files));
+  BOOST_TEST(get(manager, messages::delete_timeline{shop.tenant, made.id}).has_value());
+  BOOST_TEST(!std::filesystem::exists(branch_files));
+  const auto gone = get(manager, messages::get_timeline{shop.tenant, made.id});
+  BOOST_TEST((gone.error().code == core::errc::not_found));
+  BOOST_TEST(source.dropped_slots.empty());
+  BOOST_TEST(get(manager, messages::delete_timeline{shop.tenant, shop.timeline}).has_value());
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  restart_server();
+  BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_timeline_is_broken_and_the_others_serve, with_history) {
+  const auto made = branch("test", lsn(0x1200)).value();
+  const auto other = add("other");
+  const auto layer = some_layer(timeline_directory(shop.tenant, shop.timeline));
+  stop_server();
+  std::filesystem::resize_file(layer, 10);
+  start_server();
+  BOOST_TEST(info(shop.tenant, shop.timeline).state.starts_with("broken: "));
+  BOOST_TEST(info(shop.tenant, made.id).state.starts_with("broken: "));
+  const auto refused = get(manager, messages::open_timeline{shop.tenant, shop.timeline});
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(options_are_durable, with_history) {
+  auto options = get(manager, messages::get_tenant_options{shop.tenant}).value().options;
+  BOOST_TEST((options.pitr_interval == defaults.pitr_interval));
+  options.pitr_interval = std::chrono::hours(1);
+  BOOST_TEST(get(manager, messages::set_tenant_options{shop.tenant, options}).has_value());
+  restart_server();
+  options = get(manager, messages::get_tenant_options{shop.tenant}).value().options;
+  BOOST_TEST((options.pitr_interval == std::chrono::hours(1)));
+  BOOST_TEST(options.gc_horizon_bytes == defaults.gc_horizon_bytes);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deleted_tenant_is_gone_with_its_slot_and_its_files, with_history) {
+  BOOST_REQUIRE(branch("test", lsn(0x1200)).has_value());
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant}).has_value());
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
+  BOOST_TEST(!std::filesystem::exists(timeline_directory(shop.tenant, shop.timeline)));
+  restart_server();
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
+  BOOST_TEST(get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace strata::tests
