@@ -1,0 +1,155 @@
+#include "cli/server_process.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <caf/scoped_actor.hpp>
+#include <cerrno>
+#include <csignal>
+
+#include "actors/pageserver/supervisor.hpp"
+#include "actors/support/system.hpp"
+#include "cli/failure.hpp"
+#include "cli/version.hpp"
+#include "config/time_text.hpp"
+#include "console/ask.hpp"
+#include "console/http_server.hpp"
+#include "storage/layer_cache.hpp"
+#include "storage/metadata_store.hpp"
+
+namespace strata::cli {
+namespace {
+
+namespace pageserver = actors::pageserver;
+using actors::support::process_system;
+
+/// The signals that end a server. Blocked before any thread runs, so that every thread inherits that and only wait()
+/// takes them.
+class end_signals {
+ public:
+  end_signals() {
+    ::sigemptyset(&set_);
+    ::sigaddset(&set_, SIGTERM);
+    ::sigaddset(&set_, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  [[nodiscard]] int wait() const {
+    int signal = 0;
+    while (::sigwait(&set_, &signal) != 0) continue;
+    return signal;
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+/// The server's parts below the actors, in the order in which they are made.
+struct foundation {
+  std::unique_ptr<storage::metadata_store> metadata;
+  std::unique_ptr<storage::layer_cache> layers;
+  std::shared_ptr<pageserver::tenant_files> files;
+};
+
+foundation lay_foundation(const config::server_options& options) {
+  foundation made;
+  made.metadata = need(storage::metadata_store::open(options.directory + "/metadata"), "can't open the server's metadata",
+                       "strata down --dir " + options.directory);
+  made.layers = std::make_unique<storage::layer_cache>(options.block_cache_bytes, options.open_layers_max);
+  made.files = std::make_shared<pageserver::tenant_files>(*made.metadata, *made.layers, core::system_clock(),
+                                                          options.directory);
+  return made;
+}
+
+/// The pageserver role. Ends it in order when it goes.
+class running_role {
+ public:
+  running_role(process_system& system, pageserver::supervisor_options options)
+      : system_(system), supervisor_(pageserver::spawn_supervisor(system.actors(), std::move(options))) {
+    // Nobody else would notice if it ended by itself.
+    supervisor_->attach_functor([ended = ended_] {
+      *ended = true;
+      ::kill(::getpid(), SIGTERM);
+    });
+  }
+  ~running_role() {
+    if (!*ended_) pageserver::stop_and_wait(system_.actors(), supervisor_);
+  }
+  running_role(const running_role&) = delete;
+  running_role& operator=(const running_role&) = delete;
+
+  [[nodiscard]] bool ended_by_itself() const { return *ended_; }
+  [[nodiscard]] pageserver::pageserver_services services() const {
+    console::services asking;
+    asking.system = &system_.actors();
+    return need(console::ask<pageserver::pageserver_services>(asking, supervisor_, pageserver::get_services{}),
+                "the pageserver did not start", "");
+  }
+
+ private:
+  process_system& system_;
+  pageserver::supervisor_actor supervisor_;
+  std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+std::unique_ptr<console::http_server> start_http(const config::server_options& options, process_system& system,
+                                                 const pageserver::pageserver_services& role, std::uint16_t page_port) {
+  console::services of;
+  of.system = &system.actors();
+  of.tenants = role.tenants;
+  of.backups = role.backups;
+  of.introspector = role.introspector;
+  of.metrics = [&system] { return system.env().metrics().render(); };
+  of.version = version;
+  of.directory = options.directory;
+  of.pg_bin = options.pg_bin;
+  of.page_port = page_port;
+  of.tenant_defaults = options.tenant_defaults;
+  return need(console::http_server::start({.listen_address = options.listen_address, .port = options.http_port}, of),
+              "can't open the HTTP port", "leave --http-port out to get a free one");
+}
+
+void serve(const server_request& request, const end_signals& signals,
+           const std::function<void(const server_file&)>& ready) {
+  const config::server_options& options = request.options;
+  foundation below = lay_foundation(options);
+  process_system system;
+  auto listener = need(actors::support::listen_tcp(options.listen_address, options.page_port),
+                       "can't open the page service's port", "leave --page-port out to get a free one");
+  const std::uint16_t page_port = listener.port;
+  running_role role(system, {.server = options, .files = below.files, .page_listener = std::move(listener)});
+  const auto http = start_http(options, system, role.services(), page_port);
+
+  const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };
+  const server_file file{::getpid(), address(http->port()), address(page_port), version, options.pg_bin,
+                         config::utc_text(core::system_clock().now())};
+  need(write_server_file(options.directory, file), "can't write server.json", "");
+  core::log_info("up on " + options.directory + ": http " + file.http + ", page service " + file.page);
+  ready(file);
+
+  const int signal = signals.wait();
+  core::log_info(role.ended_by_itself() ? "the pageserver has ended by itself; stopping the rest"
+                                        : "stopping: signal " + std::to_string(signal));
+  remove_server_file(options.directory);
+  // Clients first: what they ask for goes through actors that end next.
+  http->stop();
+  if (role.ended_by_itself())
+    throw failure(exit_code::failure, "io_error", "the server has stopped", "a part of it ended; its log says why", "");
+}
+
+}  // namespace
+
+void run_server(const server_request& request, const std::function<void(const server_file&)>& ready) {
+  const end_signals signals;
+  const std::string& directory = request.options.directory;
+  auto lock = directory_lock::take(directory);
+  if (!lock)
+    throw failure(lock.error(), "a server runs on " + directory + " already",
+                  "strata status --dir " + directory + ", or strata down --dir " + directory);
+  core::open_log(request.log_level, request.log_file);
+  remove_server_file(directory);
+  serve(request, signals, ready);
+  core::log_info("stopped");
+  core::flush_log();
+}
+
+}  // namespace strata::cli

@@ -26,6 +26,8 @@ strata_import(strata_lz4 lz4.h lz4)
 strata_import(strata_zstd zstd.h zstd)
 strata_import(strata_httplib httplib.h cpp-httplib)
 target_link_libraries(strata_httplib INTERFACE OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+# As the packaged library was built: without it, its Request has another layout than ours.
+target_compile_definitions(strata_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
 strata_import(strata_tomlplusplus toml++/toml.h)
 strata_import(strata_cli11 CLI/CLI.hpp)
 strata_import(strata_prometheus prometheus/registry.h prometheus-cpp-core)

@@ -1,0 +1,136 @@
+#include "compute/postgres_process.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "compute/free_port.hpp"
+#include "compute/postgres_install.hpp"
+#include "compute/program.hpp"
+#include "tests/support/postgres_cluster.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace strata::compute {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A data directory that nobody serves yet.
+struct with_data {
+  with_data() {
+    auto found = postgres_account();
+    BOOST_TEST_REQUIRE(found.has_value());
+    options.run_as = *found;
+    options.bin_directory = tests::postgres_bin_directory();
+    options.data_directory = home / "data";
+    options.socket_directory = home / "socket";
+    options.log_file = home / "log";
+    options.port = *free_port();
+    fs::create_directory(options.data_directory);
+    if (options.run_as) BOOST_TEST_REQUIRE(give(*options.run_as, options.data_directory).has_value());
+    const auto made = run({.arguments = {options.bin_directory + "/initdb", "-D", options.data_directory, "-U", "o'brien",
+                                         "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
+                           .directory = options.data_directory,
+                           .run_as = options.run_as});
+    BOOST_TEST_REQUIRE(made.has_value());
+    BOOST_TEST_REQUIRE(made->exit_code == 0, made->output);
+  }
+  ~with_data() { BOOST_TEST(stop_postgres(options.data_directory).has_value()); }
+
+  [[nodiscard]] outcome psql(const std::string& sql) const {
+    const auto said = run({.arguments = {options.bin_directory + "/psql", "-XAtq", "-h", options.socket_directory, "-p",
+                                         std::to_string(options.port), "-U", "o'brien", "-c", sql, "postgres"}});
+    BOOST_TEST_REQUIRE(said.has_value());
+    return *said;
+  }
+  tests::temp_dir home;
+  postgres_options options;
+};
+
+BOOST_AUTO_TEST_SUITE(compute_postgres_process)
+
+BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopped, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {"work_mem = 7MB"}).has_value());
+  const auto started = start_postgres(options);
+  BOOST_TEST_REQUIRE(started.has_value(), started.has_value() ? "" : started.error().detail);
+  BOOST_TEST((running_postgres(options.data_directory) == *started));
+  BOOST_TEST(psql("show work_mem").output == "7MB\n");
+  BOOST_TEST(psql("show archive_mode").output == "off\n");
+  BOOST_TEST((fs::status(options.socket_directory).permissions() == fs::perms(0700)));
+
+  const auto second = start_postgres(options);
+  BOOST_TEST_REQUIRE(!second.has_value());
+  BOOST_TEST((second.error().code == core::errc::conflict));
+  BOOST_TEST((check_port(options.port).error().code == core::errc::conflict));
+
+  BOOST_TEST_REQUIRE(stop_postgres(options.data_directory).has_value());
+  BOOST_TEST(!running_postgres(options.data_directory).has_value());
+  BOOST_TEST(!is_running(*started));
+  BOOST_TEST(stop_postgres(options.data_directory).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
+  BOOST_TEST_REQUIRE(start_postgres(options).has_value());
+  const auto over_tcp = run({.arguments = {options.bin_directory + "/psql", "-w", "-h", "127.0.0.1", "-p",
+                                           std::to_string(options.port), "-U", "o'brien", "-c", "select 1", "postgres"}});
+  BOOST_TEST_REQUIRE(over_tcp.has_value());
+  BOOST_TEST(over_tcp->exit_code == 2);
+  BOOST_TEST(over_tcp->output.find("no password supplied") != std::string::npos, over_tcp->output);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_ends_at_once_is_told_with_its_log, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {"no_such_setting = 1"}).has_value());
+  const auto failed = start_postgres(options);
+  BOOST_TEST_REQUIRE(!failed.has_value());
+  BOOST_TEST(failed.error().detail.find("no_such_setting") != std::string::npos, failed.error().detail);
+  BOOST_TEST(!running_postgres(options.data_directory).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pid_file_that_a_crash_left_is_nobody_s, with_data) {
+  // This process lives, and is no Postgres.
+  std::ofstream(options.data_directory + "/postmaster.pid") << ::getpid() << "\n" << options.data_directory << "\n";
+  BOOST_TEST(!running_postgres(options.data_directory).has_value());
+  std::ofstream(options.data_directory + "/postmaster.pid") << "garbage\n";
+  BOOST_TEST(!running_postgres(options.data_directory).has_value());
+  fs::remove(options.data_directory + "/postmaster.pid");
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_directory_that_is_too_long_is_refused) {
+  postgres_options options;
+  options.socket_directory = "/tmp/" + std::string(100, 'x');
+  BOOST_TEST((start_postgres(options).error().code == core::errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(versions_are_read_from_what_postgres_says) {
+  BOOST_TEST(*parse_postgres_version("postgres (PostgreSQL) 15.9 (Debian 15.9-0+deb12u1)\n") == 15);
+  BOOST_TEST(*parse_postgres_version("postgres (PostgreSQL) 18beta1\n") == 18);
+  for (const char* text : {"", "bash 5", "postgres (PostgreSQL) x"}) BOOST_TEST(!parse_postgres_version(text).has_value(), text);
+}
+
+BOOST_AUTO_TEST_CASE(postgres_is_found_in_the_first_place_that_has_the_version) {
+  const std::string bin = tests::postgres_bin_directory();
+  BOOST_TEST(*find_postgres(15, {bin, "", ""}) == bin);
+  BOOST_TEST(*find_postgres(15, {"", "/nowhere", ""}) == bin);
+  BOOST_TEST(*find_postgres(15, {"", "", "/nowhere:" + bin}) == bin);
+  const auto missing = find_postgres(99, {bin, "", ""});
+  BOOST_TEST_REQUIRE(!missing.has_value());
+  BOOST_TEST((missing.error().code == core::errc::not_found));
+  BOOST_TEST(missing.error().detail.find(bin + " (has 15)") != std::string::npos, missing.error().detail);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_does_not_end_is_an_error) {
+  BOOST_TEST((run({.arguments = {"/nowhere/prog"}}).error().code == core::errc::not_found));
+  const auto slow = run({.arguments = {"/bin/sleep", "60"}}, std::chrono::milliseconds(50));
+  BOOST_TEST_REQUIRE(!slow.has_value());
+  BOOST_TEST((slow.error().code == core::errc::timeout));
+  const auto said = run({.arguments = {"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}});
+  BOOST_TEST_REQUIRE(said.has_value());
+  BOOST_TEST(said->exit_code == 3);
+  BOOST_TEST(said->output == "out\nerr\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::compute

@@ -1,0 +1,127 @@
+#include "config/branch_spec.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <ctime>
+
+#include "config/time_text.hpp"
+
+namespace strata::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Local time is Berlin's for these tests, given as a rule so that no time zone files are needed.
+struct berlin {
+  berlin() { ::setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), ::tzset(); }
+  ~berlin() { ::unsetenv("TZ"), ::tzset(); }
+};
+
+core::wall_time utc(std::string_view text) { return *parse_iso_time(text, default_zone::utc); }
+// A Sunday in winter, 15:30 in Berlin.
+const core::wall_time now = utc("2026-11-22T14:30:00Z");
+
+core::wall_time time_in(const branch_spec& spec) { return std::get<core::wall_time>(spec.at); }
+
+BOOST_FIXTURE_TEST_SUITE(config_branch_spec, berlin)
+
+BOOST_AUTO_TEST_CASE(a_branch_alone_means_its_head) {
+  const auto spec = parse_branch_spec("main", now);
+  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST(spec->branch == "main");
+  BOOST_TEST(spec->tenant == "");
+  BOOST_TEST(std::holds_alternative<branch_head>(spec->at));
+  BOOST_TEST(std::holds_alternative<branch_head>(parse_branch_spec("main@head", now)->at));
+}
+
+BOOST_AUTO_TEST_CASE(a_source_may_stand_in_front) {
+  const auto spec = parse_branch_spec("shop/dev@0/3B21F08", now);
+  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST(spec->tenant == "shop");
+  BOOST_TEST(spec->branch == "dev");
+  BOOST_TEST(std::get<core::lsn>(spec->at).value == 0x3B21F08u);
+}
+
+BOOST_AUTO_TEST_CASE(times_are_understood_as_people_write_them) {
+  struct time_case {
+    const char* text;
+    const char* utc;
+  };
+  for (const auto& each : {
+           time_case{"2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z"},
+           {"2026-11-22T12:00Z", "2026-11-22T12:00:00Z"},
+           {"2026-11-22 12:00:00+02", "2026-11-22T10:00:00Z"},
+           {"2026-11-22 12:00:00.25 +02:30", "2026-11-22T09:30:00.25Z"},
+           {"2026-11-21 20:00:00-0330", "2026-11-21T23:30:00Z"},
+           {"2026-11-22 12:00", "2026-11-22T11:00:00Z"},
+           {"2026-07-01 12:00", "2026-07-01T10:00:00Z"},
+           {"2026-11-22", "2026-11-21T23:00:00Z"},
+           {"10m", "2026-11-22T14:20:00Z"},
+           {"2 hours ago", "2026-11-22T12:30:00Z"},
+           {"1h30m ago", "2026-11-22T13:00:00Z"},
+           {"7 d", "2026-11-15T14:30:00Z"},
+           {"yesterday 14:00", "2026-11-21T13:00:00Z"},
+           {"today 9:05", "2026-11-22T08:05:00Z"},
+           {"14:06:41", "2026-11-22T13:06:41Z"},
+           {"now", "2026-11-22T14:30:00Z"},
+       }) {
+    const auto spec = parse_branch_spec("main@" + std::string(each.text), now);
+    BOOST_TEST_REQUIRE(spec.has_value(), each.text);
+    BOOST_TEST(utc_text(time_in(*spec)) == utc_text(utc(each.utc)), each.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(yesterday_is_the_day_before_also_when_the_clocks_change) {
+  // Berlin went back to winter time on 2026-10-25: that day has 25 hours.
+  const auto spec = parse_branch_spec("main@yesterday 23:30", utc("2026-10-25T22:30:00Z"));
+  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST(utc_text(time_in(*spec)) == "2026-10-24T21:30:00.000000Z");
+}
+
+BOOST_AUTO_TEST_CASE(what_means_nothing_is_refused_with_the_forms_that_do) {
+  for (const char* text : {"main@", "main@soon", "main@10", "main@10 parsecs ago", "main@2026-13-01", "main@2026-02-30",
+                           "main@25:00", "main@12:60", "main@2026-11-22T", "main@2026-11-22T12:00Q", "main@0/",
+                           "main@0/XYZ", "main@0/0", "main@123456789/0", "main@yesterday", "main@12:00:00.",
+                           "main@2026-11-22 12:00+25", "main@ago"}) {
+    const auto spec = parse_branch_spec(text, now);
+    BOOST_TEST_REQUIRE(!spec.has_value(), text);
+    BOOST_TEST((spec.error().code == core::errc::invalid_argument), text);
+  }
+  BOOST_TEST(parse_branch_spec("main@soon", now).error().detail.find("2 hours ago") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_future_has_no_branches) {
+  for (const char* text : {"main@2026-11-22T14:30:01Z", "main@today 23:00"}) {
+    const auto spec = parse_branch_spec(text, now);
+    BOOST_TEST_REQUIRE(!spec.has_value(), text);
+    BOOST_TEST(spec.error().detail.find("future") != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(names_are_checked) {
+  for (const char* text : {"", "@10m", "/main", "shop/", "a/b/c", "-x", "mäin", "a b", "../etc"})
+    BOOST_TEST(!parse_branch_spec(text, now).has_value(), text);
+  BOOST_TEST(!check_name("branch", std::string(64, 'a')).has_value());
+  BOOST_TEST(check_name("branch", std::string(63, 'a')).has_value());
+  BOOST_TEST(check_name("branch", "ci-42_x.y").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_point_says_how_it_was_understood) {
+  BOOST_TEST(to_string(branch_point(branch_head{}), now) == "head");
+  BOOST_TEST(to_string(branch_point(core::lsn(0x3B21F08)), now) == "0/3B21F08");
+  BOOST_TEST(to_string(parse_branch_spec("main@61 s", now)->at, now) == "2026-11-22 15:28:59 CET (61 s ago)");
+}
+
+BOOST_AUTO_TEST_CASE(ages_are_told_in_one_unit) {
+  BOOST_TEST(age_text(now, now) == "now");
+  BOOST_TEST(age_text(now - 61s, now) == "61 s ago");
+  BOOST_TEST(age_text(now - 3min, now) == "3 min ago");
+  BOOST_TEST(age_text(now - 5h, now) == "5 h ago");
+  BOOST_TEST(age_text(now - 72h, now) == "3 d ago");
+  BOOST_TEST(age_text(now + 3min, now) == "in 3 min");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::config

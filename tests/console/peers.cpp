@@ -1,0 +1,150 @@
+#include "tests/console/peers.hpp"
+
+#include <caf/send.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include "messages/errors.hpp"
+
+namespace strata::tests {
+namespace {
+
+using namespace messages;
+using state_ptr = std::shared_ptr<peer_state>;
+
+caf::error not_here(const char* what) { return to_caf({core::errc::not_found, std::string(what) + " is not here"}); }
+
+timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
+  return {
+      [](const wait_lsn&) { return lsn_reached{}; },
+      [](const ingest_batch&) { return batch_ingested{}; },
+      [](const checkpoint_timeline&) { return timeline_checkpointed{core::lsn(0x2000)}; },
+      [](const compact_timeline&) { return timeline_compacted{8, 2, 1, 800, 700}; },
+      [state](const collect_garbage& asked) {
+        state->horizon_asked = asked.horizon_bytes;
+        return garbage_collected{3, 300, core::lsn(0x1800)};
+      },
+      [](const lease_lsn&) { return lsn_leased{core::wall_time(std::chrono::seconds(1700000000))}; },
+      [state](const get_timeline_info&) { return state->main; },
+      [](const add_branch_point&) { return done{}; },
+      [](const remove_branch_point&) {},
+      [](const source_status&) {},
+  };
+}
+
+tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer self, const state_ptr& state) {
+  const auto known = [state](const core::tenant_id& id) { return id == state->tenant.id; };
+  const auto timeline = self->spawn([state] { return timeline_peer(state); });
+  return {
+      [=](const get_tenant& asked) -> caf::result<tenant_info> {
+        if (!known(asked.tenant)) return not_here("tenant");
+        return state->tenant;
+      },
+      [=](const get_tenant_options& asked) -> caf::result<tenant_options_reply> {
+        if (!known(asked.tenant)) return not_here("tenant");
+        return tenant_options_reply{state->options};
+      },
+      [=](const set_tenant_options& asked) {
+        state->options = asked.options;
+        return done{};
+      },
+      [=](const create_branch& asked) -> caf::result<timeline_info> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        state->branch_asked = asked;
+        timeline_info made = state->main;
+        made.id = asked.id.value_or(core::make_id<core::timeline_id>());
+        made.name = asked.name;
+        made.ancestor = asked.ancestor;
+        made.ancestor_lsn = asked.at.value_or(state->main.last_record_lsn);
+        made.source.reset();
+        return made;
+      },
+      [=](const list_timelines&) { return timeline_list{{state->main}}; },
+      [=](const get_timeline& asked) -> caf::result<timeline_info> {
+        if (asked.timeline != state->main.id) return not_here("timeline");
+        return state->main;
+      },
+      [=](const delete_timeline&) -> caf::result<done> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        return done{};
+      },
+      [=](const open_timeline& asked) -> caf::result<timeline_opened> {
+        if (asked.timeline != state->main.id) return not_here("timeline");
+        return timeline_opened{nullptr, timeline};
+      },
+      [=](const add_source& asked) -> caf::result<source_added> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        state->source_asked = asked;
+        return source_added{state->tenant.id, state->main.id};
+      },
+      [=](const list_tenants&) { return tenant_list{{state->tenant}}; },
+      [=](const delete_tenant&) { return done{}; },
+  };
+}
+
+basebackup_actor::behavior_type backup_peer(const state_ptr& state) {
+  auto next = std::make_shared<std::size_t>(0);
+  return {[=](const next_chunk&) -> caf::result<backup_chunk> {
+    ++state->parts_asked;
+    if (*next < state->archive.size())
+      return backup_chunk{std::make_shared<const core::bytes>(state->archive[(*next)++])};
+    if (state->archive_failure) return to_caf(*state->archive_failure);
+    return backup_chunk{};
+  }};
+}
+
+backup_factory_actor::behavior_type backups_peer(backup_factory_actor::pointer self, const state_ptr& state) {
+  return {[=](const start_backup& asked) -> caf::result<backup_started> {
+    if (state->refuse_all) return to_caf(*state->refuse_all);
+    state->backup_asked = asked;
+    return backup_started{self->spawn([state] { return backup_peer(state); }),
+                          asked.at.valid() ? asked.at : state->main.last_record_lsn};
+  }};
+}
+
+introspector_actor::behavior_type introspector_peer() {
+  return {
+      [](const list_actors&) {
+        return actor_list{{actor_info{7, "pageserver.timeline", "shop/main", 3, "wal", "running", 5, 6, 7, 8, 9, ""}}};
+      },
+      [](const list_pools&) { return pool_list{{pool_info{"wal", 2, 0, 17}}}; },
+  };
+}
+
+}  // namespace
+
+peers::peers() {
+  state_->tenant = {core::make_id<core::tenant_id>(), "shop", "active", 1, 1, 4096};
+  state_->main.tenant = state_->tenant.id;
+  state_->main.id = core::make_id<core::timeline_id>();
+  state_->main.name = "main";
+  state_->main.state = "active";
+  state_->main.last_record_lsn = core::lsn(0x3B21F08);
+  state_->main.pg_major = 15;
+  state_->main.source = source_status{};
+  tenants_ = system_.spawn([state = state_](tenant_manager_actor::pointer self) { return tenants_peer(self, state); });
+  backups_ = system_.spawn([state = state_](backup_factory_actor::pointer self) { return backups_peer(self, state); });
+  introspector_ = system_.spawn([] { return introspector_peer(); });
+}
+
+peers::~peers() {
+  caf::anon_send_exit(tenants_, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(backups_, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(introspector_, caf::exit_reason::user_shutdown);
+}
+
+console::services peers::services() {
+  console::services of;
+  of.system = &system_;
+  of.tenants = tenants_;
+  of.backups = backups_;
+  of.introspector = introspector_;
+  of.metrics = [] { return "strata_up 1\n"; };
+  of.version = "1.2.3";
+  of.directory = "/nowhere";
+  return of;
+}
+
+std::string peers::tenant_path() const { return "/v1/tenant/" + core::to_string(state_->tenant.id); }
+std::string peers::timeline_path() const { return tenant_path() + "/timeline/" + core::to_string(state_->main.id); }
+
+}  // namespace strata::tests

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "console/services.hpp"
+
+namespace strata::tests {
+
+/// What the actors at the other end of the API hold, and what they were asked. Set before the first request, read after
+/// the answer.
+struct peer_state {
+  messages::tenant_info tenant;
+  messages::timeline_info main;
+  config::tenant_options options;
+  std::optional<messages::add_source> source_asked;
+  std::optional<messages::create_branch> branch_asked;
+  std::optional<messages::start_backup> backup_asked;
+  std::optional<std::optional<std::uint64_t>> horizon_asked;
+  std::optional<core::error> refuse_all;
+  std::vector<core::bytes> archive;            ///< parts of an export
+  std::optional<core::error> archive_failure;  ///< told behind the last part
+  std::uint64_t parts_asked = 0;
+};
+
+/// Small actors with the interfaces that the API speaks to.
+class peers {
+ public:
+  peers();
+  ~peers();
+  peers(const peers&) = delete;
+  peers& operator=(const peers&) = delete;
+
+  [[nodiscard]] console::services services();
+  [[nodiscard]] peer_state& state() { return *state_; }
+  [[nodiscard]] std::string tenant_path() const;
+  [[nodiscard]] std::string timeline_path() const;
+
+ private:
+  caf::actor_system_config config_;
+  caf::actor_system system_{config_};
+  std::shared_ptr<peer_state> state_ = std::make_shared<peer_state>();
+  messages::tenant_manager_actor tenants_;
+  messages::backup_factory_actor backups_;
+  messages::introspector_actor introspector_;
+};
+
+}  // namespace strata::tests

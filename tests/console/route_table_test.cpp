@@ -1,0 +1,124 @@
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "console/errors.hpp"
+#include "console/route.hpp"
+
+namespace strata::console {
+namespace {
+
+using nlohmann::json;
+
+json description() { return json::parse(openapi("1.2.3")); }
+
+/// Every "$ref" anywhere in a document.
+void collect_references(const json& in, std::set<std::string>& to) {
+  if (in.is_object() && in.contains("$ref")) to.insert(in["$ref"].get<std::string>());
+  if (in.is_structured())
+    for (const json& each : in) collect_references(each, to);
+}
+
+BOOST_AUTO_TEST_SUITE(console_route_table)
+
+BOOST_AUTO_TEST_CASE(every_route_has_a_handler_and_its_own_operation) {
+  std::set<std::string_view> operations;
+  std::set<std::pair<std::string_view, std::string_view>> paths;
+  for (const route& each : routes()) {
+    BOOST_TEST(each.handler != nullptr, each.path);
+    BOOST_TEST(!each.summary.empty(), each.path);
+    BOOST_TEST(!each.response_schema.empty(), each.path);
+    BOOST_TEST(operations.insert(each.operation).second, each.operation);
+    BOOST_TEST(paths.insert({each.method, each.path}).second, each.path);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_route_leads_to_itself) {
+  for (const route& each : routes()) {
+    std::string path(each.path);
+    for (const auto& name : path_parameter_names(each.path))
+      path.replace(path.find("{" + name + "}"), name.size() + 2, "0123456789abcdef0123456789abcdef");
+    const auto match = match_route(each.method, path);
+    BOOST_TEST_REQUIRE((match.found != nullptr), path);
+    BOOST_TEST(match.found->operation == each.operation);
+    BOOST_TEST(match.parameters.size() == path_parameter_names(each.path).size());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_path_written_out_wins_over_one_with_a_parameter) {
+  BOOST_TEST(match_route("PUT", "/v1/tenant/config").found->operation == "replace_tenant_config");
+  const auto get = match_route("GET", "/v1/tenant/config");
+  BOOST_TEST((get.found == nullptr));
+  BOOST_TEST(get.allowed.size() == 2u);
+  BOOST_TEST(match_route("GET", "/v1/tenant/abc").parameters.at("tenant_id") == "abc");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_path_leads_nowhere) {
+  for (const char* path : {"", "/", "v1/status", "/v1", "/v1/status/", "//v1/status", "/v1/tenant/", "/v1/tenant/a/b/c/d"}) {
+    const auto match = match_route("GET", path);
+    if (match.found != nullptr) BOOST_TEST(std::string(path) == "/v1/tenant/");
+  }
+  BOOST_TEST(match_route("POST", "/v1/status").allowed.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_description_names_every_route_and_only_schemas_there_are) {
+  const json whole = description();
+  BOOST_TEST(whole["info"]["version"] == "1.2.3");
+  for (const route& each : routes()) {
+    std::string method(each.method);
+    for (char& c : method) c = static_cast<char>(std::tolower(c));
+    BOOST_TEST_REQUIRE(whole["paths"].contains(std::string(each.path)), each.path);
+    const json& operation = whole["paths"][std::string(each.path)][method];
+    BOOST_TEST(operation["operationId"] == std::string(each.operation));
+    BOOST_TEST(operation["responses"].contains(std::to_string(each.success)));
+    BOOST_TEST(operation["responses"].contains("default"));
+    BOOST_TEST(operation.contains("requestBody") == !each.request_schema.empty());
+    std::size_t in_path = 0;
+    for (const json& parameter : operation["parameters"]) in_path += parameter["in"] == "path" ? 1 : 0;
+    BOOST_TEST(in_path == path_parameter_names(each.path).size());
+  }
+  std::set<std::string> references;
+  collect_references(whole, references);
+  BOOST_TEST(references.size() > 20u);
+  for (const std::string& each : references)
+    BOOST_TEST(whole.contains(json::json_pointer(each.substr(1))), each);
+}
+
+BOOST_AUTO_TEST_CASE(every_schema_is_used_and_its_required_members_are_described) {
+  const json whole = description();
+  std::set<std::string> references;
+  collect_references(whole, references);
+  for (const auto& [name, schema] : whole["components"]["schemas"].items()) {
+    BOOST_TEST(references.contains("#/components/schemas/" + name), name);
+    if (!schema.contains("required")) continue;
+    for (const json& member : schema["required"])
+      BOOST_TEST(schema["properties"].contains(member.get<std::string>()), name << "." << member);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_error_has_a_status_of_its_kind_and_says_what_to_do) {
+  using core::errc;
+  for (int code = 0; code <= static_cast<int>(errc::io_error); ++code) {
+    const auto each = static_cast<errc>(code);
+    const int status = http_status(each);
+    const bool callers_fault = core::advice_for(each) == core::advice::give_up && each != errc::unsupported;
+    BOOST_TEST(status >= 400);
+    BOOST_TEST((status < 500) == (callers_fault || each == errc::not_found), core::to_string(each));
+    const reply made = error_reply({each, "the detail"});
+    const json body = json::parse(made.body);
+    BOOST_TEST(made.status == status);
+    BOOST_TEST(body["error"]["code"] == std::string(core::to_string(each)));
+    BOOST_TEST(body["error"]["message"] == "the detail");
+    BOOST_TEST(!body["error"]["next"].get<std::string>().empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_error_that_quotes_garbage_is_still_json) {
+  const reply made = error_reply({core::errc::invalid_argument, "not a name: \xff\xfe\x01"});
+  BOOST_TEST(json::accept(made.body));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::console
