@@ -36,7 +36,8 @@ core::result<session_command> source_session::on(const client::replication_event
     return session_command(wait_for_event{});
   }
   if (std::holds_alternative<client::backup_finished>(event))
-    return session_command(send_start_replication{pg::wal::after_header(backup_start_), source_timeline_});
+    return session_command(
+        send_start_replication{pg::wal::after_header(backup_start_, wal_segment_size_), source_timeline_});
   return session_command(wait_for_event{});
 }
 
@@ -83,7 +84,8 @@ core::result<session_command> source_session::after_slot() const {
     case session_goal::kind::import: return session_command(send_start_backup{});
     case session_goal::kind::resume: break;
   }
-  return session_command(send_start_replication{pg::wal::after_header(goal_.resume_from), source_timeline_});
+  return session_command(
+      send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_});
 }
 
 std::chrono::milliseconds retry_backoff::next() {

@@ -8,7 +8,7 @@ namespace {
 
 pg::wal::stream_decoder_options decoder_options(const storage::timeline_record& record, core::lsn start) {
   pg::wal::stream_decoder_options options;
-  options.start = start;
+  options.start = pg::wal::after_header(start, record.wal_segment_size);  // as the receiver asks for it
   options.major = record.major;
   options.segment_size = record.wal_segment_size;
   options.system_id = record.system_id;
