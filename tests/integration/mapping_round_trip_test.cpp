@@ -9,7 +9,7 @@
 #include "core/lsn.hpp"
 #include "pg/files/tar.hpp"
 #include "storage/mapping/directory.hpp"
-#include "tests/integration/timeline_pipeline.hpp"
+#include "tests/support/timeline_pipeline.hpp"
 
 using namespace strata;
 using namespace strata::tests;

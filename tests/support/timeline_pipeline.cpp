@@ -1,4 +1,4 @@
-#include "tests/integration/timeline_pipeline.hpp"
+#include "tests/support/timeline_pipeline.hpp"
 
 #include <algorithm>
 #include <chrono>
