@@ -9,7 +9,7 @@
 
 namespace strata::cli {
 
-/// <directory>/server.json: where the server of a directory is reached, while it runs.
+/// <directory>/server.json: where the server is reached, while it runs (docs/formats/directory.md).
 struct server_file {
   pid_t pid = 0;
   std::string http;  ///< host:port

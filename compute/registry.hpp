@@ -14,7 +14,7 @@
 
 namespace strata::compute {
 
-/// One compute of this machine: <server directory>/computes/<name>/compute.json.
+/// One compute of this machine: <server directory>/computes/<name>/compute.json (docs/formats/directory.md).
 struct compute_record {
   std::string name;
   std::string tenant;

@@ -11,7 +11,7 @@
 
 namespace strata::pg::wire {
 
-/// What a client of the page service may ask for in a simple query (facts/neon-internals.md §5). Words are
+/// What a client of the page service may ask for in a simple query (docs/formats/wire.md). Words are
 /// case-insensitive.
 struct open_pagestream {
   pagestream_version version{};

@@ -11,7 +11,7 @@
 namespace strata::pg::wire {
 
 /// The pagestream protocol inside COPY BOTH: each request and each response is one CopyData payload, integers
-/// big-endian (facts/neon-internals.md §5). Version 3 echoes the request in its response.
+/// big-endian (docs/formats/wire.md). Version 3 echoes the request in its response.
 enum class pagestream_version : std::uint8_t { v2 = 2, v3 = 3 };
 
 enum class request_kind : std::uint8_t { exists = 0, size = 1, page = 2, database_size = 3, slru_segment = 4 };
