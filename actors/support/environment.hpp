@@ -8,6 +8,7 @@
 #include "actors/support/actor_registry.hpp"
 #include "actors/support/metrics.hpp"
 #include "actors/support/pools.hpp"
+#include "actors/support/process_metrics.hpp"
 #include "actors/support/socket_watcher.hpp"
 #include "core/clock.hpp"
 
@@ -28,6 +29,7 @@ class environment {
   support::metrics metrics_;
   actor_registry registry_;
   pool_counters pools_;
+  process_metrics process_metrics_{metrics_, registry_, pools_};
   socket_watcher sockets_;
   const core::clock& clock_;
 };

@@ -210,6 +210,22 @@ BOOST_AUTO_TEST_CASE(metrics_are_rendered_with_their_labels_after_the_collectors
   metrics.remove_collector(id);
 }
 
+BOOST_AUTO_TEST_CASE(metrics_tell_of_pools_and_of_actors_by_kind) {
+  auto first = spawn_on<pool_id::page>();
+  auto second = spawn_on<pool_id::page>();
+  std::string text = process.env().metrics().render();
+  BOOST_TEST(text.find("strata_actors{kind=\"test.locator\"} 2") != std::string::npos);
+  BOOST_TEST(text.find("strata_pool_threads{pool=\"bg\"} 2") != std::string::npos);
+  caf::scoped_actor self(process.actors());
+  for (const auto& actor : {first, second}) {
+    self->monitor(actor);
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    self->receive([](const caf::down_msg&) {});
+  }
+  text = process.env().metrics().render();
+  BOOST_TEST(text.find("strata_actors{kind=\"test.locator\"} 0") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests
