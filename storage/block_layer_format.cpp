@@ -24,9 +24,11 @@ core::error corrupt_block(const std::string& path, std::uint64_t offset, const c
 
 std::uint64_t block_seed(std::uint64_t seed, std::uint64_t offset) { return seed ^ offset * 0x9E3779B97F4A7C15u; }
 
-void append_varint(core::bytes& to, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<std::uint8_t>(value | 0x80));
-  to.push_back(static_cast<std::uint8_t>(value));
+constexpr std::size_t varint_size_max = 10;
+std::uint8_t* put_varint(std::uint8_t* to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *to++ = static_cast<std::uint8_t>(value | 0x80);
+  *to++ = static_cast<std::uint8_t>(value);
+  return to;
 }
 
 }  // namespace
@@ -178,10 +180,13 @@ void entry_encoder::append(core::bytes& to, const core::page_key& key, core::lsn
   std::size_t shared = 0;
   if (!first_)
     while (shared < sizeof raw && raw[shared] == key_[shared]) ++shared;
-  to.push_back(static_cast<std::uint8_t>(shared));
-  to.insert(to.end(), raw + shared, raw + sizeof raw);
-  append_varint(to, shared == sizeof raw ? at_ - at : at.value);
-  append_varint(to, value.size());
+  std::uint8_t head[1 + sizeof raw + 2 * varint_size_max];
+  std::uint8_t* end = head;
+  *end++ = static_cast<std::uint8_t>(shared);
+  end = std::copy(raw + shared, raw + sizeof raw, end);
+  end = put_varint(end, shared == sizeof raw ? at_ - at : at.value);
+  end = put_varint(end, value.size());
+  to.insert(to.end(), head, end);
   to.insert(to.end(), value.begin(), value.end());
   std::copy(std::begin(raw), std::end(raw), key_);
   at_ = at;

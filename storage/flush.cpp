@@ -11,9 +11,8 @@ core::result<layer_record> local_timeline::write_level0(const memory_layer& laye
                       .begin = layer.begin(),
                       .end = layer.end()};
   STRATA_ASSIGN(const auto writer, new_layer({.number = record.number, .format = layer_format::block}));
-  for (const core::page_key& key : layer.sorted_keys())
-    for (auto version = layer.find(key, core::lsn::max()); version.valid(); version.next())
-      STRATA_TRY(writer->add(key, version.at(), version.value()));
+  STRATA_TRY(layer.visit_sorted(
+      [&](const core::page_key& key, core::lsn at, core::bytes_view value) { return writer->add(key, at, value); }));
   return writer->finish(record);
 }
 

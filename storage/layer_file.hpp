@@ -30,7 +30,7 @@ enum class layer_format : std::uint8_t {
 };
 
 /// What compaction writes.
-inline constexpr layer_format compacted_format = layer_format::table;
+inline constexpr layer_format compacted_format = layer_format::block;
 
 struct layer_writer_options {
   std::string directory;

@@ -18,8 +18,16 @@ bool well_filled(std::uint64_t used, std::uint64_t allocated) { return used * 3 
 
 }  // namespace
 
-memory_layer::memory_layer(core::lsn begin)
-    : begin_(begin), segments_(std::make_unique<std::atomic<entry*>[]>(segments_max)) {
+template <class Element>
+std::size_t memory_layer::segments<Element>::make_room(std::uint32_t position) {
+  if (position % per_segment != 0) return 0;
+  core::check(position / per_segment < segments_max, "versions of a memory layer");
+  owned_.push_back(std::make_unique<Element[]>(per_segment));
+  table_[position / per_segment].store(owned_.back().get(), std::memory_order_release);
+  return per_segment * sizeof(Element);
+}
+
+memory_layer::memory_layer(core::lsn begin) : begin_(begin) {
   tables_.push_back(std::make_unique<table>(first_table_size));
   current_table_.store(tables_.back().get(), std::memory_order_release);
   memory_bytes_.store(first_table_size * sizeof(std::uint32_t), std::memory_order_relaxed);
@@ -53,31 +61,33 @@ void memory_layer::append(write_batch&& batch) {
 
 void memory_layer::add(const write_batch::entry& from, const std::uint8_t* value) {
   const std::uint32_t position = count_.load(std::memory_order_relaxed);
-  const std::size_t segment = position / segment_entries;
-  if (position % segment_entries == 0) {
-    core::check(segment < segments_max, "entries of a memory layer");
-    owned_segments_.push_back(std::make_unique<entry[]>(segment_entries));
-    segments_[segment].store(owned_segments_.back().get(), std::memory_order_release);
-    memory_bytes_.fetch_add(segment_entries * sizeof(entry), std::memory_order_relaxed);
-  }
-  if ((distinct_keys_ + 1) * 2 > tables_.back()->mask) grow_table();
-
-  const table& in = *tables_.back();
-  std::size_t slot = core::page_key_hash{}(from.key) & in.mask;
-  std::uint32_t head = 0;
-  while ((head = in.slots[slot].load(std::memory_order_relaxed)) != 0 && at_position(head - 1).key != from.key)
-    slot = (slot + 1) & in.mask;
-
-  owned_segments_[segment][position % segment_entries] = {from.key, from.size, head, from.at, value};
+  if (const std::size_t room = versions_.make_room(position); room > 0)
+    memory_bytes_.fetch_add(room, std::memory_order_relaxed);
+  const std::uint32_t key = position_of(from.key);
+  std::atomic<std::uint32_t>& newest = keys_[key].newest;
+  versions_[position] = {value, from.at, from.size, newest.load(std::memory_order_relaxed), key};
   count_.store(position + 1, std::memory_order_release);
-  in.slots[slot].store(position + 1, std::memory_order_release);
-  if (head == 0) {
-    ++distinct_keys_;
-    if (is_sparse(from.key)) {
-      const std::lock_guard guard(lists_);
-      sparse_keys_.push_back(from.key);
-    }
+  newest.store(position + 1, std::memory_order_release);
+}
+
+std::uint32_t memory_layer::position_of(const core::page_key& key) {
+  if ((key_count_ + 1) * std::size_t{2} > tables_.back()->mask) grow_table();
+  const table& in = *tables_.back();
+  std::size_t slot = core::page_key_hash{}(key)&in.mask;
+  while (const std::uint32_t found = in.slots[slot].load(std::memory_order_relaxed)) {
+    if (keys_[found - 1].key == key) return found - 1;
+    slot = (slot + 1) & in.mask;
   }
+  const std::uint32_t position = key_count_++;
+  if (const std::size_t room = keys_.make_room(position); room > 0)
+    memory_bytes_.fetch_add(room, std::memory_order_relaxed);
+  keys_[position].key = key;
+  in.slots[slot].store(position + 1, std::memory_order_release);
+  if (is_sparse(key)) {
+    const std::lock_guard guard(lists_);
+    sparse_keys_.push_back(key);
+  }
+  return position;
 }
 
 std::uint8_t* memory_layer::copy_space(std::size_t size) {
@@ -97,12 +107,10 @@ std::uint8_t* memory_layer::copy_space(std::size_t size) {
 void memory_layer::grow_table() {
   const table& full = *tables_.back();
   auto larger = std::make_unique<table>((full.mask + 1) * 4);
-  for (std::size_t i = 0; i <= full.mask; ++i) {
-    const std::uint32_t head = full.slots[i].load(std::memory_order_relaxed);
-    if (head == 0) continue;
-    std::size_t slot = core::page_key_hash{}(at_position(head - 1).key) & larger->mask;
+  for (std::uint32_t position = 0; position < key_count_; ++position) {
+    std::size_t slot = core::page_key_hash{}(keys_[position].key) & larger->mask;
     while (larger->slots[slot].load(std::memory_order_relaxed) != 0) slot = (slot + 1) & larger->mask;
-    larger->slots[slot].store(head, std::memory_order_relaxed);
+    larger->slots[slot].store(position + 1, std::memory_order_relaxed);
   }
   memory_bytes_.fetch_add((larger->mask + 1) * sizeof(std::uint32_t), std::memory_order_relaxed);
   tables_.push_back(std::move(larger));
@@ -119,15 +127,13 @@ memory_layer::versions memory_layer::find(const core::page_key& key, core::lsn a
   const table& in = *current_table_.load(std::memory_order_acquire);
   std::size_t slot = core::page_key_hash{}(key)&in.mask;
   for (;; slot = (slot + 1) & in.mask) {
-    const std::uint32_t head = in.slots[slot].load(std::memory_order_acquire);
-    if (head == 0) return {this, nullptr};
-    const entry* found = &at_position(head - 1);
-    if (found->key != key) continue;
-    while (found->at > at) {
-      if (found->previous == 0) return {this, nullptr};
-      found = &at_position(found->previous - 1);
-    }
-    return {this, found};
+    const std::uint32_t position = in.slots[slot].load(std::memory_order_acquire);
+    if (position == 0) return {this, nullptr};
+    const known_key& known = keys_[position - 1];
+    if (known.key != key) continue;
+    std::uint32_t newest = known.newest.load(std::memory_order_acquire);
+    while (newest != 0 && versions_[newest - 1].at > at) newest = versions_[newest - 1].previous;
+    return {this, newest == 0 ? nullptr : &versions_[newest - 1]};
   }
 }
 
@@ -135,19 +141,49 @@ void memory_layer::versions::next() {
   // The last of several versions at one LSN wins: the others are passed over.
   const core::lsn shown = at_->at;
   do {
-    at_ = at_->previous == 0 ? nullptr : &layer_->at_position(at_->previous - 1);
+    at_ = at_->previous == 0 ? nullptr : &layer_->versions_[at_->previous - 1];
   } while (at_ != nullptr && at_->at == shown);
 }
 
-std::vector<core::page_key> memory_layer::sorted_keys() const {
-  const table& in = *current_table_.load(std::memory_order_acquire);
-  std::vector<core::page_key> keys;
-  keys.reserve(distinct_keys_);
-  for (std::size_t i = 0; i <= in.mask; ++i)
-    if (const std::uint32_t head = in.slots[i].load(std::memory_order_acquire); head != 0)
-      keys.push_back(at_position(head - 1).key);
-  std::sort(keys.begin(), keys.end());
-  return keys;
+std::vector<std::uint32_t> memory_layer::sorted_positions() const {
+  struct ranked_key {
+    core::page_key key;
+    std::uint32_t position;
+  };
+  std::vector<ranked_key> keys;
+  keys.reserve(key_count_);
+  for (std::uint32_t i = 0; i < key_count_; ++i) keys.push_back({keys_[i].key, i});
+  std::sort(keys.begin(), keys.end(), [](const ranked_key& a, const ranked_key& b) { return a.key < b.key; });
+
+  // A counting sort: following the links from version to version would be a cache miss each.
+  const std::uint32_t count = count_.load(std::memory_order_acquire);
+  std::vector<std::uint32_t> end_of(key_count_);
+  for (std::uint32_t i = 0; i < count; ++i) ++end_of[versions_[i].key];
+  std::uint32_t end = 0;
+  for (const ranked_key& each : keys) end = end_of[each.position] += end;
+  std::vector<std::uint32_t> order(count);
+  for (std::uint32_t i = 0; i < count; ++i) order[--end_of[versions_[i].key]] = i;
+  return order;
+}
+
+core::result<void> memory_layer::visit_sorted(const sorted_visitor& visit) const {
+  constexpr std::size_t versions_ahead = 16;
+  constexpr std::size_t values_ahead = 8;
+  const std::vector<std::uint32_t> order = sorted_positions();
+  const version* before = nullptr;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i + versions_ahead < order.size()) __builtin_prefetch(&versions_[order[i + versions_ahead]]);
+    if (i + values_ahead < order.size()) {
+      const std::uint8_t* value = versions_[order[i + values_ahead]].value;
+      __builtin_prefetch(value);
+      __builtin_prefetch(value + 64);
+    }
+    const version& each = versions_[order[i]];
+    const bool repeated = before != nullptr && before->key == each.key && before->at == each.at;
+    before = &each;
+    if (!repeated) STRATA_TRY(visit(keys_[each.key].key, each.at, {each.value, each.size}));
+  }
+  return {};
 }
 
 std::vector<core::page_key> memory_layer::sparse_keys(const core::key_range& range) const {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -9,21 +10,26 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
+#include "core/result.hpp"
 #include "storage/write_batch.hpp"
 
 namespace strata::storage {
 
 /// The newest versions of a timeline, not yet in a file. One writer appends; any number of readers look up meanwhile,
-/// without a lock: an entry is published before the last_record_lsn that makes it visible, and readers ask for LSNs
+/// without a lock: a version is published before the last_record_lsn that makes it visible, and readers ask for LSNs
 /// that were published before. Entries link to the previous version of their key; an open-addressing table finds the
 /// newest.
 class memory_layer {
-  struct entry {
-    core::page_key key;
+  struct version {
+    const std::uint8_t* value = nullptr;
+    core::lsn at;
     std::uint32_t size = 0;
     std::uint32_t previous = 0;  ///< position + 1 of the key's previous version, 0 = none
-    core::lsn at;
-    const std::uint8_t* value = nullptr;
+    std::uint32_t key = 0;       ///< position of its key
+  };
+  struct known_key {
+    core::page_key key;
+    std::atomic<std::uint32_t> newest{0};  ///< position + 1 of its newest version
   };
 
  public:
@@ -59,48 +65,64 @@ class memory_layer {
 
    private:
     friend class memory_layer;
-    versions(const memory_layer* layer, const entry* at) : layer_(layer), at_(at) {}
+    versions(const memory_layer* layer, const version* at) : layer_(layer), at_(at) {}
     const memory_layer* layer_;
-    const entry* at_;
+    const version* at_;
   };
   /// From the newest version at or below `at`.
   [[nodiscard]] versions find(const core::page_key& key, core::lsn at) const;
 
-  /// All keys of a frozen layer, in order.
-  [[nodiscard]] std::vector<core::page_key> sorted_keys() const;
+  using sorted_visitor = std::function<core::result<void>(const core::page_key&, core::lsn, core::bytes_view)>;
+  /// All versions of a frozen layer, keys ascending, newest first, one per LSN, until the visitor fails.
+  core::result<void> visit_sorted(const sorted_visitor& visit) const;
   /// The sparse keys of a range, in order.
   [[nodiscard]] std::vector<core::page_key> sparse_keys(const core::key_range& range) const;
 
   [[nodiscard]] std::vector<commit_time> commit_times() const;
 
  private:
-  /// Open addressing over positions + 1 of the newest entry of each key. Replaced by a larger one when it fills;
-  /// readers that still hold the old one miss only what was appended later than what they ask for.
+  /// Elements that never move, made a segment at a time; readers may look at those that were published to them.
+  template <class Element>
+  class segments {
+   public:
+    static constexpr std::size_t per_segment = 16384;
+    [[nodiscard]] Element& operator[](std::uint32_t position) const {
+      return table_[position / per_segment].load(std::memory_order_acquire)[position % per_segment];
+    }
+    /// Room for one element at this position; says how many bytes that took.
+    std::size_t make_room(std::uint32_t position);
+
+   private:
+    static constexpr std::size_t segments_max = 65536;
+    std::unique_ptr<std::atomic<Element*>[]> table_ = std::make_unique<std::atomic<Element*>[]>(segments_max);
+    std::vector<std::unique_ptr<Element[]>> owned_;
+  };
+
+  /// Open addressing over positions + 1 of keys. Replaced by a larger one when it fills; readers that still hold the
+  /// old one miss only keys that appeared later than what they ask for.
   struct table {
     explicit table(std::size_t size) : mask(size - 1), slots(new std::atomic<std::uint32_t>[size]()) {}
     std::size_t mask;
     std::unique_ptr<std::atomic<std::uint32_t>[]> slots;
   };
-  static constexpr std::size_t segment_entries = 16384;
-  static constexpr std::size_t segments_max = 65536;
 
-  [[nodiscard]] const entry& at_position(std::uint32_t position) const {
-    return segments_[position / segment_entries].load(std::memory_order_acquire)[position % segment_entries];
-  }
   void add(const write_batch::entry& from, const std::uint8_t* value);
+  /// The position of a key, known or new.
+  std::uint32_t position_of(const core::page_key& key);
   std::uint8_t* copy_space(std::size_t size);
   void grow_table();
+  [[nodiscard]] std::vector<std::uint32_t> sorted_positions() const;
 
   core::lsn begin_;
   core::lsn end_;
   core::lsn previous_record_;
 
-  std::unique_ptr<std::atomic<entry*>[]> segments_;
-  std::vector<std::unique_ptr<entry[]>> owned_segments_;
+  segments<version> versions_;
+  segments<known_key> keys_;
   std::atomic<std::uint32_t> count_{0};
+  std::uint32_t key_count_ = 0;
   std::vector<std::unique_ptr<table>> tables_;
   std::atomic<const table*> current_table_{nullptr};
-  std::size_t distinct_keys_ = 0;
   std::vector<write_batch::chunk> chunks_;
   std::size_t copy_chunk_left_ = 0;
   std::uint8_t* copy_chunk_at_ = nullptr;

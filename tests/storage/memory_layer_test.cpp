@@ -74,13 +74,36 @@ BOOST_AUTO_TEST_CASE(keys_are_listed_in_order) {
   put(batch, two_phase_key(3), 160016, 1);
   layer.append(std::move(batch));
   layer.freeze(core::lsn(160017), core::lsn(1));
-  const auto keys = layer.sorted_keys();
+  std::vector<core::page_key> keys;
+  const auto visited = layer.visit_sorted([&](const core::page_key& key, core::lsn, core::bytes_view) {
+    keys.push_back(key);
+    return core::result<void>();
+  });
+  BOOST_TEST(visited.has_value());
   BOOST_TEST_REQUIRE(keys.size() == 20002u);
   BOOST_TEST(std::is_sorted(keys.begin(), keys.end()));
   const auto sparse = layer.sparse_keys(kind_range(key_kind::two_phase));
   BOOST_TEST_REQUIRE(sparse.size() == 2u);
   BOOST_TEST((sparse[0] == two_phase_key(3) && sparse[1] == two_phase_key(7)));
   BOOST_TEST(layer.sparse_keys(kind_range(key_kind::control_file)).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_sorted_visit_shows_each_lsn_once_newest_first) {
+  memory_layer layer(core::lsn(1));
+  write_batch batch;
+  put(batch, key_of(2), 8, 1);
+  put(batch, key_of(1), 16, 2);
+  put(batch, key_of(1), 16, 3);
+  put(batch, key_of(2), 24, 4);
+  layer.append(std::move(batch));
+  layer.freeze(core::lsn(25), core::lsn(1));
+  std::vector<std::tuple<std::uint32_t, std::uint64_t, int>> seen;
+  const auto visited = layer.visit_sorted([&](const core::page_key& key, core::lsn at, core::bytes_view value) {
+    seen.emplace_back(key.block, at.value, value[1]);
+    return core::result<void>();
+  });
+  BOOST_TEST(visited.has_value());
+  BOOST_TEST((seen == std::vector<std::tuple<std::uint32_t, std::uint64_t, int>>{{1, 16, 3}, {2, 24, 4}, {2, 8, 1}}));
 }
 
 BOOST_AUTO_TEST_CASE(readers_beside_the_writer_see_all_that_was_published) {
