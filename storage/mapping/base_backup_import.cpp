@@ -46,8 +46,10 @@ std::string_view text_of(const core::bytes& content) {
 }  // namespace
 
 struct base_backup_import::state {
-  state(std::shared_ptr<timeline_store> of, const base_backup_options& with)
-      : store(std::move(of)), options(with), at(pg::wal::before_header(with.start, with.wal_segment_size)) {}
+  state(std::shared_ptr<timeline_store> of, const base_backup_options& with) : store(std::move(of)), options(with) {
+    if (options.wal_segment_size == 0) options.wal_segment_size = store->record().wal_segment_size;
+    at = pg::wal::before_header(options.start, options.wal_segment_size);
+  }
 
   core::result<void> add(core::bytes_view bytes);
   core::result<void> finish_archive();
@@ -63,6 +65,7 @@ struct base_backup_import::state {
 
   // the end
   core::result<void> check_complete() const;
+  core::result<void> check_record();
   core::result<void> import_relation_sizes();
   core::result<void> import_catalogs();
   core::result<void> import_number(const core::page_key& key, std::uint32_t value);
@@ -277,6 +280,21 @@ core::result<void> base_backup_import::state::check_complete() const {
   return {};
 }
 
+core::result<void> base_backup_import::state::check_record() {
+  const timeline_record record = store->record();
+  if (record.system_id == 0) return {};
+  if (record.system_id != control->system_id)
+    return core::error{core::errc::conflict, "import base backup: the source is system " +
+                                                 std::to_string(control->system_id) + " now, it was " +
+                                                 std::to_string(record.system_id)};
+  if (record.data_checksums != (control->data_checksum_version != 0))
+    return core::error{core::errc::conflict, "import base backup: data checksums were switched on or off meanwhile"};
+  if (record.wal_log_hints == control->wal_log_hints) return {};
+  timeline_edit edit;
+  edit.wal_log_hints = control->wal_log_hints;
+  return store->update(edit);
+}
+
 core::result<void> base_backup_import::state::import_number(const core::page_key& key, std::uint32_t value) {
   std::array<std::uint8_t, 4> raw{};
   core::store_le(raw.data(), value);
@@ -325,6 +343,7 @@ core::result<void> base_backup_import::state::import_catalogs() {
 core::result<imported_cluster> base_backup_import::state::finish(core::lsn backup_end) {
   STRATA_TRY(finish_archive());
   STRATA_TRY(check_complete());
+  STRATA_TRY(check_record());
   STRATA_TRY(import_catalogs());
   const core::lsn end = pg::wal::before_header(backup_end, control->wal_segment_size);
   if (end < at) return corrupt("it ends before it starts");

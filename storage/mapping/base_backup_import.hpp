@@ -14,10 +14,10 @@ namespace strata::storage::mapping {
 struct base_backup_options {
   core::lsn start;  ///< where replay must begin, as the server says before it sends the archives (either spelling)
   pg::major_version major = pg::major_version::v15;
-  std::uint32_t wal_segment_size = pg::default_wal_segment_size;  ///< as the server's setting of that name says
+  std::uint32_t wal_segment_size = 0;  ///< as the server's setting of that name says; 0: as the timeline's record says
 };
 
-/// What a base backup says of its cluster: to be put in the timeline's record.
+/// What a base backup says of its cluster: to be put in the timeline's record, unless that says so already.
 struct imported_cluster {
   pg::major_version major = pg::major_version::v15;
   std::uint64_t system_id = 0;
@@ -47,8 +47,9 @@ class base_backup_import {
   /// The next bytes of the archive, cut anywhere.
   core::result<void> add(core::bytes_view bytes);
   /// All archives are in. Checks that nothing essential is missing and that the label agrees with the options, writes
-  /// what was collected and starts the timeline (timeline_store::finish_import): durable on return. The store must be
-  /// opened again with a record that holds the result, since redo depends on it.
+  /// what was collected and starts the timeline (timeline_store::finish_import): durable on return. A record that has a
+  /// system id must agree with the backup; if it has none, the store must be opened again with a record that holds the
+  /// result, since redo depends on it.
   core::result<imported_cluster> finish(core::lsn backup_end);
 
  private:

@@ -105,8 +105,9 @@ void lock_together(postgres_cluster& cluster) {
 }
 
 struct source_and_copy {
-  source_and_copy(bool checksums, const std::vector<std::string>& config)
+  source_and_copy(bool checksums, const std::vector<std::string>& initdb, const std::vector<std::string>& config)
       : source({.data_checksums = checksums,
+                .initdb_arguments = initdb,
                 .config = {"wal_level = replica", "max_prepared_transactions = 10", "wal_keep_size = 2GB",
                            "max_wal_size = 64MB", "autovacuum_naptime = 1s", "max_connections = 40"}}) {
     for (const std::string& line : config) source.configure(line);
@@ -157,8 +158,8 @@ struct source_and_copy {
   timeline_home home;
 };
 
-void round_trip(bool checksums, const std::vector<std::string>& config) {
-  source_and_copy test(checksums, config);
+void round_trip(bool checksums, const std::vector<std::string>& initdb, const std::vector<std::string>& config) {
+  source_and_copy test(checksums, initdb, config);
   postgres_cluster& source = test.source;
   source.execute(std::string(before_backup));
   lock_together(source);
@@ -198,8 +199,10 @@ void round_trip(bool checksums, const std::vector<std::string>& config) {
   const ingested done = ingest_wal(test.home, source.data_directory() / "pg_wal", end);
   BOOST_TEST_MESSAGE("ingested " << done.records << " records, " << done.bytes << " bytes, "
                                  << static_cast<double>(done.bytes) / 1e6 / done.seconds_adding << " MB/s in add()");
-  BOOST_TEST((test.home.store->last_record_lsn() == end));
-  BOOST_TEST(test.contents_at(end, true) == at_end);
+  // What is flushed may end inside a record that nobody waited for.
+  const core::lsn last = test.home.store->last_record_lsn();
+  BOOST_TEST((last <= end && end - last < pg::wal_page_size), core::to_string(last) << " of " << core::to_string(end));
+  BOOST_TEST(test.contents_at(last, true) == at_end);
   BOOST_TEST(test.contents_at(middle, false) == at_middle);
 }
 
@@ -229,11 +232,11 @@ ostream& boost_test_print_type(ostream& to, const contents& of) {
 BOOST_AUTO_TEST_SUITE(storage_mapping_round_trip)
 
 BOOST_AUTO_TEST_CASE(a_backup_under_load_and_its_wal_come_back_as_a_server_with_the_same_rows) {
-  round_trip(false, {});
+  round_trip(false, {}, {});
 }
 
-BOOST_AUTO_TEST_CASE(the_same_with_checksums_hints_in_wal_and_compressed_images) {
-  round_trip(true, {"wal_log_hints = on", "wal_compression = lz4", "wal_level = logical"});
+BOOST_AUTO_TEST_CASE(the_same_with_checksums_small_segments_hints_in_wal_and_compressed_images) {
+  round_trip(true, {"--wal-segsize=1"}, {"wal_log_hints = on", "wal_compression = lz4", "wal_level = logical"});
 }
 
 BOOST_AUTO_TEST_CASE(the_compute_kind_has_everything_but_relation_data) {

@@ -57,11 +57,13 @@ taken_backup take_backup(postgres_cluster& of, const std::filesystem::path& into
   const finished done =
       of.run("pg_basebackup", {"-v", "-Ft", "-X", "fetch", "--checkpoint=fast", "--no-manifest", "-D", into.string()});
   if (done.exit_code != 0) throw std::runtime_error("pg_basebackup: " + done.err);
-  return {into, reported(done.err, "write-ahead log start point: "), reported(done.err, "write-ahead log end point: ")};
+  const std::string segment_size = of.value("select setting from pg_settings where name = 'wal_segment_size'");
+  return {into, reported(done.err, "write-ahead log start point: "), reported(done.err, "write-ahead log end point: "),
+          static_cast<std::uint32_t>(std::stoul(segment_size))};
 }
 
 mapping::imported_cluster import_backup(timeline_home& home, const taken_backup& backup) {
-  mapping::base_backup_import import(home.store, {.start = backup.start});
+  mapping::base_backup_import import(home.store, {.start = backup.start, .wal_segment_size = backup.wal_segment_size});
   for (const auto& entry : std::filesystem::directory_iterator(backup.directory)) {
     const std::string name = entry.path().stem().string();
     demand(import.begin_archive(name == "base" ? 0 : static_cast<pg::oid>(std::stoul(name))));
@@ -83,11 +85,11 @@ mapping::imported_cluster import_backup(timeline_home& home, const taken_backup&
   return cluster;
 }
 
-ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, core::lsn until,
-                    std::uint32_t segment_size) {
+ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, core::lsn until) {
   using steady = std::chrono::steady_clock;
   const auto ingest = demand(mapping::wal_ingest::open(home.store));
   const pg::major_version major = home.store->record().major;
+  const std::uint32_t segment_size = home.store->record().wal_segment_size;
   pg::wal::stream_decoder decoder(
       {.start = home.store->last_record_lsn(), .major = major, .segment_size = segment_size});
   ingested total;

@@ -16,6 +16,7 @@ struct taken_backup {
   std::filesystem::path directory;
   core::lsn start;
   core::lsn end;
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;
 };
 taken_backup take_backup(postgres_cluster& of, const std::filesystem::path& into);
 
@@ -28,8 +29,7 @@ struct ingested {
   double seconds_adding = 0;  ///< in wal_ingest::add alone
 };
 /// Ingests the files of a pg_wal directory from the store's last record up to `until`, flushing layers as they fill up.
-ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, core::lsn until,
-                    std::uint32_t segment_size = pg::default_wal_segment_size);
+ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, core::lsn until);
 
 /// The whole archive.
 core::bytes export_directory(timeline_home& home, const storage::mapping::data_directory_options& options);

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "pg/crc32c.hpp"
 #include "tests/storage/mapping/hand_made_backup.hpp"
 
 using namespace strata;
@@ -93,6 +94,43 @@ BOOST_AUTO_TEST_CASE(what_is_missing_or_wrong_is_refused) {
   hand_made_backup torn_control;
   torn_control.files["global/pg_control"][100] ^= 1;
   BOOST_TEST((refusal_of(torn_control) == core::errc::corrupt));
+}
+
+BOOST_AUTO_TEST_CASE(a_backup_of_another_cluster_than_the_record_names_is_refused) {
+  timeline_home home;
+  timeline_record record = home.store->record();
+  record.system_id = 4712;
+  home.reopen(record);
+  const auto other_system = import_into(home, {});
+  BOOST_REQUIRE(!other_system);
+  BOOST_TEST((other_system.error().code == core::errc::conflict));
+  record.system_id = 4711;
+  home.reopen(record);
+  const auto without_checksums = import_into(home, {});
+  BOOST_REQUIRE(!without_checksums);
+  BOOST_TEST((without_checksums.error().code == core::errc::conflict));
+}
+
+BOOST_AUTO_TEST_CASE(the_size_of_wal_segments_decides_where_a_start_behind_a_page_header_is) {
+  hand_made_backup backup;
+  backup.start = core::lsn((1u << 20) * 5 + 40);
+  backup.end = backup.start + 4096;
+  backup.files["backup_label"] = bytes_of(
+      "START WAL LOCATION: 0/500028 (file 000000010000000000000005)\nCHECKPOINT LOCATION: 0/500060\n"
+      "BACKUP METHOD: streamed\nBACKUP FROM: primary\nLABEL: strata\nSTART TIMELINE: 1\n");
+  core::bytes& control = backup.files["global/pg_control"];
+  core::store_le(control.data() + 228, std::uint32_t{1u << 20});
+  core::store_le(control.data() + 288, pg::crc32c(core::bytes_view(control).first(288)));
+  timeline_home home;
+  const auto mistaken = import_into(home, backup);
+  BOOST_REQUIRE(!mistaken);
+  timeline_home told;
+  timeline_record record = told.store->record();
+  record.wal_segment_size = 1u << 20;
+  told.reopen(record);
+  const auto imported = import_into(told, backup);
+  BOOST_REQUIRE(imported);
+  BOOST_TEST((imported->start == core::lsn((1u << 20) * 5)));
 }
 
 BOOST_AUTO_TEST_CASE(an_archive_that_ends_too_early_is_refused) {
