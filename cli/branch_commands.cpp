@@ -32,10 +32,9 @@ void create_branch(const context& of, const create_options& asked) {
   const branch_entry parent = find_branch(server, of, spec);
   const resolved_point point = resolve(server, parent, spec.at);
   const auto begun = std::chrono::steady_clock::now();
-  const auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline",
-                                      {{"name", asked.name},
-                                       {"ancestor_timeline_id", parent.id},
-                                       {"ancestor_start_lsn", core::to_string(point.at)}});
+  const auto made = server.api().post(
+      "/v1/tenant/" + parent.source.id + "/timeline",
+      {{"name", asked.name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", core::to_string(point.at)}});
   if (!made) {
     const bool taken = made.error().code == core::errc::conflict;
     throw failure(made.error(), "can't create " + asked.name + " from " + parent.name + "@" + core::to_string(point.at),
@@ -79,7 +78,8 @@ void list_branches_command(const context& of) {
                                  each.state(),
                                  created ? config::age_text(*created, core::system_clock().now()) : ""};
     if (of.wide)
-      row.insert(row.end(), {each.text("readable_from_lsn"), each.text("disk_consistent_lsn"), each.id, each.source.id});
+      row.insert(row.end(),
+                 {each.text("readable_from_lsn"), each.text("disk_consistent_lsn"), each.id, each.source.id});
     rows.add(std::move(row));
   }
   rows.print();
@@ -167,7 +167,8 @@ void add_branch_commands(CLI::App& app, context& of) {
   auto* list = group->add_subcommand("list", "Show all branches");
   list->add_flag("--wide", of.wide, "Ids and LSNs, too");
   list->add_option("--tenant", of.tenant, "Only of this source");
-  finish_command(*list, of, "  strata branch list --wide\n  strata branch list --json", [&of] { list_branches_command(of); });
+  finish_command(*list, of, "  strata branch list --wide\n  strata branch list --json",
+                 [&of] { list_branches_command(of); });
 
   const auto named = [&](const char* verb, const char* help, const std::string& examples,
                          void (*run)(const context&, const std::string&)) {

@@ -87,7 +87,8 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
     sources.push_back(find_source(server, source));
   std::vector<branch_entry> all;
   for (const auto& each : sources)
-    for (json& info : need(server.api().get("/v1/tenant/" + each.id + "/timeline"), "can't list the branches of " + each.name))
+    for (json& info :
+         need(server.api().get("/v1/tenant/" + each.id + "/timeline"), "can't list the branches of " + each.name))
       all.push_back({each, info.value("timeline_id", ""), info.value("name", ""), std::move(info)});
   return all;
 }
@@ -95,7 +96,8 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
 source_entry find_source(const server_link& server, const std::string& name) {
   const auto all = list_sources(server);
   if (all.empty())
-    throw failure(exit_code::not_found, "not_found", "there is no source yet", "branches come from a Postgres to follow",
+    throw failure(exit_code::not_found, "not_found", "there is no source yet",
+                  "branches come from a Postgres to follow",
                   "strata source add NAME --conninfo postgresql://user@host:port/postgres");
   if (name.empty() && all.size() == 1) return all.front();
   if (name.empty())
@@ -139,8 +141,8 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   const auto* given = std::get_if<core::lsn>(&point);
   resolved_point found{given != nullptr ? *given : lsn_of(branch.info, "last_record_lsn"), std::nullopt};
   if (given != nullptr && found.at < lsn_of(branch.info, "readable_from_lsn"))
-    throw failure(exit_code::failure, "out_of_range", core::to_string(found.at) + " can't be read",
-                  window_of(branch), "strata branch show " + branch.source.name + "/" + branch.name);
+    throw failure(exit_code::failure, "out_of_range", core::to_string(found.at) + " can't be read", window_of(branch),
+                  "strata branch show " + branch.source.name + "/" + branch.name);
   const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {

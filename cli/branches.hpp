@@ -25,9 +25,7 @@ struct branch_entry {
   std::string name;
   nlohmann::json info;
 
-  [[nodiscard]] std::string path() const {
-    return "/v1/tenant/" + source.id + "/timeline/" + id;
-  }
+  [[nodiscard]] std::string path() const { return "/v1/tenant/" + source.id + "/timeline/" + id; }
   [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
   /// "Active", "Importing", "Broken: why".
   [[nodiscard]] std::string state() const;

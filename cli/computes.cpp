@@ -142,7 +142,8 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server, record.pg_major);
   const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
-  if (wanted.port != 0) need(compute::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
+  if (wanted.port != 0)
+    need(compute::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
 
   const compute::registry computes(of.directory);
   need(computes.claim(record.name), "can't start a compute",
@@ -164,7 +165,8 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
                                           .log_file = record.log_file,
                                           .run_as = account};
   need(compute::write_settings(options, wanted.settings), "can't configure the compute", "");
-  need(compute::start_postgres(options), "Postgres did not start on " + branch.name, "strata branch show " + branch.name);
+  need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
+       "strata branch show " + branch.name);
   record.started = core::system_clock().now();
   need(computes.save(record), "can't remember the compute", "");
   leftovers.disarm();

@@ -32,11 +32,10 @@ std::optional<compute_record> running_on(const context& of, const std::string& w
 void show_url(const context& of, const std::string& wanted, bool tcp) {
   const auto found = running_on(of, wanted);
   if (!found)
-    throw failure(exit_code::not_found, "not_found", "no Postgres runs on " + wanted,
-                  "a URL needs a server to lead to", "strata compute start " + wanted);
+    throw failure(exit_code::not_found, "not_found", "no Postgres runs on " + wanted, "a URL needs a server to lead to",
+                  "strata compute start " + wanted);
   const std::string uri = tcp ? tcp_uri(*found) : socket_uri(*found);
-  if (of.json)
-    return print(nlohmann::json{{"compute", found->name}, {"branch", found->branch}, {"uri", uri}});
+  if (of.json) return print(nlohmann::json{{"compute", found->name}, {"branch", found->branch}, {"uri", uri}});
   print(uri);
   if (tcp && talk_is_terminal())
     say("note: TCP asks for a password; set one first: strata psql " + wanted + " -- -c \"\\\\password\"");
@@ -96,7 +95,8 @@ void open_psql(const context& of, const std::string& wanted, const std::vector<s
   if (!temporary) become_psql(std::move(words));
   const int code = run_psql(words);
   stop_compute(of, *record, true);
-  if (code != 0) throw failure(exit_code::failure, "failed", "psql ended with exit code " + std::to_string(code), "", "");
+  if (code != 0)
+    throw failure(exit_code::failure, "failed", "psql ended with exit code " + std::to_string(code), "", "");
 }
 
 }  // namespace
@@ -118,7 +118,8 @@ void add_connect_commands(CLI::App& app, context& of) {
   psql->add_option("ARGUMENTS", *more, "For psql, behind --");
   psql->add_option("--pg-bin", of.pg_bin, "Directory of the Postgres programs (default: the usual places)");
   psql->add_option("--tenant", of.tenant, "The source, when there are several");
-  finish_command(*psql, of, "  strata psql dev\n  strata psql dev -- -c \"select 1\"\n  strata psql main@\"1 minute ago\"",
+  finish_command(*psql, of,
+                 "  strata psql dev\n  strata psql dev -- -c \"select 1\"\n  strata psql main@\"1 minute ago\"",
                  [&of, target, more] { open_psql(of, *target, *more); });
 }
 

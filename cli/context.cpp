@@ -37,7 +37,8 @@ server_link::server_link(const context& of) {
 }
 
 void finish_command(CLI::App& command, context& of, const std::string& examples, std::function<void()> run) {
-  command.add_option("--dir", of.directory, "The server's directory (default: $STRATA_DIR or " + default_directory() + ")");
+  command.add_option("--dir", of.directory,
+                     "The server's directory (default: $STRATA_DIR or " + default_directory() + ")");
   command.add_flag("--json", of.json, "Answer in JSON, errors too");
   command.footer("Examples:\n" + examples);
   command.callback([&of, run = std::move(run)] { of.chosen = run; });

@@ -85,8 +85,8 @@ void export_branch(const context& of, const export_options& asked) {
   to.finish();
   // With the archive on standard output there is no room for anything else.
   if (of.json && !output.empty())
-    return print(nlohmann::json{{"branch", branch.name}, {"lsn", core::to_string(point.at)}, {"bytes", to.bytes()},
-                                {"file", output}});
+    return print(nlohmann::json{
+        {"branch", branch.name}, {"lsn", core::to_string(point.at)}, {"bytes", to.bytes()}, {"file", output}});
   say("exported " + config::size_text(to.bytes()) + "  " + time_taken(begun));
 }
 

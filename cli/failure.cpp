@@ -16,12 +16,9 @@ std::string failure::text(bool color) const {
 
 std::string failure::json() const {
   using nlohmann::json;
-  const json body{{"error",
-                   {{"code", slug_},
-                    {"message", what_},
-                    {"why", why_},
-                    {"next", next_},
-                    {"exit_code", static_cast<int>(code_)}}}};
+  const json body{
+      {"error",
+       {{"code", slug_}, {"message", what_}, {"why", why_}, {"next", next_}, {"exit_code", static_cast<int>(code_)}}}};
   return body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

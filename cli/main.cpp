@@ -35,7 +35,8 @@ const CLI::App* command_of(const CLI::App& app, int count, char** words) {
 
 std::string path_of(const CLI::App* command) {
   std::string path = command->get_name();
-  for (const CLI::App* up = command->get_parent(); up != nullptr; up = up->get_parent()) path = up->get_name() + " " + path;
+  for (const CLI::App* up = command->get_parent(); up != nullptr; up = up->get_parent())
+    path = up->get_name() + " " + path;
   return path;
 }
 
@@ -63,10 +64,11 @@ int run(int count, char** words) {
   CLI::App app("Branches and time travel for an unmodified Postgres.", "strata");
   app.set_version_flag("--version", version);
   app.require_subcommand(1);
-  app.footer("Examples:\n  strata up --detach\n"
-             "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
-             "  strata branch create dev --from main@10m\n  strata psql dev\n\n"
-             "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 6 unreachable");
+  app.footer(
+      "Examples:\n  strata up --detach\n"
+      "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
+      "  strata branch create dev --from main@10m\n  strata psql dev\n\n"
+      "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 6 unreachable");
   add_server_commands(app, of);
   add_status_commands(app, of);
   add_source_commands(app, of);

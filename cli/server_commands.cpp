@@ -173,7 +173,8 @@ void down(const context& of, bool with_computes) {
       ++left;
     }
   }
-  if (of.json) return print(json{{"was_running", holder.has_value()}, {"computes_stopped", stopped}, {"computes_running", left}});
+  if (of.json)
+    return print(json{{"was_running", holder.has_value()}, {"computes_stopped", stopped}, {"computes_running", left}});
   print(holder ? "stopped the server of " + of.directory : "no server runs on " + of.directory);
   if (left > 0) say("note: " + std::to_string(left) + " computes go on without it; strata compute list shows them");
 }

@@ -52,11 +52,11 @@ struct foundation {
 
 foundation lay_foundation(const config::server_options& options) {
   foundation made;
-  made.metadata = need(storage::metadata_store::open(options.directory + "/metadata"), "can't open the server's metadata",
-                       "strata down --dir " + options.directory);
+  made.metadata = need(storage::metadata_store::open(options.directory + "/metadata"),
+                       "can't open the server's metadata", "strata down --dir " + options.directory);
   made.layers = std::make_unique<storage::layer_cache>(options.block_cache_bytes, options.open_layers_max);
-  made.files = std::make_shared<pageserver::tenant_files>(*made.metadata, *made.layers, core::system_clock(),
-                                                          options.directory);
+  made.files =
+      std::make_shared<pageserver::tenant_files>(*made.metadata, *made.layers, core::system_clock(), options.directory);
   return made;
 }
 
@@ -120,8 +120,8 @@ void serve(const server_request& request, const end_signals& signals,
   const auto http = start_http(options, system, role.services(), page_port);
 
   const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };
-  const server_file file{::getpid(), address(http->port()), address(page_port), version, options.pg_bin,
-                         config::utc_text(core::system_clock().now())};
+  const server_file file{::getpid(), address(http->port()), address(page_port),
+                         version,    options.pg_bin,        config::utc_text(core::system_clock().now())};
   need(write_server_file(options.directory, file), "can't write server.json", "");
   core::log_info("up on " + options.directory + ": http " + file.http + ", page service " + file.page);
   ready(file);

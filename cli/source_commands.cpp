@@ -32,7 +32,8 @@ struct config_options {
 
 std::string advice_on(core::errc code, const std::string& name) {
   switch (code) {
-    case core::errc::conflict: return "strata source list; choose another name, or take the old one away: strata source remove " + name;
+    case core::errc::conflict:
+      return "strata source list; choose another name, or take the old one away: strata source remove " + name;
     case core::errc::permission_denied:
       return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
              "scram-sha-256\"";
@@ -55,7 +56,8 @@ void show_import(progress& line, const json& timeline) {
   if (phase == "backing_up") {
     detail = config::size_text(done);
     if (expected > 0)
-      detail += " of " + config::size_text(expected) + " (" + std::to_string(std::min<std::uint64_t>(done * 100 / expected, 100)) + "%)";
+      detail += " of " + config::size_text(expected) + " (" +
+                std::to_string(std::min<std::uint64_t>(done * 100 / expected, 100)) + "%)";
   }
   if (const std::string error = source.value("last_error", ""); !error.empty()) detail += "  " + error;
   std::string stage = phase;
@@ -73,8 +75,8 @@ json wait_until_readable(const server_link& server, const std::string& path, con
     if (state == "Active") return timeline;
     if (state.starts_with("Broken") || source.value("phase", "") == "failed") {
       line.end();
-      throw failure(exit_code::failure, "failed", "can't follow " + name,
-                    source.value("last_error", state), "strata source remove " + name + ", then add it again");
+      throw failure(exit_code::failure, "failed", "can't follow " + name, source.value("last_error", state),
+                    "strata source remove " + name + ", then add it again");
     }
     show_import(line, timeline);
     ::poll(nullptr, 0, look_interval_ms);
@@ -89,7 +91,8 @@ void add_source(const context& of, const add_options& asked) {
   if (!asked.slot.empty()) body["slot"] = asked.slot;
   auto added = server.api().post("/v1/source", body);
   if (!added) throw failure(added.error(), "can't follow this Postgres", advice_on(added.error().code, asked.name));
-  const std::string path = "/v1/tenant/" + added->value("tenant_id", "") + "/timeline/" + added->value("timeline_id", "");
+  const std::string path =
+      "/v1/tenant/" + added->value("tenant_id", "") + "/timeline/" + added->value("timeline_id", "");
   if (asked.no_wait) {
     if (of.json) return print(*added);
     print("following " + asked.name + " as " + asked.name + "/main; the base backup runs");
@@ -112,14 +115,18 @@ void list_sources_command(const context& of) {
   for (const auto& branch : branches) {
     if (!branch.info.contains("source")) continue;
     const json source = source_of(branch.info);
-    all.push_back({{"name", branch.source.name}, {"tenant_id", branch.source.id}, {"branch", branch.name},
-                   {"timeline_id", branch.id}, {"state", branch.state()}, {"source", source}});
+    all.push_back({{"name", branch.source.name},
+                   {"tenant_id", branch.source.id},
+                   {"branch", branch.name},
+                   {"timeline_id", branch.id},
+                   {"state", branch.state()},
+                   {"source", source}});
     const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
     const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
     std::string lag = "?";
-    if (received && head && head->valid())
+    if (received && head && received->valid() && head->valid())
       lag = config::size_text(*head > *received ? head->value - received->value : 0);
-    std::vector<std::string> row{branch.source.name, source.value("phase", "") , source.value("received_lsn", ""), lag,
+    std::vector<std::string> row{branch.source.name, source.value("phase", ""), source.value("received_lsn", ""), lag,
                                  source.value("conninfo", "")};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
@@ -127,7 +134,8 @@ void list_sources_command(const context& of) {
       say(branch.source.name + ": " + error);
   }
   if (of.json) return print(all);
-  if (all.empty()) return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+  if (all.empty())
+    return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   rows.print();
 }
 
@@ -162,7 +170,8 @@ void configure_source(const context& of, const config_options& asked) {
   const json overrides = config.value("tenant_specific_overrides", json::object());
   const json effective = config.value("effective_config", json::object());
   for (const auto& [name, value] : effective.items())
-    rows.add({name, value.is_string() ? value.get<std::string>() : value.dump(), overrides.contains(name) ? "set" : "default"});
+    rows.add({name, value.is_string() ? value.get<std::string>() : value.dump(),
+              overrides.contains(name) ? "set" : "default"});
   rows.print();
 }
 
@@ -172,17 +181,20 @@ void add_source_commands(CLI::App& app, context& of) {
   auto* group = app.add_subcommand("source", "The Postgres servers that are followed");
   group->require_subcommand(1);
 
-  auto* add = group->add_subcommand("add", "Follow a running Postgres: its data become the branch main of a source.\n"
-                                           "It needs wal_level = replica (or logical), a free walsender and slot, and a user that may replicate.");
+  auto* add = group->add_subcommand(
+      "add",
+      "Follow a running Postgres: its data become the branch main of a source.\n"
+      "It needs wal_level = replica (or logical), a free walsender and slot, and a user that may replicate.");
   auto asked = std::make_shared<add_options>();
   add->add_option("NAME", asked->name, "What to call it")->required();
   add->add_option("--conninfo", asked->conninfo, "How to reach it: URI or keywords, as for psql")->required();
   add->add_option("--slot", asked->slot, "Replication slot to make and use (default: strata_NAME)");
   add->add_flag("--no-wait", asked->no_wait, "Return while the base backup still runs");
-  finish_command(*add, of,
-                 "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
-                 "  strata source add shop --conninfo \"host=db1 user=replicator passfile=/etc/strata.pgpass\" --no-wait",
-                 [&of, asked] { add_source(of, *asked); });
+  finish_command(
+      *add, of,
+      "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
+      "  strata source add shop --conninfo \"host=db1 user=replicator passfile=/etc/strata.pgpass\" --no-wait",
+      [&of, asked] { add_source(of, *asked); });
 
   auto* list = group->add_subcommand("list", "Show the sources and how far they were followed");
   list->add_flag("--wide", of.wide, "Ids and slots, too");
@@ -193,10 +205,12 @@ void add_source_commands(CLI::App& app, context& of) {
   auto changes = std::make_shared<config_options>();
   configure->add_option("NAME", changes->name, "The source (default: the only one)");
   configure->add_option("--set", changes->set, "NAME=VALUE; may be given several times")->allow_extra_args(false);
-  configure->add_option("--unset", changes->unset, "Back to the default; may be given several times")->allow_extra_args(false);
-  finish_command(*configure, of,
-                 "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
-                 [&of, changes] { configure_source(of, *changes); });
+  configure->add_option("--unset", changes->unset, "Back to the default; may be given several times")
+      ->allow_extra_args(false);
+  finish_command(
+      *configure, of,
+      "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
+      [&of, changes] { configure_source(of, *changes); });
 
   auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
   auto name = std::make_shared<std::string>();

@@ -19,14 +19,15 @@ std::string following(const json& source) {
   std::replace(text.begin(), text.end(), '_', ' ');
   const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
   const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-  if (received && head && head->valid())
+  if (received && head && received->valid() && head->valid())
     text += ", " + config::size_text(*head > *received ? head->value - received->value : 0) + " behind";
   return text;
 }
 
 void show_status(const context& of) {
   const server_link server(of);
-  const json process = need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
+  const json process =
+      need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
   const auto branches = list_branches(server, "");
   const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
   const auto running = std::count_if(computes.begin(), computes.end(), is_up);
@@ -34,21 +35,29 @@ void show_status(const context& of) {
     json sources = json::array();
     for (const auto& each : branches)
       if (each.info.contains("source"))
-        sources.push_back({{"name", each.source.name}, {"branch", each.name}, {"state", each.state()},
+        sources.push_back({{"name", each.source.name},
+                           {"branch", each.name},
+                           {"state", each.state()},
                            {"source", each.info["source"]}});
-    return print(json{{"server", process}, {"http", server.file().http}, {"page", server.file().page},
-                      {"branches", branches.size()}, {"sources", sources}, {"computes_running", running},
+    return print(json{{"server", process},
+                      {"http", server.file().http},
+                      {"page", server.file().page},
+                      {"branches", branches.size()},
+                      {"sources", sources},
+                      {"computes_running", running},
                       {"computes", computes.size()}});
   }
   std::uint64_t bytes = 0;
   for (const auto& each : branches) bytes += each.info.value("current_physical_size", std::uint64_t{0});
   fact_list facts;
-  facts.add("server", "running, process " + std::to_string(server.file().pid) + ", version " + process.value("version", ""));
+  facts.add("server",
+            "running, process " + std::to_string(server.file().pid) + ", version " + process.value("version", ""));
   facts.add("directory", of.directory);
   facts.add("http", "http://" + server.file().http);
   facts.add("page service", server.file().page);
   facts.add("branches", std::to_string(branches.size()) + ", " + config::size_text(bytes) + " on disk");
-  facts.add("computes", std::to_string(running) + " running, " + std::to_string(computes.size() - running) + " stopped");
+  facts.add("computes",
+            std::to_string(running) + " running, " + std::to_string(computes.size() - running) + " stopped");
   for (const auto& each : branches) {
     if (!each.info.contains("source")) continue;
     const json& source = each.info["source"];

@@ -44,10 +44,12 @@ bool can_draw_lines() {
 }
 
 void print(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
-void print(const nlohmann::json& value) {
-  print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+void print(const nlohmann::json& value) { print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)); }
+void say(const std::string& line) {
+  // In order with what was printed, where both go to one place.
+  std::fflush(stdout);
+  std::fputs((line + "\n").c_str(), stderr);
 }
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 void table::print() const {
   std::vector<std::size_t> widths(rows_.front().size());

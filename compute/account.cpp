@@ -19,8 +19,8 @@ bool lets_through(const account& who, const fs::path& directory) {
   if (::stat(directory.c_str(), &found) != 0) return errno == ENOENT;
   if (!S_ISDIR(found.st_mode)) return false;
   if (found.st_uid == who.user) return (found.st_mode & S_IXUSR) != 0;
-  const bool member = found.st_gid == who.group ||
-                      std::find(who.groups.begin(), who.groups.end(), found.st_gid) != who.groups.end();
+  const bool member =
+      found.st_gid == who.group || std::find(who.groups.begin(), who.groups.end(), found.st_gid) != who.groups.end();
   return (found.st_mode & (member ? S_IXGRP : S_IXOTH)) != 0;
 }
 

@@ -19,8 +19,8 @@ struct account {
   std::string home;
 };
 
-/// Whom Postgres must run as: nobody in particular unless this process is root, which Postgres refuses; then `postgres`,
-/// or else `nobody`.
+/// Whom Postgres must run as: nobody in particular unless this process is root, which Postgres refuses; then
+/// `postgres`, or else `nobody`.
 core::result<std::optional<account>> postgres_account();
 
 /// Whether every directory on the way to `path` (which need not exist) lets the account through.

@@ -41,8 +41,8 @@ core::result<std::uint16_t> free_port() {
     const auto port = static_cast<std::uint16_t>(any(seed));
     if (try_port(port) == 0) return port;
   }
-  return core::error{core::errc::busy, "no free TCP port found from " + std::to_string(lowest) + " to " +
-                                           std::to_string(highest)};
+  return core::error{core::errc::busy,
+                     "no free TCP port found from " + std::to_string(lowest) + " to " + std::to_string(highest)};
 }
 
 core::result<void> check_port(std::uint16_t port) {

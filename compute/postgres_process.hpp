@@ -27,8 +27,8 @@ struct postgres_options {
 /// Longest directory for a Unix socket: the kernel takes 107 bytes, ".s.PGSQL.65535" included.
 inline constexpr std::size_t socket_directory_max = 91;
 
-/// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing that
-/// a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
+/// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing
+/// that a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
 /// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win.
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings);
 

@@ -22,8 +22,8 @@ core::result<branch_point> parse_point(std::string_view when, core::wall_time no
   }
   STRATA_ASSIGN(const core::wall_time at, parse_moment(when, now));
   if (at > now)
-    return core::error{core::errc::invalid_argument, "\"" + std::string(when) + "\" means " + local_text(at) +
-                                                         ", which is in the future"};
+    return core::error{core::errc::invalid_argument,
+                       "\"" + std::string(when) + "\" means " + local_text(at) + ", which is in the future"};
   return branch_point(at);
 }
 

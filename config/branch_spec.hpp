@@ -25,8 +25,8 @@ struct branch_spec {
   branch_point at;
 };
 
-/// WHEN is an LSN, a moment (see parse_moment) relative to `now`, or "head". errc::invalid_argument for everything else,
-/// and for a moment after `now`.
+/// WHEN is an LSN, a moment (see parse_moment) relative to `now`, or "head". errc::invalid_argument for everything
+/// else, and for a moment after `now`.
 core::result<branch_spec> parse_branch_spec(std::string_view text, core::wall_time now);
 
 /// Whether a tenant or a branch may be called so: 1 to 63 letters, digits, '-', '_' and '.', a letter or digit first.

@@ -39,8 +39,8 @@ core::result<server_options> load_config_file(const std::string& path, server_op
   try {
     root = toml::parse_file(path);
   } catch (const toml::parse_error& e) {
-    return core::error{core::errc::invalid_argument, path + ":" + std::to_string(e.source().begin.line) + ": " +
-                                                         std::string(e.description())};
+    return core::error{core::errc::invalid_argument,
+                       path + ":" + std::to_string(e.source().begin.line) + ": " + std::string(e.description())};
   }
   for (const auto& [key, node] : root) {
     const std::string_view name = key.str();

@@ -72,7 +72,7 @@ core::result<std::uint64_t> whole_number(const option_value& value) {
 }
 
 template <class Options, class Target>
-core::result<void> assign(Options& options, const option_field<Options>& field, Target Options::* member,
+core::result<void> assign(Options& options, const option_field<Options>& field, Target Options::*member,
                           const option_value& value) {
   if constexpr (std::is_same_v<Target, std::string>) {
     const auto* text = std::get_if<std::string>(&value);
@@ -109,8 +109,7 @@ core::result<void> set_any(Options& options, const option_field<Options>& field,
 
 template <class Options, std::size_t Count>
 core::result<const option_field<Options>*> find_in(const std::array<option_field<Options>, Count>& table,
-                                                   std::string_view name,
-                                                   std::span<const std::string_view> also = {}) {
+                                                   std::string_view name, std::span<const std::string_view> also = {}) {
   std::vector<std::string_view> names(also.begin(), also.end());
   for (const auto& field : table) {
     if (field.name == name) return &field;

@@ -8,8 +8,8 @@
 
 namespace strata::config {
 
-/// Tenant options as JSON objects, under Neon's names: {"gc_horizon": 67108864, "pitr_interval": "7d"}. Durations may be
-/// text ("10 min", "7 d") or numbers of milliseconds, sizes text ("64 MiB") or numbers of bytes.
+/// Tenant options as JSON objects, under Neon's names: {"gc_horizon": 67108864, "pitr_interval": "7d"}. Durations may
+/// be text ("10 min", "7 d") or numbers of milliseconds, sizes text ("64 MiB") or numbers of bytes.
 
 /// `base` with the members of `json` put over it. Empty text and {} change nothing; null puts the default back.
 /// errc::invalid_argument names the member that is unknown (with a suggestion), malformed or out of its limits.

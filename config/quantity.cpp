@@ -22,17 +22,25 @@ constexpr std::uint64_t day = 24 * hour;
 constexpr std::uint64_t duration_max = 1000 * 365 * day;
 
 constexpr std::array duration_units{
-    unit{"ms", 1},           unit{"msec", 1},       unit{"millisecond", 1}, unit{"milliseconds", 1},
-    unit{"s", second},       unit{"sec", second},   unit{"secs", second},   unit{"second", second},
-    unit{"seconds", second}, unit{"m", minute},     unit{"min", minute},    unit{"mins", minute},
-    unit{"minute", minute},  unit{"minutes", minute}, unit{"h", hour},      unit{"hr", hour},
-    unit{"hour", hour},      unit{"hours", hour},   unit{"d", day},         unit{"day", day},
-    unit{"days", day},       unit{"w", 7 * day},    unit{"week", 7 * day},  unit{"weeks", 7 * day},
+    unit{"ms", 1},       unit{"msec", 1},      unit{"millisecond", 1}, unit{"milliseconds", 1}, unit{"s", second},
+    unit{"sec", second}, unit{"secs", second}, unit{"second", second}, unit{"seconds", second}, unit{"m", minute},
+    unit{"min", minute}, unit{"mins", minute}, unit{"minute", minute}, unit{"minutes", minute}, unit{"h", hour},
+    unit{"hr", hour},    unit{"hour", hour},   unit{"hours", hour},    unit{"d", day},          unit{"day", day},
+    unit{"days", day},   unit{"w", 7 * day},   unit{"week", 7 * day},  unit{"weeks", 7 * day},
 };
 constexpr std::array size_units{
-    unit{"b", 1},           unit{"k", 1u << 10},    unit{"kb", 1u << 10},    unit{"kib", 1u << 10},
-    unit{"m", 1u << 20},    unit{"mb", 1u << 20},   unit{"mib", 1u << 20},   unit{"g", 1u << 30},
-    unit{"gb", 1u << 30},   unit{"gib", 1u << 30},  unit{"t", 1ull << 40},   unit{"tb", 1ull << 40},
+    unit{"b", 1},
+    unit{"k", 1u << 10},
+    unit{"kb", 1u << 10},
+    unit{"kib", 1u << 10},
+    unit{"m", 1u << 20},
+    unit{"mb", 1u << 20},
+    unit{"mib", 1u << 20},
+    unit{"g", 1u << 30},
+    unit{"gb", 1u << 30},
+    unit{"gib", 1u << 30},
+    unit{"t", 1ull << 40},
+    unit{"tb", 1ull << 40},
     unit{"tib", 1ull << 40},
 };
 

@@ -16,8 +16,8 @@ enum class default_zone { local, utc };
 /// "2026-11-22T14:06:41.5+01", "2026-11-22 14:06Z", "2026-11-22".
 core::result<core::wall_time> parse_iso_time(std::string_view text, default_zone zone);
 
-/// Anything a person may write for a moment: ISO, "10m", "2 hours ago", "yesterday 14:00", "today 9:30", "14:06", "now".
-/// Without a zone it is local time. errc::invalid_argument lists the forms.
+/// Anything a person may write for a moment: ISO, "10m", "2 hours ago", "yesterday 14:00", "today 9:30", "14:06",
+/// "now". Without a zone it is local time. errc::invalid_argument lists the forms.
 core::result<core::wall_time> parse_moment(std::string_view text, core::wall_time now);
 
 /// "2026-11-22T13:06:41.500000Z".

@@ -28,8 +28,8 @@ struct request {
   }
 };
 
-/// The next part of a streamed body; an empty one ends it. After an error the connection is broken off, which is how the
-/// client learns that the body is not complete.
+/// The next part of a streamed body; an empty one ends it. After an error the connection is broken off, which is how
+/// the client learns that the body is not complete.
 using body_part = std::shared_ptr<const core::bytes>;
 using body_source = std::function<core::result<body_part>()>;
 

@@ -86,10 +86,10 @@ json to_json(const messages::timeline_info& timeline) {
 }
 
 json to_json(const messages::actor_info& actor) {
-  return {{"id", actor.id},           {"kind", actor.kind},       {"name", actor.name},
-          {"parent", actor.parent},   {"pool", actor.pool},       {"state", actor.state},
-          {"age_us", actor.age},      {"handled", actor.handled}, {"mailbox", actor.mailbox},
-          {"busy_us", actor.busy},    {"longest_us", actor.longest}, {"last_error", actor.last_error}};
+  return {{"id", actor.id},         {"kind", actor.kind},          {"name", actor.name},
+          {"parent", actor.parent}, {"pool", actor.pool},          {"state", actor.state},
+          {"age_us", actor.age},    {"handled", actor.handled},    {"mailbox", actor.mailbox},
+          {"busy_us", actor.busy},  {"longest_us", actor.longest}, {"last_error", actor.last_error}};
 }
 
 json to_json(const messages::pool_info& pool) {

@@ -7,9 +7,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-json reference(std::string_view schema) {
-  return {{"$ref", "#/components/schemas/" + std::string(schema)}};
-}
+json reference(std::string_view schema) { return {{"$ref", "#/components/schemas/" + std::string(schema)}}; }
 
 json content_of(std::string_view schema) {
   if (schema.find('/') == std::string_view::npos) return {{"application/json", {{"schema", reference(schema)}}}};

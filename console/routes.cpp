@@ -37,7 +37,8 @@ std::vector<route> make_routes() {
 
       // Tenants.
       {"POST", "/v1/source", "add_source",
-       "Follow a running Postgres: makes a tenant whose branch main follows it. Answers when the source was reached and "
+       "Follow a running Postgres: makes a tenant whose branch main follows it. Answers when the source was reached "
+       "and "
        "found fit; the base backup runs on, see the timeline's source",
        no_query, "AddSource", "SourceAdded", 201, add_source},
       {"GET", "/v1/tenant", "list_tenants", "All tenants", no_query, "", "TenantList", 200, list_tenants},
@@ -46,11 +47,12 @@ std::vector<route> make_routes() {
        "Nothing", 200, delete_tenant},
       {"GET", "/v1/tenant/{tenant_id}/config", "get_tenant_config", "How a tenant keeps its history", no_query, "",
        "TenantConfig", 200, get_tenant_config},
-      {"PUT", "/v1/tenant/config", "replace_tenant_config", "Set a tenant's options; those not given fall back to defaults",
-       no_query, "ChangeTenantConfig", "TenantConfig", 200, replace_tenant_config},
+      {"PUT", "/v1/tenant/config", "replace_tenant_config",
+       "Set a tenant's options; those not given fall back to defaults", no_query, "ChangeTenantConfig", "TenantConfig",
+       200, replace_tenant_config},
       {"PATCH", "/v1/tenant/config", "patch_tenant_config",
-       "Set some of a tenant's options; null puts the default back", no_query, "ChangeTenantConfig", "TenantConfig", 200,
-       patch_tenant_config},
+       "Set some of a tenant's options; null puts the default back", no_query, "ChangeTenantConfig", "TenantConfig",
+       200, patch_tenant_config},
 
       // Timelines.
       {"GET", "/v1/tenant/{tenant_id}/timeline", "list_timelines", "A tenant's timelines", no_query, "", "TimelineList",
@@ -62,14 +64,24 @@ std::vector<route> make_routes() {
        delete_timeline},
 
       // Time and LSN.
-      {"GET", TIMELINE "/get_lsn_by_timestamp", "get_lsn_by_timestamp",
+      {"GET",
+       TIMELINE "/get_lsn_by_timestamp",
+       "get_lsn_by_timestamp",
        "The LSN at which the timeline was as at a time",
        {{"timestamp", "string", true, "ISO 8601; UTC when it has no zone"}},
-       "", "LsnByTimestamp", 200, get_lsn_by_timestamp},
-      {"GET", TIMELINE "/get_timestamp_of_lsn", "get_timestamp_of_lsn",
+       "",
+       "LsnByTimestamp",
+       200,
+       get_lsn_by_timestamp},
+      {"GET",
+       TIMELINE "/get_timestamp_of_lsn",
+       "get_timestamp_of_lsn",
        "The time of the last transaction that ended at or before an LSN",
        {{"lsn", "string", true, "for example 0/3B21F08"}},
-       "", "Timestamp", 200, get_timestamp_of_lsn},
+       "",
+       "Timestamp",
+       200,
+       get_timestamp_of_lsn},
       {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Keep an LSN readable for a while", no_query, "LeaseLsn", "LsnLease",
        200, lease_lsn},
 
@@ -79,13 +91,19 @@ std::vector<route> make_routes() {
       {"PUT", TIMELINE "/compact", "compact", "Compact now", no_query, "", "Compacted", 200, compact},
       {"PUT", TIMELINE "/do_gc", "collect_garbage", "Collect garbage now", no_query, "CollectGarbage",
        "GarbageCollected", 200, collect_garbage},
-      {"GET", TIMELINE "/layer", "list_layers", "The timeline's layer files", no_query, "", "LayerMap", 200, list_layers},
+      {"GET", TIMELINE "/layer", "list_layers", "The timeline's layer files", no_query, "", "LayerMap", 200,
+       list_layers},
 
       // Out of the house.
-      {"GET", TIMELINE "/export", "export_timeline",
+      {"GET",
+       TIMELINE "/export",
+       "export_timeline",
        "A plain Postgres data directory as tar. A connection that ends early means that the archive is not complete",
        {{"lsn", "string", false, "the last record when absent"}},
-       "", "application/x-tar", 200, export_timeline},
+       "",
+       "application/x-tar",
+       200,
+       export_timeline},
   };
 #undef TIMELINE
 }

@@ -11,9 +11,9 @@
 
 namespace strata::console {
 
-/// The threads that serve HTTP connections, called mgmt-http-0 and so on. A connection owns its thread while it is open.
-/// At most `waiting_max` connections wait for a thread: beyond that enqueue() blocks, no more are accepted, and clients
-/// wait in the kernel's queue.
+/// The threads that serve HTTP connections, called mgmt-http-0 and so on. A connection owns its thread while it is
+/// open. At most `waiting_max` connections wait for a thread: beyond that enqueue() blocks, no more are accepted, and
+/// clients wait in the kernel's queue.
 class worker_threads final : public httplib::TaskQueue {
  public:
   worker_threads(std::size_t threads, std::size_t waiting_max);

@@ -46,12 +46,11 @@ core::result<reply> add_source(const services& of, const request& from) {
   STRATA_TRY(config::check_name("source", name));
   STRATA_ASSIGN(const auto conninfo, text_member(body, "conninfo"));
   STRATA_ASSIGN(const auto slot, optional_text_member(body, "slot"));
-  STRATA_ASSIGN(const auto added, ask<messages::source_added>(
-                                      of, of.tenants, messages::add_source{name, conninfo, slot.value_or("")}));
-  return json_reply({{"tenant_id", core::to_string(added.tenant)},
-                     {"timeline_id", core::to_string(added.timeline)},
-                     {"name", name}},
-                    201);
+  STRATA_ASSIGN(const auto added,
+                ask<messages::source_added>(of, of.tenants, messages::add_source{name, conninfo, slot.value_or("")}));
+  return json_reply(
+      {{"tenant_id", core::to_string(added.tenant)}, {"timeline_id", core::to_string(added.timeline)}, {"name", name}},
+      201);
 }
 
 core::result<reply> list_tenants(const services& of, const request&) {

@@ -49,22 +49,22 @@ core::result<reply> create_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(auto wanted, branch_request(tenant, body));
   STRATA_ASSIGN(const auto major, optional_count_member(body, "pg_version"));
   if (major) {
-    STRATA_ASSIGN(const auto ancestor, ask<messages::timeline_info>(
-                                           of, of.tenants, messages::get_timeline{tenant, wanted.ancestor}));
+    STRATA_ASSIGN(const auto ancestor,
+                  ask<messages::timeline_info>(of, of.tenants, messages::get_timeline{tenant, wanted.ancestor}));
     if (std::cmp_not_equal(ancestor.pg_major, *major))
       return core::error{core::errc::invalid_argument,
                          "pg_version must be the ancestor's, " + std::to_string(ancestor.pg_major)};
   }
   // Longer than the server's own wait for an LSN that has not arrived yet.
-  STRATA_ASSIGN(const auto made,
-                ask<messages::timeline_info>(of, of.tenants, std::move(wanted), answer_limit + std::chrono::seconds(30)));
+  STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted),
+                                                              answer_limit + std::chrono::seconds(30)));
   return json_reply(to_json(made), 201);
 }
 
 core::result<reply> get_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
-  STRATA_ASSIGN(const auto found, ask<messages::timeline_info>(
-                                      of, of.tenants, messages::get_timeline{path.tenant, path.timeline}));
+  STRATA_ASSIGN(const auto found,
+                ask<messages::timeline_info>(of, of.tenants, messages::get_timeline{path.tenant, path.timeline}));
   return json_reply(to_json(found));
 }
 

@@ -17,8 +17,8 @@ core::result<reply> checkpoint(const services& of, const request& from) {
 
 core::result<reply> compact(const services& of, const request& from) {
   STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
-  STRATA_ASSIGN(const auto made, ask<messages::timeline_compacted>(of, timeline.actor, messages::compact_timeline{},
-                                                                   long_answer_limit));
+  STRATA_ASSIGN(const auto made,
+                ask<messages::timeline_compacted>(of, timeline.actor, messages::compact_timeline{}, long_answer_limit));
   return json_reply({{"layers_in", made.layers_in},
                      {"layers_out", made.layers_out},
                      {"images_out", made.images_out},

@@ -25,10 +25,25 @@ struct command_line {
   temp_dir home;
 };
 
-const std::vector<std::vector<std::string>> commands{
-    {"up"}, {"down"}, {"status"}, {"actors"}, {"source", "add"}, {"source", "list"}, {"source", "config"},
-    {"source", "remove"}, {"branch", "create"}, {"branch", "list"}, {"branch", "show"}, {"branch", "delete"},
-    {"branch", "tree"}, {"export"}, {"compute", "start"}, {"compute", "list"}, {"compute", "stop"}, {"url"}, {"psql"}};
+const std::vector<std::vector<std::string>> commands{{"up"},
+                                                     {"down"},
+                                                     {"status"},
+                                                     {"actors"},
+                                                     {"source", "add"},
+                                                     {"source", "list"},
+                                                     {"source", "config"},
+                                                     {"source", "remove"},
+                                                     {"branch", "create"},
+                                                     {"branch", "list"},
+                                                     {"branch", "show"},
+                                                     {"branch", "delete"},
+                                                     {"branch", "tree"},
+                                                     {"export"},
+                                                     {"compute", "start"},
+                                                     {"compute", "list"},
+                                                     {"compute", "stop"},
+                                                     {"url"},
+                                                     {"psql"}};
 
 BOOST_FIXTURE_TEST_SUITE(cli_command_line, command_line)
 
@@ -57,9 +72,13 @@ BOOST_AUTO_TEST_CASE(what_is_no_command_is_a_usage_error_with_a_suggestion) {
 }
 
 BOOST_AUTO_TEST_CASE(without_a_server_commands_say_how_to_start_one) {
-  for (const auto& words : std::vector<std::vector<std::string>>{{"status"}, {"branch", "list"}, {"source", "list"},
-                                                                 {"branch", "create", "dev"}, {"branch", "tree"},
-                                                                 {"export", "main", "-o", "x.tar"}, {"url", "main"}})
+  for (const auto& words : std::vector<std::vector<std::string>>{{"status"},
+                                                                 {"branch", "list"},
+                                                                 {"source", "list"},
+                                                                 {"branch", "create", "dev"},
+                                                                 {"branch", "tree"},
+                                                                 {"export", "main", "-o", "x.tar"},
+                                                                 {"url", "main"}})
     check_teaches(strata(words), 6, "strata up --dir " + (home / "server").string());
 }
 

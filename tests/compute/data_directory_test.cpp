@@ -11,7 +11,9 @@ namespace strata::compute {
 namespace {
 
 namespace fs = std::filesystem;
-using pg::files::tar_entry;
+using pg::files::append_tar_end;
+using pg::files::append_tar_file;
+using pg::files::append_tar_header;
 using pg::files::tar_type;
 
 core::bytes_view bytes_of(const std::string& text) {
@@ -66,7 +68,7 @@ BOOST_FIXTURE_TEST_SUITE(compute_data_directory, unpacking)
 BOOST_AUTO_TEST_CASE(an_archive_is_unpacked_however_it_is_cut) {
   for (const std::size_t part_size : {1u, 511u, 4096u, 1u << 20}) {
     const auto done = unpack(good_archive(), part_size);
-    BOOST_TEST_REQUIRE(done.has_value(), done.has_value() ? "" : done.error().detail);
+    BOOST_TEST_REQUIRE(done.has_value(), (done.has_value() ? "" : done.error().detail));
     const fs::path data = home / "data";
     BOOST_TEST(text_of(data / "PG_VERSION") == "15\n");
     BOOST_TEST(text_of(data / "global/pg_control") == "control");
@@ -121,7 +123,8 @@ BOOST_AUTO_TEST_CASE(a_name_that_comes_twice_is_refused) {
 
 BOOST_AUTO_TEST_CASE(an_archive_that_ends_early_is_refused_wherever_it_ends) {
   const core::bytes whole = good_archive();
-  for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{513}, std::size_t{1024}, whole.size() / 2}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{100}, std::size_t{513}, std::size_t{1024}, whole.size() / 2}) {
     core::bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     check_refused(cut);
   }

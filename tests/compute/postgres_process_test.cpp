@@ -28,8 +28,8 @@ struct with_data {
     options.port = *free_port();
     fs::create_directory(options.data_directory);
     if (options.run_as) BOOST_TEST_REQUIRE(give(*options.run_as, options.data_directory).has_value());
-    const auto made = run({.arguments = {options.bin_directory + "/initdb", "-D", options.data_directory, "-U", "o'brien",
-                                         "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
+    const auto made = run({.arguments = {options.bin_directory + "/initdb", "-D", options.data_directory, "-U",
+                                         "o'brien", "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
                            .directory = options.data_directory,
                            .run_as = options.run_as});
     BOOST_TEST_REQUIRE(made.has_value());
@@ -52,7 +52,7 @@ BOOST_AUTO_TEST_SUITE(compute_postgres_process)
 BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopped, with_data) {
   BOOST_TEST_REQUIRE(write_settings(options, {"work_mem = 7MB"}).has_value());
   const auto started = start_postgres(options);
-  BOOST_TEST_REQUIRE(started.has_value(), started.has_value() ? "" : started.error().detail);
+  BOOST_TEST_REQUIRE(started.has_value(), (started.has_value() ? "" : started.error().detail));
   BOOST_TEST((running_postgres(options.data_directory) == *started));
   BOOST_TEST(psql("show work_mem").output == "7MB\n");
   BOOST_TEST(psql("show archive_mode").output == "off\n");
@@ -72,8 +72,9 @@ BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopp
 BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {
   BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
   BOOST_TEST_REQUIRE(start_postgres(options).has_value());
-  const auto over_tcp = run({.arguments = {options.bin_directory + "/psql", "-w", "-h", "127.0.0.1", "-p",
-                                           std::to_string(options.port), "-U", "o'brien", "-c", "select 1", "postgres"}});
+  const auto over_tcp =
+      run({.arguments = {options.bin_directory + "/psql", "-w", "-h", "127.0.0.1", "-p", std::to_string(options.port),
+                         "-U", "o'brien", "-c", "select 1", "postgres"}});
   BOOST_TEST_REQUIRE(over_tcp.has_value());
   BOOST_TEST(over_tcp->exit_code == 2);
   BOOST_TEST(over_tcp->output.find("no password supplied") != std::string::npos, over_tcp->output);
@@ -105,7 +106,8 @@ BOOST_AUTO_TEST_CASE(a_socket_directory_that_is_too_long_is_refused) {
 BOOST_AUTO_TEST_CASE(versions_are_read_from_what_postgres_says) {
   BOOST_TEST(*parse_postgres_version("postgres (PostgreSQL) 15.9 (Debian 15.9-0+deb12u1)\n") == 15);
   BOOST_TEST(*parse_postgres_version("postgres (PostgreSQL) 18beta1\n") == 18);
-  for (const char* text : {"", "bash 5", "postgres (PostgreSQL) x"}) BOOST_TEST(!parse_postgres_version(text).has_value(), text);
+  for (const char* text : {"", "bash 5", "postgres (PostgreSQL) x"})
+    BOOST_TEST(!parse_postgres_version(text).has_value(), text);
 }
 
 BOOST_AUTO_TEST_CASE(postgres_is_found_in_the_first_place_that_has_the_version) {

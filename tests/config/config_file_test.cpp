@@ -37,9 +37,10 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_changes_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(server_options_and_tenant_defaults_are_read) {
-  const auto loaded = load("http_port = 9898\nblock_cache_size = \"64 MiB\"\nwait_lsn_timeout = \"5 s\"\n"
-                           "pg_bin = \"/opt/pg\"\n[tenant_config]\npitr_interval = \"1 d\"\ngc_horizon = 0\n");
-  BOOST_TEST_REQUIRE(loaded.has_value(), loaded.has_value() ? "" : loaded.error().detail);
+  const auto loaded = load(
+      "http_port = 9898\nblock_cache_size = \"64 MiB\"\nwait_lsn_timeout = \"5 s\"\n"
+      "pg_bin = \"/opt/pg\"\n[tenant_config]\npitr_interval = \"1 d\"\ngc_horizon = 0\n");
+  BOOST_TEST_REQUIRE(loaded.has_value(), (loaded.has_value() ? "" : loaded.error().detail));
   BOOST_TEST(loaded->http_port == 9898);
   BOOST_TEST(loaded->block_cache_bytes == 64u << 20);
   BOOST_TEST((loaded->wait_lsn_timeout == 5s));
@@ -53,13 +54,14 @@ BOOST_AUTO_TEST_CASE(trouble_is_told_with_its_line) {
     const char* text;
     const char* said;
   };
-  for (const auto& [text, said] : {bad_case{"\nhttp_prot = 1\n", ":2: unknown option \"http_prot\"; did you mean \"http_port\"?"},
-                                   {"http_port = 70000\n", ":1: http_port: must be from 0 to 65535"},
-                                   {"http_port = -1\n", ":1: http_port"},
-                                   {"http_port = \n", ":1: "},
-                                   {"tenant_config = 5\n", ":1: tenant_config must be a section"},
-                                   {"[tenant_config]\ngc_horizn = 1\n", ":2: unknown option"},
-                                   {"[tenant_config]\npitr_interval = \"soon\"\n", ":2: pitr_interval"}}) {
+  for (const auto& [text, said] :
+       {bad_case{"\nhttp_prot = 1\n", ":2: unknown option \"http_prot\"; did you mean \"http_port\"?"},
+        {"http_port = 70000\n", ":1: http_port: must be from 0 to 65535"},
+        {"http_port = -1\n", ":1: http_port"},
+        {"http_port = \n", ":1: "},
+        {"tenant_config = 5\n", ":1: tenant_config must be a section"},
+        {"[tenant_config]\ngc_horizn = 1\n", ":2: unknown option"},
+        {"[tenant_config]\npitr_interval = \"soon\"\n", ":2: pitr_interval"}}) {
     const auto loaded = load(text);
     BOOST_TEST_REQUIRE(!loaded.has_value(), text);
     BOOST_TEST((loaded.error().code == core::errc::invalid_argument), text);

@@ -62,8 +62,9 @@ BOOST_AUTO_TEST_CASE(an_unknown_option_is_refused_with_a_suggestion) {
 }
 
 BOOST_AUTO_TEST_CASE(bad_values_are_refused_and_name_the_option) {
-  for (const char* text : {R"({"pitr_interval": "soon"})", R"({"pitr_interval": -1})", R"({"pitr_interval": 1.5})",
-                           R"({"pitr_interval": [1]})", R"({"pitr_interval": true})", R"({"pitr_interval": "2000000 d"})"}) {
+  for (const char* text :
+       {R"({"pitr_interval": "soon"})", R"({"pitr_interval": -1})", R"({"pitr_interval": 1.5})",
+        R"({"pitr_interval": [1]})", R"({"pitr_interval": true})", R"({"pitr_interval": "2000000 d"})"}) {
     const auto refused = apply_overrides({}, text);
     BOOST_TEST_REQUIRE(!refused.has_value(), text);
     BOOST_TEST(refused.error().detail.find("pitr_interval") != std::string::npos, refused.error().detail);
@@ -76,9 +77,9 @@ BOOST_AUTO_TEST_CASE(bad_values_are_refused_and_name_the_option) {
 
 BOOST_AUTO_TEST_CASE(every_option_is_listed) {
   const std::string all = options_text({});
-  for (const char* name : {"checkpoint_distance", "checkpoint_timeout", "compaction_threshold", "compaction_target_size",
-                           "compaction_period", "image_creation_threshold", "gc_horizon", "gc_period", "pitr_interval",
-                           "lsn_lease_length"})
+  for (const char* name : {"checkpoint_distance", "checkpoint_timeout", "compaction_threshold",
+                           "compaction_target_size", "compaction_period", "image_creation_threshold", "gc_horizon",
+                           "gc_period", "pitr_interval", "lsn_lease_length"})
     BOOST_TEST(all.find('"' + std::string(name) + '"') != std::string::npos, name);
 }
 

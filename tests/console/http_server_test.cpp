@@ -25,7 +25,8 @@ struct served {
     BOOST_TEST_REQUIRE(started.has_value());
     server = *std::move(started);
   }
-  [[nodiscard]] httplib::Result send(const std::string& method, const std::string& path, const std::string& body = "") const {
+  [[nodiscard]] httplib::Result send(const std::string& method, const std::string& path,
+                                     const std::string& body = "") const {
     httplib::Client client("127.0.0.1", server->port());
     httplib::Request request;
     request.method = method;
@@ -35,7 +36,7 @@ struct served {
     BOOST_TEST_REQUIRE(static_cast<bool>(got), method + " " + path);
     return got;
   }
-  [[nodiscard]] json ok(const std::string& method, const std::string& path, const std::string& body = "") const {
+  json ok(const std::string& method, const std::string& path, const std::string& body = "") const {
     const auto got = send(method, path, body);
     BOOST_TEST(got->status / 100 == 2, method + " " + path + ": " + got->body);
     return json::parse(got->body);
@@ -90,14 +91,27 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
     std::string body;
   };
   for (const auto& [method, path, body] : {
-           call{"GET", "/v1/status", ""}, {"GET", "/livez", ""}, {"GET", "/readyz", ""}, {"GET", "/v1/actors", ""},
-           {"GET", "/v1/pools", ""}, {"GET", "/v1/tenant", ""}, {"GET", tenant, ""}, {"DELETE", tenant, ""},
-           {"GET", tenant + "/config", ""}, {"PUT", "/v1/tenant/config", R"({"tenant_id": ")" + id + R"("})"},
+           call{"GET", "/v1/status", ""},
+           {"GET", "/livez", ""},
+           {"GET", "/readyz", ""},
+           {"GET", "/v1/actors", ""},
+           {"GET", "/v1/pools", ""},
+           {"GET", "/v1/tenant", ""},
+           {"GET", tenant, ""},
+           {"DELETE", tenant, ""},
+           {"GET", tenant + "/config", ""},
+           {"PUT", "/v1/tenant/config", R"({"tenant_id": ")" + id + R"("})"},
            {"PATCH", "/v1/tenant/config", R"({"tenant_id": ")" + id + R"(", "gc_horizon": "1 MB"})"},
-           {"POST", "/v1/source", R"({"name": "shop", "conninfo": "host=x"})"}, {"GET", tenant + "/timeline", ""},
-           {"POST", tenant + "/timeline", R"({"ancestor_timeline_id": ")" + core::to_string(others.state().main.id) + R"("})"},
-           {"GET", timeline, ""}, {"DELETE", timeline, ""}, {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
-           {"PUT", timeline + "/checkpoint", ""}, {"PUT", timeline + "/compact", "{}"}, {"PUT", timeline + "/do_gc", "null"},
+           {"POST", "/v1/source", R"({"name": "shop", "conninfo": "host=x"})"},
+           {"GET", tenant + "/timeline", ""},
+           {"POST", tenant + "/timeline",
+            R"({"ancestor_timeline_id": ")" + core::to_string(others.state().main.id) + R"("})"},
+           {"GET", timeline, ""},
+           {"DELETE", timeline, ""},
+           {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
+           {"PUT", timeline + "/checkpoint", ""},
+           {"PUT", timeline + "/compact", "{}"},
+           {"PUT", timeline + "/do_gc", "null"},
        }) {
     const auto match = match_route(method, path);
     BOOST_TEST_REQUIRE((match.found != nullptr), path);
@@ -129,8 +143,12 @@ BOOST_AUTO_TEST_CASE(a_branch_is_asked_for_with_name_id_and_lsn) {
   const std::string ancestor = core::to_string(others.state().main.id);
   const std::string id(32, 'a');
   const json made = ok("POST", others.tenant_path() + "/timeline",
-                       json{{"ancestor_timeline_id", ancestor}, {"ancestor_start_lsn", "0/1500"}, {"name", "dev"},
-                            {"new_timeline_id", id}, {"pg_version", 15}}.dump());
+                       json{{"ancestor_timeline_id", ancestor},
+                            {"ancestor_start_lsn", "0/1500"},
+                            {"name", "dev"},
+                            {"new_timeline_id", id},
+                            {"pg_version", 15}}
+                           .dump());
   BOOST_TEST(made["timeline_id"] == id);
   BOOST_TEST(made["ancestor_lsn"] == "0/1500");
   const auto& asked = others.state().branch_asked;
@@ -196,7 +214,8 @@ BOOST_AUTO_TEST_CASE(garbage_is_refused_with_a_reason) {
   refused(400, "GET", timeline + "/get_lsn_by_timestamp?timestamp=yesterday");
   refused(400, "GET", timeline + "/get_timestamp_of_lsn?lsn=zz");
   refused(400, "GET", timeline + "/export?lsn=zz");
-  refused(400, "PATCH", "/v1/tenant/config", R"({"tenant_id": ")" + core::to_string(others.state().tenant.id) + R"(", "gc_horizn": 1})");
+  refused(400, "PATCH", "/v1/tenant/config",
+          R"({"tenant_id": ")" + core::to_string(others.state().tenant.id) + R"(", "gc_horizn": 1})");
   refused(400, "PATCH", "/v1/tenant/config", R"({"gc_horizon": 1})");
   refused(413, "POST", "/v1/source", std::string((1u << 20) + 1, 'x'));
   BOOST_TEST(ok("GET", "/livez")["status"] == "ok");
@@ -241,11 +260,12 @@ BOOST_AUTO_TEST_CASE(an_export_arrives_whole_in_the_parts_it_was_made_of) {
   }
   core::bytes got;
   const api_client client(address());
-  const auto done = client.download(others.timeline_path() + "/export", {{"lsn", "0/1500"}}, [&](core::bytes_view part) {
-    core::append(got, part);
-    return core::result<void>();
-  });
-  BOOST_TEST_REQUIRE(done.has_value(), done.has_value() ? "" : done.error().detail);
+  const auto done =
+      client.download(others.timeline_path() + "/export", {{"lsn", "0/1500"}}, [&](core::bytes_view part) {
+        core::append(got, part);
+        return core::result<void>();
+      });
+  BOOST_TEST_REQUIRE(done.has_value(), (done.has_value() ? "" : done.error().detail));
   BOOST_TEST((got == expected));
   BOOST_TEST(others.state().backup_asked->at.value == 0x1500u);
 }
@@ -253,7 +273,8 @@ BOOST_AUTO_TEST_CASE(an_export_arrives_whole_in_the_parts_it_was_made_of) {
 BOOST_AUTO_TEST_CASE(an_export_that_fails_at_once_is_an_error_and_not_a_file) {
   others.state().archive_failure = core::error{core::errc::corrupt, "layer 17 is damaged"};
   const api_client client(address());
-  const auto done = client.download(others.timeline_path() + "/export", {}, [](core::bytes_view) { return core::result<void>(); });
+  const auto done =
+      client.download(others.timeline_path() + "/export", {}, [](core::bytes_view) { return core::result<void>(); });
   BOOST_TEST_REQUIRE(!done.has_value());
   BOOST_TEST((done.error().code == core::errc::corrupt));
   BOOST_TEST(done.error().detail == "layer 17 is damaged");

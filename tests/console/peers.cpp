@@ -18,7 +18,9 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
       [](const wait_lsn&) { return lsn_reached{}; },
       [](const ingest_batch&) { return batch_ingested{}; },
       [](const checkpoint_timeline&) { return timeline_checkpointed{core::lsn(0x2000)}; },
-      [](const compact_timeline&) { return timeline_compacted{8, 2, 1, 800, 700}; },
+      [](const compact_timeline&) {
+        return timeline_compacted{8, 2, 1, 800, 700};
+      },
       [state](const collect_garbage& asked) {
         state->horizon_asked = asked.horizon_bytes;
         return garbage_collected{3, 300, core::lsn(0x1800)};
@@ -106,7 +108,9 @@ introspector_actor::behavior_type introspector_peer() {
       [](const list_actors&) {
         return actor_list{{actor_info{7, "pageserver.timeline", "shop/main", 3, "wal", "running", 5, 6, 7, 8, 9, ""}}};
       },
-      [](const list_pools&) { return pool_list{{pool_info{"wal", 2, 0, 17}}}; },
+      [](const list_pools&) {
+        return pool_list{{pool_info{"wal", 2, 0, 17}}};
+      },
   };
 }
 

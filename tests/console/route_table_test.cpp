@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(a_path_written_out_wins_over_one_with_a_parameter) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_path_leads_nowhere) {
-  for (const char* path : {"", "/", "v1/status", "/v1", "/v1/status/", "//v1/status", "/v1/tenant/", "/v1/tenant/a/b/c/d"}) {
+  for (const char* path :
+       {"", "/", "v1/status", "/v1", "/v1/status/", "//v1/status", "/v1/tenant/", "/v1/tenant/a/b/c/d"}) {
     const auto match = match_route("GET", path);
     if (match.found != nullptr) BOOST_TEST(std::string(path) == "/v1/tenant/");
   }
@@ -80,8 +81,7 @@ BOOST_AUTO_TEST_CASE(the_description_names_every_route_and_only_schemas_there_ar
   std::set<std::string> references;
   collect_references(whole, references);
   BOOST_TEST(references.size() > 20u);
-  for (const std::string& each : references)
-    BOOST_TEST(whole.contains(json::json_pointer(each.substr(1))), each);
+  for (const std::string& each : references) BOOST_TEST(whole.contains(json::json_pointer(each.substr(1))), each);
 }
 
 BOOST_AUTO_TEST_CASE(every_schema_is_used_and_its_required_members_are_described) {
