@@ -1,107 +1,143 @@
-// How fast does pgbench's WAL become stored values? Processor time of one thread, in stages that add up: framing with
-// CRC, parsing, wal_ingest::add, timeline_store::append. (goal: 600 MB/s for add)
+// How fast does the server take in WAL, from the replication connection to durable layers, and how fast does a stock
+// standby replay the same WAL on the same machine? (goal: 3 times as fast, in less than 1 GiB of memory)
 
-#include <ctime>
-
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <stdexcept>
+#include <thread>
 
-#include "pg/files/start_segment.hpp"
-#include "pg/wal/stream_decoder.hpp"
-#include "storage/mapping/ingest.hpp"
-#include "tests/support/timeline_pipeline.hpp"
+#include "bench/standby.hpp"
+#include "bench/stopwatch.hpp"
+#include "bench/wal_source.hpp"
+#include "tests/support/strata_server.hpp"
 
 namespace {
 
 using namespace strata;
-using namespace strata::tests;
+using namespace strata::bench;
+using namespace std::chrono_literals;
 
-double processor_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-template <class T>
-T demand(core::result<T> outcome) {
-  if (!outcome) throw std::runtime_error(core::to_string(outcome.error()));
-  return *std::move(outcome);
-}
-void demand(core::result<void> outcome) {
-  if (!outcome) throw std::runtime_error(core::to_string(outcome.error()));
-}
-
-core::bytes read_wal(const std::filesystem::path& pg_wal, core::lsn from, core::lsn until) {
-  core::bytes wal;
-  while (from < until) {
-    const std::uint64_t offset = from.value % pg::default_wal_segment_size;
-    const std::uint64_t count = std::min<std::uint64_t>(pg::default_wal_segment_size - offset, until - from);
-    std::ifstream file(pg_wal / pg::files::wal_segment_name(1, from), std::ios::binary);
-    file.seekg(static_cast<std::streamoff>(offset));
-    wal.resize(wal.size() + count);
-    if (!file.read(reinterpret_cast<char*>(wal.data() + wal.size() - count), static_cast<std::streamsize>(count)))
-      throw std::runtime_error("read WAL at " + core::to_string(from));
-    from = from + count;
-  }
-  return wal;
-}
-
-enum class stage { frame, parse, add, append };
-
-struct passed {
-  std::uint64_t records = 0;
-  double seconds = 0;
+/// WAL of two workloads, one behind the other.
+struct workload {
+  core::lsn begin;
+  core::lsn middle;  ///< pgbench up to here, bulk insert from here on
+  core::lsn end;
 };
 
-passed pass(timeline_home& home, core::bytes_view wal, core::lsn from, stage last) {
-  const auto ingest = demand(storage::mapping::wal_ingest::open(home.store));
-  pg::wal::stream_decoder decoder({.start = from});
-  pg::wal::record record;
-  storage::write_batch batch;
-  passed done;
-  const double begun = processor_seconds();
-  decoder.feed(wal);
-  while (const auto framed = demand(decoder.next())) {
-    ++done.records;
-    if (last == stage::frame) continue;
-    demand(pg::wal::parse_record(framed->bytes, framed->start, framed->end, pg::major_version::v15, record));
-    if (last == stage::parse) continue;
-    demand(ingest->add(record, batch));
-    if (batch.value_bytes() < 1u << 20) continue;
-    if (last == stage::append) home.store->append(std::move(batch));
-    batch = storage::write_batch();
+struct passage {
+  core::lsn first_seen;
+  double middle = 0, end = 0;  ///< seconds
+};
+
+/// Watches a position until it has passed all of the workload.
+template <class Position>
+passage watch(const workload& of, const Position& position) {
+  const wall_stopwatch clock;
+  passage seen{.first_seen = position()};
+  for (core::lsn at = seen.first_seen; at < of.end; at = position()) {
+    if (at >= of.middle && seen.middle == 0) seen.middle = clock.seconds();
+    if (clock.seconds() > 300) throw std::runtime_error("no end after 300 s, at " + core::to_string(at));
+    std::this_thread::sleep_for(5ms);
   }
-  done.seconds = processor_seconds() - begun;
-  return done;
+  seen.end = clock.seconds();
+  return seen;
+}
+
+double megabytes(core::lsn from, core::lsn to) { return to > from ? static_cast<double>(to - from) / 1e6 : 0; }
+
+struct rates {
+  double pgbench = 0, bulk = 0, all = 0;  ///< MB/s
+};
+
+rates rates_of(const workload& of, const passage& seen, double extra_seconds = 0) {
+  return {.pgbench = seen.middle > 0 ? megabytes(seen.first_seen, of.middle) / seen.middle : 0,
+          .bulk = megabytes(of.middle, of.end) / (seen.end - seen.middle),
+          .all = megabytes(seen.first_seen, of.end) / (seen.end + extra_seconds)};
+}
+
+void print(const char* who, const rates& each) {
+  std::printf("%-44s %7.0f %7.0f %7.0f MB/s\n", who, each.pgbench, each.bulk, each.all);
+  std::fflush(stdout);
+}
+
+std::uint64_t peak_memory_kb(pid_t of) {
+  std::ifstream status("/proc/" + std::to_string(of) + "/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10);
+  return 0;
+}
+
+rates replay(wal_source& source, const tar_backup& backup, standby::wal_from from, const workload& work) {
+  standby other(source, backup, from);
+  other.start();
+  // Replay is under way when it answers: what it did before counts for neither the bytes nor the time.
+  return rates_of(work, watch(work, [&] { return other.replayed(); }));
+}
+
+struct ingest_result {
+  rates speed;
+  double start_seconds = 0, flush_seconds = 0;
+  std::uint64_t peak_kb = 0;
+};
+
+ingest_result ingest(tests::strata_server& strata, const workload& work) {
+  ingest_result result;
+  const wall_stopwatch start;
+  strata.start();
+  const std::string path = strata.timeline_path("bench");
+  result.start_seconds = start.seconds();
+  const auto position = [&] { return tests::lsn_from(strata.api("GET", path).at("last_record_lsn")); };
+  const passage seen = watch(work, position);
+  const wall_stopwatch flush;
+  strata.api("PUT", path + "/checkpoint");
+  if (tests::lsn_from(strata.api("GET", path).at("disk_consistent_lsn")) < work.end)
+    throw std::runtime_error("the checkpoint did not reach the end of the WAL");
+  result.flush_seconds = flush.seconds();
+  result.speed = rates_of(work, seen, result.start_seconds + result.flush_seconds);
+  result.peak_kb = peak_memory_kb(strata.pid());
+  return result;
+}
+
+void measure(std::uint64_t bulk_bytes, std::chrono::seconds pgbench_time) {
+  wal_source source(20);
+  const tar_backup backup = source.take_backup();
+  tests::strata_server strata;
+  strata.start();
+  strata.add_source("bench", source.cluster().conninfo());
+  strata.stop();
+
+  workload work{.begin = source.flushed()};
+  work.middle = source.run_pgbench(pgbench_time).end;
+  work.end = source.run_bulk_insert(bulk_bytes).end;
+  source.cluster().execute("CHECKPOINT");
+  std::printf("%.0f MB of pgbench WAL, %.0f MB of bulk-insert WAL\n%-44s %7s %7s %7s\n",
+              megabytes(work.begin, work.middle), megabytes(work.middle, work.end), "", "pgbench", "bulk", "all");
+
+  const rates files = replay(source, backup, standby::wal_from::its_own_files, work);
+  print("stock standby, WAL in its pg_wal", files);
+  const rates streamed = replay(source, backup, standby::wal_from::streaming, work);
+  print("stock standby, streaming", streamed);
+  const ingest_result taken = ingest(strata, work);
+  print("strata, streaming", taken.speed);
+  const double best = std::max(files.all, streamed.all);
+  std::printf("  all: with %.2f s of start and %.2f s until the last byte is durable in a layer\n", taken.start_seconds,
+              taken.flush_seconds);
+  std::printf("ratio to the faster standby %.2f (goal 3)\n", taken.speed.all / best);
+  std::printf("peak memory while ingesting %.2f GB: %.0f MiB (goal: below 1024)\n",
+              megabytes(work.begin, work.end) / 1e3, static_cast<double>(taken.peak_kb) / 1024);
 }
 
 }  // namespace
 
-int main() {
-  postgres_cluster source({.config = {"wal_keep_size = 4GB", "max_wal_size = 4GB", "synchronous_commit = off"}});
-  source.start();
-  source.run("pgbench", {"-i", "-s", "5", "-q"});
-  const taken_backup backup = take_backup(source, source.work_directory() / "backup");
-  source.run("pgbench", {"-c", "4", "-t", "10000", "-n"});
-  source.execute("checkpoint");
-  const core::lsn until = demand(core::parse_lsn(source.value("select pg_current_wal_flush_lsn()")));
-  timeline_home home;
-  import_backup(home, backup);
-  const core::lsn from = home.store->last_record_lsn();
-  const core::bytes wal = read_wal(source.data_directory() / "pg_wal", from, until);
-  source.stop(stop_mode::immediate);
-
-  double before = 0;
-  for (const auto& [last, name] : {std::pair{stage::frame, "frame"}, std::pair{stage::parse, "+ parse"},
-                                   std::pair{stage::add, "+ add"}, std::pair{stage::append, "+ append"}}) {
-    const passed done = pass(home, wal, from, last);
-    const double megabytes = static_cast<double>(wal.size()) / 1e6;
-    std::printf("%-9s %9llu records  %6.0f MB/s in all  %6.0f MB/s for this stage  %5.0f ns/record\n", name,
-                static_cast<unsigned long long>(done.records), megabytes / done.seconds,
-                megabytes / (done.seconds - before), done.seconds / static_cast<double>(done.records) * 1e9);
-    before = done.seconds;
+int main(int count, char** arguments) {
+  try {
+    const std::uint64_t bulk_megabytes = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1800;
+    const std::chrono::seconds pgbench_time(count > 2 ? std::strtol(arguments[2], nullptr, 10) : 30);
+    measure(bulk_megabytes * 1000000, pgbench_time);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
   }
+  return 0;
 }

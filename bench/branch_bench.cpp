@@ -1,0 +1,77 @@
+// How long from `strata branch create` to the first answer of a Postgres on the branch, and what of it is the branch?
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "bench/stopwatch.hpp"
+#include "tests/support/postgres_cluster.hpp"
+#include "tests/support/strata_server.hpp"
+
+namespace {
+
+using namespace strata;
+using namespace strata::bench;
+
+constexpr int rounds = 5;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct timings {
+  std::vector<double> create, start, query;
+};
+
+void one_branch(const tests::strata_server& strata, const std::string& name, timings& into) {
+  wall_stopwatch clock;
+  strata.ask({"branch", "create", name, "--from", "main"});
+  into.create.push_back(clock.lap());
+  const tests::branch_compute compute(strata, name);
+  into.start.push_back(clock.lap());
+  if (compute.value("SELECT count(*) FROM pgbench_branches") == "0") throw std::runtime_error("an empty branch");
+  into.query.push_back(clock.lap());
+}
+
+void measure_size(int scale) {
+  tests::postgres_cluster source({.config = {"wal_level = replica"}});
+  source.start();
+  const tests::finished filled = source.run("pgbench", {"-i", "-q", "-s", std::to_string(scale), "postgres"});
+  if (filled.exit_code != 0) throw std::runtime_error("pgbench -i: " + filled.err);
+  tests::strata_server strata;
+  strata.start();
+  strata.add_source("bench", source.conninfo());
+  const double megabytes = std::stod(source.value("SELECT pg_database_size('postgres')")) / 1e6;
+
+  timings of;
+  for (int round = 0; round < rounds; ++round) one_branch(strata, "b" + std::to_string(round), of);
+
+  std::vector<double> api;
+  const std::string tenant = "/v1/tenant/" + strata.tenant_id("bench") + "/timeline";
+  const std::string parent = strata.timeline("bench").at("timeline_id");
+  for (int round = 0; round < 4 * rounds; ++round) {
+    const wall_stopwatch clock;
+    strata.api("POST", tenant, {{"name", "a" + std::to_string(round)}, {"ancestor_timeline_id", parent}});
+    api.push_back(clock.seconds());
+  }
+  std::printf("%8.0f MB %11.1f ms %11.1f ms %11.0f ms %11.1f ms %11.0f ms\n", megabytes, median(api) * 1e3,
+              median(of.create) * 1e3, median(of.start) * 1e3, median(of.query) * 1e3,
+              (median(of.create) + median(of.start) + median(of.query)) * 1e3);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main() {
+  try {
+    std::printf("%11s %14s %14s %14s %14s %14s   (medians of %d)\n", "database", "create, API", "create, CLI",
+                "compute start", "first query", "all by CLI", rounds);
+    for (const int scale : {1, 10, 40}) measure_size(scale);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
