@@ -337,7 +337,11 @@ class timeline final : public support::actor_base<private_timeline> {
 
   // -- the source, the options, the clock -----------------------------------------------------------------------------
 
-  void source_says(const messages::source_status& status) { source_ = status; }
+  void source_says(const messages::source_status& status) {
+    source_ = status;
+    // A receiver that has just started has received nothing itself; its predecessors have.
+    source_->received = std::max(source_->received, store_->last_record_lsn());
+  }
 
   void imported(const import_finished&) {
     if (state_ != state::importing) return;

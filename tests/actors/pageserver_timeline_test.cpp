@@ -126,6 +126,15 @@ BOOST_AUTO_TEST_CASE(stopping_flushes_and_a_restart_goes_on_where_it_ended) {
   BOOST_TEST(read(*timeline.store, 0, lsn(0x1200)) == 3);
 }
 
+BOOST_AUTO_TEST_CASE(the_source_is_not_behind_by_what_came_in_before_a_restart) {
+  const auto shop = add("shop");
+  auto first = write(0, lsn(0x1100), 2);
+  run();
+  restart_server();
+  tell(source.receivers.back().timeline, messages::source_status{.source_head = lsn(0x1180)});
+  BOOST_TEST((info(shop.tenant, shop.timeline).source.value().received == lsn(0x1100)));
+}
+
 BOOST_AUTO_TEST_CASE(those_who_wait_are_told_when_the_timeline_stops) {
   const auto shop = add("shop");
   auto waiting = ask(open(shop, shop.timeline).actor, messages::wait_lsn{lsn(0x9000), 60s});
