@@ -30,8 +30,21 @@ std::vector<layer_map::item> oldest_level0(const layer_map& files, std::uint64_t
   return run;
 }
 
-/// Cuts a sorted stream of versions into L1 layers. Within a region they lie side by side without holes. Versions of
-/// one key stay together until the layer has twice its size; the rest of them then goes to a layer of that key alone.
+/// Blocks that nothing has changed between two keys, so many that no layer should span them: an image layer over the
+/// range would have to rewrite them all.
+constexpr std::uint32_t hole_blocks = 8192;
+/// Part of the target size below which a layer is not cut at a hole.
+constexpr std::uint64_t hole_cut_part = 16;
+
+bool hole_between(const core::page_key& before, const core::page_key& key) {
+  core::page_key start_of_fork = key;
+  start_of_fork.block = 0;
+  return key.block - (start_of_fork <= before ? before.block : 0) > hole_blocks;
+}
+
+/// Cuts a sorted stream of versions into L1 layers. Within a region they lie side by side, without holes but large
+/// ones. Versions of one key stay together until the layer has twice its size; the rest of them then goes to a layer of
+/// that key alone.
 class level1_output {
  public:
   using create_layer = std::function<core::result<std::unique_ptr<layer_writer>>(std::uint64_t number)>;
@@ -45,8 +58,11 @@ class level1_output {
       const std::uint64_t size = writer_->size_bytes();
       if (key == last_key_) {
         if (size >= 2 * target_bytes_) STRATA_TRY(split_key());
-      } else if (size >= target_bytes_ || layer_.end != end_ || region_of(key) != region_of(last_key_)) {
-        STRATA_TRY(close(region_of(key) == region_of(last_key_) ? key : last_key_.next()));
+      } else {
+        const bool apart = region_of(key) != region_of(last_key_) || hole_between(last_key_, key);
+        const bool at_hole = apart && size >= target_bytes_ / hole_cut_part;
+        if (size >= target_bytes_ || layer_.end != end_ || region_of(key) != region_of(last_key_) || at_hole)
+          STRATA_TRY(close(apart ? last_key_.next() : key));
       }
     }
     if (!writer_) STRATA_TRY(start(key, end_));

@@ -100,13 +100,20 @@ class local_timeline final : public timeline_store {
   // -- compaction.cpp, image_layers.cpp
   core::result<void> compact_level0(const cancelled_check& cancelled, bool force, compaction_outcome& outcome);
   core::result<void> create_images(const cancelled_check& cancelled, compaction_outcome& outcome);
-  [[nodiscard]] core::result<std::vector<core::key_range>> deep_ranges(core::lsn at) const;
-  core::result<void> create_images_of(const core::key_range& range, core::lsn at, const cancelled_check& cancelled,
-                                      compaction_outcome& outcome);
-  core::result<std::vector<core::key_range>> dense_keys(const core::key_range& range, core::lsn at) const;
-  core::result<std::vector<layer_record>> write_dense_images(const core::key_range& range, core::lsn at,
-                                                             const cancelled_check& cancelled);
-  core::result<std::vector<layer_record>> write_sparse_images(const core::key_range& range, core::lsn at);
+  /// A key range in which reads have to look into many delta layers.
+  struct deep_range {
+    core::key_range keys;
+    std::size_t depth = 0;
+  };
+  [[nodiscard]] std::vector<deep_range> deep_ranges(core::lsn at) const;
+  [[nodiscard]] bool worth_images(const deep_range& range, const std::vector<core::key_range>& dense,
+                                  core::lsn at) const;
+  /// The pages that exist, in key order.
+  [[nodiscard]] core::result<std::vector<core::key_range>> dense_keys(core::lsn at) const;
+  core::result<void> create_dense_images(const core::key_range& range, const std::vector<core::key_range>& dense,
+                                         core::lsn at, const cancelled_check& cancelled, compaction_outcome& outcome);
+  core::result<void> create_sparse_images(const core::key_range& range, core::lsn at, compaction_outcome& outcome);
+  core::result<void> add_images(std::vector<layer_record> images, compaction_outcome& outcome);
 
   // -- import.cpp
   core::result<void> write_import_run();
