@@ -47,7 +47,7 @@ void create_branch(const context& of, const create_options& asked) {
     return print(answer);
   }
   print("created " + asked.name + " from " + describe(parent, point) + "  " + taken);
-  say("next: strata compute start " + asked.name);
+  say("next: strata psql " + asked.name);
 }
 
 void list_branches_command(const context& of) {

@@ -12,6 +12,7 @@ namespace strata::cli {
 namespace {
 
 constexpr std::chrono::seconds plain_line_pause{5};
+constexpr std::chrono::milliseconds terminal_pause{100};
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -78,18 +79,17 @@ void fact_list::print() const {
 
 void progress::show(const std::string& stage, const std::string& detail) {
   if (quiet_) return;
-  const std::string line = stage + (detail.empty() ? "" : "  " + detail);
-  if (talk_is_terminal()) {
-    // Back to the first column, and clear what was longer.
-    std::fputs(("\r" + line + "\033[K").c_str(), stderr);
-    on_screen_ = true;
-    return;
-  }
+  const bool terminal = talk_is_terminal();
   const auto now = std::chrono::steady_clock::now();
-  if (stage == last_stage_ && now - last_line_ < plain_line_pause) return;
+  const std::chrono::milliseconds pause = terminal ? terminal_pause : plain_line_pause;
+  if (stage == last_stage_ && now - last_line_ < pause) return;
   last_stage_ = stage;
   last_line_ = now;
-  say(line);
+  const std::string line = stage + (detail.empty() ? "" : "  " + detail);
+  if (!terminal) return say(line);
+  // Back to the first column, and clear what was longer.
+  std::fputs(("\r" + line + "\033[K").c_str(), stderr);
+  on_screen_ = true;
 }
 
 void progress::end() {

@@ -1,5 +1,6 @@
 #include "compute/registry.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>

@@ -13,6 +13,8 @@ using nlohmann::json;
 // Longer than any answer of the server may take.
 constexpr std::chrono::seconds answer_limit{960};
 constexpr std::size_t error_size_max = 1u << 20;
+// The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
+constexpr std::size_t part_size = 256u << 10;
 
 httplib::Client connect(const std::string& address) {
   httplib::Client client("http://" + address);
@@ -113,7 +115,14 @@ core::result<std::string> api_client::get_text(const std::string& path) const { 
 core::result<void> api_client::download(const std::string& path, const query& with, const body_sink& sink) const {
   int status = 0;
   std::string refused;
+  core::bytes part;
   std::optional<core::error> sink_failure;
+  const auto hand_over = [&] {
+    auto taken = part.empty() ? core::result<void>() : sink(part);
+    part.clear();
+    if (!taken) sink_failure = std::move(taken).error();
+    return !sink_failure;
+  };
   const auto on_head = [&](const httplib::Response& head) {
     status = head.status;
     return true;
@@ -123,9 +132,8 @@ core::result<void> api_client::download(const std::string& path, const query& wi
       refused.append(data, std::min(size, error_size_max - std::min(refused.size(), error_size_max)));
       return true;
     }
-    auto taken = sink({reinterpret_cast<const std::uint8_t*>(data), size});
-    if (!taken) sink_failure = std::move(taken).error();
-    return !sink_failure;
+    core::append(part, {reinterpret_cast<const std::uint8_t*>(data), size});
+    return part.size() < part_size || hand_over();
   };
   httplib::Client client = connect(address_);
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
@@ -135,6 +143,7 @@ core::result<void> api_client::download(const std::string& path, const query& wi
                        "the server at " + address_ + " broke off in the middle; its log says why"};
   if (!got) return connection_error(address_, got.error());
   if (status != 200) return refusal_of(status, refused);
+  if (!hand_over()) return *std::move(sink_failure);
   return {};
 }
 

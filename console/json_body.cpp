@@ -1,5 +1,6 @@
 #include "console/json_body.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <vector>
 
