@@ -254,7 +254,7 @@ branch_compute::branch_compute(const strata_server& strata, std::string branch)
 
 branch_compute::~branch_compute() {
   try {
-    strata_.cli({"compute", "stop", branch_, "--remove"});
+    strata_.cli({"compute", "stop", branch_.substr(branch_.find('/') + 1), "--remove"});
   } catch (const std::exception&) {  // the server's destructor ends what still runs
   }
 }

@@ -105,7 +105,7 @@ core::lsn before_page_header(core::lsn at, std::uint64_t segment_size = 16u << 2
 /// Throws for what is no LSN.
 core::lsn lsn_from(const std::string& text);
 
-/// A Postgres that `strata compute start` runs on a branch.
+/// A Postgres that `strata compute start` runs on BRANCH or SOURCE/BRANCH.
 class branch_compute {
  public:
   branch_compute(const strata_server& strata, std::string branch);
