@@ -33,6 +33,7 @@ class page_connection final : public support::actor_base<private_page_connection
   ~page_connection() { env().sockets().forget(token_); }
 
   behavior_type make_behavior() {
+    alive_ = self();
     if (auto token = env().sockets().watch(options_.socket.get(), {.read = true}, self()))
       token_ = *token;
     else
@@ -396,6 +397,8 @@ class page_connection final : public support::actor_base<private_page_connection
   }
 
   page_connection_options options_;
+  /// Nobody else keeps a connection; this goes when it quits.
+  support::socket_owner alive_;
   support::counter pages_;
   support::counter slow_pages_;
   support::watch_token token_;
