@@ -108,7 +108,13 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       auto event = link_.connection().receive();
       if (!event) return broke(event.error());
       if (!*event) {
-        if (intake_ && intake_->has_batch()) hand_over();
+        if (intake_ && intake_->has_batch()) {
+          if (in_flight_ == batches_in_flight_max) {
+            paused_ = true;
+            return;
+          }
+          hand_over();
+        }
         if (auto armed = link_.arm(self()); !armed) broke(armed.error());
         return;
       }
