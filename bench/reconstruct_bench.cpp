@@ -120,19 +120,34 @@ void measure(benchmark::State& state, const chain& of, const Rebuild& rebuild) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void run_in_store(const std::string& where, const storage::timeline_store& store, const std::vector<chain>& chains) {
-  for (const chain& each : chains) {
-    check(store, each);
-    benchmark::RegisterBenchmark(
-        (where + "/image+" + std::to_string(each.length)).c_str(),
-        [&store, &each](benchmark::State& state) {
-          measure(state, each,
-                  [&](const chain& of, std::uint32_t block, core::bytes_span page) { read(store, of, block, page); });
-        })
+template <class Rebuild>
+void add_benchmarks(const std::string& where, const std::vector<chain>& chains, const Rebuild& rebuild) {
+  for (const chain& each : chains)
+    benchmark::RegisterBenchmark((where + "/image+" + std::to_string(each.length)).c_str(),
+                                 [&each, rebuild](benchmark::State& state) { measure(state, each, rebuild); })
         ->Unit(benchmark::kMicrosecond);
-  }
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::ClearRegisteredBenchmarks();
+}
+
+void add_store(const std::string& where, const storage::timeline_store& store, const std::vector<chain>& chains) {
+  for (const chain& each : chains) check(store, each);
+  add_benchmarks(where, chains, [&store](const chain& of, std::uint32_t block, core::bytes_span page) {
+    read(store, of, block, page);
+  });
+}
+
+/// Takes in all WAL up to `end`, which stays in memory.
+core::lsn ingest(const wal_source& source, const imported_timeline& home, core::lsn end) {
+  const auto intake = demand(wal_intake::open(home.store()));
+  const core::lsn begin = intake->position();
+  source.read_wal({begin, end}, [&](core::lsn, core::bytes_view piece) {
+    intake->feed(piece);
+    for (auto progress = wal_intake::progress::barrier; progress != wal_intake::progress::used_up;) {
+      progress = demand(intake->work());
+      if (intake->has_batch()) home.store()->append(std::move(*intake->take_batch()));
+      if (progress == wal_intake::progress::barrier) intake->passed_barrier();
+    }
+  });
+  return begin;
 }
 
 void measure_all() {
@@ -157,27 +172,18 @@ void measure_all() {
   }
   const core::lsn end = source.flushed();
 
-  const imported_timeline home(backup);
-  storage::timeline_store& store = *home.store();
-  const auto intake = demand(wal_intake::open(home.store()));
-  collect_chains(source, {intake->position(), end}, chains);
-  source.read_wal({intake->position(), end}, [&](core::lsn, core::bytes_view piece) {
-    intake->feed(piece);
-    for (auto progress = wal_intake::progress::barrier; progress != wal_intake::progress::used_up;) {
-      progress = demand(intake->work());
-      if (intake->has_batch()) store.append(std::move(*intake->take_batch()));
-      if (progress == wal_intake::progress::barrier) intake->passed_barrier();
-    }
-  });
+  const imported_timeline in_memory(backup);
+  const core::lsn begin = ingest(source, in_memory, end);
+  const imported_timeline in_files(backup);
+  ingest(source, in_files, end);
+  in_files.store()->freeze();
+  while (in_files.store()->frozen_count() > 0) demand(in_files.store()->flush_oldest());
 
-  for (const chain& each : chains)
-    benchmark::RegisterBenchmark(("redo_alone/image+" + std::to_string(each.length)).c_str(),
-                                 [&each](benchmark::State& state) { measure(state, each, redo); })
-        ->Unit(benchmark::kMicrosecond);
-  run_in_store("memory_layer", store, chains);
-  store.freeze();
-  while (store.frozen_count() > 0) demand(store.flush_oldest());
-  run_in_store("layer_file", store, chains);
+  collect_chains(source, {begin, end}, chains);
+  add_benchmarks("redo_alone", chains, redo);
+  add_store("memory_layer", *in_memory.store(), chains);
+  add_store("layer_file", *in_files.store(), chains);
+  benchmark::RunSpecifiedBenchmarks();
 }
 
 }  // namespace
