@@ -42,7 +42,8 @@ core::result<bool> relation_ledger::extend_over(const pg::relation_fork& of, pg:
   STRATA_ASSIGN(const std::optional<std::uint32_t> size, blocks(of));
   const std::uint32_t old_blocks = size.value_or(0);
   if (size && block < old_blocks) return false;
-  if (block - old_blocks > gap_blocks_max)
+  gap_blocks_ += block - old_blocks;
+  if (gap_blocks_ > gap_blocks_max)
     return core::error{core::errc::corrupt, "extend " + pg::to_string(of) + ": block " + std::to_string(block) +
                                                 " is far behind its " + std::to_string(old_blocks) + " blocks"};
   if (!size) ensure_database(of.tablespace, of.database, to);
@@ -96,6 +97,7 @@ void relation_ledger::write_changes(const change_target& to) {
       to.put_tombstone(relation_catalog_key(of));
   }
   changed_.clear();
+  gap_blocks_ = 0;
 }
 
 }  // namespace strata::storage::mapping

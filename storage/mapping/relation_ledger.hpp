@@ -20,7 +20,7 @@ namespace strata::storage::mapping {
 /// catalogs.
 class relation_ledger {
  public:
-  /// More blocks than this between the end of a relation and a block that extends it are refused.
+  /// A record that would make more blocks than this of zeros, between ends of relations and blocks, is refused.
   static constexpr std::uint32_t gap_blocks_max = 4u << 20;
   static constexpr std::size_t remembered_max = 64u << 10;
 
@@ -61,6 +61,7 @@ class relation_ledger {
   std::unordered_map<pg::relation_fork, entry> known_;
   std::size_t forget_at_ = remembered_max;
   std::vector<pg::relation_fork> changed_;
+  std::uint64_t gap_blocks_ = 0;                     ///< filled since the last write_changes()
   std::set<std::pair<pg::oid, pg::oid>> databases_;  ///< (tablespace, database) of the database catalog
 };
 

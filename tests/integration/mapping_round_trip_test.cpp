@@ -7,8 +7,11 @@
 #include <set>
 
 #include "core/lsn.hpp"
+#include "pg/files/control_file.hpp"
+#include "pg/files/data_directory.hpp"
 #include "pg/files/tar.hpp"
 #include "storage/mapping/directory.hpp"
+#include "tests/support/page_masks.hpp"
 #include "tests/support/timeline_pipeline.hpp"
 
 using namespace strata;
@@ -75,6 +78,10 @@ constexpr const char* after_backup = R"(
   delete from documents where id % 9 = 0;
   vacuum documents;
   drop table gone;
+  begin; insert into plain values (-1, 'p2', 1); prepare transaction 'p2';
+  commit prepared 'p2';
+  begin; insert into plain values (-2, 'p3', 1); create table unborn (x int); prepare transaction 'p3';
+  rollback prepared 'p3';
   create table reborn (x int primary key, big text);
   insert into reborn select i, repeat(md5(i::text), 200) from generate_series(1, 500) i;
   begin; create table never (x int); insert into never select generate_series(1, 2000); rollback;
@@ -102,6 +109,97 @@ void lock_together(postgres_cluster& cluster) {
     two.execute("update locked set v = v + 1 where id = " + std::to_string(i));
     two.execute("commit");
   }
+}
+
+/// Tables that come and go while the backup is taken.
+constexpr const char* coming_and_going = R"(
+create table if not exists churn_:client_id (x int primary key, y text);
+insert into churn_:client_id select i, md5(i::text) from generate_series(1, 300) i on conflict do nothing;
+create table if not exists wave_:client_id as select generate_series(1, 3000) x;
+truncate wave_:client_id;
+insert into wave_:client_id select generate_series(1, 100);
+begin; create table lost_:client_id as select generate_series(1, 500) x; rollback;
+delete from churn_:client_id where x > 20;
+vacuum churn_:client_id;
+drop table wave_:client_id;
+)";
+
+/// After the record of the checkpoint with which the server stopped.
+core::lsn shutdown_end(const postgres_cluster& of) {
+  std::ifstream file(of.data_directory() / "global/pg_control", std::ios::binary);
+  core::bytes content(pg::files::control_file_size);
+  file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  const auto control = pg::files::decode_control_file(content);
+  BOOST_REQUIRE(control);
+  const core::lsn end = control->checkpoint_location + 120;
+  const std::uint64_t page = end.value / pg::wal_page_size * pg::wal_page_size;
+  if (page == end.value || page < control->checkpoint_location.value) return end;
+  return end + (page % control->wal_segment_size == 0 ? 40 : 24);
+}
+
+/// Every logged page of the stopped server's files against the timeline at its last record; LSNs count. And no relation
+/// too many or too few.
+void compare_pages(timeline_home& home, const postgres_cluster& with, core::lsn backup_start,
+                   const std::set<pg::oid>& copied_by_logging) {
+  using enum storage::read_mode;
+  namespace fs = std::filesystem;
+  const core::lsn at = home.store->last_record_lsn();
+  std::map<pg::files::relation_file, fs::path> files;
+  for (const char* top : {"base", "global", "pg_tblspc"})
+    for (const auto& entry :
+         fs::recursive_directory_iterator(with.data_directory() / top, fs::directory_options::follow_directory_symlink))
+      if (const auto found = pg::files::classify(entry.path().lexically_relative(with.data_directory()).string(),
+                                                 pg::major_version::v15);
+          found.kind == pg::files::path_kind::relation)
+        files.emplace(found.relation, entry.path());
+  std::uint64_t compared = 0;
+  std::vector<std::string> differences;
+  for (const auto& [file, path] : files) {
+    pg::relation_fork init = file.relation;
+    init.fork = pg::fork::init;
+    if (file.relation.fork == pg::fork::fsm || (file.relation.fork != pg::fork::init && files.contains({init, 0})))
+      continue;
+    if (file.relation.fork == pg::fork::vm && copied_by_logging.contains(file.relation.database)) continue;
+    if (file.relation.fork == pg::fork::main &&
+        !*storage::mapping::relation_exists(*home.store, file.relation, at, may_block))
+      differences.push_back(pg::to_string(file.relation) + " is missing");
+    std::ifstream content(path, std::ios::binary);
+    page_bytes theirs;
+    page_bytes ours;
+    for (std::uint32_t block = file.segment * pg::blocks_per_relation_segment;
+         content.read(reinterpret_cast<char*>(theirs.data()), pg::page_size); ++block) {
+      storage::mapping::page_request request{file.relation, block, ours, {}};
+      storage::mapping::read_relation_pages(*home.store, {&request, 1}, at, may_block);
+      const page_kind kind = kind_of(theirs, file.relation.fork);
+      // Init forks are written without an LSN. A new page of a visibility map has a header, of which WAL says nothing.
+      const lsn_counts lsn = file.relation.fork == pg::fork::init ? lsn_counts::no : lsn_counts::yes;
+      if (kind == page_kind::visibility_map && strata::tests::all_zero(ours))
+        std::fill_n(theirs.begin(), 24, std::uint8_t{0});
+      ++compared;
+      const std::string name = pg::to_string(file.relation) + " block " + std::to_string(block);
+      if (request.failure)
+        differences.push_back(name + ": " + core::to_string(*request.failure));
+      else if (kind != page_kind::sequence && masked(ours, kind, block, lsn) != masked(theirs, kind, block, lsn))
+        differences.push_back(name + ": " + first_difference(ours, theirs));
+    }
+  }
+  const auto databases = storage::mapping::databases(*home.store, at);
+  BOOST_REQUIRE(databases);
+  for (const storage::mapping::database_entry& database : *databases) {
+    const auto relations = storage::mapping::relations(*home.store, database.tablespace, database.database, at);
+    BOOST_REQUIRE(relations);
+    for (const storage::mapping::relation_entry& each : *relations) {
+      if (each.relation.fork == pg::fork::fsm || files.contains({each.relation, 0})) continue;
+      // A file whose drop was committed before the backup's start may still be in the copy, as on a stock standby.
+      const auto at_start = storage::mapping::relation_size(*home.store, each.relation, backup_start, may_block);
+      BOOST_REQUIRE(at_start);
+      if (!*at_start) differences.push_back(pg::to_string(each.relation) + " should be gone");
+    }
+  }
+  BOOST_TEST_MESSAGE("compared " << compared << " pages of " << files.size() << " files");
+  BOOST_TEST(compared > 3000u);
+  BOOST_TEST(differences.empty(), differences.size() << " differences");
+  for (std::size_t i = 0; i < std::min<std::size_t>(differences.size(), 20); ++i) BOOST_TEST_MESSAGE(differences[i]);
 }
 
 struct source_and_copy {
@@ -168,6 +266,9 @@ void round_trip(bool checksums, const std::vector<std::string>& initdb, const st
   BOOST_REQUIRE(source.run("pgbench", {"-i", "-s", "2", "-q"}).exit_code == 0);
 
   const auto load = source.spawn("pgbench", {"-c", "4", "-T", "600", "-n"});
+  std::ofstream(source.work_directory() / "churn.sql") << coming_and_going;
+  const auto churn =
+      source.spawn("pgbench", {"-c", "2", "-T", "600", "-n", "-f", (source.work_directory() / "churn.sql").string()});
   const taken_backup backup = take_backup(source, source.work_directory() / "backup");
   for (const std::string& statement : [&] {
          std::vector<std::string> statements;
@@ -178,6 +279,8 @@ void round_trip(bool checksums, const std::vector<std::string>& initdb, const st
        }())
     source.execute(statement);
   load->signal(2);
+  churn->signal(2);
+  BOOST_REQUIRE(churn->wait_for(std::chrono::seconds(30)));
   BOOST_REQUIRE(load->wait_for(std::chrono::seconds(30)));
 
   const contents at_middle = contents_of(source);
@@ -192,6 +295,8 @@ void round_trip(bool checksums, const std::vector<std::string>& initdb, const st
       "update locked set v = v + 100 where id between 60 and 100; checkpoint; insert into locked values (5000, 5000)");
   const contents at_end = contents_of(source);
   const core::lsn end = test.flushed();
+  const auto logged =
+      static_cast<pg::oid>(std::stoul(source.value("select oid from pg_database where datname = 'logged'")));
   source.stop();
 
   const auto cluster = import_backup(test.home, backup);
@@ -204,6 +309,8 @@ void round_trip(bool checksums, const std::vector<std::string>& initdb, const st
   BOOST_TEST((last <= end && end - last < pg::wal_page_size), core::to_string(last) << " of " << core::to_string(end));
   BOOST_TEST(test.contents_at(last, true) == at_end);
   BOOST_TEST(test.contents_at(middle, false) == at_middle);
+  ingest_wal(test.home, source.data_directory() / "pg_wal", shutdown_end(source));
+  compare_pages(test.home, source, cluster.start, {logged});
 }
 
 std::map<std::string, std::uint64_t> entries_of(const core::bytes& archive) {
