@@ -51,6 +51,8 @@ void slru_ledger::zero_page(slru_kind kind, std::uint32_t page, const change_tar
 
 void slru_ledger::set_status(transaction_status status, std::span<pg::transaction_id> xids, const change_target& to) {
   std::sort(xids.begin(), xids.end());
+  // Nobody names a transaction twice; if a damaged record does, a page still has no more of them than fit.
+  xids = xids.first(static_cast<std::size_t>(std::unique(xids.begin(), xids.end()) - xids.begin()));
   while (!xids.empty()) {
     const std::uint32_t page = clog_page_of(xids.front());
     std::size_t count = 1;

@@ -88,6 +88,12 @@ BOOST_FIXTURE_TEST_CASE(children_on_other_pages_get_their_status_there, status_f
   BOOST_TEST(pages(slru_kind::clog, 0).value() == 3u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_record_that_names_a_transaction_many_times_sets_it_once, status_fixture) {
+  ingest(end_of(0x00, 740, std::vector<pg::transaction_id>(70'000, 741)));
+  BOOST_TEST((status_of(741) == clog_status::committed));
+  BOOST_TEST((status_of(742) == clog_status::in_progress));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_status_on_a_page_that_is_missing_creates_it, status_fixture) {
   ingest(end_of(0x00, 5 * 32768 + 1));
   BOOST_TEST((status_of(5 * 32768 + 1) == clog_status::committed));
