@@ -232,6 +232,57 @@ BOOST_AUTO_TEST_CASE(a_page_that_cannot_be_rebuilt_is_left_out_of_image_layers) 
   BOOST_TEST(reads(7, at + 8, 70));
 }
 
+BOOST_AUTO_TEST_CASE(a_relation_that_cannot_be_rebuilt_does_not_hold_up_the_others) {
+  options.image_creation_threshold = 1;
+  store->set_options(options);
+  const pg::relation_fork unreadable{1663, 5, 16385, pg::fork::main};
+  std::uint64_t at = start;
+  for (std::uint32_t block = 0; block < 20; ++block) put(*store, page(block), core::lsn(at += 8), page_of(block));
+  set_size(at += 8, 20);
+  core::bytes value;
+  core::append_le<std::uint32_t>(value, 300);
+  put(*store, relation_catalog_key(unreadable), core::lsn(at += 8), value);
+  for (std::uint32_t block = 0; block < 300; ++block) {
+    write_batch batch;
+    batch.reserve(relation_page_key(unreadable, block), core::lsn(at + 8), 2)[0] = 9;
+    batch.finish_record(core::lsn(at), core::lsn(at + 8));
+    store->append(std::move(batch));
+    at += 8;
+  }
+  put(*store, page(3, 16386), core::lsn(at += 8), page_of(3));
+  flush(*store);
+  const auto outcome = expect(store->compact(true, nullptr));
+  BOOST_TEST(outcome.images_out > 0u);
+  BOOST_TEST(outcome.images_out < 10u);
+  std::size_t of_readable = 0;
+  for (const layer_record& layer : store->layers()) {
+    if (layer.kind != layer_kind::image) continue;
+    for (std::uint32_t block = 0; block < 300; ++block)
+      BOOST_TEST_REQUIRE(!layer.keys.contains(relation_page_key(unreadable, block)));
+    if (layer.keys.contains(page(5))) ++of_readable;
+  }
+  BOOST_TEST(of_readable == 1u);
+  BOOST_TEST(reads(5, at, 5));
+}
+
+BOOST_AUTO_TEST_CASE(compacted_layers_do_not_span_what_nothing_has_changed) {
+  options.image_creation_threshold = 100;
+  options.compaction_target_bytes = 64u << 10;
+  store->set_options(options);
+  std::uint64_t at = start;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    core::bytes noise(pg::page_size);
+    std::mt19937 random(i);
+    for (auto& byte : noise) byte = static_cast<std::uint8_t>(random());
+    put(*store, page(i % 2 == 0 ? i : 5'000'000 + i), core::lsn(at += 8), noise);
+  }
+  flush(*store);
+  expect(store->compact(true, nullptr));
+  for (const layer_record& layer : store->layers()) BOOST_TEST(!layer.keys.contains(page(1'000'000)));
+  BOOST_TEST(read(*store, page(4), core::lsn(at)).has_value());
+  BOOST_TEST(read(*store, page(5'000'005), core::lsn(at)).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(versions_of_one_hot_page_are_split_over_layers) {
   options.compaction_target_bytes = 40000;
   options.image_creation_threshold = 100;
