@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_branch_outside_the_window_or_of_something_unknown_is_refu
   };
   test.check_refused(create("main@" + core::to_string(before)), 1, {first});
   test.check_refused(create("main@0/10"), 1, {first});
-  test.check_refused(create("main@FFFF/0"), 6, {test.strata.timeline("good").at("last_record_lsn")});
+  test.check_refused(create("main@FFFF/0"), 6, {"FFFF/0", "the timeline is at"});
   test.check_refused(create("main@2001-01-01"), 1, {"main"});
   test.check_refused(create("main@2999-01-01"), 2, {"2999"});
   test.check_refused(create("main@nonsense"), 2, {"nonsense"});
@@ -128,7 +128,8 @@ BOOST_AUTO_TEST_CASE(a_second_server_on_a_directory_is_refused_and_the_first_goe
 }
 
 BOOST_FIXTURE_TEST_CASE(a_damaged_block_fails_the_reads_that_need_it_naming_file_and_offset, damage_fixture) {
-  flip_byte(layer, fs::file_size(layer) / 2);
+  // Blocks all over the file, so that some are of this table.
+  for (std::uint64_t part = 1; part < 20; ++part) flip_byte(layer, fs::file_size(layer) * part / 20);
   strata.start();
   const core::lsn at = strata.lsn_of("victim", "last_record_lsn");
   pagestream_client client(strata.page_port(), strata.tenant_id("victim"), strata.timeline("victim").at("timeline_id"));
@@ -144,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(a_damaged_block_fails_the_reads_that_need_it_naming_file
   }
   BOOST_TEST_MESSAGE(bad_pages << " pages can't be read, " << good_pages << " can");
   BOOST_TEST(bad_pages > 0u);
-  BOOST_TEST(good_pages > 9 * bad_pages);
+  BOOST_TEST(good_pages > bad_pages);
   // A copy that can't be complete must not look complete.
   const fs::path archive = strata.directory() / "export.tar";
   const finished exported = strata.cli({"export", "victim/main", "-o", archive});
