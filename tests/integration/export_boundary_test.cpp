@@ -1,6 +1,8 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <tuple>
 
+#include "tests/support/pagestream_client.hpp"
 #include "tests/support/strata_server.hpp"
 
 using namespace strata::tests;
@@ -180,6 +182,41 @@ BOOST_AUTO_TEST_CASE(a_source_with_another_segment_size_is_exported_with_it) {
   source.execute("INSERT INTO mark VALUES (2)");
   strata.wait_for_lsn("s", lsn_from(source.value("SELECT pg_current_wal_flush_lsn()")));
   check_export(strata, {"a 1 MiB segment", now, 1});
+}
+
+BOOST_AUTO_TEST_CASE(backups_of_the_page_service_hold_what_an_export_holds) {
+  postgres_cluster source;
+  source.start();
+  source.execute("CREATE TABLE mark AS SELECT 42 AS n");
+  strata_server strata;
+  strata.start();
+  strata.add_source("s", source.conninfo());
+  const std::string of = " " + strata.tenant_id("s") + " " + strata.timeline("s").at("timeline_id").get<std::string>();
+  const temp_dir place;
+  const auto unpacked = [&](const std::string& command, const std::string& name, const char* how) {
+    const fs::path directory = place / name;
+    fs::create_directory(directory);
+    const core::bytes archive = copy_out(strata.page_port(), command);
+    const finished tar =
+        run({.arguments = {"tar", how, "-f", "-", "-C", directory}, .input = {archive.begin(), archive.end()}});
+    BOOST_REQUIRE_MESSAGE(tar.exit_code == 0, command << ": " << tar.err);
+    return directory;
+  };
+  const fs::path full = unpacked("fullbackup" + of, "full", "-x");
+  std::ofstream(full / "pg_hba.conf") << "local all all trust\nhost all all 127.0.0.1/32 trust\n";
+  const auto restored = postgres_cluster::adopt(full, {"fsync = off"});
+  restored->start();
+  BOOST_TEST(restored->value("SELECT n FROM mark") == "42");
+
+  // For a compute that fetches its relations from the page service: everything else.
+  for (const auto& [command, name, how] : {std::tuple("basebackup" + of, "small", "-x"),
+                                           std::tuple("basebackup" + of + " latest --gzip", "packed", "-xz")}) {
+    const fs::path small = unpacked(command, name, how);
+    BOOST_TEST(fs::exists(small / "global/pg_control"));
+    BOOST_TEST(fs::exists(small / "neon.signal"));
+    BOOST_TEST(fs::exists(small / "pg_xact/0000"));
+    BOOST_TEST(!fs::exists(small / "base/1/1259"));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -115,26 +115,54 @@ core::bytes raw_connection::receive_all() const {
   }
 }
 
-pagestream_client::pagestream_client(std::uint16_t port, const std::string& tenant, const std::string& timeline,
-                                     int version)
-    : connection_(port), version_(version) {
-  connection_.send(startup_message());
-  while (receive_message().type != 'Z') continue;
-  connection_.send(query_message("pagestream_v" + std::to_string(version) + " " + tenant + " " + timeline));
-  if (const message opened = receive_message(); opened.type != 'W')
-    throw pagestream_error("open a page stream: " + text_in(opened.body));
-}
+namespace {
 
-pagestream_client::message pagestream_client::receive_message() {
+struct message {
+  char type = 0;
+  core::bytes body;
+};
+
+/// Throws pagestream_error for an error.
+message receive_message(const raw_connection& connection) {
   std::uint8_t header[5];
-  if (!connection_.receive(header, sizeof header)) throw std::runtime_error("the page service closed the connection");
+  if (!connection.receive(header, sizeof header)) throw std::runtime_error("the page service closed the connection");
   const std::uint64_t size = load_be(header + 1, 4);
   if (size < 4 || size > answer_size_max) throw std::runtime_error("the page service sent a message of a strange size");
   message got{static_cast<char>(header[0]), core::bytes(size - 4)};
-  if (!connection_.receive(got.body.data(), got.body.size()))
+  if (!connection.receive(got.body.data(), got.body.size()))
     throw std::runtime_error("the page service closed the connection inside a message");
   if (got.type == 'E') throw pagestream_error(text_in(got.body));
   return got;
+}
+
+/// Returns when the server awaits a command.
+void log_in(const raw_connection& connection) {
+  connection.send(startup_message());
+  while (receive_message(connection).type != 'Z') continue;
+}
+
+}  // namespace
+
+core::bytes copy_out(std::uint16_t port, const std::string& command) {
+  const raw_connection connection(port);
+  log_in(connection);
+  connection.send(query_message(command));
+  if (receive_message(connection).type != 'H') throw std::runtime_error(command + " was not answered with COPY OUT");
+  core::bytes all;
+  for (;;) {
+    const message got = receive_message(connection);
+    if (got.type == 'Z') return all;
+    if (got.type == 'd') core::append(all, got.body);
+  }
+}
+
+pagestream_client::pagestream_client(std::uint16_t port, const std::string& tenant, const std::string& timeline,
+                                     int version)
+    : connection_(port), version_(version) {
+  log_in(connection_);
+  connection_.send(query_message("pagestream_v" + std::to_string(version) + " " + tenant + " " + timeline));
+  if (const message opened = receive_message(connection_); opened.type != 'W')
+    throw pagestream_error("open a page stream: " + text_in(opened.body));
 }
 
 void pagestream_client::append_request(core::bytes& to, std::uint8_t tag, core::lsn at, core::bytes_view body) {
@@ -149,7 +177,7 @@ void pagestream_client::append_request(core::bytes& to, std::uint8_t tag, core::
 }
 
 core::bytes pagestream_client::answer(std::uint8_t tag, std::size_t echoed) {
-  const message got = receive_message();
+  const message got = receive_message(connection_);
   if (got.type != 'd' || got.body.empty()) throw std::runtime_error("the page service sent no answer");
   constexpr std::size_t ids = 3 * 8;
   std::size_t at = 1;

@@ -42,6 +42,9 @@ class raw_connection {
 core::bytes startup_message();
 core::bytes query_message(const std::string& text);
 
+/// What the page service sends as COPY OUT for a command, such as a backup. Throws pagestream_error when it refuses.
+core::bytes copy_out(std::uint16_t port, const std::string& command);
+
 /// A client of the page service, written from its protocol alone (facts/neon-internals.md §5).
 class pagestream_client {
  public:
@@ -64,16 +67,10 @@ class pagestream_client {
                                 core::lsn at);
 
  private:
-  struct message {
-    char type = 0;
-    core::bytes body;
-  };
   void append_request(core::bytes& to, std::uint8_t tag, core::lsn at, core::bytes_view body);
   /// The payload behind the echo; throws pagestream_error.
   core::bytes answer(std::uint8_t tag, std::size_t echoed);
   core::bytes ask(std::uint8_t tag, core::lsn at, core::bytes_view body, std::uint8_t answer_tag);
-  message receive_message();
-
   raw_connection connection_;
   int version_;
   std::uint64_t sent_ = 0;
