@@ -29,7 +29,7 @@ struct with_data {
     fs::create_directory(options.data_directory);
     if (options.run_as) BOOST_TEST_REQUIRE(give(*options.run_as, options.data_directory).has_value());
     const auto made = run({.arguments = {options.bin_directory + "/initdb", "-D", options.data_directory, "-U",
-                                         "o'brien", "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
+                                         "o-brien", "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
                            .directory = options.data_directory,
                            .run_as = options.run_as});
     BOOST_TEST_REQUIRE(made.has_value());
@@ -39,7 +39,7 @@ struct with_data {
 
   [[nodiscard]] outcome psql(const std::string& sql) const {
     const auto said = run({.arguments = {options.bin_directory + "/psql", "-XAtq", "-h", options.socket_directory, "-p",
-                                         std::to_string(options.port), "-U", "o'brien", "-c", sql, "postgres"}});
+                                         std::to_string(options.port), "-U", "o-brien", "-c", sql, "postgres"}});
     BOOST_TEST_REQUIRE(said.has_value());
     return *said;
   }
@@ -74,7 +74,7 @@ BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {
   BOOST_TEST_REQUIRE(start_postgres(options).has_value());
   const auto over_tcp =
       run({.arguments = {options.bin_directory + "/psql", "-w", "-h", "127.0.0.1", "-p", std::to_string(options.port),
-                         "-U", "o'brien", "-c", "select 1", "postgres"}});
+                         "-U", "o-brien", "-c", "select 1", "postgres"}});
   BOOST_TEST_REQUIRE(over_tcp.has_value());
   BOOST_TEST(over_tcp->exit_code == 2);
   BOOST_TEST(over_tcp->output.find("no password supplied") != std::string::npos, over_tcp->output);

@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(an_export_that_fails_at_once_is_an_error_and_not_a_file) {
 }
 
 BOOST_AUTO_TEST_CASE(an_export_that_fails_in_the_middle_is_noticed) {
-  others.state().archive.assign(3, core::bytes(50000, 1));
+  others.state().archive.assign(3, core::bytes(500000, 1));
   others.state().archive_failure = core::error{core::errc::corrupt, "layer 17 is damaged"};
   std::size_t got = 0;
   const api_client client(address());
