@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_taken_port_is_a_conflict) {
 }
 
 BOOST_AUTO_TEST_CASE(without_sources_commands_say_how_to_add_one) {
-  up();
+  BOOST_REQUIRE(up().contains("http"));
   const finished branches = strata({"branch", "list"});
   BOOST_TEST(branches.exit_code == 0);
   BOOST_TEST(branches.err.find("strata source add") != std::string::npos);
