@@ -303,8 +303,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_intake> intake_;
-  int in_flight_ = 0;    ///< batches without an answer
-  bool busy_ = false;    ///< an offloaded job runs
+  int in_flight_ = 0;  ///< batches without an answer
+  bool busy_ = false;  ///< an offloaded job runs
   bool flushing_for_source_ = false;
   bool paused_ = false;  ///< fed WAL waits for credit or for visibility
 };
