@@ -140,9 +140,7 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   if (const auto* time = std::get_if<core::wall_time>(&point)) return resolve_time(server, branch, *time);
   const auto* given = std::get_if<core::lsn>(&point);
   resolved_point found{given != nullptr ? *given : lsn_of(branch.info, "last_record_lsn"), std::nullopt};
-  if (given != nullptr && found.at < lsn_of(branch.info, "readable_from_lsn"))
-    throw failure(exit_code::failure, "out_of_range", core::to_string(found.at) + " can't be read", window_of(branch),
-                  "strata branch show " + branch.source.name + "/" + branch.name);
+  // Whether it can be read is the server's to say: a lease may keep what is behind the window.
   const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {

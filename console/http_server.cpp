@@ -63,6 +63,13 @@ void server::configure() {
   http_.set_keep_alive_timeout(options_.idle_limit.count());
   http_.set_read_timeout(options_.read_limit);
   http_.set_write_timeout(options_.write_limit);
+  // The library would wait for the body of a PUT that announces none, until the client goes away.
+  http_.set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
+    if (from.has_header("Content-Length") || from.has_header("Transfer-Encoding"))
+      return httplib::Server::HandlerResponse::Unhandled;
+    serve(from, to);
+    return httplib::Server::HandlerResponse::Handled;
+  });
   const auto handler = [this](const httplib::Request& from, httplib::Response& to) { serve(from, to); };
   http_.Get(".*", handler).Post(".*", handler).Put(".*", handler).Patch(".*", handler).Delete(".*", handler);
   http_.set_error_handler([](const httplib::Request&, httplib::Response& to) {
