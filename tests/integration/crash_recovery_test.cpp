@@ -39,7 +39,11 @@ class crash_test {
                               {"compaction_target_size", "1 MiB"},
                               {"compaction_period", "200ms"},
                               {"image_creation_threshold", 1},
-                              {"gc_period", "0s"}});
+                              {"gc_period", "300ms"},
+                              {"gc_horizon", "2 MiB"},
+                              {"pitr_interval", "0s"},
+                              {"lsn_lease_length", "0s"}});
+    first_ = strata_.lsn_of("s", "last_record_lsn");
     load_->start(150);
   }
 
@@ -67,13 +71,11 @@ class crash_test {
   void check_contents() {
     load_->stop();
     remember();
-    strata_.wait_for_lsn("s", moments_.back().first);
     for (std::size_t i = 0; i < moments_.size(); ++i) {
-      const std::string name = "after" + std::to_string(i);
-      strata_.ask({"branch", "create", name, "--from", "main@" + core::to_string(moments_[i].first)});
+      const std::string name = branch_name(i);
       const branch_compute compute(strata_, name);
       const auto found = differences(
-          moments_[i].second, contents_of([&](const std::string& database) { return compute.conninfo(database); }));
+          moments_[i], contents_of([&](const std::string& database) { return compute.conninfo(database); }));
       for (const auto& difference : found) BOOST_ERROR(name << ": " << difference);
       const finished checked = compute.run("pg_amcheck", {"--all", "--heapallindexed", "--install-missing"});
       BOOST_TEST(checked.exit_code == 0, checked.out << checked.err);
@@ -96,6 +98,7 @@ class crash_test {
     std::size_t compacted = 0;
     for (const json& layer : layers) compacted += layer.at("level") != 0 || layer.at("kind") == "Image" ? 1 : 0;
     BOOST_TEST(compacted > 0u, "no compaction has ended");
+    BOOST_TEST((lsn_from(strata_.timeline("s").at("latest_gc_cutoff_lsn")) > first_), "nothing was collected");
     BOOST_TEST_MESSAGE(layers.size() << " layers, " << compacted << " of them from compaction");
   }
 
@@ -129,16 +132,21 @@ class crash_test {
     load_->start(150);
   }
 
+  /// The branch is made at once: later its point is behind what collection keeps for main alone.
   void remember() {
     moment now = take_moment(connect(source_));
-    moments_.emplace_back(now.at, now.snapshot->read());
+    strata_.wait_for_lsn("s", now.at);
+    strata_.ask({"branch", "create", branch_name(moments_.size()), "--from", "main@" + core::to_string(now.at)});
+    moments_.push_back(now.snapshot->read());
   }
+  static std::string branch_name(std::size_t i) { return "moment" + std::to_string(i); }
 
   postgres_cluster source_;
   std::unique_ptr<history_load> load_;
   strata_server strata_;
   std::mt19937 random_{20261122};
-  std::vector<std::pair<core::lsn, cluster_contents>> moments_;
+  core::lsn first_;
+  std::vector<cluster_contents> moments_;
 };
 
 }  // namespace
@@ -151,6 +159,48 @@ BOOST_AUTO_TEST_CASE(twenty_kills_during_ingest_flush_and_compaction_lose_nothin
   test.check_that_all_happened();
   test.check_contents();
   test.check_pages();
+}
+
+BOOST_AUTO_TEST_CASE(an_import_that_either_side_did_not_survive_is_made_again) {
+  postgres_cluster source({.config = history_config()});
+  source.start();
+  BOOST_TEST(source.run("pgbench", {"-i", "-s", "3", "-q"}).exit_code == 0);
+  strata_server strata;
+  strata.start();
+  std::mt19937 random(7);
+  for (int round = 0; round < 6; ++round) BOOST_TEST_CONTEXT("round " << round) {
+      const std::string name = "s" + std::to_string(round);
+      auto adding = std::async(std::launch::async, [&] {
+        return strata.cli({"source", "add", name, "--conninfo", source.conninfo(), "--no-wait"});
+      });
+      // Somewhere in it, wherever that is.
+      std::this_thread::sleep_for(std::chrono::milliseconds(20 + random() % 300));
+      const bool kill_source = round % 3 == 2;
+      if (kill_source)
+        source.kill_all();
+      else
+        strata.kill();
+      const finished added = adding.get();
+      if (kill_source)
+        source.start();
+      else
+        strata.start();
+      // What was not acknowledged may have happened or not; then the same command again makes it so.
+      if (added.exit_code != 0) {
+        const finished again = strata.cli({"source", "add", name, "--conninfo", source.conninfo(), "--no-wait"});
+        BOOST_TEST((again.exit_code == 0 || again.exit_code == 4), again.out << again.err);
+      }
+      strata.wait_until_readable(name);
+      strata.wait_for_lsn(name, lsn_from(source.value("SELECT pg_current_wal_flush_lsn()")));
+      const std::string branch = "branch" + std::to_string(round);
+      strata.ask({"branch", "create", branch, "--from", name + "/main"});
+      const branch_compute compute(strata, name + "/" + branch);
+      const auto found =
+          differences(contents_of(connect(source)),
+                      contents_of([&](const std::string& database) { return compute.conninfo(database); }));
+      for (const auto& difference : found) BOOST_ERROR(difference);
+    }
+  BOOST_TEST(source.value("SELECT count(*) FROM pg_replication_slots") == "6");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
