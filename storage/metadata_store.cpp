@@ -5,9 +5,11 @@
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 #include <mutex>
 
@@ -60,11 +62,18 @@ rocksdb::Options options_of_store() {
   return options;
 }
 
+/// Once RocksDB has failed to write for want of space it stays broken until the next start, even if space becomes free
+/// (its issue 11643). So it never gets there: what grows is refused while there is this much left, and what helps to
+/// free space may use most of the rest.
+constexpr std::uint64_t reserve_bytes = 64u << 20;
+constexpr std::uint64_t last_reserve_bytes = 16u << 20;
+enum class purpose { growing, freeing };
+
 class rocksdb_metadata_store final : public metadata_store {
  public:
-  rocksdb_metadata_store(directory_lock lock, std::unique_ptr<rocksdb::DB> db,
+  rocksdb_metadata_store(std::string path, directory_lock lock, std::unique_ptr<rocksdb::DB> db,
                          std::vector<rocksdb::ColumnFamilyHandle*> families)
-      : lock_(std::move(lock)), db_(std::move(db)), families_(std::move(families)) {}
+      : path_(std::move(path)), lock_(std::move(lock)), db_(std::move(db)), families_(std::move(families)) {}
 
   ~rocksdb_metadata_store() override {
     for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
@@ -80,7 +89,7 @@ class rocksdb_metadata_store final : public metadata_store {
   core::result<void> delete_tenant(const core::tenant_id& id) override {
     rocksdb::WriteBatch batch;
     batch.Delete(families_[tenants_family], codec::tenant_key(id));
-    return write("delete tenant", batch);
+    return write("delete tenant", batch, purpose::freeing);
   }
 
   core::result<std::vector<tenant_record>> tenants() override {
@@ -127,12 +136,25 @@ class rocksdb_metadata_store final : public metadata_store {
                                         core::lsn end, const std::function<bool(const commit_time&)>& visitor) override;
 
  private:
-  core::result<void> write(std::string_view doing, rocksdb::WriteBatch& batch) {
+  core::result<void> write(std::string_view doing, rocksdb::WriteBatch& batch, purpose of = purpose::growing) {
+    STRATA_TRY(check_space(doing, of));
     rocksdb::WriteOptions options;
     options.sync = true;
     const rocksdb::Status status = db_->Write(options, &batch);
     if (!status.ok()) return failure("metadata: " + std::string(doing), status);
     return {};
+  }
+
+  [[nodiscard]] core::result<void> check_space(std::string_view doing, purpose of) const {
+    struct statvfs space {};
+    if (::statvfs(path_.c_str(), &space) != 0) return core::from_errno("metadata: look for free space", errno);
+    const std::uint64_t size = std::uint64_t{space.f_blocks} * space.f_frsize;
+    const std::uint64_t reserve = of == purpose::growing ? reserve_bytes : last_reserve_bytes;
+    const std::uint64_t wanted = std::min(reserve, size / (of == purpose::growing ? 8 : 32));
+    if (std::uint64_t{space.f_bavail} * space.f_frsize >= wanted) return {};
+    return core::error{core::errc::disk_full, "metadata: " + std::string(doing) + ": less than " +
+                                                  std::to_string(wanted >> 20) + " MiB left on the file system of " +
+                                                  path_};
   }
 
   template <class Record, class Decode>
@@ -156,6 +178,7 @@ class rocksdb_metadata_store final : public metadata_store {
   core::result<void> forget_commit_times(rocksdb::WriteBatch& batch, const core::tenant_id& tenant,
                                          const core::timeline_id& id, core::lsn below);
 
+  std::string path_;
   directory_lock lock_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
@@ -174,7 +197,7 @@ core::result<void> rocksdb_metadata_store::delete_timeline(const core::tenant_id
       batch.Delete(families_[from], at->key());
     if (!at->status().ok()) return failure("metadata: delete timeline", at->status());
   }
-  return write("delete timeline", batch);
+  return write("delete timeline", batch, purpose::freeing);
 }
 
 core::result<void> rocksdb_metadata_store::apply(const core::tenant_id& tenant, const core::timeline_id& id,
@@ -206,7 +229,8 @@ core::result<void> rocksdb_metadata_store::apply(const core::tenant_id& tenant, 
   add_commit_times(batch, tenant, id, edit.commit_times);
   if (edit.forget_commit_times_below)
     STRATA_TRY(forget_commit_times(batch, tenant, id, *edit.forget_commit_times_below));
-  return write("edit timeline " + core::to_string(id), batch);
+  const bool frees = edit.add.empty() && edit.commit_times.empty();
+  return write("edit timeline " + core::to_string(id), batch, frees ? purpose::freeing : purpose::growing);
 }
 
 void rocksdb_metadata_store::add_commit_times(rocksdb::WriteBatch& batch, const core::tenant_id& tenant,
@@ -288,8 +312,8 @@ core::result<std::unique_ptr<metadata_store>> metadata_store::open(const std::st
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   const rocksdb::Status status = rocksdb::DB::Open(rocksdb::DBOptions(options), path, descriptors, &families, &db);
   if (!status.ok()) return failure("open metadata " + path, status);
-  return std::unique_ptr<metadata_store>(
-      std::make_unique<rocksdb_metadata_store>(std::move(lock), std::unique_ptr<rocksdb::DB>(db), std::move(families)));
+  return std::unique_ptr<metadata_store>(std::make_unique<rocksdb_metadata_store>(
+      path, std::move(lock), std::unique_ptr<rocksdb::DB>(db), std::move(families)));
 }
 
 }  // namespace strata::storage
