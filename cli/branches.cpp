@@ -1,5 +1,7 @@
 #include "cli/branches.hpp"
 
+#include <poll.h>
+
 #include "cli/failure.hpp"
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
@@ -8,6 +10,9 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::chrono::seconds catch_up_limit{10};
+constexpr int look_interval_ms = 50;
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -47,15 +52,43 @@ core::lsn lsn_of(const json& info, const char* member) {
   return need(core::parse_lsn(info.value(member, "0/0")), "the server answered something that is no LSN");
 }
 
+/// Whether WAL that the source has written is still on its way here.
+bool is_behind_source(const json& info) {
+  if (!info.contains("source")) return false;
+  return lsn_of(info, "last_record_lsn") < lsn_of(info["source"], "source_head_lsn");
+}
+
+/// Returns what the branch is once everything has come that its source is known to have written.
+json catch_up(const server_link& server, const branch_entry& branch) {
+  const core::lsn head =
+      branch.info.contains("source") ? lsn_of(branch.info["source"], "source_head_lsn") : core::lsn();
+  const auto deadline = std::chrono::steady_clock::now() + catch_up_limit;
+  json info = branch.info;
+  while (lsn_of(info, "last_record_lsn") < head && std::chrono::steady_clock::now() < deadline) {
+    ::poll(nullptr, 0, look_interval_ms);
+    info = need(server.api().get(branch.path()), "lost sight of " + branch.name, "strata branch list");
+  }
+  return info;
+}
+
 resolved_point resolve_time(const server_link& server, const branch_entry& branch, core::wall_time time) {
   const std::string what = "can't find where " + branch.name + " was at " + config::local_text(time);
   const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
-  const json found = need(
-      server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", config::utc_text(time)}}), what, next);
+  const auto ask = [&] {
+    return need(server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", config::utc_text(time)}}),
+                what, next);
+  };
+  json found = ask();
+  json info = branch.info;
+  if (found.value("kind", "") == "future" && is_behind_source(info)) {
+    // Commits of before that time may be among what has not come yet.
+    info = catch_up(server, branch);
+    found = ask();
+  }
   const std::string kind = found.value("kind", "");
   if (kind == "present") return {lsn_of(found, "lsn"), time};
   // Nothing was committed since: the branch is as it was then.
-  if (kind == "future") return {lsn_of(branch.info, "last_record_lsn"), time};
+  if (kind == "future") return {lsn_of(info, "last_record_lsn"), time};
   throw failure(exit_code::failure, "out_of_range", what,
                 kind == "past" ? "its history does not go back that far: " + window_of(branch)
                                : "no transaction is known in its history: " + window_of(branch),
