@@ -10,6 +10,9 @@ namespace {
 
 using namespace block_format;
 
+/// A reader goes through a block from its beginning: blocks of small values, sizes of relations above all, end early.
+constexpr std::size_t block_versions_max = 64;
+
 class block_layer_writer final : public layer_writer {
  public:
   block_layer_writer(const layer_writer_options& options, new_file file)
@@ -22,7 +25,10 @@ class block_layer_writer final : public layer_writer {
   }
 
   core::result<void> add(const core::page_key& key, core::lsn at, core::bytes_view value) override {
-    if (!block_.empty() && block_.size() + value.size() > options_.block_size_bytes) STRATA_TRY(end_block());
+    if (!block_.empty() &&
+        (block_.size() + value.size() > options_.block_size_bytes || block_versions_ == block_versions_max))
+      STRATA_TRY(end_block());
+    ++block_versions_;
     if (block_.empty()) {
       first_key_ = key;
       first_at_ = at;
@@ -64,6 +70,7 @@ class block_layer_writer final : public layer_writer {
     STRATA_ASSIGN(const block_place place, write_block(block_));
     append_index_entry(index_, first_key_, first_at_, place);
     block_.clear();
+    block_versions_ = 0;
     return {};
   }
 
@@ -72,6 +79,7 @@ class block_layer_writer final : public layer_writer {
   std::uint64_t seed_;
   entry_encoder entries_;
   core::bytes block_;
+  std::size_t block_versions_ = 0;
   core::bytes packed_;
   core::bytes index_;
   core::page_key first_key_;
