@@ -2,6 +2,7 @@
 
 namespace strata::cli {
 
-inline constexpr const char* version = STRATA_VERSION;
+/// As the build says, "0.1.0".
+extern const char* const version;
 
 }  // namespace strata::cli

@@ -216,7 +216,8 @@ class table_layer_cursor final : public layer_cursor {
 
   bool take() {
     if (!current_->Valid()) {
-      if (const auto status = current_->status(); !status.ok()) failure_ = table_failure("read layer", layer_.path(), status);
+      if (const auto status = current_->status(); !status.ok())
+        failure_ = table_failure("read layer", layer_.path(), status);
       return false;
     }
     const rocksdb::Slice raw = current_->key();
