@@ -43,7 +43,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
  private:
   static constexpr auto status_interval = std::chrono::seconds(1);
-  /// A living walsender says something at least every 30 s (half of its own time-out).
+  /// A walsender that hears from its receiver has no reason to say anything: after this it is asked to.
+  static constexpr auto silence_before_asking = std::chrono::seconds(30);
   static constexpr auto silence_max = std::chrono::seconds(90);
   static constexpr int batches_in_flight_max = 2;
 
@@ -240,7 +241,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   core::result<void> send_status() {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
-    auto sent = link_.connection().send_status(received, disk_consistent_, options_.store->last_record_lsn());
+    const bool silent = clock().monotonic() - heard_ > silence_before_asking;
+    auto sent = link_.connection().send_status(received, disk_consistent_, options_.store->last_record_lsn(), silent);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
     return sent;
   }
