@@ -195,6 +195,16 @@ void history_steps::second_half() {
     run_script(main_,
                "COMMIT PREPARED 'first'; CHECKPOINT; CREATE DATABASE later STRATEGY = wal_log TEMPLATE logged;"
                "ALTER TABLE work ADD extra bigint DEFAULT 3; ALTER TABLE parent ALTER name TYPE varchar(80)");
+    run_script(main_, R"(
+      CREATE UNLOGGED TABLE promoted AS SELECT i, repeat('p', 40) AS filler FROM generate_series(1, 2000) i;
+      CREATE INDEX ON promoted (i);
+      ALTER TABLE promoted SET LOGGED;
+      CREATE TABLE demoted AS SELECT i FROM generate_series(1, 2000) i;
+      ALTER TABLE demoted SET UNLOGGED;
+      CREATE MATERIALIZED VIEW seen AS SELECT state, count(*) FROM work GROUP BY state;
+      SELECT lo_from_bytea(0, convert_to(repeat('large ' || i, 2000), 'UTF8')) FROM generate_series(1, 5) i;
+      CREATE INDEX CONCURRENTLY work_filler ON work (filler);
+    )");
     // More subtransactions than a backend remembers in shared memory.
     std::string many = "BEGIN;";
     for (int i = 0; i < 100; ++i)

@@ -25,6 +25,8 @@ const std::vector<std::pair<std::string, std::string>> catalogs{
      "WHERE "
      "nspname LIKE 'pg_%temp_%')"},
     {"pg_proc", "SELECT * FROM pg_proc"},
+    {"pg_index", "SELECT indexrelid, indrelid, indisunique, indisvalid, indisready, indislive FROM pg_index"},
+    {"pg_largeobject", "SELECT * FROM pg_largeobject"},
     {"pg_database", "SELECT oid, datname, datdba, encoding, dattablespace FROM pg_database"},
     {"pg_tablespace", "SELECT oid, spcname FROM pg_tablespace"},
     {"pg_authid", "SELECT oid, rolname, rolpassword FROM pg_authid"},
