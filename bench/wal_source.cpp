@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <stdexcept>
+#include <thread>
 
 #include "bench/demand.hpp"
 #include "pg/types.hpp"
@@ -83,10 +84,14 @@ wal_range wal_source::run_bulk_insert(std::uint64_t bytes) {
 }
 
 core::lsn wal_source::flushed() {
-  // An insert position is the end of a record; what is before it is in the files once a later commit is.
-  const core::lsn inserted = demand(core::parse_lsn(cluster_.value("SELECT pg_current_wal_insert_lsn()")));
-  cluster_.execute("SET synchronous_commit = on; SELECT txid_current()");
-  return pg::wal::before_header(inserted);
+  // An insert position is the end of a record; the WAL writer brings the files there within a second.
+  tests::sql_session session(cluster_.conninfo());
+  const auto position = [&](const std::string& function) {
+    return demand(core::parse_lsn(session.value("SELECT " + function + "()")));
+  };
+  const core::lsn inserted = pg::wal::before_header(position("pg_current_wal_insert_lsn"));
+  while (position("pg_current_wal_flush_lsn") < inserted) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return inserted;
 }
 
 void wal_source::read_wal(const wal_range& range,
