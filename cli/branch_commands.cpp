@@ -109,7 +109,8 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("follows", source.value("conninfo", ""));
   facts.add("connection", source.value("phase", ""));
   facts.add("received", source.value("received_lsn", ""));
-  facts.add("trouble", source.value("last_error", ""));
+  facts.add("source trouble", source.value("last_error", ""));
+  facts.add("storage trouble", branch.info.value("trouble", ""));
   facts.add("timeline id", branch.id);
   facts.add("tenant id", branch.source.id);
   facts.print();

@@ -81,6 +81,7 @@ json to_json(const messages::timeline_info& timeline) {
     made["ancestor_lsn"] = core::to_string(timeline.ancestor_lsn);
   }
   if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
+  if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
   if (timeline.source) made["source"] = to_json(*timeline.source);
   return made;
 }

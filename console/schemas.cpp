@@ -82,7 +82,7 @@ std::string_view schemas() {
     "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_lsn": {"$ref": "#/components/schemas/Lsn"},
     "last_record_lsn": {"$ref": "#/components/schemas/Lsn"}, "prev_record_lsn": {"$ref": "#/components/schemas/Lsn"},
     "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
-    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"}, "trouble": {"type": "string"},
     "latest_gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
     "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
+#include <variant>
 
 #include "core/bytes.hpp"
 #include "pg/wal/record.hpp"
@@ -64,6 +66,13 @@ bool only_the_exact_length_is_accepted(pg::wal::resource_manager manager, std::u
     if (!decoded && decoded.error().code != core::errc::corrupt) return false;
   }
   return true;
+}
+
+/// What was decoded, which must be this alternative.
+template <class Part, class Decoded>
+const Part& part(const Decoded& decoded) {
+  if (!decoded) throw std::runtime_error(core::to_string(decoded.error()));
+  return std::get<Part>(*decoded);
 }
 
 }  // namespace strata::tests

@@ -7,6 +7,7 @@
 using namespace strata;
 using namespace strata::pg::records;
 using tests::held_record;
+using tests::part;
 using tests::record_bytes;
 
 namespace {
@@ -15,12 +16,6 @@ constexpr auto clog = pg::wal::resource_manager::clog;
 constexpr auto multixact = pg::wal::resource_manager::multixact;
 constexpr auto v15 = pg::major_version::v15;
 constexpr auto v17 = pg::major_version::v17;
-
-template <class Part, class Decoded>
-const Part& part(const Decoded& decoded) {
-  if (!decoded) throw std::runtime_error(core::to_string(decoded.error()));
-  return std::get<Part>(*decoded);
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@ using namespace strata;
 using namespace strata::pg::records;
 using pg::wal::resource_manager;
 using tests::held_record;
+using tests::part;
 using tests::record_bytes;
 
 namespace {
@@ -15,12 +16,6 @@ namespace {
 constexpr auto v14 = pg::major_version::v14;
 constexpr auto v15 = pg::major_version::v15;
 constexpr auto v16 = pg::major_version::v16;
-
-template <class Part, class Decoded>
-const Part& part(const Decoded& decoded) {
-  if (!decoded) throw std::runtime_error(core::to_string(decoded.error()));
-  return std::get<Part>(*decoded);
-}
 
 }  // namespace
 
