@@ -20,6 +20,7 @@ using oid = std::uint32_t;
 using transaction_id = std::uint32_t;
 using multixact_id = std::uint32_t;
 using block_number = std::uint32_t;
+inline constexpr block_number invalid_block = 0xFFFFFFFF;
 /// Microseconds since 2000-01-01 00:00:00 UTC.
 using timestamp = std::int64_t;
 

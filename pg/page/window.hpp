@@ -61,6 +61,8 @@ class cursor {
   }
   void skip(std::size_t count) { take_bytes(count); }
   core::bytes_view take_rest() { return take_bytes(rest_.size()); }
+  /// What is left, without taking it.
+  [[nodiscard]] core::bytes_view rest() const { return rest_; }
   [[nodiscard]] std::size_t left() const { return rest_.size(); }
   void require_finished() const { require(rest_.empty(), "payload too long"); }
 

@@ -31,7 +31,8 @@ struct action {
     require(has_block(id), "block reference is missing");
     return record.addresses[id].block;
   }
-  [[nodiscard]] bool has_block(std::uint8_t id) const { return record.addresses[id].present; }
+  /// Both of these know ids up to 7.
+  [[nodiscard]] bool has_block(std::uint8_t id) const { return record.addresses.at(id).present; }
   [[nodiscard]] page::cursor main_data() const { return page::cursor(record.main_data); }
   [[nodiscard]] page::cursor data() const { return page::cursor(record.data); }
   /// Starts the page anew; the record must have announced it.
@@ -46,6 +47,11 @@ void redo_xlog(action& of);
 void redo_heap(action& of);
 void redo_heap2(action& of);
 void redo_btree(action& of);
+void redo_hash(action& of);
+void redo_gin(action& of);
+void redo_gist(action& of);
+void redo_spgist(action& of);
+void redo_brin(action& of);
 void redo_sequence(action& of);
 void redo_generic(action& of);
 

@@ -3,6 +3,7 @@
 //   simple:  u32 block                                (only reference 0, fork main)
 //   else:    u8 block id, u8 present references, u8 references in the same relation,
 //            u16 forks (2 bits each), u32 block for each present reference
+//   distant: u8 fork, u32 own block, u32 block of the next reference   (references from number 7 on; none: FFFFFFFF)
 //   image:   u16 hole offset, u16 hole length, u8 compression, u16 size, bytes
 //   data:    u16 size, bytes
 //   main data: the rest
@@ -21,10 +22,12 @@ constexpr std::uint8_t flag_will_init = 0x01;
 constexpr std::uint8_t flag_image = 0x02;
 constexpr std::uint8_t flag_data = 0x04;
 constexpr std::uint8_t flag_simple = 0x08;
-constexpr std::uint8_t known_flags = flag_will_init | flag_image | flag_data | flag_simple;
+constexpr std::uint8_t flag_distant = 0x10;
+constexpr std::uint8_t known_flags = flag_will_init | flag_image | flag_data | flag_simple | flag_distant;
 
 constexpr std::size_t fixed_size = 7;
 constexpr std::size_t masks_size = 5;
+constexpr std::size_t distant_size = 9;
 constexpr std::size_t image_header_size = 7;
 
 bool is_simple(const block_record& of) {
@@ -34,11 +37,13 @@ bool is_simple(const block_record& of) {
   return true;
 }
 
+bool is_distant(const block_record& of) { return of.block_id + std::size_t{1} >= of.addresses.size(); }
+
 std::size_t addresses_size(const block_record& of) {
   if (is_simple(of)) return sizeof(block_number);
   std::size_t size = masks_size;
   for (const auto& address : of.addresses) size += address.present ? sizeof(block_number) : 0;
-  return size;
+  return size + (is_distant(of) ? distant_size : 0);
 }
 
 /// Writes front to back into a buffer whose size was computed before.
@@ -75,6 +80,10 @@ void encode_addresses(const block_record& of, writer& to) {
   to.put(forks);
   for (const auto& address : of.addresses)
     if (address.present) to.put(address.block);
+  if (!is_distant(of)) return;
+  to.put(static_cast<std::uint8_t>(of.own().in_fork));
+  to.put(of.own().block);
+  to.put(of.next().present ? of.next().block : invalid_block);
 }
 
 void decode_addresses(core::byte_reader& from, block_record& into) {
@@ -89,6 +98,11 @@ void decode_addresses(core::byte_reader& from, block_record& into) {
                           .same_relation = (same_relation >> id & 1) != 0,
                           .block = from.le<block_number>()};
   }
+  if (!is_distant(into)) return;
+  const auto in_fork = static_cast<fork>(from.le<std::uint8_t>() & 3);
+  into.distant_own = {.present = true, .in_fork = in_fork, .same_relation = true, .block = from.le<block_number>()};
+  const auto next = from.le<block_number>();
+  into.distant_next = {.present = next != invalid_block, .in_fork = in_fork, .same_relation = true, .block = next};
 }
 
 core::error damaged(const char* what) { return {core::errc::corrupt, std::string("decode block record: ") + what}; }
@@ -112,13 +126,18 @@ block_record slice(const wal::record& from, std::size_t index) {
   cut.main_data = from.main_data;
   for (std::size_t i = 0; i < from.block_count; ++i) {
     const wal::block_reference& other = from.blocks[i];
-    if (other.id >= cut.addresses.size()) break;
-    cut.addresses[other.id] = {.present = true,
-                               .in_fork = other.relation.fork,
-                               .same_relation = other.relation.relation == own.relation.relation &&
-                                                other.relation.database == own.relation.database &&
-                                                other.relation.tablespace == own.relation.tablespace,
-                               .block = other.block};
+    const block_record::address address{.present = true,
+                                        .in_fork = other.relation.fork,
+                                        .same_relation = other.relation.relation == own.relation.relation &&
+                                                         other.relation.database == own.relation.database &&
+                                                         other.relation.tablespace == own.relation.tablespace,
+                                        .block = other.block};
+    if (other.id < cut.addresses.size())
+      cut.addresses[other.id] = address;
+    else if (other.id == own.id)
+      cut.distant_own = address;
+    else if (other.id == own.id + 1)
+      cut.distant_next = address;
   }
   return cut;
 }

@@ -29,12 +29,19 @@ struct block_record {
     bool same_relation = false;  ///< same tablespace, database and relation number as this block
     block_number block = 0;
   };
-  /// By reference id; ids above the last one any redo function looks at (7) are left out.
+  /// By reference id. Of references with larger ids only this block's own and the next one matter to anybody.
   std::array<address, 8> addresses{};
+  address distant_own;   ///< when this block's id is 8 or more
+  address distant_next;  ///< when it is 7 or more
 
   /// History below this record does not matter for this block.
   [[nodiscard]] bool initial() const { return will_init || has_image; }
-  [[nodiscard]] block_number block() const { return addresses[block_id < 8 ? block_id : 0].block; }
+  [[nodiscard]] const address& own() const { return block_id < addresses.size() ? addresses[block_id] : distant_own; }
+  /// The reference with the next id; not present if this is the last one.
+  [[nodiscard]] const address& next() const {
+    return block_id + std::size_t{1} < addresses.size() ? addresses[block_id + std::size_t{1}] : distant_next;
+  }
+  [[nodiscard]] block_number block() const { return own().block; }
 };
 
 /// The slice of `from` for its block reference number `index` (position in from.blocks).

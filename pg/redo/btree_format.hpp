@@ -2,9 +2,9 @@
 
 #include <vector>
 
-#include "pg/redo/action.hpp"
+#include "pg/redo/index_tuple.hpp"
 
-/// Byte layout of btree pages and tuples, and the changes of tuples with posting lists. Numbers of Postgres, never
+/// Byte layout of btree pages, and the changes of tuples with posting lists. Numbers of Postgres, never
 /// renumber.
 namespace strata::pg::redo {
 
@@ -27,22 +27,12 @@ inline constexpr std::uint16_t btree_has_garbage = 0x40;
 inline constexpr std::uint16_t btree_incomplete_split = 0x80;
 inline constexpr std::uint16_t btree_has_full_xid = 0x100;
 
-inline constexpr std::size_t heap_tid_size = 6;
-
-/// Bytes of an index tuple: heap tid (block high, block low, item), info, key. With a posting list the tid instead
-/// holds where the sorted array of heap tids starts and, in the item's low bits, how many they are.
+/// A tuple with a posting list: the tid instead holds where the sorted array of heap tids starts and, in the item's low
+/// bits, how many they are.
 namespace index_tuple {
-inline constexpr std::size_t header_size = 8;
-inline constexpr std::size_t info = 6;
-inline constexpr std::uint16_t info_size_mask = 0x1FFF;
 inline constexpr std::uint16_t info_alternative_tid = 0x2000;
 inline constexpr std::uint16_t tid_is_posting = 0x2000;
 inline constexpr std::uint16_t tid_count_mask = 0x0FFF;
-
-/// The tuple that starts here, without what follows it; checked to hold at least its header.
-core::bytes_view at_start_of(core::bytes_view bytes);
-block_number block(core::bytes_view tuple);
-void set_block(page::window tuple, block_number block);
 
 /// What a tuple points to, and its key part, which includes the header.
 struct parts {
@@ -65,8 +55,5 @@ struct posting_split {
 posting_split split_posting(core::bytes_view posting, core::bytes_view new_tuple, std::size_t place);
 
 }  // namespace index_tuple
-
-/// The bytes of an item that is an index tuple, cut to the size the tuple itself gives.
-core::bytes_view index_item(const page::slotted_page& page, page::item_number at);
 
 }  // namespace strata::pg::redo

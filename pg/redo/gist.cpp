@@ -17,4 +17,6 @@ void finish_gist_image(action& of) {
   special.store(flags, static_cast<std::uint16_t>(special.load<std::uint16_t>(flags) & ~follow_right));
 }
 
+void redo_gist(action&) { throw not_written(); }
+
 }  // namespace strata::pg::redo

@@ -250,7 +250,7 @@ page::window add_heap_tuple(action& of, page::item_number at, const short_header
 }
 
 void redo_heap(action& of) {
-  if (of.record.addresses[of.record.block_id].in_fork == fork::vm) return redo_visibility_block(of);
+  if (of.record.own().in_fork == fork::vm) return redo_visibility_block(of);
   switch (static_cast<heap_operation>(of.record.info & heap_operation_mask)) {
     case heap_operation::insert: return redo_insert(of);
     case heap_operation::remove: return redo_delete(of);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "pg/redo/heap_format.hpp"
+#include "pg/redo/item_list.hpp"
 #include "pg/redo/visibility_map.hpp"
 
 namespace strata::pg::redo {
@@ -11,19 +12,6 @@ namespace {
 
 using page::item_number;
 using page::item_state;
-
-/// Item numbers as they stand in a payload, unaligned.
-class item_list {
- public:
-  item_list(page::cursor& from, std::size_t count) : bytes_(from.take_bytes(count * 2)) {}
-  [[nodiscard]] std::size_t size() const { return bytes_.size() / 2; }
-  [[nodiscard]] item_number operator[](std::size_t i) const {
-    return core::load_le<item_number>(bytes_.data() + 2 * i);
-  }
-
- private:
-  core::bytes_view bytes_;
-};
 
 void set_redirects(action& of, const item_list& pairs) {
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2)
@@ -210,7 +198,7 @@ void redo_lock_updated(action& of) {
 void redo_heap2(action& of) {
   const auto operation = static_cast<heap2_operation>(of.record.info & heap_operation_mask);
   if (operation == heap2_operation::visible) return redo_visible(of);
-  if (of.record.addresses[of.record.block_id].in_fork == fork::vm) return redo_visibility_block(of);
+  if (of.record.own().in_fork == fork::vm) return redo_visibility_block(of);
   const bool merged = of.context.major >= major_version::v17;
   switch (operation) {
     case heap2_operation::prune: return merged ? redo_prune_and_freeze(of) : redo_prune(of);

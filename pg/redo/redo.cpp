@@ -17,6 +17,11 @@ redo_function function_of(resource_manager manager) {
     case resource_manager::heap: return redo_heap;
     case resource_manager::heap2: return redo_heap2;
     case resource_manager::btree: return redo_btree;
+    case resource_manager::hash: return redo_hash;
+    case resource_manager::gin: return redo_gin;
+    case resource_manager::gist: return redo_gist;
+    case resource_manager::spgist: return redo_spgist;
+    case resource_manager::brin: return redo_brin;
     case resource_manager::sequence: return redo_sequence;
     case resource_manager::generic: return redo_generic;
     default: throw not_written();
@@ -28,7 +33,7 @@ bool page_needs(const action& of) {
   if (of.record.will_init || of.record.manager == resource_manager::xlog) return true;
   if (of.page.is_new()) {
     // Postgres extends the visibility map without a record; its blocks begin as zeros.
-    require(of.record.addresses[of.record.block_id].in_fork == fork::vm, "page was never initialised");
+    require(of.record.own().in_fork == fork::vm, "page was never initialised");
     return true;
   }
   if (of.page.lsn() >= of.end) return false;
@@ -38,8 +43,7 @@ bool page_needs(const action& of) {
 
 void change_page(action& of) {
   const redo_function redo = function_of(of.record.manager);
-  require(of.record.block_id < of.record.addresses.size() && of.has_block(of.record.block_id),
-          "block reference is missing");
+  require(of.record.own().present, "block reference is missing");
   if (!page_needs(of)) return;
   redo(of);
   require(!of.record.will_init || of.page.initialised(), "page was announced but not initialised");

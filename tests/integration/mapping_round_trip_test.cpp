@@ -11,11 +11,12 @@
 #include "pg/files/data_directory.hpp"
 #include "pg/files/tar.hpp"
 #include "storage/mapping/directory.hpp"
-#include "tests/support/page_masks.hpp"
+#include "pg/verify/page_masks.hpp"
 #include "tests/support/timeline_pipeline.hpp"
 
 using namespace strata;
 using namespace strata::tests;
+using namespace strata::pg::verify;
 
 namespace {
 
@@ -167,14 +168,14 @@ void compare_pages(timeline_home& home, const postgres_cluster& with, core::lsn 
       const page_kind kind = kind_of(theirs, file.relation.fork);
       // Init forks are written without an LSN. A new page of a visibility map has a header, of which WAL says nothing.
       const lsn_counts lsn = file.relation.fork == pg::fork::init ? lsn_counts::no : lsn_counts::yes;
-      if (kind == page_kind::visibility_map && strata::tests::all_zero(ours))
+      if (kind == page_kind::visibility_map && strata::pg::verify::all_zero(ours))
         std::fill_n(theirs.begin(), 24, std::uint8_t{0});
       ++compared;
       const std::string name = pg::to_string(file.relation) + " block " + std::to_string(block);
       if (request.failure)
         differences.push_back(name + ": " + core::to_string(*request.failure));
       else if (kind != page_kind::sequence && masked(ours, kind, block, lsn) != masked(theirs, kind, block, lsn))
-        differences.push_back(name + ": " + first_difference(ours, theirs));
+        differences.push_back(name + ": " + describe_difference(ours, theirs));
     }
   }
   const auto databases = storage::mapping::databases(*home.store, at);

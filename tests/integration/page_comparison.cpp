@@ -13,6 +13,8 @@
 #include "pg/page/checksum.hpp"
 
 namespace strata::tests {
+
+using namespace pg::verify;
 namespace {
 
 namespace fs = std::filesystem;
@@ -105,7 +107,7 @@ class comparison {
     if (kind == page_kind::sequence) return;
     const page_bytes mine = masked(ours, kind, block, lsn_counts::yes);
     const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
-    if (mine != other) report.differ(name + ": " + first_difference(mine, other));
+    if (mine != other) report.differ(name + ": " + describe_difference(mine, other));
   }
 
   pagestream_client& strata_;

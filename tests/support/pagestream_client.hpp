@@ -9,9 +9,11 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "pg/types.hpp"
-#include "tests/support/page_masks.hpp"
+#include "pg/verify/page_masks.hpp"
 
 namespace strata::tests {
+
+using pg::verify::page_bytes;
 
 /// What the page service said instead of an answer.
 struct pagestream_error : std::runtime_error {

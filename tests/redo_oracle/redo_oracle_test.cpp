@@ -1,13 +1,14 @@
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
 #include <random>
 #include <string>
 
 #include "pg/page/page.hpp"
-#include "tests/integration/redo_oracle_replay.hpp"
-#include "tests/integration/redo_oracle_workload.hpp"
+#include "tests/redo_oracle/replay.hpp"
 #include "tests/support/postgres_cluster.hpp"
+#include "tests/workload/wal_workload.hpp"
 
-BOOST_AUTO_TEST_SUITE(integration_redo_oracle)
+BOOST_AUTO_TEST_SUITE(redo_oracle)
 
 namespace {
 
@@ -66,7 +67,8 @@ outcome replay_workload(bool data_checksums, std::vector<std::string> config) {
   st::postgres_cluster cluster({.data_checksums = data_checksums, .config = std::move(config)});
   st::page_store pages(cluster.data_directory());
   cluster.start();
-  st::run_redo_workload(cluster);
+  const char* part = std::getenv("STRATA_WORKLOAD");
+  st::run_wal_workload(cluster, part != nullptr ? part : "");
   cluster.stop();
   outcome result;
   pages.observe([&](auto&&... block) { result.damaged.attempt(block...); });

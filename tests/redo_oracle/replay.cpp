@@ -1,4 +1,4 @@
-#include "tests/integration/redo_oracle_replay.hpp"
+#include "tests/redo_oracle/replay.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -17,6 +17,8 @@
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::tests {
+
+using namespace pg::verify;
 
 namespace {
 
@@ -57,7 +59,7 @@ void compare_with_image(const pg::wal::record& record, const pg::wal::block_refe
   const page_bytes mine = masked(ours, kind, block.block, lsn_counts::no);
   if (mine != theirs)
     report.differ(name + " at " + core::to_string(record.start) + ", " + pg::to_string(block.relation) + " block " +
-                  std::to_string(block.block) + ": " + first_difference(mine, theirs));
+                  std::to_string(block.block) + ": " + describe_difference(mine, theirs));
 }
 
 }  // namespace
@@ -231,7 +233,7 @@ std::uint64_t page_store::compare_with_files(const fs::path& data_directory, ora
       }
       const page_bytes mine = masked(*ours->second, kind, block, lsn_counts::yes);
       const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
-      if (mine != other) report.differ("file " + name + ": " + first_difference(mine, other));
+      if (mine != other) report.differ("file " + name + ": " + describe_difference(mine, other));
     }
   });
   return compared;

@@ -12,10 +12,12 @@
 #include "core/lsn.hpp"
 #include "pg/redo/redo.hpp"
 #include "pg/types.hpp"
+#include "pg/verify/page_masks.hpp"
 #include "pg/wal/record.hpp"
-#include "tests/support/page_masks.hpp"
 
 namespace strata::tests {
+
+using pg::verify::page_bytes;
 
 /// What redo made of a WAL, and where it differs from Postgres. Differences are texts, at most a few dozen.
 struct oracle_report {
