@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
@@ -68,7 +70,10 @@ core::result<void> parse_record(core::bytes_view bytes, core::lsn start, core::l
 /// new. `page` has page_size bytes.
 core::result<void> restore_image(const page_image& image, core::lsn end, core::bytes_span page);
 
-/// "Heap/INSERT at 0/1A2B3C8" - for errors and logs.
-std::string describe(resource_manager manager, std::uint8_t info);
+/// "Heap/INSERT", "custom(130)/10": for errors, logs and tables. Few names depend on the major.
+std::string describe(resource_manager manager, std::uint8_t info, major_version major = major_version::v15);
+
+/// The names of all types of records that servers of this major may write, in the order of their numbers.
+std::vector<std::string> record_types(major_version major);
 
 }  // namespace strata::pg::wal

@@ -1,0 +1,252 @@
+#include "pg/verify/wal_verifier.hpp"
+
+#include <algorithm>
+#include <variant>
+
+#include "core/check.hpp"
+#include "pg/page/checksum.hpp"
+#include "pg/page/page.hpp"
+#include "pg/records/cluster.hpp"
+#include "pg/records/storage.hpp"
+#include "pg/records/transaction.hpp"
+#include "pg/redo/visibility_map.hpp"
+
+namespace strata::pg::verify {
+
+namespace {
+
+using wal::resource_manager;
+
+constexpr std::uint8_t first_custom_manager = 128;
+constexpr fork all_forks[] = {fork::main, fork::fsm, fork::vm, fork::init};
+
+/// Every bit that theirs has, ours has too: another backend cleared bits before its own record was logged.
+bool only_bits_ahead(const page_bytes& ours, const page_bytes& theirs) {
+  return std::equal(ours.begin(), ours.end(), theirs.begin(),
+                    [](std::uint8_t mine, std::uint8_t other) { return (other & ~mine) == 0; });
+}
+
+/// The meta page of an SP-GiST index keeps a cache of pages with room, without WAL; and an emptied page is made anew
+/// without WAL (facts/wal-redo.md §4.3).
+bool is_unlogged_spgist(page_bytes theirs) {
+  const page::slotted_page view(theirs);
+  constexpr std::uint16_t meta = 1;
+  const auto flags = core::load_le<std::uint16_t>(theirs.data() + page_size - 8);
+  return (flags & meta) != 0 || !view.lsn().valid() || view.item_count() == 0;
+}
+
+/// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
+/// nothing relies on it.
+bool is_lost_map(const wal::record& record, const wal::block_reference& block, const page_bytes& page) {
+  return block.relation.fork == fork::vm && record.manager == resource_manager::xlog &&
+         std::all_of(page.begin() + page::header_size, page.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+}  // namespace
+
+wal_verifier::wal_verifier(const verifier_options& options, report& into)
+    : options_(options), report_(into), pages_(options.pages_max) {}
+
+void wal_verifier::add_base_page(const relation_fork& relation, block_number block, core::bytes_view page) {
+  core::check(page.size() == page_size, "a page has 8192 bytes");
+  if (page_bytes* made = pages_.make(relation, block))
+    std::copy(page.begin(), page.end(), made->begin());
+  else
+    ++report_.pages_beyond_memory;
+}
+
+void wal_verifier::add(const wal::record& record) {
+  record_counts& counts = report_.of(record.manager, record.info);
+  ++counts.records;
+  follow_files(record);
+  // Postgres clears the map before it makes the images.
+  if (record.manager == resource_manager::heap || record.manager == resource_manager::heap2) clear_visibility(record);
+  for (std::size_t i = 0; i < record.block_count; ++i) add_block(record, i, counts);
+}
+
+void wal_verifier::add_block(const wal::record& record, std::size_t index, record_counts& counts) {
+  const wal::block_reference& block = record.blocks[index];
+  if (static_cast<std::uint8_t>(record.manager) >= first_custom_manager && !(block.has_image && block.apply_image)) {
+    ++counts.foreign;
+    pages_.drop(block.relation, block.block);
+    return;
+  }
+  const redo::block_record cut = redo::slice(record, index);
+  page_bytes* page = page_for(block, cut);
+  if (page == nullptr) return learn(record, block, counts);
+  if (auto redone = redo_block(cut, record.end, *page); !redone) {
+    ++counts.failed;
+    pages_.drop(block.relation, block.block);
+    return differ(record, block, redone.error().detail);
+  }
+  if (is_lost_map(record, block, *page)) lost_maps_.insert(block.relation);
+  ++(cut.has_image ? counts.restored : counts.redone);
+  if (block.has_image && !block.apply_image) compare_with_image(record, block, *page, counts);
+}
+
+// nullptr: its content before the record is needed and not known, or there is no room.
+page_bytes* wal_verifier::page_for(const wal::block_reference& block, const redo::block_record& cut) {
+  if (page_bytes* known = pages_.find(block.relation, block.block)) return known;
+  if (!cut.initial() && !options_.has_base) return nullptr;
+  page_bytes* made = pages_.make(block.relation, block.block);
+  if (made == nullptr) ++report_.pages_beyond_memory;
+  return made;
+}
+
+core::result<void> wal_verifier::redo_block(const redo::block_record& cut, core::lsn end, page_bytes& page) {
+  if (before_each_) before_each_(cut, page, end, options_.context);
+  if (!options_.through_stored_form) return redo::apply(cut, end, options_.context, page);
+  stored_.resize(redo::encoded_size(cut));
+  redo::encode(cut, stored_.data());
+  STRATA_ASSIGN(const redo::block_record decoded, redo::decode_block_record(stored_));
+  return redo::apply(decoded, end, options_.context, page);
+}
+
+void wal_verifier::compare_with_image(const wal::record& record, const wal::block_reference& block, page_bytes& page,
+                                      record_counts& counts) {
+  page_bytes image;
+  if (auto restored = wal::restore_image(block.image, record.end, image); !restored)
+    return differ(record, block, restored.error().detail);
+  const page_kind kind = kind_of(image, block.relation.fork);
+  ++counts.compared;
+  if (kind == page_kind::visibility_map) ++report_.map_pages_compared;
+  const page_bytes theirs = masked(image, kind, block.block, lsn_counts::no);
+  const page_bytes mine = masked(page, kind, block.block, lsn_counts::no);
+  if (mine == theirs) return;
+  if (kind == page_kind::visibility_map && only_bits_ahead(mine, theirs)) {
+    ++report_.map_bits_ahead;
+    return;
+  }
+  ++counts.different;
+  differ(record, block, describe_difference(mine, theirs));
+  page = image;
+}
+
+// From a block whose content was not known its check image is taken, if it has one.
+void wal_verifier::learn(const wal::record& record, const wal::block_reference& block, record_counts& counts) {
+  ++counts.unknown;
+  if (!block.has_image) return;
+  page_bytes* page = pages_.make(block.relation, block.block);
+  if (page == nullptr) return;
+  if (wal::restore_image(block.image, record.end, *page))
+    ++report_.pages_learned;
+  else
+    pages_.drop(block.relation, block.block);
+}
+
+void wal_verifier::clear_visibility(const wal::record& record) {
+  const auto clears = redo::visibility_clears(record);
+  for (std::size_t i = 0; i < clears.count; ++i) {
+    relation_fork map = clears.clears[i].heap;
+    map.fork = fork::vm;
+    const block_number heap_block = clears.clears[i].heap_block;
+    if (page_bytes* page = pages_.find(map, redo::vm_block_of(heap_block)))
+      redo::clear_visibility(*page, heap_block, clears.clears[i].bits);
+  }
+}
+
+void wal_verifier::follow_files(const wal::record& record) {
+  switch (record.manager) {
+    case resource_manager::transaction: return follow_transaction(record);
+    case resource_manager::storage: return follow_storage(record);
+    case resource_manager::database: return follow_database(record);
+    case resource_manager::xlog: {
+      const auto change = records::decode_xlog(record, options_.context.major);
+      if (!change) return;
+      if (const auto* parameters = std::get_if<records::parameters_changed>(&*change); parameters != nullptr)
+        options_.context.hints_are_logged = options_.context.hints_are_logged || parameters->wal_log_hints;
+      return;
+    }
+    default: return;
+  }
+}
+
+void wal_verifier::follow_transaction(const wal::record& record) {
+  switch (records::transaction_operation_of(record)) {
+    case records::transaction_operation::commit:
+    case records::transaction_operation::abort:
+    case records::transaction_operation::commit_prepared:
+    case records::transaction_operation::abort_prepared: break;
+    default: return;
+  }
+  const auto end = records::decode_transaction_end(record, options_.context.major);
+  if (!end)
+    return report_.found(
+        {record.start, record.end, wal::describe(record.manager, record.info), {}, 0, end.error().detail});
+  for (std::size_t i = 0; i < end->dropped.size(); ++i) {
+    relation_fork dropped = end->dropped[i];
+    for (const fork each : all_forks) {
+      dropped.fork = each;
+      pages_.drop_relation(dropped);
+    }
+  }
+}
+
+void wal_verifier::follow_storage(const wal::record& record) {
+  const auto change = records::decode_storage(record);
+  if (!change) return;
+  if (const auto* created = std::get_if<records::relation_create>(&*change))
+    return pages_.drop_relation(created->relation);
+  const auto& cut = std::get<records::relation_truncate>(*change);
+  relation_fork relation = cut.relation;
+  if (cut.main) pages_.truncate(relation, cut.new_blocks);
+  if (cut.fsm) {
+    relation.fork = fork::fsm;
+    pages_.drop_relation(relation);
+  }
+  if (cut.vm) {
+    relation.fork = fork::vm;
+    const block_number last = redo::vm_block_of(cut.new_blocks);
+    if (page_bytes* page = pages_.find(relation, last)) redo::truncate_visibility_map(*page, cut.new_blocks);
+    const bool whole = cut.new_blocks % redo::heap_blocks_per_vm_page == 0;
+    pages_.truncate(relation, whole ? last : last + 1);
+  }
+}
+
+void wal_verifier::follow_database(const wal::record& record) {
+  const auto change = records::decode_database(record, options_.context.major);
+  if (!change) return;
+  if (const auto* copy = std::get_if<records::database_copy>(&*change)) {
+    pages_.drop_database(copy->tablespace, copy->database);
+    if (!pages_.copy_database(copy->source_tablespace, copy->source_database, copy->tablespace, copy->database))
+      ++report_.pages_beyond_memory;
+  } else if (const auto* drop = std::get_if<records::database_drop>(&*change)) {
+    for (std::size_t i = 0; i < drop->tablespaces.size(); ++i)
+      pages_.drop_database(drop->tablespaces[i], drop->database);
+  }
+}
+
+void wal_verifier::differ(const wal::record& record, const wal::block_reference& block, std::string what) {
+  report_.found({record.start, record.end, wal::describe(record.manager, record.info, options_.context.major),
+                 block.relation, block.block, std::move(what)});
+}
+
+void wal_verifier::compare_with_file(const relation_fork& relation, block_number block, core::bytes_view page) {
+  core::check(page.size() == page_size, "a page has 8192 bytes");
+  if (relation.fork == fork::fsm) return;  // hardly logged, and rebuilt by VACUUM
+  page_bytes theirs;
+  std::copy(page.begin(), page.end(), theirs.begin());
+  const page_bytes* ours = pages_.find(relation, block);
+  if (ours == nullptr) {
+    // Postgres extends files with pages of zeros before it logs what comes there.
+    if (options_.has_base && !all_zero(theirs))
+      return report_.found({{}, {}, "file", relation, block, "a page that WAL does not have"});
+    ++report_.file_pages_unknown;
+    return;
+  }
+  const page_kind kind = kind_of(theirs, relation.fork);
+  const page_bytes mine = masked(*ours, kind, block, lsn_counts::yes);
+  const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
+  ++report_.file_pages_compared;
+  if (mine == other) return;
+  const bool explained = kind == page_kind::sequence                                   // WAL is up to 32 values ahead
+                         || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
+                         || (lost_maps_.contains(relation) && only_bits_ahead(other, mine));
+  if (explained) {
+    ++report_.file_pages_explained;
+    return;
+  }
+  report_.found({{}, {}, "file", relation, block, describe_difference(mine, other)});
+}
+
+}  // namespace strata::pg::verify

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/redo/redo.hpp"
+#include "pg/types.hpp"
+#include "pg/verify/page_pool.hpp"
+#include "pg/verify/report.hpp"
+#include "pg/wal/record.hpp"
+
+namespace strata::pg::verify {
+
+struct verifier_options {
+  redo::redo_context context;
+  /// Every page that existed before the WAL is added first: then a page nobody added is a new one. Otherwise the
+  /// content of a page is not known until a record carries it whole.
+  bool has_base = false;
+  /// Takes every block through the form in which Strata stores it.
+  bool through_stored_form = false;
+  std::uint64_t pages_max = 262144;  ///< 2 GiB; pages beyond are not followed, and counted
+};
+
+/// Replays WAL with our redo over pages in memory, and compares each changed block with the image that
+/// wal_consistency_checking puts into its record (facts/wal-redo.md §4). A page that differs is told once and then
+/// taken over from the image. Pure: records in, counts and mismatches into the report.
+class wal_verifier {
+ public:
+  /// `into` outlives this object.
+  wal_verifier(const verifier_options& options, report& into);
+
+  /// A page as it was before the WAL. `page` has page_size bytes.
+  void add_base_page(const relation_fork& relation, block_number block, core::bytes_view page);
+  /// The next record. Records come in the order of their LSNs.
+  void add(const wal::record& record);
+  /// A page of a file of a server that was stopped cleanly after the last record: compared, LSN included, if its
+  /// content is known.
+  void compare_with_file(const relation_fork& relation, block_number block, core::bytes_view page);
+
+  [[nodiscard]] const page_pool& pages() const { return pages_; }
+
+  /// Sees every block record before it is applied, and the page that it is about to change.
+  using observer =
+      std::function<void(const redo::block_record&, const page_bytes&, core::lsn end, const redo::redo_context&)>;
+  void observe(observer before_each) { before_each_ = std::move(before_each); }
+
+ private:
+  void add_block(const wal::record& record, std::size_t index, record_counts& counts);
+  page_bytes* page_for(const wal::block_reference& block, const redo::block_record& cut);
+  core::result<void> redo_block(const redo::block_record& cut, core::lsn end, page_bytes& page);
+  void compare_with_image(const wal::record& record, const wal::block_reference& block, page_bytes& page,
+                          record_counts& counts);
+  void learn(const wal::record& record, const wal::block_reference& block, record_counts& counts);
+  void clear_visibility(const wal::record& record);
+  void follow_files(const wal::record& record);
+  void follow_transaction(const wal::record& record);
+  void follow_storage(const wal::record& record);
+  void follow_database(const wal::record& record);
+  void differ(const wal::record& record, const wal::block_reference& block, std::string what);
+
+  verifier_options options_;
+  report& report_;
+  page_pool pages_;
+  observer before_each_;
+  core::bytes stored_;
+  std::set<relation_fork> lost_maps_;
+};
+
+}  // namespace strata::pg::verify
