@@ -2,9 +2,9 @@
 // items are index tuples; of posting trees, the heap tids of one frequent key, without line pointers; and of the
 // pending list, which collects index tuples until they are moved into the trees.
 
-#include "pg/redo/gin_format.hpp"
-
 #include <array>
+
+#include "pg/redo/gin_format.hpp"
 
 namespace strata::pg::redo {
 
