@@ -154,7 +154,6 @@ struct inner_items {
     require(at >= 1 && at <= count, "no such item on the page");
     const page::window body = of.page.body();
     constexpr std::size_t size = posting_tree::item_size;
-    require(posting_tree::content + count * size <= body.size(), "items outside the page");
     const std::size_t start = posting_tree::content + (at - 1) * size;
     return {body.part(start, body.size() - start), count};
   }

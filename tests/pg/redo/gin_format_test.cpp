@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(segments_round_trip_at_every_length_of_a_distance) {
 
 BOOST_AUTO_TEST_CASE(damaged_segments_are_refused) {
   using pg::page::malformed;
-  BOOST_CHECK_THROW(read(raw_segment(core::bytes{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01})), malformed);
+  BOOST_CHECK_THROW(read(raw_segment(core::bytes{0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00})), malformed);
   BOOST_CHECK_THROW(read(raw_segment(core::bytes{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F})), malformed);
   BOOST_CHECK_THROW(read(raw_segment(core::bytes{0x80})), malformed);
   BOOST_CHECK_THROW(read(raw_segment(core::bytes{0x00})), malformed);
