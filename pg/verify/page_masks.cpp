@@ -70,9 +70,20 @@ void mask_hash(page_bytes& page, std::size_t special) {
   mask<std::uint16_t>(page, special + 12, has_dead);
 }
 
-void mask_gin(page_bytes& page, std::size_t special) {
-  constexpr std::uint16_t deleted = 0x04;
-  if (load<std::uint16_t>(page, special + 6) & deleted) zero(page, page::header_size, special);
+// Redo empties the pages of the pending list that it deletes, the server only flags them. A deleted page of a posting
+// tree keeps its content in both, and says in place of the hint about pruning when it may be used again: there both
+// count.
+void mask_gin(page_bytes& page, std::size_t special, std::uint32_t prune_xid) {
+  constexpr std::uint16_t data = 0x01, deleted = 0x04;
+  constexpr std::size_t flags_at = 6;
+  if (special != page_size - 8) return;
+  const auto flags = load<std::uint16_t>(page, special + flags_at);
+  if (flags == deleted) {
+    mask<std::uint32_t>(page, 12, ~0u);  // lower and upper
+    zero(page, page::header_size, special + flags_at);
+  } else if ((flags & data) && (flags & deleted)) {
+    core::store_le(page.data() + 20, prune_xid);
+  }
 }
 
 void mask_gist(page_bytes& page, std::size_t special) {
@@ -136,7 +147,7 @@ page_bytes masked(const page_bytes& from, page_kind kind, block_number block, ls
     case page_kind::heap: mask_heap_tuples(page, block); break;
     case page_kind::btree: mask_btree(page, special); break;
     case page_kind::hash: mask_hash(page, special); break;
-    case page_kind::gin: mask_gin(page, special); break;
+    case page_kind::gin: mask_gin(page, special, load<std::uint32_t>(from, 20)); break;
     case page_kind::gist: mask_gist(page, special); break;
     case page_kind::brin: mask_brin(page, special); break;
     default: break;

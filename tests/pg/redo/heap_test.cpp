@@ -122,7 +122,7 @@ BOOST_FIXTURE_TEST_CASE(an_update_takes_both_ends_from_the_old_version, heap_pag
 BOOST_FIXTURE_TEST_CASE(an_operation_that_redo_does_not_know_is_unsupported, heap_page) {
   BOOST_TEST((refusal(heap(0x30, {}), 400) == core::errc::unsupported));
   BOOST_TEST((refusal(heap2(0x70, {}), 400) == core::errc::unsupported));
-  sample gin = heap(0x20, {});
+  sample gin = heap(0xA0, {});
   gin.manager = resource_manager::gin;
   BOOST_TEST((refusal(gin, 400) == core::errc::unsupported));
 }
