@@ -16,5 +16,6 @@ void add_branch_commands(CLI::App& app, context& of);   // branch create | list 
 void add_export_command(CLI::App& app, context& of);    // export
 void add_compute_commands(CLI::App& app, context& of);  // compute start | list | stop
 void add_connect_commands(CLI::App& app, context& of);  // url, psql
+void add_wal_commands(CLI::App& app, context& of);      // wal verify
 
 }  // namespace strata::cli

@@ -76,6 +76,7 @@ int run(int count, char** words) {
   add_export_command(app, of);
   add_compute_commands(app, of);
   add_connect_commands(app, of);
+  add_wal_commands(app, of);
   try {
     app.parse(count, words);
   } catch (const CLI::Success& e) {

@@ -43,7 +43,8 @@ const std::vector<std::vector<std::string>> commands{{"up"},
                                                      {"compute", "list"},
                                                      {"compute", "stop"},
                                                      {"url"},
-                                                     {"psql"}};
+                                                     {"psql"},
+                                                     {"wal", "verify"}};
 
 BOOST_FIXTURE_TEST_SUITE(cli_command_line, command_line)
 
