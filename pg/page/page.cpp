@@ -201,6 +201,15 @@ void slotted_page::remove(item_number at) {
   slide_storage_below(removed.offset, static_cast<std::ptrdiff_t>(align8(removed.length)));
 }
 
+void slotted_page::remove_keeping_slot(item_number at) {
+  require_sane_header();
+  const line_pointer removed = pointer(at);
+  require_storage(removed);
+  set_pointer(at, {});
+  if (at == item_count()) set_lower(lower() - line_pointer_size);
+  slide_storage_below(removed.offset, static_cast<std::ptrdiff_t>(align8(removed.length)));
+}
+
 void slotted_page::remove_all(std::span<const item_number> sorted) {
   const item_number count = item_count();
   item_number previous = 0;

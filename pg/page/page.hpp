@@ -93,6 +93,8 @@ class slotted_page {
   void truncate_line_pointers();
   /// DEL
   void remove(item_number at);
+  /// DELN: later items keep their numbers, so the slot stays as an unused one unless it is the last.
+  void remove_keeping_slot(item_number at);
   /// MDEL; `sorted` ascends without repetitions.
   void remove_all(std::span<const item_number> sorted);
   /// OVER

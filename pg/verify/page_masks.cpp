@@ -62,11 +62,11 @@ void mask_btree(page_bytes& page, std::size_t special) {
   if (!(flags & 0x04)) mask_dead_marks(page);
 }
 
+// Stricter than Postgres, which ignores the content of unused pages: freeing one starts it anew, here as there.
 void mask_hash(page_bytes& page, std::size_t special) {
-  constexpr std::uint16_t overflow_or_bucket = 0x03, kinds = 0x0F, has_dead = 0x80;
-  const auto flags = load<std::uint16_t>(page, special + 12);
-  if ((flags & kinds) == 0) zero(page, page::header_size, special);  // unused: its content means nothing
-  if (flags & overflow_or_bucket) mask_dead_marks(page);
+  constexpr std::uint16_t overflow_or_bucket = 0x03, has_dead = 0x80;
+  if (!(load<std::uint16_t>(page, special + 12) & overflow_or_bucket)) return;
+  mask_dead_marks(page);
   mask<std::uint16_t>(page, special + 12, has_dead);
 }
 

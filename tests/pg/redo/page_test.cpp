@@ -218,4 +218,21 @@ BOOST_AUTO_TEST_CASE(no_bytes_make_a_change_leave_the_page) {
   BOOST_TEST(refused > 20000);
 }
 
+BOOST_FIXTURE_TEST_CASE(removing_can_keep_the_numbers_of_later_items, fixture) {
+  ten_items();
+  const std::size_t upper = page.upper();
+  page.remove_keeping_slot(9);
+  BOOST_TEST(page.item_count() == 10);
+  BOOST_TEST(page.upper() == upper + 16);
+  BOOST_TEST(texts()[8] == "-");
+  BOOST_TEST(text(8) == std::string(8, 'i'));
+  BOOST_TEST(text(10) == std::string(10, 'k'));
+  page.remove_keeping_slot(10);
+  BOOST_TEST(page.item_count() == 9);  // the unused slot before it stays
+  BOOST_TEST(text(8) == std::string(8, 'i'));
+  for (const item_number at : {item_number{0}, item_number{9}, item_number{10}})
+    BOOST_CHECK_THROW(page.remove_keeping_slot(at), pg::page::malformed);
+  page.require_sane_header();
+}
+
 BOOST_AUTO_TEST_SUITE_END()
