@@ -85,6 +85,15 @@ void list_branches_command(const context& of) {
   rows.print();
 }
 
+/// "resource manager 130 from 0/3B21F08, 131 from 0/4000028: ..."
+std::string extension_records(const json& info) {
+  std::string text;
+  for (const json& seen : info.value("custom_resource_managers", json::array()))
+    text += (text.empty() ? "resource manager " : ", ") + std::to_string(seen.value("id", 0)) + " from " +
+            seen.value("since_lsn", "");
+  return text.empty() ? text : text + "; pages that they changed can't be read";
+}
+
 void show_branch(const context& of, const std::string& name) {
   const auto spec = parse_branch_name(name);
   const server_link server(of);
@@ -111,6 +120,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("received", source.value("received_lsn", ""));
   facts.add("source trouble", source.value("last_error", ""));
   facts.add("storage trouble", branch.info.value("trouble", ""));
+  facts.add("extension records", extension_records(branch.info));
   facts.add("timeline id", branch.id);
   facts.add("tenant id", branch.source.id);
   facts.print();

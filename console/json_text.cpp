@@ -83,6 +83,8 @@ json to_json(const messages::timeline_info& timeline) {
   if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
   if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
   if (timeline.source) made["source"] = to_json(*timeline.source);
+  for (const messages::custom_manager& seen : timeline.custom_managers)
+    made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});
   return made;
 }
 

@@ -72,6 +72,8 @@ std::string_view schemas() {
     "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
     "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
     "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+  "CustomResourceManager": {"type": "object", "required": ["id", "since_lsn"], "properties": {
+    "id": {"type": "integer", "minimum": 128, "maximum": 255}, "since_lsn": {"$ref": "#/components/schemas/Lsn"}}},
   "Timeline": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "state", "last_record_lsn",
       "prev_record_lsn", "disk_consistent_lsn", "readable_from_lsn", "latest_gc_cutoff_lsn", "pg_version",
       "current_physical_size", "layer_count", "l0_layer_count", "memory_size", "created_at"], "properties": {
@@ -87,7 +89,9 @@ std::string_view schemas() {
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
     "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
     "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
-    "last_commit_at": {"$ref": "#/components/schemas/Time"}, "source": {"$ref": "#/components/schemas/SourceStatus"}}},
+    "last_commit_at": {"$ref": "#/components/schemas/Time"}, "source": {"$ref": "#/components/schemas/SourceStatus"},
+    "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
+      "description": "extensions' own, whose records changed pages that can't be read from these LSNs on; absent: none"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
   "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
     "properties": {

@@ -32,6 +32,12 @@ struct source_status {
   std::uint64_t reconnects = 0;
 };
 
+/// A resource manager of an extension whose records the timeline holds: pages that they changed can't be read.
+struct custom_manager {
+  std::uint8_t id = 0;
+  core::lsn since;  ///< end of the first record
+};
+
 /// What a timeline says of itself. Sizes are bytes.
 struct timeline_info {
   core::tenant_id tenant;
@@ -54,6 +60,7 @@ struct timeline_info {
   std::optional<core::wall_time> last_commit;
   std::optional<source_status> source;
   std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
+  std::vector<custom_manager> custom_managers;
 };
 
 /// Answered when last_record_lsn has reached `at`; errc::timeout (with how far it is, and the receiver's state) after

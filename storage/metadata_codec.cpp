@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pg/wal/version.hpp"
+
 namespace strata::storage::metadata_codec {
 
 namespace {
@@ -85,7 +87,33 @@ Id id_at(std::string_view key, std::size_t offset) {
   return id;
 }
 
-enum flag : std::uint8_t { has_ancestor = 1, has_checksums = 2, logs_hints = 4, has_source = 8, all_flags = 15 };
+enum flag : std::uint8_t {
+  has_ancestor = 1,
+  has_checksums = 2,
+  logs_hints = 4,
+  has_source = 8,
+  has_custom_managers = 16,
+  all_flags = 31
+};
+
+void append_custom_managers(core::bytes& to, const std::vector<custom_manager>& managers) {
+  to.push_back(static_cast<std::uint8_t>(managers.size()));
+  for (const custom_manager& each : managers) {
+    to.push_back(each.id);
+    append_lsn(to, each.since);
+  }
+}
+/// False if they are not those of a timeline.
+bool read_custom_managers(core::byte_reader& from, std::vector<custom_manager>& into) {
+  const auto count = from.le<std::uint8_t>();
+  for (unsigned left = count; left > 0 && from.ok(); --left) {
+    custom_manager each{.id = from.le<std::uint8_t>()};
+    each.since = read_lsn(from);
+    if (each.id < pg::wal::first_custom_manager || (!into.empty() && each.id <= into.back().id)) return false;
+    into.push_back(each);
+  }
+  return count > 0;
+}
 
 }  // namespace
 
@@ -134,7 +162,8 @@ core::bytes encode(const timeline_record& of) {
   append_text(to, of.name);
   to.push_back(static_cast<std::uint8_t>(of.state));
   to.push_back(static_cast<std::uint8_t>((of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
-                                         (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0)));
+                                         (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
+                                         (of.custom_managers.empty() ? 0 : has_custom_managers)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, of.ancestor_lsn);
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -147,6 +176,7 @@ core::bytes encode(const timeline_record& of) {
   core::append_le<std::int64_t>(to, of.created.time_since_epoch().count());
   append_text(to, of.source ? of.source->conninfo : "");
   append_text(to, of.source ? of.source->slot : "");
+  if (!of.custom_managers.empty()) append_custom_managers(to, of.custom_managers);
   return to;
 }
 
@@ -175,6 +205,8 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   source.conninfo = read_text(from);
   source.slot = read_text(from);
   if ((flags & has_source) != 0) of.source = std::move(source);
+  if ((flags & has_custom_managers) != 0 && !read_custom_managers(from, of.custom_managers))
+    return damaged("timeline", key);
   if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
     return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);

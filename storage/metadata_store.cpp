@@ -295,6 +295,13 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.state) record.state = *edit.state;
   if (edit.readable_from) record.readable_from = *edit.readable_from;
   if (edit.wal_log_hints) record.wal_log_hints = *edit.wal_log_hints;
+  if (edit.custom_manager_seen) {
+    const custom_manager& seen = *edit.custom_manager_seen;
+    auto& all = record.custom_managers;
+    const auto at = std::lower_bound(all.begin(), all.end(), seen.id,
+                                     [](const custom_manager& each, std::uint8_t id) { return each.id < id; });
+    if (at == all.end() || at->id != seen.id) all.insert(at, seen);
+  }
 }
 
 core::result<std::unique_ptr<metadata_store>> metadata_store::open(const std::string& directory) {

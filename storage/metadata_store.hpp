@@ -29,6 +29,13 @@ struct source_record {
   std::string slot;
 };
 
+/// A resource manager of an extension whose records a timeline holds. Pages that they changed can't be read.
+struct custom_manager {
+  std::uint8_t id = 0;
+  core::lsn since;  ///< end of the first record
+  bool operator==(const custom_manager&) const = default;
+};
+
 enum class timeline_state : std::uint8_t { importing = 1, active = 2, deleting = 3 };
 
 struct timeline_record {
@@ -49,6 +56,7 @@ struct timeline_record {
   core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
   core::wall_time created{};
   std::optional<source_record> source;
+  std::vector<custom_manager> custom_managers;  ///< ids ascend
 };
 
 enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
@@ -77,6 +85,7 @@ struct timeline_edit {
   std::optional<timeline_state> state;
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
+  std::optional<custom_manager> custom_manager_seen;  ///< the first time of each counts
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };

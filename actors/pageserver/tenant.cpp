@@ -209,7 +209,8 @@ class tenant final : public support::actor_base<private_tenant> {
                        .readable_from = of.record.readable_from,
                        .gc_cutoff = of.record.gc_cutoff,
                        .pg_major = static_cast<int>(of.record.major),
-                       .created = of.record.created};
+                       .created = of.record.created,
+                       .custom_managers = custom_managers_of(of.record)};
     if (of.record.state == timeline_state::importing) {
       info.state = "importing";
       info.trouble = "import: " + of.broken;
@@ -378,6 +379,7 @@ class tenant final : public support::actor_base<private_tenant> {
       record.gc_cutoff = {};
       record.created = clock().now();
       record.source = std::nullopt;
+      std::erase_if(record.custom_managers, [&](const auto& seen) { return seen.since > branch->at; });
       offload(
           pool_id::io, "create branch " + record_.name + "/" + branch->name,
           [files = around_.files, record, store = ancestor.store, options = options_]() -> core::result<store_ptr> {

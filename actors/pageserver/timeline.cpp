@@ -405,7 +405,8 @@ class timeline final : public support::actor_base<private_timeline> {
                        .memory_bytes = counters.memory_bytes,
                        .created = record.created,
                        .last_commit = last_commit_,
-                       .source = source_};
+                       .source = source_,
+                       .custom_managers = custom_managers_of(record)};
     for (const auto& [work, what] : trouble_) info.trouble += (info.trouble.empty() ? "" : "; ") + what;
     return info;
   }
@@ -442,6 +443,12 @@ class timeline final : public support::actor_base<private_timeline> {
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options) {
   auto label = options.label;
   return support::spawn<timeline>(system, std::move(label), std::move(options));
+}
+
+std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record) {
+  std::vector<messages::custom_manager> all;
+  for (const storage::custom_manager& each : record.custom_managers) all.push_back({each.id, each.since});
+  return all;
 }
 
 }  // namespace strata::actors::pageserver

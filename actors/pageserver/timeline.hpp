@@ -48,6 +48,9 @@ struct timeline_options {
 ///   importing --import_finished--> active --exit--> stopping
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);
 
+/// As the timeline's information tells them.
+std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record);
+
 }  // namespace strata::actors::pageserver
 
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::options_changed)

@@ -28,23 +28,21 @@ redo_function function_of(resource_manager manager) {
   }
 }
 
-/// False if the page is newer than the record.
-bool page_needs(const action& of) {
-  if (of.record.will_init || of.record.manager == resource_manager::xlog) return true;
-  if (of.page.is_new()) {
-    // Postgres extends the visibility map without a record; its blocks begin as zeros.
-    require(of.record.own().in_fork == fork::vm, "page was never initialised");
-    return true;
-  }
-  if (of.page.lsn() >= of.end) return false;
+/// Whether the record builds on what the page holds.
+bool needs_page(const block_record& record) { return !record.will_init && record.manager != resource_manager::xlog; }
+
+void require_usable(const action& of) {
+  // Postgres extends the visibility map without a record; its blocks begin as zeros.
+  if (of.page.is_new()) return require(of.record.own().in_fork == fork::vm, "page was never initialised");
   of.page.require_sane_header();
-  return true;
 }
 
 void change_page(action& of) {
-  const redo_function redo = function_of(of.record.manager);
   require(of.record.own().present, "block reference is missing");
-  if (!page_needs(of)) return;
+  // A page of a base backup may hold the change already, and then nobody need know how to make it.
+  if (needs_page(of.record) && !of.page.is_new() && of.page.lsn() >= of.end) return;
+  const redo_function redo = function_of(of.record.manager);
+  if (needs_page(of.record)) require_usable(of);
   redo(of);
   require(!of.record.will_init || of.page.initialised(), "page was announced but not initialised");
   if (of.moves_lsn) of.page.set_lsn(of.end);
@@ -53,6 +51,14 @@ void change_page(action& of) {
 core::error failed(core::errc code, const block_record& record, core::lsn end, std::string_view why) {
   return {code, "redo " + wal::describe(record.manager, record.info) + " that ends at " + core::to_string(end) +
                     " on block " + std::to_string(record.block()) + ": " + std::string(why)};
+}
+
+std::string why_not_written(const block_record& record) {
+  if (!wal::is_custom(record.manager)) return "redo of this operation is not written";
+  return "resource manager " + std::to_string(static_cast<unsigned>(record.manager)) +
+         " is an extension's own (a custom resource manager), and only the extension can redo its records; pages "
+         "without "
+         "such records are not affected";
 }
 
 }  // namespace
@@ -71,7 +77,7 @@ core::result<void> apply(const block_record& record, core::lsn end, const redo_c
     change_page(of);
     return {};
   } catch (const not_written&) {
-    return failed(core::errc::unsupported, record, end, "redo of this operation is not written");
+    return failed(core::errc::unsupported, record, end, why_not_written(record));
   } catch (const page::malformed& damage) {
     return failed(core::errc::corrupt, record, end, damage.what());
   }

@@ -86,11 +86,16 @@ void mask_gin(page_bytes& page, std::size_t special, std::uint32_t prune_xid) {
   }
 }
 
-void mask_gist(page_bytes& page, std::size_t special) {
+void mask_gist(page_bytes& page, std::size_t special, lsn_counts lsn) {
   constexpr std::uint16_t leaf = 0x01, tuples_deleted = 0x04, follow_right = 0x08, garbage = 0x10;
   const auto flags = load<std::uint16_t>(page, special + 12);
-  mask<std::uint64_t>(page, special, ~std::uint64_t{0});  // changed after logging
-  mask<std::uint16_t>(page, special + 12, tuples_deleted | follow_right | garbage);
+  if (lsn == lsn_counts::no) {
+    // The left child of a split is finished after its image was made: only pages as a server leaves them show it.
+    mask<std::uint64_t>(page, special, ~std::uint64_t{0});
+    mask<std::uint16_t>(page, special + 12, follow_right);
+  }
+  // Minor releases differ in whether they note deleted tuples, and scans mark garbage without WAL.
+  mask<std::uint16_t>(page, special + 12, tuples_deleted | garbage);
   if (flags & leaf) mask_dead_marks(page);
 }
 
@@ -148,7 +153,7 @@ page_bytes masked(const page_bytes& from, page_kind kind, block_number block, ls
     case page_kind::btree: mask_btree(page, special); break;
     case page_kind::hash: mask_hash(page, special); break;
     case page_kind::gin: mask_gin(page, special, load<std::uint32_t>(from, 20)); break;
-    case page_kind::gist: mask_gist(page, special); break;
+    case page_kind::gist: mask_gist(page, special, lsn); break;
     case page_kind::brin: mask_brin(page, special); break;
     default: break;
   }

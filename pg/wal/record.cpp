@@ -10,7 +10,6 @@ constexpr std::uint8_t id_top_level_xid = 252;
 constexpr std::uint8_t id_main_data_long = 254;
 constexpr std::uint8_t id_main_data_short = 255;
 constexpr std::uint8_t last_built_in_manager = 21;
-constexpr std::uint8_t first_custom_manager = 128;
 
 constexpr std::uint8_t fork_mask = 0x0F;
 constexpr std::uint8_t block_has_image = 0x10;

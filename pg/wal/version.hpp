@@ -41,6 +41,12 @@ enum class resource_manager : std::uint8_t {
   logical_message = 21,
 };
 
+/// Ids from here on belong to extensions, since Postgres 15: a record of one means what its extension says.
+inline constexpr std::uint8_t first_custom_manager = 128;
+constexpr bool is_custom(resource_manager manager) {
+  return static_cast<std::uint8_t>(manager) >= first_custom_manager;
+}
+
 /// "Heap", "Btree"...; ids that are not built in give "custom(130)".
 std::string to_string(resource_manager manager);
 

@@ -1,6 +1,7 @@
 #include "storage/mapping/ingest.hpp"
 
 #include "core/check.hpp"
+#include "core/log.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/ingest_state.hpp"
 
@@ -31,7 +32,9 @@ core::result<void> wal_ingest::add(const pg::wal::record& record, write_batch& b
 
 core::result<void> wal_ingest::state::load() {
   const core::lsn at = store->last_record_lsn();
-  major = store->record().major;
+  const timeline_record record = store->record();
+  major = record.major;
+  for (const custom_manager& seen : record.custom_managers) custom_managers.set(seen.id);
   STRATA_ASSIGN(const auto stored, store->read_value(checkpoint_key(), at, read_mode::may_block));
   if (!stored) return core::error{core::errc::corrupt, "counters are missing"};
   STRATA_ASSIGN(const auto checkpoint, pg::files::checkpoint::decode(*stored));
@@ -64,8 +67,21 @@ core::result<void> wal_ingest::state::add_meaning(const pg::wal::record& record,
     case resource_manager::relmap: return add_relation_map(record, to);
     case resource_manager::standby: return add_standby(record);
     case resource_manager::replication_origin: return add_origin(record, to);
-    default: return {};
+    default: return pg::wal::is_custom(record.manager) ? note_custom_manager(record) : core::result<void>();
   }
+}
+
+core::result<void> wal_ingest::state::note_custom_manager(const pg::wal::record& record) {
+  const auto id = static_cast<std::uint8_t>(record.manager);
+  if (custom_managers.test(id)) return {};
+  timeline_edit edit;
+  edit.custom_manager_seen = custom_manager{id, record.end};
+  STRATA_TRY(store->update(edit));
+  custom_managers.set(id);
+  core::log_warning("the WAL has records of resource manager " + std::to_string(id) +
+                    ", which is an extension's own, from " + core::to_string(record.start) +
+                    " on: pages that they change can't be read");
+  return {};
 }
 
 core::result<void> wal_ingest::state::add_block(const pg::wal::record& record, std::size_t index,

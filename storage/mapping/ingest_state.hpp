@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bitset>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ struct wal_ingest::state {
 
   // ingest.cpp
   core::result<void> add_meaning(const pg::wal::record& record, const change_target& to);
+  core::result<void> note_custom_manager(const pg::wal::record& record);
   core::result<void> add_block(const pg::wal::record& record, std::size_t index, const change_target& to);
   core::result<void> clear_visibility(const pg::wal::record& record, const change_target& to);
   // ingest_cluster.cpp
@@ -52,8 +54,9 @@ struct wal_ingest::state {
   cluster_counters counters;
   relation_ledger relations;
   slru_ledger statuses;
-  core::bytes control_file;  ///< as it was last changed here; empty: the stored one
-  core::lsn last_added;      ///< end of the last record added
+  core::bytes control_file;          ///< as it was last changed here; empty: the stored one
+  std::bitset<256> custom_managers;  ///< seen before, by id: the timeline's record names them
+  core::lsn last_added;              ///< end of the last record added
 
   // scratch of one call
   core::bytes payload;

@@ -113,6 +113,31 @@ BOOST_FIXTURE_TEST_CASE(a_branch_at_the_head_and_a_branch_of_a_branch, with_hist
   BOOST_TEST((never.error().code == core::errc::out_of_range));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_branch_knows_the_extensions_whose_records_it_holds, with_history) {
+  const auto ids = [&](const core::timeline_id& of) {
+    std::string text;
+    for (const auto& seen : info(shop.tenant, of).custom_managers)
+      text += std::to_string(seen.id) + " " + core::to_string(seen.since) + " ";
+    return text;
+  };
+  BOOST_TEST(ids(shop.timeline) == "");
+  const auto main = open(shop, shop.timeline).store;
+  BOOST_REQUIRE(main->update({.custom_manager_seen = storage::custom_manager{200, lsn(0x1200)}}).has_value());
+  BOOST_REQUIRE(main->update({.custom_manager_seen = storage::custom_manager{130, lsn(0x1300)}}).has_value());
+  const auto before = branch("before", lsn(0x1100)).value();
+  const auto between = branch("between", lsn(0x1200)).value();
+  const auto after = branch("after", lsn(0x1400)).value();
+  const auto deeper = branch("deeper", std::nullopt, between.id).value();
+  for (const bool restarted : {false, true}) {
+    if (restarted) restart_server();
+    BOOST_TEST(ids(shop.timeline) == "130 0/1300 200 0/1200 ");
+    BOOST_TEST(ids(before.id) == "");
+    BOOST_TEST(ids(between.id) == "200 0/1200 ");
+    BOOST_TEST(ids(after.id) == "130 0/1300 200 0/1200 ");
+    BOOST_TEST(ids(deeper.id) == "200 0/1200 ");
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(the_same_branch_twice_is_the_same_branch_and_another_is_a_conflict, with_history) {
   const auto first = branch("test", lsn(0x1200)).value();
   BOOST_TEST((branch("test", lsn(0x1200)).value().id == first.id));

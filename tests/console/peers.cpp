@@ -125,6 +125,7 @@ peers::peers() {
   state_->main.last_record_lsn = core::lsn(0x3B21F08);
   state_->main.pg_major = 15;
   state_->main.source = source_status{};
+  state_->main.custom_managers = {{130, core::lsn(0x3B21F00)}};
   tenants_ = system_.spawn([state = state_](tenant_manager_actor::pointer self) { return tenants_peer(self, state); });
   backups_ = system_.spawn([state = state_](backup_factory_actor::pointer self) { return backups_peer(self, state); });
   introspector_ = system_.spawn([] { return introspector_peer(); });

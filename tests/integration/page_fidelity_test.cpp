@@ -2,8 +2,8 @@
 
 #include "pg/files/control_file.hpp"
 #include "tests/integration/page_comparison.hpp"
-#include "tests/integration/redo_oracle_workload.hpp"
 #include "tests/support/strata_server.hpp"
+#include "tests/workload/wal_workload.hpp"
 
 using namespace strata::tests;
 
@@ -44,7 +44,7 @@ outcome compare_all_pages(bool data_checksums, std::vector<std::string> config) 
   strata.add_source("s", source.conninfo());
   // Small layers, so that pages are put together from several files.
   strata.set_options("s", {{"checkpoint_distance", "4 MiB"}, {"compaction_threshold", 3}, {"compaction_period", "1s"}});
-  run_redo_workload(source);
+  run_wal_workload(source);
   run_more(source);
   const auto by_wal =
       static_cast<pg::oid>(std::stoul(source.value("SELECT oid FROM pg_database WHERE datname = 'by_wal'")));

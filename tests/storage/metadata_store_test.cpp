@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "storage/metadata_codec.hpp"
 #include "tests/support/temp_dir.hpp"
 
 using namespace strata;
@@ -46,6 +47,7 @@ struct fixture {
     record.gc_cutoff = core::lsn(7);
     record.created = core::wall_time(std::chrono::microseconds(8));
     record.source = source_record{"host=h", "slot"};
+    record.custom_managers = {{128, core::lsn(9)}, {255, core::lsn(10)}};
     BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
     return record;
   }
@@ -99,7 +101,29 @@ BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
   BOOST_TEST(
       (found.readable_from == core::lsn(6) && found.gc_cutoff == core::lsn(7) && found.created == wanted.created));
   BOOST_TEST((found.source && found.source->conninfo == "host=h" && found.source->slot == "slot"));
+  BOOST_TEST((found.custom_managers == wanted.custom_managers));
   BOOST_TEST(store->timelines(core::make_id<core::tenant_id>())->empty());
+}
+
+BOOST_AUTO_TEST_CASE(custom_managers_that_can_not_be_are_damage) {
+  const timeline_record good = put_timeline();
+  const std::string key = metadata_codec::timeline_key(tenant, timeline);
+  const auto decodes = [&](const timeline_record& of) {
+    return metadata_codec::decode_timeline(key, metadata_codec::encode(of)).has_value();
+  };
+  BOOST_TEST(decodes(good));
+  timeline_record changed = good;
+  changed.custom_managers = {{127, core::lsn(9)}};
+  BOOST_TEST(!decodes(changed));
+  changed.custom_managers = {{130, core::lsn(9)}, {130, core::lsn(10)}};
+  BOOST_TEST(!decodes(changed));
+  core::bytes cut = metadata_codec::encode(good);
+  cut.resize(cut.size() - 9);
+  BOOST_TEST(!metadata_codec::decode_timeline(key, cut).has_value());
+  // None at all is what records had before there were any.
+  changed.custom_managers.clear();
+  BOOST_TEST(metadata_codec::encode(changed).size() + 1 + 2 * 9 == metadata_codec::encode(good).size());
+  BOOST_TEST(decodes(changed));
 }
 
 BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {

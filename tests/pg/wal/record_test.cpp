@@ -178,9 +178,23 @@ BOOST_AUTO_TEST_CASE(impossible_block_references_are_refused) {
   BOOST_TEST(with(record_header_size, 251));  // nor such a header
   BOOST_TEST(with(17, 22));                   // nor such a manager
   BOOST_TEST(!with(17, 128));
-  auto custom = good;
-  custom[17] = 128;
-  BOOST_TEST(refused(custom, major_version::v14));
+}
+
+BOOST_AUTO_TEST_CASE(records_of_extensions_are_taken_since_15) {
+  for (const auto major :
+       {major_version::v14, major_version::v15, major_version::v16, major_version::v17, major_version::v18}) {
+    for (const std::uint8_t id : {std::uint8_t{128}, std::uint8_t{255}}) {
+      const wal_record without{.manager = resource_manager{id}, .info = 0x20, .main_data = core::bytes(9)};
+      wal_record with = without;
+      with.blocks = {{.id = 0, .relation = table, .block = 7, .data = {1, 2}}, {.id = 4, .relation = table}};
+      for (const auto& of : {without, with}) {
+        const auto bytes = encode_record(of, {}, major);
+        BOOST_TEST(refused(bytes, major) == (major == major_version::v14));
+      }
+    }
+    const wal_record between{.manager = resource_manager{127}, .main_data = core::bytes(9)};
+    BOOST_TEST(refused(encode_record(between, {}, major), major));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(impossible_images_are_refused) {

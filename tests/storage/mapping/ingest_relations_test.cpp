@@ -144,6 +144,31 @@ BOOST_FIXTURE_TEST_CASE(a_manager_that_is_not_built_in_spoils_its_own_pages_only
   store->read_pages({&read, 1}, now(), storage::read_mode::may_block);
   BOOST_REQUIRE(read.failure);
   BOOST_TEST((read.failure->code == core::errc::unsupported));
+  // Its own image makes the page readable again.
+  wal_record whole = page_image(heap, 1, make_page(3));
+  whole.manager = resource_manager{130};
+  const core::lsn end = ingest(whole);
+  BOOST_TEST(page(heap, 1) == stamped(make_page(3), end));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_timeline_names_the_managers_of_extensions_and_since_when, mapping_fixture) {
+  using storage::custom_manager;
+  const auto record_of = [](std::uint8_t id) { return wal_record{.manager = resource_manager{id}, .main_data = {1}}; };
+  BOOST_TEST(store->record().custom_managers.empty());
+  const core::lsn second = ingest(record_of(200));
+  const core::lsn first = ingest(record_of(130));
+  const std::vector<custom_manager> wanted{{130, first}, {200, second}};
+  BOOST_TEST((store->record().custom_managers == wanted));
+  ingest(record_of(200));
+  restart_ingest();
+  ingest(record_of(130));
+  BOOST_TEST((store->record().custom_managers == wanted));
+  // Durable before anybody sees the record, and not moved by WAL that comes again.
+  const auto stored = metadata->timelines(store->record().tenant);
+  BOOST_REQUIRE(stored);
+  BOOST_TEST((stored->front().custom_managers == wanted));
+  BOOST_REQUIRE(store->update({.custom_manager_seen = custom_manager{130, now()}}).has_value());
+  BOOST_TEST((store->record().custom_managers == wanted));
 }
 
 BOOST_FIXTURE_TEST_CASE(metadata_that_does_not_decode_stops_ingest, mapping_fixture) {
