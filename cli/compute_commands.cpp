@@ -92,7 +92,8 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_option("--port", asked->port, "TCP port (default: a free one)");
   start_command->add_option("--set", asked->settings, "A line for postgresql.conf; may be given several times")
       ->allow_extra_args(false);
-  start_command->add_option("--pg-bin", of.pg_bin, "Directory of the Postgres programs (default: the usual places)");
+  start_command->add_option("--pg-bin", of.pg_bin,
+                            "Directories of Postgres programs, separated by ':', to look in before the usual places");
   start_command->add_option("--tenant", of.tenant, "The source, when there are several");
   finish_command(*start_command, of,
                  "  strata compute start dev\n  strata compute start main@10m --name before-the-accident\n"

@@ -116,7 +116,8 @@ void add_connect_commands(CLI::App& app, context& of) {
   auto more = std::make_shared<std::vector<std::string>>();
   psql->add_option("BRANCH", *target, "The branch, BRANCH@WHEN, or the name of a compute")->required();
   psql->add_option("ARGUMENTS", *more, "For psql, behind --");
-  psql->add_option("--pg-bin", of.pg_bin, "Directory of the Postgres programs (default: the usual places)");
+  psql->add_option("--pg-bin", of.pg_bin,
+                   "Directories of Postgres programs, separated by ':', to look in before the usual places");
   psql->add_option("--tenant", of.tenant, "The source, when there are several");
   finish_command(*psql, of,
                  "  strata psql dev\n  strata psql dev -- -c \"select 1\"\n  strata psql main@\"1 minute ago\"",

@@ -187,7 +187,8 @@ void add_server_commands(CLI::App& app, context& of) {
   up_command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: a free one)");
   up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: a free one)");
   up_command->add_option("--listen", asked->listen_address, "Address of both ports (default: 127.0.0.1)");
-  up_command->add_option("--pg-bin", of.pg_bin, "Directory of the Postgres programs (default: the usual places)");
+  up_command->add_option("--pg-bin", of.pg_bin,
+                         "Directories of Postgres programs, separated by ':', to look in before the usual places");
   up_command->add_flag("--detach", asked->detach, "Return when it is ready; it logs to DIR/strata.log");
   up_command->add_option("--log-level", asked->log_level, "trace, debug, info, warning, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))

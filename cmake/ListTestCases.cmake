@@ -42,7 +42,8 @@ set(text "")
 foreach(name IN LISTS names)
   string(REPLACE "/" "." shown "${name}")
   string(APPEND text "add_test([==[${prefix}.${shown}]==] [==[${program}]==] [==[--run_test=${name}]==] --color_output=no)\n"
-    "set_tests_properties([==[${prefix}.${shown}]==] PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors})\n")
+    "set_tests_properties([==[${prefix}.${shown}]==] PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors}\n"
+    "  SKIP_REGULAR_EXPRESSION \"SKIPPED: \")\n")
 endforeach()
 if(NOT names)
   message(FATAL_ERROR "${program} has no test cases")

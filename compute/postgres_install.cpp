@@ -1,5 +1,6 @@
 #include "compute/postgres_install.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 #include <vector>
@@ -14,16 +15,19 @@ core::result<int> major_in(const std::string& directory) {
   return parse_postgres_version(said.output);
 }
 
+void add_directories(const std::string& list, std::vector<std::string>& to) {
+  std::istringstream text(list);
+  for (std::string directory; std::getline(text, directory, ':');)
+    if (!directory.empty() && std::find(to.begin(), to.end(), directory) == to.end()) to.push_back(directory);
+}
+
 std::vector<std::string> places(int major, const install_search& where) {
-  if (!where.given.empty()) return {where.given};
-  std::vector<std::string> all;
-  if (!where.environment.empty()) all.push_back(where.environment);
   const std::string number = std::to_string(major);
-  all.push_back("/usr/lib/postgresql/" + number + "/bin");
-  all.push_back("/usr/pgsql-" + number + "/bin");
-  std::istringstream path(where.path);
-  for (std::string directory; std::getline(path, directory, ':');)
-    if (!directory.empty()) all.push_back(directory);
+  std::vector<std::string> all;
+  add_directories(where.given, all);
+  add_directories(where.environment, all);
+  add_directories("/usr/lib/postgresql/" + number + "/bin:/usr/pgsql-" + number + "/bin", all);
+  add_directories(where.path, all);
   return all;
 }
 
@@ -48,9 +52,10 @@ core::result<std::string> find_postgres(int major, const install_search& where) 
     if (found && *found == major) return place;
     looked += (looked.empty() ? "" : ", ") + place + (found ? " (has " + std::to_string(*found) + ")" : "");
   }
-  return core::error{core::errc::not_found, "no postgres of version " + std::to_string(major) + " in " + looked +
-                                                "; install the package postgresql-" + std::to_string(major) +
-                                                " or name its directory with --pg-bin"};
+  return core::error{core::errc::not_found,
+                     "no postgres of version " + std::to_string(major) + " in " + looked +
+                         "; install the package postgresql-" + std::to_string(major) +
+                         " or name its directory, beside those of other versions, with --pg-bin"};
 }
 
 }  // namespace strata::compute

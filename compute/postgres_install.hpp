@@ -8,12 +8,13 @@ namespace strata::compute {
 
 /// Where to look for the programs of Postgres, the first first. Empty ones are left out.
 struct install_search {
-  std::string given;        ///< what the user named: the only place looked at, when set
-  std::string environment;  ///< STRATA_PG_BIN
+  std::string given;        ///< directories that the user named, separated by ':'
+  std::string environment;  ///< STRATA_PG_BIN, the same
   std::string path;         ///< PATH
 };
 
-/// The directory with `postgres` of that major version. errc::not_found says where it looked and what to install.
+/// The first directory with `postgres` of that major version: of those named, else where packages put it, else of PATH.
+/// errc::not_found says where it looked and what to install.
 core::result<std::string> find_postgres(int major, const install_search& where);
 
 /// 15 from "postgres (PostgreSQL) 15.9 (Debian 15.9-0+deb12u1)"; errc::invalid_argument for other texts.

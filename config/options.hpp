@@ -35,7 +35,7 @@ struct server_options {
   std::string listen_address = "127.0.0.1";
   std::uint16_t http_port = 0;  ///< 0: any free port, written to <directory>/server.json
   std::uint16_t page_port = 0;
-  std::string pg_bin;  ///< empty: look in the usual places
+  std::string pg_bin;  ///< directories separated by ':', looked in before the usual places
   /// Blocks of layer files kept in memory, over all tenants.
   std::uint64_t block_cache_bytes = 128u << 20;
   /// Open layer files, over all tenants.

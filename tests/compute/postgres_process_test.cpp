@@ -121,6 +121,31 @@ BOOST_AUTO_TEST_CASE(postgres_is_found_in_the_first_place_that_has_the_version) 
   BOOST_TEST(missing.error().detail.find(bin + " (has 15)") != std::string::npos, missing.error().detail);
 }
 
+BOOST_AUTO_TEST_CASE(of_several_directories_the_one_with_the_version_is_taken) {
+  const tests::temp_dir home;
+  const auto install = [&](const std::string& name, const std::string& version) {
+    fs::create_directory(home / name);
+    std::ofstream(home / name / "postgres") << "#!/bin/sh\necho 'postgres (PostgreSQL) " << version << "'\n";
+    fs::permissions(home / name / "postgres", fs::perms::owner_all);
+    return (home / name).string();
+  };
+  const std::string old = install("old", "97.3");
+  const std::string next = install("next", "98.1");
+  const std::string again = install("again", "98.2");
+  const std::string list = old + ":/nowhere::" + next + ":" + again;
+  BOOST_TEST(*find_postgres(97, {list, "", ""}) == old);
+  BOOST_TEST(*find_postgres(98, {list, "", ""}) == next);
+  BOOST_TEST(*find_postgres(98, {"", list, ""}) == next);
+  BOOST_TEST(*find_postgres(98, {again, list, ""}) == again);
+  // What was named has no such version, and then the usual places are looked at.
+  BOOST_TEST(*find_postgres(15, {list, "", tests::postgres_bin_directory().string()}) ==
+             tests::postgres_bin_directory().string());
+  const auto missing = find_postgres(99, {list, "", ""});
+  BOOST_TEST_REQUIRE(!missing.has_value());
+  const std::string said = old + " (has 97), /nowhere, " + next + " (has 98), " + again + " (has 98)";
+  BOOST_TEST(missing.error().detail.find(said) != std::string::npos, missing.error().detail);
+}
+
 BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_does_not_end_is_an_error) {
   BOOST_TEST((run({.arguments = {"/nowhere/prog"}}).error().code == core::errc::not_found));
   const auto slow = run({.arguments = {"/bin/sleep", "60"}}, std::chrono::milliseconds(50));

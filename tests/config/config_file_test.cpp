@@ -39,12 +39,12 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_changes_nothing) {
 BOOST_AUTO_TEST_CASE(server_options_and_tenant_defaults_are_read) {
   const auto loaded = load(
       "http_port = 9898\nblock_cache_size = \"64 MiB\"\nwait_lsn_timeout = \"5 s\"\n"
-      "pg_bin = \"/opt/pg\"\n[tenant_config]\npitr_interval = \"1 d\"\ngc_horizon = 0\n");
+      "pg_bin = \"/opt/pg14/bin:/opt/pg15/bin\"\n[tenant_config]\npitr_interval = \"1 d\"\ngc_horizon = 0\n");
   BOOST_TEST_REQUIRE(loaded.has_value(), (loaded.has_value() ? "" : loaded.error().detail));
   BOOST_TEST(loaded->http_port == 9898);
   BOOST_TEST(loaded->block_cache_bytes == 64u << 20);
   BOOST_TEST((loaded->wait_lsn_timeout == 5s));
-  BOOST_TEST(loaded->pg_bin == "/opt/pg");
+  BOOST_TEST(loaded->pg_bin == "/opt/pg14/bin:/opt/pg15/bin");
   BOOST_TEST((loaded->tenant_defaults.pitr_interval == 24h));
   BOOST_TEST(loaded->tenant_defaults.gc_horizon_bytes == 0u);
 }

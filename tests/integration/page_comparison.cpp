@@ -18,7 +18,6 @@ using namespace pg::verify;
 namespace {
 
 namespace fs = std::filesystem;
-constexpr auto major = pg::major_version::v15;
 
 core::bytes content_of(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -27,7 +26,7 @@ core::bytes content_of(const fs::path& file) {
 
 using relation_files = std::map<pg::relation_fork, std::map<std::uint32_t, fs::path>>;
 
-relation_files relation_files_of(const fs::path& data_directory) {
+relation_files relation_files_of(const fs::path& data_directory, pg::major_version major) {
   relation_files found;
   const auto options = fs::directory_options::follow_directory_symlink;
   for (const auto& entry : fs::recursive_directory_iterator(data_directory, options)) {
@@ -137,7 +136,7 @@ comparison_report compare_with_files(const fs::path& data_directory, pagestream_
   const auto control = pg::files::decode_control_file(content_of(data_directory / "global/pg_control"));
   if (!control) throw std::runtime_error(core::to_string(control.error()));
   comparison all(strata, at, options, control->data_checksum_version != 0);
-  const relation_files files = relation_files_of(data_directory);
+  const relation_files files = relation_files_of(data_directory, control->major);
   for (const auto& [relation, segments] : files) {
     if (relation.fork == pg::fork::fsm) continue;  // rebuilt by VACUUM, not logged
     pg::relation_fork init = relation;

@@ -16,6 +16,7 @@
 #include "pg/records/transaction.hpp"
 #include "pg/wal/record.hpp"
 #include "pg/wal/stream_decoder.hpp"
+#include "tests/support/major_cases.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 using namespace strata;
@@ -172,11 +173,11 @@ relation_fork relation_of(tests::postgres_cluster& cluster, const std::string& n
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(integration_record_payload)
-
-BOOST_AUTO_TEST_CASE(every_payload_of_a_real_stream_decodes_and_tells_what_happened) {
+STRATA_CASE_FOR_MAJORS(integration_record_payload, every_payload_of_a_real_stream_decodes_and_tells_what_happened,
+                       tests::minors::newest) {
   tests::postgres_cluster cluster(
-      {.config = {"wal_level = logical", "max_prepared_transactions = 5", "wal_keep_size = 1GB", "autovacuum = off"}});
+      {.config = {"wal_level = logical", "max_prepared_transactions = 5", "wal_keep_size = 1GB", "autovacuum = off"},
+       .install = install});
   cluster.start();
   const major_version major = control_of(cluster).major;
   cluster.execute("create table gone (x int primary key); create table kept (x int)");
@@ -255,8 +256,9 @@ BOOST_AUTO_TEST_CASE(every_payload_of_a_real_stream_decodes_and_tells_what_happe
   BOOST_TEST(state_files == 1);
 }
 
-BOOST_AUTO_TEST_CASE(every_path_of_a_real_data_directory_has_its_kind) {
-  tests::postgres_cluster cluster;
+STRATA_CASE_FOR_MAJORS(integration_record_payload, every_path_of_a_real_data_directory_has_its_kind,
+                       tests::minors::newest) {
+  tests::postgres_cluster cluster({.install = install});
   cluster.start();
   const major_version major = control_of(cluster).major;
   cluster.execute("create unlogged table u (x int)");
@@ -271,5 +273,3 @@ BOOST_AUTO_TEST_CASE(every_path_of_a_real_data_directory_has_its_kind) {
   }
   BOOST_TEST(relations > 900u);
 }
-
-BOOST_AUTO_TEST_SUITE_END()

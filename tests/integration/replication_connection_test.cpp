@@ -1,7 +1,5 @@
 #include "pg/client/replication_connection.hpp"
 
-#include <poll.h>
-
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <map>
@@ -13,29 +11,16 @@
 #include "pg/wal/stream_decoder.hpp"
 #include "tests/support/free_port.hpp"
 #include "tests/support/postgres_cluster.hpp"
+#include "tests/support/replication_events.hpp"
 
 using namespace strata;
 using namespace strata::pg::client;
 using tests::postgres_cluster;
+using tests::wait_for_event;
 
 namespace {
 
 using event_or_error = core::result<replication_event>;
-
-/// Drives a connection as an owner does, until something happens.
-event_or_error wait_for_event(replication_connection& connection) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (std::chrono::steady_clock::now() < deadline) {
-    STRATA_ASSIGN(auto event, connection.receive());
-    if (event) return *std::move(event);
-    pollfd ready{connection.fd(), 0, 0};
-    if (connection.wants_read()) ready.events |= POLLIN;
-    if (connection.wants_write()) ready.events |= POLLOUT;
-    ::poll(&ready, 1, 1000);
-    STRATA_TRY(connection.step());
-  }
-  return core::error{core::errc::timeout, "nothing happened"};
-}
 
 template <class Event>
 Event expect(replication_connection& connection) {

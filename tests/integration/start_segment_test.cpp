@@ -6,6 +6,7 @@
 
 #include "pg/files/control_file.hpp"
 #include "pg/wal/stream_decoder.hpp"
+#include "tests/support/major_cases.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 using namespace strata;
@@ -144,7 +145,7 @@ void rebuild_at(const tests::postgres_cluster& cluster, const stopped_at& at) {
 /// Some distributions of Postgres come without pg_waldump.
 void check_with_waldump(const tests::postgres_cluster& cluster, const wal_store& store, core::lsn first,
                         stopped_at at) {
-  if (!fs::exists(tests::postgres_bin_directory() / "pg_waldump")) return;
+  if (!fs::exists(cluster.install().bin / "pg_waldump")) return;
   const fs::path stitched = cluster.work_directory() / "stitched";
   fs::create_directory(stitched);
   store.write_segments(stitched);
@@ -157,12 +158,12 @@ void check_with_waldump(const tests::postgres_cluster& cluster, const wal_store&
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(integration_start_segment)
-
-BOOST_AUTO_TEST_CASE(a_stock_server_starts_anywhere_and_its_wal_continues_the_stream) {
+STRATA_CASE_FOR_MAJORS(integration_start_segment, a_stock_server_starts_anywhere_and_its_wal_continues_the_stream,
+                       tests::minors::newest) {
   tests::postgres_cluster cluster(
       {.initdb_arguments = {"--wal-segsize=1"},
-       .config = {"wal_keep_size = 64MB", "autovacuum = off", "max_prepared_transactions = 5"}});
+       .config = {"wal_keep_size = 64MB", "autovacuum = off", "max_prepared_transactions = 5"},
+       .install = install});
   cluster.start();
   cluster.execute("create table t (life int, x int); create unlogged table u (x int)");
   cluster.stop();
@@ -203,5 +204,3 @@ BOOST_AUTO_TEST_CASE(a_stock_server_starts_anywhere_and_its_wal_continues_the_st
   BOOST_TEST(store.check_chain(first, control_of(cluster).major).value == at.last_record.value);
   check_with_waldump(cluster, store, first, at);
 }
-
-BOOST_AUTO_TEST_SUITE_END()

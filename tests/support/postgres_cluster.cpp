@@ -72,21 +72,23 @@ void kill_stranger(pid_t pid) {
   ::close(handle);
 }
 
-}  // namespace
-
-fs::path postgres_bin_directory() {
-  const char* chosen = std::getenv("STRATA_PG_BIN");
-  return chosen != nullptr && *chosen != '\0' ? chosen : "/usr/lib/postgresql/15/bin";
+const postgres_install& install_for(const fs::path& data_directory) {
+  const std::string version = text_of(data_directory / "PG_VERSION");
+  const postgres_install* found = version.empty() ? nullptr : install_of(std::stoi(version));
+  if (found == nullptr) throw std::runtime_error("no Postgres is installed for the version " + version);
+  return *found;
 }
 
+}  // namespace
+
 postgres_cluster::postgres_cluster(cluster_options options)
-    : data_(home_ / "data"), work_(home_ / "work"), port_(free_port()) {
+    : install_(options.install), data_(home_ / "data"), work_(home_ / "work"), port_(free_port()) {
   make_directories();
   initialise(options);
 }
 
 postgres_cluster::postgres_cluster(adopted, const fs::path& data_directory)
-    : data_(data_directory), work_(home_ / "work"), port_(free_port()) {
+    : install_(install_for(data_directory)), data_(data_directory), work_(home_ / "work"), port_(free_port()) {
   make_directories();
 }
 
@@ -117,6 +119,8 @@ void postgres_cluster::initialise(const cluster_options& options) {
   std::vector<std::string> arguments{"-D", data_,  "-U",       "postgres", "-A",        "trust",
                                      "-E", "UTF8", "--locale", "C.UTF-8",  "--no-sync", "--no-instructions"};
   if (options.data_checksums) arguments.emplace_back("--data-checksums");
+  // 18 has them unless told otherwise.
+  if (!options.data_checksums && install_.major >= 18) arguments.emplace_back("--no-data-checksums");
   arguments.insert(arguments.end(), options.initdb_arguments.begin(), options.initdb_arguments.end());
   const finished made = run("initdb", arguments);
   if (made.exit_code != 0) throw std::runtime_error("initdb: " + made.out + made.err);
@@ -200,7 +204,7 @@ void postgres_cluster::execute(const std::string& sql, const std::string& databa
 
 command postgres_cluster::program(const std::string& name, const std::vector<std::string>& arguments) const {
   command what;
-  what.arguments = {postgres_bin_directory() / name};
+  what.arguments = {program_of(install_, name)};
   what.arguments.insert(what.arguments.end(), arguments.begin(), arguments.end());
   what.environment = {{"PGHOST", "127.0.0.1"},    {"PGPORT", std::to_string(port_)}, {"PGUSER", "postgres"},
                       {"PGDATABASE", "postgres"}, {"PGDATA", data_.string()},        {"LC_ALL", "C.UTF-8"},

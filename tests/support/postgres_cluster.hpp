@@ -6,20 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/postgres_install.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sql_session.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {
 
-/// $STRATA_PG_BIN or where Debian puts Postgres 15.
-std::filesystem::path postgres_bin_directory();
-
 struct cluster_options {
   bool data_checksums = false;
   std::vector<std::string> initdb_arguments{};
   /// Lines for postgresql.conf, e.g. "wal_level = replica". Port, sockets and addresses are set already.
   std::vector<std::string> config{};
+  postgres_install install = postgres_installs().front();
 };
 
 enum class stop_mode { smart, fast, immediate };
@@ -34,7 +33,8 @@ class postgres_cluster {
   explicit postgres_cluster(cluster_options options = {});
 
   /// Takes over a data directory that exists already, e.g. an exported one: it gets the right owner and mode and the
-  /// given lines for its postgresql.conf, nothing else. It stays where it is and is not removed.
+  /// given lines for its postgresql.conf, nothing else. It stays where it is and is not removed. Its PG_VERSION chooses
+  /// the installation.
   static std::unique_ptr<postgres_cluster> adopt(const std::filesystem::path& data_directory,
                                                  const std::vector<std::string>& config = {});
 
@@ -57,6 +57,7 @@ class postgres_cluster {
   /// For a physical replication connection.
   [[nodiscard]] std::string replication_conninfo() const;
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] const postgres_install& install() const { return install_; }
   [[nodiscard]] const std::filesystem::path& data_directory() const { return data_; }
   /// A directory that the server's user may write in, removed with the cluster.
   [[nodiscard]] const std::filesystem::path& work_directory() const { return work_; }
@@ -68,7 +69,7 @@ class postgres_cluster {
   std::string value(const std::string& sql, const std::string& database = "postgres");
   void execute(const std::string& sql, const std::string& database = "postgres");
 
-  /// A program of the Postgres bin directory with PGHOST, PGPORT, PGUSER, PGDATABASE and PGDATA set to this cluster, as
+  /// A program of Postgres (program_of()) with PGHOST, PGPORT, PGUSER, PGDATABASE and PGDATA set to this cluster, as
   /// the user of the server.
   finished run(const std::string& program, const std::vector<std::string>& arguments,
                std::chrono::milliseconds limit = std::chrono::minutes(5)) const;
@@ -84,6 +85,7 @@ class postgres_cluster {
   void wait_until_it_answers();
   [[nodiscard]] command program(const std::string& name, const std::vector<std::string>& arguments) const;
 
+  postgres_install install_;
   temp_dir home_;
   std::optional<account> account_ = postgres_account();
   std::filesystem::path data_;

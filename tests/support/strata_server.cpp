@@ -99,7 +99,7 @@ command strata_server::program(const std::vector<std::string>& arguments) const 
 
 void strata_server::start() {
   if (running()) throw std::runtime_error("the server runs already");
-  std::vector<std::string> words{"up", "--dir", directory_, "--pg-bin", postgres_bin_directory()};
+  std::vector<std::string> words{"up", "--dir", directory_, "--pg-bin", pg_bin_of_all_majors()};
   words.insert(words.end(), arguments_.begin(), arguments_.end());
   command up = program(words);
   up.log = home_ / "strata.log";
@@ -273,7 +273,7 @@ void branch_compute::execute(const std::string& sql, const std::string& database
 
 finished branch_compute::run(const std::string& program, const std::vector<std::string>& arguments) const {
   command what;
-  what.arguments = {postgres_bin_directory() / program};
+  what.arguments = {program_of(postgres_installs().front(), program)};
   what.arguments.insert(what.arguments.end(), arguments.begin(), arguments.end());
   what.environment = {{"PGHOST", host_}, {"PGPORT", port_}, {"PGUSER", user_}, {"PGDATABASE", "postgres"}};
   return tests::run(what, 5min);

@@ -9,6 +9,7 @@
 #include "pg/wal/stream_decoder.hpp"
 #include "storage/mapping/ingest.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/replication_events.hpp"
 
 namespace strata::tests {
 
@@ -23,14 +24,6 @@ T demand(core::result<T> outcome) {
 }
 void demand(core::result<void> outcome) {
   if (!outcome) throw std::runtime_error(core::to_string(outcome.error()));
-}
-
-/// The LSN behind a phrase of pg_basebackup's report.
-core::lsn reported(const std::string& report, const std::string& phrase) {
-  const std::size_t at = report.find(phrase);
-  if (at == std::string::npos) throw std::runtime_error("no \"" + phrase + "\" in: " + report);
-  const std::size_t begin = at + phrase.size();
-  return demand(core::parse_lsn(report.substr(begin, report.find_first_of(" \n", begin) - begin)));
 }
 
 core::bytes read_file(const std::filesystem::path& path, std::uint64_t from, std::uint64_t count) {
@@ -54,16 +47,40 @@ void flush(timeline_store& store) {
 }  // namespace
 
 taken_backup take_backup(postgres_cluster& of, const std::filesystem::path& into) {
-  const finished done =
-      of.run("pg_basebackup", {"-v", "-Ft", "-X", "fetch", "--checkpoint=fast", "--no-manifest", "-D", into.string()});
-  if (done.exit_code != 0) throw std::runtime_error("pg_basebackup: " + done.err);
+  using namespace pg::client;
+  std::filesystem::create_directories(into);
   const std::string segment_size = of.value("select setting from pg_settings where name = 'wal_segment_size'");
-  return {into, reported(done.err, "write-ahead log start point: "), reported(done.err, "write-ahead log end point: "),
-          static_cast<std::uint32_t>(std::stoul(segment_size))};
+  taken_backup taken{.directory = into, .wal_segment_size = static_cast<std::uint32_t>(std::stoul(segment_size))};
+  auto connection = demand(replication_connection::open(of.replication_conninfo()));
+  std::ofstream archive;
+  for (bool complete = false; !complete;) {
+    const replication_event event = demand(wait_for_event(connection));
+    if (const auto* hello = std::get_if<connected>(&event)) {
+      taken.major = hello->major;
+      demand(connection.start_backup());
+    }
+    if (const auto* started = std::get_if<backup_started>(&event)) taken.start = started->start;
+    if (const auto* begun = std::get_if<archive_started>(&event)) {
+      archive.close();
+      const std::string name = begun->tablespace == 0 ? "base" : std::to_string(begun->tablespace);
+      archive.open(into / (name + ".tar"), std::ios::binary);
+    }
+    if (const auto* data = std::get_if<archive_data>(&event))
+      archive.write(reinterpret_cast<const char*>(data->bytes.data()),
+                    static_cast<std::streamsize>(data->bytes.size()));
+    if (const auto* finished = std::get_if<backup_finished>(&event)) {
+      taken.end = finished->end;
+      complete = true;
+    }
+  }
+  archive.close();
+  if (!archive) throw std::runtime_error("write the archives of a backup into " + into.string());
+  return taken;
 }
 
 mapping::imported_cluster import_backup(timeline_home& home, const taken_backup& backup) {
-  mapping::base_backup_import import(home.store, {.start = backup.start, .wal_segment_size = backup.wal_segment_size});
+  mapping::base_backup_import import(
+      home.store, {.start = backup.start, .major = backup.major, .wal_segment_size = backup.wal_segment_size});
   for (const auto& entry : std::filesystem::directory_iterator(backup.directory)) {
     const std::string name = entry.path().stem().string();
     demand(import.begin_archive(name == "base" ? 0 : static_cast<pg::oid>(std::stoul(name))));

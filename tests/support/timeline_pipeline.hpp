@@ -11,12 +11,13 @@
 
 namespace strata::tests {
 
-/// A base backup in the tar format, as pg_basebackup leaves it.
+/// A base backup: base.tar, and <oid>.tar for each tablespace. pg_basebackup would refuse a newer server than itself.
 struct taken_backup {
   std::filesystem::path directory;
   core::lsn start;
   core::lsn end;
   std::uint32_t wal_segment_size = pg::default_wal_segment_size;
+  pg::major_version major = pg::major_version::v15;
 };
 taken_backup take_backup(postgres_cluster& of, const std::filesystem::path& into);
 
