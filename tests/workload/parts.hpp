@@ -2,9 +2,11 @@
 
 #include <string>
 
+#include "tests/support/postgres_cluster.hpp"
 #include "tests/support/sql_session.hpp"
 
-/// The parts of the workload, one for each resource manager that changes blocks. Private to tests/workload.
+/// The parts of the workload, one for each resource manager that changes blocks, and one for all others. Private to
+/// tests/workload.
 namespace strata::tests {
 
 /// Statement by statement, since VACUUM refuses company. No statement has a semicolon inside.
@@ -12,6 +14,10 @@ void run_script(sql_session& session, const std::string& script);
 
 /// `directory`: where the server may write files.
 void exercise_heap(sql_session& one, sql_session& two, const std::string& directory);
+/// What names no block: transactions, databases, tablespaces, messages, backups.
+void exercise_cluster(postgres_cluster& cluster, sql_session& one, sql_session& two);
+/// Restarts the server with other settings.
+void change_settings(postgres_cluster& cluster);
 void exercise_btree(sql_session& session);
 void exercise_hash(sql_session& session);
 void exercise_gin(sql_session& session);

@@ -16,17 +16,21 @@ void run_script(sql_session& session, const std::string& script) {
 }
 
 void run_wal_workload(postgres_cluster& cluster, const std::string& part) {
-  sql_session one(cluster.conninfo());
-  sql_session two(cluster.conninfo());
   const auto wanted = [&](const char* name) { return part.empty() || part == name; };
-  if (wanted("heap")) exercise_heap(one, two, cluster.work_directory().string());
-  if (wanted("btree")) exercise_btree(one);
-  if (wanted("hash")) exercise_hash(one);
-  if (wanted("gin")) exercise_gin(one);
-  if (wanted("gist")) exercise_gist(one);
-  if (wanted("spgist")) exercise_spgist(one);
-  if (wanted("brin")) exercise_brin(one);
-  if (wanted("generic")) exercise_generic(one);
+  {
+    sql_session one(cluster.conninfo());
+    sql_session two(cluster.conninfo());
+    if (wanted("heap")) exercise_heap(one, two, cluster.work_directory().string());
+    if (wanted("btree")) exercise_btree(one);
+    if (wanted("hash")) exercise_hash(one);
+    if (wanted("gin")) exercise_gin(one);
+    if (wanted("gist")) exercise_gist(one);
+    if (wanted("spgist")) exercise_spgist(one);
+    if (wanted("brin")) exercise_brin(one);
+    if (wanted("generic")) exercise_generic(one);
+    if (wanted("cluster")) exercise_cluster(cluster, one, two);
+  }
+  if (wanted("cluster")) change_settings(cluster);
 }
 
 }  // namespace strata::tests
