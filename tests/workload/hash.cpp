@@ -36,7 +36,7 @@ void exercise_hash(sql_session& session) {
     INSERT INTO built SELECT md5(i::text) FROM generate_series(1, 500) i;
   )");
 
-  // Dead entries that a scan has marked go when the next insert needs their room.
+  // Dead entries that a scan has marked go when the next insert needs their room, or with VACUUM.
   run_script(session, R"(
     CREATE TABLE marked (key int, id int);
     CREATE INDEX marked_key ON marked USING hash (key);
@@ -46,6 +46,7 @@ void exercise_hash(sql_session& session) {
   )");
   run_script(session, "SELECT count(id) FROM marked WHERE key = 0; SELECT count(id) FROM marked WHERE key = 1");
   run_script(session, "INSERT INTO marked SELECT i % 2, i FROM generate_series(1, 1600) i");
+  run_script(session, "DELETE FROM marked WHERE id % 5 = 0; SELECT count(id) FROM marked WHERE key = 0; VACUUM marked");
   run_script(session, "RESET enable_seqscan; RESET enable_bitmapscan");
 }
 

@@ -23,6 +23,7 @@ enum : u8 {
   split_page = 0x50,
   move = 0x70,
   squeeze = 0x80,
+  remove_items = 0x90,
   vacuum_one = 0xC0,
 };
 enum : std::size_t { at_tuples = 32, at_max_bucket = 48, at_split_point = 60, at_first_free = 64, at_map_count = 68 };
@@ -194,8 +195,8 @@ BOOST_FIXTURE_TEST_CASE(the_target_of_a_squeeze_is_linked_on_if_it_was_the_previ
 
 BOOST_FIXTURE_TEST_CASE(the_lsn_moves_only_on_pages_that_are_here_for_more_than_their_lock, bucket_page) {
   const auto before = bytes;
-  for (const int info : {squeeze + 0, move + 0, 0x90}) {
-    apply(hash(static_cast<u8>(info), 0, squeeze_main(1, 0, 0)), 200);
+  for (const auto info : {squeeze, move, remove_items}) {
+    apply(hash(info, 0, squeeze_main(1, 0, 0)), 200);
     BOOST_TEST((bytes == before));
   }
   for (const auto major :
@@ -236,6 +237,17 @@ BOOST_FIXTURE_TEST_CASE(vacuum_of_one_page_has_two_formats, bucket_page) {
   many.put<u32>(900).put<u32>(3000);
   for (int i = 0; i < 3000; ++i) many.put<u16>(1);
   BOOST_TEST((refusal(hash(vacuum_one, 0, many), 200) == core::errc::corrupt));
+}
+
+BOOST_FIXTURE_TEST_CASE(vacuum_drops_the_mark_of_dead_items_only_if_told, bucket_page) {
+  put<u16>(8188, 0x82);
+  apply(hash(remove_items, 1, payload().put<u8>(0).put<u8>(1), payload().put<u16>(1).put<u16>(3)), 200);
+  BOOST_TEST(flags() == 0x82);
+  BOOST_TEST(view().item_count() == 2);
+  BOOST_TEST(item_field<u32>(1, 8) == 2u);
+  apply(hash(remove_items, 1, payload().put<u8>(1).put<u8>(1)), 300);
+  BOOST_TEST(flags() == 2);
+  BOOST_TEST(view().item_count() == 2);
 }
 
 BOOST_FIXTURE_TEST_CASE(malformed_moves_are_refused, bucket_page) {
