@@ -99,6 +99,13 @@ void mask_gist(page_bytes& page, std::size_t special, lsn_counts lsn) {
   if (flags & leaf) mask_dead_marks(page);
 }
 
+// The meta page keeps, behind its magic number, a cache of pages with room, which Postgres changes without WAL.
+void mask_spgist(page_bytes& page, std::size_t special) {
+  constexpr std::uint16_t meta = 0x01;
+  constexpr std::size_t cache = page::header_size + 4, cached_pages = 8, cached_page_size = 8;
+  if (load<std::uint16_t>(page, special) & meta) zero(page, cache, cache + cached_pages * cached_page_size);
+}
+
 void mask_brin(page_bytes& page, std::size_t special) {
   constexpr std::uint16_t evacuating = 0x01;
   mask<std::uint16_t>(page, special + 4, evacuating);
@@ -154,6 +161,7 @@ page_bytes masked(const page_bytes& from, page_kind kind, block_number block, ls
     case page_kind::hash: mask_hash(page, special); break;
     case page_kind::gin: mask_gin(page, special, load<std::uint32_t>(from, 20)); break;
     case page_kind::gist: mask_gist(page, special, lsn); break;
+    case page_kind::spgist: mask_spgist(page, special); break;
     case page_kind::brin: mask_brin(page, special); break;
     default: break;
   }

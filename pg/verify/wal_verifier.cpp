@@ -26,13 +26,10 @@ bool only_bits_ahead(const page_bytes& ours, const page_bytes& theirs) {
                     [](std::uint8_t mine, std::uint8_t other) { return (other & ~mine) == 0; });
 }
 
-/// The meta page of an SP-GiST index keeps a cache of pages with room, without WAL; and an emptied page is made anew
-/// without WAL (facts/wal-redo.md §4.3).
+/// Postgres makes an emptied page of an SP-GiST index anew without WAL (facts/wal-redo.md §4.3).
 bool is_unlogged_spgist(page_bytes theirs) {
   const page::slotted_page view(theirs);
-  constexpr std::uint16_t meta = 1;
-  const auto flags = core::load_le<std::uint16_t>(theirs.data() + page_size - 8);
-  return (flags & meta) != 0 || !view.lsn().valid() || view.item_count() == 0;
+  return !view.lsn().valid() && view.item_count() == 0;
 }
 
 /// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
