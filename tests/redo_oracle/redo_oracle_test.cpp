@@ -135,6 +135,7 @@ bool is_explained(const std::string& type) {
       "XLOG/NOOP",                  // nothing writes it
       "XLOG/END_OF_RECOVERY",       // a standby that is promoted; pg/records has a unit test
       "XLOG/OVERWRITE_CONTRECORD",  // a crash in the middle of a record; pg/wal has unit tests
+      "Gist/ASSIGN_LSN",            // wal_level minimal, which no source may have
       "CLOG/TRUNCATE",              // a million transactions that all databases have frozen
       "CommitTs/TRUNCATE",          // the same
       "MultiXact/TRUNCATE_ID",      // 65536 multixacts that all databases have frozen

@@ -1,3 +1,5 @@
+#include <stdexcept>
+
 #include "tests/workload/parts.hpp"
 
 namespace strata::tests {
@@ -54,6 +56,16 @@ void use_logical_decoding(sql_session& session) {
     ALTER TABLE catalog_change ADD extra int;
     TRUNCATE catalog_change;
   )");
+  if (session.value("SHOW wal_level") != "logical") return;
+  // A catalog that is rewritten while somebody decodes: where its rows went is logged.
+  run_script(session, R"(
+    SELECT pg_create_logical_replication_slot('decoder', 'pgoutput');
+    CREATE TABLE like_a_catalog (id int) WITH (user_catalog_table = true);
+    INSERT INTO like_a_catalog SELECT generate_series(1, 100);
+    UPDATE like_a_catalog SET id = -id;
+    VACUUM FULL like_a_catalog;
+    SELECT pg_drop_replication_slot('decoder');
+  )");
 }
 
 void use_wal_functions(sql_session& session, int version) {
@@ -75,11 +87,18 @@ void exercise_cluster(postgres_cluster& cluster, sql_session& one, sql_session& 
 }
 
 void change_settings(postgres_cluster& cluster) {
-  const bool writes_images = cluster.value("SHOW full_page_writes") == "on";
   cluster.configure("max_connections = 90");
-  cluster.configure(writes_images ? "full_page_writes = off" : "full_page_writes = on");
   cluster.restart();
-  cluster.execute("CREATE TABLE after_restart AS SELECT generate_series(1, 1000) AS id");
+  const std::string other = cluster.value("SHOW full_page_writes") == "on" ? "off" : "on";
+  cluster.execute("ALTER SYSTEM SET full_page_writes = " + other);
+  cluster.execute("SELECT pg_reload_conf()");
+  // The checkpointer logs the change when it gets to know it, which the next checkpoint may be too early for.
+  const std::string seen = "SELECT full_page_writes = '" + other + "'::bool FROM pg_control_checkpoint()";
+  for (int tries = 0; cluster.value(seen) != "t"; ++tries) {
+    if (tries == 1000) throw std::runtime_error("the server never took over full_page_writes = " + other);
+    cluster.execute("CHECKPOINT");
+  }
+  cluster.execute("CREATE TABLE after_change AS SELECT generate_series(1, 1000) AS id");
 }
 
 }  // namespace strata::tests
