@@ -212,12 +212,14 @@ void data_directory_writer::state::plan_small_files() {
 }
 
 core::result<void> data_directory_writer::state::plan_statuses() {
-  for (const pg::slru_kind kind :
-       {pg::slru_kind::clog, pg::slru_kind::multixact_members, pg::slru_kind::multixact_offsets}) {
+  for (const pg::slru_kind kind : pg::slru_kinds) {
     STRATA_ASSIGN(const auto segments, slru_segments(*store, kind, options.at));
+    const bool whole = kind == pg::slru_kind::commit_ts;
+    if (whole) start.counters = with_commit_timestamps(start.counters, segments);
     for (const slru_segment_entry& each : segments)
-      plan_once([this, kind, segment = each.segment](core::bytes& to) -> core::result<void> {
-        STRATA_ASSIGN(const core::bytes content, slru_segment(*store, kind, segment, options.at));
+      plan_once([this, kind, whole, segment = each.segment](core::bytes& to) -> core::result<void> {
+        STRATA_ASSIGN(core::bytes content, slru_segment(*store, kind, segment, options.at));
+        if (whole) content.resize(pg::pages_per_slru_segment * pg::page_size);
         file(to, slru_path(kind, segment), content);
         return {};
       });

@@ -27,9 +27,11 @@ struct wal_ingest::state {
   // ingest_cluster.cpp
   core::result<void> add_xlog(const pg::wal::record& record, const change_target& to);
   core::result<void> change_parameters(const pg::records::parameters_changed& changed, const change_target& to);
+  void track_commit_timestamps(const change_target& to);
   core::result<void> add_standby(const pg::wal::record& record);
   core::result<void> add_origin(const pg::wal::record& record, const change_target& to);
   core::result<void> add_clog(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_commit_ts(const pg::wal::record& record, const change_target& to);
   core::result<void> add_multixact(const pg::wal::record& record, const change_target& to);
   core::result<void> add_tablespace(const pg::wal::record& record, const change_target& to);
   // ingest_transaction.cpp
@@ -52,8 +54,9 @@ struct wal_ingest::state {
   cluster_counters counters;
   relation_ledger relations;
   slru_ledger statuses;
-  core::bytes control_file;  ///< as it was last changed here; empty: the stored one
-  core::lsn last_added;      ///< end of the last record added
+  core::bytes control_file;  ///< as it was last changed here
+  bool track_commit_timestamp = false;
+  core::lsn last_added;  ///< end of the last record added
 
   // scratch of one call
   core::bytes payload;
