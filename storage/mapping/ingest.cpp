@@ -41,6 +41,12 @@ core::result<void> wal_ingest::state::load() {
   control_file = *std::move(stored_control);
   STRATA_ASSIGN(const auto control, pg::files::decode_control_file(control_file));
   track_commit_timestamp = control.track_commit_timestamp;
+  STRATA_TRY(
+      store->scan(kind_range(key_kind::replication_origin), at, [&](const core::page_key& key, core::bytes_view value) {
+        if (value.size() == sizeof(std::uint64_t))
+          origins.emplace(static_cast<std::uint16_t>(key.block), core::load_le<std::uint64_t>(value.data()));
+        return true;
+      }));
   STRATA_TRY(relations.load_databases());
   return statuses.load(*store);
 }

@@ -70,11 +70,26 @@ core::result<void> wal_ingest::state::add_standby(const pg::wal::record& record)
 
 core::result<void> wal_ingest::state::add_origin(const pg::wal::record& record, const change_target& to) {
   STRATA_ASSIGN(const origin_record change, decode_origin(record));
-  if (const auto* progress = std::get_if<origin_set>(&change))
-    to.put_number(replication_origin_key(progress->origin), progress->remote.value);
-  else
-    to.put_tombstone(replication_origin_key(std::get<origin_drop>(change).origin));
+  if (const auto* progress = std::get_if<origin_set>(&change)) {
+    if (progress->force)
+      set_origin(progress->origin, progress->remote, to);
+    else
+      advance_origin(progress->origin, progress->remote, to);
+    return {};
+  }
+  const std::uint16_t dropped = std::get<origin_drop>(change).origin;
+  if (origins.erase(dropped) > 0) to.put_tombstone(replication_origin_key(dropped));
   return {};
+}
+
+void wal_ingest::state::advance_origin(std::uint16_t origin, core::lsn remote, const change_target& to) {
+  const auto known = origins.find(origin);
+  if (remote > (known == origins.end() ? core::lsn() : known->second)) set_origin(origin, remote, to);
+}
+
+void wal_ingest::state::set_origin(std::uint16_t origin, core::lsn remote, const change_target& to) {
+  origins.insert_or_assign(origin, remote);
+  to.put_number(replication_origin_key(origin), remote.value);
 }
 
 core::result<void> wal_ingest::state::add_clog(const pg::wal::record& record, const change_target& to) {

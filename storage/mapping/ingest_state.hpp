@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct wal_ingest::state {
   void track_commit_timestamps(const change_target& to);
   core::result<void> add_standby(const pg::wal::record& record);
   core::result<void> add_origin(const pg::wal::record& record, const change_target& to);
+  /// Progress does not go back: what comes late is as if it had not come.
+  void advance_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
+  void set_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
   core::result<void> add_clog(const pg::wal::record& record, const change_target& to);
   core::result<void> add_commit_ts(const pg::wal::record& record, const change_target& to);
   core::result<void> add_multixact(const pg::wal::record& record, const change_target& to);
@@ -54,6 +58,7 @@ struct wal_ingest::state {
   cluster_counters counters;
   relation_ledger relations;
   slru_ledger statuses;
+  std::unordered_map<std::uint16_t, core::lsn> origins;
   core::bytes control_file;  ///< as it was last changed here
   bool track_commit_timestamp = false;
   core::lsn last_added;  ///< end of the last record added

@@ -38,8 +38,7 @@ core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& rec
       STRATA_TRY(relations.drop(dropped, to));
     }
   if (end.prepared) to.put_tombstone(two_phase_key(end.xid));
-  if (end.origin_lsn.valid() && is_origin(record.origin))
-    to.put_number(replication_origin_key(record.origin), end.origin_lsn.value);
+  if (is_origin(record.origin)) advance_origin(record.origin, end.origin_lsn, to);
   to.batch.add_commit_time(end.time, record.end);
   return {};
 }
@@ -50,6 +49,7 @@ core::result<void> wal_ingest::state::prepare_transaction(const pg::wal::record&
   counters.saw_xid(prepared.xid);
   for (const pg::transaction_id xid : prepared.subtransactions) counters.saw_xid(xid);
   to.put(two_phase_key(prepared.xid), prepared.state);
+  if (is_origin(record.origin)) advance_origin(record.origin, prepared.origin_lsn, to);
   return {};
 }
 
