@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -42,8 +43,11 @@ struct relation_fork {
 /// "1663/5/16384", with "_vm" and so on behind it for other forks than main.
 std::string to_string(const relation_fork& of);
 
-/// The page-status caches of Postgres that are addressed by transaction or multixact number.
-enum class slru_kind : std::uint8_t { clog = 0, multixact_members = 1, multixact_offsets = 2 };
+/// The page-status caches of Postgres that are addressed by transaction or multixact number. Part of keys on disk:
+/// never renumber. A cluster has commit_ts files only while track_commit_timestamp is on.
+enum class slru_kind : std::uint8_t { clog = 0, multixact_members = 1, multixact_offsets = 2, commit_ts = 3 };
+inline constexpr std::array<slru_kind, 4> slru_kinds{slru_kind::clog, slru_kind::multixact_members,
+                                                     slru_kind::multixact_offsets, slru_kind::commit_ts};
 
 /// A supported major version of Postgres.
 enum class major_version : std::uint8_t { v14 = 14, v15 = 15, v16 = 16, v17 = 17, v18 = 18 };

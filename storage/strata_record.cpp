@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/check.hpp"
-#include "pg/files/slru.hpp"
 #include "pg/redo/visibility_map.hpp"
 
 namespace strata::storage {
@@ -17,6 +16,7 @@ enum class operation : std::uint8_t {
   multixact_members = 3,    // position on the page u16, count u16, (xid u32, status u8) [count]
   visibility_clear = 4,     // heap block u32, bits u8
   visibility_truncate = 5,  // heap blocks u32
+  commit_timestamps = 6,    // time i64, origin u16, count u16, position on the page u16 [count]
 };
 
 void put(core::bytes& to, operation which) { to.push_back(static_cast<std::uint8_t>(which)); }
@@ -70,16 +70,34 @@ bool apply_visibility_truncate(core::byte_reader& from, core::bytes_span page) {
   return true;
 }
 
+bool apply_commit_timestamps(core::byte_reader& from, core::bytes_span page) {
+  pg::files::commit_timestamp value;
+  value.time = from.le<pg::timestamp>();
+  value.origin = from.le<std::uint16_t>();
+  const auto count = from.le<std::uint16_t>();
+  core::byte_reader positions(from.take(std::size_t{count} * 2));
+  if (!from.ok()) return false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto position = positions.le<std::uint16_t>();
+    if (position >= pg::files::commit_timestamps_per_page) return false;
+    pg::files::set_commit_timestamp(page, position, value);
+  }
+  return true;
+}
+
+void append_positions(core::bytes& to, std::span<const pg::transaction_id> xids_of_one_page, std::uint32_t per_page) {
+  core::check(xids_of_one_page.size() <= per_page, "more transactions than a page has");
+  core::append_le(to, static_cast<std::uint16_t>(xids_of_one_page.size()));
+  for (const pg::transaction_id xid : xids_of_one_page) core::append_le(to, static_cast<std::uint16_t>(xid % per_page));
+}
+
 }  // namespace
 
 void encode_clog_status(core::bytes& to, transaction_status status,
                         std::span<const pg::transaction_id> xids_of_one_page) {
-  core::check(xids_of_one_page.size() <= pg::files::clog_xids_per_page, "more transactions than a page has");
   put(to, operation::clog_status);
   to.push_back(static_cast<std::uint8_t>(status));
-  core::append_le(to, static_cast<std::uint16_t>(xids_of_one_page.size()));
-  for (pg::transaction_id xid : xids_of_one_page)
-    core::append_le(to, static_cast<std::uint16_t>(xid % pg::files::clog_xids_per_page));
+  append_positions(to, xids_of_one_page, pg::files::clog_xids_per_page);
 }
 
 void encode_multixact_offset(core::bytes& to, pg::multixact_id multixact, std::uint32_t offset) {
@@ -112,6 +130,14 @@ void encode_visibility_truncate(core::bytes& to, pg::block_number heap_blocks) {
   core::append_le(to, heap_blocks);
 }
 
+void encode_commit_timestamps(core::bytes& to, const pg::files::commit_timestamp& value,
+                              std::span<const pg::transaction_id> xids_of_one_page) {
+  put(to, operation::commit_timestamps);
+  core::append_le(to, value.time);
+  core::append_le(to, value.origin);
+  append_positions(to, xids_of_one_page, pg::files::commit_timestamps_per_page);
+}
+
 core::result<void> apply_strata_record(core::bytes_view payload, core::bytes_span page) {
   core::check(page.size() == pg::page_size, "a page has page_size bytes");
   core::byte_reader from(payload);
@@ -123,6 +149,7 @@ core::result<void> apply_strata_record(core::bytes_view payload, core::bytes_spa
       case operation::multixact_members: fits = apply_multixact_members(from, page); break;
       case operation::visibility_clear: fits = apply_visibility_clear(from, page); break;
       case operation::visibility_truncate: fits = apply_visibility_truncate(from, page); break;
+      case operation::commit_timestamps: fits = apply_commit_timestamps(from, page); break;
     }
     if (!fits) return core::error{core::errc::corrupt, "apply strata record: malformed change"};
   }

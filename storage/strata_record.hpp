@@ -6,6 +6,7 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "pg/files/slru.hpp"
 #include "pg/types.hpp"
 
 namespace strata::storage {
@@ -28,6 +29,9 @@ void encode_multixact_members(core::bytes& to, std::uint32_t first_offset,
 void encode_visibility_clear(core::bytes& to, pg::block_number heap_block, std::uint8_t bits);
 /// The heap was cut to `heap_blocks` blocks: bits behind it on its last map page become zero.
 void encode_visibility_truncate(core::bytes& to, pg::block_number heap_blocks);
+
+void encode_commit_timestamps(core::bytes& to, const pg::files::commit_timestamp& value,
+                              std::span<const pg::transaction_id> xids_of_one_page);
 
 /// Applies a payload to its page. errc::corrupt when it is malformed or does not fit the page.
 core::result<void> apply_strata_record(core::bytes_view payload, core::bytes_span page);

@@ -155,9 +155,9 @@ classified_path classify_top_file(std::string_view name) {
 }
 
 bool ignored_directory(std::string_view name) {
-  static constexpr std::string_view ignored[] = {
-      "pg_wal",       "pg_stat",     "pg_stat_tmp",  "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial",
-      "pg_snapshots", "pg_subtrans", "pg_commit_ts", "pg_logical",  "log",         "pg_log"};
+  static constexpr std::string_view ignored[] = {"pg_wal",      "pg_stat",    "pg_stat_tmp", "pg_replslot",
+                                                 "pg_dynshmem", "pg_notify",  "pg_serial",   "pg_snapshots",
+                                                 "pg_subtrans", "pg_logical", "log",         "pg_log"};
   return std::find(std::begin(ignored), std::end(ignored), name) != std::end(ignored);
 }
 
@@ -183,7 +183,8 @@ std::string relation_path(const relation_file& file, major_version major) {
 }
 
 std::string slru_path(slru_kind kind, std::uint32_t segment) {
-  static constexpr const char* directory[] = {"pg_xact", "pg_multixact/members", "pg_multixact/offsets"};
+  static constexpr const char* directory[] = {"pg_xact", "pg_multixact/members", "pg_multixact/offsets",
+                                              "pg_commit_ts"};
   char name[9];
   std::snprintf(name, sizeof name, "%04X", segment);
   return std::string(directory[static_cast<std::size_t>(kind)]) + "/" + name;
@@ -208,11 +209,11 @@ classified_path classify(std::string_view path, major_version major) {
   if (top == "pg_tblspc") return classify_tablespace(*parts, major);
   if (top == "pg_multixact") return classify_multixact(*parts);
   if (top == "base") return classify_in_tablespace(*parts, 1, default_tablespace);
-  if (top == "pg_xact" || top == "pg_twophase") {
+  if (top == "pg_xact" || top == "pg_commit_ts" || top == "pg_twophase") {
     if (parts->count == 1) return of_kind(path_kind::ignored);
     if (parts->count > 2) return of_kind(path_kind::unknown);
-    return top == "pg_xact" ? classify_slru(parts->part[1], slru_kind::clog)
-                            : classify_two_phase(parts->part[1], major);
+    if (top == "pg_twophase") return classify_two_phase(parts->part[1], major);
+    return classify_slru(parts->part[1], top == "pg_xact" ? slru_kind::clog : slru_kind::commit_ts);
   }
   if (parts->count == 1) return classify_top_file(top);
   if (top != "global" || parts->count > 2) return of_kind(path_kind::unknown);

@@ -27,7 +27,7 @@ std::string tablespace_version_directory(major_version major);
 std::string database_directory(oid tablespace, oid database, major_version major);
 /// "base/5/16384_vm.1", "global/1262", "pg_tblspc/16400/PG_15_202209061/5/16390".
 std::string relation_path(const relation_file& file, major_version major);
-/// "pg_xact/0000", "pg_multixact/members/1A2B".
+/// "pg_xact/0000", "pg_multixact/members/1A2B", "pg_commit_ts/0000".
 std::string slru_path(slru_kind kind, std::uint32_t segment);
 /// "pg_twophase/0000030A"; from major 17 on 16 digits with the epoch.
 std::string two_phase_path(full_transaction_id xid, major_version major);

@@ -10,6 +10,9 @@ namespace {
 constexpr std::uint32_t members_per_group = 4;
 constexpr std::size_t group_size = members_per_group * (1 + sizeof(transaction_id));
 
+constexpr std::size_t commit_timestamp_size = sizeof(timestamp) + sizeof(std::uint16_t);
+static_assert(commit_timestamps_per_page == page_size / commit_timestamp_size);
+
 void check_page(core::bytes_view page) { core::check(page.size() == page_size, "an SLRU page has 8192 bytes"); }
 
 std::size_t member_group_at(std::uint32_t offset) {
@@ -53,6 +56,19 @@ void set_multixact_member(core::bytes_span page, std::uint32_t offset, const mul
 multixact_member multixact_member_at(core::bytes_view page, std::uint32_t offset) {
   check_page(page);
   return {core::load_le<transaction_id>(page.data() + member_xid_at(offset)), page[member_status_at(offset)]};
+}
+
+void set_commit_timestamp(core::bytes_span page, transaction_id xid, const commit_timestamp& value) {
+  check_page(page);
+  std::uint8_t* const at = page.data() + xid % commit_timestamps_per_page * commit_timestamp_size;
+  core::store_le(at, value.time);
+  core::store_le(at + sizeof value.time, value.origin);
+}
+
+commit_timestamp commit_timestamp_of(core::bytes_view page, transaction_id xid) {
+  check_page(page);
+  const std::uint8_t* const at = page.data() + xid % commit_timestamps_per_page * commit_timestamp_size;
+  return {core::load_le<timestamp>(at), core::load_le<std::uint16_t>(at + sizeof(timestamp))};
 }
 
 std::uint32_t multixact_members_until_page_end(std::uint32_t offset) {

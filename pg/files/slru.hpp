@@ -13,6 +13,8 @@ namespace strata::pg::files {
 inline constexpr std::uint32_t clog_xids_per_page = page_size * 4;
 inline constexpr std::uint32_t multixact_offsets_per_page = page_size / 4;
 inline constexpr std::uint32_t multixact_members_per_page = 1636;
+/// 10 bytes each: the time (i64) and the replication origin (u16); the last two bytes of a page are unused.
+inline constexpr std::uint32_t commit_timestamps_per_page = 819;
 /// The members files wrap: this segment follows by 0.
 inline constexpr std::uint32_t multixact_members_segment_last = 82040;
 
@@ -27,6 +29,7 @@ constexpr slru_page slru_page_at(std::uint32_t page) {
 constexpr std::uint32_t clog_page_of(transaction_id xid) { return xid / clog_xids_per_page; }
 constexpr std::uint32_t multixact_offsets_page_of(multixact_id id) { return id / multixact_offsets_per_page; }
 constexpr std::uint32_t multixact_members_page_of(std::uint32_t offset) { return offset / multixact_members_per_page; }
+constexpr std::uint32_t commit_ts_page_of(transaction_id xid) { return xid / commit_timestamps_per_page; }
 
 /// On-disk numbers, never renumber.
 enum class clog_status : std::uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
@@ -46,6 +49,15 @@ struct multixact_member {
 };
 void set_multixact_member(core::bytes_span page, std::uint32_t offset, const multixact_member& member);
 multixact_member multixact_member_at(core::bytes_view page, std::uint32_t offset);
+
+/// When a transaction committed, and where it came from.
+struct commit_timestamp {
+  timestamp time = 0;        ///< 0: not known
+  std::uint16_t origin = 0;  ///< 0: this server
+  auto operator<=>(const commit_timestamp&) const = default;
+};
+void set_commit_timestamp(core::bytes_span page, transaction_id xid, const commit_timestamp& value);
+commit_timestamp commit_timestamp_of(core::bytes_view page, transaction_id xid);
 
 /// How many members from `offset` on are on the same page; the last page before the numbers wrap is shorter.
 std::uint32_t multixact_members_until_page_end(std::uint32_t offset);

@@ -70,7 +70,7 @@ core::result<standby_record> decode_standby(const wal::record& from);
 struct origin_set {
   std::uint16_t origin = 0;
   core::lsn remote;
-  bool force = false;
+  bool force = false;  ///< also back
 };
 struct origin_drop {
   std::uint16_t origin = 0;

@@ -11,6 +11,8 @@ constexpr std::uint8_t multixact_zero_offsets = 0x00;
 constexpr std::uint8_t multixact_zero_members = 0x10;
 constexpr std::uint8_t multixact_new = 0x20;
 constexpr std::uint8_t multixact_cut = 0x30;
+constexpr std::uint8_t commit_ts_zero = 0x00;
+constexpr std::uint8_t commit_ts_cut = 0x10;
 constexpr std::uint8_t member_status_last = 5;
 
 /// The last page that 32-bit numbers can lead to.
@@ -19,6 +21,7 @@ std::uint32_t last_page(slru_kind kind) {
     case slru_kind::clog: return files::clog_page_of(~0u);
     case slru_kind::multixact_members: return files::multixact_members_page_of(~0u);
     case slru_kind::multixact_offsets: return files::multixact_offsets_page_of(~0u);
+    case slru_kind::commit_ts: return files::commit_ts_page_of(~0u);
   }
   return 0;
 }
@@ -94,6 +97,21 @@ core::result<multixact_record> decode_multixact(const wal::record& from, major_v
     }
     default: return unknown_operation(from);
   }
+}
+
+core::result<commit_ts_record> decode_commit_ts(const wal::record& from, major_version major) {
+  if (from.operation() == commit_ts_zero) {
+    STRATA_ASSIGN(const auto zero, decode_zero_page(from, slru_kind::commit_ts, major));
+    return commit_ts_record(zero);
+  }
+  if (from.operation() != commit_ts_cut) return unknown_operation(from);
+  core::byte_reader reader(from.main_data);
+  commit_ts_truncate into;
+  const std::uint64_t page = take_page_number(reader, major);
+  into.oldest_xid = reader.le<transaction_id>();
+  STRATA_TRY(check_finished(reader, from));
+  STRATA_ASSIGN(into.page, check_page_number(page, slru_kind::commit_ts, from));
+  return commit_ts_record(into);
 }
 
 }  // namespace strata::pg::records

@@ -46,6 +46,11 @@ struct multixact_truncate {
   std::uint32_t members_end = 0;
 };
 
+struct commit_ts_truncate {
+  std::uint32_t page = 0;  ///< the first to keep
+  transaction_id oldest_xid = 0;
+};
+
 /// A record of the clog resource manager.
 using clog_record = std::variant<slru_zero_page, clog_truncate>;
 core::result<clog_record> decode_clog(const wal::record& from, major_version major);
@@ -53,5 +58,9 @@ core::result<clog_record> decode_clog(const wal::record& from, major_version maj
 /// A record of the multixact resource manager.
 using multixact_record = std::variant<slru_zero_page, multixact_create, multixact_truncate>;
 core::result<multixact_record> decode_multixact(const wal::record& from, major_version major);
+
+/// A record of the resource manager of commit timestamps, whose values are in the records of commits.
+using commit_ts_record = std::variant<slru_zero_page, commit_ts_truncate>;
+core::result<commit_ts_record> decode_commit_ts(const wal::record& from, major_version major);
 
 }  // namespace strata::pg::records

@@ -102,8 +102,9 @@ core::result<transaction_prepare> decode_prepared_state(core::bytes_view state, 
   // Count of invalidations, a flag, padding.
   reader.skip(sizeof(std::uint32_t) + 2);
   const auto gid_size = reader.le<std::uint16_t>();
-  // Origin position and time; then the parts, each on its own 8-byte boundary.
-  reader.skip(2 * sizeof(std::uint64_t));
+  into.origin_lsn = core::lsn(reader.le<std::uint64_t>());
+  // The origin's time; then the parts, each on its own 8-byte boundary.
+  reader.skip(sizeof(timestamp));
   if (reader.ok() && aligned(state.size() - reader.left()) != state.size() - reader.left())
     reader.skip(aligned(state.size() - reader.left()) - (state.size() - reader.left()));
   reader.skip(aligned(gid_size));

@@ -49,6 +49,7 @@ struct transaction_prepare {
   oid database = 0;
   timestamp time = 0;
   packed_array<transaction_id> subtransactions;
+  core::lsn origin_lsn;    ///< where the replication origin (record.origin) got to; 0: it has none
   core::bytes_view state;  ///< what goes into pg_twophase (files/two_phase.hpp)
 };
 core::result<transaction_prepare> decode_transaction_prepare(const wal::record& from, major_version major);

@@ -330,8 +330,11 @@ core::result<void> base_backup_import::state::import_relation_sizes() {
 
 core::result<void> base_backup_import::state::import_catalogs() {
   STRATA_TRY(import_relation_sizes());
-  for (const auto& [segment, size] : slru_files)
-    STRATA_TRY(import_number(slru_catalog_key(static_cast<pg::slru_kind>(segment.first), segment.second), size));
+  for (const auto& [segment, size] : slru_files) {
+    const auto kind = static_cast<pg::slru_kind>(segment.first);
+    if (kind == pg::slru_kind::commit_ts && !control->track_commit_timestamp) continue;
+    STRATA_TRY(import_number(slru_catalog_key(kind, segment.second), size));
+  }
   for (const pg::oid tablespace : tablespaces) STRATA_TRY(import_mark(tablespace_catalog_key(tablespace)));
   for (const auto& [tablespace, database] : databases)
     if (database != 0) STRATA_TRY(import_mark(database_catalog_key(tablespace, database)));

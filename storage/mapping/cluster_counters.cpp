@@ -1,5 +1,7 @@
 #include "storage/mapping/cluster_counters.hpp"
 
+#include <algorithm>
+
 #include "pg/files/slru.hpp"
 
 namespace strata::storage::mapping {
@@ -46,8 +48,8 @@ void cluster_counters::checkpoint_taken(const pg::records::checkpoint_taken& rec
   set(now_.full_page_writes, taken.full_page_writes);
   set(now_.wal_level, taken.wal_level);
   set(now_.time, taken.time);
-  set(now_.oldest_commit_timestamp_xid, taken.oldest_commit_timestamp_xid);
   set(now_.newest_commit_timestamp_xid, taken.newest_commit_timestamp_xid);
+  oldest_commit_timestamp_advanced(taken.oldest_commit_timestamp_xid);
   set(now_.oldest_active_xid, taken.oldest_active_xid);
   // An online checkpoint may tell an older object number than the records before it.
   if (record.shutdown) set(now_.next_oid, taken.next_oid);
@@ -62,6 +64,26 @@ void cluster_counters::checkpoint_taken(const pg::records::checkpoint_taken& rec
 void cluster_counters::transactions_running(const pg::records::running_transactions& record) {
   set(now_.oldest_active_xid, record.oldest_running);
   if (record.next_xid > first_normal_xid) saw_xid(record.next_xid - 1);
+}
+
+void cluster_counters::commit_timestamps_started() {
+  // The source starts with its next transaction, which is not known exactly here. From a few numbers before it on is as
+  // good: those transactions have no timestamp. The next checkpoint tells.
+  const pg::files::full_transaction_id before = now_.next_xid - std::min<std::uint64_t>(now_.next_xid, next_xid_step);
+  const auto oldest = std::max(static_cast<pg::transaction_id>(before), first_normal_xid);
+  set(now_.oldest_commit_timestamp_xid, oldest);
+  set(now_.newest_commit_timestamp_xid, oldest);
+}
+
+void cluster_counters::commit_timestamps_stopped() {
+  set(now_.oldest_commit_timestamp_xid, pg::transaction_id{0});
+  set(now_.newest_commit_timestamp_xid, pg::transaction_id{0});
+}
+
+void cluster_counters::oldest_commit_timestamp_advanced(pg::transaction_id xid) {
+  // 0 says that there are none; an online checkpoint may be older than the truncation before it.
+  const pg::transaction_id now = now_.oldest_commit_timestamp_xid;
+  if (xid == 0 || now == 0 || precedes(now, xid)) set(now_.oldest_commit_timestamp_xid, xid);
 }
 
 void cluster_counters::timeline_switched(std::uint32_t timeline, std::uint32_t previous) {

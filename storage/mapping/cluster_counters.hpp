@@ -10,8 +10,9 @@
 namespace strata::storage::mapping {
 
 /// The counters with which a server could start at the newest record (facts/neon-internals.md §2.7). The next
-/// transaction number runs ahead, in steps of next_xid_step, so that the stored value changes rarely; all others are
-/// exact. Comparisons are circular.
+/// transaction number runs ahead, in steps of next_xid_step, so that the stored value changes rarely. The newest
+/// transaction with a commit timestamp is that of the last checkpoint; which ones can be answered is decided when a
+/// server is to start (start_files.hpp). All others are exact. Comparisons are circular.
 class cluster_counters {
  public:
   static constexpr std::uint32_t next_xid_step = 1024;
@@ -34,6 +35,10 @@ class cluster_counters {
   void oldest_multixact_advanced(pg::multixact_id id, pg::oid database);
   void checkpoint_taken(const pg::records::checkpoint_taken& record);
   void transactions_running(const pg::records::running_transactions& record);
+  /// The source keeps commit timestamps from here on.
+  void commit_timestamps_started();
+  void commit_timestamps_stopped();
+  void oldest_commit_timestamp_advanced(pg::transaction_id xid);
   void timeline_switched(std::uint32_t timeline, std::uint32_t previous);
   void full_page_writes_set(bool on);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <optional>
+#include <span>
 
 #include "core/check.hpp"
 #include "pg/files/data_directory.hpp"
@@ -65,6 +67,14 @@ struct data_directory_writer::state {
   core::result<void> plan_statuses();
   core::result<void> plan_databases();
   void plan_database(const database_entry& entry);
+  /// One fork to archive; without a size there is none stored.
+  struct fork_work {
+    pg::relation_fork source;
+    pg::relation_fork as;
+    std::optional<std::uint32_t> blocks;
+  };
+  /// In the order of the forks: the free space map of a table is made from the main fork before it.
+  [[nodiscard]] std::deque<fork_work> plan_relation(std::span<const relation_entry> forks) const;
   void plan_relations(pg::oid tablespace, pg::oid database);
   void plan_two_phase();
   void plan_origins();
@@ -202,12 +212,14 @@ void data_directory_writer::state::plan_small_files() {
 }
 
 core::result<void> data_directory_writer::state::plan_statuses() {
-  for (const pg::slru_kind kind :
-       {pg::slru_kind::clog, pg::slru_kind::multixact_members, pg::slru_kind::multixact_offsets}) {
+  for (const pg::slru_kind kind : pg::slru_kinds) {
     STRATA_ASSIGN(const auto segments, slru_segments(*store, kind, options.at));
+    const bool whole = kind == pg::slru_kind::commit_ts;
+    if (whole) start.counters = with_commit_timestamps(start.counters, segments);
     for (const slru_segment_entry& each : segments)
-      plan_once([this, kind, segment = each.segment](core::bytes& to) -> core::result<void> {
-        STRATA_ASSIGN(const core::bytes content, slru_segment(*store, kind, segment, options.at));
+      plan_once([this, kind, whole, segment = each.segment](core::bytes& to) -> core::result<void> {
+        STRATA_ASSIGN(core::bytes content, slru_segment(*store, kind, segment, options.at));
+        if (whole) content.resize(pg::pages_per_slru_segment * pg::page_size);
         file(to, slru_path(kind, segment), content);
         return {};
       });
@@ -255,39 +267,53 @@ void data_directory_writer::state::plan_database(const database_entry& entry) {
   });
 }
 
-void data_directory_writer::state::plan_relations(pg::oid tablespace, pg::oid database) {
-  struct work {
-    pg::relation_fork source;
-    pg::relation_fork as;
-    std::uint32_t blocks = 0;
+std::deque<data_directory_writer::state::fork_work> data_directory_writer::state::plan_relation(
+    std::span<const relation_entry> forks) const {
+  const auto of_fork = [&](pg::fork wanted) -> std::optional<std::uint32_t> {
+    for (const relation_entry& each : forks)
+      if (each.relation.fork == wanted) return each.blocks;
+    return std::nullopt;
   };
+  pg::relation_fork as = forks.front().relation;
+  const auto named = [&](pg::fork which) {
+    as.fork = which;
+    return as;
+  };
+  // An unlogged relation starts as a copy of its init fork.
+  if (const auto init = of_fork(pg::fork::init))
+    return {{named(pg::fork::init), named(pg::fork::init), init}, {named(pg::fork::init), named(pg::fork::main), init}};
+  std::deque<fork_work> work;
+  if (!full()) return work;
+  const std::optional<std::uint32_t> main = of_fork(pg::fork::main);
+  if (main) work.push_back({named(pg::fork::main), named(pg::fork::main), main});
+  // A map of the free space in nothing could only tell of blocks that are not there any more.
+  if (main && *main > 0) work.push_back({named(pg::fork::fsm), named(pg::fork::fsm), of_fork(pg::fork::fsm)});
+  if (const auto vm = of_fork(pg::fork::vm)) work.push_back({named(pg::fork::vm), named(pg::fork::vm), vm});
+  return work;
+}
+
+void data_directory_writer::state::plan_relations(pg::oid tablespace, pg::oid database) {
   parts.push_back([this, tablespace, database, listed = false,
-                   left = std::deque<work>()](core::bytes& to) mutable -> core::result<bool> {
+                   left = std::deque<fork_work>()](core::bytes& to) mutable -> core::result<bool> {
     if (!std::exchange(listed, true)) {
       STRATA_ASSIGN(const auto found, relations(*store, tablespace, database, options.at));
       for (auto first = found.begin(); first != found.end();) {
         const auto end = std::find_if(first, found.end(), [&](const relation_entry& each) {
           return each.relation.relation != first->relation.relation;
         });
-        const auto init =
-            std::find_if(first, end, [](const relation_entry& each) { return each.relation.fork == pg::fork::init; });
-        if (init != end) {
-          // An unlogged relation starts as a copy of its init fork.
-          pg::relation_fork main = init->relation;
-          main.fork = pg::fork::main;
-          left.push_back({init->relation, init->relation, init->blocks});
-          left.push_back({init->relation, main, init->blocks});
-        } else if (full()) {
-          for (auto each = first; each != end; ++each) left.push_back({each->relation, each->relation, each->blocks});
-        }
+        for (const fork_work& each : plan_relation({first, end})) left.push_back(each);
         first = end;
       }
     }
     STRATA_ASSIGN(const bool wrote, archiver->write(to));
     if (wrote) return true;
     if (left.empty()) return false;
-    archiver->begin(left.front().source, left.front().as, left.front().blocks);
+    const fork_work next = left.front();
     left.pop_front();
+    if (next.source.fork == pg::fork::fsm)
+      archiver->begin_free_space_map(next.source, next.blocks);
+    else
+      archiver->begin(next.source, next.as, *next.blocks);
     return true;
   });
 }

@@ -39,6 +39,17 @@ core::result<void> wal_ingest::state::load() {
   if (!stored) return core::error{core::errc::corrupt, "counters are missing"};
   STRATA_ASSIGN(const auto checkpoint, pg::files::checkpoint::decode(*stored));
   counters = cluster_counters(checkpoint);
+  STRATA_ASSIGN(auto stored_control, store->read_value(control_file_key(), at, read_mode::may_block));
+  if (!stored_control) return core::error{core::errc::corrupt, "the control file is missing"};
+  control_file = *std::move(stored_control);
+  STRATA_ASSIGN(const auto control, pg::files::decode_control_file(control_file));
+  track_commit_timestamp = control.track_commit_timestamp;
+  STRATA_TRY(
+      store->scan(kind_range(key_kind::replication_origin), at, [&](const core::page_key& key, core::bytes_view value) {
+        if (value.size() == sizeof(std::uint64_t))
+          origins.emplace(static_cast<std::uint16_t>(key.block), core::load_le<std::uint64_t>(value.data()));
+        return true;
+      }));
   STRATA_TRY(relations.load_databases());
   return statuses.load(*store);
 }
@@ -61,6 +72,7 @@ core::result<void> wal_ingest::state::add_meaning(const pg::wal::record& record,
     case resource_manager::transaction: return add_transaction(record, to);
     case resource_manager::storage: return add_storage(record, to);
     case resource_manager::clog: return add_clog(record, to);
+    case resource_manager::commit_ts: return add_commit_ts(record, to);
     case resource_manager::multixact: return add_multixact(record, to);
     case resource_manager::database: return add_database(record, to);
     case resource_manager::tablespace: return add_tablespace(record, to);

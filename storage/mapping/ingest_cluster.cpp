@@ -1,3 +1,4 @@
+#include <utility>
 #include <variant>
 
 #include "pg/files/slru.hpp"
@@ -28,11 +29,6 @@ core::result<void> wal_ingest::state::change_parameters(const parameters_changed
     return core::error{core::errc::unsupported,
                        "the source was set to wal_level minimal, and then its WAL does not hold everything: set "
                        "wal_level to replica and take a new base backup"};
-  if (control_file.empty()) {
-    STRATA_ASSIGN(auto stored, store->read_value(control_file_key(), store->last_record_lsn(), read_mode::may_block));
-    if (!stored) return core::error{core::errc::corrupt, "the control file is missing"};
-    control_file = *std::move(stored);
-  }
   STRATA_ASSIGN(auto control, pg::files::decode_control_file(control_file));
   control.max_connections = changed.max_connections;
   control.max_worker_processes = changed.max_worker_processes;
@@ -44,12 +40,26 @@ core::result<void> wal_ingest::state::change_parameters(const parameters_changed
   control.track_commit_timestamp = changed.track_commit_timestamp;
   STRATA_ASSIGN(control_file, pg::files::encode_control_file(control, control_file));
   to.put(control_file_key(), control_file);
+  if (std::exchange(track_commit_timestamp, changed.track_commit_timestamp) != changed.track_commit_timestamp)
+    track_commit_timestamps(to);
   if (store->record().wal_log_hints != changed.wal_log_hints) {
     timeline_edit edit;
     edit.wal_log_hints = changed.wal_log_hints;
     STRATA_TRY(store->update(edit));
   }
   return {};
+}
+
+void wal_ingest::state::track_commit_timestamps(const change_target& to) {
+  // What is left of earlier times would pass for timestamps of today.
+  statuses.drop_commit_ts(to);
+  if (!track_commit_timestamp) {
+    counters.commit_timestamps_stopped();
+    return;
+  }
+  counters.commit_timestamps_started();
+  const pg::transaction_id oldest = counters.now().oldest_commit_timestamp_xid;
+  statuses.zero_page(pg::slru_kind::commit_ts, pg::files::commit_ts_page_of(oldest), to);
 }
 
 core::result<void> wal_ingest::state::add_standby(const pg::wal::record& record) {
@@ -60,11 +70,26 @@ core::result<void> wal_ingest::state::add_standby(const pg::wal::record& record)
 
 core::result<void> wal_ingest::state::add_origin(const pg::wal::record& record, const change_target& to) {
   STRATA_ASSIGN(const origin_record change, decode_origin(record));
-  if (const auto* progress = std::get_if<origin_set>(&change))
-    to.put_number(replication_origin_key(progress->origin), progress->remote.value);
-  else
-    to.put_tombstone(replication_origin_key(std::get<origin_drop>(change).origin));
+  if (const auto* progress = std::get_if<origin_set>(&change)) {
+    if (progress->force)
+      set_origin(progress->origin, progress->remote, to);
+    else
+      advance_origin(progress->origin, progress->remote, to);
+    return {};
+  }
+  const std::uint16_t dropped = std::get<origin_drop>(change).origin;
+  if (origins.erase(dropped) > 0) to.put_tombstone(replication_origin_key(dropped));
   return {};
+}
+
+void wal_ingest::state::advance_origin(std::uint16_t origin, core::lsn remote, const change_target& to) {
+  const auto known = origins.find(origin);
+  if (remote > (known == origins.end() ? core::lsn() : known->second)) set_origin(origin, remote, to);
+}
+
+void wal_ingest::state::set_origin(std::uint16_t origin, core::lsn remote, const change_target& to) {
+  origins.insert_or_assign(origin, remote);
+  to.put_number(replication_origin_key(origin), remote.value);
 }
 
 core::result<void> wal_ingest::state::add_clog(const pg::wal::record& record, const change_target& to) {
@@ -76,6 +101,19 @@ core::result<void> wal_ingest::state::add_clog(const pg::wal::record& record, co
   const auto& cut = std::get<clog_truncate>(change);
   counters.oldest_xid_advanced(cut.oldest_xid, cut.oldest_xid_database);
   statuses.truncate_clog(cut.page, static_cast<pg::transaction_id>(counters.now().next_xid), to);
+  return {};
+}
+
+core::result<void> wal_ingest::state::add_commit_ts(const pg::wal::record& record, const change_target& to) {
+  STRATA_ASSIGN(const commit_ts_record change, decode_commit_ts(record, major));
+  if (!track_commit_timestamp) return {};
+  if (const auto* zero = std::get_if<slru_zero_page>(&change)) {
+    statuses.zero_page(zero->kind, zero->page, to);
+    return {};
+  }
+  const auto& cut = std::get<commit_ts_truncate>(change);
+  counters.oldest_commit_timestamp_advanced(cut.oldest_xid);
+  statuses.truncate_commit_ts(cut.page, static_cast<pg::transaction_id>(counters.now().next_xid), to);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <bitset>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,9 +30,14 @@ struct wal_ingest::state {
   // ingest_cluster.cpp
   core::result<void> add_xlog(const pg::wal::record& record, const change_target& to);
   core::result<void> change_parameters(const pg::records::parameters_changed& changed, const change_target& to);
+  void track_commit_timestamps(const change_target& to);
   core::result<void> add_standby(const pg::wal::record& record);
   core::result<void> add_origin(const pg::wal::record& record, const change_target& to);
+  /// Progress does not go back: what comes late is as if it had not come.
+  void advance_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
+  void set_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
   core::result<void> add_clog(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_commit_ts(const pg::wal::record& record, const change_target& to);
   core::result<void> add_multixact(const pg::wal::record& record, const change_target& to);
   core::result<void> add_tablespace(const pg::wal::record& record, const change_target& to);
   // ingest_transaction.cpp
@@ -54,7 +60,9 @@ struct wal_ingest::state {
   cluster_counters counters;
   relation_ledger relations;
   slru_ledger statuses;
-  core::bytes control_file;          ///< as it was last changed here; empty: the stored one
+  std::unordered_map<std::uint16_t, core::lsn> origins;
+  core::bytes control_file;  ///< as it was last changed here
+  bool track_commit_timestamp = false;
   std::bitset<256> custom_managers;  ///< seen before, by id: the timeline's record names them
   core::lsn last_added;              ///< end of the last record added
 

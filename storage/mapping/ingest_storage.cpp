@@ -2,9 +2,9 @@
 #include <variant>
 
 #include "core/check.hpp"
+#include "pg/files/free_space_map.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/directory.hpp"
-#include "storage/mapping/free_space_map.hpp"
 #include "storage/mapping/ingest_state.hpp"
 
 namespace strata::storage::mapping {
@@ -46,8 +46,8 @@ core::result<void> wal_ingest::state::truncate_free_space(pg::relation_fork map,
                                                           const change_target& to) {
   STRATA_ASSIGN(const std::optional<std::uint32_t> blocks, relations.blocks(map));
   if (!blocks) return {};
-  pg::block_number kept = free_space_leaf_of(heap_blocks);
-  if (heap_blocks % heap_blocks_per_free_space_leaf != 0) {
+  pg::block_number kept = pg::files::free_space_leaf_of(heap_blocks);
+  if (heap_blocks % pg::files::free_space_slots != 0) {
     // Free space is a hint: Postgres clears the tail of this page, here all of it goes.
     if (kept < *blocks) to.put_zero_page(relation_page_key(map, kept));
     ++kept;

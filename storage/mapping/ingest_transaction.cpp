@@ -4,8 +4,8 @@
 namespace strata::storage::mapping {
 
 namespace {
-constexpr std::uint16_t no_origin = 0;
-constexpr std::uint16_t not_to_be_replicated = 0xFFFF;
+/// 0 is no origin, and the last number marks what is not to be replicated any further.
+constexpr bool is_origin(std::uint16_t number) { return number != 0 && number != 0xFFFF; }
 }  // namespace
 
 core::result<void> wal_ingest::state::add_transaction(const pg::wal::record& record, const change_target& to) {
@@ -27,14 +27,18 @@ core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& rec
   for (const pg::transaction_id xid : end.subtransactions) xids.push_back(xid);
   for (const pg::transaction_id xid : xids) counters.saw_xid(xid);
   statuses.set_status(end.committed ? transaction_status::committed : transaction_status::aborted, xids, to);
+  if (end.committed && track_commit_timestamp) {
+    // As the source has it: the origin's time if the transaction came from another server, and that has told it.
+    const bool replicated = is_origin(record.origin) && end.origin_time != 0;
+    statuses.set_commit_timestamps({replicated ? end.origin_time : end.time, record.origin}, xids, to);
+  }
   for (pg::relation_fork dropped : end.dropped)
     for (std::size_t fork = 0; fork < pg::fork_count; ++fork) {
       dropped.fork = static_cast<pg::fork>(fork);
       STRATA_TRY(relations.drop(dropped, to));
     }
   if (end.prepared) to.put_tombstone(two_phase_key(end.xid));
-  if (end.origin_lsn.valid() && record.origin != no_origin && record.origin != not_to_be_replicated)
-    to.put_number(replication_origin_key(record.origin), end.origin_lsn.value);
+  if (is_origin(record.origin)) advance_origin(record.origin, end.origin_lsn, to);
   to.batch.add_commit_time(end.time, record.end);
   return {};
 }
@@ -45,6 +49,7 @@ core::result<void> wal_ingest::state::prepare_transaction(const pg::wal::record&
   counters.saw_xid(prepared.xid);
   for (const pg::transaction_id xid : prepared.subtransactions) counters.saw_xid(xid);
   to.put(two_phase_key(prepared.xid), prepared.state);
+  if (is_origin(record.origin)) advance_origin(record.origin, prepared.origin_lsn, to);
   return {};
 }
 

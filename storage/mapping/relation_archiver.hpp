@@ -1,19 +1,21 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "pg/files/free_space_map.hpp"
 #include "pg/types.hpp"
 #include "storage/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 
 /// Puts one relation fork after the other into a tar archive as files of at most blocks_per_relation_segment blocks, a
-/// few pages at a time.
+/// few pages at a time. While it archives a main fork it gathers what the pages have free, one byte a block.
 class relation_archiver {
  public:
   struct context {
@@ -27,11 +29,19 @@ class relation_archiver {
 
   /// Starts on the pages of `source` under the name of `as`. The fork before it must be finished.
   void begin(const pg::relation_fork& source, const pg::relation_fork& as, std::uint32_t blocks);
+  /// Starts on the free space map of the relation whose main fork was archived last. That of a table is made from its
+  /// pages, whatever is stored, and left out when there is no free space. Of others it is the stored one, if any.
+  void begin_free_space_map(const pg::relation_fork& map, std::optional<std::uint32_t> stored_blocks);
   /// Appends the next part; false when the fork was complete before.
   core::result<bool> write(core::bytes& to);
 
  private:
   static constexpr std::uint32_t step = 32;
+
+  void begin_file(core::bytes& to) const;
+  /// Fills content_ with the next pages.
+  core::result<void> read_pages(std::uint32_t count);
+  core::result<void> read_stored_pages(std::uint32_t count);
 
   context context_;
   pg::relation_fork source_;
@@ -39,6 +49,8 @@ class relation_archiver {
   std::uint32_t blocks_ = 0;
   std::uint32_t next_ = 0;
   bool begun_ = false;
+  std::optional<pg::files::free_space_survey> survey_;  ///< of the main fork
+  std::optional<pg::files::free_space_map> made_map_;   ///< the pages come from here instead of the store
   core::bytes content_;
   std::vector<page_read> reads_;
 };

@@ -20,13 +20,14 @@ bool page_precedes(std::uint32_t page, std::uint32_t other, std::uint32_t number
   return precedes(a, b) && precedes(a, b + numbers_per_page - 1);
 }
 
-constexpr std::uint32_t clog_first_number = 4;
+/// Of clog and commit timestamps.
+constexpr std::uint32_t xid_first_number = 4;
 constexpr std::uint32_t multixact_first_number = 2;
 
 }  // namespace
 
 core::result<void> slru_ledger::load(const timeline_store& store) {
-  for (const slru_kind kind : {slru_kind::clog, slru_kind::multixact_members, slru_kind::multixact_offsets}) {
+  for (const slru_kind kind : pg::slru_kinds) {
     STRATA_ASSIGN(const auto found, slru_segments(store, kind, store.last_record_lsn()));
     for (const slru_segment_entry& each : found) of(kind).emplace(each.segment, each.pages);
   }
@@ -49,20 +50,35 @@ void slru_ledger::zero_page(slru_kind kind, std::uint32_t page, const change_tar
   to.put_zero_page(slru_page_key(kind, page));
 }
 
-void slru_ledger::set_status(transaction_status status, std::span<pg::transaction_id> xids, const change_target& to) {
+/// One change a page for all its transactions.
+template <class Encode>
+void slru_ledger::change_pages(slru_kind kind, std::uint32_t xids_per_page, std::span<pg::transaction_id> xids,
+                               const change_target& to, const Encode& encode) {
   std::sort(xids.begin(), xids.end());
   // Nobody names a transaction twice; if a damaged record does, a page still has no more of them than fit.
   xids = xids.first(static_cast<std::size_t>(std::unique(xids.begin(), xids.end()) - xids.begin()));
   while (!xids.empty()) {
-    const std::uint32_t page = clog_page_of(xids.front());
+    const std::uint32_t page = xids.front() / xids_per_page;
     std::size_t count = 1;
-    while (count < xids.size() && clog_page_of(xids[count]) == page) ++count;
-    const bool fresh = extend_over(slru_kind::clog, page, to);
+    while (count < xids.size() && xids[count] / xids_per_page == page) ++count;
+    const bool fresh = extend_over(kind, page, to);
     payload_.clear();
-    encode_clog_status(payload_, status, xids.first(count));
-    to.put_strata_record(slru_page_key(slru_kind::clog, page), fresh, payload_);
+    encode(xids.first(count));
+    to.put_strata_record(slru_page_key(kind, page), fresh, payload_);
     xids = xids.subspan(count);
   }
+}
+
+void slru_ledger::set_status(transaction_status status, std::span<pg::transaction_id> xids, const change_target& to) {
+  change_pages(slru_kind::clog, clog_xids_per_page, xids, to,
+               [&](std::span<const pg::transaction_id> on_page) { encode_clog_status(payload_, status, on_page); });
+}
+
+void slru_ledger::set_commit_timestamps(const commit_timestamp& value, std::span<pg::transaction_id> xids,
+                                        const change_target& to) {
+  change_pages(
+      slru_kind::commit_ts, commit_timestamps_per_page, xids, to,
+      [&](std::span<const pg::transaction_id> on_page) { encode_commit_timestamps(payload_, value, on_page); });
 }
 
 void slru_ledger::set_offset(pg::multixact_id id, std::uint32_t offset, const change_target& to) {
@@ -129,7 +145,7 @@ void slru_ledger::drop_segments(slru_kind kind, const change_target& to, const B
 
 void slru_ledger::truncate_clog(std::uint32_t oldest_page, pg::transaction_id newest, const change_target& to) {
   const auto before = [&](std::uint32_t page) {
-    return page_precedes(page, oldest_page, clog_xids_per_page, clog_first_number);
+    return page_precedes(page, oldest_page, clog_xids_per_page, xid_first_number);
   };
   if (!before(clog_page_of(newest))) drop_segments(slru_kind::clog, to, before);
 }
@@ -151,6 +167,17 @@ void slru_ledger::truncate_multixact_members(std::uint32_t begin, std::uint32_t 
     drop_segment(slru_kind::multixact_members, segment, to);
     segment = segment == multixact_members_segment_last ? 0 : segment + 1;
   }
+}
+
+void slru_ledger::truncate_commit_ts(std::uint32_t oldest_page, pg::transaction_id newest, const change_target& to) {
+  const auto before = [&](std::uint32_t page) {
+    return page_precedes(page, oldest_page, commit_timestamps_per_page, xid_first_number);
+  };
+  if (!before(commit_ts_page_of(newest))) drop_segments(slru_kind::commit_ts, to, before);
+}
+
+void slru_ledger::drop_commit_ts(const change_target& to) {
+  drop_segments(slru_kind::commit_ts, to, [](std::uint32_t) { return true; });
 }
 
 }  // namespace strata::storage::mapping

@@ -25,6 +25,9 @@ class slru_ledger {
   void zero_page(pg::slru_kind kind, std::uint32_t page, const change_target& to);
   /// All transactions get one status; the span's order changes.
   void set_status(transaction_status status, std::span<pg::transaction_id> xids, const change_target& to);
+  /// The transactions committed together; the span's order changes.
+  void set_commit_timestamps(const pg::files::commit_timestamp& value, std::span<pg::transaction_id> xids,
+                             const change_target& to);
   /// Members, the place where they begin, and where those of the next multixact will.
   void create_multixact(const pg::records::multixact_create& record, const change_target& to);
   /// The page of offsets of `next`, a multixact that is not created yet but whose place is known, is zero but for that.
@@ -35,6 +38,9 @@ class slru_ledger {
   void truncate_clog(std::uint32_t oldest_page, pg::transaction_id newest, const change_target& to);
   void truncate_multixact_offsets(pg::multixact_id oldest, pg::multixact_id newest, const change_target& to);
   void truncate_multixact_members(std::uint32_t begin, std::uint32_t end, const change_target& to);
+  void truncate_commit_ts(std::uint32_t oldest_page, pg::transaction_id newest, const change_target& to);
+  /// All of them: nobody keeps commit timestamps any more.
+  void drop_commit_ts(const change_target& to);
 
  private:
   using segments = std::unordered_map<std::uint32_t, std::uint32_t>;  ///< number -> pages
@@ -45,9 +51,12 @@ class slru_ledger {
   void drop_segment(pg::slru_kind kind, std::uint32_t segment, const change_target& to);
   template <class Before>
   void drop_segments(pg::slru_kind kind, const change_target& to, const Before& page_is_before);
+  template <class Encode>
+  void change_pages(pg::slru_kind kind, std::uint32_t xids_per_page, std::span<pg::transaction_id> xids,
+                    const change_target& to, const Encode& encode);
   segments& of(pg::slru_kind kind) { return segments_[static_cast<std::size_t>(kind)]; }
 
-  std::array<segments, 3> segments_;
+  std::array<segments, pg::slru_kinds.size()> segments_;
   core::bytes payload_;
   std::vector<multixact_member> members_;
 };

@@ -1,5 +1,9 @@
 #include "storage/mapping/start_files.hpp"
 
+#include <algorithm>
+#include <utility>
+
+#include "pg/files/slru.hpp"
 #include "pg/wal/stream_decoder.hpp"
 #include "pg/wal/version.hpp"
 
@@ -31,20 +35,39 @@ core::bytes wal_page_header(const start_state& from, core::lsn page, bool is_lon
   return to;
 }
 
-/// Commit timestamps are not kept: the server must not look for those of the past.
-checkpoint without_commit_timestamps(checkpoint counters) {
-  counters.oldest_commit_timestamp_xid = 0;
-  counters.newest_commit_timestamp_xid = 0;
-  return counters;
-}
+constexpr pg::transaction_id first_normal_xid = 3;
+constexpr std::uint32_t xids_per_commit_ts_segment = commit_timestamps_per_page * pg::pages_per_slru_segment;
+constexpr std::uint32_t commit_ts_segment_last = ~0u / xids_per_commit_ts_segment;
 
 }  // namespace
+
+checkpoint with_commit_timestamps(checkpoint counters, const std::vector<slru_segment_entry>& segments) {
+  const auto segment_of = [](pg::transaction_id xid) { return xid / xids_per_commit_ts_segment; };
+  const auto before = [](std::uint32_t segment) { return segment == 0 ? commit_ts_segment_last : segment - 1; };
+  const auto there = [&](std::uint32_t segment) {
+    return std::ranges::binary_search(segments, segment, {}, &slru_segment_entry::segment);
+  };
+  pg::transaction_id oldest = std::exchange(counters.oldest_commit_timestamp_xid, 0);
+  counters.newest_commit_timestamp_xid = 0;
+  auto newest = static_cast<pg::transaction_id>(counters.next_xid) - 1;
+  std::uint32_t first = segment_of(newest);
+  if (!there(first)) {
+    newest = first * xids_per_commit_ts_segment - 1;
+    first = before(first);
+  }
+  if (oldest == 0 || precedes(newest, oldest) || !there(first)) return counters;
+  while (first != segment_of(oldest) && there(before(first))) first = before(first);
+  if (first != segment_of(oldest)) oldest = std::max(first * xids_per_commit_ts_segment, first_normal_xid);
+  counters.oldest_commit_timestamp_xid = oldest;
+  counters.newest_commit_timestamp_xid = newest;
+  return counters;
+}
 
 core::result<start_files> stock_start_files(const start_state& from) {
   start_point at;
   at.position = from.position;
   at.previous = from.previous;
-  at.counters = without_commit_timestamps(from.counters);
+  at.counters = from.counters;
   at.system_id = from.control.system_id;
   at.segment_size = from.control.wal_segment_size;
   at.major = from.control.major;
@@ -60,7 +83,7 @@ core::result<start_files> signal_start_files(const start_state& from) {
   control_file control = from.control;
   control.state = database_state::shut_down;
   control.checkpoint_location = {};
-  control.checkpoint_copy = without_commit_timestamps(from.counters);
+  control.checkpoint_copy = from.counters;
   control.checkpoint_copy.redo = pg::wal::after_header(from.position, segment_size);
   start_files made;
   STRATA_ASSIGN(made.control_file, encode_control_file(control, from.control_bytes));

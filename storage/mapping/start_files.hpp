@@ -10,6 +10,7 @@
 #include "pg/files/control_file.hpp"
 #include "pg/files/start_segment.hpp"
 #include "pg/types.hpp"
+#include "storage/mapping/directory.hpp"
 
 namespace strata::storage::mapping {
 
@@ -17,11 +18,17 @@ namespace strata::storage::mapping {
 struct start_state {
   core::bytes control_bytes;        ///< as imported, with the parameters of the LSN
   pg::files::control_file control;  ///< the same, decoded
-  pg::files::checkpoint counters;   ///< at the LSN
+  pg::files::checkpoint counters;   ///< at the LSN, with_commit_timestamps()
   core::lsn position;               ///< the LSN, or the next place where a record can begin
   core::lsn previous;               ///< start of the record that ends there; 0 = unknown
   bool branch_point = false;        ///< the LSN is where this timeline begins
 };
+
+/// The counters with the range of transactions whose commit timestamps these segments (in order of number) can answer,
+/// each counted as whole: the archive has them filled up with zeros. Both ends are 0 when there are none, and a server
+/// begins anew.
+pg::files::checkpoint with_commit_timestamps(pg::files::checkpoint counters,
+                                             const std::vector<slru_segment_entry>& segments);
 
 struct start_files {
   core::bytes control_file;

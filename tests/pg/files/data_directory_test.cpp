@@ -25,6 +25,7 @@ BOOST_AUTO_TEST_CASE(relation_paths_are_written_as_postgres_does) {
              "pg_tblspc/16400/PG_15_202209061/5/16390_init");
   BOOST_TEST(slru_path(pg::slru_kind::clog, 0) == "pg_xact/0000");
   BOOST_TEST(slru_path(pg::slru_kind::multixact_members, 82040) == "pg_multixact/members/14078");
+  BOOST_TEST(slru_path(pg::slru_kind::commit_ts, 163880) == "pg_commit_ts/28028");
   BOOST_TEST(two_phase_path(0x30A, v15) == "pg_twophase/0000030A");
   BOOST_TEST(two_phase_path(0x10000030A, pg::major_version::v17) == "pg_twophase/000000010000030A");
 }
@@ -61,6 +62,9 @@ BOOST_AUTO_TEST_CASE(status_files_and_prepared_transactions_are_understood) {
   BOOST_TEST((found.slru == pg::slru_kind::multixact_members));
   BOOST_TEST(found.slru_segment == 82040u);
   BOOST_TEST((classify("pg_multixact/offsets/0000", v15).slru == pg::slru_kind::multixact_offsets));
+  BOOST_TEST((classify("pg_commit_ts/28028", v15).slru == pg::slru_kind::commit_ts));
+  BOOST_TEST(classify("pg_commit_ts/28028", v15).slru_segment == 163880u);
+  BOOST_TEST((classify("pg_commit_ts", v15).kind == path_kind::ignored));
   found = classify("pg_twophase/0000030A", v15);
   BOOST_TEST((found.kind == path_kind::two_phase));
   BOOST_TEST(found.xid == 0x30Au);

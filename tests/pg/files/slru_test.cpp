@@ -13,6 +13,8 @@ BOOST_AUTO_TEST_CASE(places_follow_the_geometry) {
   BOOST_TEST(multixact_offsets_page_of(2048) == 1u);
   BOOST_TEST(multixact_members_page_of(1635) == 0u);
   BOOST_TEST(multixact_members_page_of(1636) == 1u);
+  BOOST_TEST(commit_ts_page_of(818) == 0u);
+  BOOST_TEST(commit_ts_page_of(819) == 1u);
   BOOST_TEST(slru_page_at(multixact_members_page_of(0xFFFFFFFF)).segment == multixact_members_segment_last);
 }
 
@@ -62,6 +64,21 @@ BOOST_AUTO_TEST_CASE(order_is_circular) {
   BOOST_TEST(!precedes(2, 2));
   BOOST_TEST(precedes(0xFFFFFFF0, 3));
   BOOST_TEST(!precedes(3, 0xFFFFFFF0));
+}
+
+BOOST_AUTO_TEST_CASE(a_commit_timestamp_takes_ten_bytes_and_disturbs_no_other) {
+  core::bytes page(pg::page_size);
+  set_commit_timestamp(page, 819 * 7 + 1, {0x0102030405060708, 0x0A0B});
+  BOOST_TEST(page[10] == 0x08);
+  BOOST_TEST(page[17] == 0x01);
+  BOOST_TEST(page[18] == 0x0B);
+  BOOST_TEST(page[19] == 0x0A);
+  set_commit_timestamp(page, 818, {-1, 0xFFFF});
+  BOOST_TEST((commit_timestamp_of(page, 1) == commit_timestamp{0x0102030405060708, 0x0A0B}));
+  BOOST_TEST((commit_timestamp_of(page, 818) == commit_timestamp{-1, 0xFFFF}));
+  BOOST_TEST((commit_timestamp_of(page, 0) == commit_timestamp{}));
+  BOOST_TEST((commit_timestamp_of(page, 2) == commit_timestamp{}));
+  BOOST_TEST(page[8190] == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto clog = pg::wal::resource_manager::clog;
 constexpr auto multixact = pg::wal::resource_manager::multixact;
+constexpr auto commit_ts = pg::wal::resource_manager::commit_ts;
 constexpr auto v15 = pg::major_version::v15;
 constexpr auto v17 = pg::major_version::v17;
 
@@ -49,6 +50,22 @@ BOOST_AUTO_TEST_CASE(impossible_pages_and_operations_are_refused) {
   BOOST_TEST(!decode_multixact(held_record(multixact, 0x10, record_bytes().u32(2625286).bytes()), v15));
   BOOST_TEST(!decode_multixact(held_record(multixact, 0x00, record_bytes().u32(2097152).bytes()), v15));
   BOOST_TEST(!decode_multixact(held_record(multixact, 0x40, record_bytes().u32(1).bytes()), v15));
+}
+
+BOOST_AUTO_TEST_CASE(commit_timestamps_have_pages_and_a_truncation) {
+  const auto zero =
+      part<slru_zero_page>(decode_commit_ts(held_record(commit_ts, 0x00, record_bytes().u32(5).bytes()), v15));
+  BOOST_TEST((zero.kind == pg::slru_kind::commit_ts));
+  BOOST_TEST(zero.page == 5u);
+  const held_record narrow(commit_ts, 0x10, record_bytes().u32(7).u32(8).bytes());
+  const auto cut = part<commit_ts_truncate>(decode_commit_ts(narrow, v15));
+  BOOST_TEST(cut.page == 7u);
+  BOOST_TEST(cut.oldest_xid == 8u);
+  BOOST_TEST(!decode_commit_ts(narrow, v17));
+  const held_record wide(commit_ts, 0x10, record_bytes().u64(7).u32(8).bytes());
+  BOOST_TEST(part<commit_ts_truncate>(decode_commit_ts(wide, v17)).oldest_xid == 8u);
+  BOOST_TEST(!decode_commit_ts(held_record(commit_ts, 0x00, record_bytes().u32(5244161).bytes()), v15));
+  BOOST_TEST(!decode_commit_ts(held_record(commit_ts, 0x20, record_bytes().u32(1).bytes()), v15));
 }
 
 BOOST_AUTO_TEST_CASE(multixact_pages_say_which_file_they_belong_to) {

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "pg/files/control_file.hpp"
+#include "pg/files/free_space_map.hpp"
 #include "pg/page/checksum.hpp"
 #include "tests/storage/mapping/hand_made_backup.hpp"
 
@@ -82,12 +83,34 @@ BOOST_FIXTURE_TEST_CASE(the_full_kind_holds_every_file_that_was_imported, import
     core::append(table, with_checksum(make_page(static_cast<std::uint8_t>(2 + block)), block));
   BOOST_TEST((found.at("base/5/16384") == table));
   BOOST_TEST(found.contains("base/5/16384_vm"));
-  BOOST_TEST(found.contains("base/5/16384_fsm"));
   BOOST_TEST((found.at("pg_tblspc/16500/PG_15_202209061/5/16501") == with_checksum(make_page(11), 0)));
   for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf", "global", "pg_notify", "pg_replslot"})
     BOOST_TEST(found.contains(name), name);
   for (const char* name : {"backup_label", "neon.signal", "base/5/t3_16410", "pg_stat_tmp/global.stat"})
     BOOST_TEST(!found.contains(name), name);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_free_space_map_of_a_table_is_made_from_its_pages, imported_fixture) {
+  const auto found = files(data_directory_kind::full);
+  const pg::files::free_space_map map({255, 255, 255});
+  core::bytes expected;
+  for (pg::block_number block = 0; block < map.pages(); ++block) {
+    core::bytes page(pg::page_size);
+    map.write_page(block, page);
+    core::append(expected, with_checksum(page, block));
+  }
+  BOOST_TEST((found.at("base/5/16384_fsm") == expected));
+  // Nobody stored one for this table.
+  BOOST_TEST(found.contains("global/1262_fsm"));
+  // A table without pages has no free space, and one without free space needs no map.
+  BOOST_TEST(!found.contains("base/5/16400_fsm"));
+  BOOST_TEST(!found.contains("base/5/16421_fsm"));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_free_space_map_of_an_index_is_the_stored_one, imported_fixture) {
+  const auto found = files(data_directory_kind::full);
+  BOOST_TEST((found.at("base/5/16420_fsm") == with_checksum(make_page(12), 0)));
+  BOOST_TEST(!found.contains("base/5/16422_fsm"));
 }
 
 BOOST_FIXTURE_TEST_CASE(an_unlogged_relation_starts_as_its_init_fork, imported_fixture) {

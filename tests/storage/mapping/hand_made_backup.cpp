@@ -16,6 +16,13 @@ core::bytes pages(std::initializer_list<std::uint8_t> fills) {
   return file;
 }
 
+core::bytes page_with_bounds(std::uint16_t upper, std::uint16_t special) {
+  core::bytes page = make_page(13);
+  core::store_le(page.data() + 14, upper);
+  core::store_le(page.data() + 16, special);
+  return page;
+}
+
 /// What PREPARE records: its header says how long it is.
 core::bytes two_phase_state() {
   core::bytes state(68);
@@ -49,6 +56,12 @@ hand_made_backup::hand_made_backup() {
   files["base/5/16390"] = pages({8, 8});
   files["base/5/16390_init"] = pages({9});
   files["base/5/16400"] = {};
+  files["base/5/16400_fsm"] = pages({5});
+  files["base/5/16420"] = page_with_bounds(8176, 8176);  // of an index
+  files["base/5/16420_fsm"] = pages({12});
+  files["base/5/16421"] = page_with_bounds(40, 8192);  // full
+  files["base/5/16421_fsm"] = pages({5});
+  files["base/5/16422"] = page_with_bounds(8176, 8176);
   files["base/5/t3_16410"] = pages({10});
   files["base/pgsql_tmp/pgsql_tmp1.0"] = core::bytes(100, 1);
   files["pg_xact/0000"] = core::bytes(pg::page_size, 0x55);

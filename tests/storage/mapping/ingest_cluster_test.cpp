@@ -178,4 +178,32 @@ BOOST_FIXTURE_TEST_CASE(origins_follow_their_records_and_commits, mapping_fixtur
   BOOST_TEST(!value(replication_origin_key(3)));
 }
 
+BOOST_FIXTURE_TEST_CASE(progress_of_an_origin_goes_back_only_by_force, mapping_fixture) {
+  const auto set = [this](std::uint64_t remote, bool force) {
+    ingest({.manager = resource_manager::replication_origin,
+            .info = 0x00,
+            .main_data = payload_of(remote, std::uint16_t{3}, static_cast<std::uint8_t>(force), std::uint8_t{0}, 0u)});
+    return core::load_le<std::uint64_t>(value(replication_origin_key(3))->data());
+  };
+  BOOST_TEST(set(0x3000, false) == 0x3000u);
+  BOOST_TEST(set(0x2000, false) == 0x3000u);
+  restart_ingest();
+  BOOST_TEST(set(0x2000, false) == 0x3000u);
+  BOOST_TEST(set(0x1000, true) == 0x1000u);
+  BOOST_TEST(set(0x2000, false) == 0x2000u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_prepared_transaction_moves_its_origin_already, mapping_fixture) {
+  core::bytes state(80);
+  core::store_le(state.data(), std::uint32_t{0x57F94534});
+  core::store_le(state.data() + 4, static_cast<std::uint32_t>(state.size() + 4));
+  core::store_le(state.data() + 8, pg::transaction_id{740});
+  core::store_le(state.data() + 54, std::uint16_t{2});
+  core::store_le(state.data() + 56, std::uint64_t{0x5000});
+  ingest({.manager = resource_manager::transaction, .info = 0x10, .xid = 740, .origin = 4, .main_data = state});
+  BOOST_TEST(core::load_le<std::uint64_t>(value(replication_origin_key(4))->data()) == 0x5000u);
+  ingest({.manager = resource_manager::transaction, .info = 0x10, .xid = 740, .origin = 0xFFFF, .main_data = state});
+  BOOST_TEST(!value(replication_origin_key(0xFFFF)));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
