@@ -14,13 +14,13 @@ struct index_type {
 constexpr index_type index_types[] = {
     {"btree", "at", "at BETWEEN 500 AND 2500"},
     {"hash", "word", "word = md5('78')"},
-    {"gin", "tags", "tags @> ARRAY[3, 5]"},
     {"gist", "place", "place <@ box '((0,0),(50,50))'"},
-    {"spgist", "spot", "spot <@ box '((0,0),(50,50))'"},
     {"brin", "wide", "wide BETWEEN 1000 AND 9000"},
+    {"gin", "tags", "tags @> ARRAY[3, 5]"},
+    {"spgist", "spot", "spot <@ box '((0,0),(50,50))'"},
 };
 /// Those that redo knows.
-constexpr std::span<const index_type> served_types = std::span(index_types).first<1>();
+constexpr std::span<const index_type> served_types = std::span(index_types).first<4>();
 
 constexpr const char* insert_items =
     "INSERT INTO item (at, word, tags, place, spot, wide, body) SELECT i, md5(i::text), ARRAY[i % 7, i % 11, i % 13], "

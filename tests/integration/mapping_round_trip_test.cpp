@@ -382,7 +382,6 @@ BOOST_AUTO_TEST_CASE(the_same_with_checksums_small_segments_hints_in_wal_and_com
 
 BOOST_AUTO_TEST_CASE(an_index_whose_redo_is_not_written_stops_the_export_by_name) {
   index_is_refused("gin (tags)", "Gin");
-  index_is_refused("brin (id)", "BRIN");
 }
 
 BOOST_AUTO_TEST_CASE(the_compute_kind_has_everything_but_relation_data) {
