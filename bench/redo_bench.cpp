@@ -1,140 +1,160 @@
-// How long does a page take to rebuild from its stored block records, and a record to store? (goal: 2 us for a page of
-// one record, 0.3 us for each further one)
-
-#include <benchmark/benchmark.h>
+// How long does a page take to rebuild from a base page and 1, 10 or 100 stored records of real WAL, by resource
+// manager (goal: 2 us for one record, 0.3 us for each further one), beside the bare copy of a page?
 
 #include <array>
-#include <cstdlib>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <random>
+#include <stdexcept>
+#include <unordered_map>
 #include <vector>
 
-#include "pg/page/checksum.hpp"
+#include "bench/demand.hpp"
+#include "bench/stopwatch.hpp"
+#include "bench/wal_history.hpp"
 #include "pg/redo/redo.hpp"
-#include "tests/pg/redo/redo_sample.hpp"
+#include "tests/workload/wal_workload.hpp"
 
 namespace {
 
 using namespace strata;
-using tests::payload;
-using tests::sample;
+using namespace strata::bench;
+using pg::verify::page_bytes;
+using pg::wal::resource_manager;
 
-using chain = std::vector<core::bytes>;
+constexpr std::array<std::size_t, 3> lengths{1, 10, 100};
+constexpr std::size_t samples_max = 64;
 
-core::bytes stored(const pg::redo::block_record& of) {
-  core::bytes bytes(pg::redo::encoded_size(of));
-  pg::redo::encode(of, bytes.data());
-  return bytes;
-}
+struct stored_record {
+  core::bytes bytes;
+  core::lsn end;
+};
 
-void rebuild(const chain& records, core::bytes_span page) {
-  std::uint64_t end = 1000;
-  for (const core::bytes& each : records) {
-    const auto record = pg::redo::decode_block_record(each);
-    if (!record || !pg::redo::apply(*record, core::lsn(end += 8), {}, page)) std::abort();
+/// A page, and the records that came next.
+struct chain {
+  resource_manager manager{};
+  page_bytes base{};
+  std::vector<stored_record> records;
+};
+
+/// Chains of records of one manager (heap and heap2 count as one), a random choice of all that the WAL has.
+class chain_collector {
+ public:
+  void add(const pg::redo::block_record& record, const page_bytes& page, core::lsn end) {
+    const resource_manager manager =
+        record.manager == resource_manager::heap2 ? resource_manager::heap : record.manager;
+    // A page that is dropped leaves its address to another, whose first record is an initial one.
+    chain& growing = growing_[&page];
+    if (growing.records.empty() || record.initial() || growing.manager != manager) {
+      growing.manager = manager;
+      growing.base = page;
+      growing.records.clear();
+    }
+    stored_record stored{core::bytes(pg::redo::encoded_size(record)), end};
+    pg::redo::encode(record, stored.bytes.data());
+    growing.records.push_back(std::move(stored));
+    for (const std::size_t length : lengths)
+      if (growing.records.size() == length) keep(growing);
+    if (growing.records.size() == lengths.back()) growing.records.clear();
   }
-}
 
-core::bytes update_main(std::uint16_t old_at, std::uint16_t new_at) {
-  return payload()
-      .put<std::uint32_t>(900)
-      .put(old_at)
-      .put<std::uint8_t>(0)
-      .put<std::uint8_t>(0x60)
-      .put<std::uint32_t>(0)
-      .put(new_at);
-}
+  using key = std::pair<resource_manager, std::size_t>;
+  [[nodiscard]] const std::map<key, std::vector<chain>>& samples() const { return samples_; }
 
-/// A first record that makes the page, then hot updates of its one row as pgbench makes them.
-chain updates(std::size_t count) {
-  chain records{stored(tests::heap_insert(1, std::string(70, 'x'), true).record())};
-  for (std::uint16_t at = 1; at <= count; ++at) {
-    const sample update{.manager = pg::wal::resource_manager::heap,
-                        .info = 0x40,
-                        .main_data = update_main(at, static_cast<std::uint16_t>(at + 1)),
-                        .data = payload()
-                                    .put<std::uint16_t>(8)
-                                    .put<std::uint16_t>(58)
-                                    .put<std::uint16_t>(0x8004)
-                                    .put<std::uint16_t>(0x2802)
-                                    .put<std::uint8_t>(24)
-                                    .put<std::uint8_t>(0)
-                                    .put<std::uint32_t>(at)};
-    records.push_back(stored(update.record()));
+ private:
+  void keep(const chain& of) {
+    const key place{of.manager, of.records.size()};
+    auto& kept = samples_[place];
+    const std::size_t seen = ++seen_[place];
+    if (kept.size() < samples_max)
+      kept.push_back(of);
+    else if (const std::size_t at = random_() % seen; at < samples_max)
+      kept[at] = of;
   }
-  return records;
-}
 
-chain index_inserts(std::size_t count) {
-  sample root{.manager = pg::wal::resource_manager::btree,
-              .info = 0xA0,
-              .main_data = payload().put<std::uint32_t>(5).put<std::uint32_t>(0),
-              .will_init = true};
-  chain records{stored(root.record())};
-  for (std::uint16_t at = 1; at <= count; ++at) {
-    const sample insert{
-        .manager = pg::wal::resource_manager::btree,
-        .info = 0x00,
-        .main_data = payload().put(static_cast<std::uint16_t>((at + 1) / 2)),
-        .data = payload().put<std::uint32_t>(0).put<std::uint16_t>(1).put<std::uint16_t>(16).put<std::uint64_t>(at)};
-    records.push_back(stored(insert.record()));
+  std::unordered_map<const page_bytes*, chain> growing_;
+  std::map<key, std::vector<chain>> samples_;
+  std::map<key, std::size_t> seen_;
+  std::mt19937 random_{20261125};
+};
+
+/// Microseconds of CPU for one call.
+template <class Work>
+double microseconds(const Work& work) {
+  constexpr double enough_seconds = 0.1;
+  double best = 1e9;
+  for (int round = 0; round < 3; ++round) {
+    const cpu_stopwatch watch;
+    std::size_t calls = 0;
+    while (watch.seconds() < enough_seconds)
+      for (int i = 0; i < 64; ++i, ++calls) work(calls);
+    best = std::min(best, watch.seconds() * 1e6 / static_cast<double>(calls));
   }
-  return records;
+  return best;
 }
 
-chain image() {
-  static const core::bytes page = [] {
-    core::bytes bytes(pg::page_size);
-    rebuild(updates(60), bytes);
-    return bytes;
-  }();
-  auto record = sample{.manager = pg::wal::resource_manager::xlog, .info = 0xB0}.record();
-  record.has_image = true;
-  record.image.stored = page;
-  return {stored(record)};
+alignas(64) page_bytes target;
+
+void rebuild(const chain& of, const pg::redo::redo_context& context) {
+  std::memcpy(target.data(), of.base.data(), of.base.size());
+  for (const stored_record& each : of.records)
+    demand(pg::redo::apply(demand(pg::redo::decode_block_record(each.bytes)), each.end, context, target));
 }
 
-void measure_chain(benchmark::State& state, const chain& records) {
-  alignas(64) std::array<std::uint8_t, pg::page_size> page{};
-  for (auto _ : state) {
-    rebuild(records, page);
-    benchmark::DoNotOptimize(page);
-  }
-  state.counters["records"] = static_cast<double>(records.size());
+void print_row(const std::string& name, const std::map<std::size_t, double>& by_length) {
+  std::printf("  %-10s", name.c_str());
+  for (const std::size_t length : lengths)
+    if (const auto found = by_length.find(length); found != by_length.end())
+      std::printf(" %9.2f", found->second);
+    else
+      std::printf(" %9s", "-");
+  // The longest chains there are say best what one more record costs.
+  const auto longest = std::prev(by_length.end());
+  if (longest->first > 1)
+    std::printf(" %12.3f", (longest->second - by_length.begin()->second) / static_cast<double>(longest->first - 1));
+  else
+    std::printf(" %12s", "-");
+  std::printf(" %14.2f\n", static_cast<double>(longest->first) / longest->second);
 }
 
-void page_of_one_image(benchmark::State& state) { measure_chain(state, image()); }
-void page_of_one_insert(benchmark::State& state) { measure_chain(state, updates(0)); }
-void page_of_hot_updates(benchmark::State& state) {
-  measure_chain(state, updates(static_cast<std::size_t>(state.range(0))));
-}
-void page_of_index_inserts(benchmark::State& state) {
-  measure_chain(state, index_inserts(static_cast<std::size_t>(state.range(0))));
-}
+void measure_all() {
+  const wal_history history({"full_page_writes = off", tests::wal_workload_config[0], tests::wal_workload_config[1],
+                             tests::wal_workload_config[2]},
+                            [](tests::postgres_cluster& cluster) { tests::run_wal_workload(cluster); });
+  chain_collector collector;
+  pg::verify::report report(history.after().major, {});
+  const auto verifier = history.verifier(report);
+  verifier->observe([&](const pg::redo::block_record& record, const page_bytes& page, core::lsn end,
+                        const pg::redo::redo_context&) { collector.add(record, page, end); });
+  history.replay(*verifier);
+  const pg::redo::redo_context context{.major = history.after().major,
+                                       .hints_are_logged = history.before().control->hints_are_logged()};
 
-void store_a_record(benchmark::State& state) {
-  const chain records = updates(1);
-  const auto record = pg::redo::decode_block_record(records[1]).value();
-  core::bytes to(pg::redo::encoded_size(record));
-  for (auto _ : state) {
-    if (pg::redo::encoded_size(record) != to.size()) std::abort();
-    pg::redo::encode(record, to.data());
-    benchmark::DoNotOptimize(to.data());
-    benchmark::ClobberMemory();
-  }
-}
+  std::map<resource_manager, std::map<std::size_t, double>> figures;
+  for (const auto& [place, chains] : collector.samples())
+    figures[place.first][place.second] =
+        microseconds([&, &chains = chains](std::size_t call) { rebuild(chains[call % chains.size()], context); });
 
-void checksum_of_a_page(benchmark::State& state) {
-  alignas(64) std::array<std::uint8_t, pg::page_size> page{};
-  rebuild(updates(60), page);
-  for (auto _ : state) benchmark::DoNotOptimize(pg::page::page_checksum(page, 7));
+  const auto& copied = collector.samples().begin()->second;
+  std::printf("microseconds for a page, copy of the base page included; the bare copy takes %.2f\n",
+              microseconds([&](std::size_t call) {
+                std::memcpy(target.data(), copied[call % copied.size()].base.data(), target.size());
+                asm volatile("" : : "r"(target.data()) : "memory");
+              }));
+  std::printf("  %-10s %9s %9s %9s %12s %14s\n", "", "1 record", "10", "100", "each further", "million rec/s");
+  for (const auto& [manager, by_length] : figures) print_row(pg::wal::to_string(manager), by_length);
 }
-
-BENCHMARK(page_of_one_image);
-BENCHMARK(page_of_one_insert);
-BENCHMARK(page_of_hot_updates)->Arg(10)->Arg(60);
-BENCHMARK(page_of_index_inserts)->Arg(10)->Arg(200);
-BENCHMARK(store_a_record);
-BENCHMARK(checksum_of_a_page);
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main() {
+  try {
+    measure_all();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  return 0;
+}

@@ -192,13 +192,14 @@ void verify_files(const context& of, const verify_options& asked) {
   const auto done = need(verify::replay(with, from, until.valid() ? std::optional(until) : std::nullopt, verifier,
                                         [&](core::lsn at) { line.show("verified to", core::to_string(at)); }),
                          "can't read the WAL in " + with.path.string());
-  const extent read{done.start, done.end, done.why_ended, std::chrono::steady_clock::now() - begun};
+  extent read{done.start, done.end, done.why_ended, std::chrono::steady_clock::now() - begun};
   line.end();
   // A stopped server's last record is its checkpoint; if WAL ends before, something is missing or damaged.
   const bool complete = !until.valid() && with.shut_down() && read.end > with.control->checkpoint_location;
   if (!until.valid() && with.shut_down() && !complete)
     throw failure(exit_code::failure, "corrupt", "the WAL ends before the server's last checkpoint",
                   "it ends at " + core::to_string(read.end) + ": " + done.why_ended, "");
+  if (complete) read.why_ended = "all of it";
   if (complete) need(verify::compare_files(with, verifier, report), "can't read the files of " + asked.where);
   conclude(of, asked, report, read, found.kept());
 }

@@ -169,16 +169,23 @@ page_bytes masked(const page_bytes& from, page_kind kind, block_number block, ls
 }
 
 std::string describe_difference(const page_bytes& ours, const page_bytes& theirs) {
-  constexpr std::size_t named = 8, shown = 8;
+  constexpr std::size_t ranges_max = 16, shown = 8;
   std::ostringstream text;
-  std::size_t count = 0, first = page_size;
+  std::size_t ranges = 0, unnamed = 0, first = page_size;
   for (std::size_t at = 0; at < page_size; ++at) {
     if (ours[at] == theirs[at]) continue;
-    if (count == 0) first = at;
-    if (count++ < named) text << (count == 1 ? "bytes " : ", ") << at;
+    const std::size_t begin = at;
+    while (at + 1 < page_size && ours[at + 1] != theirs[at + 1]) ++at;
+    if (ranges == 0) first = begin;
+    if (ranges == ranges_max) {
+      unnamed += at - begin + 1;
+      continue;
+    }
+    text << (ranges++ == 0 ? "bytes " : ", ") << begin;
+    if (at > begin) text << '-' << at;
   }
-  if (count == 0) return "no difference";
-  if (count > named) text << " and " << count - named << " more";
+  if (ranges == 0) return "no difference";
+  if (unnamed > 0) text << " and " << unnamed << " more";
   const auto show = [&](const char* whose, const page_bytes& page) {
     text << whose << std::hex;
     for (std::size_t at = first; at < std::min(first + shown, page_size); ++at) text << ' ' << int{page[at]};

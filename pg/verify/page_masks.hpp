@@ -21,7 +21,7 @@ enum class lsn_counts { no, yes };
 /// (facts/wal-redo.md §4.2, but stricter for heap tuples; of the visibility map every bit counts).
 page_bytes masked(const page_bytes& from, page_kind kind, block_number block, lsn_counts lsn);
 
-/// "bytes 34, 35, 36 and 9 more; first: ours 1 2 3 ..., theirs ..."
+/// "bytes 34-36, 99 and 9 more; from the first on: ours 1 2 3 ..., theirs ..."
 std::string describe_difference(const page_bytes& ours, const page_bytes& theirs);
 
 bool all_zero(const page_bytes& page);

@@ -1,0 +1,218 @@
+#include "pg/verify/wal_verifier.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include "pg/page/page.hpp"
+#include "pg/redo/visibility_map.hpp"
+#include "pg/verify/cluster_files.hpp"
+#include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/temp_dir.hpp"
+#include "tests/support/wal_builder.hpp"
+
+BOOST_AUTO_TEST_SUITE(pg_verify)
+
+namespace {
+
+using namespace strata;
+using namespace strata::tests;
+using namespace strata::pg::verify;
+using pg::wal::resource_manager;
+
+const pg::relation_fork table{1663, 5, 16384, pg::fork::main};
+
+/// A verifier, and records made for it one after the other.
+struct verification {
+  std::vector<mismatch> told;
+  report found{pg::major_version::v15, [this](const mismatch& each) { told.push_back(each); }};
+  wal_verifier verifier;
+  core::lsn at{1 << 20};
+
+  explicit verification(verifier_options options = {}) : verifier(options, found) {}
+
+  void add(const wal_record& of) {
+    const core::bytes bytes = encode_record(of, core::lsn(64));
+    const auto record = std::make_unique<pg::wal::record>();
+    const core::lsn end = (at + bytes.size()).align_up();
+    BOOST_REQUIRE(pg::wal::parse_record(bytes, at, end, pg::major_version::v15, *record).has_value());
+    verifier.add(*record);
+    at = end;
+  }
+  [[nodiscard]] record_counts inserts() { return found.of(resource_manager::heap, 0x00); }
+};
+
+/// Heap/INSERT, with the image that the server made afterwards if there is one.
+wal_record insert(std::uint16_t at, pg::block_number block, const page_bytes* checked = nullptr) {
+  const auto made = heap_insert(at, "row", at == 1);
+  wal_record record{
+      .manager = made.manager,
+      .info = made.info,
+      .xid = 700,
+      .blocks = {{.id = 0, .relation = table, .block = block, .will_init = made.will_init, .data = made.data}},
+      .main_data = made.main_data};
+  if (checked != nullptr) {
+    record.info |= 0x02;
+    record.blocks[0].image = image_of(*checked);
+    record.blocks[0].image->apply = false;
+  }
+  return record;
+}
+
+/// The page with the first `count` rows.
+page_bytes page_with(std::uint16_t count, pg::block_number block) {
+  page_bytes page{};
+  for (std::uint16_t at = 1; at <= count; ++at) {
+    auto made = heap_insert(at, "row", at == 1);
+    made.addresses[0].block = block;
+    BOOST_REQUIRE(pg::redo::apply(made.record(), core::lsn(1000u + at), {}, page).has_value());
+  }
+  return page;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_page_that_differs_is_told_once_and_then_taken_from_the_image) {
+  verification run;
+  run.add(insert(1, 9));
+  page_bytes theirs = page_with(2, 9);
+  theirs[8191] ^= 0xFF;  // the last byte of the first row
+  run.add(insert(2, 9, &theirs));
+  BOOST_REQUIRE_EQUAL(run.told.size(), 1u);
+  BOOST_TEST(run.told[0].record == "Heap/INSERT");
+  BOOST_TEST((run.told[0].relation == table));
+  BOOST_TEST(run.told[0].block == 9u);
+  BOOST_TEST(run.told[0].start.valid());
+  BOOST_TEST(run.told[0].what.find("8191") != std::string::npos, run.told[0].what);
+
+  theirs = page_with(3, 9);
+  theirs[8191] ^= 0xFF;
+  run.add(insert(3, 9, &theirs));
+  BOOST_TEST(run.found.mismatches == 1u);
+  BOOST_TEST(run.inserts().compared == 2u);
+  BOOST_TEST(run.inserts().different == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_base_a_page_is_learned_from_its_first_check_image) {
+  verification run;
+  run.add(insert(2, 9));
+  BOOST_TEST(run.inserts().unknown == 1u);
+  BOOST_TEST(run.inserts().redone == 0u);
+  const page_bytes known = page_with(2, 9);
+  run.add(insert(2, 9, &known));
+  BOOST_TEST(run.found.pages_learned == 1u);
+  const page_bytes next = page_with(3, 9);
+  run.add(insert(3, 9, &next));
+  BOOST_TEST(run.inserts().compared == 1u);
+  BOOST_TEST(run.found.mismatches == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(with_a_base_a_page_that_nobody_gave_is_new_and_can_t_be_changed) {
+  verification run({.has_base = true});
+  run.add(insert(2, 9));
+  BOOST_REQUIRE_EQUAL(run.told.size(), 1u);
+  BOOST_TEST(run.inserts().failed == 1u);
+  BOOST_TEST(run.told[0].what.find("never initialised") != std::string::npos, run.told[0].what);
+}
+
+BOOST_AUTO_TEST_CASE(pages_beyond_the_bound_are_counted_and_not_followed) {
+  verification run({.pages_max = 2});
+  for (pg::block_number block = 0; block < 5; ++block) run.add(insert(1, block));
+  BOOST_TEST(run.verifier.pages().size() == 2u);
+  BOOST_TEST(run.found.pages_beyond_memory == 3u);
+  BOOST_TEST(run.found.mismatches == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_record_of_an_extension_makes_its_pages_unknown) {
+  verification run;
+  run.add(insert(1, 9));
+  run.add({.manager = static_cast<resource_manager>(130),
+           .info = 0x10,
+           .blocks = {{.id = 0, .relation = table, .block = 9, .data = {1}}}});
+  run.add(insert(2, 9));
+  BOOST_TEST(run.found.total().foreign == 1u);
+  BOOST_TEST(run.inserts().unknown == 1u);
+  BOOST_TEST(run.found.mismatches == 0u);
+  BOOST_TEST(run.found.rows().back().record == "custom(130)/10");
+}
+
+BOOST_AUTO_TEST_CASE(files_are_compared_with_their_lsn) {
+  verification run;
+  run.add(insert(1, 9));
+  page_bytes file = page_with(1, 9);
+  pg::page::slotted_page(file).set_lsn(run.at);
+  run.verifier.compare_with_file(table, 9, file);
+  BOOST_TEST(run.found.file_pages_compared == 1u);
+  BOOST_TEST(run.found.mismatches == 0u);
+  pg::page::slotted_page(file).set_lsn(run.at + 8);
+  run.verifier.compare_with_file(table, 9, file);
+  BOOST_TEST(run.found.mismatches == 1u);
+  run.verifier.compare_with_file(table, 10, file);
+  BOOST_TEST(run.found.file_pages_unknown == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(dropped_and_cut_relations_lose_their_pages) {
+  page_pool pool(100000);
+  for (const pg::block_number block : {0u, 1u, 1023u, 1024u, 5000u}) BOOST_REQUIRE(pool.make(table, block) != nullptr);
+  pool.truncate(table, 1023);
+  BOOST_TEST(pool.size() == 2u);
+  BOOST_TEST(pool.find(table, 1) != nullptr);
+  BOOST_TEST(pool.find(table, 1023) == nullptr);
+  BOOST_TEST(pool.find(table, 5000) == nullptr);
+  BOOST_REQUIRE(pool.copy_database(1663, 5, 1663, 6));
+  BOOST_TEST(pool.size() == 4u);
+  pool.drop_database(1663, 5);
+  BOOST_TEST(pool.size() == 2u);
+  BOOST_TEST(pool.find({1663, 6, 16384, pg::fork::main}, 0) != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_wild_block_number_costs_no_memory_of_its_size) {
+  page_pool pool(10);
+  BOOST_TEST(pool.make(table, pg::invalid_block - 1) != nullptr);
+  BOOST_TEST(pool.find(table, pg::invalid_block - 1) != nullptr);
+  pool.truncate(table, pg::invalid_block - 1);
+  BOOST_TEST(pool.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(differences_name_ranges_of_bytes) {
+  page_bytes ours{}, theirs{};
+  BOOST_TEST(describe_difference(ours, theirs) == "no difference");
+  theirs[40] = theirs[41] = theirs[42] = theirs[100] = 7;
+  const std::string told = describe_difference(ours, theirs);
+  BOOST_TEST(told.starts_with("bytes 40-42, 100;"), told);
+  for (std::size_t at = 0; at < pg::page_size; at += 2) theirs[at] = 7;
+  BOOST_TEST(describe_difference(ours, theirs).find(" more") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_archive_says_itself_what_it_is) {
+  const temp_dir archive;
+  wal_builder stream({.segment_size = 1u << 20, .system_id = 99});
+  stream.append(insert(1, 9));
+  stream.append_switch();
+  stream.append(insert(2, 9));
+  const core::bytes& bytes = stream.stream();
+  for (std::size_t begin = 0; begin < bytes.size(); begin += 1u << 20) {
+    const std::uint64_t number = (stream.start().value + begin) >> 20;
+    char name[25];
+    std::snprintf(name, sizeof name, "00000001%08X%08X", static_cast<unsigned>(number >> 12),
+                  static_cast<unsigned>(number & 0xFFF));
+    std::ofstream(archive / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data() + begin),
+               static_cast<std::streamsize>(std::min<std::size_t>(1u << 20, bytes.size() - begin)));
+  }
+  const auto opened = open_wal_directory(archive.path());
+  BOOST_REQUIRE_MESSAGE(opened.has_value(), opened.has_value() ? "" : core::to_string(opened.error()));
+  BOOST_TEST(opened->segment_size == 1u << 20);
+  BOOST_TEST(opened->system_id == 99u);
+  verification run;
+  const auto done = replay(*opened, {}, {}, run.verifier);
+  BOOST_REQUIRE(done.has_value());
+  BOOST_TEST((done->start == core::lsn(pg::default_wal_segment_size + 40)));
+  BOOST_TEST((done->end == stream.position()));
+  BOOST_TEST(run.found.total().redone == 2u);
+
+  BOOST_TEST((open_wal_directory(archive.path() / "nothing").error().code == core::errc::not_found));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
