@@ -314,37 +314,6 @@ void round_trip(const postgres_install& install, bool checksums, const std::vect
   compare_pages(test.home, source, cluster.start, {logged});
 }
 
-/// Pages whose redo is not written are never given out: the export of an index that changed behind the backup ends with
-/// an error that names the resource manager, while the table can still be read.
-void index_is_refused(const std::string& index, const std::string& manager) {
-  postgres_cluster source({.config = {"wal_keep_size = 1GB"}});
-  source.start();
-  source.execute("create table documents (id int, tags int[], p point, r int4range, t text)");
-  source.execute("create index on documents using " + index);
-  const auto insert = [&](int first, int last) {
-    source.execute(
-        "insert into documents select i, array[i % 7, i % 11], point(i % 100, i % 89), int4range(i, i + 10), "
-        "md5(i::text) from generate_series(" +
-        std::to_string(first) + ", " + std::to_string(last) + ") i");
-  };
-  insert(1, 3000);
-  timeline_home home;
-  const taken_backup backup = take_backup(source, source.work_directory() / "backup");
-  insert(3001, 9000);
-  source.execute("delete from documents where id % 5 = 0");
-  source.execute("vacuum documents");
-  const core::lsn end = core::parse_lsn(source.value("select pg_current_wal_flush_lsn()")).value();
-  source.stop();
-  import_backup(home, backup);
-  ingest_wal(home, source.data_directory() / "pg_wal", end);
-  BOOST_CHECK_EXCEPTION(export_to(home, home.store->last_record_lsn(), home.directory / "export"), std::runtime_error,
-                        [&](const std::runtime_error& refused) {
-                          const std::string why = refused.what();
-                          BOOST_TEST_MESSAGE(why);
-                          return why.find(manager) != std::string::npos && why.find("unsupported") != std::string::npos;
-                        });
-}
-
 std::map<std::string, std::uint64_t> entries_of(const core::bytes& archive) {
   pg::files::tar_reader reader;
   reader.feed(archive);
@@ -378,10 +347,6 @@ BOOST_AUTO_TEST_SUITE(storage_mapping_round_trip)
 BOOST_AUTO_TEST_CASE(the_same_with_checksums_small_segments_hints_in_wal_and_compressed_images) {
   round_trip(postgres_installs().front(), true, {"--wal-segsize=1"},
              {"wal_log_hints = on", "wal_compression = lz4", "wal_level = logical"});
-}
-
-BOOST_AUTO_TEST_CASE(an_index_whose_redo_is_not_written_stops_the_export_by_name) {
-  index_is_refused("gin (tags)", "Gin");
 }
 
 BOOST_AUTO_TEST_CASE(the_compute_kind_has_everything_but_relation_data) {
