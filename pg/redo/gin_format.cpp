@@ -1,6 +1,6 @@
 #include "pg/redo/gin_format.hpp"
 
-#include <algorithm>
+#include <cstring>
 
 namespace strata::pg::redo::posting_list {
 
@@ -77,7 +77,10 @@ core::bytes_span writer::take(std::size_t size) {
   return space_.subspan(used_ - size, size);
 }
 
-void writer::copy(core::bytes_view segments) { std::ranges::copy(segments, take(segments.size()).begin()); }
+void writer::copy(core::bytes_view segments) {
+  core::bytes_span to = take(segments.size());
+  if (!segments.empty()) std::memcpy(to.data(), segments.data(), segments.size());
+}
 
 void writer::append(tid_number next) {
   if (!in_segment_) {
