@@ -151,6 +151,8 @@ void redo_visible(action& of) {
             "heap block does not belong to this block of the visibility map");
     of.moves_lsn = set_visibility(of.bytes, heap_block, bits);
   } else {
+    // A new page is let in for the map alone, and would become one with flags and no header.
+    require(of.record.own().in_fork != fork::vm, "heap block is in the visibility map");
     of.page.set_flag(page::all_visible);
     of.moves_lsn = of.context.hints_are_logged;
   }

@@ -157,6 +157,15 @@ BOOST_AUTO_TEST_CASE(a_new_page_of_the_map_is_initialised_by_the_first_bit) {
   BOOST_TEST(map.view().lsn().value == 400u);
 }
 
+// Found by tests/fuzz: the page was accepted with flags and without a header.
+BOOST_AUTO_TEST_CASE(a_new_page_of_the_map_is_no_heap_page_to_be_marked) {
+  test_page map;
+  sample visible = heap2(0x40, payload().put<std::uint32_t>(0).put<std::uint8_t>(1));
+  visible.block_id = 1;
+  visible.reference(0, 0, pg::fork::vm).reference(1, 5, pg::fork::vm);
+  BOOST_TEST((map.refusal(visible, 400) == core::errc::corrupt));
+}
+
 BOOST_FIXTURE_TEST_CASE(major_14_keeps_unused_line_pointers_at_the_end_when_it_prunes, heap_page) {
   const sample prune = heap2(0x10, payload().put<std::uint32_t>(0).put<std::uint16_t>(0).put<std::uint16_t>(0),
                              payload().put<std::uint16_t>(3));
