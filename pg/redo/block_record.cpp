@@ -22,8 +22,7 @@ constexpr std::uint8_t flag_will_init = 0x01;
 constexpr std::uint8_t flag_image = 0x02;
 constexpr std::uint8_t flag_data = 0x04;
 constexpr std::uint8_t flag_simple = 0x08;
-constexpr std::uint8_t flag_distant = 0x10;
-constexpr std::uint8_t known_flags = flag_will_init | flag_image | flag_data | flag_simple | flag_distant;
+constexpr std::uint8_t known_flags = flag_will_init | flag_image | flag_data | flag_simple;
 
 constexpr std::size_t fixed_size = 7;
 constexpr std::size_t masks_size = 5;

@@ -130,9 +130,11 @@ BOOST_AUTO_TEST_CASE(a_stored_record_that_was_cut_short_is_refused) {
     BOOST_REQUIRE(!read.has_value());
     BOOST_TEST((read.error().code == core::errc::corrupt));
   }
-  core::bytes strange = stored;
-  strange[2] |= 0x80;
-  BOOST_TEST(!pg::redo::decode_block_record(strange).has_value());
+  for (const unsigned unknown_flag : {0x10, 0x20, 0x40, 0x80}) {
+    core::bytes strange = stored;
+    strange[2] |= static_cast<std::uint8_t>(unknown_flag);
+    BOOST_TEST(!pg::redo::decode_block_record(strange).has_value());
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
