@@ -56,9 +56,8 @@ core::error failed(core::errc code, const block_record& record, core::lsn end, s
 std::string why_not_written(const block_record& record) {
   if (!wal::is_custom(record.manager)) return "redo of this operation is not written";
   return "resource manager " + std::to_string(static_cast<unsigned>(record.manager)) +
-         " is an extension's own (a custom resource manager), and only the extension can redo its records; pages "
-         "without "
-         "such records are not affected";
+         " is an extension's own (a custom resource manager), and only the extension can redo its records; "
+         "pages without such records are not affected";
 }
 
 }  // namespace
