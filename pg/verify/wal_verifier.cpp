@@ -32,11 +32,16 @@ bool is_unlogged_spgist(page_bytes theirs) {
   return !view.lsn().valid() && view.item_count() == 0;
 }
 
+/// A server extends a map by a page that says nothing without WAL.
+bool is_blank_map(const page_bytes& page, fork in_fork) {
+  return in_fork == fork::vm &&
+         std::all_of(page.begin() + page::header_size, page.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
 /// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
 /// nothing relies on it.
 bool is_lost_map(const wal::record& record, const wal::block_reference& block, const page_bytes& page) {
-  return block.relation.fork == fork::vm && record.manager == resource_manager::xlog &&
-         std::all_of(page.begin() + page::header_size, page.end(), [](std::uint8_t byte) { return byte == 0; });
+  return record.manager == resource_manager::xlog && is_blank_map(page, block.relation.fork);
 }
 
 }  // namespace
@@ -226,7 +231,7 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   const page_bytes* ours = pages_.find(relation, block);
   if (ours == nullptr) {
     // Postgres extends files with pages of zeros before it logs what comes there.
-    if (options_.has_base && !all_zero(theirs))
+    if (options_.has_base && !all_zero(theirs) && !is_blank_map(theirs, relation.fork))
       return report_.found({{}, {}, "file", relation, block, "a page that WAL does not have"});
     ++report_.file_pages_unknown;
     return;
@@ -236,9 +241,14 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
   ++report_.file_pages_compared;
   if (mine == other) return;
-  const bool explained = kind == page_kind::sequence                                   // WAL is up to 32 values ahead
-                         || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
-                         || (lost_maps_.contains(relation) && only_bits_ahead(other, mine));
+  const auto differs_in_lsn_only = [&] {
+    return masked(*ours, kind, block, lsn_counts::no) == masked(theirs, kind, block, lsn_counts::no);
+  };
+  const bool explained =
+      kind == page_kind::sequence                                   // WAL is up to 32 values ahead
+      || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
+      || (lost_maps_.contains(relation) && only_bits_ahead(other, mine)) ||
+      (relation.fork == fork::init && differs_in_lsn_only());  // written to the file directly, and logged
   if (explained) {
     ++report_.file_pages_explained;
     return;
