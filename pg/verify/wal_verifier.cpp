@@ -38,6 +38,13 @@ bool is_blank_map(const page_bytes& page, fork in_fork) {
          std::all_of(page.begin() + page::header_size, page.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
+/// A page that was written to its file before it was logged: an init fork, or a page of a GiST index that was built by
+/// sorting, which has an LSN of its own below that of all records.
+bool is_written_directly(page_bytes theirs) {
+  constexpr core::lsn gist_build{1};
+  return page::slotted_page(theirs).lsn() <= gist_build;
+}
+
 /// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
 /// nothing relies on it.
 bool is_lost_map(const wal::record& record, const wal::block_reference& block, const page_bytes& page) {
@@ -241,14 +248,11 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
   ++report_.file_pages_compared;
   if (mine == other) return;
-  const auto differs_in_lsn_only = [&] {
-    return masked(*ours, kind, block, lsn_counts::no) == masked(theirs, kind, block, lsn_counts::no);
-  };
-  const bool explained =
-      kind == page_kind::sequence                                   // WAL is up to 32 values ahead
-      || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
-      || (lost_maps_.contains(relation) && only_bits_ahead(other, mine)) ||
-      (relation.fork == fork::init && differs_in_lsn_only());  // written to the file directly, and logged
+  const bool explained = kind == page_kind::sequence                                   // WAL is up to 32 values ahead
+                         || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
+                         || (lost_maps_.contains(relation) && only_bits_ahead(other, mine)) ||
+                         (is_written_directly(theirs) &&
+                          masked(*ours, kind, block, lsn_counts::no) == masked(theirs, kind, block, lsn_counts::no));
   if (explained) {
     ++report_.file_pages_explained;
     return;
