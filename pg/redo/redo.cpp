@@ -32,8 +32,10 @@ redo_function function_of(resource_manager manager) {
 bool needs_page(const block_record& record) { return !record.will_init && record.manager != resource_manager::xlog; }
 
 void require_usable(const action& of) {
-  // Postgres extends the visibility map without a record; its blocks begin as zeros.
-  if (of.page.is_new()) return require(of.record.own().in_fork == fork::vm, "page was never initialised");
+  // Postgres extends the visibility map, which is the heap's alone, without a record; its blocks begin as zeros.
+  const bool may_be_new = of.record.own().in_fork == fork::vm &&
+                          (of.record.manager == resource_manager::heap || of.record.manager == resource_manager::heap2);
+  if (of.page.is_new()) return require(may_be_new, "page was never initialised");
   of.page.require_sane_header();
 }
 

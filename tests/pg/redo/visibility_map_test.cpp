@@ -154,4 +154,19 @@ BOOST_AUTO_TEST_CASE(each_map_block_of_an_update_clears_its_own_heap_blocks) {
   }
 }
 
+// Found by tests/fuzz: GIN wrote on such a page, and it was accepted without a header.
+BOOST_AUTO_TEST_CASE(a_new_page_of_the_map_is_for_the_heap_alone) {
+  for (const auto manager : {resource_manager::btree, resource_manager::hash, resource_manager::gin,
+                             resource_manager::gist, resource_manager::spgist, resource_manager::brin}) {
+    tests::test_page map;
+    core::store_le<std::uint16_t>(map.bytes.data() + 16, 1024);
+    tests::sample sample{.manager = manager, .info = 0x20, .main_data = core::bytes(16)};
+    sample.reference(0, 5, pg::fork::vm);
+    const auto refused = map.try_apply(sample, 1000);
+    BOOST_REQUIRE(!refused.has_value());
+    BOOST_TEST((refused.error().code == core::errc::corrupt));
+    BOOST_TEST(refused.error().detail.ends_with("page was never initialised"));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
