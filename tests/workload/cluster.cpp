@@ -89,14 +89,16 @@ void exercise_cluster(postgres_cluster& cluster, sql_session& one, sql_session& 
 void change_settings(postgres_cluster& cluster) {
   cluster.configure("max_connections = 90");
   cluster.restart();
-  const std::string other = cluster.value("SHOW full_page_writes") == "on" ? "off" : "on";
-  cluster.execute("ALTER SYSTEM SET full_page_writes = " + other);
-  cluster.execute("SELECT pg_reload_conf()");
-  // The checkpointer logs the change when it gets to know it, which the next checkpoint may be too early for.
-  const std::string seen = "SELECT full_page_writes = '" + other + "'::bool FROM pg_control_checkpoint()";
-  for (int tries = 0; cluster.value(seen) != "t"; ++tries) {
-    if (tries == 1000) throw std::runtime_error("the server never took over full_page_writes = " + other);
-    cluster.execute("CHECKPOINT");
+  const std::string before = cluster.value("SHOW full_page_writes");
+  for (const std::string& value : {std::string(before == "on" ? "off" : "on"), before}) {
+    cluster.execute("ALTER SYSTEM SET full_page_writes = " + value);
+    cluster.execute("SELECT pg_reload_conf()");
+    // The checkpointer logs the change when it gets to know it, which the next checkpoint may be too early for.
+    const std::string seen = "SELECT full_page_writes = '" + value + "'::bool FROM pg_control_checkpoint()";
+    for (int tries = 0; cluster.value(seen) != "t"; ++tries) {
+      if (tries == 1000) throw std::runtime_error("the server never took over full_page_writes = " + value);
+      cluster.execute("CHECKPOINT");
+    }
   }
   cluster.execute("CREATE TABLE after_change AS SELECT generate_series(1, 1000) AS id");
 }

@@ -16,7 +16,7 @@ void run_script(sql_session& session, const std::string& script);
 void exercise_heap(sql_session& one, sql_session& two, const std::string& directory);
 /// What names no block: transactions, databases, tablespaces, messages, backups.
 void exercise_cluster(postgres_cluster& cluster, sql_session& one, sql_session& two);
-/// Restarts the server with other settings.
+/// Restarts the server with more connections, and changes full_page_writes and changes it back.
 void change_settings(postgres_cluster& cluster);
 void exercise_btree(sql_session& session);
 void exercise_hash(sql_session& session);

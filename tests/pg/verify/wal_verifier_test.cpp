@@ -152,6 +152,17 @@ BOOST_AUTO_TEST_CASE(files_are_compared_with_their_lsn) {
   BOOST_TEST(run.found.file_pages_unknown == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_hint_without_its_image_moves_the_lsn_as_on_the_server) {
+  verification run;
+  run.add(insert(1, 9));
+  run.add({.manager = resource_manager::xlog, .info = 0xA0, .blocks = {{.id = 0, .relation = table, .block = 9}}});
+  page_bytes file = page_with(1, 9);
+  pg::page::slotted_page(file).set_lsn(run.at);
+  run.verifier.compare_with_file(table, 9, file);
+  BOOST_TEST(run.found.file_pages_compared == 1u);
+  BOOST_TEST(run.found.mismatches == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(dropped_and_cut_relations_lose_their_pages) {
   page_pool pool(100000);
   for (const pg::block_number block : {0u, 1u, 1023u, 1024u, 5000u}) BOOST_REQUIRE(pool.make(table, block) != nullptr);
