@@ -121,13 +121,14 @@ BOOST_FIXTURE_TEST_CASE(a_branch_knows_the_extensions_whose_records_it_holds, wi
     return text;
   };
   BOOST_TEST(ids(shop.timeline) == "");
-  const auto main = open(shop, shop.timeline).store;
+  auto main = open(shop, shop.timeline).store;
   BOOST_REQUIRE(main->update({.custom_manager_seen = storage::custom_manager{200, lsn(0x1200)}}).has_value());
   BOOST_REQUIRE(main->update({.custom_manager_seen = storage::custom_manager{130, lsn(0x1300)}}).has_value());
   const auto before = branch("before", lsn(0x1100)).value();
   const auto between = branch("between", lsn(0x1200)).value();
   const auto after = branch("after", lsn(0x1400)).value();
   const auto deeper = branch("deeper", std::nullopt, between.id).value();
+  main = {};  // a server's storage outlives all who read from it
   for (const bool restarted : {false, true}) {
     if (restarted) restart_server();
     BOOST_TEST(ids(shop.timeline) == "130 0/1300 200 0/1200 ");
