@@ -85,13 +85,6 @@ class comparison {
                     const pagestream_client::page_reply& reply, const page_bytes& theirs) {
     const std::string name = pg::to_string(relation) + " block " + std::to_string(block);
     ++report.pages;
-    if (options_.may_be_refused.contains(relation.relation)) {
-      if (reply.page) return;
-      ++report.refused_pages;
-      const bool named = std::any_of(options_.refused_records.begin(), options_.refused_records.end(),
-                                     [&](const auto& record) { return reply.error.find(record) != std::string::npos; });
-      return named ? void() : report.differ(name + " names no record: " + reply.error);
-    }
     if (!reply.page) return report.differ(name + ": " + reply.error);
     const page_bytes& ours = *reply.page;
     if (checksums_ && !all_zero(ours) &&
@@ -125,8 +118,8 @@ void comparison_report::differ(std::string what) {
 std::string comparison_report::text() const {
   std::ostringstream text;
   text << pages << " pages of " << relations << " relation forks compared, " << visibility_pages
-       << " of them visibility map pages, " << refused_pages << " refused; " << unlogged_empty_pages
-       << " empty pages not in WAL; " << difference_count << " differences";
+       << " of them visibility map pages; " << unlogged_empty_pages << " empty pages not in WAL; " << difference_count
+       << " differences";
   for (const auto& difference : differences) text << "\n  " << difference;
   return text.str();
 }

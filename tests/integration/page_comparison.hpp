@@ -17,7 +17,6 @@ struct comparison_report {
   std::uint64_t visibility_pages = 0;
   /// Pages at the end of a file that Postgres has added and not yet used: they are not in WAL.
   std::uint64_t unlogged_empty_pages = 0;
-  std::uint64_t refused_pages = 0;  ///< see comparison_options::may_be_refused
   std::uint64_t difference_count = 0;
   std::vector<std::string> differences;  ///< the first few dozen
 
@@ -29,10 +28,6 @@ struct comparison_options {
   /// Databases made by CREATE DATABASE ... STRATEGY = WAL_LOG: the copied visibility maps are not in WAL
   /// (facts/wal-redo.md §4.3).
   std::set<pg::oid> without_visibility_map{};
-  /// Relations (file numbers) whose records may be of a kind that redo does not know: each of their pages comes, and is
-  /// not looked at, or fails with an error that names one of these records.
-  std::set<pg::oid> may_be_refused{};
-  std::vector<std::string> refused_records{};
 };
 
 /// Every page of the main, vm and init forks of a cleanly stopped cluster against the page that the page service gives

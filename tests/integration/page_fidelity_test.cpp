@@ -102,33 +102,4 @@ BOOST_AUTO_TEST_CASE(every_page_of_a_stopped_source_with_checksums_equals_the_pa
   check(got.restarted);
 }
 
-BOOST_AUTO_TEST_CASE(a_record_that_redo_does_not_know_fails_the_reads_of_its_pages_and_no_others) {
-  postgres_cluster source({.config = {"autovacuum = off"}});
-  source.start();
-  strata_server strata;
-  strata.start();
-  strata.add_source("s", source.conninfo());
-  source.execute(
-      "CREATE TABLE d (id int, a int[], p point, t text); CREATE INDEX ON d USING gin (a); CREATE INDEX ON d USING "
-      "gist "
-      "(p); CREATE INDEX ON d USING hash (t); CREATE INDEX ON d USING brin (id); CREATE INDEX ON d USING spgist (t)");
-  for (const char* sql :
-       {"INSERT INTO d SELECT i, array[i, i % 7], point(i, i), 't' || i FROM generate_series(1, 3000) i",
-        "DELETE FROM d WHERE id % 3 = 0", "VACUUM d",
-        "INSERT INTO d SELECT i, array[i, i % 7], point(i, i), 't' || i FROM generate_series(1, 500) i"})
-    source.execute(sql);
-  comparison_options options{
-      .refused_records = {"Gin", "Gist", "Hash", "Brin", "BRIN", "SPGist", "SpGist", "GIN", "GiST"}};
-  for (const auto& row :
-       source.query("SELECT pg_relation_filenode(c.oid) FROM pg_class c JOIN pg_am a ON a.oid = c.relam "
-                    "WHERE a.amname IN ('gin', 'gist', 'hash', 'brin', 'spgist')"))
-    options.may_be_refused.insert(static_cast<pg::oid>(std::stoul(*row[0])));
-  source.stop();
-  pagestream_client client(strata.page_port(), strata.tenant_id("s"), strata.timeline("s").at("timeline_id"));
-  const comparison_report report =
-      compare_with_files(source.data_directory(), client, strata.lsn_of("s", "last_record_lsn"), options);
-  BOOST_TEST_MESSAGE(report.text());
-  BOOST_TEST(report.difference_count == 0u, report.text());
-}
-
 BOOST_AUTO_TEST_SUITE_END()
