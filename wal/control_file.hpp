@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+#include "wal/disk.hpp"
+
+namespace strata::wal {
+
+/// A small file that is replaced as a whole: magic, format version, length, the payload, XXH3 over all of it
+/// (docs/formats/wal_log.md).
+inline constexpr std::size_t control_payload_max = 64u << 10;
+
+/// Durable on return; after a crash in the middle the old or the new one is there.
+core::result<void> replace_control_file(disk& on, const std::string& directory, const std::string& name,
+                                        core::bytes_view payload);
+/// errc::not_found; errc::corrupt names the file; errc::unsupported for a newer format.
+core::result<core::bytes> read_control_file(disk& on, const std::string& directory, const std::string& name);
+
+}  // namespace strata::wal

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/bytes.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+#include "wal/disk.hpp"
+
+namespace strata::wal {
+
+struct log_options {
+  std::string directory;   ///< exists
+  core::tenant_id tenant;  ///< tenant and timeline are in every checksum: bytes of another log are not taken for ours
+  core::timeline_id timeline;
+  std::uint32_t segment_size = pg::default_wal_segment_size;
+};
+
+/// One timeline's WAL [begin, end) in segment files (docs/formats/wal_log.md). Every write is a frame of its own with a
+/// checksum, and bytes that are durable are never written over. Knows bytes, not records.
+///
+/// One writer; read() from any thread at the same time.
+class log {
+ public:
+  /// An empty log that begins at `begin`. errc::conflict when there is one.
+  static core::result<std::unique_ptr<log>> create(disk& on, const log_options& options, core::lsn begin);
+  /// After a crash: what was written and not synced may be there, whole frames of it or none. Everything found is made
+  /// durable before it returns. errc::corrupt, with file and offset, when bytes before `must_reach` are missing or
+  /// damaged, or when sound frames follow a damaged one; a damaged or torn end is cut off.
+  static core::result<std::unique_ptr<log>> open(disk& on, const log_options& options, core::lsn begin,
+                                                 core::lsn must_reach);
+  virtual ~log() = default;
+
+  [[nodiscard]] virtual core::lsn begin() const = 0;
+  [[nodiscard]] virtual core::lsn end() const = 0;
+  /// What a crash can't take.
+  [[nodiscard]] virtual core::lsn synced() const = 0;
+
+  /// Behind end(), as one piece: after a crash the whole piece is there or none of it from some point on (a piece that
+  /// crosses a segment may be cut there). errc::disk_full: nothing of it counts, and later writes may succeed again.
+  virtual core::result<void> append(std::span<const core::bytes_view> parts) = 0;
+  virtual void sync() = 0;
+  /// Cuts off everything at and after `to`, durably; a crash in the middle leaves the old or the new end.
+  virtual core::result<void> truncate(core::lsn to) = 0;
+  /// Removes segment files that end at or before `before`; begin() moves to the start of the first that stays.
+  virtual core::result<void> remove_before(core::lsn before) = 0;
+
+  /// Checked bytes from `from`, as many as `to` takes and there are. errc::out_of_range below begin() or at end();
+  /// errc::corrupt names file and offset.
+  [[nodiscard]] virtual core::result<std::size_t> read(core::lsn from, core::bytes_span to) const = 0;
+
+  /// Closes the files until they are needed again.
+  virtual void rest() = 0;
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+};
+
+}  // namespace strata::wal
