@@ -1,0 +1,85 @@
+#include "tests/support/quorum_cluster.hpp"
+
+#include <signal.h>
+
+#include <fstream>
+
+namespace strata::tests {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+bool alive(pid_t process) { return ::kill(process, 0) == 0 || errno == EPERM; }
+
+}  // namespace
+
+quorum_cluster::quorum_cluster(quorum_options options)
+    : source_({.config = std::move(options.source_config)}), strata_({.arguments = std::move(options.up_arguments)}) {
+  source_.start();
+  if (options.prepare) options.prepare(source_);
+  strata_.start();
+  strata_.add_source("s", source_.conninfo());
+  strata_.ask({"branch", "create", "dev", "--from", "main"});
+}
+
+quorum_cluster::~quorum_cluster() {
+  // A stopped process takes no other signal than SIGKILL and SIGCONT.
+  for (int id = 1; id <= 3; ++id) try {
+      signal_safekeeper(id, SIGCONT);
+    } catch (const std::exception&) {  // it has none
+    }
+}
+
+json quorum_cluster::start_compute(const std::string& name, const std::vector<std::string>& more) {
+  std::vector<std::string> words{"compute", "start", "dev", "--name", name};
+  words.insert(words.end(), more.begin(), more.end());
+  const json started = strata_.ask(words);
+  std::lock_guard lock(mutex_);
+  conninfo_ = started.at("uri");
+  return started;
+}
+
+void quorum_cluster::kill_compute(const std::string& name) {
+  const json record = compute(name);
+  std::ifstream file(record.at("data_directory").get<std::string>() + "/postmaster.pid");
+  pid_t postmaster = 0;
+  file >> postmaster;
+  ::kill(record.at("agent_pid").get<pid_t>(), SIGKILL);
+  // Every backend is a child of the postmaster; its process group dies with it.
+  if (postmaster > 0) ::kill(-postmaster, SIGKILL), ::kill(postmaster, SIGKILL);
+  wait_until("the compute is gone",
+             [&] { return !alive(record.at("agent_pid").get<pid_t>()) && (postmaster <= 0 || !alive(postmaster)); });
+}
+
+json quorum_cluster::compute(const std::string& name) const {
+  for (const json& each : strata_.ask({"compute", "list"}))
+    if (each.at("name") == name) return each;
+  throw std::runtime_error("no compute " + name);
+}
+
+std::string quorum_cluster::conninfo() const {
+  std::lock_guard lock(mutex_);
+  return conninfo_;
+}
+
+pid_t quorum_cluster::safekeeper(int id) const {
+  std::ifstream file(strata_.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");
+  if (!file) throw std::runtime_error("safekeeper " + std::to_string(id) + " is not ready");
+  return json::parse(file).at("pid");
+}
+
+void quorum_cluster::signal_safekeeper(int id, int signal) const { ::kill(safekeeper(id), signal); }
+
+void quorum_cluster::wait_for_new_safekeeper(int id, pid_t before) const {
+  wait_until("safekeeper " + std::to_string(id) + " is back", [&] {
+    try {
+      const pid_t now = safekeeper(id);
+      return now != before && alive(now);
+    } catch (const std::exception&) {
+      return false;
+    }
+  });
+}
+
+}  // namespace strata::tests
