@@ -94,13 +94,13 @@ struct wal_disk_info {
 };
 
 /// All timelines of one safekeeper.
-using wal_timelines_actor = actor_interface<
-    answers<list_wal_timelines, wal_timeline_list>, answers<get_wal_timeline, wal_timeline_info>,
-    answers<create_wal_timeline, wal_timeline_info>, answers<delete_wal_timeline, done>,
-    answers<delete_wal_tenant, done>, answers<pull_wal_timeline, wal_timeline_info>,
-    answers<switch_wal_members, wal_timeline_info>, answers<bump_wal_term, wal_timeline_info>,
-    answers<checkpoint_wal_timeline, wal_timeline_info>, answers<digest_wal, wal_digest>,
-    answers<get_wal_disk, wal_disk_info>>;
+using wal_timelines_actor =
+    actor_interface<answers<list_wal_timelines, wal_timeline_list>, answers<get_wal_timeline, wal_timeline_info>,
+                    answers<create_wal_timeline, wal_timeline_info>, answers<delete_wal_timeline, done>,
+                    answers<delete_wal_tenant, done>, answers<pull_wal_timeline, wal_timeline_info>,
+                    answers<switch_wal_members, wal_timeline_info>, answers<bump_wal_term, wal_timeline_info>,
+                    answers<checkpoint_wal_timeline, wal_timeline_info>, answers<digest_wal, wal_digest>,
+                    answers<get_wal_disk, wal_disk_info>>;
 
 }  // namespace strata::messages
 

@@ -27,9 +27,7 @@ class client_socket {
   enum class outcome : std::uint8_t { something, nothing, closed };
   /// Takes in what has arrived, as far as there is room.
   outcome receive();
-  [[nodiscard]] core::bytes_view input() const {
-    return core::bytes_view(input_).subspan(begin_, end_ - begin_);
-  }
+  [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
   void consume(std::size_t count) { begin_ += count; }
 
   /// To be sent: append to it.

@@ -77,16 +77,17 @@ struct timeline_report {
 };
 
 /// The one that holds a timeline here.
-using acceptor_actor = messages::actor_interface<
-    messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
-    messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>, messages::accepts<wal_backed_up>,
-    messages::accepts<peer_said>, messages::answers<report_due, timeline_report>,
-    messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
-    messages::answers<messages::pull_wal_timeline, messages::wal_timeline_info>,
-    messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
-    messages::answers<messages::bump_wal_term, messages::wal_timeline_info>,
-    messages::answers<messages::checkpoint_wal_timeline, messages::wal_timeline_info>,
-    messages::answers<messages::digest_wal, messages::wal_digest>>;
+using acceptor_actor =
+    messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
+                              messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
+                              messages::accepts<wal_backed_up>, messages::accepts<peer_said>,
+                              messages::answers<report_due, timeline_report>,
+                              messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::pull_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
+                              messages::answers<messages::bump_wal_term, messages::wal_timeline_info>,
+                              messages::answers<messages::checkpoint_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::digest_wal, messages::wal_digest>>;
 
 /// For connections. errc::not_found unless it is here or `create` is set.
 struct open_wal_timeline {
@@ -112,9 +113,8 @@ struct set_active {
   messages::wal_timeline_key key;
   bool active = false;
 };
-using peer_exchange_actor =
-    messages::actor_interface<messages::accepts<enter_exchange>, messages::accepts<leave_exchange>,
-                              messages::accepts<set_active>>;
+using peer_exchange_actor = messages::actor_interface<messages::accepts<enter_exchange>,
+                                                      messages::accepts<leave_exchange>, messages::accepts<set_active>>;
 
 }  // namespace strata::actors::safekeeper
 

@@ -38,8 +38,7 @@ std::optional<core::lsn> segment_to_offload(const timeline_situation& of) {
   };
   std::vector<candidate> known{{of.self.value, of.position.local_start, of.position.commit_lsn}};
   for (const heard_peer& peer : of.peers)
-    if (alive(peer, of.now))
-      known.push_back({peer.info.safekeeper, peer.info.local_start_lsn, peer.info.commit_lsn});
+    if (alive(peer, of.now)) known.push_back({peer.info.safekeeper, peer.info.local_start_lsn, peer.info.commit_lsn});
   core::lsn furthest;
   for (const candidate& each : known) furthest = std::max(furthest, each.commit_lsn);
   std::vector<std::uint64_t> able;

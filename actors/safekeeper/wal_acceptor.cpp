@@ -237,9 +237,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void peer(const peer_said& said) {
     const auto& info = said.info;
     const core::monotonic_time now = clock().monotonic();
-    const auto known = std::find_if(peers_.begin(), peers_.end(), [&](const heard_peer& each) {
-      return each.info.safekeeper == info.safekeeper;
-    });
+    const auto known = std::find_if(peers_.begin(), peers_.end(),
+                                    [&](const heard_peer& each) { return each.info.safekeeper == info.safekeeper; });
     if (known != peers_.end())
       *known = {info, now};
     else if (peers_.size() < consensus::members_max)
@@ -248,19 +247,16 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     const core::lsn commit = std::min(info.commit_lsn, last_.flush_lsn);
     if ((same_history && commit > last_.commit_lsn) || info.backup_lsn > last_.backup_lsn ||
         info.peer_horizon_lsn > last_.peer_horizon || info.remote_consistent_lsn > last_.remote_consistent)
-      learn({{info.last_log_term},
-             info.commit_lsn,
-             info.backup_lsn,
-             info.peer_horizon_lsn,
-             info.remote_consistent_lsn});
+      learn(
+          {{info.last_log_term}, info.commit_lsn, info.backup_lsn, info.peer_horizon_lsn, info.remote_consistent_lsn});
     if (recovery_ || stopping_) return;
     if (const auto* donor = peer_to_recover_from(situation())) recover_from(donor->wal_address);
   }
 
   void recover_from(const std::string& donor) {
     recovering_from_ = donor;
-    recovery_ = spawn_peer_recovery(
-        system(), {.label = child_label(name()), .acceptor = self(), .view = view_, .donor = donor});
+    recovery_ = spawn_peer_recovery(system(),
+                                    {.label = child_label(name()), .acceptor = self(), .view = view_, .donor = donor});
     adopt(recovery_, [this](const core::error& why) {
       recovery_ = nullptr;
       recovering_from_.clear();
@@ -300,7 +296,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   }
 
   core::result<timeline_report> report(const report_due&) {
-    std::erase_if(peers_, [now = clock().monotonic()](const heard_peer& each) { return now - each.at > peer_lifetime; });
+    std::erase_if(peers_,
+                  [now = clock().monotonic()](const heard_peer& each) { return now - each.at > peer_lifetime; });
     if (!stopping_ && !lost_) {
       offload_segment();
       remove_wal();
@@ -448,9 +445,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     });
   }
   void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
-    answer_after("change members", owed, [to = request.to](timeline_journal& journal) {
-      return journal.tell(consensus::switch_members{to});
-    });
+    answer_after("change members", owed,
+                 [to = request.to](timeline_journal& journal) { return journal.tell(consensus::switch_members{to}); });
   }
   void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
     answer_after("bump the term", owed, [to = request.to](timeline_journal& journal) {

@@ -15,8 +15,8 @@ namespace strata::actors::safekeeper {
 struct safekeeper_surroundings {
   wal::disk* disk = nullptr;
   consensus::node_id self;
-  std::string wal_address;   ///< host:port that peers and pageservers reach this safekeeper by
-  std::string http_address;  ///< likewise
+  std::string wal_address;                   ///< host:port that peers and pageservers reach this safekeeper by
+  std::string http_address;                  ///< likewise
   std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
   /// WAL is refused when less than this would be left: elections and positions must still be written.
   std::uint64_t disk_reserve = 64u << 20;

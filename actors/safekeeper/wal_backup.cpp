@@ -89,7 +89,8 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   core::bytes buffer(copy_size);
   for (std::uint64_t done = 0; done < segment_size;) {
     const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), segment_size - done);
-    STRATA_ASSIGN(const std::size_t got, read_local_wal(*journal, begin + done, core::bytes_span(buffer).first(wanted)));
+    STRATA_ASSIGN(const std::size_t got,
+                  read_local_wal(*journal, begin + done, core::bytes_span(buffer).first(wanted)));
     const core::bytes_view part = core::bytes_view(buffer).first(got);
     STRATA_TRY(file->write(done, std::span(&part, 1)));
     done += got;
