@@ -436,12 +436,14 @@ core::result<void> replication_connection::start_backup(const backup_options& op
 }
 
 core::result<void> replication_connection::start_replication(const std::string& slot, core::lsn from,
-                                                             std::uint32_t timeline) {
+                                                             std::uint32_t timeline,
+                                                             std::optional<std::uint64_t> term) {
   if (!slot.empty() && !valid_slot_name(slot))
     return core::error{core::errc::invalid_argument, "start replication: \"" + slot + "\" is not a slot's name"};
   return implementation_->send(command::replicate, "START_REPLICATION " +
                                                        (slot.empty() ? "" : "SLOT \"" + slot + "\" ") + "PHYSICAL " +
-                                                       core::to_string(from) + " TIMELINE " + std::to_string(timeline));
+                                                       core::to_string(from) + " TIMELINE " + std::to_string(timeline) +
+                                                       (term ? " (term='" + std::to_string(*term) + "')" : ""));
 }
 
 core::result<void> replication_connection::send_status(core::lsn written, core::lsn flushed, core::lsn applied,

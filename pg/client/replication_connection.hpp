@@ -133,7 +133,9 @@ class replication_connection {
   core::result<void> drop_slot(const std::string& name);
   core::result<void> start_backup(const backup_options& options = {});
   /// `slot` may be empty. `from` must be the after_header spelling or any byte position at or after the WAL's begin.
-  core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1);
+  /// `term` is for safekeepers: WAL up to what is flushed, committed or not, as long as they are in that term.
+  core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1,
+                                       std::optional<std::uint64_t> term = std::nullopt);
   /// Tells the source how far WAL has got here. errc::busy if the socket can't take it now: step() and try again.
   core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
   /// Ends the stream in order; streaming_ended follows what is still on its way. errc::busy as for send_status().
