@@ -105,6 +105,10 @@ void safekeeper_choice::heard(time now, core::lsn commit, std::optional<core::ls
   connection_->position = *position;
 }
 
+void safekeeper_choice::not_listening(time now) {
+  if (connection_) connection_->heard = connection_->got_wal = now;
+}
+
 void safekeeper_choice::progressed() {
   if (connection_) retries_.erase(connection_->to.id);
 }

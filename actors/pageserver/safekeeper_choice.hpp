@@ -58,6 +58,8 @@ class safekeeper_choice {
   // -- while there is one
   /// It said something: WAL up to `position`, or just that its committed WAL ends at `commit`.
   void heard(time now, core::lsn commit, std::optional<core::lsn> position);
+  /// We do not take in what it says: its silence means nothing.
+  void not_listening(time now);
   /// The timeline took WAL of it.
   void progressed();
   /// It is to be left; lost() follows.

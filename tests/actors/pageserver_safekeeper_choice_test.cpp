@@ -148,6 +148,15 @@ BOOST_AUTO_TEST_CASE(who_speaks_is_not_left_for_silence) {
   BOOST_TEST(leaves() == "");
 }
 
+BOOST_AUTO_TEST_CASE(nobody_is_blamed_while_we_do_not_listen) {
+  BOOST_REQUIRE(connect() == 1u);
+  choice.heard(now, here + 8, std::nullopt);
+  now += 1h;
+  publish(2, here + 16);
+  choice.not_listening(now);
+  BOOST_TEST(leaves() == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_a_silent_one_published_is_forgotten) {
   publish(1, here + 9);
   BOOST_REQUIRE(connect() == 1u);
