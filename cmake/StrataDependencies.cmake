@@ -20,6 +20,9 @@ endfunction()
 
 strata_import(strata_caf caf/actor_system.hpp caf_core)
 target_link_libraries(strata_caf INTERFACE Threads::Threads)
+# Its network layer with TLS, for what talks between processes (actors/broker).
+strata_import(strata_caf_network caf/openssl/manager.hpp caf_openssl caf_io)
+target_link_libraries(strata_caf_network INTERFACE strata_caf OpenSSL::SSL OpenSSL::Crypto)
 strata_import(strata_rocksdb rocksdb/db.h rocksdb)
 strata_import(strata_xxhash xxhash.h xxhash)
 strata_import(strata_lz4 lz4.h lz4)

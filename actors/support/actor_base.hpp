@@ -107,25 +107,29 @@ class actor_base : public actor_core {
 
   // -- talking to others --------------------------------------------------------------------------------------------
   /// Sends a request and calls then(core::result<Reply>) with its outcome (core::result<void> for done). An actor that
-  /// has ended answers errc::unavailable.
+  /// has ended answers errc::unavailable. Of a message that is only accepted, the answer is that it was handled.
   template <class Handle, class Request, class Then>
   void ask(const Handle& to, Request request, Then then) {
     using Reply = detail::reply_to<Handle, Request>;
     using outcome = core::result<detail::plain<Reply>>;
     auto shared = std::make_shared<Then>(std::move(then));
-    shell_->request(to, caf::infinite, std::move(request))
-        .then(
-            [this, shared](Reply& value) {
-              guarded("handle an answer", [&] {
-                if constexpr (std::is_same_v<Reply, messages::done>)
-                  (*shared)(outcome{});
-                else
-                  (*shared)(outcome(std::move(value)));
-              });
-            },
-            [this, shared](caf::error& error) {
-              guarded("handle an answer", [&] { (*shared)(outcome(to_core(error))); });
+    auto failed = [this, shared](caf::error& error) {
+      guarded("handle an answer", [&] { (*shared)(outcome(to_core(error))); });
+    };
+    auto asked = shell_->request(to, caf::infinite, std::move(request));
+    if constexpr (std::is_void_v<Reply>)
+      asked.then([this, shared] { guarded("handle an answer", [&] { (*shared)(outcome{}); }); }, failed);
+    else
+      asked.then(
+          [this, shared](Reply& value) {
+            guarded("handle an answer", [&] {
+              if constexpr (std::is_same_v<Reply, messages::done>)
+                (*shared)(outcome{});
+              else
+                (*shared)(outcome(std::move(value)));
             });
+          },
+          failed);
   }
   /// Sends a message that has no answer; lost if the receiver has ended.
   template <class Handle, class Message>

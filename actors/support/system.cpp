@@ -15,6 +15,7 @@ process_system::process_system(const process_options& options)
     config_.set("scheduler.policy", caf::atom("testing"));
   else
     config_.module_factories.emplace_back(make_pooled_scheduler);
+  if (options.configure) options.configure(config_);
   actors_ = std::make_unique<caf::actor_system>(config_);
   // A driver of the test scheduler ends its actors itself: nobody else would run them here.
   if (deterministic_) actors_->await_actors_before_shutdown(false);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include <caf/actor_system.hpp>
@@ -13,6 +14,8 @@ struct process_options {
   const core::clock* clock = &core::system_clock();
   /// For tests: CAF's test scheduler instead of threads (tests/support/deterministic_system.hpp drives it).
   bool deterministic = false;
+  /// What a role wants of CAF beyond this, before it starts: the network (actors/broker/network.hpp).
+  std::function<void(caf::actor_system_config&)> configure;
 };
 
 /// The actor system of a process with everything around it: pools, registry, metrics, the socket watcher.

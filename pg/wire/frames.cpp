@@ -1,5 +1,7 @@
 #include "pg/wire/frames.hpp"
 
+#include <algorithm>
+
 namespace strata::pg::wire {
 namespace {
 
@@ -80,14 +82,13 @@ class message {
 
 }  // namespace
 
-core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started) {
+core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started, std::size_t size_max) {
   if (!started) return parse_startup(input);
   if (input.size() < 5) return std::optional<frame>();
   const auto kind = kind_of(input[0]);
   const auto length = core::load_be<std::uint32_t>(input.data() + 1);
   if (!kind) return not_this_protocol("a message of type " + std::to_string(input[0]));
-  if (length < 4 || length > frame_size_max)
-    return not_this_protocol("a message of " + std::to_string(length) + " bytes");
+  if (length < 4 || length > size_max) return not_this_protocol("a message of " + std::to_string(length) + " bytes");
   if (input.size() < length + 1) return std::optional<frame>();
   frame found{*kind, input.subspan(5, length - 4), length + std::size_t{1}};
   if (*kind == frame_kind::query) {
@@ -95,6 +96,28 @@ core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool star
     found.body = found.body.first(found.body.size() - 1);
   }
   return std::optional(found);
+}
+
+core::result<startup_parameters> parse_startup_parameters(core::bytes_view body) {
+  startup_parameters found;
+  core::byte_reader reader(body);
+  const auto text = [&]() -> std::optional<std::string> {
+    const auto rest = reader.rest();
+    const auto end = std::find(rest.begin(), rest.end(), std::uint8_t{0});
+    if (end == rest.end()) return std::nullopt;
+    std::string taken(rest.begin(), end);
+    reader.skip(taken.size() + 1);
+    return taken;
+  };
+  for (;;) {
+    auto name = text();
+    if (name && name->empty()) break;
+    auto value = name ? text() : std::nullopt;
+    if (!value) return not_this_protocol("a start-up packet whose parameters do not end");
+    found.emplace_back(*std::move(name), *std::move(value));
+  }
+  if (!reader.finished()) return not_this_protocol("a start-up packet with bytes behind its parameters");
+  return found;
 }
 
 void append_authentication_ok(core::bytes& to) { message(to, 'R').number<std::uint32_t>(0); }
@@ -120,29 +143,33 @@ void append_error(core::bytes& to, std::string_view sqlstate, std::string_view t
   m.number<std::uint8_t>(0);
 }
 
-void append_row_description(core::bytes& to, std::string_view text_column) {
+void append_row_description(core::bytes& to, std::span<const std::string_view> text_columns) {
   constexpr std::uint32_t text_type = 25;
   message m(to, 'T');
-  m.number<std::uint16_t>(1);
-  m.text(text_column);
-  m.number<std::uint32_t>(0);
-  m.number<std::uint16_t>(0);
-  m.number(text_type);
-  m.number<std::uint16_t>(0xFFFF);
-  m.number<std::uint32_t>(0xFFFFFFFF);
-  m.number<std::uint16_t>(0);
+  m.number(static_cast<std::uint16_t>(text_columns.size()));
+  for (const std::string_view name : text_columns) {
+    m.text(name);
+    m.number<std::uint32_t>(0);
+    m.number<std::uint16_t>(0);
+    m.number(text_type);
+    m.number<std::uint16_t>(0xFFFF);
+    m.number<std::uint32_t>(0xFFFFFFFF);
+    m.number<std::uint16_t>(0);
+  }
+}
+void append_row_description(core::bytes& to, std::string_view text_column) {
+  append_row_description(to, std::span(&text_column, 1));
 }
 
-void append_data_row(core::bytes& to, std::optional<std::string_view> value) {
+void append_data_row(core::bytes& to, std::span<const column_value> values) {
   message m(to, 'D');
-  m.number<std::uint16_t>(1);
-  if (!value) {
-    m.number<std::uint32_t>(0xFFFFFFFF);
-    return;
+  m.number(static_cast<std::uint16_t>(values.size()));
+  for (const column_value& value : values) {
+    m.number(value ? static_cast<std::uint32_t>(value->size()) : 0xFFFFFFFF);
+    if (value) to.insert(to.end(), value->begin(), value->end());
   }
-  m.number(static_cast<std::uint32_t>(value->size()));
-  to.insert(to.end(), value->begin(), value->end());
 }
+void append_data_row(core::bytes& to, column_value value) { append_data_row(to, std::span(&value, 1)); }
 
 void append_command_complete(core::bytes& to, std::string_view tag) { message(to, 'C').text(tag); }
 

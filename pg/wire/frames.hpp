@@ -2,7 +2,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "core/bytes.hpp"
 #include "core/result.hpp"
@@ -10,7 +14,8 @@
 namespace strata::pg::wire {
 
 /// The server's side of the Postgres frontend/backend protocol 3.0 (Postgres manual, "Message Formats"), as far as
-/// the page service speaks it: start-up, simple queries, COPY in both directions. Pure functions over bytes.
+/// the page service and the WAL service speak it: start-up, simple queries, COPY in both directions. Pure functions
+/// over bytes.
 
 enum class frame_kind : std::uint8_t {
   ssl_request,     ///< answer with one byte 'N'
@@ -39,16 +44,25 @@ inline constexpr std::size_t startup_size_max = 10'000;
 inline constexpr std::size_t frame_size_max = 64u << 10;
 
 /// The first frame of `input`, nullopt when it is not complete yet. errc::corrupt for what is not this protocol: the
-/// connection cannot go on. `started`: the start-up packet, which has no tag byte, has been seen.
-core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started);
+/// connection cannot go on. `started`: the start-up packet, which has no tag byte, has been seen. `size_max`: of the
+/// frame without its tag.
+core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started,
+                                               std::size_t size_max = frame_size_max);
+
+/// Names and values of a start-up packet's body, in their order. errc::corrupt.
+using startup_parameters = std::vector<std::pair<std::string, std::string>>;
+core::result<startup_parameters> parse_startup_parameters(core::bytes_view body);
 
 /// Backend messages, appended to `to`.
 void append_authentication_ok(core::bytes& to);
 void append_parameter_status(core::bytes& to, std::string_view name, std::string_view value);
 void append_ready_for_query(core::bytes& to);
 void append_error(core::bytes& to, std::string_view sqlstate, std::string_view message, bool fatal = false);
+void append_row_description(core::bytes& to, std::span<const std::string_view> text_columns);
 void append_row_description(core::bytes& to, std::string_view text_column);
-void append_data_row(core::bytes& to, std::optional<std::string_view> value);
+using column_value = std::optional<std::string_view>;
+void append_data_row(core::bytes& to, std::span<const column_value> values);
+void append_data_row(core::bytes& to, column_value value);
 void append_command_complete(core::bytes& to, std::string_view tag);
 void append_copy_both_response(core::bytes& to);
 void append_copy_out_response(core::bytes& to);

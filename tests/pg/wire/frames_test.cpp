@@ -66,6 +66,27 @@ BOOST_AUTO_TEST_CASE(foreign_protocols_and_absurd_lengths_are_refused_before_the
   BOOST_TEST(!parse_frame(tagged('Q', "no end"), true));
 }
 
+BOOST_AUTO_TEST_CASE(a_service_may_take_longer_frames) {
+  const core::bytes long_frame = tagged('d', std::string(100'000, 'x'));
+  BOOST_TEST(!parse_frame(long_frame, true));
+  const auto taken = parse_frame(long_frame, true, 200'000);
+  BOOST_REQUIRE(taken && *taken);
+  BOOST_TEST((**taken).body.size() == 100'000u);
+}
+
+BOOST_AUTO_TEST_CASE(startup_parameters_are_pairs_with_an_end) {
+  using namespace std::string_literals;
+  const auto parse = [](const std::string& body) {
+    return parse_startup_parameters(core::bytes(body.begin(), body.end()));
+  };
+  const auto pairs = parse("user\0me\0options\0-c a=b\0\0"s);
+  BOOST_REQUIRE(pairs);
+  BOOST_REQUIRE(pairs->size() == 2u);
+  BOOST_TEST(((*pairs)[1] == std::pair<std::string, std::string>("options", "-c a=b")));
+  BOOST_TEST(parse("\0"s)->empty());
+  for (const auto& wrong : {""s, "user"s, "user\0"s, "user\0me"s, "user\0me\0"s, "\0x"s}) BOOST_TEST(!parse(wrong));
+}
+
 BOOST_AUTO_TEST_CASE(random_bytes_never_read_past_their_end) {
   std::mt19937 random(1);
   for (int round = 0; round < 200'000; ++round) {

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <string>
+#include <variant>
+
+#include "actors/broker/protocol.hpp"
+#include "actors/support/actor_registry.hpp"
+
+namespace strata::actors::broker {
+
+/// Where the broker is: in this process, or at an address.
+struct broker_address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+using broker_place = std::variant<broker_actor, broker_address>;
+
+/// errc::invalid_argument: not HOST:PORT.
+core::result<broker_address> parse_address(const std::string& text);
+
+/// Publications on the way to the broker; what comes while so many are is lost.
+inline constexpr std::size_t publications_on_the_way_max = 16;
+
+/// See messages::broker_link_actor. Never fails for good: it connects again for ever, after a pause that doubles from
+/// 100 ms to 5 s. With an address, the system must have network_of() (network.hpp).
+messages::broker_link_actor spawn_broker_link(caf::actor_system& system, support::actor_label label,
+                                              broker_place broker);
+
+}  // namespace strata::actors::broker
