@@ -29,7 +29,8 @@ struct acceptor_state {
 
 // -- inputs beside the proposer's messages ----------------------------------------------------------------------------
 
-/// Everything before `record_end`, the end of a whole record, is durable, and so are the bytes before `bytes_end`.
+/// Everything before `record_end`, the end of a whole record, is durable, and so are the bytes before `bytes_end`. A
+/// record that ends a segment early (a switch) is whole once the rest of the segment is there: record_end <= bytes_end.
 struct wal_flushed {
   core::lsn bytes_end;
   core::lsn record_end;
@@ -44,8 +45,8 @@ struct timeline_news {
   core::lsn remote_consistent;
   auto operator<=>(const timeline_news&) const = default;
 };
-/// The configuration is to be this one: taken over if it is newer and has us as a member. A member that is left out of
-/// it is told by switch_members, too: from then on it refuses every message of a proposer.
+/// The configuration is to be this one: taken over if it is newer. A member that is left out of it is told, too: from
+/// then on it refuses every message of a proposer, until one greets it with a newer configuration that has it again.
 struct switch_members {
   configuration to;
   auto operator<=>(const switch_members&) const = default;
@@ -67,7 +68,9 @@ struct write_wal {
   core::lsn begin;
   core::lsn end;
 };
-/// Everything at and after `to` goes, durably, before any later effect. Writing begins there.
+/// Everything at and after `to` goes, durably, before any later effect. Writing begins there. For an acceptor whose
+/// state had no timeline_start: the log is made new, beginning at `to`, and files left by a crash in between are thrown
+/// away. Always before the persist_state of the same input.
 struct truncate_wal {
   core::lsn to;
 };
@@ -87,12 +90,13 @@ using acceptor_effects = boost::container::small_vector<acceptor_effect, 3>;
 /// conflict (another cluster, tenant, timeline or generation), invalid_argument (not a member, makes no sense here),
 /// out_of_range (a gap, an overlap, a start that is not the common point).
 ///
-/// Invariants, checked after each step when STRATA_CHECK_INVARIANTS is on: term and commit_lsn never descend;
-/// commit_lsn
-/// <= flush_lsn <= written; history well formed and not above the term; never truncates below commit_lsn.
+/// Invariants, checked after each step (a few comparisons beside an fsync: they are on in every build): term and
+/// commit_lsn never descend; commit_lsn <= flush_lsn <= write_lsn; history well formed and not above the term; never
+/// truncates below commit_lsn.
 class acceptor {
  public:
-  /// As it was when it ended. `flush_lsn`: the end of the last whole record found in the log.
+  /// As it was when it ended. `flush_lsn`: the end of the last whole record found in the log, behind which nothing may
+  /// stand any more; 0 when the state has no timeline_start. Precondition: not below the state's commit_lsn.
   acceptor(node_id self, acceptor_state state, core::lsn flush_lsn);
 
   core::result<acceptor_effects> step(const acceptor_input& input);
@@ -121,11 +125,20 @@ class acceptor {
   core::result<acceptor_effects> on(const switch_members& event);
   core::result<acceptor_effects> on(const bump_term& event);
 
+  [[nodiscard]] core::result<void> check_generation(std::uint32_t generation) const;
+  [[nodiscard]] core::result<void> check_membership(const configuration& in) const;
+  void persist(acceptor_effects& effects);
+  /// commit_lsn follows what is `known` to be committed, as far as the log is durable.
+  void advance_commit(core::lsn known, acceptor_effects& effects);
+  [[nodiscard]] send_reply reply_to_append() const;
+  void check_invariants() const;
+
   node_id self_;
   acceptor_state state_;
   core::lsn write_lsn_;
   core::lsn flush_lsn_;
   core::lsn announced_commit_;  ///< the highest a proposer of our term has said; may be above flush_lsn
+  core::lsn persisted_commit_;  ///< in the last persist_state
   bool owes_reply_ = false;
 };
 

@@ -17,10 +17,12 @@ struct proposer_options {
   /// Where the timeline begins if no acceptor has any WAL of it.
   core::lsn timeline_start;
   /// Set by a proposer that was elected before and wants to go on with the WAL it has: the term it had. It wins only if
-  /// nobody has written since.
+  /// nobody has written since. Precondition: it saw `committed` in that term; before, it has nothing to go on with.
   std::optional<term> resumes;
+  core::lsn written;  ///< with `resumes`: where its WAL ends
   /// WAL sent to one acceptor and not acknowledged.
   std::uint64_t window_bytes = 16u << 20;
+  auto operator<=>(const proposer_options&) const = default;
 };
 
 // -- inputs -----------------------------------------------------------------------------------------------------------
@@ -52,8 +54,9 @@ using proposer_input = std::variant<acceptor_connected, acceptor_lost, acceptor_
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
-/// The bytes of an append are the owner's to find: own WAL from election_won::start on, before it the donor's or any
-/// acceptor's that has them. Messages to one acceptor go out in order.
+/// The bytes of an append are the owner's to find: own WAL from election_won::start on, before it the donor's (read
+/// with our term), or those of any acceptor that streams and has them. No append has bytes of both. Messages to one
+/// acceptor go out in order.
 struct send_to {
   node_id node;
   proposer_message message;
@@ -96,10 +99,14 @@ using proposer_effects = boost::container::small_vector<proposer_effect, 4>;
 /// the common point and fed from there. commit_lsn is the highest position that a quorum has flushed in this term: it
 /// moves only once it reaches election_won::start.
 ///
-/// Invariants, checked after each step when STRATA_CHECK_INVARIANTS is on: commit_lsn never descends and is not above
-/// the own WAL; nothing is sent behind it; window_bytes is kept.
+/// A record may be longer than window_bytes, and flush_lsn moves only at its end: an answer that does not move it lets
+/// one more append out, so that what an acceptor has not even handled stays within the window.
+///
+/// Invariants, checked after each step in every build: term and commit_lsn never descend; superseded is final;
+/// commit_lsn is not above the own WAL; nothing is sent behind it.
 class proposer {
  public:
+  /// Precondition: check(options.members).
   explicit proposer(proposer_options options);
 
   proposer_effects step(const proposer_input& input);
@@ -121,7 +128,8 @@ class proposer {
     node_id id;
     term in;
     bool vote_given = false;
-    core::lsn flush_lsn;  ///< durable there, in a log that is a prefix of ours once it is streaming
+    core::lsn flush_lsn;     ///< durable there, in a log that is a prefix of ours once it is streaming
+    core::lsn acknowledged;  ///< flush_lsn as it was told in our term: what counts, and stays when the connection goes
     core::lsn commit_lsn;
     core::lsn sent;  ///< end of what was sent
     core::lsn truncate_lsn;
@@ -130,10 +138,37 @@ class proposer {
   };
   /// ids ascend
   [[nodiscard]] const std::vector<peer>& peers() const { return peers_; }
+  /// The election is lost; the next heartbeat_due begins another.
+  [[nodiscard]] bool campaigns_again() const { return campaigns_again_; }
+
+  auto operator<=>(const proposer&) const = default;
 
  private:
+  void on(const acceptor_connected& event, proposer_effects& out);
+  void on(const acceptor_lost& event, proposer_effects& out);
+  void on(const acceptor_said& event, proposer_effects& out);
+  void on(const wal_written& event, proposer_effects& out);
+  void on(const heartbeat_due& event, proposer_effects& out);
+  void hear(peer& from, const greeting_reply& message, proposer_effects& out);
+  void hear(peer& from, const vote_reply& message, proposer_effects& out);
+  void hear(peer& from, const append_reply& message, proposer_effects& out);
+
+  void campaign(proposer_effects& out);
+  void ask_for_vote(peer& of, proposer_effects& out) const;
+  void win(proposer_effects& out);
+  void begin_streaming(peer& to, proposer_effects& out);
+  /// Sends what fits the window, and `extra` appends more; with `always` at least a sign of life.
+  void feed(peer& to, bool always, int extra, proposer_effects& out) const;
+  void advance_commit(proposer_effects& out);
+  void advance_truncate();
+  void supersede(term by, proposer_effects& out);
+  [[nodiscard]] peer* find(node_id id);
+  [[nodiscard]] bool has_quorum_of_greeted() const;
+  void check_invariants() const;
+
   proposer_options options_;
   phase phase_ = phase::collecting;
+  bool campaigns_again_ = false;
   term term_;
   term_history history_;
   core::lsn start_;
