@@ -10,6 +10,7 @@
 #include "actors/compute/compute_agent.hpp"
 #include "actors/support/system.hpp"
 #include "cli/commands.hpp"
+#include "cli/context.hpp"
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "compute/data_directory.hpp"
@@ -26,7 +27,7 @@ using nlohmann::json;
 /// Its predecessor may still be ending.
 constexpr std::chrono::seconds lock_limit{10};
 
-core::result<std::vector<consensus::member>> members_of(const json& list) {
+std::vector<consensus::member> members_of(const json& list) {
   std::vector<consensus::member> members;
   for (const auto& each : list)
     members.push_back({{each.at("id").get<std::uint64_t>()}, each.at("host"), each.at("port").get<std::uint16_t>()});
@@ -37,10 +38,9 @@ core::result<branch_quorum> quorum_of(const json& of) {
   branch_quorum made;
   try {
     made.members.generation = of.at("generation");
-    STRATA_ASSIGN(made.members.members, members_of(of.at("members")));
-    if (of.contains("new_members") && !of["new_members"].is_null()) {
-      STRATA_ASSIGN(made.members.new_members, members_of(of["new_members"]));
-    }
+    made.members.members = members_of(of.at("members"));
+    if (of.contains("new_members") && !of["new_members"].is_null())
+      made.members.new_members = members_of(of["new_members"]);
     made.cluster.pg_version = of.at("pg_version");
     const json& system = of.at("system_id");
     made.cluster.system_id = system.is_string() ? std::stoull(system.get<std::string>()) : system.get<std::uint64_t>();
@@ -116,10 +116,9 @@ void run_agent(const context& of, const std::string& name) {
   core::open_log(core::log_level::info, "");
 
   actors::support::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
-  const auto agent = actors::compute::spawn_compute_agent(system.actors(), {.record = record,
-                                                                            .run_as = account,
-                                                                            .status_directory = here,
-                                                                            .server = server_of(of.directory, record)});
+  const auto agent = actors::compute::spawn_compute_agent(
+      system.actors(),
+      {.record = record, .run_as = account, .status_directory = here, .server = server_of(of.directory, record)});
   const auto ended = std::make_shared<std::atomic<bool>>(false);
   agent->attach_functor([ended] {
     *ended = true;

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -74,9 +75,10 @@ agent_status status_of(const context& of, const compute_record& record) {
 }
 
 agent_status start_agent(const context& of, const compute_record& record) {
-  const compute::program agent{
-      .arguments = {"/proc/self/exe", "compute-agent", "--dir", of.directory, "--name", record.name}};
-  const pid_t pid = need(compute::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
+  const compute::program agent{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir",
+                                             of.directory, "--name", record.name}};
+  const pid_t pid =
+      need(compute::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
   progress line(of.json);
   auto moved = std::chrono::steady_clock::now();
   std::pair<agent_state, std::uint64_t> seen{};

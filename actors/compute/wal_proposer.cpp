@@ -79,7 +79,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (!goes_on) window_.restart(effect.start);
     elected_ = true;
     describe("elected in term " + to_string(effect.in));
-    if (goes_on && window_.end() > effect.start) feed(consensus::wal_written{window_.end()});
+    if (goes_on) feed(consensus::wal_written{window_.end()});
     if (!goes_on) tell(options_.owner, proposer_elected{effect.in, effect.start});
   }
   void carry_out(const consensus::committed& effect) {
@@ -109,7 +109,10 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   void reconfigure() {
     options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
     core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
-    if (elected_) options_.proposer.resumes = machine_.in();
+    if (synced_) {
+      options_.proposer.resumes = machine_.in();
+      options_.proposer.written = window_.end();
+    }
     machine_ = proposer(options_.proposer);
     make_remotes();
     for (auto& [node, each] : remotes_) connect(*each);
@@ -254,7 +257,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     auto stopped = postgres_.take_in(self());
     if (window_.end() > before) {
       received_.add(static_cast<double>(window_.end() - before));
-      feed(consensus::wal_written{window_.end()});
+      // Between two terms it waits in the window.
+      if (machine_.now() == proposer::phase::leading) feed(consensus::wal_written{window_.end()});
     }
     if (!stopped) {
       postgres_.close();
