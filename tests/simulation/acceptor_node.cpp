@@ -14,12 +14,15 @@ const core::tenant_id the_tenant{{7}};
 const core::timeline_id the_timeline{{8}};
 const consensus::cluster_identity the_cluster{150020, 4711, segment_size};
 
-acceptor_node::acceptor_node(world& in, oracle& judge, consensus::node_id id) : world_(in), oracle_(judge), id_(id) {
+acceptor_node::acceptor_node(world& in, oracle& judge, consensus::node_id id, bool pulled_only)
+    : world_(in), oracle_(judge), id_(id), pulled_only_(pulled_only) {
   (void)disk_.make_directory("/safekeeper").has_value();
   disk_.sync_directory("/");
   disk_.decide = [this](simulated_disk::call what, const std::string&) {
     if (calls_until_crash_ >= 0 && calls_until_crash_-- == 0) return simulated_disk::fault::crash;
     using call = simulated_disk::call;
+    const bool lies = world_.opts().broken == sabotage::disks_lie && world_.chance(200);
+    if (lies && (what == call::sync || what == call::sync_directory)) return simulated_disk::fault::lie;
     const bool needs_room = what == call::create || what == call::write || what == call::resize ||
                             what == call::rename || what == call::make_directory;
     return needs_room && world_.now() < full_until_ && world_.chance(800) ? simulated_disk::fault::disk_full
@@ -95,7 +98,7 @@ void acceptor_node::handle_batch() {
   }
   if (!journal_) {
     const auto* first = std::get_if<greeting>(&batch.front().message);
-    if (first == nullptr) return from->close(false);
+    if (first == nullptr || pulled_only_) return from->close(false);
     auto made = timeline_journal::create(
         disk_, where(), {.tenant = first->tenant, .timeline = first->timeline, .members = first->members});
     if (!made) {

@@ -21,7 +21,7 @@ extern const consensus::cluster_identity the_cluster;
 /// A safekeeper with one timeline: the product's journal over a disk in memory.
 class acceptor_node {
  public:
-  acceptor_node(world& in, oracle& judge, consensus::node_id id);
+  acceptor_node(world& in, oracle& judge, consensus::node_id id, bool pulled_only);
 
   [[nodiscard]] consensus::node_id id() const { return id_; }
   /// It runs and has the timeline.
@@ -44,6 +44,7 @@ class acceptor_node {
   void heal();
   /// Everything it has against the oracle.
   void check_content() const;
+  [[nodiscard]] const simulated_disk& disk() const { return disk_; }
 
  private:
   struct letter {
@@ -67,6 +68,7 @@ class acceptor_node {
   world& world_;
   oracle& oracle_;
   consensus::node_id id_;
+  bool pulled_only_;  ///< the timeline is not created for a proposer
   simulated_disk disk_;
   std::unique_ptr<timeline_journal> journal_;
   bool up_ = true;

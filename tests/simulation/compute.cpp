@@ -83,9 +83,8 @@ void compute::retire() {
   end(true);
 }
 
-bool compute::settled(core::lsn behind) const {
-  return machine_ && machine_->now() == proposer::phase::leading && machine_->commit_lsn() > behind &&
-         machine_->commit_lsn() == machine_->written();
+bool compute::goes_on(core::lsn behind) const {
+  return machine_ && machine_->now() == proposer::phase::leading && machine_->commit_lsn() > behind;
 }
 
 // ---- connections

@@ -19,8 +19,8 @@ class compute {
   void crash();
   /// Dies and stays dead.
   void retire();
-  /// WAL written since then is committed.
-  [[nodiscard]] bool settled(core::lsn behind) const;
+  /// It leads, and WAL behind this is committed.
+  [[nodiscard]] bool goes_on(core::lsn behind) const;
   [[nodiscard]] bool running() const { return machine_ != nullptr; }
   void stop_writing() { writes_ = false; }
   [[nodiscard]] const consensus::proposer* machine() const { return machine_.get(); }

@@ -29,10 +29,13 @@ void controller::tick() {
       follow();
     }
   }
-  // Whoever missed a change hears of it.
+  // Whoever missed a change hears of it, and a member that was not needed to finish one still gets the timeline.
   for (const auto& node : nodes_)
     ask(
-        *node, [to = members_](acceptor_node& at) { at.told(consensus::switch_members{to}); }, nullptr);
+        *node, [to = members_](acceptor_node& at) { at.told(consensus::switch_members{to}); },
+        [this](acceptor_node& at, const report& found) {
+          if (!found.has_timeline && !members_.changing() && members_.contains(at.id())) pull(at);
+        });
 }
 
 void controller::begin() {
@@ -72,6 +75,7 @@ void controller::follow() {
           if (target_ && found.in >= term_seen_ && found.at >= *target_) caught_up_[at.id()] = true;
         });
   }
+  if (world_.opts().broken == sabotage::hasty_members) return settle(consensus::finish_change(members_));
   const configuration old{1, members_.members, std::nullopt};
   const configuration renewed{1, *members_.new_members, std::nullopt};
   if (!target_ && old.is_quorum([this](consensus::node_id id) { return switched_.contains(id); })) {
@@ -83,10 +87,12 @@ void controller::follow() {
 }
 
 void controller::pull(acceptor_node& to) {
-  // From the one that has the most, as it was heard.
-  const auto donor = std::ranges::max_element(switched_, {}, [](const auto& each) { return each.second; });
-  if (donor == switched_.end()) return;
-  auto& from = *nodes_[donor->first.value - 1];
+  // From any that has it. What is missing then comes from a proposer.
+  std::vector<acceptor_node*> donors;
+  for (const auto& node : nodes_)
+    if (members_.contains(node->id()) && node->journal() != nullptr) donors.push_back(node.get());
+  if (donors.empty()) return;
+  auto& from = *donors[world_.random(donors.size())];
   const auto generation = members_.generation;
   ask(
       from, [](acceptor_node&) {},

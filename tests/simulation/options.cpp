@@ -42,6 +42,7 @@ options options_of(std::uint64_t seed) {
   made.record_size_max = static_cast<std::uint32_t>(below(4) == 0 ? 20'000 : 60 + below(900));
   made.batch_max = static_cast<std::uint32_t>(1 + below(12));
   made.window_bytes = below(3) == 0 ? 16u << 20 : 3000 + below(40'000);
+  made.pulled_only = below(2) == 0;
   made.before_segment_end = 8192 * below(12) + 8 * below(900);
   if (made.before_segment_end % 8192 > 8192 - 48) made.before_segment_end -= 48;
   return made;
@@ -59,7 +60,7 @@ std::string to_string(const options& of) {
        << " part_of_record=" << of.part_of_record << " split_sync=" << of.split_sync
        << " write_early=" << of.write_early << " news=" << of.news << " removal=" << of.removal
        << " write_interval=" << of.write_interval << " record_size_max=" << of.record_size_max
-       << " batch_max=" << of.batch_max << " window_bytes=" << of.window_bytes
+       << " batch_max=" << of.batch_max << " window_bytes=" << of.window_bytes << " pulled_only=" << of.pulled_only
        << " before_segment_end=" << of.before_segment_end;
   return text.str();
 }

@@ -5,10 +5,18 @@
 
 namespace strata::tests::simulation {
 
+/// A promise that the parts around the product break, to see that the simulation notices.
+enum class sabotage : std::uint8_t {
+  none,
+  disks_lie,      ///< a sync sometimes does nothing
+  hasty_members,  ///< a change of members is finished without waiting for anybody
+};
+
 /// What a seed makes of a run. Each kind of fault is on in about half of the runs, so that every kind also meets few
 /// others. Permille of a period's chances unless said otherwise; times in microseconds.
 struct options {
   std::uint64_t seed = 0;
+  sabotage broken = sabotage::none;
   std::uint32_t acceptors = 3;  ///< members at the beginning
   std::uint32_t spares = 0;     ///< safekeepers that are no member yet
   std::uint32_t proposers = 1;  ///< that compete
@@ -35,6 +43,7 @@ struct options {
   std::uint32_t record_size_max = 0;
   std::uint32_t batch_max = 1;  ///< messages that an acceptor handles together
   std::uint64_t window_bytes = 0;
+  bool pulled_only = false;              ///< spares get the timeline from a peer, not from a proposer's greeting
   std::uint64_t before_segment_end = 0;  ///< the timeline begins so far before the end of its first segment
 };
 

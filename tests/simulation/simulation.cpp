@@ -11,12 +11,13 @@ constexpr micros heals_within = 120 * second;
 
 class cluster {
  public:
-  cluster(std::uint64_t seed, bool talkative) : world_(options_of(seed)), network_(world_), oracle_(world_) {
+  cluster(const simulation::options& of, bool talkative) : world_(of), network_(world_), oracle_(world_) {
     world_.talkative = talkative;
     const auto& options = world_.opts();
     consensus::configuration first{1, {}, std::nullopt};
     for (std::uint64_t id = 1; id <= options.acceptors + options.spares; ++id) {
-      nodes_.push_back(std::make_unique<acceptor_node>(world_, oracle_, consensus::node_id{id}));
+      nodes_.push_back(std::make_unique<acceptor_node>(world_, oracle_, consensus::node_id{id},
+                                                       options.pulled_only && id > options.acceptors));
       if (id <= options.acceptors) first.members.push_back({{id}, "safekeeper", static_cast<std::uint16_t>(id)});
     }
     controller_ = std::make_unique<controller>(world_, network_, nodes_, first);
@@ -41,7 +42,7 @@ class cluster {
         throw violation("it does not heal: " + std::to_string(heals_within / second) +
                         " seconds after the last fault " + what_is_missing(behind));
       // It has shown that it can go on; now everybody has to catch up.
-      if (!stopped && computes_.front()->settled(behind + 1)) {
+      if (!stopped && computes_.front()->goes_on(behind + 1)) {
         stopped = true;
         computes_.front()->stop_writing();
       }
@@ -49,6 +50,14 @@ class cluster {
     for (const auto& each : nodes_) each->check_content();
   }
   world& in() { return world_; }
+  statistics seen() const {
+    auto all = world_.seen;
+    for (const auto& each : nodes_) {
+      all.sectors_lost += each->disk().counted().sectors_lost;
+      all.names_lost += each->disk().counted().names_lost;
+    }
+    return all;
+  }
 
  private:
   void every(micros interval, std::function<void()> what) {
@@ -118,7 +127,8 @@ class cluster {
   bool is_healed(core::lsn behind) const { return what_is_missing(behind).empty(); }
   std::string what_is_missing(core::lsn behind) const {
     const auto& leader = *computes_.front();
-    if (!leader.settled(behind + 1)) return "no proposer commits what it writes";
+    if (!leader.goes_on(behind + 1)) return "no proposer commits what it writes";
+    if (leader.machine()->commit_lsn() != leader.machine()->written()) return "not all that was written is committed";
     if (controller_->members().changing()) return "the members still change";
     for (const auto& each : controller_->members().members) {
       const auto* journal = nodes_[each.id.value - 1]->journal();
@@ -140,16 +150,16 @@ class cluster {
 
 }  // namespace
 
-run_result run(std::uint64_t seed, bool talkative) {
+run_result run(const options& of, bool talkative) {
   run_result result;
-  cluster the(seed, talkative);
+  cluster the(of, talkative);
   try {
     the.run();
   } catch (const violation& broken) {
     result.violated = broken.what();
   }
   result.trace_hash = the.in().hash();
-  result.seen = the.in().seen;
+  result.seen = the.seen();
   return result;
 }
 

@@ -13,7 +13,7 @@ struct run_result {
   statistics seen;
 };
 
-/// One cluster from its beginning through its faults to its healing, as the seed says.
-run_result run(std::uint64_t seed, bool talkative = false);
+/// One cluster from its beginning through its faults to its healing. `talkative` prints every step.
+run_result run(const options& of, bool talkative = false);
 
 }  // namespace strata::tests::simulation
