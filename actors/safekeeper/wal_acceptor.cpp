@@ -22,7 +22,7 @@ constexpr std::chrono::seconds reopen_pause{1};
 struct reopen_due {};
 using private_acceptor = acceptor_actor::extend<messages::accepts<reopen_due>>;
 
-/// Whether the journal must be opened again: it was the disk's fault, not the message's.
+/// Whether the journal must be opened again: it was the disk's fault, not that of what it was told.
 bool is_disk_trouble(core::errc code) {
   switch (code) {
     case core::errc::disk_full:
@@ -157,8 +157,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
           if (done->refused) {
             refused_.add();
             trouble_ = core::to_string(*done->refused);
-            if (done->refused->code != core::errc::disk_full && is_disk_trouble(done->refused->code))
-              lose_journal(*done->refused);
+            if (done->failed) lose_journal(*done->refused);
           } else {
             trouble_.clear();
           }
@@ -173,10 +172,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
       STRATA_ASSIGN(const std::uint64_t left, disk.free_bytes(directory));
       if (left < reserve + batch.wal.size())
         return timeline_journal::outcome{
-            {},
-            0,
-            core::error{core::errc::disk_full, "keep WAL: only " + std::to_string(left >> 20) +
-                                                   " MiB are left on the safekeeper's disk; make room"}};
+            .refused = core::error{core::errc::disk_full, "keep WAL: only " + std::to_string(left >> 20) +
+                                                              " MiB are left on the safekeeper's disk; make room"}};
     }
     std::vector<timeline_journal::incoming> incoming;
     incoming.reserve(batch.entries.size());
@@ -420,6 +417,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     info.condition = lost_ ? "broken: " + trouble_ : active_ ? "active" : "idle";
     info.proposers = view_->proposers;
     info.receivers = static_cast<std::uint32_t>(receivers_.size());
+    info.wal_begin = log ? log->begin() : core::lsn();
     info.wal_bytes = log ? log->size_bytes() : 0;
     info.recovering_from = recovering_from_;
     info.trouble = trouble_;
