@@ -9,13 +9,14 @@ namespace strata::cli {
 struct context;
 
 /// Each adds its commands to the command line. One file per function.
-void add_server_commands(CLI::App& app, context& of);   // up, down
-void add_status_commands(CLI::App& app, context& of);   // status, actors
-void add_source_commands(CLI::App& app, context& of);   // source add | list | config | remove
-void add_branch_commands(CLI::App& app, context& of);   // branch create | list | show | delete | tree
-void add_export_command(CLI::App& app, context& of);    // export
-void add_compute_commands(CLI::App& app, context& of);  // compute start | list | stop
-void add_connect_commands(CLI::App& app, context& of);  // url, psql
-void add_wal_commands(CLI::App& app, context& of);      // wal verify
+void add_server_commands(CLI::App& app, context& of);      // up, down
+void add_status_commands(CLI::App& app, context& of);      // status, actors
+void add_source_commands(CLI::App& app, context& of);      // source add | list | config | remove
+void add_branch_commands(CLI::App& app, context& of);      // branch create | list | show | delete | tree
+void add_export_command(CLI::App& app, context& of);       // export
+void add_compute_commands(CLI::App& app, context& of);     // compute start | list | stop
+void add_connect_commands(CLI::App& app, context& of);     // url, psql
+void add_wal_commands(CLI::App& app, context& of);         // wal verify
+void add_safekeeper_commands(CLI::App& app, context& of);  // safekeeper run
 
 }  // namespace strata::cli

@@ -41,7 +41,7 @@ core::result<server_file> read_server_file(const std::string& directory) {
   if (!file) return core::from_errno("open " + path_in(directory), errno);
   try {
     const json of = json::parse(file);
-    return server_file{of.at("pid"),    of.at("http"),    of.at("page"),  of.at("version"),
+    return server_file{of.at("pid"),    of.at("http"),    of.at("page"),         of.at("version"),
                        of.at("pg_bin"), of.at("started"), of.value("broker", "")};
   } catch (const json::exception& e) {
     return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};

@@ -13,6 +13,7 @@
 #include "actors/broker/network.hpp"
 #include "actors/pageserver/supervisor.hpp"
 #include "actors/support/system.hpp"
+#include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/safekeeper_processes.hpp"
 #include "cli/version.hpp"
@@ -31,29 +32,6 @@ using actors::support::process_system;
 
 /// How long `up` waits for its safekeepers.
 constexpr std::chrono::seconds safekeepers_limit{60};
-
-/// The signals that end a server, and the one that tells of a child's end. Blocked before any thread runs, so that
-/// every thread inherits that and only wait() takes them.
-class end_signals {
- public:
-  end_signals() {
-    ::sigemptyset(&set_);
-    for (const int each : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&set_, each);
-    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-  /// Until one that ends the server comes; meanwhile calls `every_second`, and at once when a child has ended.
-  int wait(const std::function<void()>& every_second) const {
-    for (;;) {
-      const timespec second{.tv_sec = 1, .tv_nsec = 0};
-      const int signal = ::sigtimedwait(&set_, nullptr, &second);
-      if (signal == SIGTERM || signal == SIGINT) return signal;
-      every_second();
-    }
-  }
-
- private:
-  sigset_t set_{};
-};
 
 /// The server's parts below the actors, in the order in which they are made.
 struct foundation {

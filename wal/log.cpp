@@ -481,6 +481,17 @@ core::result<void> segment_log::recover(core::lsn begin, core::lsn must_reach) {
 
 }  // namespace
 
+core::result<void> log::remove(disk& on, const std::string& directory) {
+  STRATA_ASSIGN(const auto names, on.list(directory));
+  for (const auto& name : names) {
+    const auto of_segment = std::string_view(name).substr(
+        0, name.size() - (name.ends_with(temporary_suffix) ? temporary_suffix.size() : 0));
+    if (of_segment.ends_with(segment_file_suffix)) STRATA_TRY(on.remove(directory + "/" + name));
+  }
+  on.sync_directory(directory);
+  return {};
+}
+
 core::result<std::unique_ptr<log>> log::create(disk& on, const log_options& options, core::lsn begin) {
   auto made = std::make_unique<segment_log>(on, options);
   STRATA_TRY(made->make_first(begin));

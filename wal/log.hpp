@@ -40,6 +40,8 @@ class log {
   /// missing one was durable, or a frame is damaged in a way that no crash explains. errc::not_found: there is no log.
   static core::result<std::unique_ptr<log>> open(disk& on, const log_options& options, core::lsn begin,
                                                  core::lsn must_reach);
+  /// Removes every file of a log that a crash has left, or of one that is not wanted any more; durable on return.
+  static core::result<void> remove(disk& on, const std::string& directory);
   virtual ~log() = default;
 
   [[nodiscard]] virtual core::lsn begin() const = 0;

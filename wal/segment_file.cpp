@@ -19,7 +19,6 @@ constexpr std::size_t header_checksum_offset = segment_header_size - 8;
 constexpr std::uint16_t frame_magic = 0xF5A3;
 /// Not zero: a frame's last sector can then be told from one that was never written.
 constexpr std::uint8_t padding_byte = 0xA5;
-constexpr std::string_view suffix = ".frames";
 constexpr std::uint32_t postgres_timeline = 1;
 constexpr std::uint64_t names_per_id = 1ull << 32;
 constexpr std::size_t read_ahead_bytes = 64u << 10;
@@ -83,12 +82,12 @@ std::string segment_file_name(core::lsn start, std::uint32_t segment_size) {
   std::array<char, 25> text{};
   std::snprintf(text.data(), text.size(), "%08X%08X%08X", postgres_timeline, static_cast<unsigned>(number / per_id),
                 static_cast<unsigned>(number % per_id));
-  return std::string(text.data()) + std::string(suffix);
+  return std::string(text.data()) + std::string(segment_file_suffix);
 }
 
 std::optional<core::lsn> parse_segment_file_name(const std::string& name, std::uint32_t segment_size) {
   constexpr std::size_t digits = 24;
-  if (name.size() != digits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
+  if (name.size() != digits + segment_file_suffix.size() || !name.ends_with(segment_file_suffix)) return std::nullopt;
   std::array<std::uint32_t, 3> parts{};
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const char* const first = name.data() + i * 8;

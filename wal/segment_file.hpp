@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/bytes.hpp"
 #include "core/ids.hpp"
@@ -32,6 +33,7 @@ core::bytes encode(const segment_identity& of);
 /// errc::corrupt with offset and reason; errc::unsupported for a newer format. The caller names the file.
 core::result<segment_identity> decode_segment_header(core::bytes_view from);
 
+inline constexpr std::string_view segment_file_suffix = ".frames";
 /// Postgres's name of the segment (timeline 1), with our suffix.
 std::string segment_file_name(core::lsn start, std::uint32_t segment_size);
 /// nullopt for what is no such name.

@@ -35,7 +35,7 @@ class supervisor final : public support::actor_base<supervisor_actor> {
   void start_children() {
     std::shared_ptr<const wal_backup> backup;
     if (!options_.backup_directory.empty())
-      backup = std::make_shared<wal_backup>(*options_.disk, options_.backup_directory);
+      backup = std::make_shared<wal_backup>(*options_.disk, options_.backup_directory, options_.self);
     const auto exchange = started(
         "peer_exchange",
         spawn_peer_exchange(system(), {.label = child_label(""), .self = options_.self, .broker = options_.broker}));

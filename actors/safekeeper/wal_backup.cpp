@@ -83,7 +83,7 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   const std::string directory = directory_of(of.key());
   const std::string name = segment_name(begin, segment_size);
   // Several safekeepers may write the same segment at once.
-  const std::string half = directory + "/" + name + "." + std::to_string(journal->self().value) + ".tmp";
+  const std::string half = directory + "/" + name + "." + std::to_string(self_.value) + ".tmp";
   STRATA_TRY(disk_.remove(half));
   STRATA_ASSIGN(const auto file, disk_.create(half));
   core::bytes buffer(copy_size);

@@ -24,7 +24,8 @@ core::result<std::size_t> read_local_wal(const timeline_journal& journal, core::
 /// read them. All safekeepers may write it at once: what they write is the same. Blocks.
 class wal_backup {
  public:
-  wal_backup(wal::disk& disk, std::string directory) : disk_(disk), directory_(std::move(directory)) {}
+  wal_backup(wal::disk& disk, std::string directory, consensus::node_id self)
+      : disk_(disk), directory_(std::move(directory)), self_(self) {}
 
   /// Stores the segment that begins at `begin`; durable on return. Precondition: all of it is committed.
   core::result<void> store(const timeline_view& of, core::lsn begin) const;
@@ -36,6 +37,7 @@ class wal_backup {
 
   wal::disk& disk_;
   std::string directory_;
+  consensus::node_id self_;
 };
 
 }  // namespace strata::actors::safekeeper

@@ -15,15 +15,15 @@ BOOST_AUTO_TEST_CASE(a_control_file_is_replaced_as_a_whole) {
   const auto where = directory.path().string();
   auto& on = wal::real_disk();
   BOOST_TEST((wal::read_control_file(on, where, "control").error().code == errc::not_found));
-  for (const std::size_t size : {0u, 1u, 5000u, 65536u}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5000}, wal::control_payload_max}) {
     const core::bytes payload(size, static_cast<std::uint8_t>(size + 1));
     const auto replaced = wal::replace_control_file(on, where, "control", payload);
     BOOST_REQUIRE_MESSAGE(replaced, why(replaced));
     BOOST_TEST((*wal::read_control_file(on, where, "control") == payload));
     BOOST_TEST(on.list(where)->size() == 1u);
   }
-  BOOST_TEST(
-      (wal::replace_control_file(on, where, "control", core::bytes(65537)).error().code == errc::invalid_argument));
+  BOOST_TEST((wal::replace_control_file(on, where, "control", core::bytes(wal::control_payload_max + 1)).error().code ==
+              errc::invalid_argument));
 }
 
 BOOST_AUTO_TEST_CASE(every_changed_byte_of_a_control_file_is_found) {
