@@ -293,9 +293,11 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
     const bool silent = clock().monotonic() - heard_ > silence_before_asking;
-    auto sent = link_.connection().send_status(received, disk_consistent_, options_.store->last_record_lsn(), silent);
-    if (const auto more = origin_->feedback(received, disk_consistent_, clock().now()); sent && !more.empty())
-      sent = link_.connection().send_message(more);
+    const auto more = origin_->feedback(received, disk_consistent_, clock().now());
+    // What a safekeeper takes for applied it may remove.
+    const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
+    auto sent = link_.connection().send_status(received, disk_consistent_, applied, silent);
+    if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
     return sent;
   }
