@@ -78,6 +78,7 @@ int run(int count, char** words) {
   add_agent_command(app, of);
   add_connect_commands(app, of);
   add_wal_commands(app, of);
+  add_safekeeper_commands(app, of);
   try {
     app.parse(count, words);
   } catch (const CLI::Success& e) {

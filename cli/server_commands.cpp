@@ -11,6 +11,7 @@
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
+#include "cli/safekeeper_processes.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
 #include "compute/program.hpp"
@@ -27,6 +28,8 @@ constexpr std::chrono::seconds stop_limit{120};
 struct up_options {
   std::optional<std::uint16_t> http_port;
   std::optional<std::uint16_t> page_port;
+  std::optional<std::uint16_t> broker_port;
+  std::optional<std::uint32_t> safekeepers;
   std::optional<std::string> listen_address;
   bool detach = false;
   std::string log_level = "info";
@@ -40,7 +43,8 @@ core::log_level parse_level(const std::string& text) {
 }
 
 json to_json(const server_file& of, const std::string& directory) {
-  return {{"pid", of.pid}, {"http", of.http}, {"page", of.page}, {"version", of.version}, {"directory", directory}};
+  return {{"pid", of.pid},       {"http", of.http},       {"page", of.page},
+          {"broker", of.broker}, {"version", of.version}, {"directory", directory}};
 }
 
 void announce(const context& of, const server_file& file) {
@@ -48,6 +52,8 @@ void announce(const context& of, const server_file& file) {
   print("strata " + file.version + " is up on " + of.directory + ", process " + std::to_string(file.pid));
   print("  http  http://" + file.http);
   print("  page  " + file.page);
+  if (const auto known = known_safekeepers(of.directory).size(); known > 0)
+    print("  safekeepers  " + std::to_string(known) + ", broker " + file.broker);
   say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 
@@ -59,6 +65,8 @@ server_request request_of(const context& of, const up_options& asked) {
                          "correct the line, or move the file away");
   if (asked.http_port) request.options.http_port = *asked.http_port;
   if (asked.page_port) request.options.page_port = *asked.page_port;
+  if (asked.broker_port) request.options.broker_port = *asked.broker_port;
+  if (asked.safekeepers) request.options.safekeepers = *asked.safekeepers;
   if (asked.listen_address) request.options.listen_address = *asked.listen_address;
   if (!of.pg_bin.empty()) request.options.pg_bin = of.pg_bin;
   request.log_level = parse_level(asked.log_level);
@@ -126,7 +134,7 @@ void detach(const context& of, const server_request& request) {
   const json told = json::parse(text, nullptr, false);
   if (told.is_object() && told.contains("ready")) {
     const json& ready = told["ready"];
-    return announce(of, {ready["pid"], ready["http"], ready["page"], ready["version"], "", ""});
+    return announce(of, {ready["pid"], ready["http"], ready["page"], ready["version"], "", "", ready["broker"]});
   }
   const std::string log = of.directory + "/strata.log";
   if (!told.is_object() || !told.contains("error"))
@@ -162,6 +170,9 @@ void down(const context& of, bool with_computes) {
                     "process " + std::to_string(*holder) + " was told to, and still runs",
                     "wait, or kill -9 " + std::to_string(*holder) + "; nothing acknowledged is lost");
   }
+  // After the server, which would start them again.
+  const std::size_t safekeepers = need(stop_safekeepers(of.directory, stop_limit), "a safekeeper does not end",
+                                       "wait, or kill -9 it; nothing acknowledged is lost");
   const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
   std::size_t left = 0;
   for (const auto& each : computes) {
@@ -174,8 +185,12 @@ void down(const context& of, bool with_computes) {
     }
   }
   if (of.json)
-    return print(json{{"was_running", holder.has_value()}, {"computes_stopped", stopped}, {"computes_running", left}});
+    return print(json{{"was_running", holder.has_value()},
+                      {"safekeepers_stopped", safekeepers},
+                      {"computes_stopped", stopped},
+                      {"computes_running", left}});
   print(holder ? "stopped the server of " + of.directory : "no server runs on " + of.directory);
+  if (safekeepers > 0) print("stopped " + std::to_string(safekeepers) + " safekeepers");
   if (left > 0) say("note: " + std::to_string(left) + " computes go on without it; strata compute list shows them");
 }
 
@@ -186,6 +201,12 @@ void add_server_commands(CLI::App& app, context& of) {
   auto asked = std::make_shared<up_options>();
   up_command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: a free one)");
   up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: a free one)");
+  up_command
+      ->add_option("--safekeepers", asked->safekeepers,
+                   "Safekeepers that keep the WAL of branches, 0 to 9 (default: those that the directory has)")
+      ->check(CLI::Range(0u, static_cast<unsigned>(safekeepers_max)));
+  up_command->add_option("--broker-port", asked->broker_port,
+                         "Port on which safekeepers reach the server (default: a free one, then the same again)");
   up_command->add_option("--listen", asked->listen_address, "Address of both ports (default: 127.0.0.1)");
   up_command->add_option("--pg-bin", of.pg_bin,
                          "Directories of Postgres programs, separated by ':', to look in before the usual places");
@@ -194,7 +215,8 @@ void add_server_commands(CLI::App& app, context& of) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
       ->capture_default_str();
   finish_command(*up_command, of,
-                 "  strata up --detach\n  strata up --dir /srv/strata --http-port 9898 --page-port 64000",
+                 "  strata up --detach\n  strata up --detach --safekeepers 3\n  strata up --dir /srv/strata "
+                 "--http-port 9898 --page-port 64000",
                  [&of, asked] { up(of, *asked); });
 
   auto* down_command = app.add_subcommand("down", "Stop the server of a directory; everything acknowledged is kept");

@@ -41,7 +41,8 @@ core::result<server_file> read_server_file(const std::string& directory) {
   if (!file) return core::from_errno("open " + path_in(directory), errno);
   try {
     const json of = json::parse(file);
-    return server_file{of.at("pid"), of.at("http"), of.at("page"), of.at("version"), of.at("pg_bin"), of.at("started")};
+    return server_file{of.at("pid"),    of.at("http"),    of.at("page"),         of.at("version"),
+                       of.at("pg_bin"), of.at("started"), of.value("broker", "")};
   } catch (const json::exception& e) {
     return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
   }
@@ -50,8 +51,8 @@ core::result<server_file> read_server_file(const std::string& directory) {
 core::result<void> write_server_file(const std::string& directory, const server_file& of) {
   const std::string temporary = path_in(directory) + ".tmp";
   std::ofstream file(temporary, std::ios::trunc);
-  file << json{{"pid", of.pid},         {"http", of.http},     {"page", of.page},
-               {"version", of.version}, {"pg_bin", of.pg_bin}, {"started", of.started}}
+  file << json{{"pid", of.pid},       {"http", of.http},       {"page", of.page},    {"version", of.version},
+               {"pg_bin", of.pg_bin}, {"started", of.started}, {"broker", of.broker}}
               .dump(1)
        << "\n";
   file.close();
@@ -65,6 +66,24 @@ core::result<void> write_server_file(const std::string& directory, const server_
 void remove_server_file(const std::string& directory) {
   std::error_code ignored;
   std::filesystem::remove(path_in(directory), ignored);
+}
+
+std::uint16_t kept_broker_port(const std::string& directory) {
+  unsigned port = 0;
+  std::ifstream file(directory + "/broker.port");
+  return file >> port && port <= 65535 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
+}
+
+core::result<void> keep_broker_port(const std::string& directory, std::uint16_t port) {
+  const std::string path = directory + "/broker.port";
+  std::ofstream file(path + ".tmp", std::ios::trunc);
+  file << port << "\n";
+  file.close();
+  if (!file) return core::from_errno("write " + path + ".tmp", errno);
+  std::error_code failure;
+  std::filesystem::rename(path + ".tmp", path, failure);
+  if (failure) return core::from_errno("rename " + path + ".tmp", failure.value());
+  return {};
 }
 
 core::result<directory_lock> directory_lock::take(const std::string& directory) {

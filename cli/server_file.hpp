@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,7 @@ struct server_file {
   std::string version;
   std::string pg_bin;
   std::string started;
+  std::string broker;  ///< where safekeepers reach it; empty: it has none
 };
 
 /// errc::not_found when there is none.
@@ -24,6 +26,11 @@ core::result<server_file> read_server_file(const std::string& directory);
 /// The whole file or none is there afterwards.
 core::result<void> write_server_file(const std::string& directory, const server_file& of);
 void remove_server_file(const std::string& directory);
+
+/// <directory>/broker.port: the port that the broker of this directory was given; 0 when none was. Safekeepers that go
+/// on while the server restarts connect to it again.
+std::uint16_t kept_broker_port(const std::string& directory);
+core::result<void> keep_broker_port(const std::string& directory, std::uint16_t port);
 
 /// Held by the server of a directory as long as it lives, also when it is killed: the kernel lets go of it.
 class directory_lock {

@@ -6,10 +6,16 @@
 #include <caf/scoped_actor.hpp>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 
+#include "actors/broker/broker.hpp"
+#include "actors/broker/broker_link.hpp"
+#include "actors/broker/network.hpp"
 #include "actors/pageserver/supervisor.hpp"
 #include "actors/support/system.hpp"
+#include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
+#include "cli/safekeeper_processes.hpp"
 #include "cli/version.hpp"
 #include "config/time_text.hpp"
 #include "console/ask.hpp"
@@ -20,28 +26,12 @@
 namespace strata::cli {
 namespace {
 
+namespace broker = actors::broker;
 namespace pageserver = actors::pageserver;
 using actors::support::process_system;
 
-/// The signals that end a server. Blocked before any thread runs, so that every thread inherits that and only wait()
-/// takes them.
-class end_signals {
- public:
-  end_signals() {
-    ::sigemptyset(&set_);
-    ::sigaddset(&set_, SIGTERM);
-    ::sigaddset(&set_, SIGINT);
-    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-  }
-  [[nodiscard]] int wait() const {
-    int signal = 0;
-    while (::sigwait(&set_, &signal) != 0) continue;
-    return signal;
-  }
-
- private:
-  sigset_t set_{};
-};
+/// How long `up` waits for its safekeepers.
+constexpr std::chrono::seconds safekeepers_limit{60};
 
 /// The server's parts below the actors, in the order in which they are made.
 struct foundation {
@@ -91,6 +81,57 @@ class running_role {
   std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
 };
 
+/// What safekeepers need of a server: the cluster's identity, and the broker's port with TLS. Without safekeepers there
+/// is neither, and no network layer in the process.
+struct cluster_side {
+  std::optional<broker::node_identity> identity;
+  std::string tls_directory;
+};
+
+cluster_side prepare_cluster(const config::server_options& options) {
+  cluster_side made;
+  if (options.safekeepers == 0 && known_safekeepers(options.directory).empty()) return made;
+  made.tls_directory = options.directory + "/tls";
+  const auto now = core::system_clock().now();
+  if (!std::filesystem::exists(made.tls_directory))
+    need(broker::make_identity(made.tls_directory, now), "can't make the cluster's certificates");
+  made.identity.emplace(
+      need(broker::node_identity::load(made.tls_directory, now), "can't use the cluster's certificates"));
+  return made;
+}
+
+/// The address that safekeepers are given: the same at every start of this directory.
+std::string publish_broker(const config::server_options& options, const broker::broker_actor& local) {
+  const std::uint16_t kept = kept_broker_port(options.directory);
+  const std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
+  const std::uint16_t port =
+      need(broker::publish(local, options.listen_address, wanted), "can't open the broker's port",
+           "strata down, end what has the port or set broker_port in strata.toml, and strata up");
+  if (port != kept) need(keep_broker_port(options.directory, port), "can't remember the broker's port");
+  return options.listen_address + ":" + std::to_string(port);
+}
+
+/// The words that start a safekeeper of this server.
+std::vector<std::string> safekeeper_command(const config::server_options& options, const std::string& broker_address,
+                                            std::uint64_t id) {
+  const std::string directory = safekeeper_directory(options.directory, id);
+  return {std::filesystem::read_symlink("/proc/self/exe").string(),
+          "safekeeper",
+          "run",
+          "--id",
+          std::to_string(id),
+          "--data",
+          directory,
+          "--broker",
+          broker_address,
+          "--tls",
+          options.directory + "/tls",
+          "--wal-backup",
+          options.directory + "/wal_backup",
+          "--log-file",
+          directory + "/safekeeper.log"};
+}
+
 std::unique_ptr<console::http_server> start_http(const config::server_options& options, process_system& system,
                                                  const pageserver::pageserver_services& role, std::uint16_t page_port) {
   console::services of;
@@ -112,21 +153,32 @@ void serve(const server_request& request, const end_signals& signals,
            const std::function<void(const server_file&)>& ready) {
   const config::server_options& options = request.options;
   foundation below = lay_foundation(options);
-  process_system system;
+  const cluster_side cluster = prepare_cluster(options);
+  process_system system({.configure = cluster.identity ? broker::network_of(*cluster.identity) : nullptr});
   auto listener = need(actors::support::listen_tcp(options.listen_address, options.page_port),
                        "can't open the page service's port", "leave --page-port out to get a free one");
   const std::uint16_t page_port = listener.port;
+  const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
+  const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
+  const std::string broker_address = cluster.identity ? publish_broker(options, local_broker) : "";
   running_role role(system, {.server = options, .files = below.files, .page_listener = std::move(listener)});
   const auto http = start_http(options, system, role.services(), page_port);
 
   const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };
-  const server_file file{::getpid(), address(http->port()), address(page_port),
-                         version,    options.pg_bin,        config::utc_text(core::system_clock().now())};
+  const server_file file{::getpid(),    address(http->port()), address(page_port),
+                         version,       options.pg_bin,        config::utc_text(core::system_clock().now()),
+                         broker_address};
+  safekeeper_processes safekeepers({.directory = options.directory, .command = [&](std::uint64_t id) {
+                                      return safekeeper_command(options, broker_address, id);
+                                    }});
+  if (cluster.identity)
+    need(safekeepers.start(options.safekeepers, safekeepers_limit), "the safekeepers did not start",
+         "strata safekeeper list --dir " + options.directory);
   need(write_server_file(options.directory, file), "can't write server.json", "");
   core::log_info("up on " + options.directory + ": http " + file.http + ", page service " + file.page);
   ready(file);
 
-  const int signal = signals.wait();
+  const int signal = signals.wait([&] { safekeepers.look_after(); });
   core::log_info(role.ended_by_itself() ? "the pageserver has ended by itself; stopping the rest"
                                         : "stopping: signal " + std::to_string(signal));
   remove_server_file(options.directory);

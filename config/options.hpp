@@ -35,6 +35,9 @@ struct server_options {
   std::string listen_address = "127.0.0.1";
   std::uint16_t http_port = 0;  ///< 0: any free port, written to <directory>/server.json
   std::uint16_t page_port = 0;
+  std::uint16_t broker_port = 0;  ///< 0: any free port, chosen once and then kept: safekeepers that run know it
+  /// Processes on this machine that keep the WAL of branches (actors/safekeeper). Never fewer than the directory has.
+  std::uint32_t safekeepers = 0;
   std::string pg_bin;  ///< directories separated by ':', looked in before the usual places
   /// Blocks of layer files kept in memory, over all tenants.
   std::uint64_t block_cache_bytes = 128u << 20;

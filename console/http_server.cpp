@@ -23,7 +23,8 @@ void put(const reply& from, httplib::Response& to) {
 
 class server final : public http_server {
  public:
-  server(const http_options& options, services of) : options_(options), services_(std::move(of)) {}
+  server(const http_options& options, services of, route_table table)
+      : options_(options), services_(std::move(of)), table_(table) {}
   ~server() override { stop(); }
 
   core::result<void> start();
@@ -38,6 +39,7 @@ class server final : public http_server {
 
   const http_options options_;
   const services services_;
+  const route_table table_;
   httplib::Server http_;
   std::promise<void> listening_;
   std::atomic<bool> ending_ = false;
@@ -114,7 +116,7 @@ void server::stop() {
 }
 
 reply server::answer(const std::string& method, const httplib::Request& from) const {
-  const matched_route match = match_route(method, from.path);
+  const matched_route match = match_route(table_, method, from.path);
   if (match.found == nullptr && match.allowed.empty())
     return refusal(404, "not_found", "there is no " + from.path.substr(0, 200), "GET /openapi.json lists every path");
   if (match.found == nullptr) {
@@ -171,9 +173,10 @@ void server::stream(const reply& from, std::string_view what, httplib::Response&
 
 }  // namespace
 
-core::result<std::unique_ptr<http_server>> http_server::start(const http_options& options, services of) {
+core::result<std::unique_ptr<http_server>> http_server::start(const http_options& options, services of,
+                                                              route_table table) {
   core::check(of.system != nullptr, "an HTTP server needs the actor system");
-  auto made = std::make_unique<server>(options, std::move(of));
+  auto made = std::make_unique<server>(options, std::move(of), table);
   STRATA_TRY(made->start());
   return std::unique_ptr<http_server>(std::move(made));
 }

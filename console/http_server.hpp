@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "console/route.hpp"
 #include "console/services.hpp"
 #include "core/result.hpp"
 
@@ -23,11 +24,12 @@ struct http_options {
   std::chrono::seconds write_limit{60};
 };
 
-/// The management API over HTTP.
+/// A management API over HTTP: the operations of `table`.
 class http_server {
  public:
   /// Serves when it returns. errc::conflict when the port is taken.
-  static core::result<std::unique_ptr<http_server>> start(const http_options& options, services of);
+  static core::result<std::unique_ptr<http_server>> start(const http_options& options, services of,
+                                                          route_table table = routes());
   virtual ~http_server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;

@@ -39,20 +39,40 @@ json operation_of(const route& of) {
   return operation;
 }
 
+/// Moves what `in` refers to from `known` to `used`, and what that refers to.
+void collect_schemas(const json& in, json& known, json& used) {
+  constexpr std::string_view prefix = "#/components/schemas/";
+  if (in.is_object() && in.contains("$ref")) {
+    const std::string name = in["$ref"].get<std::string>().substr(prefix.size());
+    const auto found = known.find(name);
+    if (found == known.end()) return;
+    const json schema = std::move(*found);
+    known.erase(found);
+    used[name] = schema;
+    collect_schemas(schema, known, used);
+  }
+  if (in.is_structured())
+    for (const json& each : in) collect_schemas(each, known, used);
+}
+
 }  // namespace
 
-std::string openapi(std::string_view version) {
+std::string openapi(route_table of, std::string_view version) {
   json paths = json::object();
-  for (const route& each : routes()) {
+  for (const route& each : of) {
     std::string method(each.method);
     for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     paths[std::string(each.path)][method] = operation_of(each);
   }
+  json known = json::parse(schemas());
+  known.update(json::parse(safekeeper_schemas()));
+  json components = json::object();
+  collect_schemas(paths, known, components);
   const json description{
       {"openapi", "3.0.3"},
       {"info", {{"title", "Strata management API"}, {"version", version}}},
       {"paths", paths},
-      {"components", {{"schemas", json::parse(schemas())}}},
+      {"components", {{"schemas", components}}},
   };
   return description.dump(1) + "\n";
 }

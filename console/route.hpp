@@ -19,7 +19,7 @@ struct query_parameter {
   std::string_view meaning;
 };
 
-/// One operation of the API. The table of all is routes(); dispatch, the OpenAPI description and its test read it.
+/// One operation of an API. A role's API is a table of them; dispatch, the OpenAPI description and its test read it.
 struct route {
   std::string_view method;
   std::string_view path;  ///< "/v1/tenant/{tenant_id}"
@@ -32,7 +32,11 @@ struct route {
   core::result<reply> (*handler)(const services&, const request&) = nullptr;
 };
 
-std::span<const route> routes();
+using route_table = std::span<const route>;
+/// The server's: the pageserver role and the process.
+route_table routes();
+/// A safekeeper's.
+route_table safekeeper_routes();
 
 /// The names between braces of a path.
 std::vector<std::string> path_parameter_names(std::string_view path);
@@ -43,12 +47,13 @@ struct matched_route {
   std::map<std::string, std::string> parameters;
   std::vector<std::string_view> allowed;  ///< methods that this path has
 };
-matched_route match_route(std::string_view method, std::string_view path);
+matched_route match_route(route_table in, std::string_view method, std::string_view path);
 
-/// The components of the OpenAPI description that routes() names, as JSON text.
+/// The components that the server's and a safekeeper's table name, as JSON text.
 std::string_view schemas();
+std::string_view safekeeper_schemas();
 
-/// The OpenAPI 3 description of routes(), as JSON text.
-std::string openapi(std::string_view version);
+/// The OpenAPI 3 description of a table, as JSON text.
+std::string openapi(route_table of, std::string_view version);
 
 }  // namespace strata::console

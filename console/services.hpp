@@ -8,6 +8,7 @@
 #include "core/clock.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
+#include "messages/safekeeper.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::console {
@@ -26,6 +27,10 @@ struct services {
   std::string pg_bin;
   std::uint16_t page_port = 0;
   config::tenant_options tenant_defaults;
+  /// Of a safekeeper's process, which has none of the above.
+  messages::wal_timelines_actor wal_timelines;
+  consensus::node_id safekeeper;
+  std::string wal_address;
   const core::clock* clock = &core::system_clock();
 };
 

@@ -10,7 +10,7 @@ namespace strata::wal {
 
 /// A small file that is replaced as a whole: magic, format version, length, the payload, XXH3 over all of it
 /// (docs/formats/wal_log.md).
-inline constexpr std::size_t control_payload_max = 64u << 10;
+inline constexpr std::size_t control_payload_max = 1u << 20;
 
 /// Durable on return; after a crash in the middle the old or the new one is there.
 core::result<void> replace_control_file(disk& on, const std::string& directory, const std::string& name,

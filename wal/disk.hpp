@@ -24,6 +24,8 @@ class file {
   /// Durable on return. A failure ends the process: the kernel may have dropped what was written, and a second attempt
   /// would not tell.
   virtual void sync() = 0;
+  /// Cuts, or grows by bytes that read as zero and have their place on the disk: errc::disk_full comes here, not from a
+  /// later sync.
   virtual core::result<void> resize(std::uint64_t size) = 0;
 };
 
@@ -38,6 +40,7 @@ class disk {
   virtual core::result<void> rename(const std::string& from, const std::string& to) = 0;
   /// No error when there is none.
   virtual core::result<void> remove(const std::string& path) = 0;
+  /// errc::conflict when it exists. Durable with the next sync_directory of its parent.
   virtual core::result<void> make_directory(const std::string& path) = 0;
   /// With everything in it.
   virtual core::result<void> remove_directory(const std::string& path) = 0;

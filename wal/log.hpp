@@ -19,6 +19,9 @@ struct log_options {
   core::tenant_id tenant;  ///< tenant and timeline are in every checksum: bytes of another log are not taken for ours
   core::timeline_id timeline;
   std::uint32_t segment_size = pg::default_wal_segment_size;
+  /// A file grows by so many bytes of zeros at once, durably, before frames are written over them: a sync of frames
+  /// then finds no metadata to write. A multiple of 512.
+  std::uint32_t preallocated_bytes = 4u << 20;
 };
 
 /// One timeline's WAL [begin, end) in segment files (docs/formats/wal_log.md). Every write is a frame of its own with a
@@ -27,13 +30,18 @@ struct log_options {
 /// One writer; read() from any thread at the same time.
 class log {
  public:
+  static constexpr std::size_t append_size_max = 256u << 10;
+
   /// An empty log that begins at `begin`. errc::conflict when there is one.
   static core::result<std::unique_ptr<log>> create(disk& on, const log_options& options, core::lsn begin);
-  /// After a crash: what was written and not synced may be there, whole frames of it or none. Everything found is made
-  /// durable before it returns. errc::corrupt, with file and offset, when bytes before `must_reach` are missing or
-  /// damaged, or when sound frames follow a damaged one; a damaged or torn end is cut off.
+  /// Checks every byte. After a crash: what was written and not synced may be there, whole frames of it or none.
+  /// Everything found is made durable before it returns. An end that a crash explains (frames that lack sectors) is cut
+  /// off. errc::corrupt, with file and offset: bytes before `must_reach` are missing, a later frame tells that a
+  /// missing one was durable, or a frame is damaged in a way that no crash explains. errc::not_found: there is no log.
   static core::result<std::unique_ptr<log>> open(disk& on, const log_options& options, core::lsn begin,
                                                  core::lsn must_reach);
+  /// Removes every file of a log that a crash has left, or of one that is not wanted any more; durable on return.
+  static core::result<void> remove(disk& on, const std::string& directory);
   virtual ~log() = default;
 
   [[nodiscard]] virtual core::lsn begin() const = 0;
@@ -41,11 +49,14 @@ class log {
   /// What a crash can't take.
   [[nodiscard]] virtual core::lsn synced() const = 0;
 
-  /// Behind end(), as one piece: after a crash the whole piece is there or none of it from some point on (a piece that
-  /// crosses a segment may be cut there). errc::disk_full: nothing of it counts, and later writes may succeed again.
+  /// Behind end(), as one piece of at most append_size_max bytes: after a crash the whole piece is there or none of it
+  /// (a piece that crosses a segment may be cut there). errc::disk_full: nothing of it counts (of a piece that crosses
+  /// a segment: nothing behind end(), which may be the segment's), and later writes may succeed again.
   virtual core::result<void> append(std::span<const core::bytes_view> parts) = 0;
   virtual void sync() = 0;
-  /// Cuts off everything at and after `to`, durably; a crash in the middle leaves the old or the new end.
+  /// Cuts off everything at and after `to`, durably; a crash in the middle leaves the old or the new end, and no byte
+  /// that was cut off ever comes back. errc::out_of_range outside of [begin(), end()]. After errc::disk_full nothing
+  /// has changed.
   virtual core::result<void> truncate(core::lsn to) = 0;
   /// Removes segment files that end at or before `before`; begin() moves to the start of the first that stays.
   virtual core::result<void> remove_before(core::lsn before) = 0;

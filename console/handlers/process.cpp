@@ -39,7 +39,7 @@ core::result<reply> get_readyz(const services& of, const request&) {
 
 core::result<reply> get_openapi(const services& of, const request&) {
   reply text;
-  text.body = openapi(of.version);
+  text.body = openapi(routes(), of.version);
   return text;
 }
 

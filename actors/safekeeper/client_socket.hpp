@@ -1,0 +1,51 @@
+#pragma once
+
+#include "actors/support/socket_watcher.hpp"
+#include "actors/support/sockets.hpp"
+#include "core/bytes.hpp"
+
+namespace strata::actors::safekeeper {
+
+/// A client's socket with what has arrived and is not used up, and what is still to be sent. One actor has it at a time
+/// and gets its socket_ready messages; it may be handed on.
+class client_socket {
+ public:
+  /// `input_max`: bytes that may wait to be used up; at least the longest frame.
+  client_socket(support::socket_watcher& sockets, support::unique_fd fd, std::size_t input_max);
+  ~client_socket() { let_go(); }
+  client_socket(const client_socket&) = delete;
+  client_socket& operator=(const client_socket&) = delete;
+
+  /// From now on `owner` is told, once for each rearm().
+  core::result<void> watch(const support::socket_owner& owner);
+  void let_go();
+  [[nodiscard]] bool is_current(support::watch_token token) const { return watched_ && token == token_; }
+  void rearm(support::socket_events wanted) { sockets_.rearm(token_, wanted); }
+
+  /// Makes room for longer frames.
+  void grow_input(std::size_t input_max);
+  enum class outcome : std::uint8_t { something, nothing, closed };
+  /// Takes in what has arrived, as far as there is room.
+  outcome receive();
+  [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
+  void consume(std::size_t count) { begin_ += count; }
+
+  /// To be sent: append to it.
+  core::bytes& output() { return output_; }
+  [[nodiscard]] bool output_pending() const { return sent_ < output_.size(); }
+  /// Sends what the client takes now. nothing: it takes no more; something: all is sent.
+  outcome send();
+
+ private:
+  support::socket_watcher& sockets_;
+  support::unique_fd fd_;
+  support::watch_token token_;
+  bool watched_ = false;
+  core::bytes input_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  core::bytes output_;
+  std::size_t sent_ = 0;
+};
+
+}  // namespace strata::actors::safekeeper

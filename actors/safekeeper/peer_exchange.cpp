@@ -1,0 +1,100 @@
+#include "actors/safekeeper/peer_exchange.hpp"
+
+#include <map>
+#include <set>
+
+#include "actors/support/actor_base.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+constexpr std::chrono::milliseconds interval{1000};
+
+struct exchange_due {};
+using private_exchange =
+    peer_exchange_actor::extend<messages::accepts<messages::timelines_published>, messages::accepts<exchange_due>>;
+
+class peer_exchange final : public support::actor_base<private_exchange> {
+ public:
+  static constexpr const char* kind = "safekeeper.peer_exchange";
+  static constexpr support::pool_id pool = support::pool_id::management;
+
+  peer_exchange(const support::actor_setup& setup, peer_exchange_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        known_gauge_(env().metrics().gauge("strata_safekeeper_timelines", "Timelines that are on this safekeeper")),
+        active_gauge_(
+            env().metrics().gauge("strata_safekeeper_active_timelines", "Timelines that have something to tell")) {}
+
+  behavior_type make_behavior() {
+    if (options_.broker) tell(options_.broker, messages::subscribe_timelines{self()});
+    tell_self_after(interval, exchange_due{});
+    return {handle(&peer_exchange::enter), handle(&peer_exchange::leave), handle(&peer_exchange::set),
+            handle(&peer_exchange::published), handle(&peer_exchange::due)};
+  }
+
+ private:
+  void enter(const enter_exchange& entering) {
+    known_[entering.key] = entering.acceptor;
+    known_gauge_.set(static_cast<double>(known_.size()));
+  }
+  void leave(const leave_exchange& leaving) {
+    known_.erase(leaving.key);
+    active_.erase(leaving.key);
+    known_gauge_.set(static_cast<double>(known_.size()));
+  }
+  void set(const set_active& change) {
+    if (change.active)
+      active_.insert(change.key);
+    else
+      active_.erase(change.key);
+    active_gauge_.set(static_cast<double>(active_.size()));
+  }
+
+  void due(const exchange_due&) {
+    tell_self_after(interval, exchange_due{});
+    // Those that have not answered since are busy; they are not asked again before they have.
+    if (awaited_ > 0) return;
+    for (const auto& key : active_) {
+      const auto found = known_.find(key);
+      if (found == known_.end()) continue;
+      ++awaited_;
+      ask(found->second, report_due{}, [this](core::result<timeline_report> report) {
+        if (report) collected_.timelines.push_back(std::move(report->info));
+        if (--awaited_ == 0) publish();
+      });
+    }
+  }
+
+  void publish() {
+    if (options_.broker && !collected_.timelines.empty()) tell(options_.broker, std::move(collected_));
+    collected_ = {};
+  }
+
+  void published(const messages::timelines_published& news) {
+    for (const auto& info : news.timelines) {
+      if (info.safekeeper == options_.self.value) continue;
+      const auto found = known_.find({info.tenant, info.timeline});
+      if (found != known_.end()) tell(found->second, peer_said{info});
+    }
+  }
+
+  peer_exchange_options options_;
+  support::gauge known_gauge_;
+  support::gauge active_gauge_;
+  std::map<messages::wal_timeline_key, acceptor_actor> known_;
+  std::set<messages::wal_timeline_key> active_;
+  messages::publish_timelines collected_;
+  std::size_t awaited_ = 0;
+};
+
+}  // namespace
+
+peer_exchange_actor spawn_peer_exchange(caf::actor_system& system, peer_exchange_options options) {
+  auto label = options.label;
+  return support::spawn<peer_exchange>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::exchange_due)

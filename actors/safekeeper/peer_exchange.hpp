@@ -1,0 +1,20 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+
+#include "actors/safekeeper/protocol.hpp"
+#include "actors/support/actor_registry.hpp"
+
+namespace strata::actors::safekeeper {
+
+struct peer_exchange_options {
+  support::actor_label label;
+  consensus::node_id self;
+  messages::broker_link_actor broker;  ///< null: there is none
+};
+
+/// The one timer of the role, and its end of the broker: once a second the active timelines report, which is published
+/// in one message; what peers publish of timelines that are here goes to their acceptors.
+peer_exchange_actor spawn_peer_exchange(caf::actor_system& system, peer_exchange_options options);
+
+}  // namespace strata::actors::safekeeper

@@ -1,0 +1,173 @@
+#include "actors/safekeeper/peer_recovery.hpp"
+
+#include <algorithm>
+
+#include "actors/safekeeper/acceptor_text.hpp"
+#include "actors/support/actor_base.hpp"
+#include "actors/support/replication_link.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+namespace client = pg::client;
+
+/// Nothing from the donor for so long: it is gone.
+constexpr std::chrono::seconds silence_max{10};
+
+struct recovery_look_due {};
+using private_recovery = support::socket_owner::extend<messages::accepts<recovery_look_due>>;
+
+class peer_recovery final : public support::actor_base<private_recovery> {
+ public:
+  static constexpr const char* kind = "safekeeper.peer_recovery";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  peer_recovery(const support::actor_setup& setup, peer_recovery_options options)
+      : actor_base(setup), options_(std::move(options)), link_(env().sockets()) {}
+
+  behavior_type make_behavior() {
+    alive_ = self();
+    describe("from " + options_.donor);
+    heard_at_ = clock().monotonic();
+    tell_self_after(silence_max, recovery_look_due{});
+    if (auto opened = connect(); !opened) fail(opened.error());
+    return {handle(&peer_recovery::ready), handle(&peer_recovery::look)};
+  }
+
+ private:
+  core::result<void> connect() {
+    const auto colon = options_.donor.rfind(':');
+    if (colon == std::string::npos)
+      return core::error{core::errc::invalid_argument, "\"" + options_.donor + "\" is not host:port"};
+    const auto& key = options_.view->key();
+    // A host comes from a peer: quoted, it can't become another option.
+    std::string host;
+    for (const char c : options_.donor.substr(0, colon)) {
+      if (c == '\'' || c == '\\') host += '\\';
+      host += c;
+    }
+    STRATA_ASSIGN(auto made, client::replication_connection::open(
+                                 "host='" + host + "' port='" + options_.donor.substr(colon + 1) +
+                                     "' connect_timeout=10 options='-c tenant_id=" + core::to_string(key.tenant) +
+                                     " -c timeline_id=" + core::to_string(key.timeline) + "'",
+                                 "strata_peer"));
+    link_.adopt(std::move(made));
+    return link_.arm(self());
+  }
+
+  void ready(const support::socket_ready& event) {
+    if (link_.is_current(event.token)) advance();
+  }
+  void look(const recovery_look_due&) {
+    if (clock().monotonic() - heard_at_ > silence_max)
+      return fail({core::errc::timeout, "nothing from " + options_.donor + " for 10 seconds"});
+    tell_self_after(silence_max, recovery_look_due{});
+  }
+
+  void fail(const core::error& why) {
+    note_error("fetch WAL from " + options_.donor, why);
+    quit(why);
+  }
+
+  void advance() {
+    if (!link_.open()) return;
+    auto& connection = link_.connection();
+    if (auto stepped = connection.step(); !stepped) return fail(stepped.error());
+    for (;;) {
+      auto event = connection.receive();
+      if (!event) return fail(event.error());
+      if (!*event) break;
+      heard_at_ = clock().monotonic();
+      if (auto handled = take(**event); !handled) return fail(handled.error());
+      if (finished_) return;
+    }
+    send_batch();
+    // What the acceptor has not taken yet stays in the donor's socket.
+    if (!next_.full())
+      if (auto armed = link_.arm(self()); !armed) fail(armed.error());
+  }
+
+  core::result<void> take(const client::replication_event& event) {
+    auto& connection = link_.connection();
+    if (std::holds_alternative<client::connected>(event)) return connection.show("acceptor_state");
+    if (const auto* shown = std::get_if<client::setting_shown>(&event)) return begin(shown->value);
+    if (const auto* data = std::get_if<client::wal_data>(&event)) return append(data->start, data->bytes);
+    if (std::holds_alternative<client::streaming_ended>(event))
+      return core::error{core::errc::unavailable, options_.donor + " has ended the stream"};
+    return {};
+  }
+
+  /// Tells of the election as the donor's proposer did, and asks for what follows.
+  core::result<void> begin(const std::string& text) {
+    STRATA_ASSIGN(donor_, parse_acceptor_summary(text));
+    const auto journal = options_.view->journal();
+    const auto state = journal->state();
+    if (donor_.history.last_term() != donor_.in)
+      return core::error{core::errc::unavailable, "the newest proposer of " + options_.donor + " was not elected yet"};
+    core::lsn start = donor_.history.start();
+    if (state.timeline_start.valid()) {
+      const auto common = consensus::common_point(state.history, journal->position().flush_lsn, donor_.history);
+      if (common.valid()) start = common;
+    }
+    next_.entries.push_back({consensus::elected{donor_.generation, donor_.in, start, donor_.history}});
+    position_ = start;
+    if (done()) return {};
+    return link_.connection().start_replication("", start, 1, donor_.in.value);
+  }
+
+  core::result<void> append(core::lsn start, core::bytes_view wal) {
+    if (start != position_)
+      return core::error{core::errc::corrupt,
+                         "the stream goes on at " + to_string(start) + " instead of " + to_string(position_)};
+    while (!wal.empty()) {
+      const core::bytes_view part = wal.first(std::min<std::size_t>(wal.size(), consensus::append_size_max));
+      consensus::append message{donor_.generation,       donor_.in,         position_,
+                                position_ + part.size(), donor_.commit_lsn, {}};
+      next_.add({message, part});
+      position_ = message.end;
+      wal = wal.subspan(part.size());
+    }
+    return {};
+  }
+
+  [[nodiscard]] bool done() const { return position_.valid() && position_ >= donor_.flush_lsn; }
+
+  void send_batch() {
+    if (sending_ || next_.empty()) return;
+    sending_ = true;
+    auto batch = std::make_shared<message_batch>(std::move(next_));
+    next_ = {};
+    ask(options_.acceptor, take_batch{batch}, [this, end = position_](core::result<batch_taken> taken) {
+      sending_ = false;
+      if (!taken) return fail(taken.error());
+      if (taken->refused) return fail(*taken->refused);
+      if (done() && end == position_ && next_.empty()) {
+        finished_ = true;
+        return quit();
+      }
+      advance();
+    });
+  }
+
+  peer_recovery_options options_;
+  /// Nobody else must keep it.
+  support::socket_owner alive_;
+  support::replication_link link_;
+  acceptor_summary donor_;
+  core::lsn position_;  ///< end of what was received
+  message_batch next_;
+  bool sending_ = false;
+  bool finished_ = false;
+  core::monotonic_time heard_at_;
+};
+
+}  // namespace
+
+support::socket_owner spawn_peer_recovery(caf::actor_system& system, peer_recovery_options options) {
+  auto label = options.label;
+  return support::spawn<peer_recovery>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::recovery_look_due)

@@ -1,0 +1,190 @@
+#include "actors/safekeeper/proposer_session.hpp"
+
+#include "actors/support/actor_base.hpp"
+#include "pg/wire/frames.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+namespace wire = pg::wire;
+
+constexpr std::chrono::seconds silence_max{60};
+
+struct session_go_on {};
+struct session_look_due {};
+using private_session =
+    support::socket_owner::extend<messages::accepts<session_go_on>, messages::accepts<session_look_due>>;
+
+class proposer_session final : public support::actor_base<private_session> {
+ public:
+  static constexpr const char* kind = "safekeeper.proposer_session";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  proposer_session(const support::actor_setup& setup, proposer_session_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        socket_(*options_.socket),
+        collecting_(std::make_shared<message_batch>()),
+        spare_(std::make_shared<message_batch>()) {}
+
+  behavior_type make_behavior() {
+    alive_ = self();
+    socket_.grow_input(2 * (consensus::message_size_max + 16));
+    heard_at_ = clock().monotonic();
+    tell_self_after(silence_max, session_look_due{});
+    if (auto watched = socket_.watch(self()); !watched)
+      quit(watched.error());
+    else
+      tell(self(), session_go_on{});
+    return {handle(&proposer_session::ready), handle(&proposer_session::resumed), handle(&proposer_session::look)};
+  }
+
+ private:
+  void ready(const support::socket_ready& event) {
+    if (socket_.is_current(event.token)) advance();
+  }
+  void resumed(const session_go_on&) { advance(); }
+  void look(const session_look_due&) {
+    if (clock().monotonic() - heard_at_ > silence_max)
+      return quit({core::errc::timeout, "the proposer has said nothing for a minute"});
+    tell_self_after(silence_max, session_look_due{});
+  }
+
+  void advance() {
+    using enum client_socket::outcome;
+    // A proposer that sends without pause must not keep the thread.
+    constexpr int rounds_max = 32;
+    for (int round = 0; round < rounds_max; ++round) {
+      const auto sent = socket_.send();
+      if (sent == closed) return quit();
+      if (closing_ && sent == something) return quit();
+      if (sent == nothing) return socket_.rearm({.write = true});
+      if (!collect()) continue;
+      hand_over();
+      // Goes on when the acceptor has answered.
+      if (collecting_->full() || opening_) return;
+      const auto received = socket_.receive();
+      if (received == closed) return quit();
+      if (received == nothing) return socket_.rearm({.read = true});
+      heard_at_ = clock().monotonic();
+    }
+    tell(self(), session_go_on{});
+  }
+
+  /// Takes complete messages into the batch. False: the session ends once what it has to say is sent.
+  bool collect() {
+    while (!collecting_->full() && !closing_) {
+      const auto frame = wire::parse_frame(socket_.input(), true, consensus::message_size_max + 4);
+      if (!frame) return refuse(frame.error());
+      if (!*frame) break;
+      switch ((*frame)->kind) {
+        case wire::frame_kind::copy_data: {
+          const auto message = consensus::decode_from_proposer((*frame)->body);
+          if (!message) return refuse(message.error());
+          if (!greeted_ && !greet(*message)) return false;
+          collecting_->add(*message);
+          break;
+        }
+        case wire::frame_kind::copy_done:
+          wire::append_copy_done(socket_.output());
+          wire::append_command_complete(socket_.output(), "COPY 0");
+          closing_ = true;
+          break;
+        case wire::frame_kind::copy_fail:
+        case wire::frame_kind::terminate: closing_ = true; break;
+        default: break;
+      }
+      socket_.consume((*frame)->size);
+    }
+    return !closing_;
+  }
+
+  /// The first message says whose WAL it is.
+  bool greet(const consensus::received_message& first) {
+    const auto* greeting = std::get_if<consensus::greeting>(&first.message);
+    if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is no greeting"});
+    if (greeting->tenant != options_.key.tenant || greeting->timeline != options_.key.timeline)
+      return refuse({core::errc::conflict, "the greeting is for another timeline than the connection"});
+    greeted_ = true;
+    opening_ = true;
+    open_wal_timeline request{options_.key, std::nullopt};
+    if (options_.may_create) {
+      auto& state = request.create.emplace();
+      state.tenant = greeting->tenant;
+      state.timeline = greeting->timeline;
+      state.cluster = greeting->cluster;
+      state.members = greeting->members;
+    }
+    ask(options_.timelines, std::move(request), [this](core::result<wal_timeline_opened> opened) {
+      opening_ = false;
+      if (!opened) {
+        refuse(opened.error());
+      } else {
+        acceptor_ = opened->acceptor;
+        monitor(acceptor_, [this](const core::error& why) { quit(why); });
+        tell(acceptor_, proposer_arrived{self()});
+      }
+      advance();
+    });
+    return true;
+  }
+
+  void hand_over() {
+    if (waiting_ || !acceptor_ || collecting_->empty()) return;
+    waiting_ = true;
+    std::swap(collecting_, spare_);
+    ask(acceptor_, take_batch{spare_}, [this](core::result<batch_taken> taken) {
+      waiting_ = false;
+      if (!taken) {
+        spare_ = std::make_shared<message_batch>();  // somebody may still be reading the other
+        refuse(taken.error());
+      } else {
+        spare_->clear();
+        for (const auto& reply : taken->replies) put(reply, taken->feedback);
+        if (taken->refused) refuse(*taken->refused);
+      }
+      advance();
+    });
+  }
+
+  void put(const consensus::acceptor_message& reply, const std::optional<consensus::pageserver_feedback>& feedback) {
+    encoded_.clear();
+    consensus::encode(reply, feedback, encoded_);
+    wire::append_copy_data_header(socket_.output(), encoded_.size());
+    core::append(socket_.output(), encoded_);
+  }
+
+  /// Always false.
+  bool refuse(const core::error& why) {
+    note_error("take a proposer's message", why);
+    wire::append_error(socket_.output(), wire::sqlstate_of(why.code), why.detail, true);
+    closing_ = true;
+    return false;
+  }
+
+  proposer_session_options options_;
+  /// Nobody else must keep it.
+  support::socket_owner alive_;
+  client_socket& socket_;
+  acceptor_actor acceptor_;
+  std::shared_ptr<message_batch> collecting_;
+  std::shared_ptr<message_batch> spare_;  ///< with the acceptor while waiting_
+  core::bytes encoded_;
+  bool greeted_ = false;
+  bool opening_ = false;
+  bool waiting_ = false;  ///< for the acceptor's answer
+  bool closing_ = false;  ///< when everything is sent
+  core::monotonic_time heard_at_;
+};
+
+}  // namespace
+
+support::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options) {
+  auto label = options.label;
+  return support::spawn<proposer_session>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::session_go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::session_look_due)

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/safekeeper/timeline_view.hpp"
+#include "actors/support/socket_watcher.hpp"
+#include "consensus/codec.hpp"
+#include "messages/broker.hpp"
+#include "messages/safekeeper.hpp"
+
+/// What the actors of the role say to each other; messages/safekeeper.hpp is what others may ask.
+namespace strata::actors::safekeeper {
+
+/// Messages of one proposer in the order in which they came, with their WAL.
+struct message_batch {
+  struct entry {
+    consensus::proposer_message message;
+    std::size_t wal_offset = 0;  ///< in `wal`
+    std::size_t wal_size = 0;
+  };
+  std::vector<entry> entries;
+  core::bytes wal;
+
+  void add(const consensus::received_message& received) {
+    entries.push_back({received.message, wal.size(), received.wal.size()});
+    core::append(wal, received.wal);
+  }
+  void clear() {
+    entries.clear();
+    wal.clear();
+  }
+  [[nodiscard]] bool empty() const { return entries.empty(); }
+  /// As much as one proposer may have waiting: then its socket is no longer read.
+  [[nodiscard]] bool full() const { return entries.size() >= messages_max || wal.size() >= wal_max; }
+  static constexpr std::size_t messages_max = 256;
+  static constexpr std::size_t wal_max = 8u << 20;
+};
+
+/// Answered when what the replies promise is durable. One at a time from each proposer: what arrives meanwhile is the
+/// next batch, made durable as one.
+struct take_batch {
+  std::shared_ptr<const message_batch> batch;
+};
+struct batch_taken {
+  std::vector<consensus::acceptor_message> replies;
+  std::optional<core::error> refused;  ///< the connection must be closed
+  std::optional<consensus::pageserver_feedback> feedback;
+};
+/// Until `who` ends.
+struct proposer_arrived {
+  support::socket_owner who;
+};
+struct positions_moved {};
+using position_listener = messages::actor_interface<messages::accepts<positions_moved>>;
+/// Until `who` ends it is told of every move.
+struct receiver_arrived {
+  position_listener who;
+};
+struct pageserver_said {
+  consensus::pageserver_feedback feedback;
+};
+/// From the offloader: WAL before `to` is in object storage.
+struct wal_backed_up {
+  core::lsn to;
+};
+/// What a peer has published of the timeline.
+struct peer_said {
+  messages::safekeeper_timeline_info info;
+};
+/// Every second while the timeline is active; the answer is what is published.
+struct report_due {};
+struct timeline_report {
+  messages::safekeeper_timeline_info info;
+};
+
+/// The one that holds a timeline here.
+using acceptor_actor =
+    messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
+                              messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
+                              messages::accepts<wal_backed_up>, messages::accepts<peer_said>,
+                              messages::answers<report_due, timeline_report>,
+                              messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::pull_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
+                              messages::answers<messages::bump_wal_term, messages::wal_timeline_info>,
+                              messages::answers<messages::checkpoint_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<messages::digest_wal, messages::wal_digest>>;
+
+/// For connections. errc::not_found unless it is here or `create` is set.
+struct open_wal_timeline {
+  messages::wal_timeline_key of;
+  std::optional<consensus::acceptor_state> create;
+};
+struct wal_timeline_opened {
+  acceptor_actor acceptor;
+  std::shared_ptr<timeline_view> view;
+};
+using timelines_actor =
+    messages::wal_timelines_actor::extend<messages::answers<open_wal_timeline, wal_timeline_opened>>;
+
+/// The acceptors that have something to tell are in the exchange's group; all are told what peers publish.
+struct enter_exchange {
+  messages::wal_timeline_key key;
+  acceptor_actor acceptor;
+};
+struct leave_exchange {
+  messages::wal_timeline_key key;
+};
+struct set_active {
+  messages::wal_timeline_key key;
+  bool active = false;
+};
+using peer_exchange_actor = messages::actor_interface<messages::accepts<enter_exchange>,
+                                                      messages::accepts<leave_exchange>, messages::accepts<set_active>>;
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::take_batch)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::batch_taken)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::proposer_arrived)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::positions_moved)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::receiver_arrived)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::pageserver_said)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_backed_up)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::peer_said)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::report_due)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::timeline_report)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::open_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_timeline_opened)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::enter_exchange)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::leave_exchange)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::set_active)

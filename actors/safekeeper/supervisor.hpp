@@ -1,0 +1,47 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <cstdint>
+#include <string>
+
+#include "actors/support/sockets.hpp"
+#include "consensus/term.hpp"
+#include "messages/broker.hpp"
+#include "messages/introspection.hpp"
+#include "messages/safekeeper.hpp"
+#include "wal/disk.hpp"
+
+namespace strata::actors::safekeeper {
+
+struct supervisor_options {
+  consensus::node_id self;
+  std::string directory;  ///< exists
+  wal::disk* disk = nullptr;
+  std::string backup_directory;  ///< exists; empty: no object storage
+  support::tcp_listener wal_listener;
+  std::string wal_address;   ///< host:port that others reach this safekeeper by
+  std::string http_address;  ///< likewise
+  std::uint32_t connections_max = 1024;
+  std::uint64_t disk_reserve = 64u << 20;
+  messages::broker_link_actor broker;  ///< null: none; it must outlive the role
+};
+
+/// Whom the rest of the process speaks with.
+struct get_services {};
+struct safekeeper_services {
+  messages::wal_timelines_actor timelines;
+};
+
+/// Everything of the safekeeper role, started in the order in which its source lists it. Told to exit it stops them in
+/// the opposite order, each after the one before has ended: clients first, then timelines (which save their positions).
+/// A child that ends by itself takes the role down, in order: it was not its to survive.
+using supervisor_actor = messages::actor_interface<messages::answers<get_services, safekeeper_services>>;
+supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
+
+/// For main(): stops the role in order and waits until it has ended.
+void stop_and_wait(caf::actor_system& system, const supervisor_actor& supervisor);
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::get_services)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::safekeeper_services)

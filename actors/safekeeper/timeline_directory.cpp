@@ -1,0 +1,69 @@
+#include "actors/safekeeper/timeline_directory.hpp"
+
+#include <set>
+
+namespace strata::actors::safekeeper {
+namespace {
+
+std::string tombstone_name(const messages::wal_timeline_key& key) {
+  return core::to_string(key.tenant) + "-" + core::to_string(key.timeline);
+}
+
+}  // namespace
+
+core::result<std::vector<messages::wal_timeline_key>> timeline_directory::load() const {
+  STRATA_TRY(disk_.make_directory(timelines()));
+  STRATA_TRY(disk_.make_directory(tombstones()));
+  disk_.sync_directory(directory_);
+  STRATA_ASSIGN(const auto deleted_names, disk_.list(tombstones()));
+  const std::set<std::string> deleted(deleted_names.begin(), deleted_names.end());
+  std::vector<messages::wal_timeline_key> found;
+  STRATA_ASSIGN(const auto tenants, disk_.list(timelines()));
+  for (const std::string& tenant_name : tenants) {
+    STRATA_ASSIGN(const auto tenant, core::parse_id<core::tenant_id>(tenant_name));
+    STRATA_ASSIGN(const auto names, disk_.list(timelines() + "/" + tenant_name));
+    for (const std::string& name : names) {
+      STRATA_ASSIGN(const auto timeline, core::parse_id<core::timeline_id>(name));
+      const messages::wal_timeline_key key{tenant, timeline};
+      if (deleted.contains(tombstone_name(key))) {
+        STRATA_TRY(disk_.remove_directory(where(key).directory));
+      } else {
+        found.push_back(key);
+      }
+    }
+  }
+  return found;
+}
+
+core::result<std::unique_ptr<timeline_journal>> timeline_directory::create(
+    const consensus::acceptor_state& state) const {
+  const messages::wal_timeline_key key{state.tenant, state.timeline};
+  if (disk_.open(tombstones() + "/" + tombstone_name(key)))
+    return core::error{core::errc::conflict,
+                       "make timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
+  const std::string tenant = timelines() + "/" + core::to_string(key.tenant);
+  STRATA_TRY(disk_.make_directory(tenant));
+  disk_.sync_directory(timelines());
+  auto made = timeline_journal::create(disk_, where(key), state);
+  disk_.sync_directory(tenant);
+  return made;
+}
+
+core::result<std::unique_ptr<timeline_journal>> timeline_directory::open(const messages::wal_timeline_key& key) const {
+  return timeline_journal::open(disk_, where(key));
+}
+
+core::result<void> timeline_directory::remove(const messages::wal_timeline_key& key) const {
+  if (auto made = disk_.create(tombstones() + "/" + tombstone_name(key)); made)
+    (*made)->sync();
+  else if (made.error().code != core::errc::conflict)
+    return std::move(made).error();
+  disk_.sync_directory(tombstones());
+  return disk_.remove_directory(where(key).directory);
+}
+
+timeline_journal::options timeline_directory::where(const messages::wal_timeline_key& key) const {
+  return {timelines() + "/" + core::to_string(key.tenant) + "/" + core::to_string(key.timeline), self_};
+}
+
+}  // namespace strata::actors::safekeeper

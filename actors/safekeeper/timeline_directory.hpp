@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/safekeeper/timeline_journal.hpp"
+#include "messages/safekeeper.hpp"
+#include "wal/disk.hpp"
+
+namespace strata::actors::safekeeper {
+
+/// A safekeeper's files (docs/formats/directory.md): timelines/<tenant>/<timeline>/ for each timeline, and
+/// deleted/<tenant>-<timeline>, an empty file, for each that was deleted: it must not come back by a proposer that does
+/// not know yet, for what it acknowledged is gone. Every call blocks.
+class timeline_directory {
+ public:
+  timeline_directory(wal::disk& disk, std::string directory, consensus::node_id self)
+      : disk_(disk), directory_(std::move(directory)), self_(self) {}
+
+  /// Makes the directories, completes deletions, and tells what is here.
+  [[nodiscard]] core::result<std::vector<messages::wal_timeline_key>> load() const;
+  /// errc::conflict for one that was deleted.
+  [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> create(const consensus::acceptor_state& state) const;
+  [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> open(const messages::wal_timeline_key& key) const;
+  /// Durable on return. Also for one that never was here.
+  [[nodiscard]] core::result<void> remove(const messages::wal_timeline_key& key) const;
+
+  [[nodiscard]] timeline_journal::options where(const messages::wal_timeline_key& key) const;
+  [[nodiscard]] core::result<std::uint64_t> free_bytes() const { return disk_.free_bytes(directory_); }
+
+ private:
+  [[nodiscard]] std::string timelines() const { return directory_ + "/timelines"; }
+  [[nodiscard]] std::string tombstones() const { return directory_ + "/deleted"; }
+
+  wal::disk& disk_;
+  std::string directory_;
+  consensus::node_id self_;
+};
+
+}  // namespace strata::actors::safekeeper

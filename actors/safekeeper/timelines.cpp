@@ -1,0 +1,323 @@
+#include "actors/safekeeper/timelines.hpp"
+
+#include <functional>
+#include <map>
+
+#include "actors/support/actor_base.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+using messages::wal_timeline_info;
+using messages::wal_timeline_key;
+using support::pool_id;
+using support::reply;
+
+std::string label_of(const wal_timeline_key& key) {
+  return core::to_string(key.tenant).substr(0, 8) + "/" + core::to_string(key.timeline).substr(0, 8);
+}
+
+class timelines final : public support::actor_base<timelines_actor> {
+ public:
+  static constexpr const char* kind = "safekeeper.timelines";
+  static constexpr support::pool_id pool = support::pool_id::management;
+
+  timelines(const support::actor_setup& setup, timelines_options options)
+      : actor_base(setup), options_(std::move(options)) {}
+
+  behavior_type make_behavior() {
+    load();
+    return {handle(&timelines::list),   handle(&timelines::get),           handle(&timelines::create),
+            handle(&timelines::remove), handle(&timelines::remove_tenant), handle(&timelines::pull),
+            handle(&timelines::change), handle(&timelines::bump),          handle(&timelines::checkpoint),
+            handle(&timelines::digest), handle(&timelines::disk),          handle(&timelines::open)};
+  }
+
+  void on_stop() {
+    stopping_ = true;
+    stop_children([this] { quit(); });
+  }
+
+ private:
+  using waiter = std::function<void(const core::result<wal_timeline_opened>&)>;
+  struct entry {
+    std::shared_ptr<timeline_view> view;  ///< null until it is open
+    acceptor_actor acceptor;
+    bool opening = false;
+    bool deleting = false;
+    std::vector<waiter> waiting;  ///< for it to be open
+    std::vector<reply<messages::done>> deletions;
+    std::string broken;
+  };
+
+  // -- opening
+  // ----------------------------------------------------------------------------------------------------------
+
+  void load() {
+    describe("loading");
+    offload(
+        pool_id::io, "look for timelines", [directory = options_.directory] { return directory->load(); },
+        [this](core::result<std::vector<wal_timeline_key>> found) {
+          if (!found) return quit(core::error(found.error()).within("look for timelines"));
+          loaded_ = true;
+          describe("");
+          for (const auto& key : *found) {
+            entries_[key];
+            open_files(key);
+          }
+          for (const auto& each : std::exchange(waiting_for_load_, {})) each();
+        });
+  }
+
+  /// Requests come before the directory was looked at, when the role has just started.
+  bool postpone(std::function<void()> again) {
+    if (loaded_) return false;
+    waiting_for_load_.push_back(std::move(again));
+    return true;
+  }
+
+  void open_files(const wal_timeline_key& key) {
+    entries_[key].opening = true;
+    offload(
+        pool_id::io, "open a timeline", [directory = options_.directory, key] { return directory->open(key); },
+        [this, key](core::result<std::unique_ptr<timeline_journal>> opened) { files_opened(key, std::move(opened)); });
+  }
+  void create_files(const wal_timeline_key& key, const consensus::acceptor_state& state) {
+    entries_[key].opening = true;
+    offload(
+        pool_id::io, "make a timeline", [directory = options_.directory, state] { return directory->create(state); },
+        [this, key](core::result<std::unique_ptr<timeline_journal>> made) {
+          const bool nothing_there = !made;
+          files_opened(key, std::move(made));
+          if (nothing_there && !entries_[key].deleting) entries_.erase(key);
+        });
+  }
+
+  void files_opened(const wal_timeline_key& key, core::result<std::unique_ptr<timeline_journal>> opened) {
+    entry& of = entries_[key];
+    of.opening = false;
+    if (opened) {
+      of.broken.clear();
+      of.view = std::make_shared<timeline_view>(key, *std::move(opened));
+      if (!stopping_) start_acceptor(key, of);
+    } else {
+      of.broken = core::to_string(opened.error());
+      note_error("open timeline " + label_of(key), opened.error());
+    }
+    const auto outcome = opened ? core::result<wal_timeline_opened>(wal_timeline_opened{of.acceptor, of.view})
+                                : core::result<wal_timeline_opened>(opened.error());
+    for (const auto& each : std::exchange(of.waiting, {})) each(outcome);
+    if (of.deleting) close_for_deletion(key);
+  }
+
+  void start_acceptor(const wal_timeline_key& key, entry& of) {
+    of.acceptor = spawn_wal_acceptor(system(), {.label = child_label(label_of(key)),
+                                                .journal = options_.directory->where(key),
+                                                .view = of.view,
+                                                .around = options_.around});
+    tell(options_.around.exchange, enter_exchange{key, of.acceptor});
+    adopt(of.acceptor, [this, key](const core::error&) { acceptor_ended(key); });
+  }
+
+  void acceptor_ended(const wal_timeline_key& key) {
+    tell(options_.around.exchange, leave_exchange{key});
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || stopping_) return;
+    found->second.acceptor = nullptr;
+    found->second.view = nullptr;
+    if (found->second.deleting) close_for_deletion(key);
+  }
+
+  /// Calls back with the open timeline, now or later.
+  void with_open(const wal_timeline_key& key, waiter then) {
+    if (postpone([this, key, then] { with_open(key, then); })) return;
+    const auto found = entries_.find(key);
+    if (stopping_) return then(core::error{core::errc::unavailable, "the safekeeper is stopping"});
+    if (found == entries_.end() || found->second.deleting)
+      return then(core::error{core::errc::not_found, "timeline " + core::to_string(key.timeline) + " of tenant " +
+                                                         core::to_string(key.tenant) + " is not on this safekeeper"});
+    entry& of = found->second;
+    if (of.view && of.acceptor) return then(wal_timeline_opened{of.acceptor, of.view});
+    of.waiting.push_back(std::move(then));
+    if (!of.opening) open_files(key);
+  }
+
+  void with_created(const consensus::acceptor_state& state, const waiter& then) {
+    if (postpone([this, state, then] { with_created(state, then); })) return;
+    const wal_timeline_key key{state.tenant, state.timeline};
+    if (!entries_.contains(key) && !stopping_) {
+      entries_[key].waiting.push_back(then);
+      return create_files(key, state);
+    }
+    with_open(key, then);
+  }
+
+  void open(const open_wal_timeline& request, reply<wal_timeline_opened> owed) {
+    const auto answer = [owed](const core::result<wal_timeline_opened>& opened) { owed.answer(opened); };
+    if (request.create)
+      with_created(*request.create, answer);
+    else
+      with_open(request.of, answer);
+  }
+
+  // -- what others may ask: passed to the acceptor
+  // ----------------------------------------------------------------------
+
+  template <class Request, class Reply>
+  void pass_on(const wal_timeline_key& key, const Request& request, reply<Reply> owed) {
+    with_open(key, [request, owed](const core::result<wal_timeline_opened>& opened) {
+      if (opened)
+        owed.pass_to(opened->acceptor, request);
+      else
+        owed.fail(opened.error());
+    });
+  }
+  void get(const messages::get_wal_timeline& request, reply<wal_timeline_info> owed) {
+    pass_on(request.of, request, owed);
+  }
+  void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
+    pass_on(request.of, request, owed);
+  }
+  void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
+    pass_on(request.of, request, owed);
+  }
+  void checkpoint(const messages::checkpoint_wal_timeline& request, reply<wal_timeline_info> owed) {
+    pass_on(request.of, request, owed);
+  }
+  void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
+    pass_on(request.of, request, owed);
+  }
+
+  void list(const messages::list_wal_timelines&, reply<messages::wal_timeline_list> owed) {
+    if (postpone([this, owed] { list({}, owed); })) return;
+    struct collecting {
+      messages::wal_timeline_list list;
+      std::size_t awaited = 0;
+    };
+    auto collected = std::make_shared<collecting>();
+    for (const auto& [key, of] : entries_) {
+      if (of.acceptor) {
+        ++collected->awaited;
+        ask(of.acceptor, messages::get_wal_timeline{key}, [collected, owed](core::result<wal_timeline_info> info) {
+          if (info) collected->list.timelines.push_back(*std::move(info));
+          if (--collected->awaited == 0) owed.deliver(std::move(collected->list));
+        });
+      } else {
+        wal_timeline_info unreadable;
+        unreadable.state.tenant = key.tenant;
+        unreadable.state.timeline = key.timeline;
+        unreadable.condition = of.deleting ? "deleting" : of.opening ? "opening" : "broken: " + of.broken;
+        collected->list.timelines.push_back(std::move(unreadable));
+      }
+    }
+    if (collected->awaited == 0) owed.deliver(std::move(collected->list));
+  }
+
+  void create(const messages::create_wal_timeline& request, reply<wal_timeline_info> owed) {
+    with_created(request.state, [request, owed](const core::result<wal_timeline_opened>& opened) {
+      if (!opened) return owed.fail(opened.error());
+      const auto cluster = opened->view->journal()->state().cluster;
+      if (cluster.system_id != request.state.cluster.system_id && cluster.system_id != 0)
+        return owed.fail({core::errc::conflict, "the timeline is here already, and of another cluster"});
+      owed.pass_to(opened->acceptor, messages::get_wal_timeline{opened->view->key()});
+    });
+  }
+
+  void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+    const auto& donor = request.state;
+    // The part that the donor does not have any more nobody will ask us for.
+    consensus::acceptor_state state = donor;
+    state.history = donor.history.up_to(donor.local_start);
+    state.in = state.history.last_term();
+    state.commit_lsn = donor.local_start;
+    with_created(state, [request, owed](const core::result<wal_timeline_opened>& opened) {
+      if (opened)
+        owed.pass_to(opened->acceptor, request);
+      else
+        owed.fail(opened.error());
+    });
+  }
+
+  void disk(const messages::get_wal_disk&, reply<messages::wal_disk_info> owed) {
+    messages::wal_disk_info info;
+    info.timelines = entries_.size();
+    for (const auto& [key, of] : entries_)
+      if (const auto log = of.view ? of.view->journal()->log() : nullptr) info.wal_bytes += log->size_bytes();
+    offload(
+        pool_id::io, "look how much disk is left", [directory = options_.directory] { return directory->free_bytes(); },
+        [info, owed](const core::result<std::uint64_t>& free) mutable {
+          if (!free) return owed.fail(free.error());
+          info.free_bytes = *free;
+          owed.deliver(info);
+        });
+  }
+
+  // -- deletion
+  // -----------------------------------------------------------------------------------------------------------
+
+  void remove(const messages::delete_wal_timeline& request, reply<messages::done> owed) {
+    if (postpone([this, request, owed] { remove(request, owed); })) return;
+    entry& of = entries_[request.of];
+    of.deletions.push_back(owed);
+    if (std::exchange(of.deleting, true)) return;
+    close_for_deletion(request.of);
+  }
+
+  void close_for_deletion(const wal_timeline_key& key) {
+    const entry& of = entries_[key];
+    if (of.opening) return;                     // goes on when it is open
+    if (of.acceptor) return stop(of.acceptor);  // and when it has ended
+    offload(
+        pool_id::io, "delete a timeline", [directory = options_.directory, key] { return directory->remove(key); },
+        [this, key](const core::result<void>& removed) {
+          const auto found = entries_.find(key);
+          for (const auto& each : found->second.deletions) each.answer(removed);
+          if (!removed) {
+            note_error("delete timeline " + label_of(key), removed.error());
+            found->second.broken = core::to_string(removed.error());
+            found->second.deletions.clear();
+            found->second.deleting = false;
+          } else {
+            entries_.erase(found);
+          }
+        });
+  }
+
+  void remove_tenant(const messages::delete_wal_tenant& request, reply<messages::done> owed) {
+    if (postpone([this, request, owed] { remove_tenant(request, owed); })) return;
+    struct pending {
+      std::size_t awaited = 1;
+      std::optional<core::error> failure;
+    };
+    auto removing = std::make_shared<pending>();
+    const auto one_less = [removing, owed](const core::result<void>& removed) {
+      if (!removed) removing->failure = removed.error();
+      if (--removing->awaited > 0) return;
+      if (removing->failure)
+        owed.fail(*removing->failure);
+      else
+        owed.deliver();
+    };
+    for (const auto& [key, of] : entries_) {
+      if (key.tenant != request.of) continue;
+      ++removing->awaited;
+      ask(self(), messages::delete_wal_timeline{key}, one_less);
+    }
+    one_less({});
+  }
+
+  timelines_options options_;
+  std::map<wal_timeline_key, entry> entries_;
+  std::vector<std::function<void()>> waiting_for_load_;
+  bool loaded_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+timelines_actor spawn_timelines(caf::actor_system& system, timelines_options options) {
+  auto label = options.label;
+  return support::spawn<timelines>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <memory>
+
+#include "actors/safekeeper/protocol.hpp"
+#include "actors/safekeeper/timeline_directory.hpp"
+#include "actors/safekeeper/wal_acceptor.hpp"
+#include "actors/support/actor_registry.hpp"
+
+namespace strata::actors::safekeeper {
+
+struct timelines_options {
+  support::actor_label label;
+  std::shared_ptr<const timeline_directory> directory;
+  safekeeper_surroundings around;
+};
+
+/// Which timelines are here, each with its acceptor. Opens them all when it starts; one that can't be opened is
+/// "broken: why", and is tried again when somebody asks for it. Requests for a timeline wait until it is open.
+timelines_actor spawn_timelines(caf::actor_system& system, timelines_options options);
+
+}  // namespace strata::actors::safekeeper

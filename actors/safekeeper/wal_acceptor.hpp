@@ -1,0 +1,38 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "actors/safekeeper/protocol.hpp"
+#include "actors/safekeeper/wal_backup.hpp"
+#include "actors/support/actor_registry.hpp"
+
+namespace strata::actors::safekeeper {
+
+/// What the timelines of a safekeeper share.
+struct safekeeper_surroundings {
+  wal::disk* disk = nullptr;
+  consensus::node_id self;
+  std::string wal_address;                   ///< host:port that peers and pageservers reach this safekeeper by
+  std::string http_address;                  ///< likewise
+  std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
+  /// WAL is refused when less than this would be left: elections and positions must still be written.
+  std::uint64_t disk_reserve = 64u << 20;
+  peer_exchange_actor exchange;
+};
+
+struct wal_acceptor_options {
+  support::actor_label label;
+  timeline_journal::options journal;
+  std::shared_ptr<timeline_view> view;
+  safekeeper_surroundings around;
+};
+
+/// One timeline: gives its journal one piece of work after the other, tells receivers of WAL what moved, and once a
+/// second does what upkeep.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is connected
+/// and the pageserver has everything.
+acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options);
+
+}  // namespace strata::actors::safekeeper

@@ -1,0 +1,319 @@
+#include "actors/safekeeper/wal_connection.hpp"
+
+#include <array>
+
+#include "actors/safekeeper/acceptor_text.hpp"
+#include "actors/safekeeper/client_socket.hpp"
+#include "actors/safekeeper/proposer_session.hpp"
+#include "actors/safekeeper/wal_sender.hpp"
+#include "actors/support/actor_base.hpp"
+#include "pg/wire/frames.hpp"
+#include "pg/wire/safekeeper_commands.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+namespace wire = pg::wire;
+
+constexpr std::chrono::seconds startup_limit{10};
+constexpr std::uint32_t protocol_version = 3;
+/// What the timeline is of until a proposer has told.
+constexpr std::uint32_t version_unknown = 150000;
+constexpr std::string_view recovering_proposer = "wal_proposer_recovery";
+
+struct connection_go_on {};
+struct startup_overdue {};
+using private_connection =
+    support::socket_owner::extend<messages::accepts<stream_over>, messages::accepts<connection_go_on>,
+                                  messages::accepts<startup_overdue>>;
+
+/// "16MB" as Postgres shows it.
+std::string shown_size(std::uint32_t bytes) {
+  return bytes >= 1u << 30 ? std::to_string(bytes >> 30) + "GB" : std::to_string(bytes >> 20) + "MB";
+}
+
+class wal_connection final : public support::actor_base<private_connection> {
+ public:
+  static constexpr const char* kind = "safekeeper.wal_connection";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  wal_connection(const support::actor_setup& setup, wal_connection_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        socket_(
+            std::make_shared<client_socket>(env().sockets(), std::move(options_.socket), wire::frame_size_max + 16)) {}
+
+  behavior_type make_behavior() {
+    alive_ = self();
+    tell_self_after(startup_limit, startup_overdue{});
+    take_socket(socket_);
+    return {handle(&wal_connection::ready), handle(&wal_connection::stream_ended), handle(&wal_connection::resumed),
+            handle(&wal_connection::overdue)};
+  }
+
+ private:
+  enum class phase : std::uint8_t { startup, idle, away, closing };
+
+  // -- the socket -----------------------------------------------------------------------------------------------------
+
+  void take_socket(std::shared_ptr<client_socket> socket) {
+    socket_ = std::move(socket);
+    if (auto watched = socket_->watch(self()); !watched) return quit(watched.error());
+    tell(self(), connection_go_on{});
+  }
+  void stream_ended(const stream_over& over) {
+    stream_ = nullptr;
+    phase_ = phase::idle;
+    take_socket(over.socket);
+  }
+  void ready(const support::socket_ready& event) {
+    if (socket_ && socket_->is_current(event.token)) advance();
+  }
+  void resumed(const connection_go_on&) { advance(); }
+  void overdue(const startup_overdue&) {
+    if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
+  }
+
+  void advance() {
+    using enum client_socket::outcome;
+    if (phase_ == phase::away || busy_) return;
+    for (int round = 0; round < 8; ++round) {
+      const auto sent = socket_->send();
+      if (sent == closed) return quit();
+      if (sent == nothing) return socket_->rearm({.write = true});
+      if (phase_ == phase::closing) return quit();
+      if (hear_one()) {
+        if (phase_ == phase::away || busy_) return;
+        continue;
+      }
+      const auto received = socket_->receive();
+      if (received == closed) return quit();
+      if (received == nothing) return socket_->rearm({.read = true});
+    }
+    tell(self(), connection_go_on{});
+  }
+
+  /// Handles one frame. False: none is complete.
+  bool hear_one() {
+    const auto frame = wire::parse_frame(socket_->input(), phase_ != phase::startup);
+    if (!frame) {
+      wire::append_error(socket_->output(), "08P01", frame.error().detail, true);
+      phase_ = phase::closing;
+      return true;
+    }
+    if (!*frame) return false;
+    // The body is in the socket's buffer, which may be handed over below.
+    const core::bytes body((*frame)->body.begin(), (*frame)->body.end());
+    socket_->consume((*frame)->size);
+    if (phase_ == phase::startup)
+      start((*frame)->kind, body);
+    else
+      hear((*frame)->kind, body);
+    return true;
+  }
+
+  void start(wire::frame_kind kind, core::bytes_view body) {
+    switch (kind) {
+      case wire::frame_kind::ssl_request:
+      case wire::frame_kind::gss_request: socket_->output().push_back('N'); return;
+      case wire::frame_kind::startup: break;
+      default: phase_ = phase::closing; return;
+    }
+    const auto parameters = wire::parse_startup_parameters(body);
+    auto client = parameters ? wire::parse_wal_client(*parameters) : core::result<wire::wal_client>(parameters.error());
+    if (!client) {
+      wire::append_error(socket_->output(), wire::sqlstate_of(client.error().code), client.error().detail, true);
+      phase_ = phase::closing;
+      return;
+    }
+    client_ = *std::move(client);
+    if (!client_.tenant || !client_.timeline) return welcome(version_unknown);
+    // Clients look at the version before they send anything.
+    look_up([this](const core::result<wal_timeline_opened>& found) {
+      const std::uint32_t known = found ? found->view->journal()->state().cluster.pg_version : 0;
+      welcome(known > 0 ? known : version_unknown);
+    });
+  }
+
+  void welcome(std::uint32_t version) {
+    core::bytes& to = socket_->output();
+    const std::string shown = std::to_string(version / 10000) + "." + std::to_string(version % 10000);
+    wire::append_authentication_ok(to);
+    wire::append_parameter_status(to, "server_version", shown);
+    wire::append_parameter_status(to, "client_encoding", "UTF8");
+    wire::append_parameter_status(to, "integer_datetimes", "on");
+    wire::append_parameter_status(to, "standard_conforming_strings", "on");
+    wire::append_ready_for_query(to);
+    phase_ = phase::idle;
+  }
+
+  // -- commands -------------------------------------------------------------------------------------------------------
+
+  void hear(wire::frame_kind kind, core::bytes_view body) {
+    switch (kind) {
+      case wire::frame_kind::query: return run({reinterpret_cast<const char*>(body.data()), body.size()});
+      case wire::frame_kind::terminate: phase_ = phase::closing; return;
+      case wire::frame_kind::sync: wire::append_ready_for_query(socket_->output()); return;
+      case wire::frame_kind::unsupported:
+        wire::append_error(socket_->output(), "0A000", "the WAL service takes simple queries only");
+        return;
+      default: return;  // leftovers of a stream that has ended
+    }
+  }
+
+  void run(std::string_view query) {
+    const auto command = wire::parse_wal_command(query);
+    if (!command) return refuse(command.error());
+    if (std::holds_alternative<wire::set_nothing>(*command)) return complete("SET");
+    if (!client_.tenant || !client_.timeline)
+      return refuse({core::errc::invalid_argument,
+                     "the connection names no timeline; connect with options='-c tenant_id=... -c timeline_id=...'"});
+    if (const auto* push = std::get_if<wire::start_wal_push>(&*command)) return push_wal(*push);
+    look_up([this, command = *command](const core::result<wal_timeline_opened>& found) {
+      if (!found && std::holds_alternative<wire::timeline_status>(command)) return show_status(nullptr);
+      if (!found) return refuse(found.error());
+      if (std::holds_alternative<wire::timeline_status>(command)) show_status(found->view.get());
+      if (std::holds_alternative<wire::identify_system>(command)) identify(*found->view);
+      if (const auto* show = std::get_if<wire::show_setting>(&command)) show_setting(*found->view, show->name);
+      if (const auto* stream = std::get_if<wire::start_wal_stream>(&command)) stream_wal(*found, *stream);
+    });
+  }
+
+  template <class Then>
+  void look_up(Then then) {
+    busy_ = true;
+    ask(options_.timelines, open_wal_timeline{key(), std::nullopt},
+        [this, then = std::move(then)](const core::result<wal_timeline_opened>& found) {
+          busy_ = false;
+          then(found);
+          advance();
+        });
+  }
+  [[nodiscard]] messages::wal_timeline_key key() const { return {*client_.tenant, *client_.timeline}; }
+
+  void refuse(const core::error& why) {
+    wire::append_error(socket_->output(), wire::sqlstate_of(why.code), why.detail);
+    wire::append_ready_for_query(socket_->output());
+  }
+  void complete(std::string_view tag) {
+    wire::append_command_complete(socket_->output(), tag);
+    wire::append_ready_for_query(socket_->output());
+  }
+
+  void identify(const timeline_view& view) {
+    const auto position = view.position();
+    const core::lsn at = client_.application_name == recovering_proposer ? position.flush_lsn : position.commit_lsn;
+    constexpr std::array<std::string_view, 4> columns{"systemid", "timeline", "xlogpos", "dbname"};
+    const std::string system_id = std::to_string(view.journal()->state().cluster.system_id);
+    const std::string xlogpos = core::to_string(at);
+    const std::array<wire::column_value, 4> values{system_id, "1", xlogpos, std::nullopt};
+    wire::append_row_description(socket_->output(), columns);
+    wire::append_data_row(socket_->output(), values);
+    complete("IDENTIFY_SYSTEM");
+  }
+
+  /// No row for a timeline that is not here.
+  void show_status(const timeline_view* view) {
+    constexpr std::array<std::string_view, 2> columns{"flush_lsn", "commit_lsn"};
+    wire::append_row_description(socket_->output(), columns);
+    if (view != nullptr) {
+      const auto position = view->position();
+      const std::string flush = core::to_string(position.flush_lsn);
+      const std::string commit = core::to_string(position.commit_lsn);
+      const std::array<wire::column_value, 2> values{flush, commit};
+      wire::append_data_row(socket_->output(), values);
+    }
+    complete("TIMELINE_STATUS");
+  }
+
+  void show_setting(const timeline_view& view, const std::string& name) {
+    std::string value;
+    const auto cluster = view.journal()->state().cluster;
+    if (name == "wal_segment_size")
+      value = shown_size(cluster.wal_segment_size);
+    else if (name == "data_directory_mode")
+      value = "0700";
+    else if (name == "server_version")
+      value = std::to_string(cluster.pg_version / 10000) + "." + std::to_string(cluster.pg_version % 10000);
+    else if (name == "wal_level")
+      value = "replica";
+    else if (name == "acceptor_state")
+      value = to_text(summary_of(*view.journal()));
+    else
+      return refuse({core::errc::not_found, "there is no setting \"" + name.substr(0, 60) + "\" here"});
+    wire::append_row_description(socket_->output(), name);
+    wire::append_data_row(socket_->output(), value);
+    complete("SHOW");
+  }
+
+  // -- streams: the socket goes to a child
+  // ------------------------------------------------------------------------------
+
+  void push_wal(const wire::start_wal_push& command) {
+    if (command.protocol_version != protocol_version)
+      return refuse({core::errc::unsupported, "protocol version " + std::to_string(command.protocol_version) +
+                                                  " is not spoken; ask for it with (proto_version '3')"});
+    wire::append_copy_both_response(socket_->output());
+    give_away([&] {
+      return spawn_proposer_session(system(), {.label = child_label(name()),
+                                               .socket = std::move(socket_),
+                                               .timelines = options_.timelines,
+                                               .key = key(),
+                                               .may_create = command.allow_timeline_creation});
+    });
+  }
+
+  void stream_wal(const wal_timeline_opened& timeline, const wire::start_wal_stream& command) {
+    if (command.timeline != 1)
+      return refuse({core::errc::invalid_argument, "timelines of safekeepers are always on Postgres timeline 1"});
+    const auto position = timeline.view->position();
+    if (command.term && position.in.value != *command.term)
+      return refuse({core::errc::conflict,
+                     "the term is " + std::to_string(position.in.value) + ", not " + std::to_string(*command.term)});
+    wire::append_copy_both_response(socket_->output());
+    std::optional<consensus::term> term;
+    if (command.term) term = consensus::term{*command.term};
+    give_away([&] {
+      return spawn_wal_sender(system(), {.label = child_label(name()),
+                                         .socket = std::move(socket_),
+                                         .timeline = timeline,
+                                         .backup = options_.backup,
+                                         .from = command.from,
+                                         .term = term,
+                                         .is_pageserver = client_.application_name == "pageserver",
+                                         .starter = self()});
+    });
+  }
+
+  template <class Spawn>
+  void give_away(Spawn spawn) {
+    socket_->let_go();
+    phase_ = phase::away;
+    stream_ = spawn();
+    // Given back, stream_over comes first.
+    adopt(stream_, [this](const core::error&) {
+      if (phase_ == phase::away) quit();
+    });
+  }
+
+  wal_connection_options options_;
+  /// Nobody else keeps a connection; this goes when it quits.
+  support::socket_owner alive_;
+  std::shared_ptr<client_socket> socket_;
+  wire::wal_client client_;
+  support::socket_owner stream_;
+  phase phase_ = phase::startup;
+  bool busy_ = false;  ///< an answer of somebody else is awaited
+};
+
+}  // namespace
+
+support::socket_owner spawn_wal_connection(caf::actor_system& system, wal_connection_options options) {
+  auto label = options.label;
+  return support::spawn<wal_connection>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::connection_go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::startup_overdue)

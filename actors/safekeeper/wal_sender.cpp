@@ -1,0 +1,293 @@
+#include "actors/safekeeper/wal_sender.hpp"
+
+#include <algorithm>
+
+#include "actors/support/actor_base.hpp"
+#include "pg/wire/frames.hpp"
+#include "pg/wire/replication_messages.hpp"
+
+namespace strata::actors::safekeeper {
+namespace {
+
+namespace wire = pg::wire;
+
+constexpr std::size_t piece_max = 128u << 10;
+constexpr std::chrono::milliseconds keepalive_interval{1000};
+/// A client that says nothing for so long, though every keepalive asks it to, is gone.
+constexpr std::chrono::seconds silence_max{60};
+
+struct sender_go_on {};
+struct keepalive_due {};
+using private_sender = support::socket_owner::extend<messages::accepts<positions_moved>,
+                                                     messages::accepts<sender_go_on>, messages::accepts<keepalive_due>>;
+
+pg::timestamp postgres_time(core::wall_time at) {
+  constexpr std::chrono::sys_days epoch = std::chrono::year{2000} / 1 / 1;
+  return std::chrono::duration_cast<std::chrono::microseconds>(at - epoch).count();
+}
+
+/// Where the piece that begins at `from` ends: on the edge of a page unless everything is sent by it.
+core::lsn piece_end(core::lsn from, core::lsn limit) {
+  if (limit - from <= piece_max) return limit;
+  const core::lsn end = from + piece_max;
+  return end - end.value % pg::wal_page_size;
+}
+
+class wal_sender final : public support::actor_base<private_sender> {
+ public:
+  static constexpr const char* kind = "safekeeper.wal_sender";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  wal_sender(const support::actor_setup& setup, wal_sender_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        socket_(*options_.socket),
+        view_(*options_.timeline.view),
+        next_(options_.from),
+        is_pageserver_(options_.is_pageserver),
+        sent_bytes_(env().metrics().counter("strata_safekeeper_wal_out_bytes_total", "WAL streamed to receivers")) {}
+
+  behavior_type make_behavior() {
+    alive_ = self();
+    heard_at_ = clock().monotonic();
+    monitor(options_.starter, [this](const core::error&) { quit(); });
+    monitor(options_.timeline.acceptor, [this](const core::error&) {
+      finish_with_error("57P01", "the timeline is being closed");
+      advance();
+    });
+    tell(options_.timeline.acceptor, receiver_arrived{self()});
+    tell_self_after(keepalive_interval, keepalive_due{});
+    if (auto watched = socket_.watch(self()); !watched)
+      quit(watched.error());
+    else
+      tell(self(), sender_go_on{});
+    return {handle(&wal_sender::ready), handle(&wal_sender::positions), handle(&wal_sender::resumed),
+            handle(&wal_sender::keep_alive)};
+  }
+
+ private:
+  void ready(const support::socket_ready& event) {
+    if (!socket_.is_current(event.token)) return;
+    armed_ = {};
+    if (event.events.read) readable_ = true;
+    advance();
+  }
+  void resumed(const sender_go_on&) {
+    resuming_ = false;
+    readable_ = true;
+    advance();
+  }
+  void positions(const positions_moved&) { advance(); }
+
+  // -- the socket -----------------------------------------------------------------------------------------------------
+
+  void advance() {
+    using enum client_socket::outcome;
+    if (over_) return;
+    for (int round = 0; round < 8; ++round) {
+      if (readable_ && !hear()) return quit();
+      const auto sent = socket_.send();
+      if (sent == closed) return quit();
+      if (sent == nothing) return arm({.read = true, .write = true});
+      if (ending_) return give_back();
+      if (reading_ || !prepare()) return arm({.read = true});
+    }
+    if (!std::exchange(resuming_, true)) tell(self(), sender_go_on{});
+  }
+
+  void arm(support::socket_events wanted) {
+    if (armed_.read == wanted.read && armed_.write == wanted.write) return;
+    armed_ = wanted;
+    socket_.rearm(wanted);
+  }
+
+  /// False: the connection is over.
+  bool hear() {
+    using enum client_socket::outcome;
+    for (;;) {
+      const auto received = socket_.receive();
+      if (received == closed) return false;
+      while (!ending_) {
+        const auto frame = wire::parse_frame(socket_.input(), true);
+        if (!frame) return false;
+        if (!*frame) break;
+        const bool goes_on = hear_frame(**frame);
+        socket_.consume((*frame)->size);
+        if (!goes_on) return false;
+        heard_at_ = clock().monotonic();
+      }
+      if (received == nothing || ending_) break;
+    }
+    readable_ = false;
+    return true;
+  }
+
+  bool hear_frame(const wire::frame& frame) {
+    switch (frame.kind) {
+      case wire::frame_kind::copy_data: return hear_message(frame.body);
+      case wire::frame_kind::copy_done:
+      case wire::frame_kind::copy_fail:
+        ending_ = true;
+        wire::append_copy_done(socket_.output());
+        wire::append_command_complete(socket_.output(), "START_STREAMING");
+        wire::append_ready_for_query(socket_.output());
+        return true;
+      case wire::frame_kind::terminate: return false;
+      default: return true;
+    }
+  }
+
+  bool hear_message(core::bytes_view payload) {
+    const auto message = wire::parse_client_message(payload);
+    if (!message) {
+      note_error("hear a receiver", message.error());
+      return false;
+    }
+    consensus::pageserver_feedback feedback;
+    if (const auto* status = std::get_if<wire::standby_status>(&*message)) {
+      if (status->reply_requested) put_keepalive(false);
+      if (!is_pageserver_) return true;
+      feedback = {.last_received = status->written,
+                  .disk_consistent = status->flushed,
+                  .remote_consistent = status->applied,
+                  .replied_at = postgres_time(clock().now())};
+    } else if (const auto* said = std::get_if<wire::pageserver_status>(&*message)) {
+      auto decoded = consensus::decode_feedback(said->feedback);
+      if (!decoded) {
+        note_error("hear a receiver", decoded.error());
+        return false;
+      }
+      is_pageserver_ = true;
+      feedback = *decoded;
+    } else {
+      return true;
+    }
+    tell(options_.timeline.acceptor, pageserver_said{feedback});
+    return true;
+  }
+
+  // -- what is sent ---------------------------------------------------------------------------------------------------
+
+  /// Puts the next piece into the output, or has it read. False: nothing to be sent now.
+  bool prepare() {
+    const auto position = view_.position();
+    if (options_.term && position.in != *options_.term) {
+      finish_with_error("55000", "the term is " + std::to_string(position.in.value) + " now, not " +
+                                     std::to_string(options_.term->value) + ": ask again");
+      return true;
+    }
+    const core::lsn limit = options_.term ? position.flush_lsn : position.commit_lsn;
+    if (next_ >= limit) return false;
+    read(piece_end(next_, limit));
+    return false;
+  }
+
+  void read(core::lsn end) {
+    reading_ = true;
+    offload(
+        support::pool_id::io, "read WAL",
+        [view = options_.timeline.view, backup = options_.backup, from = next_,
+         size = end - next_]() -> core::result<core::bytes> {
+          core::bytes piece(size);
+          auto got = read_local_wal(*view->journal(), from, piece);
+          if (!got && got.error().code == core::errc::out_of_range && backup) got = backup->read(*view, from, piece);
+          if (!got) return std::move(got).error();
+          piece.resize(*got);
+          return piece;
+        },
+        [this](core::result<core::bytes> piece) {
+          reading_ = false;
+          if (over_) return;
+          if (!piece || piece->empty()) {
+            const core::error why =
+                piece ? core::error{core::errc::out_of_range, "there is no WAL at " + to_string(next_)} : piece.error();
+            note_error("read WAL", why);
+            finish_with_error(wire::sqlstate_of(why.code), why.detail);
+          } else {
+            put_wal(*piece);
+          }
+          advance();
+        });
+  }
+
+  void put_wal(const core::bytes& piece) {
+    const auto position = view_.position();
+    const core::lsn wal_end = options_.term ? position.flush_lsn : position.commit_lsn;
+    wire::append_wal_data_header(socket_.output(), next_, wal_end, postgres_time(clock().now()), piece.size());
+    core::append(socket_.output(), piece);
+    next_ = next_ + piece.size();
+    quiet_ = false;
+    sent_bytes_.add(static_cast<double>(piece.size()));
+  }
+
+  void put_keepalive(bool reply_requested) {
+    const auto position = view_.position();
+    wire::append_keepalive(socket_.output(), options_.term ? position.flush_lsn : position.commit_lsn,
+                           postgres_time(clock().now()), reply_requested);
+  }
+
+  void keep_alive(const keepalive_due&) {
+    if (over_) return;
+    if (clock().monotonic() - heard_at_ > silence_max) return quit({core::errc::timeout, "the receiver is silent"});
+    tell_self_after(keepalive_interval, keepalive_due{});
+    if (ending_) return;
+    // What was sent but not yet taken is sign of life enough.
+    if (!socket_.output_pending() && !reading_) put_keepalive(true);
+    end_when_idle();
+    advance();
+  }
+
+  /// A pageserver that has everything of a timeline that nobody writes is told so; the broker tells it when to come
+  /// again. Two looks in a row, so that a proposer that only connects again does not end anything.
+  void end_when_idle() {
+    const auto position = view_.position();
+    const bool idle = is_pageserver_ && !options_.term && view_.proposers == 0 && next_ >= position.commit_lsn &&
+                      position.remote_consistent >= position.commit_lsn;
+    if (idle && std::exchange(quiet_, true) && !reading_)
+      finish_with_error("00000", "ending streaming to " + name() + " at " + to_string(next_) +
+                                     ": nobody writes the timeline, and you have all of it");
+    if (!idle) quiet_ = false;
+  }
+
+  void finish_with_error(std::string_view sqlstate, std::string_view text) {
+    if (std::exchange(ending_, true)) return;
+    wire::append_error(socket_.output(), sqlstate, text);
+    wire::append_ready_for_query(socket_.output());
+  }
+
+  void give_back() {
+    over_ = true;
+    socket_.let_go();
+    tell(options_.starter, stream_over{options_.socket});
+    quit();
+  }
+
+  wal_sender_options options_;
+  /// Nobody else must keep it.
+  support::socket_owner alive_;
+  client_socket& socket_;
+  timeline_view& view_;
+  core::lsn next_;
+  bool is_pageserver_;
+  support::counter sent_bytes_;
+  support::socket_events armed_;
+  bool readable_ = false;
+  bool resuming_ = false;
+  bool reading_ = false;
+  bool quiet_ = false;   ///< was idle at the last look
+  bool ending_ = false;  ///< when everything is sent
+  bool over_ = false;
+  core::monotonic_time heard_at_;
+};
+
+}  // namespace
+
+support::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options) {
+  auto label = options.label;
+  return support::spawn<wal_sender>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::sender_go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::keepalive_due)

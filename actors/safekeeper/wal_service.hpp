@@ -1,0 +1,29 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <cstdint>
+#include <memory>
+
+#include "actors/safekeeper/protocol.hpp"
+#include "actors/safekeeper/wal_backup.hpp"
+#include "actors/support/actor_registry.hpp"
+#include "actors/support/sockets.hpp"
+
+namespace strata::actors::safekeeper {
+
+struct wal_service_options {
+  support::actor_label label;
+  support::tcp_listener listener;
+  std::uint32_t connections_max = 1024;
+  timelines_actor timelines;
+  std::shared_ptr<const wal_backup> backup;  ///< null: there is none
+};
+
+/// Answers nothing: it is there to be stopped.
+using wal_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
+
+/// Accepts clients of the WAL service and starts a wal_connection for each. Above connections_max a client is told so
+/// and closed.
+wal_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options);
+
+}  // namespace strata::actors::safekeeper

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <csignal>
+#include <functional>
+
+namespace strata::cli {
+
+/// The signals that end a server, and the one that tells of a child's end. Blocked before any thread runs, so that
+/// every thread inherits that and only wait() takes them.
+class end_signals {
+ public:
+  end_signals() {
+    ::sigemptyset(&set_);
+    for (const int each : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&set_, each);
+    ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  /// Until one that ends the server comes; meanwhile calls `every_second`, and at once when a child has ended.
+  int wait(const std::function<void()>& every_second) const {
+    for (;;) {
+      const timespec second{.tv_sec = 1, .tv_nsec = 0};
+      const int signal = ::sigtimedwait(&set_, nullptr, &second);
+      if (signal == SIGTERM || signal == SIGINT) return signal;
+      every_second();
+    }
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+}  // namespace strata::cli

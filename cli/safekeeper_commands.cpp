@@ -1,0 +1,61 @@
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/context.hpp"
+#include "cli/failure.hpp"
+#include "cli/safekeeper_process.hpp"
+#include "cli/terminal.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+
+void run(const context& of, safekeeper_request request) {
+  request.directory = std::filesystem::absolute(request.directory).lexically_normal();
+  if (request.id == 0)
+    throw failure(exit_code::usage, "invalid_argument", "can't start a safekeeper", "ids begin with 1", "");
+  if (!request.broker.empty() && request.tls.empty())
+    throw failure(exit_code::usage, "invalid_argument", "can't start a safekeeper", "a broker needs --tls", "");
+  run_safekeeper(request, [&](const safekeeper_file& file) {
+    if (of.json) {
+      print(json{{"pid", file.pid}, {"id", file.id}, {"wal", file.wal}, {"http", file.http}});
+    } else {
+      print("safekeeper " + std::to_string(file.id) + " is up on " + request.directory);
+      print("  wal   " + file.wal);
+      print("  http  http://" + file.http);
+    }
+    std::fflush(stdout);
+  });
+}
+
+}  // namespace
+
+void add_safekeeper_commands(CLI::App& app, context& of) {
+  auto* group = app.add_subcommand("safekeeper", "The processes that keep WAL");
+  group->require_subcommand(1);
+  auto* command = group->add_subcommand("run", "Run a safekeeper in the foreground; strata up --safekeepers does it");
+  auto asked = std::make_shared<safekeeper_request>();
+  const std::map<std::string, core::log_level> levels{
+      {"trace", core::log_level::trace},     {"debug", core::log_level::debug}, {"info", core::log_level::info},
+      {"warning", core::log_level::warning}, {"error", core::log_level::error}, {"off", core::log_level::off}};
+  command->add_option("--id", asked->id, "Its number in the cluster, never given to another one")->required();
+  command->add_option("--data", asked->directory, "Its directory")->required();
+  command->add_option("--listen-address", asked->listen_address, "Address of both ports")->capture_default_str();
+  command->add_option("--wal-port", asked->wal_port,
+                      "Port of the WAL service (default: the one it had, or a free one)");
+  command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: likewise)");
+  command->add_option("--broker", asked->broker, "HOST:PORT of the cluster's broker");
+  command->add_option("--tls", asked->tls, "Directory of the cluster's certificates");
+  command->add_option("--wal-backup", asked->wal_backup, "Directory for whole segments of committed WAL");
+  command->add_option("--log-file", asked->log_file, "Where it logs (default: standard error)");
+  command->add_option("--log-level", asked->log_level, "trace, debug, info, warning, error or off")
+      ->transform(CLI::CheckedTransformer(levels));
+  finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper",
+                 [&of, asked] { run(of, *asked); });
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,87 @@
+#include "cli/safekeeper_file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "cli/server_file.hpp"
+
+namespace strata::cli {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+std::string path_in(const std::string& directory) { return directory + "/safekeeper.json"; }
+
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+core::result<safekeeper_file> read_safekeeper_file(const std::string& directory) {
+  std::ifstream file(path_in(directory));
+  if (!file) return core::from_errno("open " + path_in(directory), errno);
+  try {
+    const json of = json::parse(file);
+    return safekeeper_file{of.at("pid"), of.at("id"), of.at("wal"), of.at("http"), of.at("version"), of.at("started")};
+  } catch (const json::exception& e) {
+    return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
+  }
+}
+
+core::result<void> write_safekeeper_file(const std::string& directory, const safekeeper_file& of) {
+  const std::string temporary = path_in(directory) + ".tmp";
+  std::ofstream file(temporary, std::ios::trunc);
+  file << json{{"pid", of.pid},   {"id", of.id},           {"wal", of.wal},
+               {"http", of.http}, {"version", of.version}, {"started", of.started}}
+              .dump(1)
+       << "\n";
+  file.close();
+  if (!file) return core::from_errno("write " + temporary, errno);
+  std::error_code failure;
+  fs::rename(temporary, path_in(directory), failure);
+  if (failure) return core::from_errno("rename " + temporary, failure.value());
+  return {};
+}
+
+std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id) {
+  return server_directory + "/safekeepers/" + std::to_string(id);
+}
+
+std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory) {
+  std::vector<std::uint64_t> found;
+  std::error_code none;
+  for (const auto& each : fs::directory_iterator(server_directory + "/safekeepers", none))
+    if (const auto id = whole_number(each.path().filename().string()); id && *id > 0 && each.is_directory(none))
+      found.push_back(*id);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id) {
+  return directory_lock::holder(safekeeper_directory(server_directory, id));
+}
+
+std::vector<consensus::member> safekeeper_members(const std::string& server_directory) {
+  std::vector<consensus::member> found;
+  for (const auto id : known_safekeepers(server_directory)) {
+    const auto file = read_safekeeper_file(safekeeper_directory(server_directory, id));
+    if (!file) continue;
+    const auto colon = file->wal.rfind(':');
+    if (colon == std::string::npos) continue;
+    const auto port = whole_number(std::string_view(file->wal).substr(colon + 1));
+    if (!port || *port == 0 || *port > 65535) continue;
+    found.push_back({consensus::node_id{id}, file->wal.substr(0, colon), static_cast<std::uint16_t>(*port)});
+  }
+  return found;
+}
+
+}  // namespace strata::cli

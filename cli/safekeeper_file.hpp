@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/membership.hpp"
+#include "core/result.hpp"
+
+namespace strata::cli {
+
+/// <directory>/safekeeper.json of a safekeeper's directory: where it is reached (docs/formats/directory.md). Stays when
+/// the process ends: the addresses are chosen once and then kept.
+struct safekeeper_file {
+  pid_t pid = 0;
+  std::uint64_t id = 0;
+  std::string wal;  ///< host:port
+  std::string http;
+  std::string version;
+  std::string started;
+};
+
+/// errc::not_found when there is none, errc::corrupt when it is not what we write.
+core::result<safekeeper_file> read_safekeeper_file(const std::string& directory);
+/// The whole file or none is there afterwards.
+core::result<void> write_safekeeper_file(const std::string& directory, const safekeeper_file& of);
+
+inline constexpr std::uint64_t safekeepers_max = 9;
+
+/// <server's directory>/safekeepers/<id>.
+std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id);
+/// The ids that have a directory, ascending.
+std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory);
+/// The process that holds a safekeeper's directory now.
+std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id);
+/// All known ones that have ever been ready, whether they run now or not: whom a new timeline can be given to.
+std::vector<consensus::member> safekeeper_members(const std::string& server_directory);
+
+}  // namespace strata::cli

@@ -1,0 +1,163 @@
+#include "cli/safekeeper_process.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <charconv>
+#include <filesystem>
+
+#include "actors/broker/broker_link.hpp"
+#include "actors/broker/network.hpp"
+#include "actors/safekeeper/supervisor.hpp"
+#include "actors/support/system.hpp"
+#include "cli/end_signals.hpp"
+#include "cli/failure.hpp"
+#include "cli/server_file.hpp"
+#include "cli/version.hpp"
+#include "compute/free_port.hpp"
+#include "config/time_text.hpp"
+#include "console/ask.hpp"
+#include "console/http_server.hpp"
+
+namespace strata::cli {
+namespace {
+
+namespace broker = actors::broker;
+namespace safekeeper = actors::safekeeper;
+using actors::support::process_system;
+
+std::uint16_t port_of(const std::string& address) {
+  const std::string_view text = std::string_view(address).substr(address.rfind(':') + 1);
+  std::uint16_t port = 0;
+  std::from_chars(text.data(), text.data() + text.size(), port);
+  return port;
+}
+
+struct chosen_ports {
+  std::uint16_t wal = 0;
+  std::uint16_t http = 0;
+};
+
+/// The order of precedence: asked for, had before, free.
+chosen_ports choose_ports(const safekeeper_request& request) {
+  chosen_ports chosen;
+  const auto before = read_safekeeper_file(request.directory);
+  if (!before && before.error().code != core::errc::not_found)
+    throw failure(before.error(), "can't use " + request.directory,
+                  "write its ports on the command line: --wal-port, --http-port");
+  if (before && before->id != request.id)
+    throw failure(exit_code::conflict, "conflict", "can't use " + request.directory,
+                  "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");
+  chosen.wal = request.wal_port.value_or(before ? port_of(before->wal) : 0);
+  chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
+  if (chosen.http == 0) chosen.http = need(compute::free_port(), "can't find a free port");
+  return chosen;
+}
+
+/// The role. Ends it in order when it goes.
+class running_role {
+ public:
+  running_role(process_system& system, safekeeper::supervisor_options options)
+      : system_(system), supervisor_(safekeeper::spawn_supervisor(system.actors(), std::move(options))) {
+    // Nobody else would notice if it ended by itself.
+    supervisor_->attach_functor([ended = ended_] {
+      *ended = true;
+      ::kill(::getpid(), SIGTERM);
+    });
+  }
+  ~running_role() {
+    if (!*ended_) safekeeper::stop_and_wait(system_.actors(), supervisor_);
+  }
+  running_role(const running_role&) = delete;
+  running_role& operator=(const running_role&) = delete;
+
+  [[nodiscard]] bool ended_by_itself() const { return *ended_; }
+  [[nodiscard]] safekeeper::safekeeper_services services() const {
+    console::services asking;
+    asking.system = &system_.actors();
+    return need(console::ask<safekeeper::safekeeper_services>(asking, supervisor_, safekeeper::get_services{}),
+                "the safekeeper did not start", "");
+  }
+
+ private:
+  process_system& system_;
+  safekeeper::supervisor_actor supervisor_;
+  std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+void make_directory(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) throw failure(core::from_errno("make " + path, failed.value()), "can't use " + path, "");
+}
+
+void serve(const safekeeper_request& request, const end_signals& signals,
+           const std::function<void(const safekeeper_file&)>& ready) {
+  const chosen_ports ports = choose_ports(request);
+  std::optional<broker::node_identity> identity;
+  if (!request.broker.empty())
+    identity.emplace(need(broker::node_identity::load(request.tls, core::system_clock().now()),
+                          "can't use the cluster's certificates", "name their directory with --tls"));
+  process_system system({.configure = identity ? broker::network_of(*identity) : nullptr});
+  messages::broker_link_actor link;
+  if (identity)
+    link = broker::spawn_broker_link(system.actors(), {"", 0},
+                                     need(broker::parse_address(request.broker), "can't use --broker"));
+
+  auto listener = need(actors::support::listen_tcp(request.listen_address, ports.wal),
+                       "can't open the WAL service's port", "end what has the port; members know this one by it");
+  const auto address = [&](std::uint16_t port) { return request.listen_address + ":" + std::to_string(port); };
+  const safekeeper_file file{::getpid(),          request.id, address(listener.port),
+                             address(ports.http), version,    config::utc_text(core::system_clock().now())};
+  running_role role(system, {.self = {request.id},
+                             .directory = request.directory,
+                             .disk = &wal::real_disk(),
+                             .backup_directory = request.wal_backup,
+                             .wal_listener = std::move(listener),
+                             .wal_address = file.wal,
+                             .http_address = file.http,
+                             .broker = link});
+  console::services of;
+  of.system = &system.actors();
+  of.metrics = [&system] { return system.env().metrics().render(); };
+  of.version = version;
+  of.directory = request.directory;
+  of.wal_timelines = role.services().timelines;
+  of.safekeeper = {request.id};
+  of.wal_address = file.wal;
+  const auto http = need(console::http_server::start({.listen_address = request.listen_address, .port = ports.http}, of,
+                                                     console::safekeeper_routes()),
+                         "can't open the HTTP port", "end what has the port, or name another one with --http-port");
+
+  need(write_safekeeper_file(request.directory, file), "can't write safekeeper.json", "");
+  core::log_info("safekeeper " + std::to_string(file.id) + " is up on " + request.directory + ": WAL service " +
+                 file.wal + ", http " + file.http);
+  ready(file);
+
+  const int signal = signals.wait([] {});
+  core::log_info(role.ended_by_itself() ? "the role has ended by itself; stopping the rest"
+                                        : "stopping: signal " + std::to_string(signal));
+  // Clients first: what they ask for goes through actors that end next.
+  http->stop();
+  if (role.ended_by_itself())
+    throw failure(exit_code::failure, "io_error", "the safekeeper has stopped", "a part of it ended; its log says why",
+                  "");
+}
+
+}  // namespace
+
+void run_safekeeper(const safekeeper_request& request, const std::function<void(const safekeeper_file&)>& ready) {
+  const end_signals signals;
+  ::umask(0077);
+  make_directory(request.directory);
+  if (!request.wal_backup.empty()) make_directory(request.wal_backup);
+  auto lock = directory_lock::take(request.directory);
+  if (!lock) throw failure(lock.error(), "a safekeeper runs on " + request.directory + " already", "");
+  core::open_log(request.log_level, request.log_file);
+  serve(request, signals, ready);
+  core::log_info("stopped");
+  core::flush_log();
+}
+
+}  // namespace strata::cli

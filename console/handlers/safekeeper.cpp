@@ -1,0 +1,219 @@
+#include <unistd.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "config/time_text.hpp"
+#include "console/api_client.hpp"
+#include "console/ask.hpp"
+#include "console/json_body.hpp"
+#include "console/route.hpp"
+#include "console/safekeeper_handlers.hpp"
+#include "console/safekeeper_json.hpp"
+#include "core/log.hpp"
+
+namespace strata::console::safekeeper_handlers {
+
+using messages::wal_timeline_info;
+using messages::wal_timeline_key;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t hosts_max = 32;
+
+core::result<wal_timeline_key> key_of(const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  return wal_timeline_key{path.tenant, path.timeline};
+}
+
+template <class Request>
+core::result<reply> answer_with_timeline(const services& of, Request request,
+                                         std::chrono::milliseconds limit = answer_limit) {
+  STRATA_ASSIGN(const auto info, ask<wal_timeline_info>(of, of.wal_timelines, std::move(request), limit));
+  return json_reply(to_json(info));
+}
+
+core::result<std::uint32_t> small_number(const json& body, std::string_view name) {
+  STRATA_ASSIGN(const auto value, optional_count_member(body, name));
+  if (value.value_or(0) > std::numeric_limits<std::uint32_t>::max())
+    return core::error{core::errc::invalid_argument, std::string(name) + " is too large"};
+  return static_cast<std::uint32_t>(value.value_or(0));
+}
+
+core::result<consensus::configuration> configuration_in(const json& body) {
+  const auto found = body.find("mconf");
+  if (found == body.end()) return core::error{core::errc::invalid_argument, "mconf is missing"};
+  return parse_configuration(*found, "mconf");
+}
+
+/// Of what the hosts have, that with the most of the newest WAL.
+core::result<messages::pull_wal_timeline> best_donor(const json& hosts, const std::string& path) {
+  std::optional<messages::pull_wal_timeline> best;
+  std::string why;
+  for (const json& host : hosts) {
+    if (!host.is_string()) return core::error{core::errc::invalid_argument, "http_hosts must be a list of texts"};
+    std::string address = host.get<std::string>();
+    if (address.starts_with("http://")) address.erase(0, 7);
+    const api_client peer(address);
+    const auto found = peer.get(path);
+    auto donor = found ? parse_donor(*found) : core::result<messages::pull_wal_timeline>(found.error());
+    const auto status = donor ? peer.get("/v1/status") : core::result<json>(donor.error());
+    if (!status) {
+      why = address + ": " + status.error().detail;
+      continue;
+    }
+    donor->wal_address = status->value("wal_address", "");
+    const auto reached = [](const messages::pull_wal_timeline& of) {
+      return std::pair(of.state.history.last_term_at(of.flush_lsn), of.flush_lsn);
+    };
+    if (!best || reached(*best) < reached(*donor)) best = *std::move(donor);
+  }
+  if (!best) return core::error{core::errc::unavailable, "no host has the timeline; " + why};
+  return *std::move(best);
+}
+
+}  // namespace
+
+core::result<reply> get_status(const services& of, const request&) {
+  return json_reply({{"id", of.safekeeper.value},
+                     {"version", of.version},
+                     {"pid", ::getpid()},
+                     {"directory", of.directory},
+                     {"wal_address", of.wal_address},
+                     {"time", config::utc_text(of.clock->now())}});
+}
+
+core::result<reply> get_readyz(const services& of, const request&) {
+  STRATA_TRY(
+      ask<messages::wal_timeline_list>(of, of.wal_timelines, messages::list_wal_timelines{}, std::chrono::seconds(5)));
+  return json_reply({{"status", "ok"}});
+}
+
+core::result<reply> get_openapi(const services& of, const request&) {
+  reply text;
+  text.body = openapi(safekeeper_routes(), of.version);
+  return text;
+}
+
+core::result<reply> get_utilization(const services& of, const request&) {
+  STRATA_ASSIGN(const auto disk, ask<messages::wal_disk_info>(of, of.wal_timelines, messages::get_wal_disk{}));
+  return json_reply(
+      {{"timeline_count", disk.timelines}, {"wal_bytes", disk.wal_bytes}, {"free_bytes", disk.free_bytes}});
+}
+
+core::result<reply> list_timelines(const services& of, const request&) {
+  STRATA_ASSIGN(const auto found,
+                ask<messages::wal_timeline_list>(of, of.wal_timelines, messages::list_wal_timelines{}));
+  json list = json::array();
+  for (const auto& each : found.timelines) list.push_back(to_json(each));
+  return json_reply(list);
+}
+
+core::result<reply> get_debug_dump(const services& of, const request& from) {
+  STRATA_ASSIGN(auto status, get_status(of, from));
+  STRATA_ASSIGN(auto timelines, list_timelines(of, from));
+  STRATA_ASSIGN(auto disk, get_utilization(of, from));
+  return json_reply({{"status", json::parse(status.body)},
+                     {"timelines", json::parse(timelines.body)},
+                     {"disk", json::parse(disk.body)}});
+}
+
+core::result<reply> create_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"tenant_id", "timeline_id", "mconf", "pg_version", "system_id",
+                                                   "wal_seg_size", "start_lsn"}));
+  messages::create_wal_timeline wanted;
+  auto& state = wanted.state;
+  STRATA_ASSIGN(const auto tenant, text_member(body, "tenant_id"));
+  STRATA_ASSIGN(state.tenant, parse_tenant_id(tenant));
+  STRATA_ASSIGN(const auto timeline, text_member(body, "timeline_id"));
+  STRATA_ASSIGN(state.timeline, parse_timeline_id(timeline));
+  STRATA_ASSIGN(state.members, configuration_in(body));
+  STRATA_ASSIGN(state.cluster.pg_version, small_number(body, "pg_version"));
+  STRATA_ASSIGN(state.cluster.wal_segment_size, small_number(body, "wal_seg_size"));
+  STRATA_ASSIGN(const auto system_id, optional_count_member(body, "system_id"));
+  state.cluster.system_id = system_id.value_or(0);
+  STRATA_ASSIGN(const auto start, optional_lsn_member(body, "start_lsn"));
+  if (start) state.timeline_start = state.local_start = state.commit_lsn = *start;
+  return answer_with_timeline(of, std::move(wanted));
+}
+
+core::result<reply> get_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  return answer_with_timeline(of, messages::get_wal_timeline{key});
+}
+
+core::result<reply> delete_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key}));
+  return json_reply(json::object());
+}
+
+core::result<reply> delete_tenant(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_tenant{tenant}));
+  return json_reply(json::object());
+}
+
+core::result<reply> pull_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"tenant_id", "timeline_id", "http_hosts"}));
+  STRATA_ASSIGN(const auto tenant_text, text_member(body, "tenant_id"));
+  STRATA_ASSIGN(const auto tenant, parse_tenant_id(tenant_text));
+  STRATA_ASSIGN(const auto timeline_text, text_member(body, "timeline_id"));
+  STRATA_ASSIGN(const auto timeline, parse_timeline_id(timeline_text));
+  const json hosts = body.value("http_hosts", json());
+  if (!hosts.is_array() || hosts.empty() || hosts.size() > hosts_max)
+    return core::error{core::errc::invalid_argument, "http_hosts must be a list of host:port"};
+  STRATA_ASSIGN(auto donor,
+                best_donor(hosts, "/v1/tenant/" + core::to_string(tenant) + "/timeline/" + core::to_string(timeline)));
+  if (donor.state.tenant != tenant || donor.state.timeline != timeline)
+    return core::error{core::errc::corrupt, "the other safekeeper answered with another timeline"};
+  core::log_info("pulling timeline " + core::to_string(timeline) + " from " + donor.wal_address);
+  return answer_with_timeline(of, std::move(donor), long_answer_limit);
+}
+
+core::result<reply> switch_members(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"mconf"}));
+  STRATA_ASSIGN(auto to, configuration_in(body));
+  return answer_with_timeline(of, messages::switch_wal_members{key, std::move(to)});
+}
+
+core::result<reply> exclude(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"mconf"}));
+  STRATA_ASSIGN(auto to, configuration_in(body));
+  if (to.contains(of.safekeeper))
+    return core::error{core::errc::invalid_argument,
+                       "safekeeper " + to_string(of.safekeeper) + " is a member of this configuration"};
+  // Told first, so that no proposer that still counts on it gets an answer; then the timeline can go.
+  auto told = ask<wal_timeline_info>(of, of.wal_timelines, messages::switch_wal_members{key, to});
+  if (!told && told.error().code != core::errc::not_found) return std::move(told).error();
+  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key}));
+  return json_reply(json::object());
+}
+
+core::result<reply> bump_term(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"term"}));
+  STRATA_ASSIGN(const auto term, optional_count_member(body, "term"));
+  messages::bump_wal_term wanted{key, std::nullopt};
+  if (term) wanted.to = consensus::term{*term};
+  return answer_with_timeline(of, wanted);
+}
+
+core::result<reply> checkpoint(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  return answer_with_timeline(of, messages::checkpoint_wal_timeline{key});
+}
+
+core::result<reply> get_digest(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto key, key_of(from));
+  STRATA_ASSIGN(const auto begin, parse_position("from_lsn", from.query_text("from_lsn")));
+  STRATA_ASSIGN(const auto end, parse_position("until_lsn", from.query_text("until_lsn")));
+  STRATA_ASSIGN(const auto made, ask<messages::wal_digest>(of, of.wal_timelines, messages::digest_wal{key, begin, end},
+                                                           long_answer_limit));
+  return json_reply({{"crc32c", made.crc32c}});
+}
+
+}  // namespace strata::console::safekeeper_handlers

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/acceptor.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "messages/broker.hpp"
+#include "messages/interface.hpp"
+
+namespace strata::messages {
+
+/// A timeline of the cluster, as safekeepers name it.
+struct wal_timeline_key {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  auto operator<=>(const wal_timeline_key&) const = default;
+};
+
+/// What a safekeeper says of one of its timelines.
+struct wal_timeline_info {
+  consensus::acceptor_state state;
+  core::lsn write_lsn;
+  core::lsn flush_lsn;
+  consensus::term last_log_term;
+  std::string condition;        ///< "active", "idle", "broken: <why>"
+  std::uint32_t proposers = 0;  ///< that push WAL here now
+  std::uint32_t receivers = 0;  ///< to whom WAL is streamed now
+  std::uint64_t wal_bytes = 0;  ///< on this safekeeper's disk
+  std::string recovering_from;  ///< a peer's WAL address; empty: nobody
+  std::string trouble;          ///< what last failed and is retried; empty when all is well
+  std::vector<safekeeper_timeline_info> peers;
+};
+
+struct list_wal_timelines {};
+struct wal_timeline_list {
+  std::vector<wal_timeline_info> timelines;
+};
+/// errc::not_found.
+struct get_wal_timeline {
+  wal_timeline_key of;
+};
+/// An empty timeline (or, for a pull, one whose WAL begins in the middle). Answers what is there when there is one of
+/// that name with the same cluster; errc::conflict when it was deleted here or belongs to another cluster.
+struct create_wal_timeline {
+  consensus::acceptor_state state;
+};
+/// With its files; from then on the timeline is refused here. No error when there is none.
+struct delete_wal_timeline {
+  wal_timeline_key of;
+};
+struct delete_wal_tenant {
+  core::tenant_id of;
+};
+/// Makes the timeline if it is not here, and fetches the donor's WAL. Answered when this safekeeper has everything that
+/// the donor had when `state` was read.
+struct pull_wal_timeline {
+  consensus::acceptor_state state;  ///< the donor's
+  core::lsn flush_lsn;              ///< likewise
+  std::string wal_address;          ///< its WAL service, host:port
+};
+/// As consensus::switch_members.
+struct switch_wal_members {
+  wal_timeline_key of;
+  consensus::configuration to;
+};
+/// As consensus::bump_term; without a term: one above the present one.
+struct bump_wal_term {
+  wal_timeline_key of;
+  std::optional<consensus::term> to;
+};
+/// Makes positions durable that are only in memory, and removes WAL that nobody needs.
+struct checkpoint_wal_timeline {
+  wal_timeline_key of;
+};
+/// CRC-32C of the WAL [from, to), to compare safekeepers. errc::out_of_range when it is not here.
+struct digest_wal {
+  wal_timeline_key of;
+  core::lsn from;
+  core::lsn to;
+};
+struct wal_digest {
+  std::uint32_t crc32c = 0;
+};
+struct get_wal_disk {};
+struct wal_disk_info {
+  std::uint64_t timelines = 0;
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+
+/// All timelines of one safekeeper.
+using wal_timelines_actor =
+    actor_interface<answers<list_wal_timelines, wal_timeline_list>, answers<get_wal_timeline, wal_timeline_info>,
+                    answers<create_wal_timeline, wal_timeline_info>, answers<delete_wal_timeline, done>,
+                    answers<delete_wal_tenant, done>, answers<pull_wal_timeline, wal_timeline_info>,
+                    answers<switch_wal_members, wal_timeline_info>, answers<bump_wal_term, wal_timeline_info>,
+                    answers<checkpoint_wal_timeline, wal_timeline_info>, answers<digest_wal, wal_digest>,
+                    answers<get_wal_disk, wal_disk_info>>;
+
+}  // namespace strata::messages
+
+STRATA_LOCAL_MESSAGE(strata::messages::wal_timeline_info)
+STRATA_LOCAL_MESSAGE(strata::messages::list_wal_timelines)
+STRATA_LOCAL_MESSAGE(strata::messages::wal_timeline_list)
+STRATA_LOCAL_MESSAGE(strata::messages::get_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::create_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::delete_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::delete_wal_tenant)
+STRATA_LOCAL_MESSAGE(strata::messages::pull_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::switch_wal_members)
+STRATA_LOCAL_MESSAGE(strata::messages::bump_wal_term)
+STRATA_LOCAL_MESSAGE(strata::messages::checkpoint_wal_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::digest_wal)
+STRATA_LOCAL_MESSAGE(strata::messages::wal_digest)
+STRATA_LOCAL_MESSAGE(strata::messages::get_wal_disk)
+STRATA_LOCAL_MESSAGE(strata::messages::wal_disk_info)
