@@ -137,6 +137,7 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   console::services of;
   of.system = &system.actors();
   of.tenants = role.tenants;
+  of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.backups = role.backups;
   of.introspector = role.introspector;
   of.metrics = [&system] { return system.env().metrics().render(); };
@@ -161,7 +162,8 @@ void serve(const server_request& request, const end_signals& signals,
   const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
   const std::string broker_address = cluster.identity ? publish_broker(options, local_broker) : "";
-  running_role role(system, {.server = options, .files = below.files, .page_listener = std::move(listener)});
+  running_role role(system,
+                    {.server = options, .files = below.files, .page_listener = std::move(listener), .broker = link});
   const auto http = start_http(options, system, role.services(), page_port);
 
   const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };

@@ -30,6 +30,11 @@ core::result<reply> create_timeline(const services&, const request&);
 core::result<reply> get_timeline(const services&, const request&);
 core::result<reply> delete_timeline(const services&, const request&);
 
+// handlers/safekeepers.cpp
+core::result<reply> get_safekeepers(const services&, const request&);
+core::result<reply> assign_safekeepers(const services&, const request&);
+core::result<reply> change_safekeepers(const services&, const request&);
+
 // handlers/history.cpp
 core::result<reply> get_lsn_by_timestamp(const services&, const request&);
 core::result<reply> get_timestamp_of_lsn(const services&, const request&);

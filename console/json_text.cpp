@@ -27,11 +27,35 @@ std::string_view to_string(messages::source_status::phase phase) {
     case streaming: return "streaming";
     case waiting_to_retry: return "waiting_to_retry";
     case failed: return "failed";
+    case resting: return "resting";
   }
   return "failed";
 }
 
+json members_to_json(const std::vector<consensus::member>& members) {
+  json list = json::array();
+  for (const consensus::member& each : members)
+    list.push_back({{"id", each.id.value}, {"host", each.host}, {"port", each.port}});
+  return list;
+}
+
+/// Of a timeline that follows safekeepers.
+json receiver_to_json(const messages::source_status& receiver) {
+  return {{"phase", to_string(receiver.now)},
+          {"from", receiver.conninfo},
+          {"received_lsn", core::to_string(receiver.received)},
+          {"head_lsn", core::to_string(receiver.source_head)},
+          {"last_error", receiver.last_error},
+          {"reconnects", receiver.reconnects}};
+}
+
 }  // namespace
+
+json to_json(const consensus::configuration& safekeepers) {
+  return {{"generation", safekeepers.generation},
+          {"members", members_to_json(safekeepers.members)},
+          {"new_members", safekeepers.new_members ? members_to_json(*safekeepers.new_members) : json()}};
+}
 
 json to_json(const messages::tenant_info& tenant) {
   json state{{"slug", capitalised(tenant.state)}};
@@ -82,7 +106,9 @@ json to_json(const messages::timeline_info& timeline) {
   }
   if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
   if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
-  if (timeline.source) made["source"] = to_json(*timeline.source);
+  if (timeline.safekeepers) made["safekeepers"] = to_json(*timeline.safekeepers);
+  if (timeline.source && timeline.safekeepers) made["receiver"] = receiver_to_json(*timeline.source);
+  if (timeline.source && !timeline.safekeepers) made["source"] = to_json(*timeline.source);
   for (const messages::custom_manager& seen : timeline.custom_managers)
     made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});
   return made;

@@ -12,6 +12,7 @@ namespace strata::console {
 nlohmann::json to_json(const messages::tenant_info& tenant);
 nlohmann::json to_json(const messages::timeline_info& timeline);
 nlohmann::json to_json(const messages::source_status& source);
+nlohmann::json to_json(const consensus::configuration& safekeepers);
 nlohmann::json to_json(const messages::actor_info& actor);
 nlohmann::json to_json(const messages::pool_info& pool);
 nlohmann::json to_json(const storage::layer_record& layer);

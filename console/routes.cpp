@@ -63,6 +63,17 @@ std::vector<route> make_routes() {
       {"DELETE", TIMELINE, "delete_timeline", "Remove a timeline that has no branches", no_query, "", "Nothing", 200,
        delete_timeline},
 
+      // Who keeps a branch's WAL.
+      {"GET", TIMELINE "/safekeepers", "get_safekeepers", "The safekeepers of a branch that is written to", no_query,
+       "", "Safekeepers", 200, get_safekeepers},
+      {"POST", TIMELINE "/safekeepers", "assign_safekeepers",
+       "Give a branch safekeepers, so that it can be written to; if it has some, these are answered. Durable when "
+       "answered",
+       no_query, "", "Safekeepers", 200, assign_safekeepers},
+      {"PUT", TIMELINE "/safekeepers", "change_safekeepers",
+       "Store the next configuration of a branch's safekeepers: its generation is one above what there is", no_query,
+       "ChangeSafekeepers", "Safekeepers", 200, change_safekeepers},
+
       // Time and LSN.
       {"GET",
        TIMELINE "/get_lsn_by_timestamp",

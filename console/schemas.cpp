@@ -72,6 +72,32 @@ std::string_view schemas() {
     "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
     "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
     "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+  "ReceiverStatus": {"type": "object", "required": ["phase", "from", "received_lsn", "head_lsn", "last_error",
+      "reconnects"], "properties": {
+    "phase": {"type": "string", "enum": ["connecting", "catching_up", "streaming", "waiting_to_retry", "failed",
+      "resting"], "description": "resting: there was no more WAL"},
+    "from": {"type": "string", "description": "the safekeeper that is followed"},
+    "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "head_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+  "Safekeeper": {"type": "object", "required": ["id", "host", "port"], "properties": {
+    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535}}},
+  "SafekeeperList": {"type": "array", "minItems": 1, "maxItems": 32,
+    "items": {"$ref": "#/components/schemas/Safekeeper"}},
+  "SafekeeperSet": {"type": "object", "required": ["generation", "members", "new_members"], "properties": {
+    "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
+    "new_members": {"nullable": true, "description": "the members that it changes to; null: it does not change",
+      "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
+  "Safekeepers": {"allOf": [{"$ref": "#/components/schemas/SafekeeperSet"},
+    {"type": "object", "required": ["tenant_id", "timeline_id", "start_lsn", "pg_version", "system_id",
+      "wal_segment_size"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "start_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
+    "system_id": {"type": "integer", "format": "int64"}, "wal_segment_size": {"type": "integer"}}}]},
+  "ChangeSafekeepers": {"type": "object", "required": ["generation", "members"], "additionalProperties": false,
+    "properties": {
+    "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
+    "new_members": {"nullable": true, "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
   "CustomResourceManager": {"type": "object", "required": ["id", "since_lsn"], "properties": {
     "id": {"type": "integer", "minimum": 128, "maximum": 255}, "since_lsn": {"$ref": "#/components/schemas/Lsn"}}},
   "Timeline": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "state", "last_record_lsn",
@@ -90,6 +116,8 @@ std::string_view schemas() {
     "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
     "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
     "last_commit_at": {"$ref": "#/components/schemas/Time"}, "source": {"$ref": "#/components/schemas/SourceStatus"},
+    "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
+    "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
       "description": "extensions' own, whose records changed pages that can't be read from these LSNs on; absent: none"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},

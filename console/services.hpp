@@ -3,8 +3,10 @@
 #include <caf/actor_system.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "config/options.hpp"
+#include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
@@ -19,6 +21,8 @@ struct services {
   messages::tenant_manager_actor tenants;
   messages::backup_factory_actor backups;
   messages::introspector_actor introspector;
+  /// Those that new branches may be given; absent: none. Called from any thread.
+  std::function<std::vector<consensus::member>()> safekeepers;
   /// Prometheus's text.
   std::function<std::string()> metrics;
   /// What GET /v1/status says of the process.

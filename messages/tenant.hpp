@@ -97,7 +97,9 @@ using tenant_actor =
     actor_interface<answers<get_tenant, tenant_info>, answers<get_tenant_options, tenant_options_reply>,
                     answers<set_tenant_options, done>, answers<create_branch, timeline_info>,
                     answers<list_timelines, timeline_list>, answers<get_timeline, timeline_info>,
-                    answers<delete_timeline, done>, answers<open_timeline, timeline_opened>>;
+                    answers<delete_timeline, done>, answers<open_timeline, timeline_opened>,
+                    answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
+                    answers<change_safekeepers, timeline_safekeepers>>;
 
 /// Which tenants are here. Requests for one tenant pass through to it.
 using tenant_manager_actor = tenant_actor::extend<answers<add_source, source_added>, answers<list_tenants, tenant_list>,

@@ -11,6 +11,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
+#include "messages/safekeepers.hpp"
 
 namespace strata::storage {
 class timeline_store;
@@ -19,10 +20,18 @@ class write_batch;
 
 namespace strata::messages {
 
-/// Where the connection to the source stands.
+/// Where the connection to the source, or to the safekeepers of a branch, stands.
 struct source_status {
-  enum class phase { connecting, backing_up, catching_up, streaming, waiting_to_retry, failed } now = phase::connecting;
-  std::string conninfo;  ///< without its password
+  enum class phase {
+    connecting,
+    backing_up,
+    catching_up,
+    streaming,
+    waiting_to_retry,
+    failed,
+    resting  ///< there was no more WAL; goes on when there is
+  } now = phase::connecting;
+  std::string conninfo;  ///< without its password; or which safekeeper it is
   std::string slot;
   core::lsn received;              ///< end of the last WAL byte that came in
   core::lsn source_head;           ///< the source's own position, as it last said
@@ -59,12 +68,14 @@ struct timeline_info {
   core::wall_time created{};
   std::optional<core::wall_time> last_commit;
   std::optional<source_status> source;
+  std::optional<consensus::configuration> safekeepers;  ///< `source` is about these, then
   std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
   std::vector<custom_manager> custom_managers;
 };
 
 /// Answered when last_record_lsn has reached `at`; errc::timeout (with how far it is, and the receiver's state) after
-/// the deadline, errc::out_of_range at once when nothing can bring it there (a branch without a writer).
+/// the deadline, errc::out_of_range at once when nothing can bring it there (a branch without
+/// safekeepers).
 struct wait_lsn {
   core::lsn at;
   std::chrono::milliseconds timeout;
@@ -126,14 +137,17 @@ struct remove_branch_point {
   core::timeline_id child;
 };
 
-/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, for a root, its wal_receiver. Reads
-/// do not pass through it: they use the timeline_store, which is safe from any thread.
+/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, for what follows a source or
+/// safekeepers, its wal_receiver. Reads do not pass through it: they use the timeline_store, which is safe from any
+/// thread.
 using timeline_actor =
     actor_interface<answers<wait_lsn, lsn_reached>, answers<ingest_batch, batch_ingested>,
                     answers<checkpoint_timeline, timeline_checkpointed>, answers<compact_timeline, timeline_compacted>,
                     answers<collect_garbage, garbage_collected>, answers<lease_lsn, lsn_leased>,
                     answers<get_timeline_info, timeline_info>, answers<add_branch_point, done>,
-                    accepts<remove_branch_point>, accepts<source_status>>;
+                    accepts<remove_branch_point>, accepts<source_status>,
+                    answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
+                    answers<change_safekeepers, timeline_safekeepers>>;
 
 }  // namespace strata::messages
 

@@ -93,7 +93,8 @@ enum flag : std::uint8_t {
   logs_hints = 4,
   has_source = 8,
   has_custom_managers = 16,
-  all_flags = 31
+  has_safekeepers = 32,
+  all_flags = 63
 };
 
 void append_custom_managers(core::bytes& to, const std::vector<custom_manager>& managers) {
@@ -113,6 +114,37 @@ bool read_custom_managers(core::byte_reader& from, std::vector<custom_manager>& 
     into.push_back(each);
   }
   return count > 0;
+}
+
+void append_members(core::bytes& to, const std::vector<consensus::member>& members) {
+  to.push_back(static_cast<std::uint8_t>(members.size()));
+  for (const consensus::member& each : members) {
+    core::append_le(to, each.id.value);
+    append_text(to, each.host);
+    core::append_le(to, each.port);
+  }
+}
+std::vector<consensus::member> read_members(core::byte_reader& from) {
+  std::vector<consensus::member> members;
+  for (unsigned left = from.le<std::uint8_t>(); left > 0 && from.ok(); --left) {
+    consensus::member each{.id = {from.le<std::uint64_t>()}, .host = read_text(from)};
+    each.port = from.le<std::uint16_t>();
+    members.push_back(std::move(each));
+  }
+  return members;
+}
+void append_safekeepers(core::bytes& to, const consensus::configuration& of) {
+  core::append_le(to, of.generation);
+  append_members(to, of.members);
+  append_members(to, of.new_members.value_or(std::vector<consensus::member>{}));
+}
+/// False if they can't keep the WAL of a timeline.
+bool read_safekeepers(core::byte_reader& from, std::optional<consensus::configuration>& into) {
+  consensus::configuration of{.generation = from.le<std::uint32_t>(), .members = read_members(from)};
+  if (auto new_members = read_members(from); !new_members.empty()) of.new_members = std::move(new_members);
+  if (!from.ok() || of.generation == 0 || !consensus::check(of)) return false;
+  into = std::move(of);
+  return true;
 }
 
 }  // namespace
@@ -163,7 +195,8 @@ core::bytes encode(const timeline_record& of) {
   to.push_back(static_cast<std::uint8_t>(of.state));
   to.push_back(static_cast<std::uint8_t>((of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
                                          (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
-                                         (of.custom_managers.empty() ? 0 : has_custom_managers)));
+                                         (of.custom_managers.empty() ? 0 : has_custom_managers) |
+                                         (of.safekeepers ? has_safekeepers : 0)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, of.ancestor_lsn);
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -177,6 +210,7 @@ core::bytes encode(const timeline_record& of) {
   append_text(to, of.source ? of.source->conninfo : "");
   append_text(to, of.source ? of.source->slot : "");
   if (!of.custom_managers.empty()) append_custom_managers(to, of.custom_managers);
+  if (of.safekeepers) append_safekeepers(to, *of.safekeepers);
   return to;
 }
 
@@ -207,6 +241,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_source) != 0) of.source = std::move(source);
   if ((flags & has_custom_managers) != 0 && !read_custom_managers(from, of.custom_managers))
     return damaged("timeline", key);
+  if ((flags & has_safekeepers) != 0 && !read_safekeepers(from, of.safekeepers)) return damaged("timeline", key);
   if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
     return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);

@@ -295,6 +295,7 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.state) record.state = *edit.state;
   if (edit.readable_from) record.readable_from = *edit.readable_from;
   if (edit.wal_log_hints) record.wal_log_hints = *edit.wal_log_hints;
+  if (edit.safekeepers) record.safekeepers = edit.safekeepers;
   if (edit.custom_manager_seen) {
     const custom_manager& seen = *edit.custom_manager_seen;
     auto& all = record.custom_managers;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
@@ -56,7 +57,8 @@ struct timeline_record {
   core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
   core::wall_time created{};
   std::optional<source_record> source;
-  std::vector<custom_manager> custom_managers;  ///< ids ascend
+  std::optional<consensus::configuration> safekeepers;  ///< who keeps the WAL of a branch that is written to
+  std::vector<custom_manager> custom_managers;          ///< ids ascend
 };
 
 enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
@@ -85,6 +87,7 @@ struct timeline_edit {
   std::optional<timeline_state> state;
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
+  std::optional<consensus::configuration> safekeepers;
   std::optional<custom_manager> custom_manager_seen;  ///< the first time of each counts
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays

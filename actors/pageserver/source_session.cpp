@@ -42,7 +42,7 @@ core::result<session_command> source_session::on(const client::replication_event
 }
 
 core::result<session_command> source_session::after(const client::connected& event) const {
-  if (event.in_recovery)
+  if (event.in_recovery && goal_.wanted != session_goal::kind::follow)
     return core::error{
         core::errc::unsupported,
         "follow source: it is a standby; name its primary in --conninfo, a branch needs the primary's slots"};
@@ -50,7 +50,13 @@ core::result<session_command> source_session::after(const client::connected& eve
 }
 
 core::result<session_command> source_session::after(const client::system_identified& event) {
-  if (goal_.system_id != 0 && goal_.system_id != event.system_id)
+  const bool follows = goal_.wanted == session_goal::kind::follow;
+  const bool differs = goal_.system_id != 0 && goal_.system_id != event.system_id;
+  if (differs && follows)
+    return core::error{core::errc::conflict, "follow a safekeeper: it has WAL of another cluster (system identifier " +
+                                                 std::to_string(event.system_id) + ") than the timeline's (" +
+                                                 std::to_string(goal_.system_id) + ")"};
+  if (differs)
     return core::error{core::errc::conflict,
                        "follow source: it is another cluster (system identifier " + std::to_string(event.system_id) +
                            ") than the one that was imported (" + std::to_string(goal_.system_id) +
@@ -58,6 +64,7 @@ core::result<session_command> source_session::after(const client::system_identif
   system_id_ = event.system_id;
   source_timeline_ = event.timeline;
   source_head_ = event.flushed;
+  if (follows) return stream_on();
   return session_command(send_show{"wal_level"});
 }
 
@@ -82,10 +89,14 @@ core::result<session_command> source_session::after_slot() const {
   switch (goal_.wanted) {
     case session_goal::kind::probe: return session_command(session_complete{});
     case session_goal::kind::import: return session_command(send_start_backup{});
-    case session_goal::kind::resume: break;
+    case session_goal::kind::resume:
+    case session_goal::kind::follow: break;
   }
-  return session_command(
-      send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_});
+  return stream_on();
+}
+
+session_command source_session::stream_on() const {
+  return send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_};
 }
 
 std::chrono::milliseconds retry_backoff::next() {

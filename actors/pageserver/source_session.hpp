@@ -17,10 +17,12 @@ struct session_goal {
     probe,   ///< find out whether the source is fit, and make the slot
     import,  ///< base backup, then stream from its start
     resume,  ///< stream from `resume_from`
+    follow,  ///< the same from a safekeeper, which has no settings and no slots
   } wanted = kind::probe;
   std::string slot;
   core::lsn resume_from;
-  std::uint64_t system_id = 0;  ///< of the cluster that was imported; 0 while unknown
+  std::uint64_t system_id = 0;                                    ///< of the cluster that was imported; 0 while unknown
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;  ///< of follow; others ask
 };
 
 /// What the owner of the connection does next.
@@ -39,17 +41,19 @@ struct session_complete {};  ///< of a probe
 using session_command = std::variant<wait_for_event, send_identify_system, send_show, send_create_slot,
                                      send_start_backup, send_start_replication, session_complete>;
 
-/// The conversation with a source, as a pure machine: an event of the connection in, the next command out.
+/// The conversation with a source or a safekeeper, as a pure machine: an event of the connection in, the next command
+/// out.
 ///
 ///   connected -> identify -> settings -> slot -+- probe:  complete
 ///                                              +- import: backup -> stream from the backup's start
 ///                                              +- resume: stream from resume_from
+///                         `-- follow: stream from resume_from
 ///
 /// Errors say why the source can't be followed: unsupported (standby, wal_level), conflict (a different cluster than
 /// the one that was imported).
 class source_session {
  public:
-  explicit source_session(session_goal goal) : goal_(std::move(goal)) {}
+  explicit source_session(session_goal goal) : goal_(std::move(goal)), wal_segment_size_(goal_.wal_segment_size) {}
 
   core::result<session_command> on(const pg::client::replication_event& event);
 
@@ -66,6 +70,7 @@ class source_session {
   core::result<session_command> after(const pg::client::system_identified& event);
   core::result<session_command> after(const pg::client::setting_shown& event);
   core::result<session_command> after_slot() const;
+  [[nodiscard]] session_command stream_on() const;
 
   session_goal goal_;
   std::uint64_t system_id_ = 0;
@@ -74,7 +79,7 @@ class source_session {
   core::lsn backup_start_;
   bool data_checksums_ = false;
   bool wal_log_hints_ = false;
-  std::uint32_t wal_segment_size_ = pg::default_wal_segment_size;
+  std::uint32_t wal_segment_size_;
 };
 
 /// How long to wait before the next attempt: doubling from 100 ms to 30 s, back to the start once WAL has flowed.

@@ -40,9 +40,11 @@ class supervisor final : public support::actor_base<supervisor_actor> {
     const auto& server = options_.server;
     services_.introspector = started("introspector", spawn_introspector(system(), {.label = child_label("")}));
     const auto housekeeping = started("housekeeping", spawn_housekeeping(system(), {.label = child_label("")}));
-    services_.tenants =
-        started("tenant_manager",
-                spawn_tenant_manager(system(), {.label = child_label(""), .surroundings = surroundings(housekeeping)}));
+    const auto watch = started("safekeeper_watch",
+                               spawn_safekeeper_watch(system(), {.label = child_label(""), .broker = options_.broker}));
+    services_.tenants = started(
+        "tenant_manager",
+        spawn_tenant_manager(system(), {.label = child_label(""), .surroundings = surroundings(housekeeping, watch)}));
     services_.backups =
         started("backup_factory", spawn_backup_factory(system(), {.label = child_label(""),
                                                                   .tenants = services_.tenants,
@@ -55,13 +57,15 @@ class supervisor final : public support::actor_base<supervisor_actor> {
                                                           .backups = services_.backups}));
   }
 
-  [[nodiscard]] tenant_surroundings surroundings(const housekeeping_actor& housekeeping) {
+  [[nodiscard]] tenant_surroundings surroundings(const housekeeping_actor& housekeeping,
+                                                 const safekeeper_watch_actor& watch) {
     // A thread of the background pool stays free for flushes.
     const auto threads =
         static_cast<int>(env().pools().threads(static_cast<std::size_t>(support::pool_id::background)));
     return {.files = options_.files,
             .defaults = options_.server.tenant_defaults,
             .housekeeping = housekeeping,
+            .watch = watch,
             .permits = std::make_shared<work_permits>(std::max(1, threads - 1)),
             .receiver = options_.receiver,
             .errand = options_.errand};

@@ -16,6 +16,8 @@ struct supervisor_options {
   config::server_options server;
   std::shared_ptr<tenant_files> files;
   support::tcp_listener page_listener;
+  /// Tells what safekeepers publish; null: nobody does.
+  messages::broker_link_actor broker;
   /// How sources are reached; tests put their own in its place.
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;

@@ -47,9 +47,18 @@ class tenant final : public support::actor_base<private_tenant> {
   behavior_type make_behavior() {
     describe(state_);
     load();
-    return {handle(&tenant::get_info),        handle(&tenant::get_options),    handle(&tenant::set_options),
-            handle(&tenant::create_branch),   handle(&tenant::list_timelines), handle(&tenant::get_timeline),
-            handle(&tenant::delete_timeline), handle(&tenant::open_timeline),  handle(&tenant::retire),
+    return {handle(&tenant::get_info),
+            handle(&tenant::get_options),
+            handle(&tenant::set_options),
+            handle(&tenant::create_branch),
+            handle(&tenant::list_timelines),
+            handle(&tenant::get_timeline),
+            handle(&tenant::delete_timeline),
+            handle(&tenant::open_timeline),
+            handle(&tenant::pass_to_timeline<messages::assign_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::get_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::change_safekeepers>),
+            handle(&tenant::retire),
             handle(&tenant::reimport)};
   }
 
@@ -136,6 +145,7 @@ class tenant final : public support::actor_base<private_tenant> {
                                          .branch_points = std::move(branch_points),
                                          .housekeeping = around_.housekeeping,
                                          .permits = around_.permits,
+                                         .watch = around_.watch,
                                          .receiver = around_.receiver});
     adopt(of.actor, [this, id = of.record.id](const core::error& why) { ended(id, why); });
   }
@@ -210,6 +220,7 @@ class tenant final : public support::actor_base<private_tenant> {
                        .gc_cutoff = of.record.gc_cutoff,
                        .pg_major = static_cast<int>(of.record.major),
                        .created = of.record.created,
+                       .safekeepers = of.record.safekeepers,
                        .custom_managers = custom_managers_of(of.record)};
     if (of.record.state == timeline_state::importing) {
       info.state = "importing";
@@ -273,6 +284,14 @@ class tenant final : public support::actor_base<private_tenant> {
     if ((*found)->store->record().state == timeline_state::importing)
       return owed.fail({core::errc::unavailable, "timeline " + (*found)->record.name + " is being imported"});
     owed.deliver({(*found)->store, (*found)->actor});
+  }
+
+  template <class Request>
+  void pass_to_timeline(const Request& request, reply<messages::timeline_safekeepers> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { pass_to_timeline(request, owed); });
+    const auto found = find_alive(request.timeline);
+    if (!found) return owed.fail(found.error());
+    owed.pass_to((*found)->actor, request);
   }
 
   // -- options --------------------------------------------------------------------------------------------------------
@@ -379,6 +398,7 @@ class tenant final : public support::actor_base<private_tenant> {
       record.gc_cutoff = {};
       record.created = clock().now();
       record.source = std::nullopt;
+      record.safekeepers = std::nullopt;
       std::erase_if(record.custom_managers, [&](const auto& seen) { return seen.since > branch->at; });
       offload(
           pool_id::io, "create branch " + record_.name + "/" + branch->name,

@@ -21,6 +21,7 @@ struct tenant_surroundings {
   std::shared_ptr<tenant_files> files;
   config::tenant_options defaults;
   housekeeping_actor housekeeping;
+  safekeeper_watch_actor watch;
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;

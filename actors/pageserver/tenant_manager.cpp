@@ -26,12 +26,13 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
 
   behavior_type make_behavior() {
     load();
-    return {handle(&tenant_manager::get_tenant),      handle(&tenant_manager::get_options),
-            handle(&tenant_manager::set_options),     handle(&tenant_manager::create_branch),
-            handle(&tenant_manager::list_timelines),  handle(&tenant_manager::get_timeline),
-            handle(&tenant_manager::delete_timeline), handle(&tenant_manager::open_timeline),
-            handle(&tenant_manager::add_source),      handle(&tenant_manager::list_tenants),
-            handle(&tenant_manager::delete_tenant)};
+    return {handle(&tenant_manager::get_tenant),         handle(&tenant_manager::get_options),
+            handle(&tenant_manager::set_options),        handle(&tenant_manager::create_branch),
+            handle(&tenant_manager::list_timelines),     handle(&tenant_manager::get_timeline),
+            handle(&tenant_manager::delete_timeline),    handle(&tenant_manager::open_timeline),
+            handle(&tenant_manager::assign_safekeepers), handle(&tenant_manager::get_safekeepers),
+            handle(&tenant_manager::change_safekeepers), handle(&tenant_manager::add_source),
+            handle(&tenant_manager::list_tenants),       handle(&tenant_manager::delete_tenant)};
   }
 
   void on_stop() {
@@ -120,6 +121,10 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
   void get_timeline(const messages::get_timeline& r, reply<messages::timeline_info> owed) { pass(r, owed); }
   void delete_timeline(const messages::delete_timeline& r, reply<> owed) { pass(r, owed); }
   void open_timeline(const messages::open_timeline& r, reply<messages::timeline_opened> owed) { pass(r, owed); }
+  using keepers = reply<messages::timeline_safekeepers>;
+  void assign_safekeepers(const messages::assign_safekeepers& r, keepers owed) { pass(r, owed); }
+  void get_safekeepers(const messages::get_safekeepers& r, keepers owed) { pass(r, owed); }
+  void change_safekeepers(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
 
   // -- all tenants
   // ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "actors/pageserver/garbage_collector.hpp"
 #include "actors/pageserver/lsn_waiters.hpp"
 #include "actors/pageserver/retention.hpp"
+#include "actors/pageserver/safekeeper_assignment.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
 #include "actors/support/actor_base.hpp"
 #include "storage/write_batch.hpp"
@@ -43,8 +44,8 @@ core::wall_time wall_time_of(pg::timestamp time) {
 
 const char* text(messages::source_status::phase now) {
   static constexpr const char* words[] = {
-      "connecting to the source",           "taking the base backup",  "catching up", "streaming",
-      "waiting to reconnect to the source", "cannot follow the source"};
+      "connecting to the source",           "taking the base backup",   "catching up", "streaming",
+      "waiting to reconnect to the source", "cannot follow the source", "resting"};
   return words[static_cast<std::size_t>(now)];
 }
 
@@ -65,7 +66,7 @@ class timeline final : public support::actor_base<private_timeline> {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
     start_children();
-    if (record.source) start_receiver();
+    if (followed()) start_receiver();
     look_up_last_commit();
     next_compaction_ = clock().monotonic() + options_.tenant.compaction_period;
     plan_next_collection();
@@ -80,6 +81,9 @@ class timeline final : public support::actor_base<private_timeline> {
             handle(&timeline::add_branch_point),
             handle(&timeline::remove_branch_point),
             handle(&timeline::source_says),
+            handle(&timeline::assign_safekeepers),
+            handle(&timeline::get_safekeepers),
+            handle(&timeline::change_safekeepers),
             handle(&timeline::imported),
             handle(&timeline::take_options),
             handle(&timeline::tick),
@@ -131,13 +135,20 @@ class timeline final : public support::actor_base<private_timeline> {
     adopt(collector_);
   }
 
+  /// WAL comes in.
+  [[nodiscard]] bool followed() const {
+    const auto record = store_->record();
+    return record.source || record.safekeepers;
+  }
+
   void start_receiver() {
-    const auto source = *store_->record().source;
+    const auto source = store_->record().source.value_or(storage::source_record{});
     receiver_ = options_.receiver(system(), {.label = child_label(name()),
                                              .conninfo = source.conninfo,
                                              .slot = source.slot,
                                              .store = store_,
-                                             .timeline = self()});
+                                             .timeline = self(),
+                                             .watch = options_.watch});
     adopt(receiver_, [this](const core::error& why) { receiver_ended(why); });
   }
 
@@ -145,7 +156,7 @@ class timeline final : public support::actor_base<private_timeline> {
     receiver_ = nullptr;
     if (when_receiver_ended_) return std::exchange(when_receiver_ended_, nullptr)();
     if (state_ == state::importing) return quit(core::error(why).within("import"));
-    note_error("follow the source", why);
+    note_error("follow", why);
     if (source_) {
       source_->now = messages::source_status::phase::failed;
       source_->last_error = why.detail;
@@ -200,11 +211,12 @@ class timeline final : public support::actor_base<private_timeline> {
     if (request.at <= last && state_ != state::importing) return owed.deliver({last});
     if (state_ == state::stopping)
       return owed.fail({core::errc::unavailable, "wait for an LSN: the timeline is stopping"});
-    if (!store_->record().source)
+    if (!followed())
       return owed.fail({core::errc::out_of_range, "wait for " + to_string(request.at) + ": the branch ends at " +
                                                       to_string(last) + " and nobody writes to it"});
     if (waiters_.size() >= waiting_max) return owed.fail({core::errc::busy, "wait for an LSN: too many wait already"});
     waiters_.add(request.at, clock().monotonic() + request.timeout, owed);
+    if (receiver_) tell(receiver_, wal_wanted{});
   }
 
   // -- flushing -----------------------------------------------------------------------------------------------------
@@ -335,6 +347,47 @@ class timeline final : public support::actor_base<private_timeline> {
     return messages::lsn_leased{until};
   }
 
+  // -- the safekeepers ------------------------------------------------------------------------------------------------
+
+  using safekeepers_reply = reply<messages::timeline_safekeepers>;
+
+  core::result<messages::timeline_safekeepers> get_safekeepers(const messages::get_safekeepers&) {
+    return safekeepers_of(store_->record());
+  }
+  void assign_safekeepers(const messages::assign_safekeepers& request, safekeepers_reply owed) {
+    if (storing_safekeepers_) return when_stored_.push_back([=, this] { assign_safekeepers(request, owed); });
+    const auto record = store_->record();
+    if (record.safekeepers) return owed.answer(safekeepers_of(record));
+    store_safekeepers(first_safekeepers(record, request.available), owed);
+  }
+  void change_safekeepers(const messages::change_safekeepers& request, safekeepers_reply owed) {
+    if (storing_safekeepers_) return when_stored_.push_back([=, this] { change_safekeepers(request, owed); });
+    store_safekeepers(next_safekeepers(store_->record(), request.to), owed);
+  }
+
+  void store_safekeepers(const core::result<consensus::configuration>& to, const safekeepers_reply& owed) {
+    if (!to) return owed.fail(to.error());
+    if (state_ != state::active)
+      return owed.fail({core::errc::unavailable, std::string("safekeepers: ") + state_text_});
+    storing_safekeepers_ = true;
+    offload(
+        support::pool_id::io, "store the safekeepers of " + name(),
+        [store = store_, to = *to] { return store->update({.safekeepers = to}); },
+        [this, to = *to, owed](const core::result<void>& stored) {
+          storing_safekeepers_ = false;
+          if (stored) follow_safekeepers(to);
+          owed.answer(stored ? safekeepers_of(store_->record()) : stored.error());
+          for (const auto& then : std::exchange(when_stored_, {})) guarded("change safekeepers", then);
+        });
+  }
+  void follow_safekeepers(const consensus::configuration& members) {
+    if (state_ != state::active) return;
+    if (receiver_)
+      tell(receiver_, safekeepers_changed{members});
+    else
+      start_receiver();
+  }
+
   // -- the source, the options, the clock -----------------------------------------------------------------------------
 
   void source_says(const messages::source_status& status) {
@@ -406,6 +459,7 @@ class timeline final : public support::actor_base<private_timeline> {
                        .created = record.created,
                        .last_commit = last_commit_,
                        .source = source_,
+                       .safekeepers = record.safekeepers,
                        .custom_managers = custom_managers_of(record)};
     for (const auto& [work, what] : trouble_) info.trouble += (info.trouble.empty() ? "" : "; ") + what;
     return info;
@@ -429,6 +483,8 @@ class timeline final : public support::actor_base<private_timeline> {
   std::vector<std::pair<core::lsn, reply<messages::timeline_checkpointed>>> checkpoints_;
   retention retention_;
   bool collecting_ = false;
+  bool storing_safekeepers_ = false;
+  std::vector<std::function<void()>> when_stored_;  ///< requests that came meanwhile
 
   std::optional<messages::source_status> source_;
   std::optional<core::wall_time> last_commit_;

@@ -38,12 +38,13 @@ struct timeline_options {
   std::vector<std::pair<core::timeline_id, core::lsn>> branch_points;
   housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
+  safekeeper_watch_actor watch;
   receiver_factory receiver = spawn_wal_receiver;
 };
 
-/// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source, its
-/// receiver. Told to exit it ends the receiver, flushes what is in memory (as far as the disk lets it) and ends. It
-/// ends by itself only when an import broke off: the tenant then starts over.
+/// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source or
+/// safekeepers, its receiver. Told to exit it ends the receiver, flushes what is in memory (as far as the disk lets it)
+/// and ends. It ends by itself only when an import broke off: the tenant then starts over.
 ///
 ///   importing --import_finished--> active --exit--> stopping
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);

@@ -3,6 +3,7 @@
 #include "actors/pageserver/source_import.hpp"
 #include "actors/pageserver/source_link.hpp"
 #include "actors/pageserver/wal_intake.hpp"
+#include "actors/pageserver/wal_origin.hpp"
 #include "actors/support/actor_base.hpp"
 
 namespace strata::actors::pageserver {
@@ -11,7 +12,9 @@ namespace {
 namespace client = pg::client;
 using phase = messages::source_status::phase;
 
-struct retry_due {};
+struct retry_due {
+  std::uint64_t attempt = 0;  ///< others are late
+};
 struct status_due {};
 struct resume_due {};
 using private_wal_receiver =
@@ -26,43 +29,48 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   wal_receiver(const support::actor_setup& setup, wal_receiver_options options)
       : actor_base(setup),
         options_(std::move(options)),
+        origin_(options_.conninfo.empty() ? follow_safekeepers(options_.store->record())
+                                          : follow_source(options_.conninfo, options_.slot, clock().monotonic())),
         link_(env().sockets()),
-        received_bytes_(env().metrics().counter("strata_wal_received_bytes_total", "WAL received from sources")),
+        received_bytes_(env().metrics().counter("strata_wal_received_bytes_total", "WAL received by timelines")),
         batches_(env().metrics().counter("strata_wal_batches_total", "Batches of WAL records handed to timelines")) {
-    status_.conninfo = client::redact_conninfo(options_.conninfo);
-    status_.slot = options_.slot;
+    status_.conninfo = origin_->name();
+    status_.slot = origin_->slot();
   }
 
   behavior_type make_behavior() {
     disk_consistent_ = options_.store->disk_consistent_lsn();
+    if (options_.watch) {
+      const auto record = options_.store->record();
+      tell(options_.watch, watch_timeline{record.tenant, record.id, self()});
+    }
     connect();
     tell_self_after(status_interval, status_due{});
-    return {handle(&wal_receiver::flushed), handle(&wal_receiver::ready), handle(&wal_receiver::retry),
-            handle(&wal_receiver::report), handle(&wal_receiver::resumed)};
+    return {handle(&wal_receiver::published), handle(&wal_receiver::flushed), handle(&wal_receiver::change_members),
+            handle(&wal_receiver::wanted),    handle(&wal_receiver::ready),   handle(&wal_receiver::retry),
+            handle(&wal_receiver::report),    handle(&wal_receiver::resumed)};
   }
 
  private:
   static constexpr auto status_interval = std::chrono::seconds(1);
   /// A walsender that hears from its receiver has no reason to say anything: after this it is asked to.
   static constexpr auto silence_before_asking = std::chrono::seconds(30);
-  static constexpr auto silence_max = std::chrono::seconds(90);
   static constexpr int batches_in_flight_max = 2;
-
-  [[nodiscard]] bool importing() const { return options_.store->record().state == storage::timeline_state::importing; }
 
   // -- connecting ---------------------------------------------------------------------------------------------------
 
+  /// Precondition: no batch is on its way, so that the store shows where to go on.
   void connect() {
-    const auto record = options_.store->record();
-    session_ = source_session({.wanted = importing() ? session_goal::kind::import : session_goal::kind::resume,
-                               .slot = options_.slot,
-                               .resume_from = options_.store->last_record_lsn(),
-                               .system_id = record.system_id});
+    const auto last = options_.store->last_record_lsn();
+    const auto conninfo = origin_->next(clock().monotonic(), last);
+    if (!conninfo) return try_again_after(origin_->pause());
+    session_ = source_session(origin_->goal(options_.store->record(), last));
+    status_.conninfo = origin_->name();
     set_phase(phase::connecting);
     busy_ = true;
     offload(
         support::pool_id::io, "connect to " + status_.conninfo,
-        [conninfo = options_.conninfo] { return client::replication_connection::open(conninfo); },
+        [conninfo = *conninfo] { return client::replication_connection::open(conninfo); },
         [this](core::result<client::replication_connection> opened) {
           busy_ = false;
           if (!opened) return broke(opened.error());
@@ -72,24 +80,60 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         });
   }
 
+  void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++attempt_}); }
+
   void broke(const core::error& why) {
     link_.close();
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
     if (import_ && import_->begun()) return quit(why);
     import_.reset();
-    intake_.reset();
-    paused_ = false;
+    forget_stream();
     ++status_.reconnects;
+    origin_->lost(clock().monotonic());
     set_phase(advice_for(why.code) == core::advice::retry_later ? phase::waiting_to_retry : phase::failed);
-    tell_self_after(backoff_.next(), retry_due{});
+    try_again_after(origin_->pause());
   }
 
-  void retry(const retry_due&) {
+  /// What was received and not handed over comes again.
+  void forget_stream() {
+    intake_.reset();
+    paused_ = false;
+  }
+
+  /// The stream has ended because all there is was sent.
+  void rest() {
+    if (intake_ && intake_->has_batch()) hand_over();
+    link_.close();
+    forget_stream();
+    origin_->caught_up(clock().monotonic());
+    status_.last_error.clear();
+    set_phase(phase::resting);
+    try_again_after(origin_->pause());
+  }
+
+  void retry(const retry_due& due) {
+    if (due.attempt == attempt_) try_now();
+  }
+  void try_now() {
+    if (link_.open() || busy_) return;
     if (in_flight_ > 0)  // the store does not yet show what was handed over
-      tell_self_after(std::chrono::milliseconds(100), retry_due{});
+      try_again_after(std::chrono::milliseconds(100));
     else
       connect();
+  }
+
+  // -- news of the safekeepers --------------------------------------------------------------------------------------
+
+  void published(const safekeeper_published& news) {
+    origin_->published(news.info, clock().monotonic());
+    status_.source_head = std::max(status_.source_head, news.info.commit_lsn);
+    if (status_.now == phase::resting) try_now();
+  }
+  void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
+  void wanted(const wal_wanted&) {
+    origin_->wanted();
+    if (status_.now == phase::resting) try_now();
   }
 
   // -- the conversation ---------------------------------------------------------------------------------------------
@@ -120,6 +164,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         return;
       }
       heard_ = clock().monotonic();
+      origin_->heard(heard_, {}, std::nullopt);
       if (auto went = handle_event(**event); !went) return broke(went.error());
       if (busy_ || paused_ || !link_.open()) return;
     }
@@ -130,10 +175,14 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (const auto* wal = std::get_if<client::wal_data>(&event)) return take_wal(*wal);
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
+      origin_->heard(heard_, alive->server_end, std::nullopt);
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
-    if (std::holds_alternative<client::streaming_ended>(event))
-      return core::error{core::errc::unavailable, "the source has ended the stream"};
+    if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
+      if (!end->caught_up) return core::error{core::errc::unavailable, "the source has ended the stream"};
+      rest();
+      return {};
+    }
     if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
     if (busy_) return {};
     return follow(event);
@@ -143,11 +192,12 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   core::result<void> follow(const client::replication_event& event) {
     STRATA_ASSIGN(const auto command, session_.on(event));
     status_.source_head = std::max(status_.source_head, session_.source_head());
+    origin_->heard(heard_, session_.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
       open_intake();
       return {};
     }
-    return link_.carry_out(command, options_.slot);
+    return link_.carry_out(command, origin_->slot());
   }
 
   // -- WAL ----------------------------------------------------------------------------------------------------------
@@ -173,6 +223,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
                                                   to_string(intake_->position()) + " was expected"};
     intake_->feed(wal.bytes);
     status_.received = wal.start + wal.bytes.size();
+    origin_->heard(heard_, wal.server_end, status_.received);
     return work_off();
   }
 
@@ -200,7 +251,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
           --in_flight_;
           if (!taken) return quit(taken.error());
           disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
-          backoff_.succeeded();
+          origin_->progressed();
           if (!paused_ || !intake_) return;
           paused_ = false;
           if (auto went = work_off(); !went) return broke(went.error());
@@ -242,7 +293,11 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
     const bool silent = clock().monotonic() - heard_ > silence_before_asking;
-    auto sent = link_.connection().send_status(received, disk_consistent_, options_.store->last_record_lsn(), silent);
+    const auto more = origin_->feedback(received, disk_consistent_, clock().now());
+    // What a safekeeper takes for applied it may remove.
+    const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
+    auto sent = link_.connection().send_status(received, disk_consistent_, applied, silent);
+    if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
     return sent;
   }
@@ -250,6 +305,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
   /// durable here, and asks again after every answer until then. True: the answer goes out when that is so.
   bool flush_for_source() {
+    if (!origin_->asks_before_it_ends()) return false;
     if (flushing_for_source_) return true;
     if (intake_ && intake_->has_batch()) hand_over();
     if (in_flight_ == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
@@ -265,13 +321,16 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
   void flushed(const timeline_flushed& event) {
     disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
-    if (auto sent = send_status(); !sent) broke(sent.error());
+    // Under an offloaded job the connection is not given up: it will say so itself.
+    if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
   }
 
   void report(const status_due&) {
     tell_self_after(status_interval, status_due{});
-    if (link_.open() && !busy_ && !paused_ && clock().monotonic() - heard_ > silence_max)
-      return broke({core::errc::timeout, "the source has said nothing for 90 s"});
+    if (busy_ || paused_)
+      origin_->not_listening(clock().monotonic());
+    else if (link_.open())
+      if (const auto why = origin_->reason_to_leave(clock().monotonic())) return broke(*why);
     if (intake_) {
       const auto last = options_.store->last_record_lsn();
       const bool readable = last >= options_.store->record().readable_from;
@@ -279,13 +338,13 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       set_phase(readable && near ? phase::streaming : phase::catching_up);
       if (readable && near) status_.last_error.clear();
     }
-    if (auto sent = send_status(); !sent) return broke(sent.error());
+    if (auto sent = send_status(); !sent && !busy_) return broke(sent.error());
     tell(options_.timeline, status_);
   }
 
   void set_phase(phase now) {
-    static constexpr const char* words[] = {"connecting", "backing up",       "catching up",
-                                            "streaming",  "waiting to retry", "failed"};
+    static constexpr const char* words[] = {"connecting",       "backing up", "catching up", "streaming",
+                                            "waiting to retry", "failed",     "resting"};
     describe(words[static_cast<std::size_t>(now)]);
     if (std::exchange(status_.now, now) != now) tell(options_.timeline, status_);
   }
@@ -294,14 +353,15 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   static constexpr std::uint64_t near_bytes = 1u << 20;
 
   wal_receiver_options options_;
+  std::unique_ptr<wal_origin> origin_;
   source_link link_;
   source_session session_{{}};
-  retry_backoff backoff_;
   support::counter received_bytes_;
   support::counter batches_;
   messages::source_status status_;
   core::monotonic_time heard_{};
   core::lsn disk_consistent_;
+  std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_intake> intake_;

@@ -5,16 +5,18 @@
 #include <memory>
 #include <string>
 
+#include "actors/pageserver/safekeeper_watch.hpp"
 #include "actors/support/actor_registry.hpp"
+#include "consensus/membership.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
 #include "messages/timeline.hpp"
 #include "pg/types.hpp"
 
-/// The connections of a root timeline to the Postgres it follows.
+/// The connections of a timeline to what it follows: a root to its source, a branch to its safekeepers.
 namespace strata::actors::pageserver {
 
-// -- the receiver: one per root timeline, the only one that appends to it ---------------------------------------------
+// -- the receiver: one per timeline that follows, the only one that appends to it -------------------------------------
 
 /// The import is done: the store's finish_import() has succeeded and is durable. From now on the receiver streams.
 struct import_finished {};
@@ -26,13 +28,15 @@ using received_timeline_actor = messages::timeline_actor::extend<messages::accep
 
 struct wal_receiver_options {
   support::actor_label label;
-  std::string conninfo;
+  std::string conninfo;  ///< of the source; empty: the record's safekeepers are followed
   std::string slot;
   /// record().state says what to do. importing: the store is empty; a base backup is taken into it (import_value and
   /// finish_import, on the background pool), then WAL is streamed from the backup's start. active: WAL is streamed from
   /// last_record_lsn.
   std::shared_ptr<storage::timeline_store> store;
   received_timeline_actor timeline;
+  /// Tells what the safekeepers publish. null: they are tried in turn.
+  safekeeper_watch_actor watch;
 };
 
 /// The timeline has flushed: the slot may advance to there.
@@ -40,11 +44,20 @@ struct timeline_flushed {
   core::lsn disk_consistent_lsn;
 };
 
+/// The timeline's safekeepers are these now; durable.
+struct safekeepers_changed {
+  consensus::configuration to;
+};
+/// Somebody waits for WAL of the timeline. Of news to a receiver that rests because there was none.
+struct wal_wanted {};
+
 /// Works by itself until told to exit (it then ends the stream and closes its connection without waiting for the
 /// source). A lost or refused connection is tried again for ever, with backoff; status says why. Only two things end it
 /// by itself, with an error: an import that broke off after its first value went into the store (its owner empties the
 /// store and starts over), and a store or timeline that refuses what it is given.
-using wal_receiver_actor = messages::actor_interface<messages::accepts<timeline_flushed>>;
+using wal_receiver_actor =
+    watching_actor::extend<messages::accepts<timeline_flushed>, messages::accepts<safekeepers_changed>,
+                           messages::accepts<wal_wanted>>;
 
 wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options);
 
@@ -83,6 +96,8 @@ source_errand_actor spawn_source_errand(caf::actor_system& system, support::acto
 
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_finished)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::timeline_flushed)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::safekeepers_changed)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::wal_wanted)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::probe_source)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::source_probed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::drop_source_slot)

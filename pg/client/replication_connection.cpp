@@ -35,6 +35,7 @@ enum class command { none, identify, show, create_slot, drop_slot, backup, repli
 
 constexpr std::string_view duplicate_object = "42710";
 constexpr std::string_view undefined_object = "42704";
+constexpr std::string_view success = "00000";
 
 timestamp postgres_now() {
   using namespace std::chrono;
@@ -319,6 +320,14 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
     answer = slot_dropped{false};
     return;
   }
+  // So a safekeeper ends a stream that has nothing more to send (facts/neon-internals.md §7.7). What comes behind it is
+  // the end of the connection.
+  if (running == command::replicate && complaint.sqlstate == success &&
+      complaint.message.find("ending streaming to") != std::string::npos) {
+    answer = streaming_ended{.caught_up = true};
+    return;
+  }
+  if (const auto* ended = answer ? std::get_if<streaming_ended>(&*answer) : nullptr; ended && ended->caught_up) return;
   static constexpr const char* doing[] = {"talk to",
                                           "identify",
                                           "read a setting of",
@@ -448,13 +457,16 @@ core::result<void> replication_connection::start_replication(const std::string& 
 
 core::result<void> replication_connection::send_status(core::lsn written, core::lsn flushed, core::lsn applied,
                                                        bool reply_requested) {
+  return send_message(encode_status(written, flushed, applied, postgres_now(), reply_requested));
+}
+
+core::result<void> replication_connection::send_message(core::bytes_view message) {
   if (!streaming() || implementation_->copy_end_sent)
-    return core::error{core::errc::invalid_argument, "send status: the connection is not streaming"};
-  const core::bytes message = encode_status(written, flushed, applied, postgres_now(), reply_requested);
+    return core::error{core::errc::invalid_argument, "send along the stream: the connection is not streaming"};
   const int sent = PQputCopyData(implementation_->connection.get(), reinterpret_cast<const char*>(message.data()),
                                  static_cast<int>(message.size()));
-  if (sent == 0) return core::error{core::errc::busy, "send status: the socket is full"};
-  if (sent < 0) return implementation_->lose(implementation_->connection_error("send status to"));
+  if (sent == 0) return core::error{core::errc::busy, "send along the stream: the socket is full"};
+  if (sent < 0) return implementation_->lose(implementation_->connection_error("send along the stream to"));
   implementation_->flush();
   return {};
 }

@@ -77,6 +77,7 @@ struct keepalive {
 struct streaming_ended {
   std::uint32_t next_timeline = 0;  ///< 0 unless the source moved on to another one
   core::lsn next_timeline_start;
+  bool caught_up = false;  ///< a safekeeper has sent all there is, and nobody writes
 };
 using replication_event = std::variant<connected, system_identified, setting_shown, slot_created, slot_dropped,
                                        backup_started, archive_started, archive_data, backup_finished,
@@ -138,6 +139,8 @@ class replication_connection {
                                        std::optional<std::uint64_t> term = std::nullopt);
   /// Tells the source how far WAL has got here. errc::busy if the socket can't take it now: step() and try again.
   core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
+  /// Sends a message that only a safekeeper understands along the stream. errc::busy as for send_status().
+  core::result<void> send_message(core::bytes_view message);
   /// Ends the stream in order; streaming_ended follows what is still on its way. errc::busy as for send_status().
   core::result<void> stop_replication();
 

@@ -13,10 +13,16 @@ class played_receiver final : public actor_base<pageserver::wal_receiver_actor> 
   static constexpr const char* kind = "test.receiver";
   static constexpr pool_id pool = pool_id::wal;
   explicit played_receiver(const actor_setup& setup) : actor_base(setup) {}
-  behavior_type make_behavior() { return {handle(&played_receiver::flushed)}; }
+  behavior_type make_behavior() {
+    return {handle(&played_receiver::published), handle(&played_receiver::flushed), handle(&played_receiver::changed),
+            handle(&played_receiver::wanted)};
+  }
 
  private:
+  void published(const pageserver::safekeeper_published&) {}
   void flushed(const pageserver::timeline_flushed&) {}
+  void changed(const pageserver::safekeepers_changed&) {}
+  void wanted(const pageserver::wal_wanted&) {}
 };
 
 class played_errand final : public actor_base<pageserver::source_errand_actor> {

@@ -48,6 +48,8 @@ struct fixture {
     record.created = core::wall_time(std::chrono::microseconds(8));
     record.source = source_record{"host=h", "slot"};
     record.custom_managers = {{128, core::lsn(9)}, {255, core::lsn(10)}};
+    record.safekeepers = consensus::configuration{
+        7, {{{1}, "h1", 5454}, {{2}, "h2", 5455}}, std::vector{consensus::member{{3}, "h3", 1}}};
     BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
     return record;
   }
@@ -102,6 +104,7 @@ BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
       (found.readable_from == core::lsn(6) && found.gc_cutoff == core::lsn(7) && found.created == wanted.created));
   BOOST_TEST((found.source && found.source->conninfo == "host=h" && found.source->slot == "slot"));
   BOOST_TEST((found.custom_managers == wanted.custom_managers));
+  BOOST_TEST((found.safekeepers == wanted.safekeepers));
   BOOST_TEST(store->timelines(core::make_id<core::tenant_id>())->empty());
 }
 
@@ -124,6 +127,40 @@ BOOST_AUTO_TEST_CASE(custom_managers_that_can_not_be_are_damage) {
   changed.custom_managers.clear();
   BOOST_TEST(metadata_codec::encode(changed).size() + 1 + 2 * 9 == metadata_codec::encode(good).size());
   BOOST_TEST(decodes(changed));
+}
+
+BOOST_AUTO_TEST_CASE(safekeepers_that_can_not_be_are_damage) {
+  const timeline_record good = put_timeline();
+  const std::string key = metadata_codec::timeline_key(tenant, timeline);
+  const auto decodes = [&](const timeline_record& of) {
+    return metadata_codec::decode_timeline(key, metadata_codec::encode(of)).has_value();
+  };
+  timeline_record changed = good;
+  changed.safekeepers->new_members.reset();
+  BOOST_TEST(decodes(changed));
+  changed.safekeepers->generation = 0;
+  BOOST_TEST(!decodes(changed));
+  changed = good;
+  changed.safekeepers->members[1].id = changed.safekeepers->members[0].id;
+  BOOST_TEST(!decodes(changed));
+  changed.safekeepers->members.clear();
+  BOOST_TEST(!decodes(changed));
+  const core::bytes whole = metadata_codec::encode(good);
+  changed.safekeepers.reset();
+  for (std::size_t size = metadata_codec::encode(changed).size(); size < whole.size(); ++size)
+    BOOST_TEST(!metadata_codec::decode_timeline(key, core::bytes_view(whole).first(size)).has_value());
+  // A record from before there were safekeepers.
+  BOOST_TEST(decodes(changed));
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_stores_who_keeps_the_wal) {
+  timeline_record record = put_timeline();
+  record.safekeepers->generation = 8;
+  record.safekeepers->new_members.reset();
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = record.safekeepers}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.gc_cutoff = core::lsn(9)}).has_value());
+  reopen();
+  BOOST_TEST((store->timelines(tenant)->front().safekeepers == record.safekeepers));
 }
 
 BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {

@@ -1,0 +1,99 @@
+#include "actors/pageserver/safekeeper_choice.hpp"
+#include "actors/pageserver/wal_origin.hpp"
+#include "consensus/codec.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+constexpr std::chrono::seconds between_epochs{946'684'800};  // 1970 to 2000
+
+/// A value of a connection string in quotes.
+std::string conninfo_value(const std::string& value) {
+  std::string text = "'";
+  for (const char each : value) {
+    if (each == '\'' || each == '\\') text += '\\';
+    text += each;
+  }
+  return text + "'";
+}
+
+class safekeeper_origin final : public wal_origin {
+ public:
+  explicit safekeeper_origin(const storage::timeline_record& of)
+      : identity_("-c tenant_id=" + to_string(of.tenant) + " -c timeline_id=" + to_string(of.id)),
+        choice_(*of.safekeepers) {}
+
+  std::optional<std::string> next(time now, core::lsn last_record) override {
+    const auto to = choice_.next(now, last_record);
+    if (!to) return std::nullopt;
+    choice_.started(*to, now, last_record);
+    resting_ = false;
+    name_ = "safekeeper " + std::to_string(to->id.value) + " at " + to->host + ":" + std::to_string(to->port);
+    return "host=" + conninfo_value(to->host) + " port=" + std::to_string(to->port) +
+           " user=strata dbname=replication application_name=pageserver sslmode=disable gssencmode=disable options=" +
+           conninfo_value(identity_);
+  }
+  session_goal goal(const storage::timeline_record& of, core::lsn last_record) const override {
+    return {.wanted = session_goal::kind::follow,
+            .slot = {},
+            .resume_from = last_record,
+            .system_id = of.system_id,
+            .wal_segment_size = of.wal_segment_size};
+  }
+  std::string name() const override { return name_; }
+  const std::string& slot() const override { return no_slot_; }
+
+  void heard(time now, core::lsn head, std::optional<core::lsn> position) override {
+    choice_.heard(now, head, position);
+  }
+  void not_listening(time now) override { choice_.not_listening(now); }
+  void progressed() override { choice_.progressed(); }
+  std::optional<core::error> reason_to_leave(time now) override {
+    const auto why = choice_.reason_to_leave(now);
+    if (!why) return std::nullopt;
+    return core::error{core::errc::unavailable, "leave " + name_ + ": " + to_string(*why)};
+  }
+  void lost(time now) override { choice_.lost(now); }
+  void caught_up(time now) override {
+    choice_.caught_up(now);
+    resting_ = true;
+  }
+  // A timeline that rests hears when there is WAL; the rest is for a broker that says nothing.
+  std::chrono::milliseconds pause() override { return std::chrono::milliseconds(resting_ ? 1000 : 100); }
+
+  bool asks_before_it_ends() const override { return false; }
+  core::bytes feedback(core::lsn received, core::lsn disk_consistent, core::wall_time now) const override {
+    core::bytes body;
+    // What is durable here is all that there is: no storage further away that would have to get it first.
+    encode(
+        consensus::pageserver_feedback{
+            .last_received = received,
+            .disk_consistent = disk_consistent,
+            .remote_consistent = disk_consistent,
+            .replied_at = std::chrono::microseconds(now.time_since_epoch() - between_epochs).count()},
+        body);
+    core::bytes message{'z'};
+    core::append_be(message, static_cast<std::uint64_t>(body.size()));
+    core::append(message, body);
+    return message;
+  }
+
+  void published(const messages::safekeeper_timeline_info& info, time now) override { choice_.published(info, now); }
+  void change_members(const consensus::configuration& to) override { choice_.change_members(to); }
+  void wanted() override { choice_.wanted(); }
+
+ private:
+  std::string identity_;
+  safekeeper_choice choice_;
+  std::string name_ = "the safekeepers";
+  std::string no_slot_;
+  bool resting_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<wal_origin> follow_safekeepers(const storage::timeline_record& of) {
+  return std::make_unique<safekeeper_origin>(of);
+}
+
+}  // namespace strata::actors::pageserver
