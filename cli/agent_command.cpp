@@ -1,4 +1,3 @@
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +10,7 @@
 #include "actors/support/system.hpp"
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "compute/data_directory.hpp"
@@ -101,13 +101,7 @@ directory_lock take_lock(const std::string& directory) {
 }
 
 void run_agent(const context& of, const std::string& name) {
-  // Blocked before any thread runs: only sigwait takes them.
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGTERM);
-  ::sigaddset(&signals, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
+  const end_signals signals;
   const compute::registry computes(of.directory);
   const std::string here = computes.directory_of(name);
   const directory_lock lock = take_lock(here);
@@ -124,8 +118,7 @@ void run_agent(const context& of, const std::string& name) {
     *ended = true;
     ::kill(::getpid(), SIGTERM);
   });
-  int signal = 0;
-  while (::sigwait(&signals, &signal) != 0) continue;
+  signals.wait([] {});
   if (!*ended) actors::compute::stop_and_wait(system.actors(), agent);
   core::flush_log();
 }

@@ -133,16 +133,17 @@ compute::postgres_options options_of(const compute_record& record) {
           .run_as = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql")};
 }
 
-/// Writes go into the branch if there are safekeepers to keep them. A root follows its source: nobody else may write
-/// it.
+/// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
+/// source: nobody else may write it.
 compute_mode mode_of(const server_link& server, const branch_entry& branch, const config::branch_spec& spec) {
   if (!std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty())
     return compute_mode::copy;
-  const auto assigned = server.api().post(branch.path() + "/safekeepers", nlohmann::json::object());
-  if (assigned) return compute_mode::branch;
-  const core::errc why = assigned.error().code;
-  if (why == core::errc::not_found || why == core::errc::unsupported) return compute_mode::copy;
-  throw failure(assigned.error(), "can't get safekeepers for " + branch.name, "strata status");
+  const std::string path = branch.path() + "/safekeepers";
+  const bool can_assign = !server.file().broker.empty();
+  const auto keepers = can_assign ? server.api().post(path, nlohmann::json::object()) : server.api().get(path);
+  if (keepers) return compute_mode::branch;
+  if (!can_assign && keepers.error().code == core::errc::not_found) return compute_mode::copy;
+  throw failure(keepers.error(), "can't get safekeepers for " + branch.name, "strata status");
 }
 
 compute_record start_on_copy(const context& of, const server_link& server, const branch_entry& branch, core::lsn at,
