@@ -145,6 +145,7 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   of.directory = options.directory;
   of.pg_bin = options.pg_bin;
   of.page_port = page_port;
+  of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.tenant_defaults = options.tenant_defaults;
   return need(console::http_server::start({.listen_address = options.listen_address, .port = options.http_port}, of),
               "can't open the HTTP port", "leave --http-port out to get a free one");
