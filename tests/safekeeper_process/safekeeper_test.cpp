@@ -1,6 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
-#include "tests/safekeeper/safekeeper_fixture.hpp"
+#include "tests/safekeeper_process/safekeeper_fixture.hpp"
 
 using namespace strata;
 using namespace strata::tests;
