@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "actors/safekeeper/timeline_directory.hpp"
 #include "pg/files/start_segment.hpp"
 #include "pg/wal/version.hpp"
 
@@ -36,12 +37,6 @@ core::error not_here(core::lsn at) {
 
 std::string segment_name(core::lsn at, std::uint32_t segment_size) {
   return pg::files::wal_segment_name(timeline_of_postgres, at, segment_size);
-}
-
-core::result<void> make_durable_directory(wal::disk& disk, const std::string& parent, const std::string& name) {
-  STRATA_TRY(disk.make_directory(parent + "/" + name));
-  disk.sync_directory(parent);
-  return {};
 }
 
 }  // namespace
@@ -78,8 +73,8 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   const auto journal = of.journal();
   const std::uint32_t segment_size = journal->state().cluster.wal_segment_size;
   const std::string tenant = core::to_string(of.key().tenant);
-  STRATA_TRY(make_durable_directory(disk_, directory_, tenant));
-  STRATA_TRY(make_durable_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
+  STRATA_TRY(ensure_directory(disk_, directory_, tenant));
+  STRATA_TRY(ensure_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
   const std::string directory = directory_of(of.key());
   const std::string name = segment_name(begin, segment_size);
   // Several safekeepers may write the same segment at once.
