@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "tests/quorum/bank.hpp"
-#include "tests/support/quorum_cluster.hpp"
 #include "tests/support/chaos_proxy.hpp"
+#include "tests/support/quorum_cluster.hpp"
 
 using namespace strata::tests;
 using nlohmann::json;
@@ -137,6 +137,46 @@ BOOST_AUTO_TEST_CASE(competing_computes) {
   }
   books.stop();
   audit(books);
+}
+
+BOOST_AUTO_TEST_CASE(links_to_safekeepers_break_and_hang) {
+  quorum_cluster cluster;
+  std::vector<std::unique_ptr<chaos_proxy>> links;
+  const std::string path = cluster.strata().timeline_path("s", "dev") + "/safekeepers";
+  json members = cluster.strata().api("POST", path).at("members");
+  for (json& member : members) {
+    links.push_back(std::make_unique<chaos_proxy>(member.at("port").get<std::uint16_t>()));
+    member["port"] = links.back()->port();
+  }
+  cluster.strata().api("PUT", path, {{"generation", 2}, {"members", members}});
+  cluster.start_compute();
+  bank books([&] { return cluster.conninfo(); }, 4);
+  books.create();
+  books.start();
+  std::mt19937 random(42);
+  for (int round = 0; round < 9; ++round) {
+    chaos_proxy& one = *links[random() % links.size()];
+    wait_for_transfers(books, 50);
+    if (round % 3 == 0) {
+      one.reset();
+    } else {
+      // Whether or not it hears us, it holds nobody up.
+      one.cut();
+      wait_for_transfers(books, 100);
+      one.heal();
+    }
+  }
+  for (const auto& link : links) link->cut();
+  std::uint64_t seen = books.acknowledged();
+  wait_until("commits have stopped", [&] {
+    std::this_thread::sleep_for(500ms);
+    return std::exchange(seen, books.acknowledged()) == seen;
+  });
+  for (const auto& link : links) link->heal();
+  wait_for_transfers(books, 100);
+  books.stop();
+  audit(books);
+  BOOST_TEST(books.uncertain() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
