@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "bench/pgbench_run.hpp"
@@ -37,7 +38,8 @@ class stock_quorum {
       const auto directory = cluster_.work_directory() / name;
       const std::string to =
           "host=" + host() + " port=" + std::to_string(cluster_.port()) + " user=postgres application_name=" + name;
-      cluster_.run("mkdir", {directory});
+      std::filesystem::create_directory(directory);
+      std::filesystem::permissions(directory, std::filesystem::perms::all);
       cluster_.execute("SELECT pg_create_physical_replication_slot('" + name + "', true)");
       receivers_.push_back(
           cluster_.spawn("pg_receivewal", {"--synchronous", "--no-loop", "-S", name, "-D", directory, "-d", to}));
