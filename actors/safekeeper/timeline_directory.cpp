@@ -12,8 +12,8 @@ std::string tombstone_name(const messages::wal_timeline_key& key) {
 }  // namespace
 
 core::result<std::vector<messages::wal_timeline_key>> timeline_directory::load() const {
-  STRATA_TRY(disk_.make_directory(timelines()));
-  STRATA_TRY(disk_.make_directory(tombstones()));
+  STRATA_TRY(wal::ensure_directory(disk_, timelines()));
+  STRATA_TRY(wal::ensure_directory(disk_, tombstones()));
   disk_.sync_directory(directory_);
   STRATA_ASSIGN(const auto deleted_names, disk_.list(tombstones()));
   const std::set<std::string> deleted(deleted_names.begin(), deleted_names.end());
@@ -42,7 +42,7 @@ core::result<std::unique_ptr<timeline_journal>> timeline_directory::create(
     return core::error{core::errc::conflict,
                        "make timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
   const std::string tenant = timelines() + "/" + core::to_string(key.tenant);
-  STRATA_TRY(disk_.make_directory(tenant));
+  STRATA_TRY(wal::ensure_directory(disk_, tenant));
   disk_.sync_directory(timelines());
   auto made = timeline_journal::create(disk_, where(key), state);
   disk_.sync_directory(tenant);

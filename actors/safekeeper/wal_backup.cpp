@@ -39,7 +39,7 @@ std::string segment_name(core::lsn at, std::uint32_t segment_size) {
 }
 
 core::result<void> make_durable_directory(wal::disk& disk, const std::string& parent, const std::string& name) {
-  STRATA_TRY(disk.make_directory(parent + "/" + name));
+  STRATA_TRY(wal::ensure_directory(disk, parent + "/" + name));
   disk.sync_directory(parent);
   return {};
 }
