@@ -80,8 +80,8 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   const auto journal = of.journal();
   const std::uint32_t segment_size = journal->state().cluster.wal_segment_size;
   const std::string tenant = core::to_string(of.key().tenant);
-  STRATA_TRY(ensure_directory(disk_, directory_, tenant));
-  STRATA_TRY(ensure_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
+  STRATA_TRY(ensure_durable_directory(disk_, directory_, tenant));
+  STRATA_TRY(ensure_durable_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
   const std::string directory = directory_of(of.key());
   const std::string name = segment_name(begin, segment_size);
   // Several safekeepers may write the same segment at once.
