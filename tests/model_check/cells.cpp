@@ -98,8 +98,10 @@ std::vector<acceptor_outcome> deliver(const acceptor_cell& to, const proposer_wi
   const bool needs_flush =
       std::holds_alternative<vote_request>(message.message) || std::holds_alternative<elected>(message.message);
   if (needs_flush && to.synced < to.log.size()) return {};
-  auto outcomes = take(to, std::visit([](const auto& each) { return acceptor_input(each); }, message.message), message.wal);
-  if (flushes && !outcomes.empty() && outcomes.back().after.synced < outcomes.back().after.log.size())
+  auto outcomes =
+      take(to, std::visit([](const auto& each) { return acceptor_input(each); }, message.message), message.wal);
+  if (flushes && std::holds_alternative<append>(message.message) && !outcomes.empty() &&
+      outcomes.back().after.synced < outcomes.back().after.log.size())
     outcomes.back() = flush(outcomes.back().after);
   return outcomes;
 }
@@ -120,9 +122,7 @@ acceptor_cell restart(const acceptor_cell& of) {
   return started;
 }
 
-std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) {
-  return take(to, event, {});
-}
+std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) { return take(to, event, {}); }
 
 // -- proposer ---------------------------------------------------------------------------------------------------------
 

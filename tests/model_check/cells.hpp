@@ -10,9 +10,9 @@
 #include "consensus/acceptor.hpp"
 #include "consensus/proposer.hpp"
 
-/// The parts of the explored cluster: the real machines, each with what its owner keeps for it (files of an acceptor, WAL
-/// in hand of a proposer), and what one input makes of one part. Positions count from 1, where the timeline begins, and
-/// each is the end of a record. Of the log's bytes only one thing is modelled: the term whose proposer wrote each.
+/// The parts of the explored cluster: the real machines, each with what its owner keeps for it (files of an acceptor,
+/// WAL in hand of a proposer), and what one input makes of one part. Positions count from 1, where the timeline begins,
+/// and each is the end of a record. Of the log's bytes only one thing is modelled: the term whose proposer wrote each.
 namespace strata::tests::model_check {
 
 /// A promise of the protocol, or of ours, is broken.
@@ -77,8 +77,8 @@ struct proposer_outcome {
   std::vector<consensus::node_id> dropped;  ///< connections that it closed
   bool began_again = false;                 ///< superseded, or with newer members: all connections are gone
   bool superseded = false;
-  std::optional<labels> won;                ///< elected with this log
-  std::optional<labels> committed;          ///< said that all of this survives
+  std::optional<labels> won;        ///< elected with this log
+  std::optional<labels> committed;  ///< said that all of this survives
 };
 
 proposer_outcome advance(const proposer_cell& of, const consensus::proposer_input& input);

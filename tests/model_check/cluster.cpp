@@ -55,9 +55,7 @@ configuration cluster::members_at(unsigned change) const {
 
 unsigned cluster::representative(unsigned acceptor) const {
   if (options_.change_first == 0) return 0;
-  const auto sets = [&](unsigned of) {
-    return std::pair(of < options_.change_first, of + 1 >= options_.change_last);
-  };
+  const auto sets = [&](unsigned of) { return std::pair(of < options_.change_first, of + 1 >= options_.change_last); };
   unsigned first = 0;
   while (sets(first) != sets(acceptor)) ++first;
   return first;
@@ -68,8 +66,12 @@ state cluster::first() const {
   auto& self = const_cast<cluster&>(*this);
   const configuration members = members_at(0);
   const cluster_identity identity{150000, 1, 1};
-  proposer_options proposes{.tenant = {}, .timeline = {}, .cluster = identity, .members = members,
-                            .timeline_start = first_position, .window_bytes = options_.window};
+  proposer_options proposes{.tenant = {},
+                            .timeline = {},
+                            .cluster = identity,
+                            .members = members,
+                            .timeline_start = first_position,
+                            .window_bytes = options_.window};
   for (unsigned p = 0; p < options_.proposers; ++p) made[p] = self.proposer_number({proposer(proposes), {}});
   for (unsigned a = 0; a < options_.acceptors; ++a) {
     acceptor_state blank{.cluster = identity};
@@ -114,8 +116,7 @@ const std::vector<cluster::acceptor_step>& cluster::delivered(number acceptor, n
   return found->second;
 }
 
-const std::vector<cluster::acceptor_step>& cluster::happened(number acceptor, const acceptor_input& event,
-                                                             number key) {
+const std::vector<cluster::acceptor_step>& cluster::happened(number acceptor, const acceptor_input& event, number key) {
   const auto [found, added] = happened_.try_emplace(key_of(acceptor, key));
   if (added) found->second = numbered(tell(acceptors_[acceptor], event));
   return found->second;
@@ -149,8 +150,7 @@ const cluster::proposer_step& cluster::heard(number proposer, unsigned acceptor,
 }
 
 const cluster::connection& cluster::connected(number proposer, unsigned acceptor, number to) {
-  const auto [found, added] =
-      connected_.try_emplace((std::uint64_t{proposer} << 32 | to) * acceptors_max + acceptor);
+  const auto [found, added] = connected_.try_emplace((std::uint64_t{proposer} << 32 | to) * acceptors_max + acceptor);
   if (!added) return found->second;
   connection& made = found->second;
   const node_id node = node_of(acceptor);
@@ -288,7 +288,8 @@ void cluster::proposer_steps(const state& from, unsigned p, const visitor& visit
     for (unsigned last = 0; last < options_.acceptors; ++last) {
       state next = from;
       bool within = true;
-      for (unsigned i = 1; i <= options_.acceptors && within; ++i) within = connect(next, p, (last + i) % options_.acceptors);
+      for (unsigned i = 1; i <= options_.acceptors && within; ++i)
+        within = connect(next, p, (last + i) % options_.acceptors);
       if (within) visit({kind::connect, place, static_cast<std::uint8_t>(last)}, next);
     }
   } else {
@@ -308,8 +309,7 @@ void cluster::proposer_steps(const state& from, unsigned p, const visitor& visit
     for (unsigned change = 0; change <= promises_[from[promises_at()]].change; ++change) {
       const number started = proposer_number(fresh(proposers_[own], members_at(change)));
       if (started == own) continue;
-      go({.what = kind::crash_proposer, .proposer = place, .message = change},
-         {.after = started, .began_again = true});
+      go({.what = kind::crash_proposer, .proposer = place, .message = change}, {.after = started, .began_again = true});
     }
   }
 }
@@ -346,7 +346,8 @@ void cluster::acceptor_steps(const state& from, unsigned a, const visitor& visit
       if (leads(from[p], std::get<append_reply>(replies_[*step.reply]).in)) waits = p;
     go(from, {kind::flush, 0, place}, a, step, waits, visit);
   }
-  if (options_.acceptor_crashes && options_.flushes_apart) go(from, {kind::crash_acceptor, 0, place}, a, restarted(own), std::nullopt, visit);
+  if (options_.acceptor_crashes && options_.flushes_apart)
+    go(from, {kind::crash_acceptor, 0, place}, a, restarted(own), std::nullopt, visit);
   if (options_.news) {
     for (unsigned teller = 0; teller < options_.acceptors; ++teller) {
       if (teller == a) continue;

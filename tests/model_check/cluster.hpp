@@ -26,13 +26,13 @@ struct cluster_options {
   unsigned change_last = 0;
   bool acceptor_crashes = true;
   bool proposer_crashes = true;
-  bool reconnects = true;  ///< of a connection that is there; the first one is always made
-  bool news = false;       ///< acceptors tell each other what is committed
-  bool bumps = false;      ///< somebody raises the term of an acceptor
+  bool reconnects = true;        ///< of an elected proposer with an acceptor it is connected to
+  bool news = false;             ///< acceptors tell each other what is committed
+  bool bumps = false;            ///< somebody raises the term of an acceptor
   bool flushes_apart = false;    ///< false: what is appended is flushed and answered in the same step
   bool connects_singly = false;  ///< false: a proposer that begins is connected to everybody in one step
-  unsigned appends_kept = 1;  ///< under way from one proposer to one acceptor
-  bool horizons = true;       ///< false: proposers tell no truncate_lsn
+  bool horizons = true;          ///< false: proposers tell no truncate_lsn
+  unsigned appends_kept = 1;     ///< under way from one proposer to one acceptor
   std::uint64_t window = 1u << 20;
 };
 
@@ -43,9 +43,10 @@ inline constexpr unsigned acceptors_max = 5;
 struct promises {
   std::uint32_t terms_won = 0;  ///< bit by term
   labels committed;
-  labels committed_in;  ///< the lowest term in which that was said, ascending
-  std::uint8_t change = 0;             ///< 0: not begun, 1: both sets, 2: done
+  labels committed_in;                  ///< the lowest term in which that was said, ascending
+  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done
   bool committed_by_both_sets = false;  ///< by a proposer of the configuration with both
+  bool committed_by_new_set = false;
   auto operator<=>(const promises&) const = default;
 };
 
@@ -82,6 +83,7 @@ enum class goal : std::uint8_t {
   committed_everywhere,
   recovered,
   superseded,
+  changed,  ///< and something is committed by the new members
   count
 };
 

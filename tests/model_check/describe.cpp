@@ -64,11 +64,16 @@ cluster::number cluster::proposer_number(const proposer_cell& of) {
     const std::uint64_t id = peer.id.value;
     peer.id = node_id();
     all_parts[id] = peers_.number_of(peer) + 1;
-    // Who leads writes these again before it looks at them, and nobody looks at the last.
-    if (machine.now() == proposer::phase::leading) {
-      peer.in = term();
+    // What is written again before anybody looks at it.
+    const bool leads = machine.now() == proposer::phase::leading;
+    if (leads || peer.in <= machine.in()) peer.in = term();
+    if (leads) {
       peer.vote_given = false;
       peer.truncate_lsn = core::lsn();
+      peer.history = term_history();
+    }
+    if (peer.now < proposer::peer::state::voted) {
+      peer.flush_lsn = peer.sent = peer.truncate_lsn = core::lsn();
       peer.history = term_history();
     }
     peer.commit_lsn = core::lsn();
@@ -84,36 +89,25 @@ cluster::number cluster::proposer_number(const proposer_cell& of) {
 std::string cluster::describe(const action& of) const {
   const std::string proposer = "proposer " + std::to_string(of.proposer + 1);
   const std::string acceptor = "acceptor " + std::to_string(of.acceptor + 1);
-  const std::string answer =
-      of.answered ? ", and " + proposer + " hears its answer" : "";
+  const std::string answer = of.answered ? ", and " + proposer + " hears its answer" : "";
   const std::string crash =
       of.crashed_after == 0 ? "" : ", which crashes after " + std::to_string(of.crashed_after) + " of its effects";
   switch (of.what) {
-    case kind::connect:
-      return proposer + " connects to " + acceptor;
+    case kind::connect: return proposer + " connects to " + acceptor;
     case kind::to_acceptor:
-      return proposer + " -> " + acceptor + ": " + std::visit(message_text(), messages_[of.message].message) + crash + answer;
-    case kind::flush:
-      return acceptor + " flushes" + answer;
-    case kind::crash_acceptor:
-      return acceptor + " crashes";
+      return proposer + " -> " + acceptor + ": " + std::visit(message_text(), messages_[of.message].message) + crash +
+             answer;
+    case kind::flush: return acceptor + " flushes" + answer;
+    case kind::crash_acceptor: return acceptor + " crashes";
     case kind::crash_proposer:
-      return proposer + " crashes, and begins with generation " +
-             std::to_string(members_at(of.message).generation);
-    case kind::write:
-      return proposer + " writes";
-    case kind::heartbeat:
-      return proposer + ": heartbeat";
-    case kind::news:
-      return "acceptor " + std::to_string(of.proposer + 1) + " tells " + acceptor + " where it stands";
-    case kind::bump:
-      return "somebody raises the term of " + acceptor;
-    case kind::begin_change:
-      return "a change of members begins";
-    case kind::finish_change:
-      return "the change of members is finished";
-    case kind::switch_members:
-      return acceptor + " is told the members" + crash;
+      return proposer + " crashes, and begins with generation " + std::to_string(members_at(of.message).generation);
+    case kind::write: return proposer + " writes";
+    case kind::heartbeat: return proposer + ": heartbeat";
+    case kind::news: return "acceptor " + std::to_string(of.proposer + 1) + " tells " + acceptor + " where it stands";
+    case kind::bump: return "somebody raises the term of " + acceptor;
+    case kind::begin_change: return "a change of members begins";
+    case kind::finish_change: return "the change of members is finished";
+    case kind::switch_members: return acceptor + " is told the members" + crash;
   }
   return {};
 }
@@ -123,9 +117,9 @@ std::string cluster::describe(const state& of) const {
   for (unsigned p = 0; p < options_.proposers; ++p) {
     static constexpr const char* names[] = {"collecting", "campaigning", "leading", "superseded"};
     const proposer& machine = proposers_[of[p]].machine;
-    text << "    proposer " << p + 1 << ": " << names[static_cast<int>(machine.now())] << " term "
-         << machine.in().value << " start " << machine.start_lsn().value << " written " << machine.written().value
-         << " commit " << machine.commit_lsn().value << " " << text_of(machine.history()) << '\n';
+    text << "    proposer " << p + 1 << ": " << names[static_cast<int>(machine.now())] << " term " << machine.in().value
+         << " start " << machine.start_lsn().value << " written " << machine.written().value << " commit "
+         << machine.commit_lsn().value << " " << text_of(machine.history()) << '\n';
     for (unsigned a = 0; a < options_.acceptors; ++a) {
       const auto& under_way = sets_[of[link(p, a)]];
       if (under_way.empty()) continue;

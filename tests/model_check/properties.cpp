@@ -15,7 +15,8 @@ bool begins_with(const labels& log, const labels& beginning) {
 /// How much of what is committed stands, durable, in the log.
 std::size_t held(const acceptor_cell& of, const labels& committed) {
   const std::size_t both = std::min(of.synced, committed.size());
-  const auto differs = std::mismatch(committed.begin(), committed.begin() + static_cast<std::ptrdiff_t>(both), of.log.begin());
+  const auto differs =
+      std::mismatch(committed.begin(), committed.begin() + static_cast<std::ptrdiff_t>(both), of.log.begin());
   return static_cast<std::size_t>(differs.first - committed.begin());
 }
 
@@ -41,7 +42,8 @@ void cluster::keep_promises(state& in, const proposer_step& step, const configur
     require((known.terms_won >> term_won & 1) == 0, "election safety: a term has one leader");
     // What a later term has committed meanwhile it need not have: it will not get anything acknowledged.
     const auto later = std::ranges::find_if(known.committed_in, [&](std::uint8_t in) { return in >= term_won; });
-    require(begins_with(*step.won, {known.committed.begin(), known.committed.begin() + (later - known.committed_in.begin())}),
+    require(begins_with(*step.won,
+                        {known.committed.begin(), known.committed.begin() + (later - known.committed_in.begin())}),
             "leader completeness: who is elected has all that was committed before");
     known.terms_won |= 1u << term_won;
   }
@@ -51,9 +53,11 @@ void cluster::keep_promises(state& in, const proposer_step& step, const configur
             "log safety: what is committed is the same for everybody");
     known.committed_in.resize(std::max(known.committed.size(), step.committed->size()), 255);
     for (std::size_t i = 0; i < step.committed->size(); ++i)
-      known.committed_in[i] = std::min(known.committed_in[i], static_cast<std::uint8_t>(proposers_[step.after].machine.in().value));
+      known.committed_in[i] =
+          std::min(known.committed_in[i], static_cast<std::uint8_t>(proposers_[step.after].machine.in().value));
     if (further) known.committed = *step.committed;
     if (members.changing()) known.committed_by_both_sets = true;
+    if (options_.change_first != 0 && members.generation == members_at(2).generation) known.committed_by_new_set = true;
   }
   in[promises_at()] = promises_.number_of(known);
 }
@@ -107,6 +111,7 @@ void cluster::check(const state& of) {
   reach(goal::every_term_is_won, known.terms_won == (2u << options_.terms) - 2);
   reach(goal::all_is_committed, committed.size() == options_.positions);
   reach(goal::committed_everywhere, committed_everywhere);
+  reach(goal::changed, known.change == 2 && known.committed_by_new_set);
   reach(goal::recovered, !committed.empty() && committed.front() != committed.back());
 }
 

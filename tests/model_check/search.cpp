@@ -49,7 +49,9 @@ class seen_states {
 class layer {
  public:
   explicit layer(std::size_t words) : words_(words) {}
-  void add(const state& of) { packed_.insert(packed_.end(), of.begin(), of.begin() + static_cast<std::ptrdiff_t>(words_)); }
+  void add(const state& of) {
+    packed_.insert(packed_.end(), of.begin(), of.begin() + static_cast<std::ptrdiff_t>(words_));
+  }
   [[nodiscard]] std::size_t size() const { return packed_.size() / words_; }
   [[nodiscard]] state operator[](std::size_t index) const {
     state made{};

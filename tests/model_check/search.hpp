@@ -14,9 +14,9 @@ struct search_options {
 };
 
 struct search_result {
-  std::uint64_t states = 0;     ///< different ones
-  std::uint64_t steps = 0;      ///< looked at
-  unsigned depth = 0;           ///< of the longest shortest way to a state
+  std::uint64_t states = 0;  ///< different ones
+  std::uint64_t steps = 0;   ///< looked at
+  unsigned depth = 0;        ///< of the longest shortest way to a state
   double seconds = 0;
   bool complete = false;
   std::string broken;  ///< what was broken, empty: nothing
@@ -25,5 +25,9 @@ struct search_result {
 
 /// Breadth first, so that the first way found to a broken promise is a shortest one.
 search_result search(cluster& in, const search_options& options);
+
+/// Random ways of `length` steps until the time is up: deeper than a search of everything comes, and no proof. The same
+/// seed takes the same ways.
+search_result walk(cluster& in, std::uint64_t seed, unsigned length, const search_options& options);
 
 }  // namespace strata::tests::model_check

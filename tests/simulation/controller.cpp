@@ -53,6 +53,8 @@ void controller::begin() {
 
 void controller::follow() {
   const auto generation = members_.generation;
+  const bool early = world_.opts().broken == sabotage::early_target && !target_;
+  const bool forgets = world_.opts().broken == sabotage::forgotten_term;
   const auto is_old = [this](consensus::node_id id) {
     return std::ranges::find(members_.members, id, &member::id) != members_.members.end();
   };
@@ -60,17 +62,17 @@ void controller::follow() {
     if (!members_.contains(node->id())) continue;
     ask(
         *node,
-        [this, to = members_, bump = target_ ? term_seen_ : consensus::term()](acceptor_node& at) {
-          at.told(consensus::switch_members{to});
+        [this, to = members_, bump = target_ ? term_seen_ : consensus::term(), early](acceptor_node& at) {
+          if (!early) at.told(consensus::switch_members{to});
           if (bump.value > 0) at.told(consensus::bump_term{bump});
         },
-        [this, generation, is_old](acceptor_node& at, const report& found) {
+        [this, generation, is_old, early, forgets](acceptor_node& at, const report& found) {
           if (members_.generation != generation) return;
           if (!found.has_timeline && target_) return pull(at);
-          if (found.generation != generation) return;
+          if (found.generation != generation && !early) return;
           if (is_old(at.id()) && !target_) {
             switched_[at.id()] = found.at;
-            term_seen_ = std::max(term_seen_, found.in);
+            if (!forgets) term_seen_ = std::max(term_seen_, found.in);
           }
           if (target_ && found.in >= term_seen_ && found.at >= *target_) caught_up_[at.id()] = true;
         });
@@ -99,12 +101,14 @@ void controller::pull(acceptor_node& to) {
       [this, &to, generation](acceptor_node& at, const report& found) {
         if (!found.has_timeline || members_.generation != generation || found.generation != generation) return;
         auto* journal = at.journal();
-        if (journal == nullptr || !journal->log()) return;
+        if (journal == nullptr) return;
         auto state = journal->state();
-        const auto log = journal->log();
-        state.local_start = std::max(state.local_start, log->begin());
-        core::bytes wal(journal->position().flush_lsn - state.local_start);
-        if (!wal.empty() && log->read(state.local_start, wal).value() != wal.size()) return;
+        core::bytes wal;
+        if (const auto log = journal->log()) {
+          state.local_start = std::max(state.local_start, log->begin());
+          wal.resize(journal->position().flush_lsn - state.local_start);
+          if (!wal.empty() && log->read(state.local_start, wal).value() != wal.size()) return;
+        }
         world_.after(world_.latency() * 3, [this, &to, state, wal = std::move(wal)] {
           if (network_.reaches(0, to.id())) to.pull(state, wal);
         });

@@ -31,6 +31,10 @@ options options_of(std::uint64_t seed) {
   made.disk_slow = maybe(40);
   made.proposer_crash = maybe(25);
   made.member_change = made.spares > 0 ? maybe(150) : 0;
+  if (below(10) == 0) {
+    made.spares = 3;
+    made.member_change = 500;
+  }
   made.damaged_append = below(6) == 0 ? 3 : 0;
   made.segment_switch = below(12) == 0 ? 4 : 0;
   made.part_of_record = maybe(300);
