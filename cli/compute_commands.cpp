@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/agents.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -10,23 +11,50 @@
 namespace strata::cli {
 namespace {
 
+using compute::compute_mode;
 using compute::compute_record;
 using nlohmann::json;
 
-json to_json(const compute_record& of) {
-  return {{"name", of.name},
-          {"source", of.tenant},
-          {"branch", of.branch},
-          {"timeline_id", core::to_string(of.timeline_id)},
-          {"lsn", core::to_string(of.at)},
-          {"state", is_up(of) ? "running" : "stopped"},
-          {"pg_version", of.pg_major},
-          {"port", of.port},
-          {"uri", socket_uri(of)},
-          {"tcp_uri", tcp_uri(of)},
-          {"data_directory", of.data_directory},
-          {"log_file", of.log_file},
-          {"started", config::utc_text(of.started)}};
+std::string state_of(const context& of, const compute_record& record) {
+  if (record.mode == compute_mode::branch) return compute::to_string(status_of(of, record).state);
+  return is_up(record) ? "running" : "stopped";
+}
+
+json to_json(const context& of, const compute_record& record) {
+  json made = {{"name", record.name},
+               {"source", record.tenant},
+               {"branch", record.branch},
+               {"timeline_id", core::to_string(record.timeline_id)},
+               {"lsn", core::to_string(record.at)},
+               {"mode", record.mode == compute_mode::branch ? "branch" : "copy"},
+               {"state", state_of(of, record)},
+               {"pg_version", record.pg_major},
+               {"port", record.port},
+               {"uri", socket_uri(record)},
+               {"tcp_uri", tcp_uri(record)},
+               {"data_directory", record.data_directory},
+               {"log_file", record.log_file},
+               {"started", config::utc_text(record.started)}};
+  if (record.mode == compute_mode::copy) return made;
+  const auto status = status_of(of, record);
+  made["lsn"] = core::to_string(status.start_lsn);
+  made["detail"] = status.detail;
+  made["term"] = status.term;
+  made["generation"] = status.generation;
+  made["written_lsn"] = core::to_string(status.written_lsn);
+  made["commit_lsn"] = core::to_string(status.commit_lsn);
+  made["applied_lsn"] = core::to_string(status.applied_lsn);
+  made["has_quorum"] = status.has_quorum;
+  made["lives"] = status.lives;
+  if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
+  made["agent_log"] = compute::registry(of.directory).directory_of(record.name) + "/agent.log";
+  made["safekeepers"] = json::array();
+  for (const auto& each : status.safekeepers)
+    made["safekeepers"].push_back({{"id", each.id},
+                                   {"address", each.address},
+                                   {"state", each.state},
+                                   {"flush_lsn", core::to_string(each.flush_lsn)}});
+  return made;
 }
 
 /// The stopped compute that `compute start` of a branch's head takes up again.
@@ -35,7 +63,7 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
   if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
   auto found = compute::registry(of.directory).find(asked.name.empty() ? spec.branch : asked.name);
   if (!found || found->branch != spec.branch) return std::nullopt;
-  if (is_up(*found))
+  if (is_busy(of, *found))
     throw failure(exit_code::conflict, "conflict", "compute " + found->name + " runs already",
                   "it is at " + socket_uri(*found), "strata psql " + asked.spec + "; or start another one with --name");
   return *std::move(found);
@@ -44,11 +72,17 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
 void start(const context& of, const compute_request& asked) {
   const auto begun = std::chrono::steady_clock::now();
   auto old = stopped_before(of, asked);
-  if (old && !of.json) say("taking up compute " + old->name + " again, with what was written on it");
-  const compute_record record = old ? restart_compute(of, *std::move(old)) : start_compute(of, asked);
-  if (of.json) return print(to_json(record));
+  if (old && !of.json)
+    say("taking up compute " + old->name + " again, " +
+        (old->mode == compute_mode::branch ? "with all that was committed on the branch"
+                                           : "with what was written on it"));
+  const compute_record record = old ? restart_compute(of, *std::move(old), asked) : start_compute(of, asked);
+  if (of.json) return print(to_json(of, record));
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
+  print(record.mode == compute_mode::branch
+            ? "  what is committed on it is kept in the branch " + record.branch + ", by its safekeepers"
+            : std::string("  what is written on it stays in its copy: the branch does not change"));
   print("  psql  " + socket_uri(record));
   print("  data  " + record.data_directory);
   say("next: strata psql " + record.name);
@@ -58,20 +92,28 @@ void list(const context& of) {
   const auto all = need(compute::registry(of.directory).list(), "can't list the computes");
   if (of.json) {
     json made = json::array();
-    for (const auto& each : all) made.push_back(to_json(each));
+    for (const auto& each : all) made.push_back(to_json(of, each));
     return print(made);
   }
   if (all.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
-  table rows({"NAME", "BRANCH", "AT", "STATE", "PORT", "STARTED", "URI"});
-  for (const auto& each : all)
-    rows.add({each.name, each.tenant + "/" + each.branch, core::to_string(each.at), is_up(each) ? "running" : "stopped",
-              std::to_string(each.port), config::age_text(each.started, core::system_clock().now()), socket_uri(each)});
+  table rows({"NAME", "BRANCH", "MODE", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
+  for (const auto& each : all) {
+    const bool on_branch = each.mode == compute_mode::branch;
+    const auto status = on_branch ? status_of(of, each) : compute::agent_status();
+    rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
+              core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
+              state_of(of, each), std::to_string(each.port), config::age_text(each.started, core::system_clock().now()),
+              socket_uri(each)});
+  }
   rows.print();
+  for (const auto& each : all)
+    if (each.mode == compute_mode::branch)
+      if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
 }
 
 void stop(const context& of, const std::string& name, bool remove) {
   const auto record = need(compute::registry(of.directory).find(name), "can't stop " + name, "strata compute list");
-  const bool was_up = is_up(record);
+  const bool was_up = is_busy(of, record);
   stop_compute(of, record, remove);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
@@ -85,7 +127,13 @@ void add_compute_commands(CLI::App& app, context& of) {
   group->require_subcommand(1);
 
   auto* start_command = group->add_subcommand(
-      "start", "Start a Postgres on a copy of a branch. What is written there stays there: the branch does not change");
+      "start",
+      "Start a Postgres on a branch. On the head of a branch that was made by `branch create`, and if the server has "
+      "safekeepers, what is committed is kept in the branch: it survives the loss of the compute, and one compute "
+      "writes "
+      "a branch at a time, the one started last. Otherwise Postgres works on a copy: what is written there stays "
+      "there, "
+      "the branch does not change");
   auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   start_command->add_option("--name", asked->name, "What to call it (default: the branch's name)");
@@ -103,7 +151,9 @@ void add_compute_commands(CLI::App& app, context& of) {
   auto* list_command = group->add_subcommand("list", "Show the computes of this server directory");
   finish_command(*list_command, of, "  strata compute list", [&of] { list(of); });
 
-  auto* stop_command = group->add_subcommand("stop", "Stop a compute; its data stay unless --remove is given");
+  auto* stop_command = group->add_subcommand("stop",
+                                             "Stop a compute; of a copy, the data stay unless --remove is given. "
+                                             "One that writes its branch waits until all is acknowledged");
   auto name = std::make_shared<std::string>();
   auto remove = std::make_shared<bool>(false);
   stop_command->add_option("NAME", *name, "The compute")->required();

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "cli/agents.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
 #include "compute/data_directory.hpp"
@@ -19,6 +20,7 @@
 namespace strata::cli {
 namespace {
 
+using compute::compute_mode;
 using compute::compute_record;
 namespace fs = std::filesystem;
 
@@ -122,6 +124,55 @@ std::string pg_bin_for(const context& of, const server_link& server, int major) 
               "can't find Postgres " + std::to_string(major), "sudo apt install postgresql-" + std::to_string(major));
 }
 
+compute::postgres_options options_of(const compute_record& record) {
+  return {.bin_directory = record.bin_directory,
+          .data_directory = record.data_directory,
+          .socket_directory = record.socket_directory,
+          .port = record.port,
+          .log_file = record.log_file,
+          .run_as = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql")};
+}
+
+/// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
+/// source: nobody else may write it.
+compute_mode mode_of(const server_link& server, const branch_entry& branch, const config::branch_spec& spec) {
+  if (!std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty())
+    return compute_mode::copy;
+  const std::string path = branch.path() + "/safekeepers";
+  const bool can_assign = !server.file().broker.empty();
+  const auto keepers = can_assign ? server.api().post(path, nlohmann::json::object()) : server.api().get(path);
+  if (keepers) return compute_mode::branch;
+  if (!can_assign && keepers.error().code == core::errc::not_found) return compute_mode::copy;
+  throw failure(keepers.error(), "can't get safekeepers for " + branch.name, "strata status");
+}
+
+compute_record start_on_copy(const context& of, const server_link& server, const branch_entry& branch, core::lsn at,
+                             compute_record record) {
+  record.at = at;
+  restore(server, branch, at, record.data_directory, of.json);
+  const auto options = options_of(record);
+  need(compute::write_settings(options, record.settings), "can't configure the compute", "");
+  need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
+       "strata branch show " + branch.name);
+  record.started = core::system_clock().now();
+  need(compute::registry(of.directory).save(record), "can't remember the compute", "");
+  return record;
+}
+
+compute_record start_on_branch(const context& of, compute_record record) {
+  const compute::registry computes(of.directory);
+  for (const auto& other : need(computes.list(), "can't list the computes"))
+    if (other.mode == compute_mode::branch && other.timeline_id == record.timeline_id && other.name != record.name &&
+        agent_of(of, other.name))
+      say("note: compute " + other.name + " writes " + record.branch + " now; it is stopped as soon as " + record.name +
+          " has taken over");
+  record.started = core::system_clock().now();
+  need(computes.save(record), "can't remember the compute", "");
+  const auto status = start_agent(of, record);
+  record.at = status.start_lsn;
+  return record;
+}
+
 }  // namespace
 
 compute_record start_compute(const context& of, const compute_request& wanted) {
@@ -131,14 +182,15 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   const resolved_point point = resolve(server, branch, spec.at);
 
   compute_record record;
+  record.mode = mode_of(server, branch, spec);
   record.tenant = branch.source.name;
   record.branch = branch.name;
   record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer makes no sense");
   record.timeline_id = need(core::parse_id<core::timeline_id>(branch.id), "the server's answer makes no sense");
-  record.at = point.at;
   record.pg_major = branch.info.value("pg_version", 0);
   record.user = user_of(server, branch);
   record.name = wanted.name.empty() ? default_name(spec, branch, point.at) : wanted.name;
+  record.settings = wanted.settings;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server, record.pg_major);
   const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
@@ -154,37 +206,28 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
-
-  if (!of.json) say("starting Postgres " + std::to_string(record.pg_major) + " on " + describe(branch, point));
-  restore(server, branch, point.at, record.data_directory, of.json);
   record.port = wanted.port != 0 ? wanted.port : need(compute::free_port(), "can't start a compute", "");
-  const compute::postgres_options options{.bin_directory = record.bin_directory,
-                                          .data_directory = record.data_directory,
-                                          .socket_directory = record.socket_directory,
-                                          .port = record.port,
-                                          .log_file = record.log_file,
-                                          .run_as = account};
-  need(compute::write_settings(options, wanted.settings), "can't configure the compute", "");
-  need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
-       "strata branch show " + branch.name);
-  record.started = core::system_clock().now();
-  need(computes.save(record), "can't remember the compute", "");
+  if (!of.json) say("starting Postgres " + std::to_string(record.pg_major) + " on " + describe(branch, point));
+  record = record.mode == compute_mode::branch ? start_on_branch(of, std::move(record))
+                                               : start_on_copy(of, server, branch, point.at, std::move(record));
   leftovers.disarm();
   return record;
 }
 
-compute_record restart_compute(const context& of, compute_record record) {
-  const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
-  compute::postgres_options options{.bin_directory = record.bin_directory,
-                                    .data_directory = record.data_directory,
-                                    .socket_directory = record.socket_directory,
-                                    .port = record.port,
-                                    .log_file = record.log_file,
-                                    .run_as = account};
-  if (!compute::check_port(record.port)) {
-    record.port = options.port = need(compute::free_port(), "can't start " + record.name, "");
-    need(compute::write_settings(options, {}), "can't configure " + record.name, "");
+compute_record restart_compute(const context& of, compute_record record, const compute_request& wanted) {
+  const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
+  const bool port_is_free = compute::check_port(port).has_value();
+  if (!port_is_free && wanted.port != 0)
+    need(compute::check_port(port), "can't start " + record.name, "leave --port out to get a free one");
+  const bool moves = !port_is_free || port != record.port;
+  record.port = port_is_free ? port : need(compute::free_port(), "can't start " + record.name, "");
+  if (record.mode == compute_mode::branch) {
+    if (!wanted.settings.empty()) record.settings = wanted.settings;
+    return start_on_branch(of, std::move(record));
   }
+  const auto options = options_of(record);
+  if (moves || !wanted.settings.empty())
+    need(compute::write_settings(options, wanted.settings), "can't configure " + record.name, "");
   need(compute::start_postgres(options), "Postgres did not start again", "its log is " + record.log_file);
   record.started = core::system_clock().now();
   need(compute::registry(of.directory).save(record), "can't remember the compute", "");
@@ -192,6 +235,7 @@ compute_record restart_compute(const context& of, compute_record record) {
 }
 
 void stop_compute(const context& of, const compute_record& record, bool remove) {
+  if (record.mode == compute_mode::branch) stop_agent(of, record);
   need(compute::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
   if (!remove) return;
   const compute::registry computes(of.directory);
@@ -209,6 +253,10 @@ std::vector<compute_record> computes_of(const context& of, const branch_entry& b
 }
 
 bool is_up(const compute_record& record) { return compute::running_postgres(record.data_directory).has_value(); }
+
+bool is_busy(const context& of, const compute_record& record) {
+  return is_up(record) || (record.mode == compute_mode::branch && agent_of(of, record.name));
+}
 
 std::string socket_uri(const compute_record& of) {
   return "postgresql://" + encoded(of.user) + "@/postgres?host=" + encoded(of.socket_directory) +

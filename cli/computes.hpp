@@ -18,11 +18,14 @@ struct compute_request {
   std::vector<std::string> settings;
 };
 
-/// Restores a branch into a directory of this machine and starts Postgres on it. Nothing is left behind when it fails.
+/// Starts a Postgres on a branch. On the head of a branch that has, or can get, safekeepers what is written goes into
+/// the branch (an agent keeps it running, agents.hpp); otherwise it works on a copy in a directory of this machine.
+/// Nothing is left behind when it fails.
 compute::compute_record start_compute(const context& of, const compute_request& wanted);
 
-/// Starts a stopped one again, with what was written on it.
-compute::compute_record restart_compute(const context& of, compute::compute_record record);
+/// Starts a stopped one again: a copy with what was written on it, a branch in a fresh directory.
+compute::compute_record restart_compute(const context& of, compute::compute_record record,
+                                        const compute_request& wanted);
 
 /// Stops it; with `remove`, its data go too.
 void stop_compute(const context& of, const compute::compute_record& record, bool remove);
@@ -30,7 +33,10 @@ void stop_compute(const context& of, const compute::compute_record& record, bool
 /// The running computes of a branch, started first first.
 std::vector<compute::compute_record> computes_of(const context& of, const branch_entry& branch);
 
+/// Its Postgres runs.
 bool is_up(const compute::compute_record& record);
+/// Its name is taken: Postgres runs, or an agent is about to start it.
+bool is_busy(const context& of, const compute::compute_record& record);
 
 /// postgresql://user@/postgres?host=/path&port=N: works without a password, for who may enter the directory.
 std::string socket_uri(const compute::compute_record& of);

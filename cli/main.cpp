@@ -75,6 +75,7 @@ int run(int count, char** words) {
   add_branch_commands(app, of);
   add_export_command(app, of);
   add_compute_commands(app, of);
+  add_agent_command(app, of);
   add_connect_commands(app, of);
   add_wal_commands(app, of);
   add_safekeeper_commands(app, of);

@@ -159,8 +159,15 @@ void up(const context& of, const up_options& asked) {
 }
 
 void down(const context& of, bool with_computes) {
-  const auto holder = directory_lock::holder(of.directory);
+  // Before what they need: one that writes its branch waits until all is acknowledged.
   std::size_t stopped = 0;
+  std::size_t left = 0;
+  for (const auto& each : need(compute::registry(of.directory).list(), "can't list the computes")) {
+    if (!is_busy(of, each)) continue;
+    if (with_computes) stop_compute(of, each, false);
+    ++(with_computes ? stopped : left);
+  }
+  const auto holder = directory_lock::holder(of.directory);
   if (holder && *holder > 0) {
     ::kill(*holder, SIGTERM);
     progress line(of.json);
@@ -173,17 +180,6 @@ void down(const context& of, bool with_computes) {
   // After the server, which would start them again.
   const std::size_t safekeepers = need(stop_safekeepers(of.directory, stop_limit), "a safekeeper does not end",
                                        "wait, or kill -9 it; nothing acknowledged is lost");
-  const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
-  std::size_t left = 0;
-  for (const auto& each : computes) {
-    if (!is_up(each)) continue;
-    if (with_computes) {
-      stop_compute(of, each, false);
-      ++stopped;
-    } else {
-      ++left;
-    }
-  }
   if (of.json)
     return print(json{{"was_running", holder.has_value()},
                       {"safekeepers_stopped", safekeepers},

@@ -48,10 +48,31 @@ core::result<void> append_text(const std::string& path, const std::string& text,
   return {};
 }
 
-std::string quoted(const std::string& text) {
-  std::string made = "'";
-  for (const char c : text) made += c == '\'' ? std::string("''") : std::string(1, c);
-  return made + "'";
+std::string quoted(const std::string& text, char quote = '\'') {
+  std::string made(1, quote);
+  for (const char c : text) made += c == quote ? std::string(2, quote) : std::string(1, c);
+  return made + quote;
+}
+
+std::string access_rules(const postgres_options& of) {
+  std::string text = "# Written by Strata. Only its owner can reach the socket's directory.\n";
+  if (of.replication_user.empty())
+    text += "local replication all trust\n";
+  else
+    text += "local replication " + quoted(of.replication_user, '"') +
+            " trust\nlocal replication all reject\nhost replication all all reject\n";
+  return text +
+         "local all all trust\n"
+         "host all all 127.0.0.1/32 scram-sha-256\n"
+         "host all all ::1/128 scram-sha-256\n";
+}
+
+/// Sends a signal to a server and waits for its end; reaps it if it is our child.
+bool end_with(pid_t server, int signal, std::chrono::milliseconds limit) {
+  if (::kill(server, signal) != 0 && errno != ESRCH) return false;
+  const bool ended = wait_for_end(server, limit);
+  if (ended) ::waitpid(server, nullptr, WNOHANG);
+  return ended;
 }
 
 /// The last lines of what was written to the log after `from`.
@@ -99,13 +120,7 @@ core::result<void> write_settings(const postgres_options& of, const std::vector<
   STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", text.str(), false));
   STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
   STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
-  return append_text(of.data_directory + "/pg_hba.conf",
-                     "# Written by Strata. Only its owner can reach the socket's directory.\n"
-                     "local all all trust\n"
-                     "local replication all trust\n"
-                     "host all all 127.0.0.1/32 scram-sha-256\n"
-                     "host all all ::1/128 scram-sha-256\n",
-                     true);
+  return append_text(of.data_directory + "/pg_hba.conf", access_rules(of), true);
 }
 
 core::result<pid_t> start_postgres(const postgres_options& of) {
@@ -121,10 +136,12 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
   std::error_code missing;
   std::uintmax_t log_begin = fs::file_size(of.log_file, missing);
   if (missing) log_begin = 0;
-  const program server{.arguments = {of.bin_directory + "/postgres", "-D", of.data_directory},
-                       .directory = of.data_directory,
-                       .run_as = of.run_as,
-                       .environment = {{"PGDATA", of.data_directory}}};
+  program server{.arguments = {of.bin_directory + "/postgres", "-D", of.data_directory},
+                 .directory = of.data_directory,
+                 .run_as = of.run_as,
+                 .environment = {{"PGDATA", of.data_directory}},
+                 .signal_at_death = of.ends_with_starter ? SIGQUIT : 0};
+  for (const auto& setting : of.forced) server.arguments.insert(server.arguments.end(), {"-c", setting});
   STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
   const auto deadline = std::chrono::steady_clock::now() + of.start_limit;
   for (;;) {
@@ -146,16 +163,14 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
 
 core::result<void> stop_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
   const auto pid = running_postgres(data_directory);
-  if (!pid) return {};
-  const auto end_with = [&](int signal, std::chrono::milliseconds time) {
-    // Reaped if it is our child; a zombie counts as running for others.
-    if (::kill(*pid, signal) != 0 && errno != ESRCH) return false;
-    const bool ended = wait_for_end(*pid, time);
-    if (ended) ::waitpid(*pid, nullptr, WNOHANG);
-    return ended;
-  };
-  if (end_with(SIGINT, limit) || end_with(SIGQUIT, std::chrono::seconds(10))) return {};
+  if (!pid || end_with(*pid, SIGINT, limit) || end_with(*pid, SIGQUIT, std::chrono::seconds(10))) return {};
   return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it does not end"};
+}
+
+core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  const auto pid = running_postgres(data_directory);
+  if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) return {};
+  return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it does not end"};
 }
 
 std::optional<pid_t> running_postgres(const std::string& data_directory) {

@@ -22,6 +22,12 @@ struct postgres_options {
   std::string log_file;
   std::optional<account> run_as;
   std::chrono::milliseconds start_limit = std::chrono::minutes(2);
+  /// "name=value", given on the command line: neither postgresql.conf nor ALTER SYSTEM can change them.
+  std::vector<std::string> forced{};
+  /// The one user who may replicate, and over the socket only. Empty: every user who gets in that way.
+  std::string replication_user{};
+  /// It stops at once (SIGQUIT) when the thread that started it ends, however it ends.
+  bool ends_with_starter = false;
 };
 
 /// Longest directory for a Unix socket: the kernel takes 107 bytes, ".s.PGSQL.65535" included.
@@ -35,6 +41,11 @@ core::result<void> write_settings(const postgres_options& of, const std::vector<
 /// Starts it detached from this process and returns when it accepts connections. When it ends instead, the error has
 /// the last lines of its log.
 core::result<pid_t> start_postgres(const postgres_options& of);
+
+/// Immediate shutdown: nothing is written, no session is waited for; after `limit` SIGKILL. For a server whose data
+/// nobody will look at again.
+core::result<void> abandon_postgres(const std::string& data_directory,
+                                    std::chrono::milliseconds limit = std::chrono::seconds(2));
 
 /// Fast shutdown: sessions are ended, everything is written. After `limit` an immediate one.
 core::result<void> stop_postgres(const std::string& data_directory,

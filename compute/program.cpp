@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ struct launch {
   int output = -1;
   int report = -1;
   bool new_session = false;
+  int signal_at_death = 0;
+  pid_t parent = 0;
 };
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
@@ -57,6 +60,8 @@ launch plan_of(const program& what) {
   plan.environment_pointers = pointers_to(plan.environment);
   plan.directory = what.directory;
   plan.run_as = what.run_as;
+  plan.signal_at_death = what.signal_at_death;
+  plan.parent = ::getpid();
   return plan;
 }
 
@@ -78,6 +83,12 @@ launch plan_of(const program& what) {
     const account& who = *plan.run_as;
     if (::setgroups(who.groups.size(), who.groups.data()) != 0 || ::setgid(who.group) != 0 || ::setuid(who.user) != 0)
       give_up();
+  }
+  // Behind the change of user, which takes it back. A parent that has ended before is not waited for.
+  if (plan.signal_at_death != 0 &&
+      (::prctl(PR_SET_PDEATHSIG, plan.signal_at_death) != 0 || ::getppid() != plan.parent)) {
+    errno = ESRCH;
+    give_up();
   }
   if (!plan.directory.empty() && ::chdir(plan.directory.c_str()) != 0) give_up();
   ::execve(plan.argument_pointers.front(), plan.argument_pointers.data(), plan.environment_pointers.data());

@@ -14,6 +14,12 @@
 
 namespace strata::compute {
 
+/// What becomes of what is written on a compute.
+enum class compute_mode : std::uint8_t {
+  copy,    ///< stays in its directory: the branch does not change
+  branch,  ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
+};
+
 /// One compute of this machine: <server directory>/computes/<name>/compute.json (docs/formats/directory.md).
 struct compute_record {
   std::string name;
@@ -21,7 +27,7 @@ struct compute_record {
   std::string branch;
   core::tenant_id tenant_id;
   core::timeline_id timeline_id;
-  core::lsn at;  ///< where its copy of the branch begins
+  core::lsn at;  ///< where its copy of the branch begins; 0 in mode `branch`, whose agent knows (agent_status.hpp)
   int pg_major = 0;
   std::string bin_directory;
   std::string home;  ///< holds data, socket and log; elsewhere if Postgres's user can't reach the server's directory
@@ -31,6 +37,8 @@ struct compute_record {
   std::uint16_t port = 0;
   std::string user;  ///< the superuser to connect as
   core::wall_time started{};
+  compute_mode mode = compute_mode::copy;
+  std::vector<std::string> settings;  ///< lines for postgresql.conf, for each life of a `branch` compute
 };
 
 /// The computes of one server directory.

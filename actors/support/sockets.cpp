@@ -68,4 +68,23 @@ core::result<unique_fd> accept_client(const unique_fd& listener) {
   }
 }
 
+core::result<unique_fd> begin_connect(const std::string& host, std::uint16_t port) {
+  const std::string doing = "connect to " + host + ":" + std::to_string(port);
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); failed != 0)
+    return core::error{core::errc::unavailable, doing + ": " + ::gai_strerror(failed)};
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> info(found, &::freeaddrinfo);
+
+  unique_fd fd(::socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return core::from_errno(doing, errno);
+  const int on = 1;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(fd.get(), info->ai_addr, info->ai_addrlen) != 0 && errno != EINPROGRESS)
+    return core::error{core::errc::unavailable, core::from_errno(doing, errno).detail};
+  return fd;
+}
+
 }  // namespace strata::actors::support

@@ -39,4 +39,8 @@ core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t 
 /// out.
 core::result<unique_fd> accept_client(const unique_fd& listener);
 
+/// A socket (non-blocking, no delay) that is connecting or connected to the first address of `host`; whether it came
+/// about is told by SO_ERROR once it can be written. May block while a host name is resolved.
+core::result<unique_fd> begin_connect(const std::string& host, std::uint16_t port);
+
 }  // namespace strata::actors::support

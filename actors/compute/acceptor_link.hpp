@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "actors/compute/push_session.hpp"
+#include "actors/compute/wal_window.hpp"
+#include "actors/support/socket_watcher.hpp"
+#include "actors/support/sockets.hpp"
+#include "consensus/messages.hpp"
+#include "core/clock.hpp"
+
+namespace strata::actors::compute {
+
+/// One connection to an acceptor, never blocking. Messages queue without the WAL they carry: its bytes are taken from
+/// where they are in memory at the moment they are sent, by one sendmsg for many messages. The queue is bounded by what
+/// the proposer lets be in flight. Belongs to one actor, which gets the socket_ready messages.
+class acceptor_link {
+ public:
+  acceptor_link(support::socket_watcher& sockets, consensus::member of) : sockets_(sockets), of_(std::move(of)) {}
+  ~acceptor_link() { close(); }
+  acceptor_link(const acceptor_link&) = delete;
+  acceptor_link& operator=(const acceptor_link&) = delete;
+
+  [[nodiscard]] const consensus::member& of() const { return of_; }
+  [[nodiscard]] consensus::node_id node() const { return of_.id; }
+
+  /// Takes a socket that is connecting. On error it is closed.
+  core::result<void> open(support::unique_fd connecting, push_session session, const support::socket_owner& owner);
+  void close();
+  [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
+  [[nodiscard]] bool established() const { return session_ && session_->pushing(); }
+  [[nodiscard]] bool is_current(support::watch_token token) const { return fd_ && token == token_; }
+
+  /// Takes in what has arrived. Then next() until it gives nothing. Errors: the connection is of no use any more.
+  core::result<void> receive();
+  core::result<std::optional<push_session::event>> next();
+
+  /// Queues a message; of an append the header only.
+  void queue(const consensus::proposer_message& message);
+
+  /// What stopped send().
+  enum class stop : std::uint8_t {
+    all_sent,
+    socket_full,  ///< socket_ready follows (after arm())
+    wal_missing,  ///< neither source has [missing_begin(), ...)
+  };
+  /// Sends as much as it can; WAL is taken from `own` or `fetched` (may be nullptr).
+  core::result<stop> send(const wal_window& own, const wal_window* fetched);
+  /// Position of the first WAL in the queue; 0: there is none.
+  [[nodiscard]] core::lsn next_wal() const;
+  [[nodiscard]] bool idle() const { return queue_.empty() && rest_sent_ == rest_.size(); }
+
+  /// Asks for the next socket_ready.
+  void arm();
+
+ private:
+  struct outgoing {
+    core::bytes head;
+    core::lsn begin;
+    core::lsn end;
+  };
+  struct gathering;
+  core::result<bool> send_rest();
+  bool gather(gathering& into, const wal_window& own, const wal_window* fetched) const;
+  void forget_sent(std::size_t sent, const gathering& of);
+
+  support::socket_watcher& sockets_;
+  consensus::member of_;
+  support::unique_fd fd_;
+  support::watch_token token_;
+  std::optional<push_session> session_;
+  bool connected_ = false;
+  bool socket_full_ = false;
+  std::deque<outgoing> queue_;
+  core::bytes rest_;  ///< of what was sent in part, copied: its WAL may leave memory before the socket takes it
+  std::size_t rest_sent_ = 0;
+};
+
+}  // namespace strata::actors::compute

@@ -1,0 +1,64 @@
+#include "actors/compute/catch_up.hpp"
+
+#include <algorithm>
+
+namespace strata::actors::compute {
+
+namespace client = pg::client;
+using consensus::proposer;
+
+namespace {
+/// A safekeeper's message has no more WAL than an append.
+constexpr std::size_t message_size_max = consensus::append_size_max;
+}  // namespace
+
+std::optional<consensus::node_id> choose_wal_source(const std::vector<proposer::peer>& peers,
+                                                    consensus::node_id needed_by, core::lsn from, std::size_t attempt) {
+  std::vector<const proposer::peer*> able;
+  for (const auto& each : peers)
+    if (each.id != needed_by && each.now == proposer::peer::state::streaming && each.flush_lsn > from)
+      able.push_back(&each);
+  if (able.empty()) return std::nullopt;
+  std::stable_sort(able.begin(), able.end(), [](const auto* a, const auto* b) { return a->flush_lsn > b->flush_lsn; });
+  return able[attempt % able.size()]->id;
+}
+
+catch_up::catch_up(support::socket_watcher& sockets, core::lsn from, consensus::term in)
+    : link_(sockets), wal_(memory_bytes), in_(in) {
+  wal_.restart(from);
+}
+
+core::result<bool> catch_up::take_in(const support::socket_owner& owner) {
+  if (wal_.room() < message_size_max) return false;
+  STRATA_TRY(link_.connection().step());
+  for (;;) {
+    if (wal_.room() < message_size_max) return false;
+    STRATA_ASSIGN(const auto event, link_.connection().receive());
+    if (!event) break;
+    STRATA_TRY(on(*event));
+  }
+  STRATA_TRY(link_.arm(owner));
+  return true;
+}
+
+core::result<void> catch_up::on(const client::replication_event& event) {
+  auto& connection = link_.connection();
+  if (const auto* wal = std::get_if<client::wal_data>(&event)) {
+    if (wal->start != wal_.end() || wal->bytes.size() > wal_.room())
+      return core::error{core::errc::corrupt, "the safekeeper sent other WAL than it was asked for"};
+    wal_.append(wal->bytes);
+    return {};
+  }
+  if (const auto* alive = std::get_if<client::keepalive>(&event); alive != nullptr && alive->reply_requested) {
+    auto sent = connection.send_status(wal_.end(), {}, {});
+    if (!sent && sent.error().code == core::errc::busy) return {};
+    return sent;
+  }
+  if (std::holds_alternative<client::connected>(event))
+    return connection.start_replication("", wal_.end(), 1, in_.value);
+  if (std::holds_alternative<client::streaming_ended>(event))
+    return core::error{core::errc::unavailable, "the safekeeper has ended the stream"};
+  return {};
+}
+
+}  // namespace strata::actors::compute

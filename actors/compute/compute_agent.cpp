@@ -1,0 +1,450 @@
+#include "actors/compute/compute_agent.hpp"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+
+#include <caf/scoped_actor.hpp>
+
+#include "actors/compute/compute_life.hpp"
+#include "actors/compute/postgres_stream.hpp"
+#include "actors/support/actor_base.hpp"
+#include "actors/support/sockets.hpp"
+#include "compute/local_position.hpp"
+#include "compute/log_watch.hpp"
+#include "compute/postgres_process.hpp"
+#include "compute/quorum_settings.hpp"
+
+namespace strata::actors::compute {
+namespace {
+
+namespace host = strata::compute;
+using host::agent_state;
+using peer_state = consensus::proposer::peer::state;
+
+struct look_due {};
+struct retry_is_due {};
+struct poll_due {};
+using private_compute_agent =
+    proposer_owner_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<look_due>,
+                                 messages::accepts<retry_is_due>, messages::accepts<poll_due>>;
+
+const char* word_for(peer_state of) {
+  switch (of) {
+    case peer_state::away: return "away";
+    case peer_state::greeting: return "connecting";
+    case peer_state::greeted: return "connected";
+    case peer_state::voting: return "voting";
+    case peer_state::voted: return "voted";
+    case peer_state::streaming: return "streaming";
+  }
+  return "";
+}
+
+class compute_agent final : public support::actor_base<private_compute_agent> {
+ public:
+  static constexpr const char* kind = "compute.agent";
+  static constexpr support::pool_id pool = support::pool_id::management;
+
+  compute_agent(const support::actor_setup& setup, compute_agent_options options)
+      : actor_base(setup), options_(std::move(options)) {
+    written_.pid = ::getpid();
+    written_.port = options_.record.port;
+    written_.since = clock().now();
+  }
+  ~compute_agent() { forget_process(); }
+
+  behavior_type make_behavior() {
+    step(agent_begun{});
+    look(look_due{});
+    return {handle(&compute_agent::elected), handle(&compute_agent::synced),  handle(&compute_agent::superseded),
+            handle(&compute_agent::quorum),  handle(&compute_agent::exited),  handle(&compute_agent::look),
+            handle(&compute_agent::retry),   handle(&compute_agent::poll_now)};
+  }
+  void on_stop() { step(stop_wanted{}); }
+
+ private:
+  static constexpr std::chrono::milliseconds look_interval{200};
+  static constexpr std::chrono::milliseconds poll_interval{25};
+  static constexpr std::chrono::milliseconds retry_interval{1000};
+
+  // -- the machine --------------------------------------------------------------------------------------------------
+
+  void step(const life_input& input) {
+    const agent_state before = life_.state();
+    const auto effects = life_.step(input, clock().monotonic());
+    if (life_.state() != before) {
+      written_.since = clock().now();
+      describe(host::to_string(life_.state()));
+      core::log_info(name() + ": " + host::to_string(life_.state()) +
+                     (life_.detail().empty() ? "" : ": " + life_.detail()));
+    }
+    for (const auto& effect : effects) std::visit([this](const auto& each) { carry_out(each); }, effect);
+    save();
+  }
+
+  void elected(const proposer_elected& event) { step(won_election{event.in}); }
+  void synced(const proposer_synced& event) { step(start_is_safe{event.start}); }
+  void superseded(const proposer_superseded& event) {
+    // First of all nobody must get an answer from it any more.
+    if (server_ > 0) ::kill(server_, SIGQUIT);
+    step(term_lost{event.by});
+  }
+  void quorum(const proposer_quorum& event) {
+    has_quorum_ = event.reached;
+    save();
+  }
+
+  void carry_out(const retry_later&) { tell_self_after(retry_interval, retry_is_due{}); }
+  void retry(const retry_is_due&) { step(retry_due{}); }
+
+  // -- the election ---------------------------------------------------------------------------------------------------
+
+  void carry_out(const run_for_term&) {
+    retire_proposer([this] { ask_for_members(); });
+  }
+
+  /// What the old proposer had to say has arrived when it is gone.
+  void retire_proposer(std::function<void()> then) {
+    if (!proposer_) return then();
+    after_proposer_ = std::move(then);
+    stop(proposer_);
+  }
+
+  void ask_for_members() {
+    offload(support::pool_id::io, "ask for the safekeepers", options_.server.quorum,
+            [this](core::result<branch_quorum> answer) {
+              if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
+              // Those that were known before will do: if they have changed, they say so.
+              if (answer) branch_ = *std::move(answer);
+              if (!branch_) return step(step_failed{answer.error()});
+              start_proposer();
+            });
+  }
+
+  void start_proposer() {
+    consensus::proposer_options machine;
+    machine.tenant = options_.record.tenant_id;
+    machine.timeline = options_.record.timeline_id;
+    machine.cluster = branch_->cluster;
+    machine.members = branch_->members;
+    machine.timeline_start = branch_->timeline_start;
+    has_quorum_ = false;
+    status_.reset();
+    proposer_ = spawn_wal_proposer(system(), {.label = child_label(name()), .proposer = machine, .owner = self()});
+    adopt(proposer_, [this](const core::error& why) {
+      proposer_ = nullptr;
+      if (auto then = std::exchange(after_proposer_, nullptr)) return then();
+      step(step_failed{core::error{core::errc::io_error, "the proposer has ended: " + why.detail}});
+    });
+  }
+
+  // -- the branch ---------------------------------------------------------------------------------------------------
+
+  void carry_out(const await_pageserver&) { poll_now(poll_due{}); }
+  void poll_now(const poll_due&) {
+    if (life_.state() != agent_state::waiting_for_pageserver || polling_) return;
+    polling_ = true;
+    offload(support::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
+            [this](const core::result<core::lsn>& reached) {
+              polling_ = false;
+              if (life_.state() != agent_state::waiting_for_pageserver) return;
+              if (!reached) return step(step_failed{reached.error()});
+              pageserver_at_ = *reached;
+              if (*reached >= life_.start()) return step(pageserver_caught_up{});
+              tell_self_after(poll_interval, poll_due{});
+            });
+  }
+
+  void carry_out(const restore_branch& effect) {
+    *restored_ = 0;
+    offload(
+        support::pool_id::io, "restore the branch",
+        [restore = options_.server.restore, at = effect.start, directory = options_.record.data_directory,
+         restored = restored_]() -> core::result<void> {
+          // Never used again, and perhaps still served by what an agent that was killed has left.
+          STRATA_TRY(host::abandon_postgres(directory));
+          std::error_code failure;
+          std::filesystem::remove_all(directory, failure);
+          if (failure) return core::from_errno("remove " + directory, failure.value());
+          return restore(at, directory, [&](std::uint64_t bytes) { *restored = bytes; });
+        },
+        [this](const core::result<void>& done) {
+          if (life_.state() != agent_state::restoring) return;
+          if (done) return step(branch_restored{});
+          step(step_failed{done.error()});
+        });
+  }
+
+  // -- Postgres -----------------------------------------------------------------------------------------------------
+
+  void carry_out(const start_server&) {
+    const auto& of = options_.record;
+    host::postgres_options server{.bin_directory = of.bin_directory,
+                                  .data_directory = of.data_directory,
+                                  .socket_directory = of.socket_directory,
+                                  .port = of.port,
+                                  .log_file = of.log_file,
+                                  .run_as = options_.run_as,
+                                  .forced = host::quorum_settings(postgres_stream::standby_name),
+                                  .replication_user = of.user,
+                                  .ends_with_starter = true};
+    starting_ = true;
+    // The threads of the pool live as long as the process: it is them that Postgres ends with.
+    offload(
+        support::pool_id::io, "start Postgres",
+        [server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
+          // New segments cost less than old ones where nothing has to last.
+          std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
+          lines.insert(lines.end(), settings.begin(), settings.end());
+          STRATA_TRY(host::write_settings(server, lines));
+          return host::start_postgres(server);
+        },
+        [this](const core::result<pid_t>& started) {
+          starting_ = false;
+          if (abandon_when_started_) return abandon();
+          if (!started) return step(step_failed{started.error()});
+          watch_process(*started);
+          step(postgres_ready{});
+        });
+  }
+
+  void carry_out(const stream_wal&) {
+    log_ = std::make_shared<host::log_watch>(options_.record.log_file);
+    conninfo_ =
+        host::replication_conninfo(options_.record.socket_directory, options_.record.port, options_.record.user);
+    tell(proposer_, stream_postgres{conninfo_});
+  }
+
+  void carry_out(const stop_server&) {
+    ++ending_;
+    offload(
+        support::pool_id::io, "stop Postgres",
+        [directory = options_.record.data_directory, limit = options_.stop_limit] {
+          return host::stop_postgres(directory, limit);
+        },
+        [this](const core::result<void>& stopped) { server_gone(stopped); });
+  }
+
+  void carry_out(const abandon_server&) {
+    if (server_ > 0) ::kill(server_, SIGQUIT);
+    if (starting_)
+      abandon_when_started_ = true;
+    else
+      abandon();
+  }
+  void abandon() {
+    abandon_when_started_ = false;
+    ++ending_;
+    offload(
+        support::pool_id::io, "kill Postgres",
+        [directory = options_.record.data_directory] { return host::abandon_postgres(directory); },
+        [this](const core::result<void>& gone) { server_gone(gone); });
+  }
+  void server_gone(const core::result<void>& how) {
+    --ending_;
+    if (!how) note_error("end Postgres", how.error());
+    forget_process();
+    step(postgres_ended{});
+  }
+
+  /// Its end is told by its pidfd.
+  void watch_process(pid_t server) {
+    server_ = server;
+    process_ = support::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, server, 0)));
+    if (!process_) return note_error("watch Postgres", core::from_errno("pidfd_open", errno));
+    auto token = env().sockets().watch(process_.get(), {.read = true}, self());
+    if (!token) return note_error("watch Postgres", token.error());
+    process_token_ = *token;
+  }
+  void forget_process() {
+    if (process_) env().sockets().forget(process_token_);
+    process_.reset();
+    server_ = 0;
+    escape_.reset();
+  }
+  void exited(const support::socket_ready& event) {
+    if (!process_ || event.token != process_token_) return;
+    // Who ends it reports its end, so that nothing of this life happens in the next.
+    if (ending_ > 0) return;
+    ::waitpid(server_, nullptr, WNOHANG);
+    forget_process();
+    step(postgres_ended{});
+  }
+
+  // -- transactions that stopped waiting
+  // --------------------------------------------------------------------------------
+
+  /// A cancelled wait: its transaction is visible, and must be durable soon.
+  struct escape {
+    core::monotonic_time until;
+    std::optional<core::lsn> at;  ///< not later than where Postgres's WAL was when it was noticed
+    bool again = false;           ///< another one since
+  };
+
+  void look_at_log() {
+    if (life_.state() != agent_state::running || looking_) return;
+    looking_ = true;
+    offload(
+        support::pool_id::io, "look at Postgres's log", [log = log_]() -> core::result<bool> { return log->look(); },
+        [this](const core::result<bool>& told) {
+          looking_ = false;
+          if (told && *told) wait_cancelled();
+        });
+  }
+
+  void wait_cancelled() {
+    if (life_.state() != agent_state::running) return;
+    core::log_warning(name() + ": a transaction stopped waiting for the quorum");
+    if (escape_) {
+      escape_->again = true;
+      return;
+    }
+    escape_ = escape{clock().monotonic() + options_.escape_limit, std::nullopt, false};
+    offload(
+        support::pool_id::io, "ask Postgres for its position",
+        [conninfo = conninfo_, limit = options_.escape_limit] { return host::flushed_position(conninfo, limit); },
+        [this](const core::result<core::lsn>& at) {
+          if (escape_ && at) escape_->at = *at;
+        });
+  }
+
+  void judge_escape() {
+    if (!escape_ || !status_) return;
+    if (escape_->at && status_->commit >= *escape_->at) {
+      const bool again = escape_->again;
+      escape_.reset();
+      if (again) wait_cancelled();
+    } else if (clock().monotonic() > escape_->until) {
+      step(commit_escaped{});
+    }
+  }
+
+  // -- what is written down -------------------------------------------------------------------------------------------
+
+  void look(const look_due&) {
+    tell_self_after(look_interval, look_due{});
+    look_at_log();
+    if (!proposer_) return save();
+    ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
+      if (!status) return;
+      status_ = *std::move(status);
+      judge_escape();
+      save();
+    });
+  }
+
+  [[nodiscard]] std::string detail() const {
+    if (!life_.detail().empty()) return life_.detail();
+    switch (life_.state()) {
+      case agent_state::waiting_for_quorum: return "no majority of the safekeepers has answered yet";
+      case agent_state::waiting_for_pageserver:
+        return "the pageserver is at " + to_string(pageserver_at_) + ", needed is " + to_string(life_.start());
+      case agent_state::running: return has_quorum_ ? "" : "no majority of the safekeepers answers: commits wait";
+      case agent_state::stopping: return "until everything is acknowledged";
+      default: return "";
+    }
+  }
+
+  [[nodiscard]] host::agent_status status_now() const {
+    host::agent_status made = written_;
+    made.state = life_.state();
+    made.detail = detail();
+    made.term = life_.in().value;
+    made.start_lsn = life_.start();
+    made.has_quorum = has_quorum_;
+    made.restored_bytes = *restored_;
+    made.lives = life_.lives();
+    if (!status_) return made;
+    made.generation = status_->generation;
+    made.term = std::max(made.term, status_->in.value);
+    made.written_lsn = status_->written;
+    made.commit_lsn = status_->commit;
+    made.applied_lsn = status_->applied;
+    made.safekeepers.clear();
+    for (const auto& each : status_->acceptors)
+      made.safekeepers.push_back({each.of.id.value, each.of.host + ":" + std::to_string(each.of.port),
+                                  word_for(each.now) + (each.trouble.empty() ? "" : ": " + each.trouble),
+                                  each.flush_lsn});
+    return made;
+  }
+
+  /// One write at a time; what has changed meanwhile is written behind it.
+  void save() {
+    auto now = status_now();
+    if (saving_ || (now == written_ && saved_once_)) return maybe_quit();
+    written_ = now;
+    saving_ = true;
+    saved_once_ = true;
+    offload(
+        support::pool_id::io, "write compute-agent.json",
+        [directory = options_.status_directory, now = std::move(now)] { return host::save_status(directory, now); },
+        [this](const core::result<void>& saved) {
+          saving_ = false;
+          if (!saved) note_error("write compute-agent.json", saved.error());
+          save();
+        });
+  }
+
+  void carry_out(const finish&) {
+    retire_proposer([this] {
+      finished_ = true;
+      save();
+    });
+  }
+  void maybe_quit() {
+    if (finished_ && !saving_) quit();
+  }
+
+  compute_agent_options options_;
+  compute_life life_;
+  std::optional<branch_quorum> branch_;
+  wal_proposer_actor proposer_;
+  std::function<void()> after_proposer_;
+  std::optional<proposer_status> status_;
+  bool has_quorum_ = false;
+  bool polling_ = false;
+  core::lsn pageserver_at_;
+  std::shared_ptr<std::atomic<std::uint64_t>> restored_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+
+  bool starting_ = false;
+  bool abandon_when_started_ = false;
+  int ending_ = 0;  ///< jobs that end Postgres
+  pid_t server_ = 0;
+  support::unique_fd process_;
+  support::watch_token process_token_;
+  std::string conninfo_;
+  std::shared_ptr<host::log_watch> log_;
+  bool looking_ = false;
+  std::optional<escape> escape_;
+
+  host::agent_status written_;  ///< what the file has, or gets by the write under way
+  bool saving_ = false;
+  bool saved_once_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options) {
+  support::actor_label label{options.record.name, 0};
+  return support::spawn<compute_agent>(system, std::move(label), std::move(options));
+}
+
+void stop_and_wait(caf::actor_system& system, const proposer_owner_actor& agent) {
+  caf::scoped_actor self(system);
+  self->monitor(agent);
+  caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
+  self->receive([](const caf::down_msg&) {});
+}
+
+}  // namespace strata::actors::compute
+
+STRATA_LOCAL_MESSAGE(strata::actors::compute::look_due)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::retry_is_due)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::poll_due)

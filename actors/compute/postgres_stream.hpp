@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "actors/compute/wal_window.hpp"
+#include "actors/support/replication_link.hpp"
+
+namespace strata::actors::compute {
+
+/// The replication connection to the local Postgres: makes its slot, streams from where the window ends, appends to the
+/// window, tells how far WAL has got. Belongs to one actor, which gets the socket_ready messages.
+class postgres_stream {
+ public:
+  postgres_stream(support::socket_watcher& sockets, wal_window& into) : link_(sockets), into_(into) {}
+
+  /// Connects (again). A Unix socket: nothing blocks.
+  core::result<void> open(const std::string& conninfo);
+  void close() { link_.close(); }
+  [[nodiscard]] bool is_open() const { return link_.open(); }
+  [[nodiscard]] bool streaming() { return link_.open() && link_.connection().streaming(); }
+  [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
+
+  /// What take_in() stopped at.
+  enum class stop : std::uint8_t {
+    used_up,      ///< armed: socket_ready follows
+    turn_over,    ///< there may be more, but others want the thread
+    window_full,  ///< not armed: Postgres waits until there is room
+  };
+  core::result<stop> take_in(const support::socket_owner& owner);
+
+  /// Postgres may believe this: written is where the window ends. Kept for the next take_in() if the socket is full.
+  core::result<void> report(core::lsn flushed, core::lsn applied);
+
+  /// Who synchronous_standby_names waits for, and the slot that keeps WAL until it is reported as flushed.
+  static constexpr const char* standby_name = "strata";
+
+ private:
+  core::result<void> on(const pg::client::replication_event& event);
+
+  support::replication_link link_;
+  wal_window& into_;
+  core::lsn flushed_;
+  core::lsn applied_;
+  bool report_due_ = false;
+  bool undrained_ = false;  ///< the last take_in() left events behind
+};
+
+}  // namespace strata::actors::compute

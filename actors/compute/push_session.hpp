@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include "consensus/codec.hpp"
+#include "core/bytes.hpp"
+#include "core/ids.hpp"
+#include "core/result.hpp"
+
+namespace strata::actors::compute {
+
+/// The conversation on a connection to a safekeeper's WAL service, without the socket: bytes in, events and bytes out.
+///
+///   starting --ready for query--> asking --COPY both--> pushing
+///
+/// Holds at most one message of the greatest allowed size.
+class push_session {
+ public:
+  push_session(const core::tenant_id& tenant, const core::timeline_id& timeline);
+
+  /// Messages of the proposer may be sent from now on.
+  struct established {};
+  using event = std::variant<established, consensus::received_reply>;
+
+  /// Where to put what arrives; never empty unless next() has not been called until it gave nothing.
+  [[nodiscard]] core::bytes_span space();
+  void received(std::size_t count) { end_ += count; }
+
+  /// The next thing the safekeeper said; nullopt: more must arrive. An error (its refusal, or what is not this
+  /// protocol) means that the connection is of no use any more.
+  core::result<std::optional<event>> next();
+
+  /// What has to be sent before anything else; empties it.
+  core::bytes take_output() { return std::exchange(output_, {}); }
+  [[nodiscard]] bool pushing() const { return now_ == state::pushing; }
+
+ private:
+  enum class state { starting, asking, pushing };
+
+  core::bytes input_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  core::bytes output_;
+  state now_ = state::starting;
+};
+
+}  // namespace strata::actors::compute

@@ -1,0 +1,409 @@
+#include "actors/compute/wal_proposer.hpp"
+
+#include <deque>
+#include <map>
+
+#include "actors/compute/acceptor_link.hpp"
+#include "actors/compute/catch_up.hpp"
+#include "actors/compute/postgres_stream.hpp"
+#include "actors/support/actor_base.hpp"
+
+namespace strata::actors::compute {
+namespace {
+
+using consensus::node_id;
+using consensus::proposer;
+
+struct tick_due {};
+struct go_on {};
+using private_wal_proposer = wal_proposer_actor::extend<messages::accepts<support::socket_ready>,
+                                                        messages::accepts<tick_due>, messages::accepts<go_on>>;
+
+/// One acceptor: the connection to it and what is needed to open the next one.
+struct remote {
+  remote(support::socket_watcher& sockets, consensus::member of) : link(sockets, std::move(of)) {}
+  acceptor_link link;
+  bool connecting = false;  ///< from the look-up of its address until it takes messages
+  core::monotonic_time since{};
+  core::monotonic_time heard{};
+  std::string trouble;
+  std::unique_ptr<catch_up> catching;
+  bool opening_catch_up = false;
+  std::size_t catch_up_attempts = 0;
+};
+
+class wal_proposer final : public support::actor_base<private_wal_proposer> {
+ public:
+  static constexpr const char* kind = "compute.wal_proposer";
+  static constexpr support::pool_id pool = support::pool_id::wal;
+
+  wal_proposer(const support::actor_setup& setup, wal_proposer_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        machine_(options_.proposer),
+        window_(options_.memory_bytes),
+        postgres_(env().sockets(), window_),
+        received_(env().metrics().counter("strata_wal_proposed_bytes_total", "WAL taken from the local Postgres")),
+        statuses_(env().metrics().counter("strata_wal_commits_reported_total",
+                                          "Times that Postgres was told of a higher commit position")) {}
+
+  behavior_type make_behavior() {
+    make_remotes();
+    tick(tick_due{});
+    return {handle(&wal_proposer::start_stream), handle(&wal_proposer::status), handle(&wal_proposer::ready),
+            handle(&wal_proposer::tick), handle(&wal_proposer::resumed)};
+  }
+
+ private:
+  // -- the machine --------------------------------------------------------------------------------------------------
+
+  /// Effects may make further inputs: those wait until the effects before them are carried out.
+  void feed(consensus::proposer_input input) {
+    inputs_.push_back(std::move(input));
+    if (inputs_.size() > 1) return;
+    while (!inputs_.empty()) {
+      for (const auto& effect : machine_.step(inputs_.front()))
+        std::visit([this](const auto& each) { carry_out(each); }, effect);
+      inputs_.pop_front();
+    }
+  }
+
+  void carry_out(const consensus::send_to& effect) {
+    if (remote* to = remote_of(effect.node); to != nullptr && to->link.established()) to->link.queue(effect.message);
+  }
+  void carry_out(const consensus::election_won& effect) {
+    core::log_info(name() + ": elected in term " + to_string(effect.in) + ", own WAL begins at " +
+                   to_string(effect.start));
+    const bool goes_on = streamed_ && window_.holds(effect.start, effect.start);
+    if (streamed_ && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
+    if (!goes_on) window_.restart(effect.start);
+    elected_ = true;
+    describe("elected in term " + to_string(effect.in));
+    if (goes_on) feed(consensus::wal_written{window_.end()});
+    if (!goes_on) tell(options_.owner, proposer_elected{effect.in, effect.start});
+  }
+  void carry_out(const consensus::committed& effect) {
+    if (!synced_ && elected_ && effect.to >= machine_.start_lsn()) {
+      synced_ = true;
+      tell(options_.owner, proposer_synced{machine_.start_lsn()});
+    }
+    commit_ = std::max(commit_, effect.to);
+    report_due_ = true;
+  }
+  void carry_out(const consensus::superseded& effect) { superseded(effect.by); }
+  void carry_out(const consensus::members_changed& effect) { reconfigure_to_ = effect.to; }
+  void carry_out(const consensus::drop_connection& effect) {
+    if (remote* of = remote_of(effect.node)) lose(*of, {core::errc::corrupt, effect.why});
+  }
+
+  void superseded(consensus::term by) {
+    if (std::exchange(superseded_, true)) return;
+    describe("superseded by term " + to_string(by));
+    core::log_warning(name() + ": superseded by term " + to_string(by));
+    // Before anybody is told: from here on nothing reaches Postgres.
+    postgres_.close();
+    tell(options_.owner, proposer_superseded{by});
+  }
+
+  /// A new machine for the new members; what Postgres has written stays in the window and goes on in the new term.
+  void reconfigure() {
+    options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
+    core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
+    if (synced_) {
+      options_.proposer.resumes = machine_.in();
+      options_.proposer.written = window_.end();
+    }
+    machine_ = proposer(options_.proposer);
+    make_remotes();
+    for (auto& [node, each] : remotes_) connect(*each);
+  }
+
+  // -- acceptors ----------------------------------------------------------------------------------------------------
+
+  void make_remotes() {
+    remotes_.clear();
+    for (const auto& member : options_.proposer.members.all())
+      remotes_.emplace(member.id, std::make_unique<remote>(env().sockets(), member));
+    ++epoch_;
+  }
+  remote* remote_of(node_id node) {
+    const auto found = remotes_.find(node);
+    return found == remotes_.end() ? nullptr : found->second.get();
+  }
+
+  void connect(remote& to) {
+    to.connecting = true;
+    to.since = clock().monotonic();
+    offload(
+        support::pool_id::io, "connect to safekeeper " + to_string(to.link.node()),
+        [host = to.link.of().host, port = to.link.of().port] { return support::begin_connect(host, port); },
+        [this, node = to.link.node(), epoch = epoch_](core::result<support::unique_fd> opened) {
+          remote* to = epoch == epoch_ ? remote_of(node) : nullptr;
+          if (to == nullptr || to->link.is_open() || !to->connecting || superseded_) return;
+          if (!opened) return lose(*to, opened.error());
+          const auto watched = to->link.open(
+              *std::move(opened), push_session(options_.proposer.tenant, options_.proposer.timeline), self());
+          if (!watched) lose(*to, watched.error());
+        });
+  }
+
+  void lose(remote& what, const core::error& why) {
+    const bool was_up = what.link.established();
+    what.link.close();
+    what.connecting = false;
+    what.catching.reset();
+    if (what.trouble != why.detail)
+      note_error("safekeeper " + to_string(what.link.node()) + " at " + what.link.of().host + ":" +
+                     std::to_string(what.link.of().port),
+                 why);
+    what.trouble = why.detail;
+    if (was_up) feed(consensus::acceptor_lost{what.link.node()});
+  }
+
+  void take_replies(remote& from) {
+    if (auto received = from.link.receive(); !received) return lose(from, received.error());
+    for (;;) {
+      auto event = from.link.next();
+      if (!event) return lose(from, event.error());
+      if (!*event) break;
+      from.heard = clock().monotonic();
+      if (auto* reply = std::get_if<consensus::received_reply>(&**event)) {
+        if (reply->feedback) applied_ = std::max(applied_, reply->feedback->last_received);
+        feed(consensus::acceptor_said{from.link.node(), std::move(reply->message)});
+      } else {
+        from.connecting = false;
+        from.trouble.clear();
+        feed(consensus::acceptor_connected{from.link.node()});
+      }
+      if (reconfigure_to_ || superseded_ || !from.link.is_open()) return;
+    }
+    from.link.arm();
+  }
+
+  // -- sending ------------------------------------------------------------------------------------------------------
+
+  void send_all() {
+    for (auto& [node, each] : remotes_)
+      if (each->link.is_open() && !each->link.idle()) send(*each);
+  }
+
+  void send(remote& to) {
+    auto stopped = to.link.send(window_, to.catching ? &to.catching->wal() : nullptr);
+    if (!stopped) return lose(to, stopped.error());
+    const core::lsn next = to.link.next_wal();
+    if (to.catching && (!next.valid() || next >= window_.begin())) to.catching.reset();
+    if (to.catching) {
+      to.catching->sent(next);
+      take_in(to);
+    }
+    if (*stopped == acceptor_link::stop::wal_missing && !to.catching) open_catch_up(to, next);
+    if (*stopped == acceptor_link::stop::socket_full) to.link.arm();
+  }
+
+  // -- WAL that is not in memory any more -----------------------------------------------------------------------------
+
+  void open_catch_up(remote& of, core::lsn from) {
+    if (of.opening_catch_up) return;
+    const auto source = choose_wal_source(machine_.peers(), of.link.node(), from, of.catch_up_attempts);
+    if (!source) return;  // the next tick asks again
+    const auto& at = remote_of(*source)->link.of();
+    const std::string conninfo = "host=" + at.host + " port=" + std::to_string(at.port) +
+                                 " user=strata dbname=replication connect_timeout=5 options='-c tenant_id=" +
+                                 core::to_string(options_.proposer.tenant) +
+                                 " -c timeline_id=" + core::to_string(options_.proposer.timeline) + "'";
+    of.opening_catch_up = true;
+    offload(
+        support::pool_id::io, "read WAL from safekeeper " + to_string(*source),
+        [conninfo] { return pg::client::replication_connection::open(conninfo, "wal_proposer_recovery"); },
+        [this, node = of.link.node(), epoch = epoch_, from](core::result<pg::client::replication_connection> opened) {
+          remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
+          if (of == nullptr) return;
+          of->opening_catch_up = false;
+          if (!opened) return catch_up_failed(*of, opened.error());
+          if (of->link.next_wal() != from) return;
+          of->catching = std::make_unique<catch_up>(env().sockets(), from, machine_.in());
+          of->catching->adopt(*std::move(opened));
+          take_in(*of);
+        });
+  }
+
+  void take_in(remote& of) {
+    if (auto took = of.catching->take_in(self()); !took) catch_up_failed(of, took.error());
+  }
+
+  void catch_up_failed(remote& of, const core::error& why) {
+    note_error("read WAL for safekeeper " + to_string(of.link.node()), why);
+    of.catching.reset();
+    ++of.catch_up_attempts;  // the next tick asks another one
+  }
+
+  // -- Postgres -----------------------------------------------------------------------------------------------------
+
+  void start_stream(const stream_postgres& request) {
+    conninfo_ = request.conninfo;
+    streamed_ = true;
+    open_stream();
+  }
+
+  void open_stream() {
+    if (superseded_ || conninfo_.empty() || postgres_.is_open()) return;
+    if (auto opened = postgres_.open(conninfo_); !opened) return note_error("connect to Postgres", opened.error());
+    take_wal();
+  }
+
+  void take_wal() {
+    make_room();
+    const core::lsn before = window_.end();
+    auto stopped = postgres_.take_in(self());
+    if (window_.end() > before) {
+      received_.add(static_cast<double>(window_.end() - before));
+      // Between two terms it waits in the window.
+      if (machine_.now() == proposer::phase::leading) feed(consensus::wal_written{window_.end()});
+    }
+    if (!stopped) {
+      postgres_.close();
+      return note_error("stream from Postgres", stopped.error());
+    }
+    paused_ = *stopped == postgres_stream::stop::window_full;
+    if (*stopped == postgres_stream::stop::turn_over) tell(self(), go_on{});
+  }
+
+  /// What is committed may go when room is short. Half of the memory stays for acceptors that are a little behind: they
+  /// are fed from it at no cost.
+  void make_room() {
+    if (window_.room() >= 2 * wal_window::block_size) return;
+    const core::lsn keep = window_.end() - std::min(window_.end().value, options_.memory_bytes / 2);
+    window_.release(std::min(commit_, keep));
+  }
+
+  void report() {
+    if (!std::exchange(report_due_, false) || !postgres_.is_open() || superseded_) return;
+    statuses_.add();
+    if (auto sent = postgres_.report(commit_, std::min(applied_, commit_)); !sent) {
+      postgres_.close();
+      note_error("report to Postgres", sent.error());
+    }
+  }
+
+  // -- events -------------------------------------------------------------------------------------------------------
+
+  void ready(const support::socket_ready& event) {
+    if (superseded_) return;
+    if (postgres_.is_current(event.token)) {
+      take_wal();
+    } else {
+      for (auto& [node, each] : remotes_) {
+        if (each->link.is_current(event.token)) {
+          take_replies(*each);
+          break;
+        }
+        if (each->catching && each->catching->is_current(event.token)) {
+          take_in(*each);
+          break;
+        }
+      }
+    }
+    settle();
+  }
+  void resumed(const go_on&) {
+    if (superseded_ || !postgres_.is_open()) return;
+    take_wal();
+    settle();
+  }
+
+  /// What every event ends with: first Postgres hears, then the acceptors.
+  void settle() {
+    if (superseded_) return;
+    report();
+    if (reconfigure_to_) reconfigure();
+    send_all();
+    if (!paused_ || !postgres_.is_open()) return;
+    make_room();
+    if (window_.room() < wal_window::block_size) return;
+    paused_ = false;
+    tell(self(), go_on{});
+  }
+
+  void tick(const tick_due&) {
+    tell_self_after(options_.tick, tick_due{});
+    if (superseded_) return;
+    const auto now = clock().monotonic();
+    for (auto& [node, each] : remotes_) {
+      if (each->link.established()) {
+        if (now - each->heard > options_.silence_max)
+          lose(*each, {core::errc::timeout, "it has said nothing for long"});
+      } else if (each->connecting) {
+        if (now - each->since > options_.connect_limit) lose(*each, {core::errc::timeout, "it does not answer"});
+      } else {
+        connect(*each);
+      }
+    }
+    feed(consensus::heartbeat_due{});
+    open_stream();
+    report_due_ = true;  // a walsender that was restarted knows nothing, and apply moves without commits
+    settle();
+    tell_quorum();
+  }
+
+  void tell_quorum() {
+    const bool reached =
+        machine_.now() == proposer::phase::leading && options_.proposer.members.is_quorum([this](node_id node) {
+          for (const auto& each : machine_.peers())
+            if (each.id == node) return each.now == proposer::peer::state::streaming;
+          return false;
+        });
+    if (std::exchange(quorum_, reached) != reached) tell(options_.owner, proposer_quorum{reached});
+  }
+
+  core::result<proposer_status> status(const get_proposer_status&) {
+    proposer_status made;
+    made.now = superseded_ ? proposer::phase::superseded : machine_.now();
+    made.in = machine_.in();
+    made.generation = options_.proposer.members.generation;
+    made.start = machine_.start_lsn();
+    made.written = window_.end();
+    made.commit = commit_;
+    made.applied = applied_;
+    made.streaming = postgres_.is_open() && postgres_.streaming();
+    for (const auto& peer : machine_.peers()) {
+      const remote* of = remote_of(peer.id);
+      if (of == nullptr) continue;
+      made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->trouble});
+    }
+    return made;
+  }
+
+  wal_proposer_options options_;
+  proposer machine_;
+  std::deque<consensus::proposer_input> inputs_;
+  std::optional<consensus::configuration> reconfigure_to_;
+  std::map<node_id, std::unique_ptr<remote>> remotes_;
+  std::uint64_t epoch_ = 0;  ///< counts make_remotes(): what was begun for older ones is dropped
+
+  wal_window window_;
+  postgres_stream postgres_;
+  std::string conninfo_;
+  core::lsn commit_;   ///< of all terms
+  core::lsn applied_;  ///< by the pageserver
+  bool elected_ = false;
+  bool synced_ = false;
+  bool streamed_ = false;  ///< there is, or was, a Postgres whose WAL the window has
+  bool superseded_ = false;
+  bool quorum_ = false;
+  bool paused_ = false;      ///< the window is full: Postgres is not read from
+  bool report_due_ = false;  ///< Postgres does not know the newest positions
+  support::counter received_;
+  support::counter statuses_;
+};
+
+}  // namespace
+
+wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_options options) {
+  auto label = options.label;
+  return support::spawn<wal_proposer>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::compute
+
+STRATA_LOCAL_MESSAGE(strata::actors::compute::tick_due)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::go_on)

@@ -1,0 +1,127 @@
+#include "cli/agents.hpp"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "cli/failure.hpp"
+#include "cli/server_file.hpp"
+#include "cli/terminal.hpp"
+#include "compute/program.hpp"
+#include "config/quantity.hpp"
+
+namespace strata::cli {
+namespace {
+
+using compute::agent_state;
+using compute::agent_status;
+using compute::compute_record;
+
+/// Nothing moves for that long: it will not come up by waiting.
+constexpr std::chrono::minutes patience{2};
+constexpr std::chrono::milliseconds look_interval{10};
+/// Longer than Postgres gets to have everything acknowledged.
+constexpr std::chrono::seconds stop_limit{90};
+
+std::string directory_of(const context& of, const std::string& compute) {
+  return compute::registry(of.directory).directory_of(compute);
+}
+
+std::string log_of(const context& of, const std::string& compute) { return directory_of(of, compute) + "/agent.log"; }
+
+std::string last_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);)
+    if (!line.empty()) last = line;
+  return last;
+}
+
+void show(progress& line, const agent_status& status) {
+  switch (status.state) {
+    case agent_state::waiting_for_quorum: return line.show("electing", status.detail);
+    case agent_state::waiting_for_pageserver: return line.show("waiting for the pageserver", status.detail);
+    case agent_state::restoring: return line.show("restoring", config::size_text(status.restored_bytes));
+    case agent_state::starting: return line.show("starting Postgres", "");
+    default: return;
+  }
+}
+
+[[noreturn]] void give_up(const context& of, const compute_record& record, const std::string& why,
+                          const std::string& code) {
+  stop_agent(of, record);
+  throw failure(code == "timeout" ? exit_code::unreachable : exit_code::failure, code,
+                "Postgres did not start on " + record.branch, why, "strata status");
+}
+
+}  // namespace
+
+std::optional<pid_t> agent_of(const context& of, const std::string& compute) {
+  return directory_lock::holder(directory_of(of, compute));
+}
+
+agent_status status_of(const context& of, const compute_record& record) {
+  // Asked before the file is read: what it wrote last is there when it is gone.
+  const auto agent = agent_of(of, record.name);
+  auto read = compute::load_status(directory_of(of, record.name));
+  agent_status status = read ? *std::move(read) : agent_status{};
+  if (agent || is_final(status.state)) return status;
+  status.state = agent_state::failed;
+  status.detail = "its agent has ended without a word; " + log_of(of, record.name) + " may say why";
+  return status;
+}
+
+agent_status start_agent(const context& of, const compute_record& record) {
+  const compute::program agent{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir",
+                                             of.directory, "--name", record.name}};
+  const pid_t pid =
+      need(compute::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
+  progress line(of.json);
+  auto moved = std::chrono::steady_clock::now();
+  std::pair<agent_state, std::uint64_t> seen{};
+  for (;;) {
+    const bool ended = compute::wait_for_end(pid, look_interval);
+    const auto status = compute::load_status(directory_of(of, record.name));
+    const bool current = status && status->pid == pid;
+    if (current && status->state == agent_state::running) return *status;
+    if (current && is_final(status->state)) {
+      line.end();
+      give_up(of, record, status->detail, "io_error");
+    }
+    if (ended) {
+      ::waitpid(pid, nullptr, WNOHANG);
+      line.end();
+      give_up(of, record, "its agent has ended: " + last_line(log_of(of, record.name)), "io_error");
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (current && std::pair(status->state, status->restored_bytes) != seen) {
+      seen = {status->state, status->restored_bytes};
+      moved = now;
+    }
+    if (now - moved > patience) {
+      line.end();
+      give_up(of, record, current ? status->detail : "its agent says nothing", "timeout");
+    }
+    if (current) show(line, *status);
+  }
+}
+
+void stop_agent(const context& of, const compute_record& record) {
+  const auto agent = agent_of(of, record.name);
+  if (!agent || *agent <= 0) return;
+  ::kill(*agent, SIGTERM);
+  progress line(of.json);
+  line.show("stopping " + record.name, "until everything is acknowledged");
+  const bool ended = compute::wait_for_end(*agent, stop_limit);
+  ::waitpid(*agent, nullptr, WNOHANG);
+  line.end();
+  if (!ended)
+    throw failure(exit_code::unreachable, "timeout", "can't stop " + record.name,
+                  "its agent, process " + std::to_string(*agent) + ", was told to, and still runs",
+                  "wait, or kill -9 " + std::to_string(*agent) + "; nothing acknowledged is lost");
+}
+
+}  // namespace strata::cli

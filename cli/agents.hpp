@@ -1,0 +1,28 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "cli/context.hpp"
+#include "compute/agent_status.hpp"
+#include "compute/registry.hpp"
+
+namespace strata::cli {
+
+/// The agent of a compute whose writes go into the branch: a process of its own, `strata compute-agent`, which is found
+/// by the lock it holds in the compute's directory.
+std::optional<pid_t> agent_of(const context& of, const std::string& compute);
+
+/// What it says of itself, or said last: when it has ended without a last word the state is `failed`.
+compute::agent_status status_of(const context& of, const compute::compute_record& record);
+
+/// Starts the agent and waits, showing what it does, until Postgres runs. When that can't be the agent is ended and the
+/// failure has its reason.
+compute::agent_status start_agent(const context& of, const compute::compute_record& record);
+
+/// Stops Postgres in order and then the agent. No effect when none runs.
+void stop_agent(const context& of, const compute::compute_record& record);
+
+}  // namespace strata::cli

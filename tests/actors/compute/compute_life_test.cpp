@@ -1,0 +1,181 @@
+#include "actors/compute/compute_life.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace strata::actors::compute {
+namespace {
+
+using namespace std::chrono_literals;
+using strata::compute::agent_state;
+
+struct with_life {
+  template <class Effect>
+  bool gives(const life_input& input) {
+    const auto effects = life.step(input, now);
+    return effects.size() == 1 && std::holds_alternative<Effect>(effects.front());
+  }
+  bool gives_nothing(const life_input& input) { return life.step(input, now).empty(); }
+  bool is(agent_state wanted) const { return life.state() == wanted; }
+
+  void begin_restoring() {
+    BOOST_TEST_REQUIRE(gives_nothing(won_election{{7}}));
+    BOOST_TEST_REQUIRE(gives<await_pageserver>(start_is_safe{core::lsn(0x2000)}));
+    BOOST_TEST_REQUIRE(gives<restore_branch>(pageserver_caught_up{}));
+  }
+  void run() {
+    begin_restoring();
+    BOOST_TEST_REQUIRE(gives<start_server>(branch_restored{}));
+    BOOST_TEST_REQUIRE(gives<stream_wal>(postgres_ready{}));
+    BOOST_TEST_REQUIRE(is(agent_state::running));
+  }
+
+  compute_life life;
+  core::monotonic_time now{};
+};
+struct with_begun_life : with_life {
+  with_begun_life() { BOOST_TEST_REQUIRE(gives<run_for_term>(agent_begun{})); }
+};
+const step_failed passing{{core::errc::unavailable, "no server"}};
+const step_failed final_failure{{core::errc::corrupt, "a damaged archive"}};
+
+BOOST_FIXTURE_TEST_SUITE(compute_life_machine, with_begun_life)
+
+BOOST_AUTO_TEST_CASE(postgres_starts_where_the_quorum_is_safe_and_the_pageserver_has_it) {
+  BOOST_TEST(is(agent_state::waiting_for_quorum));
+  BOOST_TEST(gives_nothing(won_election{{7}}));
+  const auto awaited = life.step(start_is_safe{core::lsn(0x2000)}, now);
+  BOOST_TEST_REQUIRE(awaited.size() == 1u);
+  BOOST_TEST(std::get<await_pageserver>(awaited[0]).start.value == 0x2000u);
+  BOOST_TEST(is(agent_state::waiting_for_pageserver));
+  const auto restored = life.step(pageserver_caught_up{}, now);
+  BOOST_TEST(std::get<restore_branch>(restored.at(0)).start.value == 0x2000u);
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(is(agent_state::starting));
+  BOOST_TEST(gives<stream_wal>(postgres_ready{}));
+  BOOST_TEST(is(agent_state::running));
+  BOOST_TEST(life.in().value == 7u);
+  BOOST_TEST(life.lives() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_may_pass_is_tried_again_and_says_why_meanwhile) {
+  BOOST_TEST(gives<retry_later>(passing));
+  BOOST_TEST(life.detail() == "no server");
+  BOOST_TEST(gives<run_for_term>(retry_due{}));
+  BOOST_TEST(gives<await_pageserver>(start_is_safe{core::lsn(0x2000)}));
+  BOOST_TEST(life.detail().empty());
+  BOOST_TEST(gives<retry_later>(passing));
+  BOOST_TEST(gives<await_pageserver>(retry_due{}));
+  BOOST_TEST(gives<restore_branch>(pageserver_caught_up{}));
+  BOOST_TEST(gives<retry_later>(step_failed{{core::errc::outcome_unknown, "it broke off"}}));
+  BOOST_TEST(gives<restore_branch>(retry_due{}));
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_pass_is_final) {
+  begin_restoring();
+  BOOST_TEST(gives<finish>(final_failure));
+  BOOST_TEST(is(agent_state::failed));
+  BOOST_TEST(life.detail() == "a damaged archive");
+  BOOST_TEST(gives_nothing(branch_restored{}));
+  BOOST_TEST(gives_nothing(stop_wanted{}));
+}
+
+BOOST_AUTO_TEST_CASE(a_postgres_that_never_starts_is_not_started_again) {
+  begin_restoring();
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives<finish>(passing));
+  BOOST_TEST(is(agent_state::failed));
+}
+
+BOOST_AUTO_TEST_CASE(an_end_of_postgres_is_followed_by_an_election_never_by_a_start_in_place) {
+  run();
+  BOOST_TEST(gives<run_for_term>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::waiting_for_quorum));
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  run();
+  BOOST_TEST(life.lives() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(the_sixth_end_within_a_minute_is_a_failure) {
+  for (int i = 0; i < 5; ++i) {
+    run();
+    now += 10s;
+    BOOST_TEST(gives<run_for_term>(postgres_ended{}));
+  }
+  run();
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::failed));
+}
+
+BOOST_AUTO_TEST_CASE(ends_that_are_far_apart_are_no_failure) {
+  for (int i = 0; i < 20; ++i) {
+    run();
+    now += 13s;
+    BOOST_TEST(gives<run_for_term>(postgres_ended{}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_term_ends_postgres_at_once_and_then_everything) {
+  run();
+  BOOST_TEST(gives<abandon_server>(term_lost{{9}}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::superseded));
+  BOOST_TEST(life.detail().find("term 9") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_term_before_postgres_runs_needs_no_wait) {
+  begin_restoring();
+  BOOST_TEST(gives<finish>(term_lost{{9}}));
+  BOOST_TEST(is(agent_state::superseded));
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_term_while_postgres_starts_waits_for_its_end) {
+  begin_restoring();
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives<abandon_server>(term_lost{{9}}));
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::superseded));
+}
+
+BOOST_AUTO_TEST_CASE(an_escaped_commit_ends_this_life_and_begins_the_next) {
+  run();
+  BOOST_TEST(gives<abandon_server>(commit_escaped{}));
+  BOOST_TEST(gives_nothing(commit_escaped{}));
+  BOOST_TEST(gives<run_for_term>(postgres_ended{}));
+  BOOST_TEST(life.detail().find("durable") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_lets_postgres_finish) {
+  run();
+  BOOST_TEST(gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(is(agent_state::stopping));
+  BOOST_TEST(gives_nothing(stop_wanted{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
+BOOST_AUTO_TEST_CASE(a_term_lost_while_stopping_is_told) {
+  run();
+  BOOST_TEST(gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(gives<abandon_server>(term_lost{{9}}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::superseded));
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_before_postgres_runs_is_immediate) {
+  BOOST_TEST(gives<finish>(stop_wanted{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_while_postgres_starts_abandons_it) {
+  begin_restoring();
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives<abandon_server>(stop_wanted{}));
+  BOOST_TEST(gives<finish>(step_failed{{core::errc::io_error, "it ended"}}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::actors::compute
