@@ -87,6 +87,7 @@ class strata_server {
  private:
   void wait_until_ready();
   void end_computes() noexcept;
+  void end_safekeepers() noexcept;
 
   temp_dir home_;
   std::filesystem::path directory_;
