@@ -86,6 +86,7 @@ class strata_server {
 
  private:
   void wait_until_ready();
+  void end_processes(const std::string& folder, const std::string& file) const noexcept;
   void end_computes() noexcept;
 
   temp_dir home_;
