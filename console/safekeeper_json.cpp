@@ -99,6 +99,7 @@ json to_json(const messages::wal_timeline_info& timeline) {
             {"wal_seg_size", state.cluster.wal_segment_size}}},
           {"timeline_start_lsn", core::to_string(state.timeline_start)},
           {"local_start_lsn", core::to_string(state.local_start)},
+          {"wal_begin_lsn", core::to_string(timeline.wal_begin)},
           {"write_lsn", core::to_string(timeline.write_lsn)},
           {"flush_lsn", core::to_string(timeline.flush_lsn)},
           {"commit_lsn", core::to_string(state.commit_lsn)},
@@ -139,6 +140,7 @@ core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
     STRATA_ASSIGN(state.backup_lsn, lsn_at(timeline, "backup_lsn"));
     STRATA_ASSIGN(state.peer_horizon, lsn_at(timeline, "peer_horizon_lsn"));
     STRATA_ASSIGN(state.remote_consistent, lsn_at(timeline, "remote_consistent_lsn"));
+    STRATA_ASSIGN(donor.wal_begin, lsn_at(timeline, "wal_begin_lsn"));
     STRATA_ASSIGN(donor.flush_lsn, lsn_at(timeline, "flush_lsn"));
   } catch (const json::exception& e) {
     return core::error{core::errc::corrupt, std::string("the other safekeeper's answer: ") + e.what()};

@@ -113,6 +113,7 @@ std::string_view safekeeper_schemas() {
     "pg_info": {"type": "object", "properties": {
       "pg_version": {"type": "integer"}, "system_id": {"type": "integer"}, "wal_seg_size": {"type": "integer"}}},
     "timeline_start_lsn": {"$ref": "#/components/schemas/Lsn"}, "local_start_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "wal_begin_lsn": {"$ref": "#/components/schemas/Lsn"},
     "write_lsn": {"$ref": "#/components/schemas/Lsn"}, "flush_lsn": {"$ref": "#/components/schemas/Lsn"},
     "commit_lsn": {"$ref": "#/components/schemas/Lsn"}, "backup_lsn": {"$ref": "#/components/schemas/Lsn"},
     "peer_horizon_lsn": {"$ref": "#/components/schemas/Lsn"},

@@ -24,6 +24,7 @@ struct wal_timeline_key {
 /// What a safekeeper says of one of its timelines.
 struct wal_timeline_info {
   consensus::acceptor_state state;
+  core::lsn wal_begin;  ///< of the WAL that is still here; 0: there is none
   core::lsn write_lsn;
   core::lsn flush_lsn;
   consensus::term last_log_term;
@@ -60,6 +61,7 @@ struct delete_wal_tenant {
 /// the donor had when `state` was read.
 struct pull_wal_timeline {
   consensus::acceptor_state state;  ///< the donor's
+  core::lsn wal_begin;              ///< likewise
   core::lsn flush_lsn;              ///< likewise
   std::string wal_address;          ///< its WAL service, host:port
 };

@@ -5,6 +5,7 @@
 
 #include "actors/safekeeper/peer_exchange.hpp"
 #include "actors/safekeeper/timelines.hpp"
+#include "actors/safekeeper/wal_flusher.hpp"
 #include "actors/safekeeper/wal_service.hpp"
 #include "actors/support/actor_base.hpp"
 
@@ -39,6 +40,10 @@ class supervisor final : public support::actor_base<supervisor_actor> {
     const auto exchange = started(
         "peer_exchange",
         spawn_peer_exchange(system(), {.label = child_label(""), .self = options_.self, .broker = options_.broker}));
+    const auto flusher = started("wal_flusher", spawn_wal_flusher(system(), {.label = child_label(""),
+                                                                             .disk = options_.disk,
+                                                                             .directory = options_.directory,
+                                                                             .disk_reserve = options_.disk_reserve}));
     const auto timelines =
         started("timelines", spawn_timelines(system(), {.label = child_label(""),
                                                         .directory = std::make_shared<timeline_directory>(
@@ -48,8 +53,8 @@ class supervisor final : public support::actor_base<supervisor_actor> {
                                                                    .wal_address = options_.wal_address,
                                                                    .http_address = options_.http_address,
                                                                    .backup = backup,
-                                                                   .disk_reserve = options_.disk_reserve,
-                                                                   .exchange = exchange}}));
+                                                                   .exchange = exchange,
+                                                                   .flusher = flusher}}));
     services_.timelines = timelines;
     started("wal_service", spawn_wal_service(system(), {.label = child_label(""),
                                                         .listener = std::move(options_.wal_listener),

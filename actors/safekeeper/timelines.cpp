@@ -224,12 +224,14 @@ class timelines final : public support::actor_base<timelines_actor> {
   }
 
   void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+    // Whole records must begin it. Where the donor has removed segments, the pageserver's position is the oldest known
+    // end of a record behind them.
     const auto& donor = request.state;
-    // The part that the donor does not have any more nobody will ask us for.
     consensus::acceptor_state state = donor;
-    state.history = donor.history.up_to(donor.local_start);
+    if (request.wal_begin > donor.local_start) state.local_start = donor.remote_consistent;
+    state.history = donor.history.up_to(state.local_start);
     state.in = state.history.last_term();
-    state.commit_lsn = donor.local_start;
+    state.commit_lsn = state.local_start;
     with_created(state, [request, owed](const core::result<wal_timeline_opened>& opened) {
       if (opened)
         owed.pass_to(opened->acceptor, request);

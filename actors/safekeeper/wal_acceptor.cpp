@@ -22,7 +22,7 @@ constexpr std::chrono::seconds reopen_pause{1};
 struct reopen_due {};
 using private_acceptor = acceptor_actor::extend<messages::accepts<reopen_due>>;
 
-/// Whether the journal must be opened again: it was the disk's fault, not the message's.
+/// Whether the journal must be opened again: it was the disk's fault, not that of what it was told.
 bool is_disk_trouble(core::errc code) {
   switch (code) {
     case core::errc::disk_full:
@@ -45,8 +45,6 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
         view_(options_.view),
         last_(view_->position()),
         wal_in_(env().metrics().counter("strata_safekeeper_wal_in_bytes_total", "WAL that proposers have pushed")),
-        batches_(env().metrics().counter("strata_safekeeper_batches_total",
-                                         "Batches of proposers' messages that were made durable at once")),
         refused_(env().metrics().counter("strata_safekeeper_refused_total", "Batches with a message that was refused")),
         offloaded_(env().metrics().counter("strata_safekeeper_segments_offloaded_total",
                                            "WAL segments put into object storage")) {}
@@ -74,7 +72,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   }
 
  private:
-  // -- the journal: one thing at a time, in order, on a thread that may block --------------------------------------
+  // -- the journal: one thing at a time, in order, where it may block: proposers' messages with the flusher, the rest
+  // here --
 
   struct task {
     std::function<void()> run;
@@ -144,45 +143,31 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
 
   void take(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
-    exclusively(
-        "keep WAL",
-        [batch = given.batch, disk = options_.around.disk, directory = options_.journal.directory,
-         reserve = options_.around.disk_reserve](timeline_journal& journal) -> core::result<timeline_journal::outcome> {
-          return keep(*batch, journal, *disk, directory, reserve);
-        },
-        [this, owed, size = given.batch->wal.size()](core::result<timeline_journal::outcome> done) {
-          if (!done) return owed.fail(done.error());
-          wal_in_.add(static_cast<double>(size));
-          batches_.add();
-          if (done->refused) {
-            refused_.add();
-            trouble_ = core::to_string(*done->refused);
-            if (done->refused->code != core::errc::disk_full && is_disk_trouble(done->refused->code))
-              lose_journal(*done->refused);
-          } else {
-            trouble_.clear();
-          }
-          owed.deliver({std::move(done->replies), std::move(done->refused), feedback_});
-        });
+    queue_.push_back({[this, batch = given.batch, owed] {
+                        ask(options_.around.flusher, keep_wal{view_->journal(), batch},
+                            [this, owed, size = batch->wal.size()](core::result<wal_kept> kept) {
+                              working_ = false;
+                              taken(std::move(kept), size, owed);
+                              moved();
+                              work();
+                            });
+                      },
+                      [owed](const core::error& why) { owed.fail(why); }});
+    work();
   }
 
-  static core::result<timeline_journal::outcome> keep(const message_batch& batch, timeline_journal& journal,
-                                                      wal::disk& disk, const std::string& directory,
-                                                      std::uint64_t reserve) {
-    if (!batch.wal.empty()) {
-      STRATA_ASSIGN(const std::uint64_t left, disk.free_bytes(directory));
-      if (left < reserve + batch.wal.size())
-        return timeline_journal::outcome{
-            {},
-            0,
-            core::error{core::errc::disk_full, "keep WAL: only " + std::to_string(left >> 20) +
-                                                   " MiB are left on the safekeeper's disk; make room"}};
+  void taken(core::result<wal_kept> kept, std::size_t wal_size, const reply<batch_taken>& owed) {
+    if (!kept) return owed.fail(kept.error());
+    auto& outcome = kept->outcome;
+    if (outcome.refused) {
+      refused_.add();
+      trouble_ = core::to_string(*outcome.refused);
+      if (outcome.failed) lose_journal(*outcome.refused);
+    } else {
+      trouble_.clear();
+      wal_in_.add(static_cast<double>(wal_size));
     }
-    std::vector<timeline_journal::incoming> incoming;
-    incoming.reserve(batch.entries.size());
-    for (const message_batch::entry& each : batch.entries)
-      incoming.push_back({each.message, core::bytes_view(batch.wal).subspan(each.wal_offset, each.wal_size)});
-    return journal.handle(incoming);
+    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), feedback_});
   }
 
   void proposer(const proposer_arrived& arrived) {
@@ -420,6 +405,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     info.condition = lost_ ? "broken: " + trouble_ : active_ ? "active" : "idle";
     info.proposers = view_->proposers;
     info.receivers = static_cast<std::uint32_t>(receivers_.size());
+    info.wal_begin = log ? log->begin() : core::lsn();
     info.wal_bytes = log ? log->size_bytes() : 0;
     info.recovering_from = recovering_from_;
     info.trouble = trouble_;
@@ -492,7 +478,6 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   std::shared_ptr<timeline_view> view_;
   acceptor_position last_;  ///< what receivers were told of
   support::counter wal_in_;
-  support::counter batches_;
   support::counter refused_;
   support::counter offloaded_;
 

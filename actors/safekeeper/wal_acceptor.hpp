@@ -7,6 +7,7 @@
 
 #include "actors/safekeeper/protocol.hpp"
 #include "actors/safekeeper/wal_backup.hpp"
+#include "actors/safekeeper/wal_flusher.hpp"
 #include "actors/support/actor_registry.hpp"
 
 namespace strata::actors::safekeeper {
@@ -18,9 +19,8 @@ struct safekeeper_surroundings {
   std::string wal_address;                   ///< host:port that peers and pageservers reach this safekeeper by
   std::string http_address;                  ///< likewise
   std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
-  /// WAL is refused when less than this would be left: elections and positions must still be written.
-  std::uint64_t disk_reserve = 64u << 20;
   peer_exchange_actor exchange;
+  wal_flusher_actor flusher;
 };
 
 struct wal_acceptor_options {

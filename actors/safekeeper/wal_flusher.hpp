@@ -1,0 +1,36 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <memory>
+
+#include "actors/safekeeper/protocol.hpp"
+#include "actors/support/actor_registry.hpp"
+
+namespace strata::actors::safekeeper {
+
+/// A batch for a journal that nobody else uses until the answer. `journal` is kept alive by it.
+struct keep_wal {
+  std::shared_ptr<timeline_journal> journal;
+  std::shared_ptr<const message_batch> batch;
+};
+struct wal_kept {
+  timeline_journal::outcome outcome;
+};
+using wal_flusher_actor = messages::actor_interface<messages::answers<keep_wal, wal_kept>>;
+
+struct wal_flusher_options {
+  support::actor_label label;
+  wal::disk* disk = nullptr;
+  std::string directory;           ///< whose disk it is
+  std::uint64_t disk_reserve = 0;  ///< WAL is refused, errc::disk_full, when less would be left
+};
+
+/// Makes the WAL of all timelines durable, in rounds: the batches that wait when a round begins are all written, then
+/// all synced, so that the syncs find each other's work done by the file system's journal. At most two rounds at once,
+/// each on a thread of pool io. What waits is bounded by one batch for each timeline.
+wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_options options);
+
+}  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::keep_wal)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_kept)
