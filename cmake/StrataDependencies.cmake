@@ -20,8 +20,8 @@ endfunction()
 
 strata_import(strata_caf caf/actor_system.hpp caf_core)
 target_link_libraries(strata_caf INTERFACE Threads::Threads)
-# Its network layer with TLS, for what talks between processes (actors/broker).
-strata_import(strata_caf_network caf/openssl/manager.hpp caf_openssl caf_io)
+# Its network layer, and TLS under it, for what talks between processes (actors/broker).
+strata_import(strata_caf_network caf/io/middleman.hpp caf_io)
 target_link_libraries(strata_caf_network INTERFACE strata_caf OpenSSL::SSL OpenSSL::Crypto)
 strata_import(strata_rocksdb rocksdb/db.h rocksdb)
 strata_import(strata_xxhash xxhash.h xxhash)

@@ -1,19 +1,15 @@
 #include "actors/broker/network.hpp"
 
 #include <caf/event_based_actor.hpp>
-#include <caf/io/middleman.hpp>
-#include <caf/openssl/manager.hpp>
-#include <caf/openssl/publish.hpp>
+#include <caf/scoped_actor.hpp>
+
+#include "actors/broker/tls_middleman.hpp"
 
 namespace strata::actors::broker {
 
 std::function<void(caf::actor_system_config&)> network_of(const node_identity& identity) {
-  return [&identity](caf::actor_system_config& config) {
-    config.load<caf::io::middleman>();
-    config.load<caf::openssl::manager>();
-    config.openssl_certificate = identity.certificate_path();
-    config.openssl_key = identity.key_path();
-    config.openssl_cafile = identity.authority_path();
+  return [tls = identity.tls()](caf::actor_system_config& config) {
+    load_tls_middleman(config, tls);
     config.set("middleman.app-identifiers", std::vector<std::string>{protocol_name});
     config.set("middleman.heartbeat-interval", caf::timespan(std::chrono::seconds(1)));
     config.set("middleman.connection-timeout", caf::timespan(silence_max));
@@ -31,18 +27,24 @@ std::function<void(caf::actor_system_config&)> network_of(const node_identity& i
 }
 
 core::result<std::uint16_t> publish(const broker_actor& broker, const std::string& address, std::uint16_t port) {
-  auto published = caf::openssl::publish(broker, port, address.c_str(), true);
-  if (!published)
-    return core::error{core::errc::conflict, "listen on " + address + ":" + std::to_string(port) +
-                                                 " for links: " + caf::to_string(published.error())};
-  return *published;
+  auto& system = broker.home_system();
+  core::result<std::uint16_t> published = core::error{core::errc::io_error, "no answer"};
+  caf::scoped_actor self(system);
+  self->request(tls_middleman_of(system), caf::infinite, caf::publish_atom::value, port,
+                caf::actor_cast<caf::strong_actor_ptr>(broker), system.message_types<broker_actor>(), address, true)
+      .receive([&](std::uint16_t got) { published = got; },
+               [&](const caf::error& error) {
+                 published = core::error{core::errc::conflict, "listen on " + address + ":" + std::to_string(port) +
+                                                                   " for links: " + caf::to_string(error)};
+               });
+  return published;
 }
 
 void connect(caf::actor_system& system, const std::string& host, std::uint16_t port, std::chrono::milliseconds limit,
              std::function<void(core::result<broker_actor>)> then) {
   // An actor for one request: only it can have a deadline, and remote_actor() has none.
   system.spawn([host, port, limit, then = std::move(then)](caf::event_based_actor* self) {
-    self->request(self->system().openssl_manager().actor_handle(), limit, caf::connect_atom::value, host, port)
+    self->request(tls_middleman_of(self->system()), limit, caf::connect_atom::value, host, port)
         .then(
             [then, self, host, port](const caf::node_id&, caf::strong_actor_ptr& found,
                                      const std::set<std::string>& signatures) {

@@ -5,8 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "actors/support/sockets.hpp"
 #include "core/bytes.hpp"
 #include "storage/file.hpp"
 
@@ -175,11 +176,18 @@ core::result<certificate_pointer> parse_certificate(const std::string& path, con
   return found;
 }
 
-core::result<support::unique_fd> keep(const char* name, const std::string& text) {
-  support::unique_fd file(::memfd_create(name, MFD_CLOEXEC));
-  if (!file || ::pwrite(file.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-    return core::from_errno(std::string("keep ") + name + " in memory", errno);
-  return file;
+core::result<std::shared_ptr<SSL_CTX>> context_of(X509* authority, X509* certificate, EVP_PKEY* key) {
+  std::shared_ptr<SSL_CTX> made(::SSL_CTX_new(::TLS_method()), ::SSL_CTX_free);
+  if (!made || SSL_CTX_set_min_proto_version(made.get(), TLS1_3_VERSION) != 1 ||
+      ::SSL_CTX_use_certificate(made.get(), certificate) != 1 || ::SSL_CTX_use_PrivateKey(made.get(), key) != 1 ||
+      ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(made.get()), authority) != 1)
+    return library_failed("set up TLS");
+  ::SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  // Every connection shows its certificate anew.
+  ::SSL_CTX_set_options(made.get(), SSL_OP_NO_TICKET);
+  SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  return made;
 }
 
 }  // namespace
@@ -215,9 +223,7 @@ core::result<node_identity> node_identity::load(const std::string& directory, co
   }
 
   node_identity identity;
-  STRATA_ASSIGN(identity.authority_, keep(authority_name, authority_text));
-  STRATA_ASSIGN(identity.certificate_, keep(certificate_name, certificate_text));
-  STRATA_ASSIGN(identity.key_, keep(key_name, key_text));
+  STRATA_ASSIGN(identity.tls_, context_of(authority.get(), certificate.get(), key.get()));
   return identity;
 }
 

@@ -49,7 +49,10 @@ void safekeeper_choice::published(const messages::safekeeper_timeline_info& info
   // Who is no member may be one of the next generation, or was one once.
   if (!members_.contains(id) && info.generation <= members_.generation) return;
   // Bounded, whatever is published.
-  if (!candidates_.contains(id) && candidates_.size() >= 2 * consensus::members_max) return;
+  const auto before = candidates_.find(id);
+  if (before == candidates_.end() && candidates_.size() >= 2 * consensus::members_max) return;
+  // One that begins to speak has changed: what failed before says nothing any more.
+  if (before == candidates_.end() || !fresh(before->second, now)) retries_.erase(id);
   candidates_[id] = {info, now};
 }
 

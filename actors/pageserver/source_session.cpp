@@ -51,7 +51,8 @@ core::result<session_command> source_session::after(const client::connected& eve
 
 core::result<session_command> source_session::after(const client::system_identified& event) {
   const bool follows = goal_.wanted == session_goal::kind::follow;
-  const bool differs = goal_.system_id != 0 && goal_.system_id != event.system_id;
+  // A safekeeper that was not told yet says 0.
+  const bool differs = goal_.system_id != 0 && event.system_id != 0 && goal_.system_id != event.system_id;
   if (differs && follows)
     return core::error{core::errc::conflict, "follow a safekeeper: it has WAL of another cluster (system identifier " +
                                                  std::to_string(event.system_id) + ") than the timeline's (" +

@@ -88,16 +88,6 @@ BOOST_AUTO_TEST_CASE(what_is_no_certificate_or_missing_or_huge_is_refused) {
   BOOST_TEST((loaded.error().code == core::errc::not_found));
 }
 
-BOOST_AUTO_TEST_CASE(what_was_loaded_outlives_its_directory) {
-  const auto loaded = node_identity::load(directory, now);
-  BOOST_REQUIRE(loaded);
-  fs::remove_all(directory);
-  std::ifstream key(loaded->key_path());
-  std::string line;
-  BOOST_TEST(std::getline(key, line).good());
-  BOOST_TEST(line.find("PRIVATE KEY") != std::string::npos);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

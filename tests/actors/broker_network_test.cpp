@@ -329,6 +329,18 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_port_costs_neither_memory_nor_service) {
   BOOST_TEST(resident_bytes() < before + (64u << 20));
 }
 
+BOOST_AUTO_TEST_CASE(a_silent_stranger_keeps_no_thread_busy) {
+  node server(tls);
+  const auto port = server.serve(0);
+  std::vector<unique_fd> open;
+  for (int i = 0; i < 4; ++i) open.push_back(tcp_to(port));
+  node first(tls, port);
+  wait_until("one after them is let in", [&] { return first.link_state() == "connected"; });
+  const double before = cpu_seconds();
+  std::this_thread::sleep_for(2s);
+  BOOST_TEST(cpu_seconds() - before < 0.5);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

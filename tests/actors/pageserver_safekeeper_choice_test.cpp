@@ -121,6 +121,19 @@ BOOST_AUTO_TEST_CASE(attempts_come_less_and_less_often_until_wal_is_taken) {
   BOOST_TEST(wants() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(one_that_begins_to_publish_is_tried_at_once_one_that_goes_on_is_not) {
+  for (int i = 0; i < 12; ++i) {
+    while (connect() == 0u) now += options.retry_first;
+    choice.lost(now);
+  }
+  BOOST_TEST(wants() == 0u);
+  publish(2, here + 8);
+  BOOST_TEST(connect() == 2u);
+  choice.lost(now);
+  publish(2, here + 8);
+  BOOST_TEST(wants() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_connection_that_lived_for_long_may_be_made_again_at_once_but_others_come_first) {
   publish(1, here + 9);
   BOOST_REQUIRE(connect() == 1u);

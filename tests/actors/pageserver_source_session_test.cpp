@@ -68,6 +68,29 @@ BOOST_AUTO_TEST_CASE(resuming_at_a_page_boundary_asks_for_the_position_behind_th
   BOOST_TEST(std::get<send_start_replication>(*end).from.value == 0x4018u);
 }
 
+BOOST_AUTO_TEST_CASE(a_safekeeper_is_asked_for_nothing_but_who_it_is) {
+  const session_goal goal{.wanted = session_goal::kind::follow,
+                          .slot = {},
+                          .resume_from = core::lsn(0x4000000),
+                          .system_id = cluster,
+                          .wal_segment_size = 64u << 20};
+  source_session session(goal);
+  const auto first = session.on(client::connected{.server_version = 150020, .in_recovery = true});
+  BOOST_REQUIRE((first && std::holds_alternative<send_identify_system>(*first)));
+  const auto second = session.on(client::system_identified{cluster, 1, core::lsn(0x5000000)});
+  BOOST_REQUIRE((second && std::holds_alternative<send_start_replication>(*second)));
+  // A segment begins there, whose header is longer than that of other pages.
+  BOOST_TEST(std::get<send_start_replication>(*second).from.value == 0x4000028u);
+  BOOST_TEST(session.source_head().value == 0x5000000u);
+
+  source_session not_told(goal);
+  BOOST_TEST(not_told.on(client::system_identified{0, 1, core::lsn()}).has_value());
+  source_session other(goal);
+  const auto refused = other.on(client::system_identified{cluster + 1, 1, core::lsn()});
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == core::errc::conflict));
+}
+
 BOOST_AUTO_TEST_CASE(sources_that_cannot_be_followed_are_refused_with_a_way_out) {
   source_session standby({});
   const auto refused = standby.on(client::connected{.server_version = 150020, .in_recovery = true});

@@ -265,8 +265,8 @@ BOOST_AUTO_TEST_CASE(a_switch_is_whole_when_the_segment_is) {
 
 BOOST_AUTO_TEST_CASE(a_record_may_end_with_its_page) {
   // From the middle of a page, too: a timeline begins where its ancestor is.
-  for (const std::uint64_t start :
-       {std::uint64_t{segment_size}, segment_size + 8192ull + 1024, segment_size + 2 * 8192ull}) {
+  for (const std::uint64_t start : std::initializer_list<std::uint64_t>{
+           std::uint64_t{segment_size}, segment_size + 8192ull + 1024, segment_size + 2 * 8192ull}) {
     stage the{core::lsn(start)};
     the.wal.fill_page_until(0);
     const auto end = the.wal.position();
@@ -506,7 +506,7 @@ BOOST_AUTO_TEST_CASE(it_works_on_a_real_disk) {
                                                      {consensus::elected{1, term{1}, wal.start(), history}, {}}};
     for (auto from = wal.start(); from < wal.position();) {
       const auto to = std::min(wal.position(), from + consensus::append_size_max);
-      messages.push_back({consensus::append{1, term{1}, from, to, from, {}},
+      messages.push_back({consensus::append{1, term{1}, from, to, {}, {}},
                           core::bytes_view(wal.stream()).subspan(from - wal.start(), to - from)});
       from = to;
     }
