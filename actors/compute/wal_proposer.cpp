@@ -157,7 +157,9 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
                      std::to_string(what.link.of().port),
                  why);
     what.trouble = why.detail;
-    if (was_up) feed(consensus::acceptor_lost{what.link.node()});
+    if (!was_up) return;
+    feed(consensus::acceptor_lost{what.link.node()});
+    tell_quorum();
   }
 
   void take_replies(remote& from) {
@@ -317,6 +319,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     report();
     if (reconfigure_to_) reconfigure();
     send_all();
+    if (!quorum_) tell_quorum();
     if (!paused_ || !postgres_.is_open()) return;
     make_room();
     if (window_.room() < wal_window::block_size) return;

@@ -50,7 +50,7 @@ class written_branch {
     BOOST_REQUIRE(run({.arguments = {"tar", "-x", "-f", archive, "-C", directory}}).exit_code == 0);
     std::ofstream(directory / "pg_hba.conf") << "local all all trust\nhost all all 127.0.0.1/32 trust\n"
                                                 "host replication all 127.0.0.1/32 trust\n";
-    postgres_ = postgres_cluster::adopt(directory, {"fsync = off"});
+    postgres_ = postgres_cluster::adopt(directory, {"fsync = off", "wal_keep_size = 1GB"});
     postgres_->start();
     keeper_ = std::make_unique<safekeeper_stand_in>(postgres_->port());
     follow();
@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_CASE(the_own_history_of_a_branch_can_be_branched_exported_and_co
     moments.push_back(
         {"at" + std::to_string(i), i == 1 ? now.time : core::to_string(now.at), now.at, now.snapshot->read()});
     BOOST_REQUIRE(writer.run("pgbench", {"-n", "-c", "2", "-t", "100"}).exit_code == 0);
-    writer.execute("CREATE TABLE step" + std::to_string(i) + " AS SELECT i FROM generate_series(1, 500) i; VACUUM");
+    writer.execute("CREATE TABLE step" + std::to_string(i) + " AS SELECT i FROM generate_series(1, 500) i");
+    writer.execute("VACUUM");
   }
   const cluster_contents at_the_end = contents_of(connect(writer));
   branch.wait();

@@ -66,24 +66,35 @@ strata_server::strata_server(strata_options options)
       arguments_(std::move(options.arguments)) {}
 
 strata_server::~strata_server() {
+  end_processes("computes", "compute-agent.json");
   end_computes();
   try {
     if (running()) stop();
   } catch (const std::exception&) {
     server_.reset();
   }
-  end_safekeepers();
-}
-
-// They outlive their server, too.
-void strata_server::end_safekeepers() noexcept {
-  try {
-    if (fs::exists(directory_ / "safekeepers")) cli({"down"});
-  } catch (const std::exception&) {  // whoever is left is found by the test machine
-  }
+  end_processes("safekeepers", "safekeeper.json");
 }
 
 // Computes outlive their server by design, so they are ended one by one, by the pid that each has written down.
+/// Those that outlive the server, by the files in which they say their process id.
+void strata_server::end_processes(const std::string& folder, const std::string& file) const noexcept {
+  try {
+    if (!fs::exists(directory_ / folder)) return;
+    for (const auto& entry : fs::directory_iterator(directory_ / folder)) {
+      const auto told = nlohmann::json::parse(text_of(entry.path() / file), nullptr, false);
+      const pid_t pid = told.is_object() ? told.value("pid", 0) : 0;
+      // The number may be another program's by now.
+      std::error_code hidden;
+      if (pid <= 1 || fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", hidden) != strata_binary()) continue;
+      ::kill(pid, SIGKILL);
+      wait_until(
+          "a process of the server's directory ends", [&] { return ::kill(pid, 0) != 0; }, 20s);
+    }
+  } catch (const std::exception&) {  // a file that was never written
+  }
+}
+
 void strata_server::end_computes() noexcept {
   try {
     for (const auto& entry :

@@ -86,8 +86,8 @@ class strata_server {
 
  private:
   void wait_until_ready();
+  void end_processes(const std::string& folder, const std::string& file) const noexcept;
   void end_computes() noexcept;
-  void end_safekeepers() noexcept;
 
   temp_dir home_;
   std::filesystem::path directory_;

@@ -1,0 +1,311 @@
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/support/strata_server.hpp"
+
+namespace strata::tests {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+bool exists(pid_t process) { return ::kill(process, 0) == 0; }
+
+/// A server with three safekeepers, a source, and a branch of it that nobody has written to.
+struct with_branch {
+  with_branch() {
+    source.start();
+    source.execute("create table rows (id bigint primary key, filler text)");
+    source.execute("insert into rows select -i, 'before the branch' from generate_series(1, 500) i");
+    strata.start();
+    strata.add_source("shop", source.conninfo());
+    strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
+    strata.ask({"branch", "create", "dev"});
+  }
+
+  /// The compute as `compute start` gives it.
+  json start(std::vector<std::string> more = {}) const {
+    std::vector<std::string> words{"compute", "start", "dev"};
+    words.insert(words.end(), more.begin(), more.end());
+    return strata.ask(std::move(words));
+  }
+  [[nodiscard]] json now(const std::string& name = "dev") const {
+    for (const auto& each : strata.ask({"compute", "list"}))
+      if (each.at("name") == name) return each;
+    throw std::runtime_error("there is no compute " + name);
+  }
+  void wait_for_state(const std::string& state, const std::string& name = "dev") const {
+    wait_until(
+        name + " is " + state, [&] { return now(name).at("state") == state; }, 60s);
+  }
+  static pid_t agent_of(const json& compute) { return compute.at("agent_pid"); }
+  static pid_t postmaster_of(const json& compute) {
+    std::ifstream file(compute.at("data_directory").get<std::string>() + "/postmaster.pid");
+    pid_t pid = 0;
+    file >> pid;
+    return pid;
+  }
+  /// As the loss of its machine.
+  static void lose(const json& compute) {
+    const pid_t postmaster = postmaster_of(compute);
+    ::kill(agent_of(compute), SIGKILL);
+    ::kill(postmaster, SIGKILL);
+    wait_until("its processes are gone", [&] { return !exists(agent_of(compute)) && !exists(postmaster); });
+  }
+  static std::string value(const json& compute, const std::string& sql) {
+    return sql_session(compute.at("uri")).value(sql);
+  }
+  static void execute(const json& compute, const std::string& sql) { sql_session(compute.at("uri")).execute(sql); }
+
+  [[nodiscard]] pid_t safekeeper(int id) const {
+    std::ifstream file(strata.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");
+    return json::parse(file).at("pid");
+  }
+  void signal_safekeepers(std::initializer_list<int> ids, int number) const {
+    for (const int id : ids) ::kill(safekeeper(id), number);
+  }
+
+  postgres_cluster source{{.config = {"wal_level = replica", "max_prepared_transactions = 5"}}};
+  strata_server strata{{.arguments = {"--safekeepers", "3"}}};
+};
+
+/// Inserts ids one by one in several sessions and remembers which commits were acknowledged, until its server is gone.
+class writers {
+ public:
+  writers(const json& compute, int count, std::atomic<std::int64_t>& next) {
+    for (int i = 0; i < count; ++i)
+      threads_.emplace_back([this, uri = compute.at("uri").get<std::string>(), &next] {
+        try {
+          sql_session session(uri);
+          for (;;) {
+            const std::int64_t id = ++next;
+            session.execute("begin; insert into rows values (" + std::to_string(2 * id) + ", 'a'), (" +
+                            std::to_string(2 * id + 1) + ", 'b'); commit");
+            const std::lock_guard lock(mutex_);
+            acknowledged_.insert(id);
+          }
+        } catch (const std::runtime_error&) {  // the server is gone
+        }
+      });
+  }
+  ~writers() { join(); }
+  [[nodiscard]] std::size_t count() {
+    const std::lock_guard lock(mutex_);
+    return acknowledged_.size();
+  }
+  /// Call when the server is gone.
+  std::set<std::int64_t> join() {
+    for (auto& each : threads_)
+      if (each.joinable()) each.join();
+    return acknowledged_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::int64_t> acknowledged_;
+  std::vector<std::thread> threads_;
+};
+
+BOOST_FIXTURE_TEST_SUITE(integration_branch_compute, with_branch)
+
+BOOST_AUTO_TEST_CASE(what_was_acknowledged_survives_the_loss_of_the_compute_again_and_again) {
+  std::atomic<std::int64_t> next = 0;
+  std::set<std::int64_t> acknowledged;
+  json compute = start();
+  BOOST_TEST(compute.at("mode") == "branch");
+  BOOST_TEST(value(compute, "select count(*) from rows") == "500");
+  for (int life = 1; life <= 3; ++life) {
+    writers load(compute, 4, next);
+    const std::size_t before = acknowledged.size();
+    wait_until("there is load", [&] { return load.count() > 200; });
+    lose(compute);
+    acknowledged.merge(load.join());
+    BOOST_TEST(acknowledged.size() > before + 200);
+
+    const json again = start();
+    BOOST_TEST(again.at("term").get<int>() > compute.at("term").get<int>());
+    BOOST_TEST(again.at("port") == compute.at("port"));
+    compute = again;
+    sql_session session(compute.at("uri"));
+    std::set<std::int64_t> found;
+    for (const auto& row : session.query("select id / 2 from rows where id > 0 group by 1 having count(*) = 2"))
+      found.insert(std::stoll(row.at(0).value()));
+    for (const std::int64_t id : acknowledged) BOOST_TEST(found.contains(id), "row " << id << " was acknowledged");
+    // What was not acknowledged is there as a whole or not at all.
+    BOOST_TEST(session.value("select count(*) from rows where id > 0") == std::to_string(2 * found.size()));
+  }
+  // The branch has grown by its own writes: it can be branched, and read at its head.
+  const std::string rows = value(compute, "select count(*) from rows");
+  strata.ask({"compute", "stop", "dev"});
+  wait_until("the pageserver has everything",
+             [&] { return strata.lsn_of("shop/dev", "last_record_lsn") >= lsn_from(now().at("commit_lsn")); });
+  strata.ask({"branch", "create", "grandchild", "--from", "dev"});
+  const json child = strata.ask({"compute", "start", "grandchild"});
+  BOOST_TEST(value(child, "select count(*) from rows") == rows);
+  execute(child, "insert into rows values (-1000000, 'of the grandchild')");
+}
+
+BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
+  const json first = start();
+  execute(first, "insert into rows values (1, 'by the first')");
+  sql_session open(first.at("uri"));
+  const pid_t postmaster = postmaster_of(first);
+  const json second = start({"--name", "other"});
+  wait_for_state("superseded");
+  wait_until("the first's Postgres is gone", [&] { return !exists(postmaster); });
+  BOOST_CHECK_THROW(open.execute("select 1"), std::runtime_error);
+  BOOST_TEST(now().at("detail").get<std::string>().find("term 2") != std::string::npos, now().dump());
+  wait_until("its agent is gone", [&] { return !exists(agent_of(first)); });
+  BOOST_TEST(value(second, "select count(*) from rows where id = 1") == "1");
+  execute(second, "insert into rows values (2, 'by the second')");
+  // And back again.
+  const json third = start();
+  wait_for_state("superseded", "other");
+  BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_change) {
+  const json compute = start({"--set", "work_mem = 7MB"});
+  BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);
+  BOOST_TEST(value(compute, "show work_mem") == "7MB");
+  execute(compute, "alter system set synchronous_standby_names = ''");
+  execute(compute, "alter system set wal_level = 'logical'");
+  execute(compute, "select pg_reload_conf()");
+  BOOST_TEST(value(compute, "show synchronous_standby_names") == "strata");
+  execute(compute, "create role mallory replication login");
+  const auto socket = std::filesystem::path(compute.at("data_directory").get<std::string>()).replace_filename("socket");
+  const finished backup = run({.arguments = {std::filesystem::path(postgres_bin_directory()) / "pg_receivewal", "-h",
+                                             socket, "-p", std::to_string(compute.at("port").get<int>()), "-U",
+                                             "mallory", "--create-slot", "--slot", "ahead"}});
+  BOOST_TEST(backup.exit_code != 0);
+  BOOST_TEST(backup.err.find("pg_hba.conf rejects replication connection") != std::string::npos, backup.err);
+  execute(compute, "begin; insert into rows values (1, 'prepared'); prepare transaction 'kept'");
+
+  const pid_t postmaster = postmaster_of(compute);
+  strata.ask({"compute", "stop", "dev"});
+  BOOST_TEST(!exists(postmaster));
+  wait_until("its agent is reaped", [&] { return !exists(agent_of(compute)); });
+  const json stopped = now();
+  BOOST_TEST(stopped.at("state") == "stopped");
+  BOOST_TEST(stopped.at("commit_lsn") == stopped.at("written_lsn"));
+  const json again = start();
+  BOOST_TEST(value(again, "show work_mem") == "7MB");
+  BOOST_TEST(value(again, "select count(*) from pg_roles where rolname = 'mallory'") == "1");
+  execute(again, "commit prepared 'kept'");
+  BOOST_TEST(value(again, "select filler from rows where id = 1") == "prepared");
+  strata.ask({"compute", "stop", "dev", "--remove"});
+  BOOST_TEST(strata.ask({"compute", "list"}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(commits_wait_while_there_is_no_majority) {
+  const json compute = start();
+  execute(compute, "insert into rows values (1, 'x')");
+  signal_safekeepers({1, 2}, SIGSTOP);
+  auto commit = std::async(std::launch::async, [&] { execute(compute, "insert into rows values (2, 'x')"); });
+  wait_until("the loss is told", [&] { return now().at("has_quorum") == false; });
+  BOOST_TEST((commit.wait_for(0s) == std::future_status::timeout));
+  BOOST_TEST(value(compute, "select count(*) from rows where id > 0") == "1");
+  BOOST_TEST(now().at("detail").get<std::string>().find("commits wait") != std::string::npos);
+  signal_safekeepers({2}, SIGCONT);
+  BOOST_TEST_REQUIRE((commit.wait_for(30s) == std::future_status::ready));
+  commit.get();
+  BOOST_TEST(value(compute, "select count(*) from rows where id > 0") == "2");
+  // One of three may be away.
+  execute(compute, "insert into rows values (3, 'x')");
+  signal_safekeepers({1}, SIGCONT);
+  wait_until("all three have everything", [&] {
+    const json status = now();
+    for (const auto& each : status.at("safekeepers"))
+      if (each.at("flush_lsn") != status.at("commit_lsn")) return false;
+    return status.at("commit_lsn") == status.at("written_lsn");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_postgres_that_ends_by_itself_gets_a_new_life_on_the_same_port) {
+  const json compute = start();
+  execute(compute, "insert into rows values (1, 'x')");
+  ::kill(postmaster_of(compute), SIGKILL);
+  wait_until("it lives again", [&] { return now().at("lives") == 2 && now().at("state") == "running"; });
+  const json again = now();
+  BOOST_TEST(again.at("port") == compute.at("port"));
+  BOOST_TEST(agent_of(again) == agent_of(compute));
+  BOOST_TEST(again.at("term").get<int>() > compute.at("term").get<int>());
+  BOOST_TEST(value(again, "select count(*) from rows where id > 0") == "1");
+  execute(again, "insert into rows values (2, 'x')");
+  // A crash of one backend is the end of the whole server, too: no recovery in place.
+  sql_session session(again.at("uri"));
+  ::kill(std::stoi(session.value("select pg_backend_pid()")), SIGKILL);
+  wait_until("it lives again", [&] { return now().at("lives") == 3 && now().at("state") == "running"; });
+  BOOST_TEST(value(now(), "select count(*) from rows where id > 0") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(postgres_ends_with_its_agent) {
+  const json compute = start();
+  const pid_t postmaster = postmaster_of(compute);
+  ::kill(agent_of(compute), SIGKILL);
+  wait_until(
+      "Postgres is gone", [&] { return !exists(postmaster); }, 10s);
+  BOOST_TEST(now().at("state") == "failed");
+}
+
+BOOST_AUTO_TEST_CASE(a_transaction_that_stopped_waiting_is_visible_for_a_bounded_time_only) {
+  const json compute = start();
+  execute(compute, "insert into rows values (1, 'x')");
+  signal_safekeepers({1, 2}, SIGSTOP);
+  const pid_t postmaster = postmaster_of(compute);
+  auto commit = std::async(std::launch::async, [&] { execute(compute, "insert into rows values (2, 'x')"); });
+  wait_until("the commit waits", [&] {
+    return value(compute, "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1";
+  });
+  execute(compute, "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+  commit.get();
+  BOOST_TEST(value(compute, "select count(*) from rows where id = 2") == "1");
+  wait_until(
+      "Postgres is gone", [&] { return !exists(postmaster); }, 15s);
+  BOOST_TEST(now().at("state") != "running");
+  signal_safekeepers({1, 2}, SIGCONT);
+  wait_for_state("running");
+  BOOST_TEST(value(now(), "select count(*) from rows where id = 1") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_wait_that_becomes_durable_in_time_does_no_harm) {
+  const json compute = start();
+  signal_safekeepers({1, 2}, SIGSTOP);
+  auto commit = std::async(std::launch::async, [&] { execute(compute, "insert into rows values (2, 'x')"); });
+  wait_until("the commit waits", [&] {
+    return value(compute, "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1";
+  });
+  execute(compute, "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+  commit.get();
+  signal_safekeepers({1, 2}, SIGCONT);
+  wait_until("it is durable", [&] { return now().at("commit_lsn") == now().at("written_lsn"); });
+  // Longer than an escape is given.
+  const auto begun = std::chrono::steady_clock::now();
+  int commits = 0;
+  for (; std::chrono::steady_clock::now() - begun < 7s; ++commits)
+    execute(compute, "insert into rows values (" + std::to_string(100 + commits) + ", 'x')");
+  BOOST_TEST(now().at("lives") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(roots_and_points_in_time_stay_copies) {
+  const json root = strata.ask({"compute", "start", "main"});
+  BOOST_TEST(root.at("mode") == "copy");
+  execute(root, "insert into rows values (1, 'stays here')");
+  strata.ask({"compute", "stop", "main"});
+  const json again = strata.ask({"compute", "start", "main"});
+  BOOST_TEST(value(again, "select count(*) from rows where id > 0") == "1");
+  const json then = strata.ask({"compute", "start", "dev@" + again.at("lsn").get<std::string>(), "--name", "then"});
+  BOOST_TEST(then.at("mode") == "copy");
+  BOOST_TEST(value(then, "select count(*) from rows") == "500");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::tests
