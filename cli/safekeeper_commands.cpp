@@ -7,6 +7,7 @@
 #include "cli/context.hpp"
 #include "cli/failure.hpp"
 #include "cli/safekeeper_process.hpp"
+#include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
 
 namespace strata::cli {
@@ -30,6 +31,17 @@ void run(const context& of, safekeeper_request request) {
     }
     std::fflush(stdout);
   });
+}
+
+/// Also without the server: safekeepers outlive it.
+void list(const context& of) {
+  const auto all = view_safekeepers(of.directory);
+  std::vector<branch_entry> branches;
+  if (directory_lock::holder(of.directory) && read_server_file(of.directory))
+    branches = list_branches(server_link(of), "");
+  if (of.json) return print(safekeepers_json(all, branches));
+  if (all.empty()) return say("no safekeepers yet\nnext: strata down; strata up --detach --safekeepers 3");
+  print_safekeepers(all, branches);
 }
 
 }  // namespace
@@ -56,6 +68,9 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
       ->transform(CLI::CheckedTransformer(levels));
   finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper",
                  [&of, asked] { run(of, *asked); });
+
+  auto* list_command = group->add_subcommand("list", "Show the safekeepers, what they have, and what may still fail");
+  finish_command(*list_command, of, "  strata safekeeper list\n  strata safekeeper list --json", [&of] { list(of); });
 }
 
 }  // namespace strata::cli

@@ -4,6 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
+#include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
@@ -31,6 +32,7 @@ void show_status(const context& of) {
   const auto branches = list_branches(server, "");
   const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
   const auto running = std::count_if(computes.begin(), computes.end(), is_up);
+  const auto safekeepers = view_safekeepers(of.directory);
   if (of.json) {
     json sources = json::array();
     for (const auto& each : branches)
@@ -42,6 +44,8 @@ void show_status(const context& of) {
     return print(json{{"server", process},
                       {"http", server.file().http},
                       {"page", server.file().page},
+                      {"broker", server.file().broker},
+                      {"quorum", safekeepers_json(safekeepers, branches)},
                       {"branches", branches.size()},
                       {"sources", sources},
                       {"computes_running", running},
@@ -66,7 +70,12 @@ void show_status(const context& of) {
   }
   for (const auto& each : branches)
     if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
+  if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
   facts.print();
+  if (!safekeepers.empty()) {
+    print(std::string());
+    print_safekeepers(safekeepers, branches);
+  }
   if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 

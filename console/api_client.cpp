@@ -10,16 +10,14 @@ namespace {
 
 using nlohmann::json;
 
-// Longer than any answer of the server may take.
-constexpr std::chrono::seconds answer_limit{960};
 constexpr std::size_t error_size_max = 1u << 20;
 // The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
 constexpr std::size_t part_size = 256u << 10;
 
-httplib::Client connect(const std::string& address) {
+httplib::Client connect(const std::string& address, std::chrono::seconds patience) {
   httplib::Client client("http://" + address);
   client.set_connection_timeout(std::chrono::seconds(5));
-  client.set_read_timeout(answer_limit);
+  client.set_read_timeout(patience);
   client.set_write_timeout(std::chrono::seconds(60));
   client.set_tcp_nodelay(true);
   return client;
@@ -81,7 +79,7 @@ core::result<std::string> api_client::send(const char* method, const std::string
     asked.body = body;
     asked.set_header("Content-Type", "application/json");
   }
-  httplib::Client client = connect(address_);
+  httplib::Client client = connect(address_, patience_);
   const httplib::Result got = client.send(asked);
   if (!got) return connection_error(address_, got.error());
   if (got->status < 200 || got->status > 299) return refusal_of(got->status, got->body);
@@ -135,7 +133,7 @@ core::result<void> api_client::download(const std::string& path, const query& wi
     core::append(part, {reinterpret_cast<const std::uint8_t*>(data), size});
     return part.size() < part_size || hand_over();
   };
-  httplib::Client client = connect(address_);
+  httplib::Client client = connect(address_, patience_);
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
   if (sink_failure) return *std::move(sink_failure);
   if (!got && status == 200)

@@ -18,8 +18,12 @@ class api_client {
  public:
   using query = std::map<std::string, std::string>;
 
-  /// `address` is host:port.
-  explicit api_client(std::string address) : address_(std::move(address)) {}
+  /// Longer than any answer of the server may take.
+  static constexpr std::chrono::seconds longest_answer{960};
+
+  /// `address` is host:port; `patience` how long it may say nothing.
+  explicit api_client(std::string address, std::chrono::seconds patience = longest_answer)
+      : address_(std::move(address)), patience_(patience) {}
 
   core::result<nlohmann::json> get(const std::string& path, const query& with = {}) const;
   core::result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
@@ -41,6 +45,7 @@ class api_client {
   core::result<nlohmann::json> send_json(const char* method, const std::string& path, const std::string& body) const;
 
   std::string address_;
+  std::chrono::seconds patience_;
 };
 
 }  // namespace strata::console

@@ -54,4 +54,11 @@ class disk {
 /// The machine's.
 disk& real_disk();
 
+/// make_directory, but one that is there already is as good.
+inline core::result<void> ensure_directory(disk& on, const std::string& path) {
+  auto made = on.make_directory(path);
+  if (!made && made.error().code != core::errc::conflict) return std::move(made).error();
+  return {};
+}
+
 }  // namespace strata::wal

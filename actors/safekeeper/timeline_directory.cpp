@@ -11,10 +11,15 @@ std::string tombstone_name(const messages::wal_timeline_key& key) {
 
 }  // namespace
 
+core::result<void> ensure_durable_directory(wal::disk& disk, const std::string& parent, const std::string& name) {
+  STRATA_TRY(wal::ensure_directory(disk, parent + "/" + name));
+  disk.sync_directory(parent);
+  return {};
+}
+
 core::result<std::vector<messages::wal_timeline_key>> timeline_directory::load() const {
-  STRATA_TRY(disk_.make_directory(timelines()));
-  STRATA_TRY(disk_.make_directory(tombstones()));
-  disk_.sync_directory(directory_);
+  STRATA_TRY(ensure_durable_directory(disk_, directory_, "timelines"));
+  STRATA_TRY(ensure_durable_directory(disk_, directory_, "deleted"));
   STRATA_ASSIGN(const auto deleted_names, disk_.list(tombstones()));
   const std::set<std::string> deleted(deleted_names.begin(), deleted_names.end());
   std::vector<messages::wal_timeline_key> found;
@@ -41,12 +46,8 @@ core::result<std::unique_ptr<timeline_journal>> timeline_directory::create(
   if (disk_.open(tombstones() + "/" + tombstone_name(key)))
     return core::error{core::errc::conflict,
                        "make timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
-  const std::string tenant = timelines() + "/" + core::to_string(key.tenant);
-  STRATA_TRY(disk_.make_directory(tenant));
-  disk_.sync_directory(timelines());
-  auto made = timeline_journal::create(disk_, where(key), state);
-  disk_.sync_directory(tenant);
-  return made;
+  STRATA_TRY(ensure_durable_directory(disk_, timelines(), core::to_string(key.tenant)));
+  return timeline_journal::create(disk_, where(key), state);
 }
 
 core::result<std::unique_ptr<timeline_journal>> timeline_directory::open(const messages::wal_timeline_key& key) const {

@@ -10,6 +10,9 @@
 
 namespace strata::actors::safekeeper {
 
+/// Makes the directory `name` in `parent` if there is none; durable on return.
+core::result<void> ensure_durable_directory(wal::disk& disk, const std::string& parent, const std::string& name);
+
 /// A safekeeper's files (docs/formats/directory.md): timelines/<tenant>/<timeline>/ for each timeline, and
 /// deleted/<tenant>-<timeline>, an empty file, for each that was deleted: it must not come back by a proposer that does
 /// not know yet, for what it acknowledged is gone. Every call blocks.

@@ -76,7 +76,8 @@ class timeline_journal {
   outcome handle(std::span<const incoming> messages);
 
   /// handle() in two steps, for owners of many timelines that want to write all before they wait for the disk: the last
-  /// appends are written but neither durable nor answered until sync(). Any other message makes what is before it
+  /// appends are written but neither durable nor answered until sync(). The answer is for the connection of the last
+  /// append: call sync() before messages of another one. Any other message makes what is before it
   /// durable.
   outcome write(std::span<const incoming> messages);
   outcome sync();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "actors/safekeeper/timeline_directory.hpp"
 #include "pg/files/start_segment.hpp"
 #include "pg/wal/version.hpp"
 
@@ -13,15 +14,22 @@ namespace {
 constexpr std::size_t copy_size = 1u << 20;
 constexpr std::uint32_t timeline_of_postgres = 1;
 
-void put_page_header(core::bytes_span to, const consensus::acceptor_state& state, core::lsn page) {
+/// `to` is the page from its beginning up to the timeline's start. What is behind the header passes for the rest of an
+/// older record: readers skip it.
+void put_page_header(core::bytes_span to, const consensus::acceptor_state& state, core::lsn page, bool is_last) {
   const bool is_long = page.value % state.cluster.wal_segment_size == 0;
-  constexpr std::uint16_t has_long_header = 2;
+  const std::size_t header_size = is_long ? 40 : 24;
+  const std::size_t rest = is_last && to.size() > header_size ? to.size() - header_size : 0;
+  constexpr unsigned continues_record = 1;
+  constexpr unsigned has_long_header = 2;
   core::bytes header;
   core::append_le(header, pg::wal::page_magic(static_cast<pg::major_version>(state.cluster.pg_version / 10000)));
-  core::append_le(header, is_long ? has_long_header : std::uint16_t{0});
+  core::append_le(header,
+                  static_cast<std::uint16_t>((is_long ? has_long_header : 0) | (rest > 0 ? continues_record : 0)));
   core::append_le(header, timeline_of_postgres);
   core::append_le(header, page.value);
-  core::append_le(header, std::uint64_t{0});  // no record continues here, and alignment
+  core::append_le(header, static_cast<std::uint32_t>(rest));
+  core::append_le(header, std::uint32_t{0});
   if (is_long) {
     core::append_le(header, state.cluster.system_id);
     core::append_le(header, state.cluster.wal_segment_size);
@@ -38,21 +46,15 @@ std::string segment_name(core::lsn at, std::uint32_t segment_size) {
   return pg::files::wal_segment_name(timeline_of_postgres, at, segment_size);
 }
 
-core::result<void> make_durable_directory(wal::disk& disk, const std::string& parent, const std::string& name) {
-  STRATA_TRY(disk.make_directory(parent + "/" + name));
-  disk.sync_directory(parent);
-  return {};
-}
-
 }  // namespace
 
 core::bytes unwritten_prefix(const consensus::acceptor_state& state) {
   const core::lsn begin = segment_begin(state.timeline_start, state.cluster.wal_segment_size);
   core::bytes prefix(state.timeline_start - begin);
   if (prefix.empty()) return prefix;
-  put_page_header(prefix, state, begin);
-  const std::size_t page = (prefix.size() - 1) / pg::wal_page_size * pg::wal_page_size;
-  if (page > 0) put_page_header(core::bytes_span(prefix).subspan(page), state, begin + page);
+  const std::size_t last = (prefix.size() - 1) / pg::wal_page_size * pg::wal_page_size;
+  put_page_header(prefix, state, begin, last == 0);
+  if (last > 0) put_page_header(core::bytes_span(prefix).subspan(last), state, begin + last, true);
   return prefix;
 }
 
@@ -78,8 +80,8 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   const auto journal = of.journal();
   const std::uint32_t segment_size = journal->state().cluster.wal_segment_size;
   const std::string tenant = core::to_string(of.key().tenant);
-  STRATA_TRY(make_durable_directory(disk_, directory_, tenant));
-  STRATA_TRY(make_durable_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
+  STRATA_TRY(ensure_durable_directory(disk_, directory_, tenant));
+  STRATA_TRY(ensure_durable_directory(disk_, directory_ + "/" + tenant, core::to_string(of.key().timeline)));
   const std::string directory = directory_of(of.key());
   const std::string name = segment_name(begin, segment_size);
   // Several safekeepers may write the same segment at once.

@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(the_management_api) {
   BOOST_TEST(keeper.api("POST", id.path() + "/term_bump", {{"term", 9}})["acceptor_state"]["term"] == 9);
   const std::string range = "?from_lsn=" + core::to_string(wal.start()) + "&until_lsn=" + core::to_string(wal.end());
   BOOST_TEST(keeper.api("GET", id.path() + "/digest" + range)["crc32c"].is_number());
-  BOOST_TEST(keeper.status_of("GET", id.path() + "/digest?from_lsn=0/8&until_lsn=FF/0") == 416);
+  BOOST_TEST(keeper.status_of("GET", id.path() + "/digest?from_lsn=0/8&until_lsn=FF/0") == 422);
   test_proposer fenced(keeper.wal_port(), id);
   BOOST_TEST(!fenced.lead(only(keeper), {9}, wal.start()));
 

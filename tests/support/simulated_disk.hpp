@@ -38,6 +38,7 @@ class simulated_disk final : public wal::disk {
     none,
     crash,      ///< the call may have had any part of its effect
     disk_full,  ///< of calls that need room; of a write a part may be done
+    lie,        ///< of syncs: it says that it is done and does nothing
   };
 
   simulated_disk() = default;
