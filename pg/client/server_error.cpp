@@ -31,6 +31,7 @@ constexpr lesson lessons[] = {
      "the source has no free replication slot; drop one that is not used (select pg_drop_replication_slot(...)) or "
      "raise "
      "max_replication_slots and restart it"},
+    {"42704", "is not on this safekeeper", core::errc::not_found, ""},
     {"42704", "", core::errc::not_found,
      "the replication slot is gone from the source; create it again and import anew"},
     {"42710", "", core::errc::conflict, "the name is taken on the source"},
