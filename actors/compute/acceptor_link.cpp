@@ -80,6 +80,8 @@ void acceptor_link::queue(const consensus::proposer_message& message) {
   if (const auto* append = std::get_if<consensus::append>(&message)) {
     made.begin = append->begin;
     made.end = append->end;
+    made.announces = append->begin == append->end;
+    if (!queue_.empty() && queue_.back().announces) queue_.pop_back();
   }
   made.head.reserve(body.size() + 5);
   pg::wire::append_copy_data_header(made.head, body.size() + static_cast<std::size_t>(made.end - made.begin));

@@ -37,7 +37,8 @@ class acceptor_link {
   core::result<void> receive();
   core::result<std::optional<push_session::event>> next();
 
-  /// Queues a message; of an append the header only.
+  /// Queues a message; of an append the header only. An append without WAL that has not been sent is replaced by the
+  /// next append, which says more.
   void queue(const consensus::proposer_message& message);
 
   /// What stopped send().
@@ -51,6 +52,10 @@ class acceptor_link {
   /// Position of the first WAL in the queue; 0: there is none.
   [[nodiscard]] core::lsn next_wal() const;
   [[nodiscard]] bool idle() const { return queue_.empty() && rest_sent_ == rest_.size(); }
+  /// All it has to send is an append without WAL, which tells positions: it may wait for WAL to travel with.
+  [[nodiscard]] bool only_announces() const {
+    return rest_sent_ == rest_.size() && queue_.size() == 1 && queue_.front().announces;
+  }
 
   /// Asks for the next socket_ready.
   void arm();
@@ -60,6 +65,7 @@ class acceptor_link {
     core::bytes head;
     core::lsn begin;
     core::lsn end;
+    bool announces = false;
   };
   struct gathering;
   core::result<bool> send_rest();

@@ -16,8 +16,10 @@ using consensus::proposer;
 
 struct tick_due {};
 struct go_on {};
-using private_wal_proposer = wal_proposer_actor::extend<messages::accepts<support::socket_ready>,
-                                                        messages::accepts<tick_due>, messages::accepts<go_on>>;
+struct announcement_due {};
+using private_wal_proposer =
+    wal_proposer_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<tick_due>,
+                               messages::accepts<go_on>, messages::accepts<announcement_due>>;
 
 /// One acceptor: the connection to it and what is needed to open the next one.
 struct remote {
@@ -50,11 +52,13 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   behavior_type make_behavior() {
     make_remotes();
     tick(tick_due{});
-    return {handle(&wal_proposer::start_stream), handle(&wal_proposer::status), handle(&wal_proposer::ready),
-            handle(&wal_proposer::tick), handle(&wal_proposer::resumed)};
+    return {handle(&wal_proposer::start_stream), handle(&wal_proposer::status),  handle(&wal_proposer::ready),
+            handle(&wal_proposer::tick),         handle(&wal_proposer::resumed), handle(&wal_proposer::announce)};
   }
 
  private:
+  static constexpr std::chrono::milliseconds announcement_delay{2};
+
   // -- the machine --------------------------------------------------------------------------------------------------
 
   /// Effects may make further inputs: those wait until the effects before them are carried out.
@@ -184,9 +188,21 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
 
   // -- sending ------------------------------------------------------------------------------------------------------
 
-  void send_all() {
-    for (auto& [node, each] : remotes_)
-      if (each->link.is_open() && !each->link.idle()) send(*each);
+  /// Acceptors hear of a new commit position with the next WAL, or a little later if there is none: messages of its own
+  /// for each commit would be half of all there are.
+  void send_all(bool announcements) {
+    for (auto& [node, each] : remotes_) {
+      if (!each->link.is_open() || each->link.idle()) continue;
+      if (announcements || !each->link.only_announces()) {
+        send(*each);
+      } else if (!std::exchange(announcing_, true)) {
+        tell_self_after(announcement_delay, announcement_due{});
+      }
+    }
+  }
+  void announce(const announcement_due&) {
+    announcing_ = false;
+    if (!superseded_) send_all(true);
   }
 
   void send(remote& to) {
@@ -318,7 +334,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (superseded_) return;
     report();
     if (reconfigure_to_) reconfigure();
-    send_all();
+    send_all(false);
     if (!quorum_) tell_quorum();
     if (!paused_ || !postgres_.is_open()) return;
     make_room();
@@ -393,6 +409,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   bool streamed_ = false;  ///< there is, or was, a Postgres whose WAL the window has
   bool superseded_ = false;
   bool quorum_ = false;
+  bool announcing_ = false;  ///< announcement_due is on its way
   bool paused_ = false;      ///< the window is full: Postgres is not read from
   bool report_due_ = false;  ///< Postgres does not know the newest positions
   support::counter received_;
@@ -410,3 +427,4 @@ wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_op
 
 STRATA_LOCAL_MESSAGE(strata::actors::compute::tick_due)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::announcement_due)

@@ -76,25 +76,28 @@ strata_server::~strata_server() {
   end_processes("safekeepers", "safekeeper.json");
 }
 
-// Computes outlive their server by design, so they are ended one by one, by the pid that each has written down.
-/// Those that outlive the server, by the files in which they say their process id.
+// Those that outlive the server, by the files in which they say their process id.
 void strata_server::end_processes(const std::string& folder, const std::string& file) const noexcept {
   try {
     if (!fs::exists(directory_ / folder)) return;
     for (const auto& entry : fs::directory_iterator(directory_ / folder)) {
       const auto told = nlohmann::json::parse(text_of(entry.path() / file), nullptr, false);
       const pid_t pid = told.is_object() ? told.value("pid", 0) : 0;
-      // The number may be another program's by now.
-      std::error_code hidden;
-      if (pid <= 1 || fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", hidden) != strata_binary()) continue;
+      // The number may be another program's by now; what has ended and was not reaped runs no program.
+      const auto runs = [&] {
+        std::error_code hidden;
+        return fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", hidden) == fs::canonical(strata_binary());
+      };
+      if (pid <= 1 || !runs()) continue;
       ::kill(pid, SIGKILL);
       wait_until(
-          "a process of the server's directory ends", [&] { return ::kill(pid, 0) != 0; }, 20s);
+          "a process of the server's directory ends", [&] { return !runs(); }, 20s);
     }
   } catch (const std::exception&) {  // a file that was never written
   }
 }
 
+// Computes outlive their server by design, so they are ended one by one, by the pid that each has written down.
 void strata_server::end_computes() noexcept {
   try {
     for (const auto& entry :
