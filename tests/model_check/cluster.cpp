@@ -374,12 +374,14 @@ void cluster::member_steps(const state& from, const visitor& visit) {
   };
   if (known.change == 0) change_to(kind::begin_change, 1);
   if (known.change == 1 && known.committed_by_both_sets) change_to(kind::finish_change, 2);
-  const std::uint8_t change = known.change;
   for (unsigned a = 0; a < options_.acceptors; ++a) {
     const number own = from[acceptor_at(a)];
-    for (const acceptor_step& step : happened(own, switch_members{members_at(change)}, switch_key + change))
-      go(from, {kind::switch_members, 0, static_cast<std::uint8_t>(a), step.crashed_after, false, change}, a, step,
-         std::nullopt, visit);
+    // What was told earlier may come late.
+    for (unsigned change = 0; change <= known.change; ++change) {
+      for (const acceptor_step& step : happened(own, switch_members{members_at(change)}, switch_key + change))
+        go(from, {kind::switch_members, 0, static_cast<std::uint8_t>(a), step.crashed_after, false, change}, a, step,
+           std::nullopt, visit);
+    }
   }
 }
 

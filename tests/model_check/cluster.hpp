@@ -83,6 +83,7 @@ enum class goal : std::uint8_t {
   committed_everywhere,
   recovered,
   superseded,
+  cut,
   changed,  ///< and something is committed by the new members
   count
 };

@@ -66,6 +66,9 @@ void cluster::keep_promises(const state& in, unsigned acceptor, number after) {
   const labels& committed = promises_[in[promises_at()]].committed;
   require(held(acceptors_[after], committed) >= held(acceptors_[in[acceptor_at(acceptor)]], committed),
           "committed WAL is never cut off");
+  const acceptor_cell& before = acceptors_[in[acceptor_at(acceptor)]];
+  const bool cut = acceptors_[after].log.size() < before.log.size();
+  goals_[static_cast<std::size_t>(goal::cut)] |= cut && acceptors_[after].synced < before.synced;
 }
 
 void cluster::check(const state& of) {
