@@ -21,7 +21,7 @@ constexpr const char* goal_names[] = {"a proposer is elected in every term",
                                       "everything is committed",
                                       "every acceptor knows that everything is everywhere",
                                       "WAL of two terms is committed",
-                                      "a proposer is superseded",
+                                      "a proposer learns by the answer to an append that its reign is over",
                                       "durable WAL that its proposer does not have is cut off",
                                       "others keep the WAL now"};
 

@@ -18,6 +18,7 @@ unsigned weight(const action& of) {
     case action::kind::heartbeat:
     case action::kind::begin_change:
     case action::kind::finish_change:
+    case action::kind::abandon_change:
     case action::kind::switch_members: return 4;
     case action::kind::news: return 2;
     case action::kind::crash_acceptor:
