@@ -44,9 +44,9 @@ struct promises {
   std::uint32_t terms_won = 0;  ///< bit by term
   labels committed;
   labels committed_in;                  ///< the lowest term in which that was said, ascending
-  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done
+  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done, 3: abandoned
   bool committed_by_both_sets = false;  ///< by a proposer of the configuration with both
-  bool committed_by_new_set = false;
+  bool committed_after_change = false;  ///< or after it was abandoned
   auto operator<=>(const promises&) const = default;
 };
 
@@ -67,6 +67,7 @@ struct action {
     bump,
     begin_change,
     finish_change,
+    abandon_change,
     switch_members
   } what = kind::connect;
   std::uint8_t proposer = 0;  ///< for news: the acceptor that tells
@@ -83,6 +84,7 @@ enum class goal : std::uint8_t {
   committed_everywhere,
   recovered,
   superseded,
+  cut,
   changed,  ///< and something is committed by the new members
   count
 };
