@@ -171,6 +171,24 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(a_compute_that_was_held_up_while_another_took_over_acknowledges_nothing) {
+  const json first = start();
+  const pid_t postmaster = postmaster_of(first);
+  ::kill(agent_of(first), SIGSTOP);
+  const json second = start({"--name", "other"});
+  execute(second, "insert into rows values (2, 'by the second')");
+  // Its Postgres runs, and knows of nothing.
+  auto lost = std::async(std::launch::async, [&] { execute(first, "insert into rows values (1, 'by the first')"); });
+  wait_until("a commit waits",
+             [&] { return value(first, "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1"; });
+  ::kill(agent_of(first), SIGCONT);
+  wait_for_state("superseded");
+  BOOST_CHECK_THROW(lost.get(), std::runtime_error);
+  wait_until("its Postgres is gone", [&] { return !exists(postmaster); });
+  BOOST_TEST(value(second, "select string_agg(filler, ',') from rows where id > 0") == "by the second");
+  execute(second, "insert into rows values (3, 'by the second')");
+}
+
 BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_change) {
   const json compute = start({"--set", "work_mem = 7MB"});
   BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);
