@@ -93,7 +93,9 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   const core::lsn readers = wal.end();  // in the third segment
   wal.grow(10u << 20);
   test_proposer proposer(keeper.wal_port(), id);
-  BOOST_REQUIRE(proposer.lead(only(keeper), {1}, wal.start()));
+  consensus::configuration both = only(keeper);
+  both.members.push_back({{2}, "127.0.0.1", 1});  // not there yet
+  BOOST_REQUIRE(proposer.lead(both, {1}, wal.start()));
   proposer.push(wal.start(), wal.from(wal.start()), wal.end());
   proposer.say(consensus::append{1, {1}, wal.end(), wal.end(), wal.end(), {}});
   wait_until("whole segments are in object storage",
