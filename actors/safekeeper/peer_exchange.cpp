@@ -46,8 +46,8 @@ class peer_exchange final : public support::actor_base<private_exchange> {
   void set(const set_active& change) {
     if (change.active)
       active_.insert(change.key);
-    else
-      active_.erase(change.key);
+    else if (active_.erase(change.key) > 0)
+      leaving_.insert(change.key);
     active_gauge_.set(static_cast<double>(active_.size()));
   }
 
@@ -55,15 +55,20 @@ class peer_exchange final : public support::actor_base<private_exchange> {
     tell_self_after(interval, exchange_due{});
     // Those that have not answered since are busy; they are not asked again before they have.
     if (awaited_ > 0) return;
-    for (const auto& key : active_) {
-      const auto found = known_.find(key);
-      if (found == known_.end()) continue;
-      ++awaited_;
-      ask(found->second, report_due{}, [this](core::result<timeline_report> report) {
-        if (report) collected_.timelines.push_back(std::move(report->info));
-        if (--awaited_ == 0) publish();
-      });
-    }
+    for (const auto& key : active_) ask_for_report(key);
+    // One that has come to rest is published a last time, so that its peers learn that they may, too.
+    for (const auto& key : std::exchange(leaving_, {}))
+      if (!active_.contains(key)) ask_for_report(key);
+  }
+
+  void ask_for_report(const messages::wal_timeline_key& key) {
+    const auto found = known_.find(key);
+    if (found == known_.end()) return;
+    ++awaited_;
+    ask(found->second, report_due{}, [this](core::result<timeline_report> report) {
+      if (report) collected_.timelines.push_back(std::move(report->info));
+      if (--awaited_ == 0) publish();
+    });
   }
 
   void publish() {
@@ -84,6 +89,7 @@ class peer_exchange final : public support::actor_base<private_exchange> {
   support::gauge active_gauge_;
   std::map<messages::wal_timeline_key, acceptor_actor> known_;
   std::set<messages::wal_timeline_key> active_;
+  std::set<messages::wal_timeline_key> leaving_;
   messages::publish_timelines collected_;
   std::size_t awaited_ = 0;
 };

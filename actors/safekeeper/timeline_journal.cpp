@@ -60,6 +60,20 @@ std::string parent_of(const std::string& directory) {
   return slash == 0 ? "/" : directory.substr(0, slash);
 }
 
+/// Feeds `wal` to the decoder. A record counts when all of it has been fed: its padding, and of a segment switch the
+/// rest of the segment.
+core::result<void> feed(pg::wal::stream_decoder& decoder, core::bytes_view wal, core::lsn& record_end) {
+  const auto fed_to = decoder.position() + wal.size();
+  decoder.feed(wal);
+  for (;;) {
+    STRATA_ASSIGN(const auto record, decoder.next());
+    if (!record) break;
+    if (record->end <= fed_to) record_end = record->end;
+  }
+  if (decoder.record_end() <= fed_to) record_end = std::max(record_end, decoder.record_end());
+  return {};
+}
+
 core::result<void> write_pulled_log(wal::disk& on, const timeline_journal::options& where, const acceptor_state& state,
                                     const timeline_journal::wal_source& source) {
   STRATA_ASSIGN(const auto log, wal::log::create(on, log_options_of(where, state), state.local_start));
@@ -138,20 +152,6 @@ timeline_journal::timeline_journal(wal::disk& on, options where, consensus::acce
       persisted_(machine_.state()) {}
 
 // ---- records
-
-/// Feeds `wal` to the decoder. A record counts when all of it has been fed: its padding, and of a segment switch the
-/// rest of the segment.
-static core::result<void> feed(pg::wal::stream_decoder& decoder, core::bytes_view wal, core::lsn& record_end) {
-  const auto fed_to = decoder.position() + wal.size();
-  decoder.feed(wal);
-  for (;;) {
-    STRATA_ASSIGN(const auto record, decoder.next());
-    if (!record) break;
-    if (record->end <= fed_to) record_end = record->end;
-  }
-  if (decoder.record_end() <= fed_to) record_end = std::max(record_end, decoder.record_end());
-  return {};
-}
 
 /// From `known_end`, the end of a record, to the end of the log.
 core::result<timeline_journal::decoded> timeline_journal::decode_log(const wal::log& from,

@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"PUT", timeline + "/compact", "{}"},
            {"PUT", timeline + "/do_gc", "null"},
        }) {
-    const auto match = match_route(method, path);
+    const auto match = match_route(routes(), method, path);
     BOOST_TEST_REQUIRE((match.found != nullptr), path);
     const auto got = send(method, path, body);
     BOOST_TEST(got->status == match.found->success, method << " " << path << ": " << got->body);

@@ -1,11 +1,9 @@
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
-#include <cerrno>
-#include <cstring>
 
 #include "tests/integration/bad_input_fixture.hpp"
+#include "tests/support/small_disk.hpp"
 
 using namespace strata::tests;
 
@@ -14,31 +12,6 @@ BOOST_AUTO_TEST_SUITE(integration_disk_full)
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A small file system of its own.
-class small_disk {
- public:
-  explicit small_disk(const std::string& size) {
-    fs::create_directory(place());
-    if (::mount("strata-test", place().c_str(), "tmpfs", 0, ("size=" + size).c_str()) != 0)
-      problem = std::strerror(errno);
-  }
-  ~small_disk() {
-    if (problem.empty()) ::umount2(place().c_str(), MNT_DETACH);
-  }
-  small_disk(const small_disk&) = delete;
-  small_disk& operator=(const small_disk&) = delete;
-
-  void grow(const std::string& size) const {
-    if (::mount("strata-test", place().c_str(), "tmpfs", MS_REMOUNT, ("size=" + size).c_str()) != 0)
-      throw std::runtime_error(std::string("grow a tmpfs: ") + std::strerror(errno));
-  }
-  [[nodiscard]] fs::path place() const { return home_ / "disk"; }
-  std::string problem;
-
- private:
-  temp_dir home_;
-};
 
 connect_to connect(const postgres_cluster& cluster) {
   return [&](const std::string& database) { return cluster.conninfo(database); };

@@ -12,8 +12,11 @@ void require(bool holds, const char* what) {
 
 labels labels_of(const term_history& history, core::lsn end) {
   labels made;
-  for (core::lsn at = first_position; at < end; at = at + 1)
-    made.push_back(static_cast<std::uint8_t>(history.last_term_at(at).value));
+  for (core::lsn at = first_position; at < end; at = at + 1) {
+    made.push_back(0);
+    for (const term_start& entry : history.entries())
+      if (entry.at <= at) made.back() = static_cast<std::uint8_t>(entry.in.value);
+  }
   return made;
 }
 
@@ -81,7 +84,6 @@ std::vector<acceptor_outcome> take(const acceptor_cell& to, const acceptor_input
     acceptor_outcome crashed{stepped, {}, static_cast<unsigned>(count)};
     carry_out(crashed.after, *effects, count, wal, crashed.reply);
     crashed.after = restart(crashed.after);
-    crashed.reply.reset();
     outcomes.push_back(std::move(crashed));
   }
   acceptor_outcome done{std::move(stepped), {}};
@@ -122,7 +124,12 @@ acceptor_cell restart(const acceptor_cell& of) {
   return started;
 }
 
-std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) { return take(to, event, {}); }
+std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) {
+  auto outcomes = take(to, event, {});
+  if (const auto* bump = std::get_if<bump_term>(&event))
+    require(outcomes.back().after.durable.in >= bump->to, "a term that was raised stays raised");
+  return outcomes;
+}
 
 // -- proposer ---------------------------------------------------------------------------------------------------------
 
@@ -168,6 +175,8 @@ proposer_outcome advance(const proposer_cell& of, const proposer_input& input) {
     } else if (const auto* won = std::get_if<election_won>(&effect)) {
       require(machine.now() == proposer::phase::leading && won->in == machine.in(), "who has won leads");
       out.won = labels_of(machine.history(), won->start);
+      require(machine.written() == (machine.options().resumes ? machine.options().written : won->start),
+              "who is elected goes on with all of its WAL");
       if (machine.options().resumes) {
         require(end_of(of.in_hand) >= won->start && *out.won == part(of.in_hand, first_position, won->start),
                 "who resumes goes on behind its own WAL");

@@ -50,7 +50,8 @@ configuration cluster::members_at(unsigned change) const {
   const configuration before{1, members_between(0, options_.change_first), std::nullopt};
   if (change == 0) return before;
   const configuration both = *begin_change(before, members_between(options_.change_last - 1, options_.acceptors));
-  return change == 1 ? both : consensus::finish_change(both);
+  if (change == 1) return both;
+  return change == 2 ? consensus::finish_change(both) : consensus::abandon_change(both);
 }
 
 unsigned cluster::representative(unsigned acceptor) const {
@@ -182,7 +183,6 @@ const cluster::connection& cluster::connected(number proposer, unsigned acceptor
 bool cluster::apply(state& to, unsigned proposer, const proposer_step& step) {
   if (proposers_[step.after].machine.in().value > options_.terms) return false;
   keep_promises(to, step, proposers_[to[proposer]].machine.options().members);
-  goals_[static_cast<std::size_t>(goal::superseded)] |= step.superseded;
   to[proposer] = step.after;
   if (step.began_again) forget_messages(to, proposer);
   for (const auto& [acceptor, message] : step.sent) {
@@ -306,7 +306,9 @@ void cluster::proposer_steps(const state& from, unsigned p, const visitor& visit
   if (machine.now() == proposer::phase::leading && machine.written() < end)
     go({kind::write, place}, stepped(own, wal_written{machine.written() + 1}, write_key));
   if (options_.proposer_crashes) {
-    for (unsigned change = 0; change <= promises_[from[promises_at()]].change; ++change) {
+    const unsigned last = promises_[from[promises_at()]].change;
+    for (unsigned change = 0; change <= last; ++change) {
+      if (change == 2 && last == 3) continue;
       const number started = proposer_number(fresh(proposers_[own], members_at(change)));
       if (started == own) continue;
       go({.what = kind::crash_proposer, .proposer = place, .message = change}, {.after = started, .began_again = true});
@@ -318,12 +320,16 @@ void cluster::go(const state& from, action by, unsigned a, const acceptor_step& 
                  const visitor& visit) {
   state next = from;
   apply(next, a, step);
-  if (next != from) visit(by, next);
-  if (!p || !step.reply) return;
+  const bool answered = p && step.reply;
+  if (next != from && (!answered || options_.replies_lost)) visit(by, next);
+  if (!answered) return;
   by.answered = true;
   by.proposer = static_cast<std::uint8_t>(*p);
+  const proposer_step& hears = heard(from[*p], a, *step.reply);
+  const bool to_append = std::holds_alternative<append_reply>(replies_[*step.reply]);
+  goals_[static_cast<std::size_t>(goal::superseded)] |= hears.superseded && to_append;
   state heard_too = next;
-  if (apply(heard_too, *p, heard(from[*p], a, *step.reply)) && heard_too != next) visit(by, heard_too);
+  if (apply(heard_too, *p, hears) && heard_too != (options_.replies_lost ? next : from)) visit(by, heard_too);
 }
 
 void cluster::acceptor_steps(const state& from, unsigned a, const visitor& visit) {
@@ -374,12 +380,16 @@ void cluster::member_steps(const state& from, const visitor& visit) {
   };
   if (known.change == 0) change_to(kind::begin_change, 1);
   if (known.change == 1 && known.committed_by_both_sets) change_to(kind::finish_change, 2);
-  const std::uint8_t change = known.change;
+  if (known.change == 1) change_to(kind::abandon_change, 3);
   for (unsigned a = 0; a < options_.acceptors; ++a) {
     const number own = from[acceptor_at(a)];
-    for (const acceptor_step& step : happened(own, switch_members{members_at(change)}, switch_key + change))
-      go(from, {kind::switch_members, 0, static_cast<std::uint8_t>(a), step.crashed_after, false, change}, a, step,
-         std::nullopt, visit);
+    // What was told earlier may come late.
+    for (unsigned change = 0; change <= known.change; ++change) {
+      if (change == 2 && known.change == 3) continue;
+      for (const acceptor_step& step : happened(own, switch_members{members_at(change)}, switch_key + change))
+        go(from, {kind::switch_members, 0, static_cast<std::uint8_t>(a), step.crashed_after, false, change}, a, step,
+           std::nullopt, visit);
+    }
   }
 }
 

@@ -31,6 +31,7 @@ struct cluster_options {
   bool bumps = false;            ///< somebody raises the term of an acceptor
   bool flushes_apart = false;    ///< false: what is appended is flushed and answered in the same step
   bool connects_singly = false;  ///< false: a proposer that begins is connected to everybody in one step
+  bool replies_lost = true;      ///< false: they all arrive
   bool horizons = true;          ///< false: proposers tell no truncate_lsn
   unsigned appends_kept = 1;     ///< under way from one proposer to one acceptor
   std::uint64_t window = 1u << 20;
@@ -44,9 +45,9 @@ struct promises {
   std::uint32_t terms_won = 0;  ///< bit by term
   labels committed;
   labels committed_in;                  ///< the lowest term in which that was said, ascending
-  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done
+  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done, 3: abandoned
   bool committed_by_both_sets = false;  ///< by a proposer of the configuration with both
-  bool committed_by_new_set = false;
+  bool committed_after_change = false;  ///< or after it was abandoned
   auto operator<=>(const promises&) const = default;
 };
 
@@ -67,6 +68,7 @@ struct action {
     bump,
     begin_change,
     finish_change,
+    abandon_change,
     switch_members
   } what = kind::connect;
   std::uint8_t proposer = 0;  ///< for news: the acceptor that tells
@@ -83,6 +85,7 @@ enum class goal : std::uint8_t {
   committed_everywhere,
   recovered,
   superseded,
+  cut,
   changed,  ///< and something is committed by the new members
   count
 };

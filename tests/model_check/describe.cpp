@@ -107,6 +107,7 @@ std::string cluster::describe(const action& of) const {
     case kind::bump: return "somebody raises the term of " + acceptor;
     case kind::begin_change: return "a change of members begins";
     case kind::finish_change: return "the change of members is finished";
+    case kind::abandon_change: return "the change of members is abandoned";
     case kind::switch_members: return acceptor + " is told the members" + crash;
   }
   return {};

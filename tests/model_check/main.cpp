@@ -11,9 +11,10 @@ namespace {
 
 constexpr const char* usage =
     "usage: model_check [CONFIGURATION] [--OPTION VALUE...]\n"
-    "  configurations: quorum (the default), wire, files, members, walks\n"
+    "  configurations: quorum (the default), wire, files, terms, members, walks, member-walks\n"
     "  numbers: proposers acceptors terms positions appends-kept window states-max seconds-max seed length\n"
     "  0 or 1:  acceptor-crashes proposer-crashes reconnects news bumps flushes-apart connects-singly horizons "
+    "replies-lost "
     "progress\n"
     "  --change FIRST,LAST: acceptors 1..FIRST are to be replaced by LAST..acceptors\n";
 
@@ -21,8 +22,9 @@ constexpr const char* goal_names[] = {"a proposer is elected in every term",
                                       "everything is committed",
                                       "every acceptor knows that everything is everywhere",
                                       "WAL of two terms is committed",
-                                      "a proposer is superseded",
-                                      "the members are others"};
+                                      "a proposer learns by the answer to an append that its reign is over",
+                                      "durable WAL that its proposer does not have is cut off",
+                                      "others keep the WAL now"};
 
 struct task {
   cluster_options what;
@@ -35,12 +37,14 @@ struct task {
 /// What ./check runs, and what mutants are tried with. README.md says what each is for.
 std::map<std::string, task> configurations() {
   std::map<std::string, task> all;
-  all["quorum"] = {.what = {.proposer_crashes = false, .reconnects = false, .horizons = false},
-                   .goals = {goal::every_term_is_won, goal::all_is_committed, goal::recovered, goal::superseded}};
+  all["quorum"] = {
+      .what = {.proposer_crashes = false, .reconnects = false, .horizons = false},
+      .goals = {goal::every_term_is_won, goal::all_is_committed, goal::recovered, goal::superseded, goal::cut}};
   all["wire"] = {
       .what = {.positions = 1},
       .goals = {goal::every_term_is_won, goal::all_is_committed, goal::committed_everywhere, goal::superseded}};
   all["files"] = {.what = {.proposers = 1,
+                           .acceptors = 2,
                            .news = true,
                            .bumps = true,
                            .flushes_apart = true,
@@ -48,11 +52,15 @@ std::map<std::string, task> configurations() {
                            .appends_kept = 2},
                   .goals = {goal::every_term_is_won, goal::all_is_committed, goal::committed_everywhere,
                             goal::recovered, goal::superseded}};
-  all["members"] = {.what = {.positions = 1,
-                             .change_first = 2,
+  all["terms"] = {.what = {.proposers = 1, .terms = 3, .reconnects = false, .news = true, .horizons = false},
+                  .goals = {goal::every_term_is_won, goal::all_is_committed, goal::recovered, goal::cut}};
+  all["members"] = {.what = {.acceptors = 2,
+                             .terms = 3,
+                             .positions = 1,
+                             .change_first = 1,
                              .change_last = 2,
                              .acceptor_crashes = false,
-                             .reconnects = false,
+                             .proposer_crashes = false,
                              .horizons = false},
                     .goals = {goal::every_term_is_won, goal::all_is_committed, goal::changed}};
   all["walks"] = {.what = {.proposers = 3,
@@ -64,6 +72,12 @@ std::map<std::string, task> configurations() {
                            .connects_singly = true,
                            .appends_kept = 2},
                   .walk_length = 200};
+  all["member-walks"] = all["walks"];
+  all["member-walks"].what.acceptors = 4;
+  all["member-walks"].what.change_first = 3;
+  all["member-walks"].what.change_last = 2;
+  for (auto& [name, of] : all)
+    if (of.walk_length != 0) of.how.seconds_max = 10;
   return all;
 }
 
@@ -88,6 +102,7 @@ void set(task& of, const std::string& name, const char* value) {
                                              {"flushes-apart", &what.flushes_apart},
                                              {"connects-singly", &what.connects_singly},
                                              {"horizons", &what.horizons},
+                                             {"replies-lost", &what.replies_lost},
                                              {"progress", &of.how.progress}};
   if (const auto found = numbers.find(name); found != numbers.end())
     *found->second = static_cast<unsigned>(number);

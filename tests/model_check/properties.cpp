@@ -57,7 +57,8 @@ void cluster::keep_promises(state& in, const proposer_step& step, const configur
           std::min(known.committed_in[i], static_cast<std::uint8_t>(proposers_[step.after].machine.in().value));
     if (further) known.committed = *step.committed;
     if (members.changing()) known.committed_by_both_sets = true;
-    if (options_.change_first != 0 && members.generation == members_at(2).generation) known.committed_by_new_set = true;
+    if (options_.change_first != 0 && members.generation == members_at(2).generation)
+      known.committed_after_change = true;
   }
   in[promises_at()] = promises_.number_of(known);
 }
@@ -66,6 +67,9 @@ void cluster::keep_promises(const state& in, unsigned acceptor, number after) {
   const labels& committed = promises_[in[promises_at()]].committed;
   require(held(acceptors_[after], committed) >= held(acceptors_[in[acceptor_at(acceptor)]], committed),
           "committed WAL is never cut off");
+  const acceptor_cell& before = acceptors_[in[acceptor_at(acceptor)]];
+  const bool cut = acceptors_[after].log.size() < before.log.size();
+  goals_[static_cast<std::size_t>(goal::cut)] |= cut && acceptors_[after].synced < before.synced;
 }
 
 void cluster::check(const state& of) {
@@ -111,7 +115,7 @@ void cluster::check(const state& of) {
   reach(goal::every_term_is_won, known.terms_won == (2u << options_.terms) - 2);
   reach(goal::all_is_committed, committed.size() == options_.positions);
   reach(goal::committed_everywhere, committed_everywhere);
-  reach(goal::changed, known.change == 2 && known.committed_by_new_set);
+  reach(goal::changed, known.change == 2 && known.committed_after_change);
   reach(goal::recovered, !committed.empty() && committed.front() != committed.back());
 }
 
