@@ -124,7 +124,12 @@ acceptor_cell restart(const acceptor_cell& of) {
   return started;
 }
 
-std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) { return take(to, event, {}); }
+std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) {
+  auto outcomes = take(to, event, {});
+  if (const auto* bump = std::get_if<bump_term>(&event))
+    require(outcomes.back().after.durable.in >= bump->to, "a term that was raised stays raised");
+  return outcomes;
+}
 
 // -- proposer ---------------------------------------------------------------------------------------------------------
 
