@@ -51,7 +51,10 @@ chosen_ports choose_ports(const safekeeper_request& request) {
                   "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");
   chosen.wal = request.wal_port.value_or(before ? port_of(before->wal) : 0);
   chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
-  if (chosen.http == 0) chosen.http = need(compute::free_port(), "can't find a free port");
+  // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
+  while (chosen.wal == 0) chosen.wal = need(compute::free_port(), "can't find a free port");
+  while (chosen.http == 0 || chosen.http == chosen.wal)
+    chosen.http = need(compute::free_port(), "can't find a free port");
   return chosen;
 }
 
