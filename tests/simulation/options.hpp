@@ -27,6 +27,7 @@ struct options {
   std::uint64_t message_lost = 0;    ///< per message; the connection is lost with it
   std::uint64_t half_open = 0;       ///< of lost connections: one side is not told
   std::uint64_t partition = 0;       ///< per 100 ms
+  bool rotating = false;             ///< partitions leave the same few acceptors to all proposers, and others soon
   std::uint64_t machine_crash = 0;   ///< per 100 ms, of one acceptor
   std::uint64_t process_crash = 0;   ///< the same, but what was written stays
   std::uint64_t crash_inside = 0;    ///< per 100 ms: within one of the next calls of the disk
