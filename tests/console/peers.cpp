@@ -30,6 +30,9 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
       [](const add_branch_point&) { return done{}; },
       [](const remove_branch_point&) {},
       [](const source_status&) {},
+      [](const assign_safekeepers&) { return timeline_safekeepers{}; },
+      [](const get_safekeepers&) { return timeline_safekeepers{}; },
+      [](const change_safekeepers&) { return timeline_safekeepers{}; },
   };
 }
 
