@@ -35,7 +35,7 @@ class role {
                                                          .broker = link});
     timelines_ = support::ask_and_wait(system.actors(), supervisor_, sk::get_services{}, 10s)->timelines;
   }
-  ~role() { sk::stop_and_wait(system_.actors(), supervisor_); }
+  ~role() { actors::support::stop_and_wait(system_.actors(), supervisor_); }
   role(const role&) = delete;
   role& operator=(const role&) = delete;
 
