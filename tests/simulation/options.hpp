@@ -8,10 +8,8 @@ namespace strata::tests::simulation {
 /// A promise that the parts around the product break, to see that the simulation notices.
 enum class sabotage : std::uint8_t {
   none,
-  disks_lie,       ///< a sync sometimes does nothing
-  hasty_members,   ///< a change of members is finished without waiting for anybody
-  early_target,    ///< what new members must have is asked before the old ones have left the old configuration
-  forgotten_term,  ///< new members are not told the highest term of the old ones
+  disks_lie,      ///< a sync sometimes does nothing
+  hasty_members,  ///< a change of members is finished without waiting for anybody
 };
 
 /// What a seed makes of a run. Each kind of fault is on in about half of the runs, so that every kind also meets few
