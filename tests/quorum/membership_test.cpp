@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "console/api_client.hpp"
 #include "tests/quorum/bank.hpp"
 #include "tests/support/quorum_cluster.hpp"
 #include "tests/support/sql_session.hpp"
@@ -30,7 +31,7 @@ struct membership_fixture {
   }
   [[nodiscard]] std::vector<int> members() const {
     std::vector<int> ids;
-    for (const json& each : configuration().at("members")) ids.push_back(each.at("id"));
+    for (const json now = configuration(); const json& each : now.at("members")) ids.push_back(each.at("id"));
     return ids;
   }
   [[nodiscard]] int spare() const {
@@ -62,6 +63,14 @@ struct membership_fixture {
   [[nodiscard]] std::filesystem::path directory_of(int id) const {
     return cluster.strata().directory() / "safekeepers" / std::to_string(id);
   }
+  /// Its own management API.
+  [[nodiscard]] json safekeeper_api(int id, const std::string& method, const std::string& path) const {
+    std::ifstream file(directory_of(id) / "safekeeper.json");
+    const strata::console::api_client client(json::parse(file).at("http"));
+    auto answer = method == "GET" ? client.get(path) : client.post(path, json::object());
+    if (!answer) throw std::runtime_error(path + ": " + answer.error().detail);
+    return *std::move(answer);
+  }
   [[nodiscard]] json safekeeper_list() const { return cluster.strata().ask({"safekeeper", "list"}); }
 
   /// The process and its disk are gone for good.
@@ -86,7 +95,7 @@ struct membership_fixture {
       cluster.signal_safekeeper(id, SIGCONT);
       // It has to be in the stream again before the next one goes.
       wait_until("the quorum can lose one", [&] {
-        for (const json& each : safekeeper_list().at("timelines"))
+        for (const json all = safekeeper_list(); const json& each : all.at("timelines"))
           for (const json& row : each.at("safekeepers"))
             if (row.at("lag_bytes").get<std::uint64_t>() > 1u << 20) return false;
         return true;
@@ -168,6 +177,47 @@ BOOST_AUTO_TEST_CASE(without_a_compute_the_new_member_fetches_the_wal) {
   cluster.start_compute();
   audit();
   cluster.signal_safekeeper(other, SIGCONT);
+}
+
+BOOST_AUTO_TEST_CASE(wal_that_the_others_have_removed_is_not_needed) {
+  const int from = members().front(), to = spare();
+  sql_session session(cluster.conninfo());
+  session.execute("CREATE TABLE filler AS SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 150000) i");
+  const std::string path = cluster.strata().timeline_path("s", "dev");
+  // Object storage and the pageserver have it, so the first segments go.
+  wait_until("every member has removed WAL", [&] {
+    cluster.strata().api("PUT", path + "/checkpoint");
+    const auto now = members();
+    return std::ranges::all_of(now, [&](int id) {
+      const json timeline = safekeeper_api(id, "POST", path + "/checkpoint");
+      return lsn_from(timeline.at("wal_begin_lsn").get<std::string>()) >
+             lsn_from(timeline.at("timeline_start_lsn").get<std::string>());
+    });
+  });
+  books.start();
+  wait_for_transfers(100);
+  replace(from, to);
+  wait_for_transfers(100);
+  books.stop();
+  BOOST_TEST(books.uncertain() == 0u);
+  const json pulled = safekeeper_api(to, "GET", path);
+  BOOST_TEST((lsn_from(pulled.at("local_start_lsn").get<std::string>()) >
+              lsn_from(pulled.at("timeline_start_lsn").get<std::string>())));
+  any_one_may_be_lost();
+  lose_the_compute();
+  audit();
+}
+
+BOOST_AUTO_TEST_CASE(changes_follow_each_other_quickly) {
+  books.start();
+  wait_for_transfers(50);
+  for (int round = 0; round < 6; ++round) replace(members()[round % 3], spare());
+  wait_for_transfers(50);
+  BOOST_TEST(configuration().at("generation") == 13);
+  books.stop();
+  BOOST_TEST(books.uncertain() == 0u);
+  lose_the_compute();
+  audit();
 }
 
 BOOST_AUTO_TEST_CASE(it_goes_on_where_it_stood_or_back) {
