@@ -7,6 +7,7 @@
 #include "cli/context.hpp"
 #include "cli/failure.hpp"
 #include "cli/safekeeper_process.hpp"
+#include "cli/safekeeper_replacement.hpp"
 #include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
 
@@ -68,6 +69,18 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
       ->transform(CLI::CheckedTransformer(levels));
   finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper",
                  [&of, asked] { run(of, *asked); });
+
+  auto* replace_command = group->add_subcommand(
+      "replace", "Replace a safekeeper of a branch by another one, while the branch is written to");
+  auto change = std::make_shared<replacement_request>();
+  replace_command->add_option("branch", change->branch, "[TENANT/]BRANCH")->required();
+  replace_command->add_option("--from", change->from, "The one that goes; it may be lost");
+  replace_command->add_option("--to", change->to, "The one that comes");
+  replace_command->add_flag("--abandon", change->abandon, "Go back from a replacement that is under way");
+  replace_command->add_option("--tenant", of.tenant, "The branch's source");
+  finish_command(*replace_command, of,
+                 "  strata safekeeper replace dev --from 2 --to 4\n  strata safekeeper replace dev --abandon",
+                 [&of, change] { replace_safekeeper(of, *change); });
 
   auto* list_command = group->add_subcommand("list", "Show the safekeepers, what they have, and what may still fail");
   finish_command(*list_command, of, "  strata safekeeper list\n  strata safekeeper list --json", [&of] { list(of); });

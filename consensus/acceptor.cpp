@@ -77,6 +77,7 @@ core::result<acceptor_effects> acceptor::on(const greeting& message) {
 
 core::result<acceptor_effects> acceptor::on(const vote_request& message) {
   STRATA_TRY(check_generation(message.generation));
+  STRATA_TRY(check_membership(state_.members));
   core::check(!owes_reply_, "what was written is flushed before a vote");
   acceptor_effects effects;
   // Durable before the reply: a vote that is forgotten could be given twice.
@@ -200,7 +201,7 @@ core::result<void> acceptor::check_generation(std::uint32_t generation) const {
   if (generation != state_.members.generation)
     return refused(core::errc::conflict, "it is of generation " + std::to_string(generation) + " of the members, not " +
                                              std::to_string(state_.members.generation));
-  return check_membership(state_.members);
+  return {};
 }
 
 core::result<void> acceptor::check_membership(const configuration& in) const {

@@ -46,7 +46,9 @@ struct timeline_news {
   auto operator<=>(const timeline_news&) const = default;
 };
 /// The configuration is to be this one: taken over if it is newer. A member that is left out of it is told, too: from
-/// then on it refuses every message of a proposer, until one greets it with a newer configuration that has it again.
+/// then on it refuses to greet a proposer and to vote, until one greets it with a newer configuration that has it
+/// again. It may be fed WAL of the same generation, by a peer from which it fetches what it needs to become a member:
+/// what it has counts for nobody.
 struct switch_members {
   configuration to;
   auto operator<=>(const switch_members&) const = default;

@@ -145,16 +145,18 @@ void proposer::win(proposer_effects& out) {
   for (const peer& each : peers_)
     if (each.vote_given && (donor == nullptr || rank(each) > rank(*donor))) donor = &each;
 
-  // With a later last term somebody has written since; with an earlier one, or with more WAL than ours, what we have
-  // is not what a quorum has.
-  if (options_.resumes && (donor->history.last_term() != *options_.resumes || donor->flush_lsn > options_.written))
+  // With another last term somebody has written since, and with more WAL than ours what we have is not what a quorum
+  // has.
+  const bool resumes = !options_.resumes.empty();
+  const auto was_ours = [this](term of) { return std::ranges::find(options_.resumes, of) != options_.resumes.end(); };
+  if (resumes && (!was_ours(donor->history.last_term()) || donor->flush_lsn > options_.written))
     return supersede(donor->history.last_term(), out);
 
   phase_ = phase::leading;
   campaigns_again_ = false;
   start_ = donor->flush_lsn.valid() ? donor->flush_lsn : options_.timeline_start;
   history_ = donor->history.with({term_, start_});
-  written_ = options_.resumes ? options_.written : start_;
+  written_ = resumes ? options_.written : start_;
   truncate_ = history_.start();
   for (const peer& each : peers_)
     if (each.vote_given) truncate_ = std::max(truncate_, std::min(each.truncate_lsn, start_));

@@ -16,9 +16,10 @@ struct proposer_options {
   configuration members;
   /// Where the timeline begins if no acceptor has any WAL of it.
   core::lsn timeline_start;
-  /// Set by a proposer that was elected before and wants to go on with the WAL it has: the term it had. It wins only if
-  /// nobody has written since. Precondition: it saw `committed` in that term; before, it has nothing to go on with.
-  std::optional<term> resumes;
+  /// Of a proposer that was elected before and wants to go on with the WAL it has: the last term in which it saw
+  /// `committed` (before, it has nothing to go on with), and those it was elected in since: some acceptors may know of
+  /// them, and nobody else has written in them. It wins only if nobody has written since. Empty: it begins anew.
+  std::vector<term> resumes;
   core::lsn written;  ///< with `resumes`: where its WAL ends
   /// WAL sent to one acceptor and not acknowledged.
   std::uint64_t window_bytes = 16u << 20;

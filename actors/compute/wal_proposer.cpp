@@ -1,5 +1,6 @@
 #include "actors/compute/wal_proposer.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -31,6 +32,7 @@ struct remote {
   std::string trouble;
   std::unique_ptr<catch_up> catching;
   bool opening_catch_up = false;
+  bool was_hurried = false;  ///< since the last tick: once is enough for one that refuses again and again
   std::size_t catch_up_attempts = 0;
 };
 
@@ -82,11 +84,14 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (streamed_ && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
     if (!goes_on) window_.restart(effect.start);
     elected_ = true;
+    own_terms_.push_back(effect.in);
     describe("elected in term " + to_string(effect.in));
     if (goes_on) feed(consensus::wal_written{window_.end()});
     if (!goes_on) tell(options_.owner, proposer_elected{effect.in, effect.start});
   }
   void carry_out(const consensus::committed& effect) {
+    // A quorum has the present term: no acceptor is elected from with an earlier one.
+    if (own_terms_.size() > 1) own_terms_ = {machine_.in()};
     if (!synced_ && elected_ && effect.to >= machine_.start_lsn()) {
       synced_ = true;
       tell(options_.owner, proposer_synced{machine_.start_lsn()});
@@ -114,7 +119,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
     core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
     if (synced_) {
-      options_.proposer.resumes = machine_.in();
+      options_.proposer.resumes = own_terms_;
       options_.proposer.written = window_.end();
     }
     machine_ = proposer(options_.proposer);
@@ -153,6 +158,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
 
   void lose(remote& what, const core::error& why) {
     const bool was_up = what.link.established();
+    const bool was_streaming = was_up && is_streaming(what.link.node());
     what.link.close();
     what.connecting = false;
     what.catching.reset();
@@ -164,6 +170,9 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
+    // One that works and closed the connection may have gone over to newer members: commits wait until we know of them.
+    // Others are asked again by the next tick.
+    if (was_streaming && !superseded_ && !std::exchange(what.was_hurried, true)) connect(what);
   }
 
   void take_replies(remote& from) {
@@ -348,6 +357,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (superseded_) return;
     const auto now = clock().monotonic();
     for (auto& [node, each] : remotes_) {
+      each->was_hurried = false;
       if (each->link.established()) {
         if (now - each->heard > options_.silence_max)
           lose(*each, {core::errc::timeout, "it has said nothing for long"});
@@ -364,13 +374,15 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     tell_quorum();
   }
 
+  [[nodiscard]] bool is_streaming(node_id node) const {
+    return std::ranges::any_of(machine_.peers(), [node](const proposer::peer& each) {
+      return each.id == node && each.now == proposer::peer::state::streaming;
+    });
+  }
+
   void tell_quorum() {
-    const bool reached =
-        machine_.now() == proposer::phase::leading && options_.proposer.members.is_quorum([this](node_id node) {
-          for (const auto& each : machine_.peers())
-            if (each.id == node) return each.now == proposer::peer::state::streaming;
-          return false;
-        });
+    const bool reached = machine_.now() == proposer::phase::leading &&
+                         options_.proposer.members.is_quorum([this](node_id node) { return is_streaming(node); });
     if (std::exchange(quorum_, reached) != reached) tell(options_.owner, proposer_quorum{reached});
   }
 
@@ -405,6 +417,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   core::lsn commit_;   ///< of all terms
   core::lsn applied_;  ///< by the pageserver
   bool elected_ = false;
+  std::vector<consensus::term> own_terms_;  ///< proposer_options::resumes
   bool synced_ = false;
   bool streamed_ = false;  ///< there is, or was, a Postgres whose WAL the window has
   bool superseded_ = false;

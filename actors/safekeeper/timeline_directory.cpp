@@ -43,11 +43,19 @@ core::result<std::vector<messages::wal_timeline_key>> timeline_directory::load()
 core::result<std::unique_ptr<timeline_journal>> timeline_directory::create(
     const consensus::acceptor_state& state) const {
   const messages::wal_timeline_key key{state.tenant, state.timeline};
-  if (disk_.open(tombstones() + "/" + tombstone_name(key)))
+  const std::string tombstone = tombstones() + "/" + tombstone_name(key);
+  const bool was_here = static_cast<bool>(disk_.open(tombstone));
+  if (was_here && (state.members.generation == 0 || state.members.contains(self_)))
     return core::error{core::errc::conflict,
                        "make timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
   STRATA_TRY(ensure_durable_directory(disk_, timelines(), core::to_string(key.tenant)));
-  return timeline_journal::create(disk_, where(key), state);
+  auto made = timeline_journal::create(disk_, where(key), state);
+  // In this order: a crash in between leaves it deleted.
+  if (made && was_here) {
+    STRATA_TRY(disk_.remove(tombstone));
+    disk_.sync_directory(tombstones());
+  }
+  return made;
 }
 
 core::result<std::unique_ptr<timeline_journal>> timeline_directory::open(const messages::wal_timeline_key& key) const {

@@ -15,7 +15,8 @@ core::result<void> ensure_durable_directory(wal::disk& disk, const std::string& 
 
 /// A safekeeper's files (docs/formats/directory.md): timelines/<tenant>/<timeline>/ for each timeline, and
 /// deleted/<tenant>-<timeline>, an empty file, for each that was deleted: it must not come back by a proposer that does
-/// not know yet, for what it acknowledged is gone. Every call blocks.
+/// not know yet, for what it acknowledged is gone. It may come back with a configuration in which this safekeeper is no
+/// member: nobody counts on it, until a newer one makes it a new member. Every call blocks.
 class timeline_directory {
  public:
   timeline_directory(wal::disk& disk, std::string directory, consensus::node_id self)
@@ -23,7 +24,7 @@ class timeline_directory {
 
   /// Makes the directories, completes deletions, and tells what is here.
   [[nodiscard]] core::result<std::vector<messages::wal_timeline_key>> load() const;
-  /// errc::conflict for one that was deleted.
+  /// errc::conflict for one that was deleted, unless it comes back as no member's.
   [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> create(const consensus::acceptor_state& state) const;
   [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> open(const messages::wal_timeline_key& key) const;
   /// Durable on return. Also for one that never was here.

@@ -118,6 +118,19 @@ BOOST_AUTO_TEST_CASE(refuses_everything_once_it_is_no_member) {
   BOOST_TEST(reply<vote_reply>(step(vote_request{3, {5}})).given);
 }
 
+BOOST_AUTO_TEST_CASE(one_that_is_to_become_a_member_is_fed_and_does_not_vote) {
+  const configuration without{2, {{{2}, "h", 2}}, std::nullopt};
+  step(switch_members{without});
+  step(elected{2, {5}, at(8), history({{5, 8}})});
+  step(append{2, {5}, at(8), at(20), at(0), at(0)});
+  step(wal_flushed{at(20), at(20)});
+  BOOST_TEST(machine.flush_lsn() == at(20));
+  BOOST_TEST((refused(vote_request{2, {6}}) == core::errc::invalid_argument));
+  const configuration with{3, without.members, {{{{1}, "h", 1}, {{2}, "h", 2}}}};
+  step(switch_members{with});
+  BOOST_TEST((reply<vote_reply>(step(vote_request{3, {6}})).flush_lsn == at(20)));
+}
+
 BOOST_AUTO_TEST_CASE(votes_once_in_a_term_and_remembers_it_first) {
   auto effects = step(vote_request{1, {5}});
   BOOST_TEST(index_of<persist_state>(effects) == 0);

@@ -266,7 +266,7 @@ BOOST_AUTO_TEST_CASE(wal_is_everywhere_when_each_member_has_it_and_it_is_committ
 }
 
 BOOST_AUTO_TEST_CASE(goes_on_with_its_wal_if_nobody_has_written_since) {
-  options.resumes = term{3};
+  options.resumes = {term{3}};
   options.written = at(80);
   machine = proposer(options);
   greeted(1, 3);
@@ -278,8 +278,25 @@ BOOST_AUTO_TEST_CASE(goes_on_with_its_wal_if_nobody_has_written_since) {
   BOOST_TEST((sent<append>(effects, 1).at(0) == append{1, {4}, at(60), at(80), at(0), at(8)}));
 }
 
+BOOST_AUTO_TEST_CASE(goes_on_behind_any_of_its_own_terms) {
+  // It was elected in 5 and saw nothing committed there: one acceptor has heard of it.
+  options.resumes = {term{3}, term{5}};
+  options.written = at(80);
+  machine = proposer(options);
+  greeted(1, 5);
+  greeted(2, 5);
+  votes(1, 6, 60, history({{1, 8}, {3, 40}}));
+  BOOST_TEST(all<election_won>(votes(2, 6, 60, history({{1, 8}, {3, 40}, {5, 60}}))).at(0).start == at(60));
+  // In 4 somebody else has written.
+  machine = proposer(options);
+  greeted(1, 5);
+  greeted(2, 5);
+  votes(1, 6, 60, history({{1, 8}, {3, 40}}));
+  BOOST_TEST(all<superseded>(votes(2, 6, 60, history({{1, 8}, {3, 40}, {4, 50}}))).size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(does_not_go_on_behind_somebody_else) {
-  options.resumes = term{3};
+  options.resumes = {term{3}};
   options.written = at(80);
   for (const auto& [end, last_term] : {std::pair{50, 4}, std::pair{90, 3}}) {
     machine = proposer(options);

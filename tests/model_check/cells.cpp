@@ -157,10 +157,10 @@ proposer_cell with_members(const proposer_cell& of, const configuration& to) {
   options.members = to;
   const proposer& was = of.machine;
   if (was.now() != proposer::phase::leading) return {proposer(options), of.in_hand};
-  options.resumes.reset();
+  options.resumes.clear();
   options.written = core::lsn();
   if (!was.commit_lsn().valid()) return {proposer(options), {}};
-  options.resumes = was.in();
+  options.resumes = {was.in()};
   options.written = was.written();
   return {proposer(options), labels_of(was.history(), was.written())};
 }
@@ -177,9 +177,9 @@ proposer_outcome advance(const proposer_cell& of, const proposer_input& input) {
     } else if (const auto* won = std::get_if<election_won>(&effect)) {
       require(machine.now() == proposer::phase::leading && won->in == machine.in(), "who has won leads");
       out.won = labels_of(machine.history(), won->start);
-      require(machine.written() == (machine.options().resumes ? machine.options().written : won->start),
+      require(machine.written() == (machine.options().resumes.empty() ? won->start : machine.options().written),
               "who is elected goes on with all of its WAL");
-      if (machine.options().resumes) {
+      if (!machine.options().resumes.empty()) {
         require(end_of(of.in_hand) >= won->start && *out.won == part(of.in_hand, first_position, won->start),
                 "who resumes goes on behind its own WAL");
       }
@@ -205,7 +205,7 @@ proposer_outcome advance(const proposer_cell& of, const proposer_input& input) {
 proposer_cell fresh(const proposer_cell& like, const configuration& members) {
   proposer_options options = like.machine.options();
   options.members = members;
-  options.resumes.reset();
+  options.resumes.clear();
   options.written = core::lsn();
   return {proposer(options), {}};
 }

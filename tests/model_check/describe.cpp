@@ -55,7 +55,8 @@ cluster::number cluster::proposer_number(const proposer_cell& of) {
   core << static_cast<int>(machine.now()) << machine.campaigns_again() << ' ' << machine.in().value << ' '
        << text_of(machine.history()) << machine.start_lsn().value << ' ' << machine.written().value << ' '
        << machine.commit_lsn().value << ' ' << machine.truncate_lsn().value << ' '
-       << machine.options().members.generation << ' ' << machine.options().resumes.value_or(term()).value << ' '
+       << machine.options().members.generation << ' '
+       << (machine.options().resumes.empty() ? 0 : machine.options().resumes.front().value) << ' '
        << machine.options().written.value << text_of(of.in_hand);
   auto& parts = proposer_parts_.emplace_back();
   auto all_parts = parts;

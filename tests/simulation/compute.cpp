@@ -203,9 +203,9 @@ void compute::change_members(const consensus::configuration& to) {
                        machine_->commit_lsn().valid();
   with.members = to;
   if (goes_on) {
-    with.resumes = machine_->in();
+    with.resumes = {machine_->in()};
     with.written = machine_->written();
-  } else if (!with.resumes) {
+  } else if (with.resumes.empty()) {
     wal_.reset();
   }
   end(true);

@@ -25,7 +25,7 @@ quorum_cluster::quorum_cluster(quorum_options options)
 
 quorum_cluster::~quorum_cluster() {
   // A stopped process takes no other signal than SIGKILL and SIGCONT.
-  for (int id = 1; id <= 3; ++id) try {
+  for (int id = 1; id <= 9; ++id) try {
       signal_safekeeper(id, SIGCONT);
     } catch (const std::exception&) {  // it has none
     }

@@ -25,6 +25,7 @@ class quorum_cluster {
   ~quorum_cluster();
 
   [[nodiscard]] strata_server& strata() { return strata_; }
+  [[nodiscard]] const strata_server& strata() const { return strata_; }
 
   /// Starts a compute on dev and makes it the one that conninfo() means.
   nlohmann::json start_compute(const std::string& name = "dev", const std::vector<std::string>& more = {});

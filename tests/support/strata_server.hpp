@@ -45,6 +45,8 @@ class strata_server {
 
   /// Returns when the server is ready.
   void start();
+  /// More words for `strata up`, at the next start().
+  void set_arguments(std::vector<std::string> arguments) { arguments_ = std::move(arguments); }
   /// SIGTERM; throws when it does not end well.
   void stop();
   /// SIGKILL; returns when it is gone.
