@@ -64,20 +64,20 @@ std::vector<member> members_after(const configuration& now, node_id from, const 
   return next;
 }
 
-std::optional<log_end> end_to_reach(const configuration& now, const std::vector<member_log>& logs) {
-  std::optional<log_end> furthest;
+std::optional<change_goal> goal_of(const configuration& now, const std::vector<member_log>& logs) {
+  change_goal goal;
   for (const member& each : now.members)
     if (const auto* log = log_of(logs, each.id, now.generation))
-      furthest = std::max(furthest.value_or(log->end), log->end);
+      goal = {std::max(goal.end, log->end), std::max(goal.term, log->term)};
   const configuration old{.generation = now.generation, .members = now.members};
   const bool known = old.is_quorum([&](node_id id) { return log_of(logs, id, now.generation) != nullptr; });
-  return known ? furthest : std::nullopt;
+  return known ? std::optional(goal) : std::nullopt;
 }
 
-bool may_finish(const configuration& now, node_id to, const log_end& end, const std::vector<member_log>& logs) {
+bool may_finish(const configuration& now, node_id to, const change_goal& goal, const std::vector<member_log>& logs) {
   const auto reached = [&](node_id id) {
     const auto* log = log_of(logs, id, now.generation);
-    return log != nullptr && log->end >= end;
+    return log != nullptr && log->end >= goal.end && log->term >= goal.term;
   };
   const configuration next{.generation = now.generation, .members = now.new_members.value_or(now.members)};
   return reached(to) && next.is_quorum(reached);

@@ -37,16 +37,23 @@ struct log_end {
 struct member_log {
   consensus::node_id id;
   std::uint32_t generation = 0;  ///< of the configuration it has
+  std::uint64_t term = 0;        ///< it votes for higher ones only
   log_end end;
 };
 
-/// What new members must have before the old ones may go: nothing that was committed by the old members lies behind it.
-/// Only those that have taken over the changing configuration `now` are asked, because only from then on nothing more
-/// is committed without the new ones. nullopt: these are no majority of the old members.
-std::optional<log_end> end_to_reach(const consensus::configuration& now, const std::vector<member_log>& logs);
+/// What new members must have before the old ones may go.
+struct change_goal {
+  log_end end;  ///< nothing that was committed by the old members lies behind it
+  std::uint64_t term =
+      0;  ///< nobody was elected by the old members in a higher one: new ones must not vote for it again
+  auto operator<=>(const change_goal&) const = default;
+};
+/// Only those that have taken over the changing configuration `now` are asked, because only from then on nobody is
+/// elected and nothing more is committed without the new ones. nullopt: these are no majority of the old members.
+std::optional<change_goal> goal_of(const consensus::configuration& now, const std::vector<member_log>& logs);
 
-/// Whether `to`, and a majority of the new members, have taken over `now` and reach `end`.
-bool may_finish(const consensus::configuration& now, consensus::node_id to, const log_end& end,
+/// Whether `to`, and a majority of the new members, have taken over `now` and reach `goal`.
+bool may_finish(const consensus::configuration& now, consensus::node_id to, const change_goal& goal,
                 const std::vector<member_log>& logs);
 
 }  // namespace strata::cli

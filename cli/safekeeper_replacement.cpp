@@ -120,12 +120,13 @@ class replacement {
 
   void catch_up(node_id id) {
     const auto deadline = std::chrono::steady_clock::now() + asked_.limit;
-    std::optional<log_end> goal;
+    std::optional<change_goal> goal;
     std::string trouble = "no majority of the old safekeepers answers";
     progress shown(of_.json);
     for (;;) {
       const auto logs = read_logs();
-      if (!goal) goal = end_to_reach(now_, logs);
+      if (!goal) goal = goal_of(now_, logs);
+      if (goal) close_terms(*goal, logs);
       if (goal && may_finish(now_, id, *goal, logs)) break;
       if (std::chrono::steady_clock::now() > deadline)
         fail({core::errc::timeout, named(id) + " has not caught up: " + trouble}, again());
@@ -134,18 +135,28 @@ class replacement {
       std::this_thread::sleep_for(look_again);
     }
     shown.end();
-    step(named(id) + " has everything before " + core::to_string(goal->flush_lsn));
+    step(named(id) + " has everything before " + core::to_string(goal->end.flush_lsn));
+  }
+
+  /// New members vote in no term in which the old ones may have elected somebody.
+  void close_terms(const change_goal& goal, const std::vector<member_log>& logs) const {
+    for (const member_log& log : logs)
+      if (log.generation == now_.generation && log.term < goal.term)
+          // One that does not take it now is asked again: may_finish() waits for it.
+          [[maybe_unused]]
+        const auto told = keeper(log.id).post(branch_.path() + "/term_bump", {{"term", goal.term}});
   }
 
   /// Says what is missing. Without somebody who writes, the new member fetches what came since by itself.
-  std::string follow(node_id id, const log_end& goal, const std::vector<member_log>& logs) {
+  std::string follow(node_id id, const change_goal& goal, const std::vector<member_log>& logs) {
     const auto log = std::ranges::find(logs, id, &member_log::id);
-    if (log != logs.end() && log->end >= goal)
-      return "a majority of the new safekeepers has to reach " + core::to_string(goal.flush_lsn);
+    if (log != logs.end() && log->end >= goal.end)
+      return "a majority of the new safekeepers has to reach " + core::to_string(goal.end.flush_lsn) + " and term " +
+             std::to_string(goal.term);
     if (proposers_[id] == 0)
       if (auto pulled = pull(id); !pulled) return pulled.error().detail;
     return "it has " + core::to_string(log == logs.end() ? core::lsn() : log->end.flush_lsn) + " of " +
-           core::to_string(goal.flush_lsn);
+           core::to_string(goal.end.flush_lsn);
   }
 
   /// Who is no member deletes its copy. One that is down keeps it, which harms nobody: its generation is an old one.
@@ -217,6 +228,7 @@ class replacement {
       proposers_[each.id] = answer->value("proposers", 0U);
       logs.push_back({each.id,
                       timeline->state.members.generation,
+                      timeline->state.in.value,
                       {timeline->state.history.last_term_at(timeline->flush_lsn).value, timeline->flush_lsn}});
     }
     return logs;

@@ -11,8 +11,9 @@ using consensus::member;
 using consensus::node_id;
 
 member one(std::uint64_t id) { return {node_id{id}, "h", static_cast<std::uint16_t>(5000 + id)}; }
-member_log log(std::uint64_t id, std::uint32_t generation, std::uint64_t last_log_term, std::uint64_t flush) {
-  return {node_id{id}, generation, {last_log_term, core::lsn{flush}}};
+member_log log(std::uint64_t id, std::uint32_t generation, std::uint64_t last_log_term, std::uint64_t flush,
+               std::uint64_t term = 7) {
+  return {node_id{id}, generation, term, {last_log_term, core::lsn{flush}}};
 }
 
 const configuration before{1, {one(1), one(2), one(3)}, std::nullopt};
@@ -46,16 +47,16 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(the_goal_is_the_furthest_log_of_a_majority_that_has_gone_over) {
-  BOOST_TEST(!end_to_reach(changing, {log(1, 2, 5, 100)}));
+  BOOST_TEST(!goal_of(changing, {log(1, 2, 5, 100)}));
   // Of generation 1 it may still have something committed; a new member is no old one.
-  BOOST_TEST(!end_to_reach(changing, {log(1, 2, 5, 100), log(2, 1, 5, 120), log(4, 2, 5, 100)}));
-  BOOST_TEST((end_to_reach(changing, {log(1, 2, 5, 100), log(3, 2, 5, 90)}) == log_end{5, core::lsn{100}}));
+  BOOST_TEST(!goal_of(changing, {log(1, 2, 5, 100), log(2, 1, 5, 120), log(4, 2, 5, 100)}));
+  BOOST_TEST((goal_of(changing, {log(1, 2, 5, 100), log(3, 2, 5, 90, 8)}) == change_goal{{5, core::lsn{100}}, 8}));
   // A longer log of an older term has nothing more that is committed.
-  BOOST_TEST((end_to_reach(changing, {log(1, 2, 5, 100), log(3, 2, 6, 90)}) == log_end{6, core::lsn{90}}));
+  BOOST_TEST((goal_of(changing, {log(1, 2, 5, 100), log(3, 2, 6, 90)}) == change_goal{{6, core::lsn{90}}, 7}));
 }
 
 BOOST_AUTO_TEST_CASE(it_may_finish_when_the_new_one_and_a_majority_have_it) {
-  const log_end goal{5, core::lsn{100}};
+  const change_goal goal{{5, core::lsn{100}}, 7};
   const auto may = [&](const std::vector<member_log>& logs) { return may_finish(changing, {4}, goal, logs); };
   BOOST_TEST(may({log(1, 2, 5, 100), log(4, 2, 5, 100)}));
   BOOST_TEST(may({log(1, 2, 6, 90), log(4, 2, 6, 90)}));
@@ -65,6 +66,9 @@ BOOST_AUTO_TEST_CASE(it_may_finish_when_the_new_one_and_a_majority_have_it) {
   // The one that goes does not count.
   BOOST_TEST(!may({log(2, 2, 5, 100), log(4, 2, 5, 100)}));
   BOOST_TEST(!may({log(1, 2, 4, 200), log(3, 2, 5, 99), log(4, 2, 5, 100)}));
+  // They would vote in a term that somebody has already.
+  BOOST_TEST(!may({log(1, 2, 5, 100), log(4, 2, 5, 100, 6)}));
+  BOOST_TEST(!may({log(1, 2, 5, 100, 6), log(4, 2, 5, 100)}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
