@@ -1,8 +1,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
-#include <csignal>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -12,6 +10,7 @@
 #include "cli/context.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
+#include "cli/running_role.hpp"
 #include "cli/server_file.hpp"
 #include "compute/data_directory.hpp"
 #include "console/api_client.hpp"
@@ -110,16 +109,14 @@ void run_agent(const context& of, const std::string& name) {
   core::open_log(core::log_level::info, "");
 
   actors::support::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
-  const auto agent = actors::compute::spawn_compute_agent(
-      system.actors(),
-      {.record = record, .run_as = account, .status_directory = here, .server = server_of(of.directory, record)});
-  const auto ended = std::make_shared<std::atomic<bool>>(false);
-  agent->attach_functor([ended] {
-    *ended = true;
-    ::kill(::getpid(), SIGTERM);
-  });
-  signals.wait([] {});
-  if (!*ended) actors::compute::stop_and_wait(system.actors(), agent);
+  {
+    const running_role agent(
+        system, actors::compute::spawn_compute_agent(system.actors(), {.record = record,
+                                                                       .run_as = account,
+                                                                       .status_directory = here,
+                                                                       .server = server_of(of.directory, record)}));
+    signals.wait([] {});
+  }
   core::flush_log();
 }
 

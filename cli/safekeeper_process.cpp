@@ -13,6 +13,7 @@
 #include "actors/support/system.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
+#include "cli/running_role.hpp"
 #include "cli/server_file.hpp"
 #include "cli/version.hpp"
 #include "compute/free_port.hpp"
@@ -51,40 +52,19 @@ chosen_ports choose_ports(const safekeeper_request& request) {
                   "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");
   chosen.wal = request.wal_port.value_or(before ? port_of(before->wal) : 0);
   chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
-  if (chosen.http == 0) chosen.http = need(compute::free_port(), "can't find a free port");
+  // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
+  while (chosen.wal == 0) chosen.wal = need(compute::free_port(), "can't find a free port");
+  while (chosen.http == 0 || chosen.http == chosen.wal)
+    chosen.http = need(compute::free_port(), "can't find a free port");
   return chosen;
 }
 
-/// The role. Ends it in order when it goes.
-class running_role {
- public:
-  running_role(process_system& system, safekeeper::supervisor_options options)
-      : system_(system), supervisor_(safekeeper::spawn_supervisor(system.actors(), std::move(options))) {
-    // Nobody else would notice if it ended by itself.
-    supervisor_->attach_functor([ended = ended_] {
-      *ended = true;
-      ::kill(::getpid(), SIGTERM);
-    });
-  }
-  ~running_role() {
-    if (!*ended_) safekeeper::stop_and_wait(system_.actors(), supervisor_);
-  }
-  running_role(const running_role&) = delete;
-  running_role& operator=(const running_role&) = delete;
-
-  [[nodiscard]] bool ended_by_itself() const { return *ended_; }
-  [[nodiscard]] safekeeper::safekeeper_services services() const {
-    console::services asking;
-    asking.system = &system_.actors();
-    return need(console::ask<safekeeper::safekeeper_services>(asking, supervisor_, safekeeper::get_services{}),
-                "the safekeeper did not start", "");
-  }
-
- private:
-  process_system& system_;
-  safekeeper::supervisor_actor supervisor_;
-  std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
-};
+safekeeper::safekeeper_services services_of(process_system& system, const safekeeper::supervisor_actor& role) {
+  console::services asking;
+  asking.system = &system.actors();
+  return need(console::ask<safekeeper::safekeeper_services>(asking, role, safekeeper::get_services{}),
+              "the safekeeper did not start", "");
+}
 
 void make_directory(const std::string& path) {
   std::error_code failed;
@@ -110,20 +90,20 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   const auto address = [&](std::uint16_t port) { return request.listen_address + ":" + std::to_string(port); };
   const safekeeper_file file{::getpid(),          request.id, address(listener.port),
                              address(ports.http), version,    config::utc_text(core::system_clock().now())};
-  running_role role(system, {.self = {request.id},
-                             .directory = request.directory,
-                             .disk = &wal::real_disk(),
-                             .backup_directory = request.wal_backup,
-                             .wal_listener = std::move(listener),
-                             .wal_address = file.wal,
-                             .http_address = file.http,
-                             .broker = link});
+  const running_role role(system, safekeeper::spawn_supervisor(system.actors(), {.self = {request.id},
+                                                                                 .directory = request.directory,
+                                                                                 .disk = &wal::real_disk(),
+                                                                                 .backup_directory = request.wal_backup,
+                                                                                 .wal_listener = std::move(listener),
+                                                                                 .wal_address = file.wal,
+                                                                                 .http_address = file.http,
+                                                                                 .broker = link}));
   console::services of;
   of.system = &system.actors();
   of.metrics = [&system] { return system.env().metrics().render(); };
   of.version = version;
   of.directory = request.directory;
-  of.wal_timelines = role.services().timelines;
+  of.wal_timelines = services_of(system, role.actor()).timelines;
   of.safekeeper = {request.id};
   of.wal_address = file.wal;
   const auto http = need(console::http_server::start({.listen_address = request.listen_address, .port = ports.http}, of,

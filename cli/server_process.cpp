@@ -15,6 +15,7 @@
 #include "actors/support/system.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
+#include "cli/running_role.hpp"
 #include "cli/safekeeper_processes.hpp"
 #include "cli/version.hpp"
 #include "config/time_text.hpp"
@@ -50,36 +51,12 @@ foundation lay_foundation(const config::server_options& options) {
   return made;
 }
 
-/// The pageserver role. Ends it in order when it goes.
-class running_role {
- public:
-  running_role(process_system& system, pageserver::supervisor_options options)
-      : system_(system), supervisor_(pageserver::spawn_supervisor(system.actors(), std::move(options))) {
-    // Nobody else would notice if it ended by itself.
-    supervisor_->attach_functor([ended = ended_] {
-      *ended = true;
-      ::kill(::getpid(), SIGTERM);
-    });
-  }
-  ~running_role() {
-    if (!*ended_) pageserver::stop_and_wait(system_.actors(), supervisor_);
-  }
-  running_role(const running_role&) = delete;
-  running_role& operator=(const running_role&) = delete;
-
-  [[nodiscard]] bool ended_by_itself() const { return *ended_; }
-  [[nodiscard]] pageserver::pageserver_services services() const {
-    console::services asking;
-    asking.system = &system_.actors();
-    return need(console::ask<pageserver::pageserver_services>(asking, supervisor_, pageserver::get_services{}),
-                "the pageserver did not start", "");
-  }
-
- private:
-  process_system& system_;
-  pageserver::supervisor_actor supervisor_;
-  std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
-};
+pageserver::pageserver_services services_of(process_system& system, const pageserver::supervisor_actor& role) {
+  console::services asking;
+  asking.system = &system.actors();
+  return need(console::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}),
+              "the pageserver did not start", "");
+}
 
 /// What safekeepers need of a server: the cluster's identity, and the broker's port with TLS. Without safekeepers there
 /// is neither, and no network layer in the process.
@@ -163,9 +140,11 @@ void serve(const server_request& request, const end_signals& signals,
   const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
   const std::string broker_address = cluster.identity ? publish_broker(options, local_broker) : "";
-  running_role role(system,
-                    {.server = options, .files = below.files, .page_listener = std::move(listener), .broker = link});
-  const auto http = start_http(options, system, role.services(), page_port);
+  const running_role role(
+      system, pageserver::spawn_supervisor(
+                  system.actors(),
+                  {.server = options, .files = below.files, .page_listener = std::move(listener), .broker = link}));
+  const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
 
   const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };
   const server_file file{::getpid(),    address(http->port()), address(page_port),

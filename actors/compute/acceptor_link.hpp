@@ -9,7 +9,6 @@
 #include "actors/support/socket_watcher.hpp"
 #include "actors/support/sockets.hpp"
 #include "consensus/messages.hpp"
-#include "core/clock.hpp"
 
 namespace strata::actors::compute {
 

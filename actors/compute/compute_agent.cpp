@@ -9,8 +9,6 @@
 #include <csignal>
 #include <filesystem>
 
-#include <caf/scoped_actor.hpp>
-
 #include "actors/compute/compute_life.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/support/actor_base.hpp"
@@ -434,13 +432,6 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
 proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options) {
   support::actor_label label{options.record.name, 0};
   return support::spawn<compute_agent>(system, std::move(label), std::move(options));
-}
-
-void stop_and_wait(caf::actor_system& system, const proposer_owner_actor& agent) {
-  caf::scoped_actor self(system);
-  self->monitor(agent);
-  caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
-  self->receive([](const caf::down_msg&) {});
 }
 
 }  // namespace strata::actors::compute

@@ -47,7 +47,4 @@ struct compute_agent_options {
 /// when its work is over (compute-agent.json says why). Postgres never outlives the process of this actor.
 proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options);
 
-/// Asks it to end and waits until it has.
-void stop_and_wait(caf::actor_system& system, const proposer_owner_actor& agent);
-
 }  // namespace strata::actors::compute

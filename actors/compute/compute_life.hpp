@@ -1,9 +1,9 @@
 #pragma once
 
-#include <boost/container/small_vector.hpp>
 #include <deque>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "compute/agent_status.hpp"
 #include "consensus/term.hpp"
@@ -66,7 +66,7 @@ struct retry_later {};
 struct finish {};
 using life_effect = std::variant<run_for_term, await_pageserver, restore_branch, start_server, stream_wal, stop_server,
                                  abandon_server, retry_later, finish>;
-using life_effects = boost::container::small_vector<life_effect, 2>;
+using life_effects = std::vector<life_effect>;
 
 /// What the agent of a compute does when: a pure machine over strata::compute::agent_state. A data directory is used
 /// for one life of Postgres; whatever ends that life, the next one begins with an election, so that it starts where the

@@ -5,8 +5,7 @@
 
 #include <caf/actor_system.hpp>
 
-#include "actors/support/actor_registry.hpp"
-#include "actors/support/sockets.hpp"
+#include "actors/support/tcp_service.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/tenant.hpp"
 
@@ -21,11 +20,7 @@ struct page_service_options {
   messages::backup_factory_actor backups;
 };
 
-/// Answers nothing: it is there to be stopped.
-using page_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
-
-/// Accepts clients of the page service and starts a page_connection for each. Above connections_max a client is told so
-/// and closed.
-page_service_actor spawn_page_service(caf::actor_system& system, page_service_options options);
+/// Accepts clients of the page service and starts a page_connection for each.
+support::tcp_service_actor spawn_page_service(caf::actor_system& system, page_service_options options);
 
 }  // namespace strata::actors::pageserver

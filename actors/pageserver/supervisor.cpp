@@ -2,36 +2,27 @@
 
 #include <algorithm>
 
-#include <caf/scoped_actor.hpp>
-#include <caf/send.hpp>
-
 #include "actors/pageserver/basebackup.hpp"
 #include "actors/pageserver/housekeeping.hpp"
 #include "actors/pageserver/introspector.hpp"
 #include "actors/pageserver/page_service.hpp"
 #include "actors/pageserver/tenant_manager.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/support/role_supervisor.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
 
-class supervisor final : public support::actor_base<supervisor_actor> {
+class supervisor final : public support::role_supervisor<supervisor_actor> {
  public:
   static constexpr const char* kind = "pageserver.supervisor";
   static constexpr support::pool_id pool = support::pool_id::management;
 
   supervisor(const support::actor_setup& setup, supervisor_options options)
-      : actor_base(setup), options_(std::move(options)) {}
+      : role_supervisor(setup, "the server"), options_(std::move(options)) {}
 
   behavior_type make_behavior() {
     start_children();
     return {handle(&supervisor::services)};
-  }
-
-  void on_stop() {
-    if (std::exchange(stopping_, true)) return;
-    describe("stopping");
-    stop_next();
   }
 
  private:
@@ -71,42 +62,16 @@ class supervisor final : public support::actor_base<supervisor_actor> {
             .errand = options_.errand};
   }
 
-  template <class Handle>
-  Handle started(const char* name, const Handle& child) {
-    running_.push_back(caf::actor_cast<caf::strong_actor_ptr>(child));
-    adopt(child, [this, name, address = running_.back()](const core::error& why) {
-      std::erase(running_, address);
-      if (stopping_) return stop_next();
-      core::log(core::log_level::critical, std::string("the server stops: ") + name + " has ended: " + to_string(why));
-      on_stop();
-    });
-    return child;
-  }
-
-  void stop_next() {
-    if (running_.empty()) return quit();
-    stop(running_.back());
-  }
-
   core::result<pageserver_services> services(const get_services&) { return services_; }
 
   supervisor_options options_;
   pageserver_services services_;
-  std::vector<caf::strong_actor_ptr> running_;
-  bool stopping_ = false;
 };
 
 }  // namespace
 
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
   return support::spawn<supervisor>(system, {"pageserver", 0}, std::move(options));
-}
-
-void stop_and_wait(caf::actor_system& system, const supervisor_actor& supervisor) {
-  caf::scoped_actor self(system);
-  self->monitor(supervisor);
-  caf::anon_send_exit(supervisor, caf::exit_reason::user_shutdown);
-  self->receive([](const caf::down_msg&) {});
 }
 
 }  // namespace strata::actors::pageserver

@@ -37,9 +37,6 @@ struct pageserver_services {
 using supervisor_actor = messages::actor_interface<messages::answers<get_services, pageserver_services>>;
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 
-/// For main(): stops the role in order and waits until it has ended.
-void stop_and_wait(caf::actor_system& system, const supervisor_actor& supervisor);
-
 }  // namespace strata::actors::pageserver
 
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::get_services)

@@ -38,9 +38,6 @@ struct safekeeper_services {
 using supervisor_actor = messages::actor_interface<messages::answers<get_services, safekeeper_services>>;
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 
-/// For main(): stops the role in order and waits until it has ended.
-void stop_and_wait(caf::actor_system& system, const supervisor_actor& supervisor);
-
 }  // namespace strata::actors::safekeeper
 
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::get_services)

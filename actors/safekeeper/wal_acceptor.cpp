@@ -53,6 +53,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     saved_commit_ = last_.commit_lsn;
     saved_at_ = clock().monotonic();
     update_activity();
+    rest_when_idle();
     return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),  handle(&wal_acceptor::receiver),
             handle(&wal_acceptor::pageserver), handle(&wal_acceptor::backed_up), handle(&wal_acceptor::peer),
             handle(&wal_acceptor::report),     handle(&wal_acceptor::info),      handle(&wal_acceptor::pull),

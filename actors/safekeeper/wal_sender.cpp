@@ -101,10 +101,10 @@ class wal_sender final : public support::actor_base<private_sender> {
     socket_.rearm(wanted);
   }
 
-  /// False: the connection is over.
+  /// False: the connection is over. What a client that talks without pause still has to say is heard later.
   bool hear() {
     using enum client_socket::outcome;
-    for (;;) {
+    for (int round = 0; round < 16; ++round) {
       const auto received = socket_.receive();
       if (received == closed) return false;
       while (!ending_) {

@@ -6,8 +6,7 @@
 
 #include "actors/safekeeper/protocol.hpp"
 #include "actors/safekeeper/wal_backup.hpp"
-#include "actors/support/actor_registry.hpp"
-#include "actors/support/sockets.hpp"
+#include "actors/support/tcp_service.hpp"
 
 namespace strata::actors::safekeeper {
 
@@ -19,11 +18,7 @@ struct wal_service_options {
   std::shared_ptr<const wal_backup> backup;  ///< null: there is none
 };
 
-/// Answers nothing: it is there to be stopped.
-using wal_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
-
-/// Accepts clients of the WAL service and starts a wal_connection for each. Above connections_max a client is told so
-/// and closed.
-wal_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options);
+/// Accepts clients of the WAL service and starts a wal_connection for each.
+support::tcp_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options);
 
 }  // namespace strata::actors::safekeeper

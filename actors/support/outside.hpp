@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
 
 #include "actors/support/actor_base.hpp"
 
@@ -29,6 +30,15 @@ core::result<detail::plain<detail::reply_to<Handle, Request>>> ask_and_wait(caf:
           },
           [&](caf::error& error) { answer.emplace(to_core(error)); });
   return std::move(*answer);
+}
+
+/// Asks an actor to end, in order, and blocks a thread that is no actor's until it has.
+template <class Handle>
+void stop_and_wait(caf::actor_system& system, const Handle& actor) {
+  caf::scoped_actor self(system);
+  self->monitor(actor);
+  caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  self->receive([](const caf::down_msg&) {});
 }
 
 }  // namespace strata::actors::support

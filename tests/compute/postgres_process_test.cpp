@@ -1,12 +1,16 @@
 #include "compute/postgres_process.hpp"
 
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "compute/free_port.hpp"
+#include "compute/local_position.hpp"
 #include "compute/postgres_install.hpp"
 #include "compute/program.hpp"
+#include "compute/quorum_settings.hpp"
 #include "tests/support/postgres_cluster.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -67,6 +71,53 @@ BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopp
   BOOST_TEST(!running_postgres(options.data_directory).has_value());
   BOOST_TEST(!is_running(*started));
   BOOST_TEST(stop_postgres(options.data_directory).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_forced_beats_the_file_and_alter_system, with_data) {
+  options.forced = quorum_settings("nobody");
+  options.replication_user = "o-brien";
+  BOOST_TEST_REQUIRE(write_settings(options, {"wal_level = logical", "fsync = on"}).has_value());
+  BOOST_TEST_REQUIRE(start_postgres(options).has_value());
+  for (const auto& setting : options.forced) {
+    const std::string name = setting.substr(0, setting.find('='));
+    const std::string value = setting.substr(setting.find('=') + 1);
+    // show has units of its own for some.
+    BOOST_TEST(psql("select setting from pg_settings where name = '" + name + "'").output == value + "\n");
+  }
+  // Without its standby a commit would wait.
+  BOOST_TEST(psql("alter system set synchronous_standby_names = ''").exit_code == 0);
+  BOOST_TEST(psql("select pg_reload_conf()").exit_code == 0);
+  BOOST_TEST(psql("show synchronous_standby_names").output == "nobody\n");
+  BOOST_TEST(flushed_position(replication_conninfo(options.socket_directory, options.port, "o-brien"),
+                              std::chrono::seconds(10))
+                 .has_value());
+  BOOST_TEST(psql("set synchronous_commit = off; create role mallory superuser login").exit_code == 0);
+  const auto refused = flushed_position(replication_conninfo(options.socket_directory, options.port, "mallory"),
+                                        std::chrono::seconds(10));
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST((refused.error().code == core::errc::permission_denied), refused.error().detail);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_ends_with_the_thread_that_started_it, with_data) {
+  options.ends_with_starter = true;
+  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
+  pid_t server = 0;
+  std::thread([&] {
+    const auto started = start_postgres(options);
+    BOOST_TEST_REQUIRE(started.has_value());
+    server = *started;
+    BOOST_TEST(psql("select 1").output == "1\n");
+  }).join();
+  BOOST_TEST(wait_for_end(server, std::chrono::seconds(20)));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_abandoned_server_is_gone_at_once_whatever_it_does, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
+  const auto started = start_postgres(options);
+  BOOST_TEST_REQUIRE(started.has_value());
+  ::kill(*started, SIGSTOP);  // it can't even handle SIGQUIT
+  BOOST_TEST(abandon_postgres(options.data_directory, std::chrono::milliseconds(200)).has_value());
+  BOOST_TEST(!is_running(*started));
 }
 
 BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {

@@ -52,6 +52,20 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_found_again) {
   BOOST_TEST(found->port == 20001);
   BOOST_TEST(found->user == "o'brien");
   BOOST_TEST((found->started == made.started));
+  BOOST_TEST((found->mode == compute_mode::copy));
+  BOOST_TEST(found->settings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_mode_and_the_settings_of_each_life_are_kept) {
+  compute_record made = make("dev");
+  made.mode = compute_mode::branch;
+  made.settings = {"work_mem = 7MB", "search_path = '\"a\", b'"};
+  BOOST_TEST_REQUIRE(computes.claim("dev").has_value());
+  BOOST_TEST_REQUIRE(computes.save(made).has_value());
+  const auto found = computes.find("dev");
+  BOOST_TEST_REQUIRE(found.has_value());
+  BOOST_TEST((found->mode == compute_mode::branch));
+  BOOST_TEST((found->settings == made.settings));
 }
 
 BOOST_AUTO_TEST_CASE(a_name_can_be_claimed_once_until_it_is_removed) {

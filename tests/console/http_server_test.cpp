@@ -141,8 +141,13 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"PUT", timeline + "/checkpoint", ""},
            {"PUT", timeline + "/compact", "{}"},
            {"PUT", timeline + "/do_gc", "null"},
+           {"POST", timeline + "/safekeepers", ""},
+           {"GET", timeline + "/safekeepers", ""},
+           {"PUT", timeline + "/safekeepers",
+            R"({"generation": 2, "members": [{"id": 1, "host": "127.0.0.1", "port": 5454}],
+                "new_members": [{"id": 2, "host": "127.0.0.1", "port": 5455}]})"},
        }) {
-    const auto match = match_route(method, path);
+    const auto match = match_route(routes(), method, path);
     BOOST_TEST_REQUIRE((match.found != nullptr), path);
     const auto got = send(method, path, body);
     BOOST_TEST(got->status == match.found->success, method << " " << path << ": " << got->body);

@@ -30,6 +30,9 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
       [](const add_branch_point&) { return done{}; },
       [](const remove_branch_point&) {},
       [](const source_status&) {},
+      [](const assign_safekeepers&) { return timeline_safekeepers{}; },
+      [](const get_safekeepers&) { return timeline_safekeepers{}; },
+      [](const change_safekeepers&) { return timeline_safekeepers{}; },
   };
 }
 
@@ -80,6 +83,20 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
       },
       [=](const list_tenants&) { return tenant_list{{state->tenant}}; },
       [=](const delete_tenant&) { return done{}; },
+      [=](const assign_safekeepers& asked) -> caf::result<timeline_safekeepers> {
+        if (asked.available.empty()) return to_caf({core::errc::unavailable, "there are no safekeepers"});
+        state->safekeepers = {asked.tenant, asked.timeline, {1, asked.available, {}}, state->main.last_record_lsn, {}};
+        return *state->safekeepers;
+      },
+      [=](const get_safekeepers&) -> caf::result<timeline_safekeepers> {
+        if (!state->safekeepers) return not_here("configuration");
+        return *state->safekeepers;
+      },
+      [=](const change_safekeepers& asked) -> caf::result<timeline_safekeepers> {
+        if (!state->safekeepers) return not_here("configuration");
+        state->safekeepers->members = asked.to;
+        return *state->safekeepers;
+      },
   };
 }
 
@@ -143,6 +160,7 @@ console::services peers::services() {
   of.tenants = tenants_;
   of.backups = backups_;
   of.introspector = introspector_;
+  of.safekeepers = [] { return std::vector<consensus::member>{{{1}, "127.0.0.1", 5454}}; };
   of.metrics = [] { return "strata_up 1\n"; };
   of.version = "1.2.3";
   of.directory = "/nowhere";

@@ -124,7 +124,14 @@ acceptor_cell restart(const acceptor_cell& of) {
   return started;
 }
 
-std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) { return take(to, event, {}); }
+std::vector<acceptor_outcome> tell(const acceptor_cell& to, const acceptor_input& event) {
+  auto outcomes = take(to, event, {});
+  if (const auto* bump = std::get_if<bump_term>(&event))
+    require(outcomes.back().after.durable.in >= bump->to, "a term that was raised stays raised");
+  if (const auto* members = std::get_if<switch_members>(&event))
+    require(outcomes.back().after.durable.members.generation >= members->to.generation, "new members stay known");
+  return outcomes;
+}
 
 // -- proposer ---------------------------------------------------------------------------------------------------------
 

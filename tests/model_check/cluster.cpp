@@ -320,15 +320,16 @@ void cluster::go(const state& from, action by, unsigned a, const acceptor_step& 
                  const visitor& visit) {
   state next = from;
   apply(next, a, step);
-  if (next != from) visit(by, next);
-  if (!p || !step.reply) return;
+  const bool answered = p && step.reply;
+  if (next != from && (!answered || options_.replies_lost)) visit(by, next);
+  if (!answered) return;
   by.answered = true;
   by.proposer = static_cast<std::uint8_t>(*p);
   const proposer_step& hears = heard(from[*p], a, *step.reply);
   const bool to_append = std::holds_alternative<append_reply>(replies_[*step.reply]);
   goals_[static_cast<std::size_t>(goal::superseded)] |= hears.superseded && to_append;
   state heard_too = next;
-  if (apply(heard_too, *p, hears) && heard_too != next) visit(by, heard_too);
+  if (apply(heard_too, *p, hears) && heard_too != (options_.replies_lost ? next : from)) visit(by, heard_too);
 }
 
 void cluster::acceptor_steps(const state& from, unsigned a, const visitor& visit) {

@@ -31,6 +31,7 @@ struct cluster_options {
   bool bumps = false;            ///< somebody raises the term of an acceptor
   bool flushes_apart = false;    ///< false: what is appended is flushed and answered in the same step
   bool connects_singly = false;  ///< false: a proposer that begins is connected to everybody in one step
+  bool replies_lost = true;      ///< false: they all arrive
   bool horizons = true;          ///< false: proposers tell no truncate_lsn
   unsigned appends_kept = 1;     ///< under way from one proposer to one acceptor
   std::uint64_t window = 1u << 20;

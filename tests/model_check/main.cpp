@@ -14,6 +14,7 @@ constexpr const char* usage =
     "  configurations: quorum (the default), wire, files, terms, members, walks, member-walks\n"
     "  numbers: proposers acceptors terms positions appends-kept window states-max seconds-max seed length\n"
     "  0 or 1:  acceptor-crashes proposer-crashes reconnects news bumps flushes-apart connects-singly horizons "
+    "replies-lost "
     "progress\n"
     "  --change FIRST,LAST: acceptors 1..FIRST are to be replaced by LAST..acceptors\n";
 
@@ -101,6 +102,7 @@ void set(task& of, const std::string& name, const char* value) {
                                              {"flushes-apart", &what.flushes_apart},
                                              {"connects-singly", &what.connects_singly},
                                              {"horizons", &what.horizons},
+                                             {"replies-lost", &what.replies_lost},
                                              {"progress", &of.how.progress}};
   if (const auto found = numbers.find(name); found != numbers.end())
     *found->second = static_cast<unsigned>(number);

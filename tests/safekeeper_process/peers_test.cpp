@@ -35,7 +35,7 @@ class role {
                                                          .broker = link});
     timelines_ = support::ask_and_wait(system.actors(), supervisor_, sk::get_services{}, 10s)->timelines;
   }
-  ~role() { sk::stop_and_wait(system_.actors(), supervisor_); }
+  ~role() { actors::support::stop_and_wait(system_.actors(), supervisor_); }
   role(const role&) = delete;
   role& operator=(const role&) = delete;
 
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(who_has_missed_wal_fetches_it_and_all_come_to_rest_when_the
   const core::bytes got = stream_wal(second.port(), id, wal.start(), wal.end() - wal.start());
   BOOST_TEST(std::equal(got.begin(), got.end(), wal.from(wal.start()).begin(), wal.from(wal.start()).end()));
   BOOST_TEST(first.info(id).condition == "active");
-  BOOST_TEST(first.info(id).peers.size() == 1u);
+  wait_until("the first hears of the second", [&] { return first.info(id).peers.size() == 1; });
 
   wal_client page(first.port(), id);
   page.query("START_REPLICATION PHYSICAL " + core::to_string(wal.end()));

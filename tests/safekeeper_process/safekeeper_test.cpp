@@ -1,4 +1,5 @@
 #include <boost/test/unit_test.hpp>
+#include <random>
 
 #include "tests/safekeeper_process/safekeeper_fixture.hpp"
 
@@ -55,6 +56,33 @@ BOOST_AUTO_TEST_CASE(pushed_wal_is_kept_served_and_survives_a_kill) {
   const core::bytes all = stream_wal(keeper.wal_port(), id, wal.start(), from - wal.start());
   BOOST_TEST(std::equal(all.begin(), all.begin() + 1000, wal.from(wal.start()).begin()));
   BOOST_TEST(keeper.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_acknowledged_is_lost_however_often_it_is_killed) {
+  std::mt19937 random(7);
+  wal.grow(8u << 20);
+  core::lsn acknowledged = wal.start();
+  for (std::uint64_t round = 1; round <= 12; ++round) {
+    test_proposer proposer(keeper.wal_port(), id);
+    BOOST_REQUIRE(proposer.lead(only(keeper), {round}, wal.start()));
+    core::lsn at = round == 1 ? wal.start() : lsn_of(status(), "flush_lsn");
+    BOOST_REQUIRE((at >= acknowledged));
+    // Killed with appends on their way, written, half durable, or whatever they are then.
+    for (auto appends = 1 + random() % 60; appends > 0 && at < wal.end(); --appends) {
+      const std::size_t piece = std::min<std::size_t>(wal.end() - at, 1000 + random() % 60'000);
+      proposer.say(cs::append{1, {round}, at, at + piece, acknowledged, {}}, wal.from(at).first(piece));
+      at = at + piece;
+      if (random() % 3 == 0) acknowledged = std::max(acknowledged, proposer.hear_one<cs::append_reply>().flush_lsn);
+    }
+    keeper.kill();
+    keeper.start();
+  }
+  const core::lsn end = lsn_of(status(), "flush_lsn");
+  BOOST_TEST((end >= acknowledged));
+  BOOST_TEST((end > wal.start()));
+  const std::string term = std::to_string(status()["acceptor_state"]["term"].get<std::uint64_t>());
+  const core::bytes all = stream_wal(keeper.wal_port(), id, wal.start(), end - wal.start(), " (term='" + term + "')");
+  BOOST_TEST(std::equal(all.begin(), all.end(), wal.from(wal.start()).begin()));
 }
 
 BOOST_AUTO_TEST_CASE(an_older_proposer_is_told_of_the_newer_term) {

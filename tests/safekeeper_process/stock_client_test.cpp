@@ -89,9 +89,13 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   keeper.start();
   const wal_identity id;
   growing_wal wal(core::lsn(0x1000028));
-  wal.grow(50u << 20);
+  wal.grow(40u << 20);
+  const core::lsn readers = wal.end();  // in the third segment
+  wal.grow(10u << 20);
   test_proposer proposer(keeper.wal_port(), id);
-  BOOST_REQUIRE(proposer.lead(only(keeper), {1}, wal.start()));
+  consensus::configuration both = only(keeper);
+  both.members.push_back({{2}, "127.0.0.1", 1});  // not there yet
+  BOOST_REQUIRE(proposer.lead(both, {1}, wal.start()));
   proposer.push(wal.start(), wal.from(wal.start()), wal.end());
   proposer.say(consensus::append{1, {1}, wal.end(), wal.end(), wal.end(), {}});
   wait_until("whole segments are in object storage",
@@ -113,7 +117,7 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   page.query("START_REPLICATION PHYSICAL " + core::to_string(wal.end()));
   core::bytes feedback{'z'};
   core::bytes content;
-  consensus::encode(consensus::pageserver_feedback{.remote_consistent = core::lsn(0x3800000)}, content);
+  consensus::encode(consensus::pageserver_feedback{.remote_consistent = readers}, content);
   core::append_be(feedback, static_cast<std::uint64_t>(content.size()));
   core::append(feedback, content);
   page.send_copy_data(feedback);
@@ -124,6 +128,19 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   keeper.kill();
   keeper.start();
   BOOST_TEST((lsn_of(keeper.api("GET", id.path()), "wal_begin_lsn") == core::lsn(0x3000000)));
+
+  // Who pulls it now begins where the pageserver is.
+  safekeeper_process taker(2);
+  taker.start();
+  const auto pulled = taker.api("POST", "/v1/pull_timeline",
+                                {{"tenant_id", core::to_string(id.tenant)},
+                                 {"timeline_id", core::to_string(id.timeline)},
+                                 {"http_hosts", {"127.0.0.1:" + std::to_string(keeper.http_port())}}});
+  BOOST_TEST((lsn_of(pulled, "local_start_lsn") == readers));
+  BOOST_TEST((lsn_of(pulled, "flush_lsn") == wal.end()));
+  const std::string digest =
+      id.path() + "/digest?from_lsn=" + core::to_string(readers) + "&until_lsn=" + core::to_string(wal.end());
+  BOOST_TEST(keeper.api("GET", digest) == taker.api("GET", digest));
 }
 
 BOOST_AUTO_TEST_CASE(a_pulled_timeline_is_the_same) {

@@ -53,8 +53,6 @@ void controller::begin() {
 
 void controller::follow() {
   const auto generation = members_.generation;
-  const bool early = world_.opts().broken == sabotage::early_target && !target_;
-  const bool forgets = world_.opts().broken == sabotage::forgotten_term;
   const auto is_old = [this](consensus::node_id id) {
     return std::ranges::find(members_.members, id, &member::id) != members_.members.end();
   };
@@ -62,17 +60,17 @@ void controller::follow() {
     if (!members_.contains(node->id())) continue;
     ask(
         *node,
-        [this, to = members_, bump = target_ ? term_seen_ : consensus::term(), early](acceptor_node& at) {
-          if (!early) at.told(consensus::switch_members{to});
+        [this, to = members_, bump = target_ ? term_seen_ : consensus::term()](acceptor_node& at) {
+          at.told(consensus::switch_members{to});
           if (bump.value > 0) at.told(consensus::bump_term{bump});
         },
-        [this, generation, is_old, early, forgets](acceptor_node& at, const report& found) {
+        [this, generation, is_old](acceptor_node& at, const report& found) {
           if (members_.generation != generation) return;
           if (!found.has_timeline && target_) return pull(at);
-          if (found.generation != generation && !early) return;
+          if (found.generation != generation) return;
           if (is_old(at.id()) && !target_) {
             switched_[at.id()] = found.at;
-            if (!forgets) term_seen_ = std::max(term_seen_, found.in);
+            term_seen_ = std::max(term_seen_, found.in);
           }
           if (target_ && found.in >= term_seen_ && found.at >= *target_) caught_up_[at.id()] = true;
         });

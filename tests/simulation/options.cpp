@@ -46,6 +46,18 @@ options options_of(std::uint64_t seed) {
   made.record_size_max = static_cast<std::uint32_t>(below(4) == 0 ? 20'000 : 60 + below(900));
   made.batch_max = static_cast<std::uint32_t>(1 + below(12));
   made.window_bytes = below(3) == 0 ? 16u << 20 : 3000 + below(40'000);
+  if (below(5) == 0) {
+    // Elections amid half-recovered logs: winners come and go faster than they can feed those that lag.
+    made.proposers = 3;
+    made.window_bytes = 200 + below(2000);
+    made.write_early = 1000;
+    made.rotating = true;
+    made.partition = 100 + below(200);
+    made.proposer_crash = 50 + below(200);
+    made.latency_max = 500 + static_cast<std::int64_t>(below(10'000));
+    made.record_size_max = 300 + static_cast<std::uint32_t>(below(3000));
+    made.member_change = 0;
+  }
   made.pulled_only = below(2) == 0;
   made.before_segment_end = 8192 * below(12) + 8 * below(900);
   if (made.before_segment_end % 8192 > 8192 - 48) made.before_segment_end -= 48;
@@ -57,7 +69,7 @@ std::string to_string(const options& of) {
   text << "seed=" << of.seed << " acceptors=" << of.acceptors << " spares=" << of.spares
        << " proposers=" << of.proposers << " duration=" << of.duration << " latency_max=" << of.latency_max
        << " message_lost=" << of.message_lost << " half_open=" << of.half_open << " partition=" << of.partition
-       << " machine_crash=" << of.machine_crash << " process_crash=" << of.process_crash
+       << " rotating=" << of.rotating << " machine_crash=" << of.machine_crash << " process_crash=" << of.process_crash
        << " crash_inside=" << of.crash_inside << " disk_full=" << of.disk_full << " disk_slow=" << of.disk_slow
        << " proposer_crash=" << of.proposer_crash << " member_change=" << of.member_change
        << " damaged_append=" << of.damaged_append << " segment_switch=" << of.segment_switch

@@ -8,10 +8,8 @@ namespace strata::tests::simulation {
 /// A promise that the parts around the product break, to see that the simulation notices.
 enum class sabotage : std::uint8_t {
   none,
-  disks_lie,       ///< a sync sometimes does nothing
-  hasty_members,   ///< a change of members is finished without waiting for anybody
-  early_target,    ///< what new members must have is asked before the old ones have left the old configuration
-  forgotten_term,  ///< new members are not told the highest term of the old ones
+  disks_lie,      ///< a sync sometimes does nothing
+  hasty_members,  ///< a change of members is finished without waiting for anybody
 };
 
 /// What a seed makes of a run. Each kind of fault is on in about half of the runs, so that every kind also meets few
@@ -27,6 +25,7 @@ struct options {
   std::uint64_t message_lost = 0;    ///< per message; the connection is lost with it
   std::uint64_t half_open = 0;       ///< of lost connections: one side is not told
   std::uint64_t partition = 0;       ///< per 100 ms
+  bool rotating = false;             ///< partitions leave the same few acceptors to all proposers, and others soon
   std::uint64_t machine_crash = 0;   ///< per 100 ms, of one acceptor
   std::uint64_t process_crash = 0;   ///< the same, but what was written stays
   std::uint64_t crash_inside = 0;    ///< per 100 ms: within one of the next calls of the disk

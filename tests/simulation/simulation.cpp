@@ -84,10 +84,21 @@ class cluster {
     if (world_.chance(options.partition)) {
       ++world_.seen.partitions;
       world_.trace("partition");
+      network_.heal();
+      if (options.rotating) return isolate_some();
       for (std::uint64_t place = 0; place <= computes_.size(); ++place)
         for (const auto& node : nodes_)
           if (world_.chance(400)) network_.block(place, node->id());
       world_.after(static_cast<micros>(world_.random(2 * second)), [this] { network_.heal(); });
+    }
+  }
+
+  /// From now on until the next time all proposers reach the same acceptors, often too few.
+  void isolate_some() {
+    const auto left = 1 + world_.random(nodes_.size());
+    for (const auto& node : nodes_) {
+      if (world_.chance(1000 * left / nodes_.size())) continue;
+      for (std::uint64_t place = 1; place <= computes_.size(); ++place) network_.block(place, node->id());
     }
   }
 

@@ -37,8 +37,7 @@ class safekeeper_process {
   [[nodiscard]] consensus::member member() const { return {{id_}, "127.0.0.1", wal_port_}; }
 
   /// Throws unless the status is 2xx.
-  nlohmann::json api(const std::string& method, const std::string& path,
-                                   const nlohmann::json& body = nullptr) const;
+  nlohmann::json api(const std::string& method, const std::string& path, const nlohmann::json& body = nullptr) const;
   /// The status, whatever it is.
   [[nodiscard]] int status_of(const std::string& method, const std::string& path,
                               const nlohmann::json& body = nullptr) const;

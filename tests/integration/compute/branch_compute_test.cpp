@@ -171,6 +171,48 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(a_compute_that_was_held_up_while_another_took_over_acknowledges_nothing) {
+  const json first = start();
+  const pid_t postmaster = postmaster_of(first);
+  ::kill(agent_of(first), SIGSTOP);
+  const json second = start({"--name", "other"});
+  execute(second, "insert into rows values (2, 'by the second')");
+  // Its Postgres runs, and knows of nothing.
+  auto lost = std::async(std::launch::async, [&] { execute(first, "insert into rows values (1, 'by the first')"); });
+  wait_until("a commit waits",
+             [&] { return value(first, "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1"; });
+  ::kill(agent_of(first), SIGCONT);
+  wait_for_state("superseded");
+  BOOST_CHECK_THROW(lost.get(), std::runtime_error);
+  wait_until("its Postgres is gone", [&] { return !exists(postmaster); });
+  BOOST_TEST(value(second, "select string_agg(filler, ',') from rows where id > 0") == "by the second");
+  execute(second, "insert into rows values (3, 'by the second')");
+}
+
+BOOST_AUTO_TEST_CASE(of_several_that_are_started_at_once_one_remains) {
+  std::vector<std::future<finished>> starts;
+  for (const char* name : {"a", "b", "c"})
+    starts.push_back(std::async(std::launch::async, [this, name] {
+      return strata.cli({"compute", "start", "dev", "--name", name, "--json"});
+    }));
+  for (auto& each : starts) each.wait();
+  const auto in_state = [&](const std::string& state) {
+    std::vector<json> found;
+    for (const auto& each : strata.ask({"compute", "list"}))
+      if (each.at("state") == state) found.push_back(each);
+    return found;
+  };
+  // Whoever lost before its Postgres ran is not there any more; whoever lost later says so.
+  wait_until("one remains", [&] {
+    return in_state("running").size() == 1 &&
+           in_state("superseded").size() + 1 == strata.ask({"compute", "list"}).size();
+  });
+  const json last = in_state("running").front();
+  execute(last, "insert into rows values (1, 'x')");
+  BOOST_TEST(value(last, "select count(*) from rows where id > 0") == "1");
+  BOOST_TEST(in_state("running").size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_change) {
   const json compute = start({"--set", "work_mem = 7MB"});
   BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <caf/actor_control_block.hpp>
+#include <caf/actor_system.hpp>
+
+#include "actors/support/actor_registry.hpp"
+#include "actors/support/sockets.hpp"
+#include "messages/interface.hpp"
+
+namespace strata::actors::support {
+
+struct tcp_service_options {
+  actor_label label;
+  tcp_listener listener;
+  std::uint32_t connections_max = 1024;
+  std::string what;    ///< "page service", for people
+  std::string metric;  ///< "strata_page_connections": a gauge, and with "_total" a counter
+  /// Starts the actor that owns a client; it becomes a child of the service.
+  std::function<caf::strong_actor_ptr(caf::actor_system&, actor_label, unique_fd)> welcome;
+};
+
+/// Answers nothing: it is there to be stopped.
+using tcp_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
+
+/// Accepts clients that speak Postgres's protocol. Above connections_max one is told so and closed.
+tcp_service_actor spawn_tcp_service(caf::actor_system& system, tcp_service_options options);
+
+}  // namespace strata::actors::support
