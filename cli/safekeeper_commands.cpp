@@ -73,7 +73,7 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
   auto* replace_command = group->add_subcommand(
       "replace", "Replace a safekeeper of a branch by another one, while the branch is written to");
   auto change = std::make_shared<replacement_request>();
-  replace_command->add_option("branch", change->branch, "[TENANT/]BRANCH")->required();
+  replace_command->add_option("BRANCH", change->branch, "[TENANT/]BRANCH")->required();
   replace_command->add_option("--from", change->from, "The one that goes; it may be lost");
   replace_command->add_option("--to", change->to, "The one that comes");
   replace_command->add_flag("--abandon", change->abandon, "Go back from a replacement that is under way");

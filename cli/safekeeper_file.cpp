@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/server_file.hpp"
+#include "storage/file.hpp"
 
 namespace strata::cli {
 namespace {
@@ -16,6 +17,10 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 std::string path_in(const std::string& directory) { return directory + "/safekeeper.json"; }
+
+std::string given_marker(const std::string& server_directory, std::uint64_t id) {
+  return safekeeper_directory(server_directory, id) + ".given";
+}
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -64,6 +69,17 @@ std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory
       found.push_back(*id);
   std::sort(found.begin(), found.end());
   return found;
+}
+
+bool safekeeper_was_given(const std::string& server_directory, std::uint64_t id) {
+  std::error_code none;
+  return fs::exists(given_marker(server_directory, id), none);
+}
+
+core::result<void> remember_safekeeper(const std::string& server_directory, std::uint64_t id) {
+  const std::string marker = given_marker(server_directory, id);
+  if (!std::ofstream(marker)) return core::from_errno("make " + marker, errno);
+  return storage::sync_directory(server_directory + "/safekeepers");
 }
 
 std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id) {

@@ -34,6 +34,11 @@ inline constexpr std::uint64_t safekeepers_max = 9;
 std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id);
 /// The ids that have a directory, ascending.
 std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory);
+/// Whether a safekeeper has ever been ready under this number, and so may have acknowledged WAL: remembered beside its
+/// directory, so that an empty directory is not taken for a new safekeeper.
+bool safekeeper_was_given(const std::string& server_directory, std::uint64_t id);
+/// Durable on return.
+core::result<void> remember_safekeeper(const std::string& server_directory, std::uint64_t id);
 /// The process that holds a safekeeper's directory now.
 std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id);
 /// All known ones that have ever been ready, whether they run now or not: whom a new timeline can be given to.

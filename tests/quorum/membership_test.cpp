@@ -78,8 +78,6 @@ struct membership_fixture {
     const pid_t process = cluster.safekeeper(id);
     const auto directory = directory_of(id);
     std::filesystem::rename(directory, directory.string() + ".lost");
-    // No new one can begin there.
-    std::ofstream(directory).put('\n');
     ::kill(process, SIGKILL);
     wait_until("it is gone", [&] { return ::kill(process, 0) != 0; });
     std::filesystem::remove_all(directory.string() + ".lost");
