@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/server_file.hpp"
+#include "core/address.hpp"
 #include "storage/file.hpp"
 
 namespace strata::cli {
@@ -91,11 +92,8 @@ std::vector<consensus::member> safekeeper_members(const std::string& server_dire
   for (const auto id : known_safekeepers(server_directory)) {
     const auto file = read_safekeeper_file(safekeeper_directory(server_directory, id));
     if (!file) continue;
-    const auto colon = file->wal.rfind(':');
-    if (colon == std::string::npos) continue;
-    const auto port = whole_number(std::string_view(file->wal).substr(colon + 1));
-    if (!port || *port == 0 || *port > 65535) continue;
-    found.push_back({consensus::node_id{id}, file->wal.substr(0, colon), static_cast<std::uint16_t>(*port)});
+    if (const auto address = core::parse_address(file->wal))
+      found.push_back({consensus::node_id{id}, address->host, address->port});
   }
   return found;
 }

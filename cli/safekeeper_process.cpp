@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <charconv>
 #include <filesystem>
 
 #include "actors/broker/broker_link.hpp"
@@ -20,6 +19,7 @@
 #include "config/time_text.hpp"
 #include "console/ask.hpp"
 #include "console/http_server.hpp"
+#include "core/address.hpp"
 
 namespace strata::cli {
 namespace {
@@ -28,11 +28,9 @@ namespace broker = actors::broker;
 namespace safekeeper = actors::safekeeper;
 using actors::support::process_system;
 
-std::uint16_t port_of(const std::string& address) {
-  const std::string_view text = std::string_view(address).substr(address.rfind(':') + 1);
-  std::uint16_t port = 0;
-  std::from_chars(text.data(), text.data() + text.size(), port);
-  return port;
+std::uint16_t port_of(const std::string& text) {
+  const auto address = core::parse_address(text);
+  return address ? address->port : 0;
 }
 
 struct chosen_ports {
@@ -83,7 +81,7 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   messages::broker_link_actor link;
   if (identity)
     link = broker::spawn_broker_link(system.actors(), {"", 0},
-                                     need(broker::parse_address(request.broker), "can't use --broker"));
+                                     need(core::parse_address(request.broker), "can't use --broker"));
 
   auto listener = need(actors::support::listen_tcp(request.listen_address, ports.wal),
                        "can't open the WAL service's port", "end what has the port; members know this one by it");

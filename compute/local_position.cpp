@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"
 
 namespace strata::compute {
@@ -9,16 +10,11 @@ namespace {
 
 namespace client = pg::client;
 
-std::string quoted(const std::string& value) {
-  std::string made = "'";
-  for (const char c : value) made += c == '\'' || c == '\\' ? std::string{'\\', c} : std::string(1, c);
-  return made + "'";
-}
-
 }  // namespace
 
 std::string replication_conninfo(const std::string& socket_directory, std::uint16_t port, const std::string& user) {
-  return "host=" + quoted(socket_directory) + " port=" + std::to_string(port) + " user=" + quoted(user);
+  return "host=" + client::conninfo_value(socket_directory) + " port=" + std::to_string(port) +
+         " user=" + client::conninfo_value(user);
 }
 
 core::result<core::lsn> flushed_position(const std::string& conninfo, std::chrono::milliseconds limit) {

@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "core/clock.hpp"
+
 namespace strata::pg {
 
 /// The words of Postgres that everything else is written in. Sizes hold for every build Strata supports.
@@ -24,6 +26,8 @@ using block_number = std::uint32_t;
 inline constexpr block_number invalid_block = 0xFFFFFFFF;
 /// Microseconds since 2000-01-01 00:00:00 UTC.
 using timestamp = std::int64_t;
+core::wall_time wall_time_of(timestamp time);
+timestamp timestamp_of(core::wall_time time);
 
 inline constexpr oid default_tablespace = 1663;
 inline constexpr oid global_tablespace = 1664;

@@ -17,9 +17,6 @@ bool needed_at(const layer_map& files, const layer_record& layer, core::lsn poin
   return !files.images_cover(layer.keys, first, point, layer.number);
 }
 
-/// Microseconds between the epochs of Unix and Postgres.
-constexpr std::int64_t epoch_difference = 946684800LL * 1000000;
-
 }  // namespace
 
 std::vector<std::uint64_t> removable_layers(const layer_map& files, core::lsn cutoff, std::span<const core::lsn> kept) {
@@ -43,7 +40,7 @@ core::result<core::lsn> local_timeline::plan_gc_cutoff() const {
   core::lsn cutoff = last - limits.gc_horizon_bytes;
   if (limits.pitr_interval.count() > 0) {
     const core::wall_time oldest = context_.clock->now() - limits.pitr_interval;
-    STRATA_ASSIGN(const lsn_at_time then, find_lsn(oldest.time_since_epoch().count() - epoch_difference));
+    STRATA_ASSIGN(const lsn_at_time then, find_lsn(pg::timestamp_of(oldest)));
     switch (then.answer) {
       case lsn_at_time::kind::present:
       case lsn_at_time::kind::future: cutoff = std::min(cutoff, then.at); break;

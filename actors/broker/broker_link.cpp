@@ -1,6 +1,5 @@
 #include "actors/broker/broker_link.hpp"
 
-#include <charconv>
 #include <unordered_map>
 
 #include "actors/broker/fan_out.hpp"
@@ -109,7 +108,7 @@ class broker_link final : public support::actor_base<private_link> {
     tell_self_after(attempt_limit, attempt_over{attempt_});
     if (const auto* local = std::get_if<broker_actor>(&place_)) return begin_session(*local);
     describe("connecting");
-    const auto& address = std::get<broker_address>(place_);
+    const auto& address = std::get<core::address>(place_);
     connect(system(), address.host, address.port, attempt_limit,
             [to = self(), attempt = attempt_](core::result<broker_actor> broker) {
               caf::anon_send(to, connected{attempt, std::move(broker)});
@@ -166,18 +165,6 @@ class broker_link final : public support::actor_base<private_link> {
 };
 
 }  // namespace
-
-core::result<broker_address> parse_address(const std::string& text) {
-  const auto colon = text.rfind(':');
-  broker_address address;
-  if (colon != std::string::npos && colon > 0) {
-    address.host = text.substr(0, colon);
-    const char* end = text.data() + text.size();
-    const auto [stopped, failed] = std::from_chars(text.data() + colon + 1, end, address.port);
-    if (failed == std::errc() && stopped == end && address.port != 0) return address;
-  }
-  return core::error{core::errc::invalid_argument, "\"" + text.substr(0, 64) + "\" is no HOST:PORT"};
-}
 
 messages::broker_link_actor spawn_broker_link(caf::actor_system& system, support::actor_label label,
                                               broker_place broker) {

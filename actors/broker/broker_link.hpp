@@ -1,23 +1,16 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
-#include <string>
 #include <variant>
 
 #include "actors/broker/protocol.hpp"
 #include "actors/support/actor_registry.hpp"
+#include "core/address.hpp"
 
 namespace strata::actors::broker {
 
 /// Where the broker is: in this process, or at an address.
-struct broker_address {
-  std::string host;
-  std::uint16_t port = 0;
-};
-using broker_place = std::variant<broker_actor, broker_address>;
-
-/// errc::invalid_argument: not HOST:PORT.
-core::result<broker_address> parse_address(const std::string& text);
+using broker_place = std::variant<broker_actor, core::address>;
 
 /// Publications on the way to the broker; what comes while so many are is lost.
 inline constexpr std::size_t publications_on_the_way_max = 16;

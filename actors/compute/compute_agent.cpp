@@ -276,7 +276,6 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   }
 
   // -- transactions that stopped waiting
-  // --------------------------------------------------------------------------------
 
   /// A cancelled wait: its transaction is visible, and must be durable soon.
   struct escape {

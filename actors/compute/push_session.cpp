@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "pg/client/conninfo.hpp"
 #include "pg/wire/client_frames.hpp"
 
 namespace strata::actors::compute {
@@ -25,8 +26,7 @@ push_session::push_session(const core::tenant_id& tenant, const core::timeline_i
                                  {"database", "replication"},
                                  {"replication", "true"},
                                  {"application_name", "wal_proposer"},
-                                 {"options", "-c tenant_id=" + core::to_string(tenant) +
-                                                 " -c timeline_id=" + core::to_string(timeline)}});
+                                 {"options", pg::client::timeline_option(tenant, timeline)}});
 }
 
 core::bytes_span push_session::space() {

@@ -8,6 +8,7 @@
 #include "actors/compute/catch_up.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/support/actor_base.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::actors::compute {
 namespace {
@@ -234,10 +235,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     const auto source = choose_wal_source(machine_.peers(), of.link.node(), from, of.catch_up_attempts);
     if (!source) return;  // the next tick asks again
     const auto& at = remote_of(*source)->link.of();
-    const std::string conninfo = "host=" + at.host + " port=" + std::to_string(at.port) +
-                                 " user=strata dbname=replication connect_timeout=5 options='-c tenant_id=" +
-                                 core::to_string(options_.proposer.tenant) +
-                                 " -c timeline_id=" + core::to_string(options_.proposer.timeline) + "'";
+    const std::string conninfo =
+        pg::client::safekeeper_conninfo(at.host, at.port, options_.proposer.tenant, options_.proposer.timeline);
     of.opening_catch_up = true;
     offload(
         support::pool_id::io, "read WAL from safekeeper " + to_string(*source),

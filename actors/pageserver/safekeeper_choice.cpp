@@ -1,23 +1,16 @@
 #include "actors/pageserver/safekeeper_choice.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/address.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
 
-/// "host:port", "[::1]:port"
 std::optional<consensus::member> member_of(const messages::safekeeper_timeline_info& info) {
-  const std::string_view address = info.wal_address;
-  const auto colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  std::string_view host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  consensus::member made{.id = {info.safekeeper}, .host = std::string(host)};
-  const auto [end, failure] = std::from_chars(address.data() + colon + 1, address.data() + address.size(), made.port);
-  if (failure != std::errc() || end != address.data() + address.size() || made.port == 0 || host.empty())
-    return std::nullopt;
-  return made;
+  auto address = core::parse_address(info.wal_address);
+  if (!address) return std::nullopt;
+  return consensus::member{.id = {info.safekeeper}, .host = std::move(address->host), .port = address->port};
 }
 
 }  // namespace

@@ -1,27 +1,15 @@
 #include "actors/pageserver/safekeeper_choice.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "consensus/codec.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
 
-constexpr std::chrono::seconds between_epochs{946'684'800};  // 1970 to 2000
-
-/// A value of a connection string in quotes.
-std::string conninfo_value(const std::string& value) {
-  std::string text = "'";
-  for (const char each : value) {
-    if (each == '\'' || each == '\\') text += '\\';
-    text += each;
-  }
-  return text + "'";
-}
-
 class safekeeper_origin final : public wal_origin {
  public:
   explicit safekeeper_origin(const storage::timeline_record& of)
-      : identity_("-c tenant_id=" + to_string(of.tenant) + " -c timeline_id=" + to_string(of.id)),
-        choice_(*of.safekeepers) {}
+      : tenant_(of.tenant), timeline_(of.id), choice_(*of.safekeepers) {}
 
   std::optional<std::string> next(time now, core::lsn last_record) override {
     const auto to = choice_.next(now, last_record);
@@ -29,9 +17,7 @@ class safekeeper_origin final : public wal_origin {
     choice_.started(*to, now, last_record);
     resting_ = false;
     name_ = "safekeeper " + std::to_string(to->id.value) + " at " + to->host + ":" + std::to_string(to->port);
-    return "host=" + conninfo_value(to->host) + " port=" + std::to_string(to->port) +
-           " user=strata dbname=replication application_name=pageserver sslmode=disable gssencmode=disable options=" +
-           conninfo_value(identity_);
+    return pg::client::safekeeper_conninfo(to->host, to->port, tenant_, timeline_) + " application_name=pageserver";
   }
   session_goal goal(const storage::timeline_record& of, core::lsn last_record) const override {
     return {.wanted = session_goal::kind::follow,
@@ -65,13 +51,11 @@ class safekeeper_origin final : public wal_origin {
   core::bytes feedback(core::lsn received, core::lsn disk_consistent, core::wall_time now) const override {
     core::bytes body;
     // What is durable here is all that there is: no storage further away that would have to get it first.
-    encode(
-        consensus::pageserver_feedback{
-            .last_received = received,
-            .disk_consistent = disk_consistent,
-            .remote_consistent = disk_consistent,
-            .replied_at = std::chrono::microseconds(now.time_since_epoch() - between_epochs).count()},
-        body);
+    encode(consensus::pageserver_feedback{.last_received = received,
+                                          .disk_consistent = disk_consistent,
+                                          .remote_consistent = disk_consistent,
+                                          .replied_at = pg::timestamp_of(now)},
+           body);
     core::bytes message{'z'};
     core::append_be(message, static_cast<std::uint64_t>(body.size()));
     core::append(message, body);
@@ -83,7 +67,8 @@ class safekeeper_origin final : public wal_origin {
   void wanted() override { choice_.wanted(); }
 
  private:
-  std::string identity_;
+  core::tenant_id tenant_;
+  core::timeline_id timeline_;
   safekeeper_choice choice_;
   std::string name_ = "the safekeepers";
   std::string no_slot_;

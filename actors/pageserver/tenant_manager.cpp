@@ -127,7 +127,6 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
   void change_safekeepers(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
 
   // -- all tenants
-  // ------------------------------------------------------------------------------------------------------
 
   void list_tenants(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
     if (!loaded_) return when_loaded(owed, [=, this] { list_tenants(request, owed); });
@@ -158,7 +157,6 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
   }
 
   // -- a new tenant
-  // -----------------------------------------------------------------------------------------------------
 
   void add_source(const messages::add_source& request, reply<messages::source_added> owed) {
     if (!loaded_) return when_loaded(owed, [=, this] { add_source(request, owed); });
@@ -221,7 +219,6 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
   }
 
   // -- deletion
-  // ---------------------------------------------------------------------------------------------------------
 
   void delete_tenant(const messages::delete_tenant& request, reply<> owed) {
     if (!loaded_) return when_loaded(owed, [=, this] { delete_tenant(request, owed); });

@@ -37,11 +37,6 @@ constexpr std::size_t frozen_max = 2;
 constexpr std::size_t waiting_max = 16384;
 constexpr std::chrono::seconds receiver_pause{30};
 
-core::wall_time wall_time_of(pg::timestamp time) {
-  constexpr std::chrono::seconds between_epochs{946'684'800};  // 1970 to 2000
-  return core::wall_time(between_epochs + std::chrono::microseconds(time));
-}
-
 const char* text(messages::source_status::phase now) {
   static constexpr const char* words[] = {
       "connecting to the source",           "taking the base backup",   "catching up", "streaming",
@@ -173,7 +168,7 @@ class timeline final : public support::actor_base<private_timeline> {
         support::pool_id::io, "last commit of " + name(),
         [store = store_] { return store->find_time(store->last_record_lsn()); },
         [this](const core::result<std::optional<pg::timestamp>>& found) {
-          if (found && *found && !last_commit_) last_commit_ = wall_time_of(**found);
+          if (found && *found && !last_commit_) last_commit_ = pg::wall_time_of(**found);
         });
   }
 
@@ -185,7 +180,8 @@ class timeline final : public support::actor_base<private_timeline> {
     if (const auto last = store_->last_record_lsn(); !goes_on(*request.batch, last))
       return owed.fail({core::errc::conflict, "ingest: a batch up to " + to_string(request.batch->last_record_end()) +
                                                   " does not go on after " + to_string(last)});
-    if (!request.batch->commit_times().empty()) last_commit_ = wall_time_of(request.batch->commit_times().back().time);
+    if (!request.batch->commit_times().empty())
+      last_commit_ = pg::wall_time_of(request.batch->commit_times().back().time);
     store_->append(std::move(*request.batch));
     answer_waiters();
     if (store_->freeze_due()) freeze();

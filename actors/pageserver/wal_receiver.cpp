@@ -287,7 +287,6 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   }
 
   // -- telling how far it is
-  // --------------------------------------------------------------------------------------------
 
   core::result<void> send_status() {
     if (!link_.open() || !link_.connection().streaming()) return {};

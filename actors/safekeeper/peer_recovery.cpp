@@ -5,6 +5,8 @@
 #include "actors/safekeeper/acceptor_text.hpp"
 #include "actors/support/actor_base.hpp"
 #include "actors/support/replication_link.hpp"
+#include "core/address.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -36,21 +38,11 @@ class peer_recovery final : public support::actor_base<private_recovery> {
 
  private:
   core::result<void> connect() {
-    const auto colon = options_.donor.rfind(':');
-    if (colon == std::string::npos)
-      return core::error{core::errc::invalid_argument, "\"" + options_.donor + "\" is not host:port"};
+    STRATA_ASSIGN(const auto donor, core::parse_address(options_.donor));
     const auto& key = options_.view->key();
-    // A host comes from a peer: quoted, it can't become another option.
-    std::string host;
-    for (const char c : options_.donor.substr(0, colon)) {
-      if (c == '\'' || c == '\\') host += '\\';
-      host += c;
-    }
-    STRATA_ASSIGN(auto made, client::replication_connection::open(
-                                 "host='" + host + "' port='" + options_.donor.substr(colon + 1) +
-                                     "' connect_timeout=10 options='-c tenant_id=" + core::to_string(key.tenant) +
-                                     " -c timeline_id=" + core::to_string(key.timeline) + "'",
-                                 "strata_peer"));
+    STRATA_ASSIGN(auto made,
+                  client::replication_connection::open(
+                      client::safekeeper_conninfo(donor.host, donor.port, key.tenant, key.timeline), "strata_peer"));
     link_.adopt(std::move(made));
     return link_.arm(self());
   }

@@ -51,7 +51,6 @@ class timelines final : public support::actor_base<timelines_actor> {
   };
 
   // -- opening
-  // ----------------------------------------------------------------------------------------------------------
 
   void load() {
     describe("loading");
@@ -161,7 +160,6 @@ class timelines final : public support::actor_base<timelines_actor> {
   }
 
   // -- what others may ask: passed to the acceptor
-  // ----------------------------------------------------------------------
 
   template <class Request, class Reply>
   void pass_on(const wal_timeline_key& key, const Request& request, reply<Reply> owed) {
@@ -255,7 +253,6 @@ class timelines final : public support::actor_base<timelines_actor> {
   }
 
   // -- deletion
-  // -----------------------------------------------------------------------------------------------------------
 
   void remove(const messages::delete_wal_timeline& request, reply<messages::done> owed) {
     if (postpone([this, request, owed] { remove(request, owed); })) return;

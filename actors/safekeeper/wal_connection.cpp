@@ -247,7 +247,6 @@ class wal_connection final : public support::actor_base<private_connection> {
   }
 
   // -- streams: the socket goes to a child
-  // ------------------------------------------------------------------------------
 
   void push_wal(const wire::start_wal_push& command) {
     if (command.protocol_version != protocol_version)

@@ -21,11 +21,6 @@ struct keepalive_due {};
 using private_sender = support::socket_owner::extend<messages::accepts<positions_moved>,
                                                      messages::accepts<sender_go_on>, messages::accepts<keepalive_due>>;
 
-pg::timestamp postgres_time(core::wall_time at) {
-  constexpr std::chrono::sys_days epoch = std::chrono::year{2000} / 1 / 1;
-  return std::chrono::duration_cast<std::chrono::microseconds>(at - epoch).count();
-}
-
 /// Where the piece that begins at `from` ends: on the edge of a page unless everything is sent by it.
 core::lsn piece_end(core::lsn from, core::lsn limit) {
   if (limit - from <= piece_max) return limit;
@@ -150,7 +145,7 @@ class wal_sender final : public support::actor_base<private_sender> {
       feedback = {.last_received = status->written,
                   .disk_consistent = status->flushed,
                   .remote_consistent = status->applied,
-                  .replied_at = postgres_time(clock().now())};
+                  .replied_at = pg::timestamp_of(clock().now())};
     } else if (const auto* said = std::get_if<wire::pageserver_status>(&*message)) {
       auto decoded = consensus::decode_feedback(said->feedback);
       if (!decoded) {
@@ -170,15 +165,20 @@ class wal_sender final : public support::actor_base<private_sender> {
 
   /// Puts the next piece into the output, or has it read. False: nothing to be sent now.
   bool prepare() {
+    if (!term_stands()) return true;
     const auto position = view_.position();
-    if (options_.term && position.in != *options_.term) {
-      finish_with_error("55000", "the term is " + std::to_string(position.in.value) + " now, not " +
-                                     std::to_string(options_.term->value) + ": ask again");
-      return true;
-    }
     const core::lsn limit = options_.term ? position.flush_lsn : position.commit_lsn;
     if (next_ >= limit) return false;
     read(piece_end(next_, limit));
+    return false;
+  }
+
+  /// False, and the stream ends: WAL that is not committed may have been cut off and written anew since.
+  bool term_stands() {
+    const consensus::term now = view_.position().in;
+    if (!options_.term || now == *options_.term) return true;
+    finish_with_error("55000", "the term is " + std::to_string(now.value) + " now, not " +
+                                   std::to_string(options_.term->value) + ": ask again");
     return false;
   }
 
@@ -203,8 +203,8 @@ class wal_sender final : public support::actor_base<private_sender> {
                 piece ? core::error{core::errc::out_of_range, "there is no WAL at " + to_string(next_)} : piece.error();
             note_error("read WAL", why);
             finish_with_error(wire::sqlstate_of(why.code), why.detail);
-          } else {
-            put_wal(*piece);
+          } else if (term_stands()) {
+            put_wal(*piece);  // read while the term stood: it rises before anything is cut off
           }
           advance();
         });
@@ -213,7 +213,7 @@ class wal_sender final : public support::actor_base<private_sender> {
   void put_wal(const core::bytes& piece) {
     const auto position = view_.position();
     const core::lsn wal_end = options_.term ? position.flush_lsn : position.commit_lsn;
-    wire::append_wal_data_header(socket_.output(), next_, wal_end, postgres_time(clock().now()), piece.size());
+    wire::append_wal_data_header(socket_.output(), next_, wal_end, pg::timestamp_of(clock().now()), piece.size());
     core::append(socket_.output(), piece);
     next_ = next_ + piece.size();
     quiet_ = false;
@@ -223,7 +223,7 @@ class wal_sender final : public support::actor_base<private_sender> {
   void put_keepalive(bool reply_requested) {
     const auto position = view_.position();
     wire::append_keepalive(socket_.output(), options_.term ? position.flush_lsn : position.commit_lsn,
-                           postgres_time(clock().now()), reply_requested);
+                           pg::timestamp_of(clock().now()), reply_requested);
   }
 
   void keep_alive(const keepalive_due&) {

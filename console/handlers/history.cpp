@@ -10,12 +10,6 @@ using nlohmann::json;
 
 namespace {
 
-// 2000-01-01 UTC, where Postgres begins to count.
-constexpr std::chrono::microseconds pg_epoch = std::chrono::seconds(946684800);
-
-core::wall_time from_pg(pg::timestamp time) { return core::wall_time(pg_epoch + std::chrono::microseconds(time)); }
-pg::timestamp to_pg(core::wall_time time) { return (time.time_since_epoch() - pg_epoch).count(); }
-
 std::string_view to_string(storage::lsn_at_time::kind kind) {
   switch (kind) {
     case storage::lsn_at_time::kind::present: return "present";
@@ -32,7 +26,7 @@ core::result<reply> get_lsn_by_timestamp(const services& of, const request& from
   auto time = config::parse_iso_time(from.query_text("timestamp"), config::default_zone::utc);
   if (!time) return std::move(time).error().within("timestamp");
   STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
-  STRATA_ASSIGN(const auto found, timeline.store->find_lsn(to_pg(*time)));
+  STRATA_ASSIGN(const auto found, timeline.store->find_lsn(pg::timestamp_of(*time)));
   json body{{"kind", to_string(found.answer)}};
   if (found.at.valid()) body["lsn"] = core::to_string(found.at);
   return json_reply(body);
@@ -44,7 +38,7 @@ core::result<reply> get_timestamp_of_lsn(const services& of, const request& from
   STRATA_ASSIGN(const auto found, timeline.store->find_time(at));
   if (!found)
     return core::error{core::errc::not_found, "no transaction is known that ended at or before " + core::to_string(at)};
-  return json_reply(config::utc_text(from_pg(*found)));
+  return json_reply(config::utc_text(pg::wall_time_of(*found)));
 }
 
 core::result<reply> lease_lsn(const services& of, const request& from) {

@@ -1,3 +1,5 @@
+#include "pg/client/conninfo.hpp"
+
 #include <algorithm>
 #include <cctype>
 
@@ -97,6 +99,26 @@ core::result<void> require_primary(const connected& source) {
   return core::error{core::errc::invalid_argument,
                      "the source is a standby or still in recovery; connect to its primary, or promote it first "
                      "(select pg_promote())"};
+}
+
+std::string conninfo_value(std::string_view value) {
+  std::string text = "'";
+  for (const char each : value) {
+    if (each == '\'' || each == '\\') text += '\\';
+    text += each;
+  }
+  return text + "'";
+}
+
+std::string timeline_option(const core::tenant_id& tenant, const core::timeline_id& timeline) {
+  return "-c tenant_id=" + to_string(tenant) + " -c timeline_id=" + to_string(timeline);
+}
+
+std::string safekeeper_conninfo(std::string_view host, std::uint16_t port, const core::tenant_id& tenant,
+                                const core::timeline_id& timeline) {
+  return "host=" + conninfo_value(host) + " port=" + std::to_string(port) +
+         " user=strata dbname=replication connect_timeout=10 sslmode=disable gssencmode=disable options=" +
+         conninfo_value(timeline_option(tenant, timeline));
 }
 
 }  // namespace strata::pg::client

@@ -37,12 +37,6 @@ constexpr std::string_view duplicate_object = "42710";
 constexpr std::string_view undefined_object = "42704";
 constexpr std::string_view success = "00000";
 
-timestamp postgres_now() {
-  using namespace std::chrono;
-  constexpr sys_days epoch = year{2000} / 1 / 1;
-  return duration_cast<microseconds>(core::system_clock().now() - epoch).count();
-}
-
 server_complaint complaint_of(const PGresult* result) {
   const auto field = [result](int which) {
     const char* text = PQresultErrorField(result, which);
@@ -457,7 +451,8 @@ core::result<void> replication_connection::start_replication(const std::string& 
 
 core::result<void> replication_connection::send_status(core::lsn written, core::lsn flushed, core::lsn applied,
                                                        bool reply_requested) {
-  return send_message(encode_status(written, flushed, applied, postgres_now(), reply_requested));
+  return send_message(
+      encode_status(written, flushed, applied, timestamp_of(core::system_clock().now()), reply_requested));
 }
 
 core::result<void> replication_connection::send_message(core::bytes_view message) {

@@ -78,13 +78,6 @@ BOOST_AUTO_TEST_CASE(a_message_is_checked_before_it_is_passed_on) {
   BOOST_TEST(!actors::broker::check(infos));
 }
 
-BOOST_AUTO_TEST_CASE(an_address_is_host_and_port) {
-  BOOST_TEST(actors::broker::parse_address("127.0.0.1:7000").value().port == 7000);
-  BOOST_TEST(actors::broker::parse_address("::1:7000").value().host == "::1");
-  for (const char* wrong : {"", "host", ":1", "host:", "host:0", "host:65536", "host:1x"})
-    BOOST_TEST(!actors::broker::parse_address(wrong), wrong);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -82,8 +82,7 @@ class node {
     return actors::broker::publish(broker_, "127.0.0.1", port).value();
   }
   void connect(std::uint16_t port) {
-    link_ = actors::broker::spawn_broker_link(system_.actors(), {"test", 0},
-                                              actors::broker::broker_address{"127.0.0.1", port});
+    link_ = actors::broker::spawn_broker_link(system_.actors(), {"test", 0}, core::address{"127.0.0.1", port});
   }
   void connect_to_own_broker() { link_ = actors::broker::spawn_broker_link(system_.actors(), {"test", 0}, broker_); }
   std::shared_ptr<received> subscribe() {

@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 
+#include "core/address.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
@@ -74,6 +75,14 @@ BOOST_AUTO_TEST_CASE(an_error_tells_the_story_and_what_to_do) {
   BOOST_TEST(told.detail == "append wal: open segment 41: No such file or directory");
   BOOST_TEST((advice_for(told.code) == advice::look_elsewhere));
   BOOST_TEST((from_errno("write", ENOSPC).code == errc::disk_full));
+}
+
+BOOST_AUTO_TEST_CASE(an_address_is_host_and_port) {
+  BOOST_TEST(parse_address("127.0.0.1:7000").value().port == 7000);
+  BOOST_TEST(parse_address("::1:7000").value().host == "::1");
+  BOOST_TEST(parse_address("[::1]:7000").value().host == "::1");
+  for (const char* wrong : {"", "host", ":1", "[]:1", "host:", "host:0", "host:65536", "host:1x", "host:-1"})
+    BOOST_TEST(!parse_address(wrong), wrong);
 }
 
 BOOST_AUTO_TEST_CASE(a_manual_clock_moves_only_when_told) {

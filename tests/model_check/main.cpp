@@ -149,11 +149,11 @@ int main(int count, char** arguments) {
   if (next < count && arguments[next][0] != '-') name = arguments[next++];
   const auto chosen = known.find(name);
   if (chosen == known.end()) refuse();
-  task todo = chosen->second;
+  task asked = chosen->second;
   for (; next < count; next += 2) {
     const std::string option = arguments[next];
     if (!option.starts_with("--") || next + 1 == count) refuse();
-    set(todo, option.substr(2), arguments[next + 1]);
+    set(asked, option.substr(2), arguments[next + 1]);
   }
-  return run(todo);
+  return run(asked);
 }

@@ -1,5 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
+#include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"
 #include "pg/client/server_error.hpp"
 #include "pg/client/stream_messages.hpp"
@@ -151,6 +152,20 @@ BOOST_AUTO_TEST_CASE(an_unreadable_connection_string_is_refused_without_repeatin
     BOOST_TEST((refused.error().code == core::errc::invalid_argument));
     BOOST_TEST(refused.error().detail.find("topsecret") == std::string::npos);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_host_can_not_become_another_option) {
+  const std::string made = safekeeper_conninfo("h' sslkey='/etc", 5454, core::make_id<core::tenant_id>(),
+                                               core::make_id<core::timeline_id>());
+  BOOST_TEST(made.find("host='h\\' sslkey=\\'/etc' port=5454") == 0u);
+  BOOST_TEST(conninfo_value(R"(a\b)") == R"('a\\b')");
+}
+
+BOOST_AUTO_TEST_CASE(time_is_counted_from_2000) {
+  const core::wall_time begin{std::chrono::seconds(946'684'800)};
+  BOOST_TEST(pg::timestamp_of(begin) == 0);
+  BOOST_TEST(pg::timestamp_of(begin - std::chrono::microseconds(1)) == -1);
+  BOOST_TEST((pg::wall_time_of(7) == begin + std::chrono::microseconds(7)));
 }
 
 BOOST_AUTO_TEST_CASE(sources_that_cannot_be_copied_are_told_why) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/ids.hpp"
+
+namespace strata::pg::client {
+
+/// A value of a connection string, in quotes: whatever it holds, it can't become another option.
+std::string conninfo_value(std::string_view value);
+
+/// The start-up option by which a connection to a safekeeper names its timeline.
+std::string timeline_option(const core::tenant_id& tenant, const core::timeline_id& timeline);
+
+/// For a replication connection to a timeline's WAL on a safekeeper.
+std::string safekeeper_conninfo(std::string_view host, std::uint16_t port, const core::tenant_id& tenant,
+                                const core::timeline_id& timeline);
+
+}  // namespace strata::pg::client
