@@ -42,8 +42,9 @@ core::result<std::uint16_t> publish(const broker_actor& broker, const std::strin
 
 void connect(caf::actor_system& system, const std::string& host, std::uint16_t port, std::chrono::milliseconds limit,
              std::function<void(core::result<broker_actor>)> then) {
-  // An actor for one request: only it can have a deadline, and remote_actor() has none.
-  system.spawn([host, port, limit, then = std::move(then)](caf::event_based_actor* self) {
+  // An actor for one request: only it can have a deadline, and remote_actor() has none. With an argument: without one
+  // CAF binds a reference to what is not there, which UBSan tells of.
+  const auto request = [port, limit, then = std::move(then)](caf::event_based_actor* self, const std::string& host) {
     self->request(tls_middleman_of(self->system()), limit, caf::connect_atom::value, host, port)
         .then(
             [then, self, host, port](const caf::node_id&, caf::strong_actor_ptr& found,
@@ -58,7 +59,8 @@ void connect(caf::actor_system& system, const std::string& host, std::uint16_t p
                 return then(core::error{core::errc::timeout, "no answer came in time"});
               then(core::error{core::errc::unavailable, caf::to_string(error)});
             });
-  });
+  };
+  system.spawn(request, host);
 }
 
 }  // namespace strata::actors::broker

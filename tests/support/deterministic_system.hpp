@@ -58,11 +58,12 @@ class deterministic_system {
     using Reply = actors::support::detail::reply_to<Handle, Request>;
     pending<Reply> answer;
     // One asker per request: an event-based actor that keeps the outcome where the test sees it.
-    system().spawn([to, request, slot = answer.outcome_](caf::event_based_actor* self) {
-      self->request(to, caf::infinite, request)
+    const auto asker = [request, slot = answer.outcome_](caf::event_based_actor* self, const Handle& whom) {
+      self->request(whom, caf::infinite, request)
           .then([slot](Reply& value) { slot->emplace(std::move(value)); },
                 [slot](caf::error& error) { slot->emplace(actors::support::to_core(error)); });
-    });
+    };
+    system().spawn(asker, to);
     return answer;
   }
   /// Asks and runs until everybody is idle. Precondition: the answer comes without time passing.
