@@ -10,6 +10,7 @@
 
 #include "core/check.hpp"
 #include "wal/segment_file.hpp"
+#include "wal/window.hpp"
 
 namespace strata::wal {
 namespace {
@@ -18,6 +19,8 @@ static_assert(log::append_size_max == frame_payload_max);
 
 /// The index has one mark for so much WAL: 16 bytes of memory for 32 KiB on disk.
 constexpr std::uint64_t index_step_bytes = 32u << 10;
+constexpr std::size_t recent_block = 128u << 10;
+static_assert(log::append_size_max + recent_block <= log::recent_bytes_max);
 constexpr std::string_view temporary_suffix = ".tmp";
 
 core::error corrupt(const std::string& path, std::uint64_t offset, const std::string& why) {
@@ -85,6 +88,7 @@ class segment_log final : public log {
   core::result<void> truncate(core::lsn to) override;
   core::result<void> remove_before(core::lsn before) override;
   core::result<std::size_t> read(core::lsn from, core::bytes_span to) const override;
+  std::size_t read_recent(core::lsn from, core::bytes_span to) const override;
   void rest() override;
 
  private:
@@ -114,16 +118,19 @@ class segment_log final : public log {
   core::result<void> make_room(std::uint64_t offset_end);
   core::result<void> open_tail();
   core::result<std::shared_ptr<const file>> reader_of(const segment& of) const;
+  void remember(core::lsn at, core::bytes_view payload);
 
   disk& disk_;
   const log_options options_;
 
-  /// Guards what readers look at. Held while files are opened and renamed, never while bytes move.
+  /// Guards what readers look at. Held while files are opened and renamed and while bytes are copied in memory, never
+  /// while they move to or from a disk.
   mutable std::mutex mutex_;
   std::deque<segment> segments_;  ///< without gaps; not empty after make_first or recover
   core::lsn synced_;
   mutable std::shared_ptr<const file> reading_;  ///< the file that was read last
   mutable core::lsn reading_start_;
+  window recent_{recent_bytes_max, recent_block};  ///< counts when it ends where the log does
 
   // The writer's.
   std::shared_ptr<file> tail_;  ///< of the last segment; null at rest
@@ -251,8 +258,19 @@ core::result<void> segment_log::write_frame(core::bytes_view payload) {
     return std::move(written).error();
   }
   const std::lock_guard guard(mutex_);
+  remember(last.end, payload);
   last.add(last.end, payload.size(), frame_.size());
   return {};
+}
+
+/// Precondition: mutex_ is held.
+void segment_log::remember(core::lsn at, core::bytes_view payload) {
+  if (recent_.end() != at) recent_.restart(at);  // something was cut off since
+  if (recent_.room() < payload.size()) {
+    const std::uint64_t kept = recent_bytes_max - recent_block - payload.size();
+    recent_.release(recent_.end() - std::min(recent_.end() - recent_.begin(), kept));
+  }
+  recent_.append(payload);
 }
 
 core::result<void> segment_log::make_room(std::uint64_t offset_end) {
@@ -310,7 +328,10 @@ core::result<void> segment_log::remove_before(core::lsn before) {
 void segment_log::rest() {
   sync();
   tail_.reset();
-  locked([this] { reading_.reset(); });
+  locked([this] {
+    reading_.reset();
+    recent_ = window(recent_bytes_max, recent_block);
+  });
 }
 
 std::uint64_t segment_log::size_bytes() const {
@@ -329,6 +350,22 @@ core::result<std::shared_ptr<const file>> segment_log::reader_of(const segment& 
     reading_start_ = of.identity.start;
   }
   return reading_;
+}
+
+std::size_t segment_log::read_recent(core::lsn from, core::bytes_span to) const {
+  const std::lock_guard guard(mutex_);
+  if (recent_.end() != segments_.back().end || !recent_.holds(from, recent_.end())) return 0;
+  std::size_t done = 0;
+  while (done < to.size() && from + done < recent_.end()) {
+    const auto at = from + done;
+    const auto size = std::min({to.size() - done, static_cast<std::size_t>(recent_.end() - at), recent_block});
+    const auto seen = recent_.view(at, at + size);
+    for (std::size_t i = 0; i < seen.count; ++i) {
+      std::ranges::copy(seen.part[i], to.begin() + static_cast<std::ptrdiff_t>(done));
+      done += seen.part[i].size();
+    }
+  }
+  return done;
 }
 
 core::result<std::size_t> segment_log::read(core::lsn from, core::bytes_span to) const {

@@ -31,6 +31,8 @@ struct log_options {
 class log {
  public:
   static constexpr std::size_t append_size_max = 256u << 10;
+  /// So much of the newest WAL, at most, is in memory while a log is written.
+  static constexpr std::size_t recent_bytes_max = 512u << 10;
 
   /// An empty log that begins at `begin`. errc::conflict when there is one.
   static core::result<std::unique_ptr<log>> create(disk& on, const log_options& options, core::lsn begin);
@@ -65,7 +67,10 @@ class log {
   /// errc::corrupt names file and offset.
   [[nodiscard]] virtual core::result<std::size_t> read(core::lsn from, core::bytes_span to) const = 0;
 
-  /// Closes the files until they are needed again.
+  /// The same when the bytes are still in memory, without a wait for the disk; 0 when they are not.
+  [[nodiscard]] virtual std::size_t read_recent(core::lsn from, core::bytes_span to) const = 0;
+
+  /// Closes the files, and forgets what is in memory, until they are needed again.
   virtual void rest() = 0;
   [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
 };

@@ -95,7 +95,7 @@ core::lsn acceptor_link::next_wal() const {
   return {};
 }
 
-core::result<acceptor_link::stop> acceptor_link::send(const wal_window& own, const wal_window* fetched) {
+core::result<acceptor_link::stop> acceptor_link::send(const wal::window& own, const wal::window* fetched) {
   socket_full_ = false;
   for (;;) {
     STRATA_ASSIGN(const bool taken, send_rest());
@@ -138,12 +138,12 @@ core::result<bool> acceptor_link::send_rest() {
 }
 
 /// False when it stopped at a message whose WAL is nowhere.
-bool acceptor_link::gather(gathering& into, const wal_window& own, const wal_window* fetched) const {
+bool acceptor_link::gather(gathering& into, const wal::window& own, const wal::window* fetched) const {
   // Enough to keep a socket busy; more would only be copied when it takes a part.
   constexpr std::size_t bytes_max = 512u << 10;
   for (const auto& each : queue_) {
     if (into.messages == gathering::messages_max || into.bytes >= bytes_max) return true;
-    const wal_window* from = own.holds(each.begin, each.end) ? &own : fetched;
+    const wal::window* from = own.holds(each.begin, each.end) ? &own : fetched;
     const bool has_wal = each.begin < each.end;
     if (has_wal && (from == nullptr || !from->holds(each.begin, each.end))) return false;
     into.add(each.head);

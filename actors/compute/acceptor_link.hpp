@@ -5,10 +5,10 @@
 #include <string>
 
 #include "actors/compute/push_session.hpp"
-#include "actors/compute/wal_window.hpp"
 #include "actors/support/socket_watcher.hpp"
 #include "actors/support/sockets.hpp"
 #include "consensus/messages.hpp"
+#include "wal/window.hpp"
 
 namespace strata::actors::compute {
 
@@ -47,7 +47,7 @@ class acceptor_link {
     wal_missing,  ///< neither source has [missing_begin(), ...)
   };
   /// Sends as much as it can; WAL is taken from `own` or `fetched` (may be nullptr).
-  core::result<stop> send(const wal_window& own, const wal_window* fetched);
+  core::result<stop> send(const wal::window& own, const wal::window* fetched);
   /// Position of the first WAL in the queue; 0: there is none.
   [[nodiscard]] core::lsn next_wal() const;
   [[nodiscard]] bool idle() const { return queue_.empty() && rest_sent_ == rest_.size(); }
@@ -68,7 +68,7 @@ class acceptor_link {
   };
   struct gathering;
   core::result<bool> send_rest();
-  bool gather(gathering& into, const wal_window& own, const wal_window* fetched) const;
+  bool gather(gathering& into, const wal::window& own, const wal::window* fetched) const;
   void forget_sent(std::size_t sent, const gathering& of);
 
   support::socket_watcher& sockets_;

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "actors/compute/wal_window.hpp"
 #include "actors/support/replication_link.hpp"
 #include "consensus/proposer.hpp"
+#include "wal/window.hpp"
 
 namespace strata::actors::compute {
 
@@ -26,7 +26,7 @@ class catch_up {
   void adopt(pg::client::replication_connection connection) { link_.adopt(std::move(connection)); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
-  [[nodiscard]] const wal_window& wal() const { return wal_; }
+  [[nodiscard]] const strata::wal::window& wal() const { return wal_; }
 
   /// Takes in what has arrived, as far as there is room; armed unless full. False: full.
   core::result<bool> take_in(const support::socket_owner& owner);
@@ -37,7 +37,7 @@ class catch_up {
   core::result<void> on(const pg::client::replication_event& event);
 
   support::replication_link link_;
-  wal_window wal_;
+  strata::wal::window wal_;
   consensus::term in_;
 };
 

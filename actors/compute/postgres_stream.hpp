@@ -3,8 +3,8 @@
 #include <optional>
 #include <string>
 
-#include "actors/compute/wal_window.hpp"
 #include "actors/support/replication_link.hpp"
+#include "wal/window.hpp"
 
 namespace strata::actors::compute {
 
@@ -12,7 +12,7 @@ namespace strata::actors::compute {
 /// window, tells how far WAL has got. Belongs to one actor, which gets the socket_ready messages.
 class postgres_stream {
  public:
-  postgres_stream(support::socket_watcher& sockets, wal_window& into) : link_(sockets), into_(into) {}
+  postgres_stream(support::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
 
   /// Connects (again). A Unix socket: nothing blocks.
   core::result<void> open(const std::string& conninfo);
@@ -39,7 +39,7 @@ class postgres_stream {
   core::result<void> on(const pg::client::replication_event& event);
 
   support::replication_link link_;
-  wal_window& into_;
+  wal::window& into_;
   core::lsn flushed_;
   core::lsn applied_;
   bool report_due_ = false;

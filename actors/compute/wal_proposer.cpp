@@ -60,7 +60,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   }
 
  private:
-  static constexpr std::chrono::milliseconds announcement_delay{2};
+  static constexpr std::chrono::milliseconds announcement_delay{10};
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
@@ -297,7 +297,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   /// What is committed may go when room is short. Half of the memory stays for acceptors that are a little behind: they
   /// are fed from it at no cost.
   void make_room() {
-    if (window_.room() >= 2 * wal_window::block_size) return;
+    if (window_.room() >= 2 * window_.block_size()) return;
     const core::lsn keep = window_.end() - std::min(window_.end().value, options_.memory_bytes / 2);
     window_.release(std::min(commit_, keep));
   }
@@ -346,7 +346,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (!quorum_) tell_quorum();
     if (!paused_ || !postgres_.is_open()) return;
     make_room();
-    if (window_.room() < wal_window::block_size) return;
+    if (window_.room() < window_.block_size()) return;
     paused_ = false;
     tell(self(), go_on{});
   }
@@ -410,7 +410,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   std::map<node_id, std::unique_ptr<remote>> remotes_;
   std::uint64_t epoch_ = 0;  ///< counts make_remotes(): what was begun for older ones is dropped
 
-  wal_window window_;
+  wal::window window_;
   postgres_stream postgres_;
   std::string conninfo_;
   core::lsn commit_;   ///< of all terms

@@ -14,7 +14,22 @@ core::result<void> client_socket::watch(const support::socket_owner& owner) {
   let_go();
   STRATA_ASSIGN(token_, sockets_.watch(fd_.get(), {}, owner));
   watched_ = true;
+  drained_ = false;
+  armed_ = {};
   return {};
+}
+
+bool client_socket::fired(const support::socket_ready& event) {
+  if (!watched_ || event.token != token_) return false;
+  armed_ = {};
+  if (event.events.read) drained_ = false;
+  return true;
+}
+
+void client_socket::rearm(support::socket_events wanted) {
+  if (armed_ == wanted) return;
+  armed_ = wanted;
+  sockets_.rearm(token_, wanted);
 }
 
 void client_socket::let_go() {
@@ -32,12 +47,16 @@ client_socket::outcome client_socket::receive() {
     begin_ = 0;
   }
   if (end_ == input_.size()) return outcome::something;
+  if (drained_) return outcome::nothing;
   const ssize_t got = ::recv(fd_.get(), input_.data() + end_, input_.size() - end_, 0);
   if (got > 0) {
     end_ += static_cast<std::size_t>(got);
+    drained_ = end_ < input_.size();
     return outcome::something;
   }
-  return got < 0 && (errno == EAGAIN || errno == EINTR) ? outcome::nothing : outcome::closed;
+  if (got == 0 || (errno != EAGAIN && errno != EINTR)) return outcome::closed;
+  drained_ = errno == EAGAIN;
+  return outcome::nothing;
 }
 
 client_socket::outcome client_socket::send() {

@@ -16,16 +16,18 @@ class client_socket {
   client_socket(const client_socket&) = delete;
   client_socket& operator=(const client_socket&) = delete;
 
-  /// From now on `owner` is told, once for each rearm().
+  /// From now on `owner` is told, once for each rearm(), and passes what it is told to fired().
   core::result<void> watch(const support::socket_owner& owner);
   void let_go();
-  [[nodiscard]] bool is_current(support::watch_token token) const { return watched_ && token == token_; }
-  void rearm(support::socket_events wanted) { sockets_.rearm(token_, wanted); }
+  /// False: it is not about this socket, or not any more.
+  [[nodiscard]] bool fired(const support::socket_ready& event);
+  void rearm(support::socket_events wanted);
 
   /// Makes room for longer frames.
   void grow_input(std::size_t input_max);
   enum class outcome : std::uint8_t { something, nothing, closed };
-  /// Takes in what has arrived, as far as there is room.
+  /// Takes in what has arrived, as far as there is room. Once all has been taken in it is `nothing` until the socket
+  /// has fired.
   outcome receive();
   [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
   void consume(std::size_t count) { begin_ += count; }
@@ -41,6 +43,8 @@ class client_socket {
   support::unique_fd fd_;
   support::watch_token token_;
   bool watched_ = false;
+  bool drained_ = false;
+  support::socket_events armed_;
   core::bytes input_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

@@ -41,7 +41,7 @@ class proposer_session final : public support::actor_base<private_session> {
 
  private:
   void ready(const support::socket_ready& event) {
-    if (socket_.is_current(event.token)) advance();
+    if (socket_.fired(event)) advance();
   }
   void resumed(const session_go_on&) { advance(); }
   void look(const session_look_due&) {

@@ -31,10 +31,12 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
     const auto exchange = started(
         "peer_exchange",
         spawn_peer_exchange(system(), {.label = child_label(""), .self = options_.self, .broker = options_.broker}));
-    const auto flusher = started("wal_flusher", spawn_wal_flusher(system(), {.label = child_label(""),
-                                                                             .disk = options_.disk,
-                                                                             .directory = options_.directory,
-                                                                             .disk_reserve = options_.disk_reserve}));
+    wal_flusher_set set;
+    for (std::size_t i = 0; i < wal_flusher_set::count; ++i)
+      set.flushers[i] = started("wal_flusher", spawn_wal_flusher(system(), {.label = child_label(std::to_string(i + 1)),
+                                                                            .disk = options_.disk,
+                                                                            .directory = options_.directory,
+                                                                            .disk_reserve = options_.disk_reserve}));
     const auto timelines =
         started("timelines", spawn_timelines(system(), {.label = child_label(""),
                                                         .directory = std::make_shared<timeline_directory>(
@@ -45,7 +47,7 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
                                                                    .http_address = options_.http_address,
                                                                    .backup = backup,
                                                                    .exchange = exchange,
-                                                                   .flusher = flusher}}));
+                                                                   .flushers = set}}));
     services_.timelines = timelines;
     started("wal_service", spawn_wal_service(system(), {.label = child_label(""),
                                                         .listener = std::move(options_.wal_listener),

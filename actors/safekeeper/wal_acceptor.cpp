@@ -145,7 +145,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void take(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
     queue_.push_back({[this, batch = given.batch, owed] {
-                        ask(options_.around.flusher, keep_wal{view_->journal(), batch},
+                        ask(options_.around.flushers.of(view_->key().timeline), keep_wal{view_->journal(), batch},
                             [this, owed, size = batch->wal.size()](core::result<wal_kept> kept) {
                               working_ = false;
                               taken(std::move(kept), size, owed);

@@ -20,7 +20,7 @@ struct safekeeper_surroundings {
   std::string http_address;                  ///< likewise
   std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
   peer_exchange_actor exchange;
-  wal_flusher_actor flusher;
+  wal_flusher_set flushers;
 };
 
 struct wal_acceptor_options {

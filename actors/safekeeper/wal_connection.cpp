@@ -67,7 +67,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     take_socket(over.socket);
   }
   void ready(const support::socket_ready& event) {
-    if (socket_ && socket_->is_current(event.token)) advance();
+    if (socket_ && socket_->fired(event)) advance();
   }
   void resumed(const connection_go_on&) { advance(); }
   void overdue(const startup_overdue&) {

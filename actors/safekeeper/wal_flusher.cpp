@@ -5,7 +5,8 @@
 namespace strata::actors::safekeeper {
 namespace {
 
-constexpr int rounds_max = 2;
+struct round_due {};
+using private_flusher = wal_flusher_actor::extend<messages::accepts<round_due>>;
 
 using outcome = timeline_journal::outcome;
 using round_work = std::vector<keep_wal>;
@@ -27,7 +28,7 @@ void add_synced(outcome& to, outcome synced) {
   }
 }
 
-/// Blocks. One outcome for each.
+/// One outcome for each.
 std::vector<outcome> do_round(const round_work& work, std::uint64_t room) {
   std::vector<outcome> done(work.size());
   std::vector<bool> written(work.size());
@@ -47,10 +48,10 @@ std::vector<outcome> do_round(const round_work& work, std::uint64_t room) {
   return done;
 }
 
-class wal_flusher final : public support::actor_base<wal_flusher_actor> {
+class wal_flusher final : public support::actor_base<private_flusher> {
  public:
   static constexpr const char* kind = "safekeeper.wal_flusher";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr support::pool_id pool = support::pool_id::io;
 
   wal_flusher(const support::actor_setup& setup, wal_flusher_options options)
       : actor_base(setup),
@@ -60,37 +61,40 @@ class wal_flusher final : public support::actor_base<wal_flusher_actor> {
         batches_(env().metrics().counter("strata_safekeeper_batches_total",
                                          "Batches of proposers' messages that were made durable")) {}
 
-  behavior_type make_behavior() { return {handle(&wal_flusher::keep)}; }
+  behavior_type make_behavior() { return {handle(&wal_flusher::keep), handle(&wal_flusher::round)}; }
 
  private:
   void keep(const keep_wal& request, support::reply<wal_kept> owed) {
     waiting_.push_back(request);
     owed_.push_back(std::move(owed));
-    begin_round();
+    // Behind everything that is in the mailbox already: that joins the round.
+    if (waiting_.size() == 1) tell(self(), round_due{});
   }
 
-  void begin_round() {
-    if (running_ == rounds_max || waiting_.empty()) return;
-    ++running_;
+  void round(const round_due&) {
+    const round_work work = std::exchange(waiting_, {});
+    const auto owed = std::exchange(owed_, {});
     rounds_.add();
-    batches_.add(static_cast<double>(waiting_.size()));
-    offload(
-        support::pool_id::io, "make WAL durable",
-        [work = std::exchange(waiting_, {}), disk = options_.disk, directory = options_.directory,
-         reserve = options_.disk_reserve]() -> core::result<std::vector<outcome>> {
-          STRATA_ASSIGN(const std::uint64_t left, disk->free_bytes(directory));
-          return do_round(work, left > reserve ? left - reserve : 0);
-        },
-        [this, owed = std::exchange(owed_, {})](core::result<std::vector<outcome>> done) {
-          --running_;
-          for (std::size_t i = 0; i < owed.size(); ++i) {
-            if (done)
-              owed[i].deliver({std::move((*done)[i])});
-            else
-              owed[i].fail(done.error());
-          }
-          begin_round();
-        });
+    batches_.add(static_cast<double>(work.size()));
+    const auto left = room();
+    if (!left) {
+      for (const auto& each : owed) each.fail(left.error());
+      return;
+    }
+    auto done = do_round(work, *left);
+    for (std::size_t i = 0; i < owed.size(); ++i) owed[i].deliver({std::move(done[i])});
+  }
+
+  /// What may still be written. The disk is asked again soon, and each time when little is left.
+  core::result<std::uint64_t> room() {
+    constexpr std::chrono::milliseconds believed_for{100};
+    constexpr std::uint64_t plenty = 1u << 30;
+    const core::monotonic_time now = clock().monotonic();
+    if (free_bytes_ < options_.disk_reserve + plenty || now - asked_at_ > believed_for) {
+      STRATA_ASSIGN(free_bytes_, options_.disk->free_bytes(options_.directory));
+      asked_at_ = now;
+    }
+    return free_bytes_ > options_.disk_reserve ? free_bytes_ - options_.disk_reserve : 0;
   }
 
   wal_flusher_options options_;
@@ -98,7 +102,8 @@ class wal_flusher final : public support::actor_base<wal_flusher_actor> {
   support::counter batches_;
   round_work waiting_;
   std::vector<support::reply<wal_kept>> owed_;
-  int running_ = 0;
+  std::uint64_t free_bytes_ = 0;
+  core::monotonic_time asked_at_{};
 };
 
 }  // namespace
@@ -109,3 +114,5 @@ wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_optio
 }
 
 }  // namespace strata::actors::safekeeper
+
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::round_due)

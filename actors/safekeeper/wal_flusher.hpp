@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <caf/actor_system.hpp>
 #include <memory>
 
@@ -25,9 +26,18 @@ struct wal_flusher_options {
   std::uint64_t disk_reserve = 0;  ///< WAL is refused, errc::disk_full, when less would be left
 };
 
-/// Makes the WAL of all timelines durable, in rounds: the batches that wait when a round begins are all written, then
-/// all synced, so that the syncs find each other's work done by the file system's journal. At most two rounds at once,
-/// each on a thread of pool io. What waits is bounded by one batch for each timeline.
+/// Those of a safekeeper: one writes while another waits for the disk. A timeline is always with the same.
+struct wal_flusher_set {
+  static constexpr std::size_t count = 2;
+  std::array<wal_flusher_actor, count> flushers;
+  [[nodiscard]] const wal_flusher_actor& of(const core::timeline_id& timeline) const {
+    return flushers[timeline.value.back() % count];
+  }
+};
+
+/// Makes the WAL of its timelines durable, in rounds: the batches that wait when a round begins are all written, then
+/// all synced, so that the syncs find each other's work done by the file system's journal. It blocks a thread of pool
+/// io while a round runs. What waits is bounded by one batch for each timeline.
 wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_options options);
 
 }  // namespace strata::actors::safekeeper

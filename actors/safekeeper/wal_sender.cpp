@@ -62,14 +62,10 @@ class wal_sender final : public support::actor_base<private_sender> {
 
  private:
   void ready(const support::socket_ready& event) {
-    if (!socket_.is_current(event.token)) return;
-    armed_ = {};
-    if (event.events.read) readable_ = true;
-    advance();
+    if (socket_.fired(event)) advance();
   }
   void resumed(const sender_go_on&) {
     resuming_ = false;
-    readable_ = true;
     advance();
   }
   void positions(const positions_moved&) { advance(); }
@@ -80,20 +76,14 @@ class wal_sender final : public support::actor_base<private_sender> {
     using enum client_socket::outcome;
     if (over_) return;
     for (int round = 0; round < 8; ++round) {
-      if (readable_ && !hear()) return quit();
+      if (!hear()) return quit();
       const auto sent = socket_.send();
       if (sent == closed) return quit();
-      if (sent == nothing) return arm({.read = true, .write = true});
+      if (sent == nothing) return socket_.rearm({.read = true, .write = true});
       if (ending_) return give_back();
-      if (reading_ || !prepare()) return arm({.read = true});
+      if (reading_ || !prepare()) return socket_.rearm({.read = true});
     }
     if (!std::exchange(resuming_, true)) tell(self(), sender_go_on{});
-  }
-
-  void arm(support::socket_events wanted) {
-    if (armed_.read == wanted.read && armed_.write == wanted.write) return;
-    armed_ = wanted;
-    socket_.rearm(wanted);
   }
 
   /// False: the connection is over. What a client that talks without pause still has to say is heard later.
@@ -113,7 +103,6 @@ class wal_sender final : public support::actor_base<private_sender> {
       }
       if (received == nothing || ending_) break;
     }
-    readable_ = false;
     return true;
   }
 
@@ -163,14 +152,22 @@ class wal_sender final : public support::actor_base<private_sender> {
 
   // -- what is sent ---------------------------------------------------------------------------------------------------
 
-  /// Puts the next piece into the output, or has it read. False: nothing to be sent now.
+  /// Puts the next piece into the output when it is in memory, or has it read. False: nothing to be sent now.
   bool prepare() {
     if (!term_stands()) return true;
     const auto position = view_.position();
     const core::lsn limit = options_.term ? position.flush_lsn : position.commit_lsn;
     if (next_ >= limit) return false;
-    read(piece_end(next_, limit));
-    return false;
+    const core::lsn end = piece_end(next_, limit);
+    recent_.resize(end - next_);
+    const auto log = view_.journal()->log();
+    const std::size_t got = log ? log->read_recent(next_, recent_) : 0;
+    if (got == 0) {
+      read(end);
+      return false;
+    }
+    if (term_stands()) put_wal(core::bytes_view(recent_).first(got));  // as in read()
+    return true;
   }
 
   /// False, and the stream ends: WAL that is not committed may have been cut off and written anew since.
@@ -210,7 +207,7 @@ class wal_sender final : public support::actor_base<private_sender> {
         });
   }
 
-  void put_wal(const core::bytes& piece) {
+  void put_wal(core::bytes_view piece) {
     const auto position = view_.position();
     const core::lsn wal_end = options_.term ? position.flush_lsn : position.commit_lsn;
     wire::append_wal_data_header(socket_.output(), next_, wal_end, pg::timestamp_of(clock().now()), piece.size());
@@ -268,10 +265,9 @@ class wal_sender final : public support::actor_base<private_sender> {
   client_socket& socket_;
   timeline_view& view_;
   core::lsn next_;
+  core::bytes recent_;  ///< the piece that comes out of memory
   bool is_pageserver_;
   support::counter sent_bytes_;
-  support::socket_events armed_;
-  bool readable_ = false;
   bool resuming_ = false;
   bool reading_ = false;
   bool quiet_ = false;   ///< was idle at the last look

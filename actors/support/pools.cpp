@@ -2,11 +2,15 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
 
 #include <caf/policy/unprofiled.hpp>
 #include <caf/scheduler/coordinator.hpp>
@@ -18,24 +22,48 @@ namespace {
 
 /// Actors give up their thread after this many messages, so that a full mailbox doesn't hold up the others of the pool.
 constexpr std::size_t messages_per_turn = 50;
+/// A worker that always has a job looks at the sockets after so many.
+constexpr std::size_t jobs_between_looks = 16;
+
+/// A worker that waits for a job.
+struct sleeper {
+  std::condition_variable called_up;
+  bool called = false;
+};
 
 struct job_queue {
   std::mutex mutex;
-  std::condition_variable arrived;
   std::deque<caf::resumable*> jobs;
-  std::size_t sleepers = 0;
+  std::vector<sleeper*> sleepers;  ///< the last one is called first: what it needs is still in the CPU's caches
+  bool looking = false;            ///< a worker is at the pool's sockets
+  bool may_sleep = false;          ///< and waits there when none is ready: nobody has woken it yet
+  std::size_t jobs_since_look = 0;
 };
 
+/// Where this thread puts what comes of looking at sockets: it fetches that itself.
+thread_local const job_queue* looks_for = nullptr;
+
+/// Asked for each job, and a dynamic_cast takes as long as a short job: the answer depends on the class only.
 std::size_t pool_of(caf::resumable* job) {
-  const auto* member = dynamic_cast<const pool_member*>(job);
-  return static_cast<std::size_t>(member ? member->pool() : pool_id::management);
+  struct known {
+    const std::type_info* type = nullptr;
+    std::size_t pool = 0;
+  };
+  thread_local std::array<known, 64> cache;
+  const std::type_info* type = &typeid(*job);
+  known& of = cache[reinterpret_cast<std::uintptr_t>(type) / sizeof(std::type_info) % cache.size()];
+  if (of.type != type) {
+    const auto* member = dynamic_cast<const pool_member*>(job);
+    of = {type, static_cast<std::size_t>(member ? member->pool() : pool_id::management)};
+  }
+  return of.pool;
 }
 
 class pooled_policy : public caf::policy::unprofiled {
  public:
   struct coordinator_data {
     explicit coordinator_data(caf::scheduler::abstract_coordinator* of)
-        : counters(environment_of(of->system()).pools()) {
+        : counters(environment_of(of->system()).pools()), sockets(environment_of(of->system()).sockets()) {
       for (std::size_t pool = 0; pool < pool_count; ++pool)
         for (std::uint32_t i = 0; i < counters.threads(pool); ++i) {
           pool_of_worker.push_back(pool);
@@ -43,6 +71,7 @@ class pooled_policy : public caf::policy::unprofiled {
         }
     }
     pool_counters& counters;
+    socket_watcher& sockets;
     std::array<job_queue, pool_count> queues;
     std::vector<std::size_t> pool_of_worker;
     std::vector<std::uint32_t> index_in_pool;
@@ -63,7 +92,9 @@ class pooled_policy : public caf::policy::unprofiled {
   }
   template <class Worker>
   void internal_enqueue(Worker* self, caf::resumable* job) {
-    put(self->parent()->data(), pool_of(job), job);
+    auto& data = self->parent()->data();
+    const std::size_t pool = pool_of(job);
+    put(data, pool, job, pool == data.pool_of_worker[self->id()] ? from::own_worker : from::elsewhere);
   }
   template <class Worker>
   void resume_job_later(Worker* self, caf::resumable* job) {
@@ -81,15 +112,27 @@ class pooled_policy : public caf::policy::unprofiled {
       pthread_setname_np(pthread_self(), name.c_str());
     }
     auto& queue = data.queues[pool];
+    const bool has_sockets = !may_block(static_cast<pool_id>(pool));
     std::unique_lock lock(queue.mutex);
-    while (queue.jobs.empty()) {
-      ++queue.sleepers;
-      queue.arrived.wait(lock);
-      --queue.sleepers;
+    for (;;) {
+      const bool due = queue.jobs.empty() || queue.jobs_since_look >= jobs_between_looks;
+      if (has_sockets && due && !queue.looking) {
+        look(data, pool, queue, lock);
+      } else if (queue.jobs.empty()) {
+        me_.called = false;
+        queue.sleepers.push_back(&me_);
+        me_.called_up.wait(lock, [this] { return me_.called; });
+      } else {
+        break;
+      }
     }
     caf::resumable* job = queue.jobs.front();
     queue.jobs.pop_front();
+    ++queue.jobs_since_look;
     data.counters.of(pool).queued.fetch_sub(1, std::memory_order_relaxed);
+    const help asked = queue.jobs.empty() ? help{} : help_wanted(queue);
+    lock.unlock();
+    call(asked, data, pool);
     return job;
   }
 
@@ -120,20 +163,57 @@ class pooled_policy : public caf::policy::unprofiled {
   }
 
  private:
-  static void put(coordinator_data& data, std::size_t pool, caf::resumable* job) {
+  enum class from { own_worker, elsewhere };
+
+  static void put(coordinator_data& data, std::size_t pool, caf::resumable* job, from whom = from::elsewhere) {
     auto& queue = data.queues[pool];
-    bool wake = false;
+    help asked;
     {
       const std::lock_guard lock(queue.mutex);
+      // A worker of the pool comes for the job itself: at the end of its turn, which is short where nobody blocks, or
+      // when it has looked at the sockets.
+      const bool fetched = looks_for == &queue ||
+                           (whom == from::own_worker && queue.jobs.empty() && !may_block(static_cast<pool_id>(pool)));
       queue.jobs.push_back(job);
-      wake = queue.sleepers > 0;
       data.counters.of(pool).queued.fetch_add(1, std::memory_order_relaxed);
+      if (!fetched) asked = help_wanted(queue);
     }
-    if (wake) queue.arrived.notify_one();
+    call(asked, data, pool);
+  }
+
+  /// Who is to be woken, for one more job. Precondition: the queue is locked.
+  struct help {
+    bool who_looks = false;
+    sleeper* who_sleeps = nullptr;
+  };
+  static help help_wanted(job_queue& queue) {
+    if (std::exchange(queue.may_sleep, false)) return {.who_looks = true};
+    if (queue.sleepers.empty()) return {};
+    sleeper* const last = queue.sleepers.back();
+    queue.sleepers.pop_back();
+    last->called = true;
+    return {.who_sleeps = last};
+  }
+  static void call(help whom, coordinator_data& data, std::size_t pool) {
+    if (whom.who_looks) data.sockets.wake(static_cast<pool_id>(pool));
+    if (whom.who_sleeps != nullptr) whom.who_sleeps->called_up.notify_one();
+  }
+
+  static void look(coordinator_data& data, std::size_t pool, job_queue& queue, std::unique_lock<std::mutex>& lock) {
+    queue.looking = true;
+    const bool block = queue.may_sleep = queue.jobs.empty();
+    lock.unlock();
+    looks_for = &queue;
+    data.sockets.look(static_cast<pool_id>(pool), block);
+    looks_for = nullptr;
+    lock.lock();
+    queue.looking = queue.may_sleep = false;
+    queue.jobs_since_look = 0;
   }
 
   // One policy object belongs to one worker.
   bool named_ = false;
+  sleeper me_;
   std::chrono::steady_clock::time_point resumed_;
 };
 

@@ -24,6 +24,9 @@ enum class pool_id : std::uint8_t {
 };
 inline constexpr std::size_t pool_count = 5;
 
+/// Whether actors of the pool may wait for something. Those of the others watch sockets (socket_watcher.hpp).
+constexpr bool may_block(pool_id pool) { return pool == pool_id::background || pool == pool_id::io; }
+
 /// "page", "wal", "bg", "mgmt", "io": as in metrics; threads are called page-0 and so on.
 std::string_view short_name(pool_id pool);
 
@@ -64,7 +67,8 @@ class pool_counters {
   std::array<counter, pool_count> counters_;
 };
 
-/// A CAF scheduler whose threads are divided into the pools of the system's environment (environment.hpp).
+/// A CAF scheduler whose threads are divided into the pools of the system's environment (environment.hpp). A worker
+/// without a job watches the sockets of its pool, where nobody else does yet.
 caf::actor_system::module* make_pooled_scheduler(caf::actor_system& system);
 
 }  // namespace strata::actors::support

@@ -1,14 +1,15 @@
 #include "actors/support/socket_watcher.hpp"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <system_error>
 
 #include <caf/send.hpp>
+
+#include "core/check.hpp"
 
 namespace strata::actors::support {
 namespace {
@@ -22,92 +23,96 @@ std::uint32_t mask(socket_events wanted) {
   return events;
 }
 
+unique_fd opened(int fd, const char* what) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+  return unique_fd(fd);
+}
+
 }  // namespace
 
-socket_watcher::~socket_watcher() {
-  stop();
-  if (epoll_ >= 0) ::close(epoll_);
-  if (wake_ >= 0) ::close(wake_);
+socket_watcher::socket_watcher() {
+  for (std::size_t pool = 0; pool < pool_count; ++pool) {
+    if (may_block(static_cast<pool_id>(pool))) continue;
+    socket_set& set = sets_[pool];
+    set.epoll = opened(::epoll_create1(EPOLL_CLOEXEC), "create epoll");
+    set.wake = opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create eventfd");
+    // Edge triggered: each write counts once, and nobody has to read.
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_up}};
+    if (::epoll_ctl(set.epoll.get(), EPOLL_CTL_ADD, set.wake.get(), &event) != 0)
+      throw std::system_error(errno, std::generic_category(), "watch eventfd");
+  }
 }
 
-// Precondition: mutex_ is held.
-core::result<void> socket_watcher::start() {
-  if (thread_.joinable()) return {};
-  if (epoll_ < 0 && (epoll_ = ::epoll_create1(EPOLL_CLOEXEC)) < 0) return core::from_errno("create epoll", errno);
-  if (wake_ < 0) {
-    if ((wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) return core::from_errno("create eventfd", errno);
-    epoll_event event{.events = EPOLLIN, .data = {.u64 = wake_up}};
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) return core::from_errno("watch eventfd", errno);
-  }
-  thread_ = std::thread([this] { run(); });
-  return {};
-}
+socket_watcher::~socket_watcher() = default;
 
 core::result<watch_token> socket_watcher::watch(int fd, socket_events wanted, const socket_owner& owner) {
-  const std::lock_guard lock(mutex_);
-  if (stopped_) return core::error{core::errc::unavailable, "watch a socket: shutting down"};
-  STRATA_TRY(start());
-  const std::uint64_t token = next_token_++;
+  const auto* member = dynamic_cast<const pool_member*>(caf::actor_cast<caf::abstract_actor*>(owner));
+  const pool_id pool = member != nullptr ? member->pool() : pool_id::management;
+  core::check(!may_block(pool), "who watches sockets is on a pool that never blocks");
+  socket_set& set = sets_[static_cast<std::size_t>(pool)];
+  const std::lock_guard lock(set.mutex);
+  if (set.stopped) return core::error{core::errc::unavailable, "watch a socket: shutting down"};
+  const std::uint64_t token = set.next_number++ * pool_count + static_cast<std::uint64_t>(pool);
   epoll_event event{.events = wanted.read || wanted.write ? mask(wanted) : 0u, .data = {.u64 = token}};
   if (event.events == 0) event.events = EPOLLONESHOT;
-  watched_.emplace(token, watched{fd, caf::actor_cast<caf::weak_actor_ptr>(owner)});
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+  set.sockets.emplace(token, watched{fd, caf::actor_cast<caf::weak_actor_ptr>(owner)});
+  if (::epoll_ctl(set.epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     const int why = errno;
-    watched_.erase(token);
+    set.sockets.erase(token);
     return core::from_errno("watch a socket", why);
   }
   return watch_token{token};
 }
 
 void socket_watcher::rearm(watch_token token, socket_events wanted) {
-  const std::lock_guard lock(mutex_);
-  const auto found = watched_.find(token.value);
-  if (found == watched_.end() || stopped_) return;
+  socket_set& set = set_of(token);
+  const std::lock_guard lock(set.mutex);
+  const auto found = set.sockets.find(token.value);
+  if (found == set.sockets.end()) return;
   epoll_event event{.events = mask(wanted), .data = {.u64 = token.value}};
-  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, found->second.fd, &event);
+  ::epoll_ctl(set.epoll.get(), EPOLL_CTL_MOD, found->second.fd, &event);
 }
 
 void socket_watcher::forget(watch_token token) {
-  const std::lock_guard lock(mutex_);
-  const auto found = watched_.find(token.value);
-  if (found == watched_.end()) return;
-  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, found->second.fd, nullptr);
-  watched_.erase(found);
+  socket_set& set = set_of(token);
+  const std::lock_guard lock(set.mutex);
+  const auto found = set.sockets.find(token.value);
+  if (found == set.sockets.end()) return;
+  ::epoll_ctl(set.epoll.get(), EPOLL_CTL_DEL, found->second.fd, nullptr);
+  set.sockets.erase(found);
 }
 
 void socket_watcher::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    watched_.clear();
-    if (!thread_.joinable()) return;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
+  for (socket_set& set : sets_) {
+    const std::lock_guard lock(set.mutex);
+    set.stopped = true;
+    set.sockets.clear();
   }
-  thread_.join();
 }
 
-void socket_watcher::run() {
-  pthread_setname_np(pthread_self(), "io-poll");
+void socket_watcher::wake(pool_id pool) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(sets_[static_cast<std::size_t>(pool)].wake.get(), &one, sizeof one);
+}
+
+void socket_watcher::look(pool_id pool, bool block) {
+  socket_set& set = sets_[static_cast<std::size_t>(pool)];
   std::array<epoll_event, 64> events;
-  for (;;) {
-    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
-    if (count < 0 && errno != EINTR) return;
-    for (int i = 0; i < count; ++i) {
-      if (events[static_cast<std::size_t>(i)].data.u64 == wake_up) return;
-      fire(events[static_cast<std::size_t>(i)].data.u64, events[static_cast<std::size_t>(i)].events);
-    }
+  const int count = ::epoll_wait(set.epoll.get(), events.data(), static_cast<int>(events.size()), block ? -1 : 0);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.u64 != wake_up) fire(set, event.data.u64, event.events);
   }
 }
 
-void socket_watcher::fire(std::uint64_t token, std::uint32_t events) {
+void socket_watcher::fire(socket_set& in, std::uint64_t token, std::uint32_t events) {
   caf::strong_actor_ptr owner;
   {
-    const std::lock_guard lock(mutex_);
-    const auto found = watched_.find(token);
-    if (found == watched_.end()) return;
+    const std::lock_guard lock(in.mutex);
+    const auto found = in.sockets.find(token);
+    if (found == in.sockets.end()) return;
     owner = found->second.owner.lock();
-    if (!owner) watched_.erase(found);
+    if (!owner) in.sockets.erase(found);
   }
   // Sent without the lock: the last handle on an actor may go away here.
   const bool failed = (events & (EPOLLHUP | EPOLLERR)) != 0;

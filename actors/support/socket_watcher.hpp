@@ -1,14 +1,16 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 
 #include <caf/actor_cast.hpp>
 #include <caf/weak_intrusive_ptr.hpp>
 
+#include "actors/support/pools.hpp"
+#include "actors/support/sockets.hpp"
 #include "core/result.hpp"
 #include "messages/interface.hpp"
 
@@ -18,6 +20,7 @@ namespace strata::actors::support {
 struct socket_events {
   bool read = false;
   bool write = false;
+  bool operator==(const socket_events&) const = default;
 };
 
 /// Names one watch for as long as the process runs; never reused, so that an event for a descriptor that was closed
@@ -36,42 +39,53 @@ struct socket_ready {
 /// An actor that owns descriptors lists accepts<socket_ready> in its (private) interface.
 using socket_owner = messages::actor_interface<messages::accepts<socket_ready>>;
 
-/// Tells actors when their sockets can be read or written; the actors do that themselves, on their pools. One thread,
-/// "io-poll", started with the first watch. Watching does not keep an actor alive.
+/// Tells actors when their sockets can be read or written; the actors do that themselves. There is no thread for it:
+/// the workers of the owner's pool look when they have nothing to do and every few jobs, so that an event is handled by
+/// the thread that saw it. Watching does not keep an actor alive.
 class socket_watcher {
  public:
-  socket_watcher() = default;
+  /// Throws std::system_error when the process may have no more descriptors (two for each pool).
+  socket_watcher();
   ~socket_watcher();
   socket_watcher(const socket_watcher&) = delete;
   socket_watcher& operator=(const socket_watcher&) = delete;
 
   /// Begins to watch, armed for one socket_ready (with both events false: not armed). A descriptor can be watched once
-  /// at a time. The descriptor stays the caller's, who forgets it before closing it.
+  /// at a time. The descriptor stays the caller's, who forgets it before closing it. Precondition: the owner's pool
+  /// never blocks.
   core::result<watch_token> watch(int fd, socket_events wanted, const socket_owner& owner);
   /// Arms an existing watch again; no effect on a forgotten one. Level triggered: fires at once when it is ready
   /// already.
   void rearm(watch_token token, socket_events wanted);
   void forget(watch_token token);
 
-  /// Ends the thread; no socket_ready is sent afterwards and watch() answers errc::unavailable.
+  /// From then on watch() answers errc::unavailable, and what becomes ready is told to nobody.
   void stop();
+
+  // -- for the pools' workers
+  /// Sends socket_ready to those on the pool whose sockets are ready. With `block` it waits for the first, or for
+  /// wake().
+  void look(pool_id pool, bool block);
+  /// Ends a look() that waits, or the next one that would.
+  void wake(pool_id pool);
 
  private:
   struct watched {
     int fd = -1;
     caf::weak_actor_ptr owner;
   };
-  core::result<void> start();
-  void run();
-  void fire(std::uint64_t token, std::uint32_t events);
+  struct socket_set {
+    std::mutex mutex;
+    std::unordered_map<std::uint64_t, watched> sockets;
+    std::uint64_t next_number = 1;
+    bool stopped = false;
+    unique_fd epoll;
+    unique_fd wake;
+  };
+  socket_set& set_of(watch_token token) { return sets_[token.value % pool_count]; }
+  void fire(socket_set& in, std::uint64_t token, std::uint32_t events);
 
-  std::mutex mutex_;
-  std::unordered_map<std::uint64_t, watched> watched_;
-  std::uint64_t next_token_ = 1;
-  int epoll_ = -1;
-  int wake_ = -1;
-  bool stopped_ = false;
-  std::thread thread_;
+  std::array<socket_set, pool_count> sets_;
 };
 
 }  // namespace strata::actors::support

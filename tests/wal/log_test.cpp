@@ -127,6 +127,43 @@ BOOST_AUTO_TEST_CASE(truncation_cuts_at_any_byte) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_newest_bytes_are_in_memory_and_are_those_on_the_disk) {
+  on_both_disks([&](wal::disk& on, const std::string& directory) {
+    auto options = small_log(directory);
+    options.segment_size = 1u << 20;
+    const auto log = created(on, options);
+    const auto same = [&](core::lsn from) {
+      core::bytes here(wal::log::recent_bytes_max + 1), there(here.size());
+      const std::size_t got = log->read_recent(from, here);
+      const auto expected = log->read(from, there);
+      BOOST_REQUIRE_MESSAGE(expected, why(expected));
+      here.resize(got);
+      there.resize(got == 0 ? 0 : *expected);
+      BOOST_TEST((here == there));
+      return got;
+    };
+    core::bytes nothing(1);
+    BOOST_TEST(log->read_recent(log->begin(), nothing) == 0u);
+    for (int i = 0; i < 50; ++i) {
+      require(append_to(*log, wal_bytes(log->end(), i % 7 == 0 ? wal::log::append_size_max : 3000)));
+      BOOST_TEST(same(log->end() - 1) == 1u);
+      BOOST_TEST(same(log->end() - 2000) == 2000u);
+    }
+    BOOST_TEST(same(log->end() - wal::log::append_size_max) == wal::log::append_size_max);
+    BOOST_TEST(log->read_recent(log->end() - wal::log::recent_bytes_max - 1, nothing) == 0u);
+    BOOST_TEST(log->read_recent(log->end(), nothing) == 0u);
+
+    const auto cut = log->end() - 1000;
+    require(log->truncate(cut));
+    BOOST_TEST(log->read_recent(cut - 100, nothing) == 0u);
+    require(append_to(*log, wal_bytes(cut, 1000, 1)));
+    BOOST_TEST(same(cut) == 1000u);
+    BOOST_TEST(log->read_recent(cut - 1, nothing) == 0u);
+    log->rest();
+    BOOST_TEST(log->read_recent(cut, nothing) == 0u);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(segments_that_nobody_needs_are_removed_as_files) {
   on_both_disks([](wal::disk& on, const std::string& directory) {
     const auto options = small_log(directory);

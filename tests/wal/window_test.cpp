@@ -1,9 +1,9 @@
-#include "actors/compute/wal_window.hpp"
+#include "wal/window.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
-namespace strata::actors::compute {
+namespace strata::wal {
 namespace {
 
 core::bytes numbered(std::size_t count, std::size_t from = 0) {
@@ -12,18 +12,18 @@ core::bytes numbered(std::size_t count, std::size_t from = 0) {
   return made;
 }
 
-core::bytes joined(const wal_window::parts& of) {
+core::bytes joined(const window::parts& of) {
   core::bytes made;
   for (std::size_t i = 0; i < of.count; ++i) core::append(made, of.part[i]);
   return made;
 }
 
-constexpr std::size_t block = wal_window::block_size;
+constexpr std::size_t block = 64u << 10;
 
-BOOST_AUTO_TEST_SUITE(compute_wal_window)
+BOOST_AUTO_TEST_SUITE(wal_window)
 
 BOOST_AUTO_TEST_CASE(what_was_appended_is_seen_across_blocks_without_copying) {
-  wal_window window(4 * block);
+  window window(4 * block, block);
   window.restart(core::lsn(0x1000123));
   const core::bytes all = numbered(2 * block + 77);
   for (std::size_t at = 0; at < all.size(); at += 100'000)
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(what_was_appended_is_seen_across_blocks_without_copying) {
 }
 
 BOOST_AUTO_TEST_CASE(it_is_full_when_nothing_is_released_and_takes_more_after_a_whole_block_has_gone) {
-  wal_window window(2 * block);
+  window window(2 * block, block);
   window.restart(core::lsn(8));
   window.append(numbered(2 * block));
   BOOST_TEST(window.room() == 0u);
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(it_is_full_when_nothing_is_released_and_takes_more_after_a_
 }
 
 BOOST_AUTO_TEST_CASE(it_holds_only_what_was_not_released) {
-  wal_window window(2 * block);
+  window window(2 * block, block);
   window.restart(core::lsn(1000));
   window.append(numbered(500));
   window.release(core::lsn(1200));
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(it_holds_only_what_was_not_released) {
 }
 
 BOOST_AUTO_TEST_CASE(a_restart_forgets) {
-  wal_window window(block);
+  window window(block, block);
   window.restart(core::lsn(1000));
   window.append(numbered(500));
   window.restart(core::lsn(77));
@@ -81,4 +81,4 @@ BOOST_AUTO_TEST_CASE(a_restart_forgets) {
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
-}  // namespace strata::actors::compute
+}  // namespace strata::wal

@@ -9,16 +9,16 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 
-namespace strata::actors::compute {
+namespace strata::wal {
 
 /// The newest WAL of a stream, in memory: appended at one end, given up at the other, read anywhere between without
 /// copying. Never holds more than `capacity` bytes (rounded up to whole blocks); whoever appends asks first for room.
-class wal_window {
+class window {
  public:
-  static constexpr std::size_t block_size = std::size_t{1} << 20;
+  explicit window(std::size_t capacity, std::size_t block_size = std::size_t{1} << 20)
+      : block_size_(block_size), blocks_max_(capacity / block_size + (capacity % block_size != 0)) {}
 
-  explicit wal_window(std::size_t capacity) : blocks_max_(capacity / block_size + (capacity % block_size != 0)) {}
-
+  [[nodiscard]] std::size_t block_size() const { return block_size_; }
   /// Empty, the next byte goes to `at`.
   void restart(core::lsn at);
 
@@ -35,7 +35,7 @@ class wal_window {
   void release(core::lsn to);
 
   /// [from, to) as it stands in memory, valid until the next call of append, release or restart. At most two parts for
-  /// ranges up to block_size. Precondition: holds(from, to) and to - from <= block_size.
+  /// ranges up to block_size(). Precondition: holds(from, to) and to - from <= block_size().
   struct parts {
     std::array<core::bytes_view, 2> part;
     std::size_t count = 0;
@@ -45,6 +45,7 @@ class wal_window {
  private:
   using block = std::unique_ptr<std::uint8_t[]>;
 
+  std::size_t block_size_;
   std::size_t blocks_max_;
   std::deque<block> blocks_;
   block spare_;       ///< the last block given up: a steady stream allocates nothing
@@ -53,4 +54,4 @@ class wal_window {
   core::lsn end_;
 };
 
-}  // namespace strata::actors::compute
+}  // namespace strata::wal
