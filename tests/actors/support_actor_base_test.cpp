@@ -167,10 +167,11 @@ BOOST_AUTO_TEST_CASE(the_registry_tells_kind_name_parent_counts_and_the_last_err
 
 BOOST_AUTO_TEST_CASE(a_message_outside_the_interface_is_refused) {
   std::optional<core::error> refusal;
-  system().spawn([&](caf::event_based_actor* self) {
-    self->request(caf::actor_cast<caf::actor>(subject), caf::infinite, std::string("hello"))
+  const auto stranger = [&](caf::event_based_actor* self, const caf::actor& whom) {
+    self->request(whom, caf::infinite, std::string("hello"))
         .then([](const sum&) {}, [&](caf::error& error) { refusal = actors::support::to_core(error); });
-  });
+  };
+  system().spawn(stranger, caf::actor_cast<caf::actor>(subject));
   run();
   BOOST_REQUIRE(refusal.has_value());
   BOOST_TEST((refusal->code == core::errc::unsupported));
