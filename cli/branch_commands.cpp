@@ -4,6 +4,7 @@
 #include "cli/branch_tree.hpp"
 #include "cli/branches.hpp"
 #include "cli/commands.hpp"
+#include "cli/computes.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
@@ -133,7 +134,13 @@ void delete_branch(const context& of, const std::string& name) {
   if (branch.name != spec.branch && branch.id != spec.branch)
     throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\"",
                   "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
+  auto writers = computes_of(of, branch);
+  std::erase_if(writers, [](const auto& each) { return each.mode != compute::compute_mode::branch; });
   need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
+  if (!of.json)
+    for (const auto& each : writers)
+      say("note: compute " + each.name + " writes the branch; it stops now. strata compute stop " + each.name +
+          " --remove takes away the rest");
   if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}});
   print("deleted " + branch.name);
 }

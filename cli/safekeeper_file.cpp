@@ -19,10 +19,6 @@ namespace fs = std::filesystem;
 
 std::string path_in(const std::string& directory) { return directory + "/safekeeper.json"; }
 
-std::string given_marker(const std::string& server_directory, std::uint64_t id) {
-  return safekeeper_directory(server_directory, id) + ".given";
-}
-
 std::optional<std::uint64_t> whole_number(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -37,25 +33,29 @@ core::result<safekeeper_file> read_safekeeper_file(const std::string& directory)
   if (!file) return core::from_errno("open " + path_in(directory), errno);
   try {
     const json of = json::parse(file);
-    return safekeeper_file{of.at("pid"), of.at("id"), of.at("wal"), of.at("http"), of.at("version"), of.at("started")};
+    safekeeper_file found{of.at("pid"),     of.at("id"), of.at("wal"), of.at("http"), of.at("version"),
+                          of.at("started"), {}};
+    if (of.contains("instance")) {
+      STRATA_ASSIGN(found.instance, core::parse_id<core::instance_id>(of["instance"].get<std::string>()));
+    }
+    return found;
   } catch (const json::exception& e) {
     return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
   }
 }
 
 core::result<void> write_safekeeper_file(const std::string& directory, const safekeeper_file& of) {
-  const std::string temporary = path_in(directory) + ".tmp";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << json{{"pid", of.pid},   {"id", of.id},           {"wal", of.wal},
-               {"http", of.http}, {"version", of.version}, {"started", of.started}}
-              .dump(1)
-       << "\n";
-  file.close();
-  if (!file) return core::from_errno("write " + temporary, errno);
-  std::error_code failure;
-  fs::rename(temporary, path_in(directory), failure);
-  if (failure) return core::from_errno("rename " + temporary, failure.value());
-  return {};
+  const json made = {{"pid", of.pid},
+                     {"id", of.id},
+                     {"wal", of.wal},
+                     {"http", of.http},
+                     {"version", of.version},
+                     {"started", of.started},
+                     {"instance", core::to_string(of.instance)}};
+  const std::string text = made.dump(1) + "\n";
+  STRATA_ASSIGN(auto file, storage::new_file::create(path_in(directory) + storage::temporary_suffix));
+  STRATA_TRY(file.append(core::bytes(text.begin(), text.end())));
+  return file.commit(path_in(directory));
 }
 
 std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id) {
@@ -70,17 +70,6 @@ std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory
       found.push_back(*id);
   std::sort(found.begin(), found.end());
   return found;
-}
-
-bool safekeeper_was_given(const std::string& server_directory, std::uint64_t id) {
-  std::error_code none;
-  return fs::exists(given_marker(server_directory, id), none);
-}
-
-core::result<void> remember_safekeeper(const std::string& server_directory, std::uint64_t id) {
-  const std::string marker = given_marker(server_directory, id);
-  if (!std::ofstream(marker)) return core::from_errno("make " + marker, errno);
-  return storage::sync_directory(server_directory + "/safekeepers");
 }
 
 std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id) {

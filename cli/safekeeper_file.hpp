@@ -8,24 +8,26 @@
 #include <vector>
 
 #include "consensus/membership.hpp"
+#include "core/instance_id.hpp"
 #include "core/result.hpp"
 
 namespace strata::cli {
 
 /// <directory>/safekeeper.json of a safekeeper's directory: where it is reached (docs/formats/directory.md). Stays when
-/// the process ends: the addresses are chosen once and then kept.
+/// the process ends: the addresses and the instance are chosen once and then kept.
 struct safekeeper_file {
-  pid_t pid = 0;
+  pid_t pid = 0;  ///< 0: not ready yet, for the first time
   std::uint64_t id = 0;
   std::string wal;  ///< host:port
   std::string http;
   std::string version;
   std::string started;
+  core::instance_id instance;  ///< not valid: written by a version that had none
 };
 
 /// errc::not_found when there is none, errc::corrupt when it is not what we write.
 core::result<safekeeper_file> read_safekeeper_file(const std::string& directory);
-/// The whole file or none is there afterwards.
+/// Durable on return.
 core::result<void> write_safekeeper_file(const std::string& directory, const safekeeper_file& of);
 
 inline constexpr std::uint64_t safekeepers_max = 9;
@@ -34,11 +36,6 @@ inline constexpr std::uint64_t safekeepers_max = 9;
 std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id);
 /// The ids that have a directory, ascending.
 std::vector<std::uint64_t> known_safekeepers(const std::string& server_directory);
-/// Whether a safekeeper has ever been ready under this number, and so may have acknowledged WAL: remembered beside its
-/// directory, so that an empty directory is not taken for a new safekeeper.
-bool safekeeper_was_given(const std::string& server_directory, std::uint64_t id);
-/// Durable on return.
-core::result<void> remember_safekeeper(const std::string& server_directory, std::uint64_t id);
 /// The process that holds a safekeeper's directory now.
 std::optional<pid_t> safekeeper_process(const std::string& server_directory, std::uint64_t id);
 /// All known ones that have ever been ready, whether they run now or not: whom a new timeline can be given to.

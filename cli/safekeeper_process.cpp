@@ -38,16 +38,22 @@ struct chosen_ports {
   std::uint16_t http = 0;
 };
 
-/// The order of precedence: asked for, had before, free.
-chosen_ports choose_ports(const safekeeper_request& request) {
-  chosen_ports chosen;
-  const auto before = read_safekeeper_file(request.directory);
+/// What the directory was used as before.
+std::optional<safekeeper_file> used_before(const safekeeper_request& request) {
+  auto before = read_safekeeper_file(request.directory);
   if (!before && before.error().code != core::errc::not_found)
     throw failure(before.error(), "can't use " + request.directory,
                   "write its ports on the command line: --wal-port, --http-port");
   if (before && before->id != request.id)
     throw failure(exit_code::conflict, "conflict", "can't use " + request.directory,
                   "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");
+  if (!before) return std::nullopt;
+  return *std::move(before);
+}
+
+/// The order of precedence: asked for, had before, free.
+chosen_ports choose_ports(const safekeeper_request& request, const std::optional<safekeeper_file>& before) {
+  chosen_ports chosen;
   chosen.wal = request.wal_port.value_or(before ? port_of(before->wal) : 0);
   chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
   // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
@@ -72,7 +78,8 @@ void make_directory(const std::string& path) {
 
 void serve(const safekeeper_request& request, const end_signals& signals,
            const std::function<void(const safekeeper_file&)>& ready) {
-  const chosen_ports ports = choose_ports(request);
+  const auto before = used_before(request);
+  const chosen_ports ports = choose_ports(request, before);
   std::optional<broker::node_identity> identity;
   if (!request.broker.empty())
     identity.emplace(need(broker::node_identity::load(request.tls, core::system_clock().now()),
@@ -86,8 +93,18 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   auto listener = need(actors::support::listen_tcp(request.listen_address, ports.wal),
                        "can't open the WAL service's port", "end what has the port; members know this one by it");
   const auto address = [&](std::uint16_t port) { return request.listen_address + ":" + std::to_string(port); };
-  const safekeeper_file file{::getpid(),          request.id, address(listener.port),
-                             address(ports.http), version,    config::utc_text(core::system_clock().now())};
+  safekeeper_file file{.id = request.id,
+                       .wal = address(listener.port),
+                       .http = address(ports.http),
+                       .version = version,
+                       .started = config::utc_text(core::system_clock().now()),
+                       .instance = before ? before->instance : core::instance_id()};
+  // Durable before anybody hears of it: timelines are given to an instance.
+  if (!file.instance.valid()) {
+    file.instance = core::make_id<core::instance_id>();
+    need(write_safekeeper_file(request.directory, file), "can't write safekeeper.json", "");
+  }
+  file.pid = ::getpid();
   const running_role role(system, safekeeper::spawn_supervisor(system.actors(), {.self = {request.id},
                                                                                  .directory = request.directory,
                                                                                  .disk = &wal::real_disk(),
@@ -103,6 +120,7 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   of.directory = request.directory;
   of.wal_timelines = services_of(system, role.actor()).timelines;
   of.safekeeper = {request.id};
+  of.instance = file.instance;
   of.wal_address = file.wal;
   const auto http = need(console::http_server::start({.listen_address = request.listen_address, .port = ports.http}, of,
                                                      console::safekeeper_routes()),

@@ -48,7 +48,6 @@ core::result<void> safekeeper_processes::start(std::uint64_t count, std::chrono:
                     [&](const auto& each) { return each.second.process == 0 || ready(each.first, each.second); }))
       break;
   }
-  remember_ready_ones();
   const std::size_t good = ready_count();
   std::string missing;
   for (const auto& [id, of] : kept_)
@@ -64,7 +63,6 @@ core::result<void> safekeeper_processes::start(std::uint64_t count, std::chrono:
 }
 
 void safekeeper_processes::look_after() {
-  remember_ready_ones();
   for (auto& [id, of] : kept_) {
     if (of.process != 0) reap(id, of);
     if (of.process == 0 && options_.now() >= of.restart) begin(id, of);
@@ -79,12 +77,6 @@ void safekeeper_processes::begin(std::uint64_t id, kept& of) {
     return core::log_info(named(id) + " runs already: process " + std::to_string(*holder));
   }
   const std::string directory = safekeeper_directory(options_.directory, id);
-  if (safekeeper_was_given(options_.directory, id) && !read_safekeeper_file(directory))
-    return ended(id, of,
-                 "can't be started: what it had in " + directory +
-                     " is gone. Bring the directory back, or give its branches to another one: strata safekeeper "
-                     "replace BRANCH --from " +
-                     std::to_string(id) + " --to ID");
   std::error_code failed;
   fs::create_directories(directory, failed);
   if (failed) return ended(id, of, "can't be started: " + failed.message());
@@ -117,16 +109,6 @@ bool safekeeper_processes::ready(std::uint64_t id, const kept& of) const {
   if (of.process == 0) return false;
   const auto file = read_safekeeper_file(safekeeper_directory(options_.directory, id));
   return file && file->pid == of.process;
-}
-
-void safekeeper_processes::remember_ready_ones() {
-  for (auto& [id, of] : kept_) {
-    if (of.given || !ready(id, of)) continue;
-    if (auto made = remember_safekeeper(options_.directory, id); !made)
-      core::log_error(named(id) + ": " + core::to_string(made.error()));
-    else
-      of.given = true;
-  }
 }
 
 void safekeeper_processes::give_up() {

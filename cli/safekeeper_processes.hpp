@@ -25,8 +25,7 @@ class safekeeper_processes {
 
   explicit safekeeper_processes(options options) : options_(std::move(options)) {}
 
-  /// Safekeepers 1 to `count` and all that the directory has already: a cluster does not forget its members. One whose
-  /// directory was emptied is not started: it would vote as if it had never acknowledged anything. Returns
+  /// Safekeepers 1 to `count` and all that the directory has already: a cluster does not forget its members. Returns
   /// when all are ready or the limit is over; then errc::unavailable if the ready ones are no majority (what was
   /// started here is ended), and a line in the log for each that is not ready otherwise.
   core::result<void> start(std::uint64_t count, std::chrono::milliseconds limit);
@@ -41,7 +40,6 @@ class safekeeper_processes {
   struct kept {
     pid_t process = 0;  ///< 0: does not run
     bool child = false;
-    bool given = false;              ///< remembered on disk
     core::monotonic_time since{};    ///< runs since then
     core::monotonic_time restart{};  ///< not before
     std::chrono::milliseconds pause{1000};
@@ -50,7 +48,6 @@ class safekeeper_processes {
   void ended(std::uint64_t id, kept& of, const std::string& how);
   void reap(std::uint64_t id, kept& of);
   [[nodiscard]] bool ready(std::uint64_t id, const kept& of) const;
-  void remember_ready_ones();
   void give_up();
 
   options options_;

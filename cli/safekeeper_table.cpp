@@ -42,6 +42,58 @@ std::string name_of(const quorum_view& timeline, const std::vector<branch_entry>
   return timeline.tenant_id + "/" + timeline.timeline_id;
 }
 
+const json* timeline_on(const safekeeper_view& of, const std::string& tenant, const std::string& timeline) {
+  for (const json& each : of.timelines)
+    if (each.value("tenant_id", "") == tenant && each.value("timeline_id", "") == timeline) return &each;
+  return nullptr;
+}
+
+/// "safekeeper 2 is down", "safekeepers 1, 2 are down"; nothing for nobody.
+std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, const char* of_several) {
+  std::string ids;
+  for (const auto id : some) ids += (ids.empty() ? "" : ", ") + std::to_string(id);
+  if (some.empty()) return "";
+  return (some.size() == 1 ? "safekeeper " + ids + " " + of_one : "safekeepers " + ids + " " + of_several);
+}
+
+quorum_health health_of(const consensus::configuration& quorum, const std::vector<safekeeper_view>& all,
+                        const std::vector<std::uint64_t>& lacking) {
+  std::vector<std::uint64_t> down;
+  const auto members = quorum.all();
+  for (const auto& each : members)
+    if (const auto* view = find(all, each.id.value); view == nullptr || !view->up()) down.push_back(each.id.value);
+  const auto in = [](const std::vector<std::uint64_t>& some, std::uint64_t id) {
+    return std::find(some.begin(), some.end(), id) != some.end();
+  };
+  quorum_health health{.can_lose = quorum.can_lose(
+                           [&](consensus::node_id id) { return !in(down, id.value) && !in(lacking, id.value); })};
+  std::string why = said_of(down, "is down", "are down");
+  if (const std::string lack = said_of(lacking, "has not got it", "have not got it"); !lack.empty())
+    why += (why.empty() ? "" : ", ") + lack;
+  if (health.can_lose > 0)
+    health.text = "can lose " + std::to_string(health.can_lose) +
+                  (health.can_lose == 1 ? " safekeeper" : " safekeepers") + (why.empty() ? "" : "; " + why);
+  else if (health.can_lose == 0)
+    health.text = "can lose none: " + (why.empty() ? "they are too few for more" : why);
+  else
+    health.text = "no quorum: commits wait (" + std::to_string(members.size() - down.size()) + " of " +
+                  std::to_string(members.size()) + " up" + (lacking.empty() ? "" : "; " + why) + ")";
+  return health;
+}
+
+/// How a member that has lost a branch, or never got it, is replaced.
+void print_cures(const quorum_view& of, const std::string& branch, const std::vector<safekeeper_view>& all) {
+  if (of.lacking.empty()) return;
+  std::string spare = "ID";
+  for (const auto& each : all)
+    if (each.up() && !of.members.contains(consensus::node_id{each.id})) spare = std::to_string(each.id);
+  print(said_of(of.lacking, "has", "have") + " not got " + branch +
+        ": emptied since, or not there when the branch was given to it");
+  for (const auto id : of.lacking)
+    print("next: strata safekeeper replace " + branch + " --from " + std::to_string(id) + " --to " + spare +
+          (spare == "ID" ? "  (strata down; strata up --detach --safekeepers N adds one)" : ""));
+}
+
 }  // namespace
 
 std::vector<safekeeper_view> view_safekeepers(const std::string& server_directory) {
@@ -67,33 +119,6 @@ std::vector<safekeeper_view> view_safekeepers(const std::string& server_director
   return all;
 }
 
-quorum_health health_of(const consensus::configuration& quorum, const std::vector<safekeeper_view>& all) {
-  const auto up = [&](consensus::node_id id) {
-    const auto* view = find(all, id.value);
-    return view != nullptr && view->up();
-  };
-  quorum_health health{.can_lose = quorum.can_lose(up)};
-  const auto members = quorum.all();
-  std::string down;
-  std::size_t down_count = 0;
-  for (const auto& each : members) {
-    if (up(each.id)) continue;
-    down += (down.empty() ? "" : ", ") + std::to_string(each.id.value);
-    ++down_count;
-  }
-  const std::string who_is_down =
-      (down_count == 1 ? "safekeeper " : "safekeepers ") + down + (down_count == 1 ? " is down" : " are down");
-  if (health.can_lose > 0)
-    health.text = "can lose " + std::to_string(health.can_lose) +
-                  (health.can_lose == 1 ? " safekeeper" : " safekeepers") + (down.empty() ? "" : "; " + who_is_down);
-  else if (health.can_lose == 0)
-    health.text = "can lose none: " + (down.empty() ? "they are too few for more" : who_is_down);
-  else
-    health.text = "no quorum: commits wait (" + std::to_string(members.size() - down_count) + " of " +
-                  std::to_string(members.size()) + " up)";
-  return health;
-}
-
 std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all) {
   // The newest configuration that anybody has is the one that counts.
   std::map<std::pair<std::string, std::string>, quorum_view> found;
@@ -108,20 +133,23 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all) {
   for (auto& [key, view] : found) {
     view.tenant_id = key.first;
     view.timeline_id = key.second;
-    view.health = health_of(view.members, all);
     core::lsn furthest;
     for (const auto& member : view.members.all()) {
       const auto* keeper = find(all, member.id.value);
-      quorum_view::row row{.id = member.id.value,
-                           .state = keeper == nullptr || !keeper->up() ? "down" : "no such timeline"};
-      if (keeper != nullptr)
-        for (const json& timeline : keeper->timelines)
-          if (timeline.value("tenant_id", "") == key.first && timeline.value("timeline_id", "") == key.second)
-            row = row_of(timeline, row.id);
+      quorum_view::row row{.id = member.id.value, .state = "down"};
+      if (keeper != nullptr && keeper->up()) {
+        if (const json* timeline = timeline_on(*keeper, key.first, key.second)) {
+          row = row_of(*timeline, row.id);
+        } else {
+          row.state = "has not got it";
+          view.lacking.push_back(row.id);
+        }
+      }
       furthest = std::max(furthest, row.flush_lsn);
       view.rows.push_back(std::move(row));
     }
     for (auto& row : view.rows) row.lag_bytes = furthest - row.flush_lsn;
+    view.health = health_of(view.members, all, view.lacking);
     quorums.push_back(std::move(view));
   }
   return quorums;
@@ -134,7 +162,7 @@ quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std:
   if (worst != quorums.end()) return worst->health;
   consensus::configuration everybody{.generation = 1};
   for (const auto& each : all) everybody.members.push_back({consensus::node_id{each.id}, "", 0});
-  return health_of(everybody, all);
+  return health_of(everybody, all, {});
 }
 
 void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches) {
@@ -163,6 +191,7 @@ void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vecto
   }
   print(std::string());
   print(cluster_health(all, quorums).text);
+  for (const auto& each : quorums) print_cures(each, name_of(each, branches), all);
 }
 
 json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches) {
@@ -193,6 +222,7 @@ json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector
                          {"mconf", console::configuration_json(each.members)},
                          {"can_lose", each.health.can_lose},
                          {"health", each.health.text},
+                         {"lacking", each.lacking},
                          {"safekeepers", rows}});
   }
   const auto health = cluster_health(all, quorums);

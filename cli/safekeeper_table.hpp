@@ -25,12 +25,11 @@ struct safekeeper_view {
 /// Asks all of them; one that does not answer within seconds is down.
 std::vector<safekeeper_view> view_safekeepers(const std::string& server_directory);
 
-/// What a quorum may still lose: configuration::can_lose, in words.
+/// What a quorum may still lose: configuration::can_lose, in words. Who is up without the timeline does not count.
 struct quorum_health {
   int can_lose = -1;
   std::string text;  ///< "can lose 1 safekeeper", "can lose none: safekeeper 2 is down", ...
 };
-quorum_health health_of(const consensus::configuration& quorum, const std::vector<safekeeper_view>& all);
 
 /// One timeline over its members. Lag: how far a member's durable WAL is behind the furthest one's.
 struct quorum_view {
@@ -45,9 +44,10 @@ struct quorum_view {
     core::lsn commit_lsn;
     core::lsn backup_lsn;
     std::uint64_t lag_bytes = 0;
-    std::string state;  ///< "active", "down", "no such timeline"
+    std::string state;  ///< "active", "down", "has not got it"
   };
   std::vector<row> rows;
+  std::vector<std::uint64_t> lacking;  ///< members that are up without it
 };
 std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all);
 

@@ -16,6 +16,7 @@
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/running_role.hpp"
+#include "cli/safekeeper_access.hpp"
 #include "cli/safekeeper_processes.hpp"
 #include "cli/version.hpp"
 #include "config/time_text.hpp"
@@ -117,6 +118,7 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.backups = role.backups;
   of.introspector = role.introspector;
+  of.errands = role.errands;
   of.metrics = [&system] { return system.env().metrics().render(); };
   of.version = version;
   of.directory = options.directory;
@@ -141,9 +143,11 @@ void serve(const server_request& request, const end_signals& signals,
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
   const std::string broker_address = cluster.identity ? publish_broker(options, local_broker) : "";
   const running_role role(
-      system, pageserver::spawn_supervisor(
-                  system.actors(),
-                  {.server = options, .files = below.files, .page_listener = std::move(listener), .broker = link}));
+      system, pageserver::spawn_supervisor(system.actors(), {.server = options,
+                                                             .files = below.files,
+                                                             .page_listener = std::move(listener),
+                                                             .broker = link,
+                                                             .safekeepers = access_to_safekeepers(options.directory)}));
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
 
   const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };

@@ -25,6 +25,24 @@ std::string following(const json& source) {
   return text;
 }
 
+/// "make dev on safekeeper 3, since 12s: it does not run"; those that were just begun are not worth a line.
+void add_errands(fact_list& facts, const json& process, const std::vector<branch_entry>& branches) {
+  constexpr std::chrono::milliseconds worth_a_line{5000};
+  for (const json& each : process.value("safekeeper_errands", json::array())) {
+    const std::chrono::milliseconds age(each.value("age_ms", std::int64_t{0}));
+    if (age < worth_a_line) continue;
+    std::string name = "timeline " + each.value("timeline_id", "");
+    for (const auto& branch : branches)
+      if (branch.id == each.value("timeline_id", "") && branch.source.id == each.value("tenant_id", ""))
+        name = branch.source.name + "/" + branch.name;
+    const std::string trouble = each.value("trouble", "");
+    facts.add("to do", (each.value("what", "") == "make" ? "make " : "delete the WAL of ") + name + " on safekeeper " +
+                           std::to_string(each.value("safekeeper", std::uint64_t{0})) + ", since " +
+                           config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) +
+                           (trouble.empty() ? "" : ": " + trouble));
+  }
+}
+
 void show_status(const context& of) {
   const server_link server(of);
   const json process =
@@ -71,6 +89,7 @@ void show_status(const context& of) {
   for (const auto& each : branches)
     if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
   if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
+  add_errands(facts, process, branches);
   facts.print();
   if (!safekeepers.empty()) {
     print(std::string());

@@ -57,6 +57,15 @@ json to_json(const consensus::configuration& safekeepers) {
           {"new_members", safekeepers.new_members ? members_to_json(*safekeepers.new_members) : json()}};
 }
 
+json to_json(const messages::safekeeper_errand& errand) {
+  return {{"what", errand.what == messages::safekeeper_errand::kind::make ? "make" : "delete"},
+          {"safekeeper", errand.on.value},
+          {"tenant_id", core::to_string(errand.tenant)},
+          {"timeline_id", core::to_string(errand.timeline)},
+          {"age_ms", errand.age.count()},
+          {"trouble", errand.trouble}};
+}
+
 json to_json(const messages::tenant_info& tenant) {
   json state{{"slug", capitalised(tenant.state)}};
   if (tenant.state.starts_with(broken_mark))

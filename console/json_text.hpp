@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "messages/introspection.hpp"
+#include "messages/safekeeper_errands.hpp"
 #include "messages/tenant.hpp"
 #include "storage/metadata_store.hpp"
 
@@ -13,6 +14,7 @@ nlohmann::json to_json(const messages::tenant_info& tenant);
 nlohmann::json to_json(const messages::timeline_info& timeline);
 nlohmann::json to_json(const messages::source_status& source);
 nlohmann::json to_json(const consensus::configuration& safekeepers);
+nlohmann::json to_json(const messages::safekeeper_errand& errand);
 nlohmann::json to_json(const messages::actor_info& actor);
 nlohmann::json to_json(const messages::pool_info& pool);
 nlohmann::json to_json(const storage::layer_record& layer);

@@ -70,9 +70,9 @@ route_table safekeeper_routes() {
 
 std::string_view safekeeper_schemas() {
   return R"json({
-  "SafekeeperStatus": {"type": "object", "required": ["id", "version", "pid", "directory", "wal_address"],
-    "properties": {
-    "id": {"type": "integer"}, "version": {"type": "string"}, "pid": {"type": "integer"},
+  "SafekeeperStatus": {"type": "object", "required": ["id", "instance", "version", "pid", "directory",
+      "wal_address"], "properties": {
+    "id": {"type": "integer"}, "instance": {"$ref": "#/components/schemas/Id"}, "version": {"type": "string"}, "pid": {"type": "integer"},
     "directory": {"type": "string"}, "wal_address": {"type": "string"},
     "time": {"$ref": "#/components/schemas/Time"}}},
   "SafekeeperUtilization": {"type": "object", "required": ["timeline_count", "wal_bytes", "free_bytes"],
@@ -92,6 +92,8 @@ std::string_view safekeeper_schemas() {
     "additionalProperties": false, "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "mconf": {"$ref": "#/components/schemas/WalConfiguration"},
+    "instance": {"type": "string", "pattern": "^[0-9a-f]{32}$",
+      "description": "refused unless this is the safekeeper's: one whose directory was emptied is another"},
     "pg_version": {"type": "integer", "example": 150020}, "system_id": {"type": "integer"},
     "wal_seg_size": {"type": "integer"}, "start_lsn": {"$ref": "#/components/schemas/Lsn"}}},
   "PullWalTimeline": {"type": "object", "required": ["tenant_id", "timeline_id", "http_hosts"],

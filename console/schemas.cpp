@@ -22,7 +22,15 @@ std::string_view schemas() {
   "Status": {"type": "object", "required": ["version", "pid", "directory", "page_port", "state"], "properties": {
     "version": {"type": "string"}, "pid": {"type": "integer"}, "directory": {"type": "string"},
     "page_port": {"type": "integer"}, "pg_bin": {"type": "string"}, "state": {"type": "string"},
-    "time": {"$ref": "#/components/schemas/Time"}}},
+    "time": {"$ref": "#/components/schemas/Time"},
+    "safekeeper_errands": {"type": "array", "items": {"$ref": "#/components/schemas/SafekeeperErrand"},
+      "description": "what is still to be done on safekeepers; tried every second"}}},
+  "SafekeeperErrand": {"type": "object", "required": ["what", "safekeeper", "tenant_id", "timeline_id", "age_ms",
+      "trouble"], "properties": {
+    "what": {"type": "string", "enum": ["make", "delete"], "description": "the WAL timeline of a branch"},
+    "safekeeper": {"type": "integer", "minimum": 1}, "tenant_id": {"$ref": "#/components/schemas/Id"},
+    "timeline_id": {"$ref": "#/components/schemas/Id"}, "age_ms": {"$ref": "#/components/schemas/Count"},
+    "trouble": {"type": "string", "description": "what the last attempt failed at"}}},
 
   "Actor": {"type": "object", "required": ["id", "kind", "name", "parent", "pool", "state", "age_us", "handled",
       "mailbox", "busy_us", "longest_us", "last_error"], "properties": {

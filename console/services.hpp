@@ -8,9 +8,11 @@
 #include "config/options.hpp"
 #include "consensus/membership.hpp"
 #include "core/clock.hpp"
+#include "core/instance_id.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
 #include "messages/safekeeper.hpp"
+#include "messages/safekeeper_errands.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::console {
@@ -21,6 +23,7 @@ struct services {
   messages::tenant_manager_actor tenants;
   messages::backup_factory_actor backups;
   messages::introspector_actor introspector;
+  messages::safekeeper_errands_actor errands;
   /// Those that new branches may be given; absent: none. Called from any thread.
   std::function<std::vector<consensus::member>()> safekeepers;
   /// Prometheus's text.
@@ -34,6 +37,7 @@ struct services {
   /// Of a safekeeper's process, which has none of the above.
   messages::wal_timelines_actor wal_timelines;
   consensus::node_id safekeeper;
+  core::instance_id instance;
   std::string wal_address;
   const core::clock* clock = &core::system_clock();
 };

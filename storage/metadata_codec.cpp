@@ -94,7 +94,8 @@ enum flag : std::uint8_t {
   has_source = 8,
   has_custom_managers = 16,
   has_safekeepers = 32,
-  all_flags = 63
+  has_wal_keepers = 64,
+  all_flags = 127
 };
 
 void append_custom_managers(core::bytes& to, const std::vector<custom_manager>& managers) {
@@ -147,6 +148,33 @@ bool read_safekeepers(core::byte_reader& from, std::optional<consensus::configur
   return true;
 }
 
+void append_wal_keepers(core::bytes& to, const std::vector<wal_keeper>& keepers) {
+  core::append_le(to, static_cast<std::uint16_t>(keepers.size()));
+  for (const wal_keeper& each : keepers) {
+    core::append_le(to, each.id.value);
+    append_id(to, each.instance);
+    to.push_back(each.begun ? 1 : 0);
+  }
+}
+/// False if they are not those of a timeline.
+bool read_wal_keepers(core::byte_reader& from, std::vector<wal_keeper>& into) {
+  const auto count = from.le<std::uint16_t>();
+  for (unsigned left = count; left > 0 && from.ok(); --left) {
+    wal_keeper each{.id = {from.le<std::uint64_t>()}, .instance = read_id<core::instance_id>(from)};
+    const auto begun = from.le<std::uint8_t>();
+    if (begun > 1 || (!into.empty() && each.id <= into.back().id)) return false;
+    each.begun = begun == 1;
+    into.push_back(each);
+  }
+  return count > 0;
+}
+/// In records from before these were kept, proposers had made the timeline wherever they came.
+std::vector<wal_keeper> all_begun(const consensus::configuration& members) {
+  std::vector<wal_keeper> keepers;
+  for (const consensus::member& each : members.all()) keepers.push_back({.id = each.id, .begun = true});
+  return keepers;
+}
+
 }  // namespace
 
 std::string tenant_key(const core::tenant_id& id) { return {id.value.begin(), id.value.end()}; }
@@ -193,10 +221,10 @@ core::bytes encode(const timeline_record& of) {
   core::bytes to{value_version};
   append_text(to, of.name);
   to.push_back(static_cast<std::uint8_t>(of.state));
-  to.push_back(static_cast<std::uint8_t>((of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
-                                         (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
-                                         (of.custom_managers.empty() ? 0 : has_custom_managers) |
-                                         (of.safekeepers ? has_safekeepers : 0)));
+  to.push_back(static_cast<std::uint8_t>(
+      (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) | (of.wal_log_hints ? logs_hints : 0) |
+      (of.source ? has_source : 0) | (of.custom_managers.empty() ? 0 : has_custom_managers) |
+      (of.safekeepers ? has_safekeepers : 0) | (of.wal_keepers.empty() ? 0 : has_wal_keepers)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, of.ancestor_lsn);
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -211,6 +239,7 @@ core::bytes encode(const timeline_record& of) {
   append_text(to, of.source ? of.source->slot : "");
   if (!of.custom_managers.empty()) append_custom_managers(to, of.custom_managers);
   if (of.safekeepers) append_safekeepers(to, *of.safekeepers);
+  if (!of.wal_keepers.empty()) append_wal_keepers(to, of.wal_keepers);
   return to;
 }
 
@@ -242,6 +271,8 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_custom_managers) != 0 && !read_custom_managers(from, of.custom_managers))
     return damaged("timeline", key);
   if ((flags & has_safekeepers) != 0 && !read_safekeepers(from, of.safekeepers)) return damaged("timeline", key);
+  if ((flags & has_wal_keepers) != 0 && !read_wal_keepers(from, of.wal_keepers)) return damaged("timeline", key);
+  if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_begun(*of.safekeepers);
   if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
     return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);
@@ -276,6 +307,24 @@ core::result<layer_record> decode_layer(std::string_view key, core::bytes_view v
     return damaged("layer", key);
   layer.kind = static_cast<layer_kind>(kind);
   return layer;
+}
+
+core::bytes encode(const wal_deletion& deletion) {
+  core::bytes to{value_version};
+  core::append_le(to, static_cast<std::uint16_t>(deletion.from.size()));
+  for (const consensus::node_id each : deletion.from) core::append_le(to, each.value);
+  return to;
+}
+
+core::result<wal_deletion> decode_wal_deletion(std::string_view key, core::bytes_view value) {
+  core::byte_reader from(value);
+  STRATA_TRY(check_version(from, "deletion of WAL", key));
+  if (key.size() != timeline_key_size) return damaged("deletion of WAL", key);
+  wal_deletion deletion{.tenant = id_at<core::tenant_id>(key, 0), .timeline = id_at<core::timeline_id>(key, id_size)};
+  for (unsigned left = from.le<std::uint16_t>(); left > 0 && from.ok(); --left)
+    deletion.from.push_back({from.le<std::uint64_t>()});
+  if (!from.finished() || deletion.from.empty()) return damaged("deletion of WAL", key);
+  return deletion;
 }
 
 core::bytes encode_number(std::uint64_t number) {

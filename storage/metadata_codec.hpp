@@ -26,6 +26,7 @@ std::uint64_t number_of(std::string_view numbered_key);
 core::bytes encode(const tenant_record& tenant);
 core::bytes encode(const timeline_record& timeline);
 core::bytes encode(const layer_record& layer);
+core::bytes encode(const wal_deletion& deletion);
 core::bytes encode_number(std::uint64_t number);
 /// Precondition: not empty, in LSN order.
 core::bytes encode(std::span<const commit_time> chunk);
@@ -33,6 +34,7 @@ core::bytes encode(std::span<const commit_time> chunk);
 core::result<tenant_record> decode_tenant(std::string_view key, core::bytes_view value);
 core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_view value);
 core::result<layer_record> decode_layer(std::string_view key, core::bytes_view value);
+core::result<wal_deletion> decode_wal_deletion(std::string_view key, core::bytes_view value);
 core::result<std::uint64_t> decode_number(core::bytes_view value);
 core::result<std::vector<commit_time>> decode_commit_times(std::string_view key, core::bytes_view value);
 

@@ -22,9 +22,16 @@ namespace {
 
 namespace codec = metadata_codec;
 
-enum family : std::size_t { tenants_family = 1, timelines_family, layers_family, commit_times_family, families_end };
-constexpr std::array<const char*, families_end> family_names{"default", "tenants", "timelines", "layers",
-                                                             "commit_times"};
+enum family : std::size_t {
+  tenants_family = 1,
+  timelines_family,
+  layers_family,
+  commit_times_family,
+  wal_deletions_family,
+  families_end
+};
+constexpr std::array<const char*, families_end> family_names{"default", "tenants",      "timelines",
+                                                             "layers",  "commit_times", "wal_deletions"};
 
 rocksdb::Slice slice_of(const core::bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -106,6 +113,10 @@ class rocksdb_metadata_store final : public metadata_store {
     return write("put timeline", batch);
   }
 
+  core::result<timeline_record> timeline(const core::tenant_id& tenant, const core::timeline_id& id) override {
+    return read_timeline(codec::timeline_key(tenant, id));
+  }
+
   core::result<void> delete_timeline(const core::tenant_id& tenant, const core::timeline_id& id) override;
 
   core::result<std::vector<timeline_record>> timelines(const core::tenant_id& tenant) override {
@@ -135,7 +146,19 @@ class rocksdb_metadata_store final : public metadata_store {
   core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id, core::lsn begin,
                                         core::lsn end, const std::function<bool(const commit_time&)>& visitor) override;
 
+  core::result<wal_errands> errands() override;
+  core::result<void> wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
+                                 consensus::node_id from) override;
+
  private:
+  core::result<timeline_record> read_timeline(const std::string& key) {
+    std::string stored;
+    const rocksdb::Status status = db_->Get({}, families_[timelines_family], key, &stored);
+    if (status.IsNotFound()) return core::error{core::errc::not_found, "metadata: the timeline is gone"};
+    if (!status.ok()) return failure("metadata: read timeline", status);
+    return codec::decode_timeline(key, view_of_slice(stored));
+  }
+
   core::result<void> write(std::string_view doing, rocksdb::WriteBatch& batch, purpose of = purpose::growing) {
     STRATA_TRY(check_space(doing, of));
     rocksdb::WriteOptions options;
@@ -190,6 +213,13 @@ core::result<void> rocksdb_metadata_store::delete_timeline(const core::tenant_id
   const std::lock_guard guard(edits_);
   rocksdb::WriteBatch batch;
   const std::string prefix = codec::timeline_key(tenant, id);
+  // A damaged record goes, too; nobody knows who has its WAL.
+  if (const auto record = read_timeline(prefix)) {
+    wal_deletion deletion{tenant, id, {}};
+    for (const wal_keeper& each : record->wal_keepers)
+      if (each.begun || each.instance.valid()) deletion.from.push_back(each.id);
+    if (!deletion.from.empty()) batch.Put(families_[wal_deletions_family], prefix, slice_of(codec::encode(deletion)));
+  }
   batch.Delete(families_[timelines_family], prefix);
   for (family from : {layers_family, commit_times_family}) {
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, families_[from]));
@@ -204,12 +234,9 @@ core::result<void> rocksdb_metadata_store::apply(const core::tenant_id& tenant, 
                                                  const timeline_edit& edit) {
   const std::lock_guard guard(edits_);
   const std::string key = codec::timeline_key(tenant, id);
-  std::string stored;
-  const rocksdb::Status status = db_->Get({}, families_[timelines_family], key, &stored);
-  if (status.IsNotFound())
-    return core::error{core::errc::not_found, "metadata: edit of timeline " + core::to_string(id) + ", which is gone"};
-  if (!status.ok()) return failure("metadata: read timeline", status);
-  STRATA_ASSIGN(timeline_record record, codec::decode_timeline(key, view_of_slice(stored)));
+  auto stored = read_timeline(key);
+  if (!stored) return core::error(stored.error()).within("edit timeline " + core::to_string(id));
+  timeline_record record = *std::move(stored);
   apply_to_record(edit, record);
 
   rocksdb::WriteBatch batch;
@@ -286,7 +313,66 @@ core::result<void> rocksdb_metadata_store::visit_commit_times(const core::tenant
   return {};
 }
 
+core::result<wal_errands> rocksdb_metadata_store::errands() {
+  wal_errands found;
+  // Damaged records are their tenant's to report.
+  const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, families_[timelines_family]));
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    auto record = codec::decode_timeline({at->key().data(), at->key().size()}, view_of_slice(at->value()));
+    if (record && !keepers_to_begin(*record).empty()) found.to_begin.push_back(*std::move(record));
+  }
+  if (!at->status().ok()) return failure("metadata: look for errands", at->status());
+  STRATA_ASSIGN(found.to_delete,
+                list<wal_deletion>(wal_deletions_family, "", [](std::string_view key, core::bytes_view value) {
+                  return codec::decode_wal_deletion(key, value);
+                }));
+  return found;
+}
+
+core::result<void> rocksdb_metadata_store::wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
+                                                       consensus::node_id from) {
+  const std::lock_guard guard(edits_);
+  const std::string key = codec::timeline_key(tenant, id);
+  std::string stored;
+  const rocksdb::Status status = db_->Get({}, families_[wal_deletions_family], key, &stored);
+  if (status.IsNotFound()) return {};
+  if (!status.ok()) return failure("metadata: read a deletion of WAL", status);
+  STRATA_ASSIGN(wal_deletion left, codec::decode_wal_deletion(key, view_of_slice(stored)));
+  std::erase(left.from, from);
+  rocksdb::WriteBatch batch;
+  if (left.from.empty())
+    batch.Delete(families_[wal_deletions_family], key);
+  else
+    batch.Put(families_[wal_deletions_family], key, slice_of(codec::encode(left)));
+  return write("note deleted WAL", batch, purpose::freeing);
+}
+
+wal_keeper& keeper_in(timeline_record& record, consensus::node_id id) {
+  auto& all = record.wal_keepers;
+  const auto at = std::lower_bound(all.begin(), all.end(), id,
+                                   [](const wal_keeper& each, consensus::node_id of) { return each.id < of; });
+  return at != all.end() && at->id == id ? *at : *all.insert(at, wal_keeper{.id = id});
+}
+
+void enter_safekeepers(timeline_record& record, const consensus::configuration& to) {
+  for (const consensus::member& each : to.all()) {
+    // A newcomer has fetched the WAL of the others before it is a member.
+    const bool joins = to.generation > 1 && !(record.safekeepers && record.safekeepers->contains(each.id));
+    wal_keeper& keeper = keeper_in(record, each.id);
+    keeper.begun = keeper.begun || joins;
+  }
+  record.safekeepers = to;
+}
+
 }  // namespace
+
+std::vector<wal_keeper> keepers_to_begin(const timeline_record& of) {
+  std::vector<wal_keeper> found;
+  if (!of.safekeepers || of.state == timeline_state::deleting) return found;
+  for (const wal_keeper& each : of.wal_keepers)
+    if (!each.begun && of.safekeepers->contains(each.id)) found.push_back(each);
+  return found;
+}
 
 void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.disk_consistent_lsn) record.disk_consistent_lsn = *edit.disk_consistent_lsn;
@@ -295,7 +381,12 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.state) record.state = *edit.state;
   if (edit.readable_from) record.readable_from = *edit.readable_from;
   if (edit.wal_log_hints) record.wal_log_hints = *edit.wal_log_hints;
-  if (edit.safekeepers) record.safekeepers = edit.safekeepers;
+  if (edit.safekeepers) enter_safekeepers(record, *edit.safekeepers);
+  if (edit.wal_keeper_seen) {
+    wal_keeper& keeper = keeper_in(record, edit.wal_keeper_seen->id);
+    if (!keeper.instance.valid()) keeper.instance = edit.wal_keeper_seen->instance;
+    keeper.begun = keeper.begun || edit.wal_keeper_seen->begun;
+  }
   if (edit.custom_manager_seen) {
     const custom_manager& seen = *edit.custom_manager_seen;
     auto& all = record.custom_managers;

@@ -9,6 +9,7 @@
 #include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
+#include "core/instance_id.hpp"
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
 #include "core/result.hpp"
@@ -37,6 +38,16 @@ struct custom_manager {
   bool operator==(const custom_manager&) const = default;
 };
 
+/// What is known of a branch's WAL on a safekeeper that is, or once was, a member (docs/decisions/0028). The timeline
+/// is made there once, and only on the instance that was written down before: a safekeeper that lost what it had must
+/// not vote again as if it were new.
+struct wal_keeper {
+  consensus::node_id id;
+  core::instance_id instance;  ///< not valid: nobody has asked it yet, so nothing was made there
+  bool begun = false;          ///< the timeline was made there
+  bool operator==(const wal_keeper&) const = default;
+};
+
 enum class timeline_state : std::uint8_t { importing = 1, active = 2, deleting = 3 };
 
 struct timeline_record {
@@ -58,7 +69,24 @@ struct timeline_record {
   core::wall_time created{};
   std::optional<source_record> source;
   std::optional<consensus::configuration> safekeepers;  ///< who keeps the WAL of a branch that is written to
+  std::vector<wal_keeper> wal_keepers;                  ///< of all members there ever were; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
+};
+/// The members on which the timeline has still to be made. None of one that is being deleted.
+std::vector<wal_keeper> keepers_to_begin(const timeline_record& of);
+
+/// A timeline is gone, and its WAL has still to go from these safekeepers.
+struct wal_deletion {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  std::vector<consensus::node_id> from;
+  bool operator==(const wal_deletion&) const = default;
+};
+
+/// What is left to be done on safekeepers.
+struct wal_errands {
+  std::vector<timeline_record> to_begin;  ///< those of whom keepers_to_begin() names somebody
+  std::vector<wal_deletion> to_delete;
 };
 
 enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
@@ -87,8 +115,9 @@ struct timeline_edit {
   std::optional<timeline_state> state;
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
-  std::optional<consensus::configuration> safekeepers;
-  std::optional<custom_manager> custom_manager_seen;  ///< the first time of each counts
+  std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
+  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; begun stays begun
+  std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };
@@ -108,7 +137,10 @@ class metadata_store {
   virtual core::result<std::vector<tenant_record>> tenants() = 0;
 
   virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;
-  /// Its layers and commit times, too.
+  /// errc::not_found.
+  virtual core::result<timeline_record> timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
+  /// Its layers and commit times, too. In the same step the deletion of its WAL is written down, for every safekeeper
+  /// on which it was or may have been made.
   virtual core::result<void> delete_timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<std::vector<timeline_record>> timelines(const core::tenant_id& tenant) = 0;
 
@@ -123,6 +155,12 @@ class metadata_store {
   virtual core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id,
                                                 core::lsn begin, core::lsn end,
                                                 const std::function<bool(const commit_time&)>& visitor) = 0;
+
+  /// Over all tenants.
+  virtual core::result<wal_errands> errands() = 0;
+  /// The timeline's WAL is gone from this safekeeper.
+  virtual core::result<void> wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
+                                         consensus::node_id from) = 0;
 };
 
 }  // namespace strata::storage

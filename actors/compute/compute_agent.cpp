@@ -118,6 +118,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     offload(support::pool_id::io, "ask for the safekeepers", options_.server.quorum,
             [this](core::result<branch_quorum> answer) {
               if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
+              if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
               // Those that were known before will do: if they have changed, they say so.
               if (answer) branch_ = *std::move(answer);
               if (!branch_) return step(step_failed{answer.error()});
@@ -152,10 +153,26 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
             [this](const core::result<core::lsn>& reached) {
               polling_ = false;
               if (life_.state() != agent_state::waiting_for_pageserver) return;
+              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
               if (!reached) return step(step_failed{reached.error()});
               pageserver_at_ = *reached;
               if (*reached >= life_.start()) return step(pageserver_caught_up{});
               tell_self_after(poll_interval, poll_due{});
+            });
+  }
+
+  /// Commits wait: perhaps for ever, because the branch is gone from the safekeepers.
+  void look_for_branch() {
+    const auto now = clock().monotonic();
+    const bool serves = life_.state() == agent_state::running || life_.state() == agent_state::stopping;
+    if (!serves || has_quorum_ || polling_ || now < next_look_for_branch_) return;
+    next_look_for_branch_ = now + retry_interval;
+    polling_ = true;
+    offload(support::pool_id::io, "ask whether the branch is there", options_.server.last_record_lsn,
+            [this](const core::result<core::lsn>& reached) {
+              polling_ = false;
+              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
+              poll_now(poll_due{});  // another life may have begun meanwhile
             });
   }
 
@@ -327,6 +344,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   void look(const look_due&) {
     tell_self_after(look_interval, look_due{});
     look_at_log();
+    look_for_branch();
     if (!proposer_) return save();
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (!status) return;
@@ -336,13 +354,31 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     });
   }
 
+  /// With the cure, behind `before`; or nothing.
+  [[nodiscard]] std::string who_lacks_the_branch(const std::string& before) const {
+    if (!status_) return "";
+    std::string text;
+    for (const auto& each : status_->acceptors) {
+      if (!each.lacks_branch) continue;
+      const std::string id = to_string(each.of.id);
+      text += (text.empty() ? before : "; ") + "safekeeper " + id +
+              " has not got the branch: its directory was emptied, or it was not there yet when the branch was given "
+              "to it; strata safekeeper replace " +
+              options_.record.branch + " --from " + id + " --to ID";
+    }
+    return text;
+  }
+
   [[nodiscard]] std::string detail() const {
     if (!life_.detail().empty()) return life_.detail();
     switch (life_.state()) {
-      case agent_state::waiting_for_quorum: return "no majority of the safekeepers has answered yet";
+      case agent_state::waiting_for_quorum:
+        return "no majority of the safekeepers has answered yet" + who_lacks_the_branch("; ");
       case agent_state::waiting_for_pageserver:
         return "the pageserver is at " + to_string(pageserver_at_) + ", needed is " + to_string(life_.start());
-      case agent_state::running: return has_quorum_ ? "" : "no majority of the safekeepers answers: commits wait";
+      case agent_state::running:
+        if (has_quorum_) return who_lacks_the_branch("");
+        return "no majority of the safekeepers answers: commits wait" + who_lacks_the_branch("; ");
       case agent_state::stopping: return "until everything is acknowledged";
       default: return "";
     }
@@ -406,6 +442,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   std::optional<proposer_status> status_;
   bool has_quorum_ = false;
   bool polling_ = false;
+  core::monotonic_time next_look_for_branch_{};
   core::lsn pageserver_at_;
   std::shared_ptr<std::atomic<std::uint64_t>> restored_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 

@@ -118,6 +118,11 @@ life_effects compute_life::on(const term_lost& input) {
   return end(agent_state::superseded, "another compute has taken over the branch, in term " + to_string(input.to));
 }
 
+// Nothing that it has can be kept any more, so there is nothing to wait for.
+life_effects compute_life::on(const branch_deleted&) {
+  return end(agent_state::stopped, "the branch was deleted; strata compute stop NAME --remove takes away the rest");
+}
+
 life_effects compute_life::on(const stop_wanted&) {
   if (state_ == agent_state::stopping) return {};
   if (state_ != agent_state::running || ending_server_) return end(agent_state::stopped, "");

@@ -38,10 +38,12 @@ struct commit_escaped {};
 struct term_lost {
   consensus::term to;
 };
+/// The server of its pages knows the branch no more.
+struct branch_deleted {};
 struct stop_wanted {};
-using life_input =
-    std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                 branch_restored, postgres_ready, postgres_ended, commit_escaped, term_lost, stop_wanted>;
+using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
+                                branch_restored, postgres_ready, postgres_ended, commit_escaped, term_lost,
+                                branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -101,6 +103,7 @@ class compute_life {
   life_effects on(const postgres_ended& input);
   life_effects on(const commit_escaped& input);
   life_effects on(const term_lost& input);
+  life_effects on(const branch_deleted& input);
   life_effects on(const stop_wanted& input);
 
   life_effects enter(agent_state next, life_effects effects);

@@ -5,16 +5,22 @@
 
 #include "pg/client/conninfo.hpp"
 #include "pg/wire/client_frames.hpp"
+#include "pg/wire/frames.hpp"
 
 namespace strata::actors::compute {
 namespace {
 
 namespace wire = pg::wire;
 
-constexpr std::string_view start_push = "START_WAL_PUSH (proto_version '3', allow_timeline_creation 'true')";
+// A safekeeper that has lost the timeline must not make it again: it would vote as if it had never voted.
+constexpr std::string_view start_push = "START_WAL_PUSH (proto_version '3', allow_timeline_creation 'false')";
 
 core::error refusal(core::bytes_view body) {
   const auto said = wire::parse_complaint(body);
+  if (said.sqlstate == wire::sqlstate_of(core::errc::not_found))
+    return {core::errc::not_found,
+            "it has not got the branch: it was not there yet when the branch was given to it, or its directory was "
+            "emptied"};
   return {core::errc::unavailable, "the safekeeper refuses: " + said.message + " (" + said.sqlstate + ")"};
 }
 

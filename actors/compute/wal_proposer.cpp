@@ -31,6 +31,7 @@ struct remote {
   core::monotonic_time since{};
   core::monotonic_time heard{};
   std::string trouble;
+  bool lacks_branch = false;
   std::unique_ptr<catch_up> catching;
   bool opening_catch_up = false;
   bool was_hurried = false;  ///< since the last tick: once is enough for one that refuses again and again
@@ -168,6 +169,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
                      std::to_string(what.link.of().port),
                  why);
     what.trouble = why.detail;
+    what.lacks_branch = why.code == core::errc::not_found;
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
@@ -189,6 +191,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
       } else {
         from.connecting = false;
         from.trouble.clear();
+        from.lacks_branch = false;
         feed(consensus::acceptor_connected{from.link.node()});
       }
       if (reconfigure_to_ || superseded_ || !from.link.is_open()) return;
@@ -398,7 +401,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     for (const auto& peer : machine_.peers()) {
       const remote* of = remote_of(peer.id);
       if (of == nullptr) continue;
-      made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->trouble});
+      made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->trouble, of->lacks_branch});
     }
     return made;
   }

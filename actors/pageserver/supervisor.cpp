@@ -33,9 +33,18 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
     const auto housekeeping = started("housekeeping", spawn_housekeeping(system(), {.label = child_label("")}));
     const auto watch = started("safekeeper_watch",
                                spawn_safekeeper_watch(system(), {.label = child_label(""), .broker = options_.broker}));
-    services_.tenants = started(
-        "tenant_manager",
-        spawn_tenant_manager(system(), {.label = child_label(""), .surroundings = surroundings(housekeeping, watch)}));
+    const auto errands =
+        started("safekeeper_errands",
+                spawn_safekeeper_errands(
+                    system(), {.label = child_label(""), .files = options_.files, .access = options_.safekeepers}));
+    services_.errands = errands;
+    auto around = surroundings();
+    around.housekeeping = housekeeping;
+    around.watch = watch;
+    around.safekeeper_errands = errands;
+    services_.tenants =
+        started("tenant_manager",
+                spawn_tenant_manager(system(), {.label = child_label(""), .surroundings = std::move(around)}));
     services_.backups =
         started("backup_factory", spawn_backup_factory(system(), {.label = child_label(""),
                                                                   .tenants = services_.tenants,
@@ -48,15 +57,13 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
                                                           .backups = services_.backups}));
   }
 
-  [[nodiscard]] tenant_surroundings surroundings(const housekeeping_actor& housekeeping,
-                                                 const safekeeper_watch_actor& watch) {
+  /// Without the actors in it.
+  [[nodiscard]] tenant_surroundings surroundings() {
     // A thread of the background pool stays free for flushes.
     const auto threads =
         static_cast<int>(env().pools().threads(static_cast<std::size_t>(support::pool_id::background)));
     return {.files = options_.files,
             .defaults = options_.server.tenant_defaults,
-            .housekeeping = housekeeping,
-            .watch = watch,
             .permits = std::make_shared<work_permits>(std::max(1, threads - 1)),
             .receiver = options_.receiver,
             .errand = options_.errand};

@@ -8,6 +8,7 @@
 #include "config/options.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
+#include "messages/safekeeper_errands.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::actors::pageserver {
@@ -18,6 +19,8 @@ struct supervisor_options {
   support::tcp_listener page_listener;
   /// Tells what safekeepers publish; null: nobody does.
   messages::broker_link_actor broker;
+  /// How their management is reached; empty: not at all.
+  safekeeper_access safekeepers;
   /// How sources are reached; tests put their own in its place.
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;
@@ -27,6 +30,7 @@ struct supervisor_options {
 struct get_services {};
 struct pageserver_services {
   messages::tenant_manager_actor tenants;
+  messages::safekeeper_errands_actor errands;
   messages::backup_factory_actor backups;
   messages::introspector_actor introspector;
 };

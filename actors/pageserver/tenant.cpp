@@ -128,6 +128,7 @@ class tenant final : public support::actor_base<private_tenant> {
       for (auto& [id, entry] : timelines_)
         if (entry.store) start(entry);
       enter("active");
+      tell(around_.safekeeper_errands, look_for_errands{});  // a deletion may have been completed
     } else {
       note_error("load", found.error());
       enter("broken: " + core::to_string(found.error()));
@@ -146,6 +147,7 @@ class tenant final : public support::actor_base<private_tenant> {
                                          .housekeeping = around_.housekeeping,
                                          .permits = around_.permits,
                                          .watch = around_.watch,
+                                         .errands = around_.safekeeper_errands,
                                          .receiver = around_.receiver});
     adopt(of.actor, [this, id = of.record.id](const core::error& why) { ended(id, why); });
   }
@@ -399,6 +401,7 @@ class tenant final : public support::actor_base<private_tenant> {
       record.created = clock().now();
       record.source = std::nullopt;
       record.safekeepers = std::nullopt;
+      record.wal_keepers.clear();
       std::erase_if(record.custom_managers, [&](const auto& seen) { return seen.since > branch->at; });
       offload(
           pool_id::io, "create branch " + record_.name + "/" + branch->name,
@@ -492,6 +495,7 @@ class tenant final : public support::actor_base<private_tenant> {
           [files = around_.files, record] { return files->remove_timeline(record.tenant, record.id); },
           [this, record](const core::result<void>& removed) {
             if (!removed) note_error("remove timeline " + record.name, removed.error());
+            tell(around_.safekeeper_errands, look_for_errands{});
             if (record.ancestor)
               if (const auto ancestor = find_alive(*record.ancestor))
                 tell((*ancestor)->actor, messages::remove_branch_point{record.id});
@@ -541,6 +545,7 @@ class tenant final : public support::actor_base<private_tenant> {
         },
         [this, owed](const core::result<void>& removed) {
           if (!removed) enter("broken: " + core::to_string(removed.error()));
+          tell(around_.safekeeper_errands, look_for_errands{});
           owed.answer(removed);
           if (removed) quit();
         });

@@ -22,6 +22,7 @@ struct tenant_surroundings {
   config::tenant_options defaults;
   housekeeping_actor housekeeping;
   safekeeper_watch_actor watch;
+  safekeeper_errands_actor safekeeper_errands;
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;

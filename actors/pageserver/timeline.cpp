@@ -354,32 +354,47 @@ class timeline final : public support::actor_base<private_timeline> {
     if (storing_safekeepers_) return when_stored_.push_back([=, this] { assign_safekeepers(request, owed); });
     const auto record = store_->record();
     if (record.safekeepers) return owed.answer(safekeepers_of(record));
-    store_safekeepers(first_safekeepers(record, request.available), owed);
+    store_safekeepers(first_safekeepers(record, request.available), [this, owed](const core::result<void>& stored) {
+      if (!stored) return owed.fail(stored.error());
+      const auto answer = [this, owed](const core::result<void>&) {
+        follow_safekeepers();
+        owed.answer(safekeepers_of(store_->record()));
+      };
+      // Who is not there now gets the timeline later: the answer does not depend on it.
+      if (!options_.errands) return answer({});
+      const auto record = store_->record();
+      ask(options_.errands, begin_wal{record.tenant, record.id}, answer);
+    });
   }
   void change_safekeepers(const messages::change_safekeepers& request, safekeepers_reply owed) {
     if (storing_safekeepers_) return when_stored_.push_back([=, this] { change_safekeepers(request, owed); });
-    store_safekeepers(next_safekeepers(store_->record(), request.to), owed);
+    store_safekeepers(next_safekeepers(store_->record(), request.to), [this, owed](const core::result<void>& stored) {
+      if (!stored) return owed.fail(stored.error());
+      tell(options_.errands, look_for_errands{});
+      follow_safekeepers();
+      owed.answer(safekeepers_of(store_->record()));
+    });
   }
 
-  void store_safekeepers(const core::result<consensus::configuration>& to, const safekeepers_reply& owed) {
-    if (!to) return owed.fail(to.error());
+  void store_safekeepers(const core::result<consensus::configuration>& to,
+                         std::function<void(const core::result<void>&)> then) {
+    if (!to) return then(to.error());
     if (state_ != state::active)
-      return owed.fail({core::errc::unavailable, std::string("safekeepers: ") + state_text_});
+      return then(core::error{core::errc::unavailable, std::string("safekeepers: ") + state_text_});
     storing_safekeepers_ = true;
     offload(
         support::pool_id::io, "store the safekeepers of " + name(),
         [store = store_, to = *to] { return store->update({.safekeepers = to}); },
-        [this, to = *to, owed](const core::result<void>& stored) {
+        [this, then = std::move(then)](const core::result<void>& stored) {
           storing_safekeepers_ = false;
-          if (stored) follow_safekeepers(to);
-          owed.answer(stored ? safekeepers_of(store_->record()) : stored.error());
+          then(stored);
           for (const auto& then : std::exchange(when_stored_, {})) guarded("change safekeepers", then);
         });
   }
-  void follow_safekeepers(const consensus::configuration& members) {
+  void follow_safekeepers() {
     if (state_ != state::active) return;
     if (receiver_)
-      tell(receiver_, safekeepers_changed{members});
+      tell(receiver_, safekeepers_changed{*store_->record().safekeepers});
     else
       start_receiver();
   }

@@ -9,6 +9,7 @@
 #include "actors/pageserver/compactor.hpp"
 #include "actors/pageserver/flusher.hpp"
 #include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/safekeeper_errands.hpp"
 #include "actors/pageserver/wal_receiver.hpp"
 #include "actors/pageserver/work_permits.hpp"
 #include "actors/support/actor_registry.hpp"
@@ -39,6 +40,7 @@ struct timeline_options {
   housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
+  safekeeper_errands_actor errands;  ///< null: nobody makes the timeline on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
 };
 

@@ -48,6 +48,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     std::vector<waiter> waiting;  ///< for it to be open
     std::vector<reply<messages::done>> deletions;
     std::string broken;
+    bool never_made = false;  ///< a crash has left the directory of a timeline that nobody was told of
   };
 
   // -- opening
@@ -95,6 +96,7 @@ class timelines final : public support::actor_base<timelines_actor> {
   void files_opened(const wal_timeline_key& key, core::result<std::unique_ptr<timeline_journal>> opened) {
     entry& of = entries_[key];
     of.opening = false;
+    of.never_made = !opened && opened.error().code == core::errc::not_found;
     if (opened) {
       of.broken.clear();
       of.view = std::make_shared<timeline_view>(key, *std::move(opened));
@@ -144,7 +146,9 @@ class timelines final : public support::actor_base<timelines_actor> {
   void with_created(const consensus::acceptor_state& state, const waiter& then) {
     if (postpone([this, state, then] { with_created(state, then); })) return;
     const wal_timeline_key key{state.tenant, state.timeline};
-    if (!entries_.contains(key) && !stopping_) {
+    const auto found = entries_.find(key);
+    const bool none = found == entries_.end() || (found->second.never_made && !found->second.opening && !found->second.deleting);
+    if (none && !stopping_) {
       entries_[key].waiting.push_back(then);
       return create_files(key, state);
     }

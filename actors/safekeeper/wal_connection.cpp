@@ -252,13 +252,21 @@ class wal_connection final : public support::actor_base<private_connection> {
     if (command.protocol_version != protocol_version)
       return refuse({core::errc::unsupported, "protocol version " + std::to_string(command.protocol_version) +
                                                   " is not spoken; ask for it with (proto_version '3')"});
+    if (command.allow_timeline_creation) return take_proposer(true);
+    // Refused before a stream begins: who asks every second learns the same each time.
+    look_up([this](const core::result<wal_timeline_opened>& found) {
+      if (!found) return refuse(found.error());
+      take_proposer(false);
+    });
+  }
+  void take_proposer(bool may_create) {
     wire::append_copy_both_response(socket_->output());
     give_away([&] {
       return spawn_proposer_session(system(), {.label = child_label(name()),
                                                .socket = std::move(socket_),
                                                .timelines = options_.timelines,
                                                .key = key(),
-                                               .may_create = command.allow_timeline_creation});
+                                               .may_create = may_create});
     });
   }
 

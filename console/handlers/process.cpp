@@ -14,12 +14,19 @@ namespace strata::console::handlers {
 using nlohmann::json;
 
 core::result<reply> get_status(const services& of, const request&) {
+  json errands = json::array();
+  if (of.errands) {
+    STRATA_ASSIGN(const auto left,
+                  ask<messages::safekeeper_errand_list>(of, of.errands, messages::list_safekeeper_errands{}));
+    for (const auto& each : left.errands) errands.push_back(to_json(each));
+  }
   return json_reply({{"version", of.version},
                      {"pid", ::getpid()},
                      {"directory", of.directory},
                      {"page_port", of.page_port},
                      {"pg_bin", of.pg_bin},
                      {"state", "running"},
+                     {"safekeeper_errands", std::move(errands)},
                      {"time", config::utc_text(of.clock->now())}});
 }
 

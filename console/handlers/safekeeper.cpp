@@ -47,6 +47,16 @@ core::result<consensus::configuration> configuration_in(const json& body) {
   return parse_configuration(*found, "mconf");
 }
 
+/// Who asks for another instance gave the timeline to a directory that is gone, with all that was promised from it.
+core::result<void> check_instance(const services& of, const json& body) {
+  STRATA_ASSIGN(const auto text, optional_text_member(body, "instance"));
+  if (!text) return {};
+  STRATA_ASSIGN(const auto instance, core::parse_id<core::instance_id>(*text));
+  if (instance == of.instance) return {};
+  return core::error{core::errc::conflict, "the directory of safekeeper " + to_string(of.safekeeper) +
+                                               " is not the one that the timeline was given to: it was emptied since"};
+}
+
 /// Of what the hosts have, that with the most of the newest WAL.
 core::result<messages::pull_wal_timeline> best_donor(const json& hosts, const std::string& path) {
   std::optional<messages::pull_wal_timeline> best;
@@ -77,6 +87,7 @@ core::result<messages::pull_wal_timeline> best_donor(const json& hosts, const st
 
 core::result<reply> get_status(const services& of, const request&) {
   return json_reply({{"id", of.safekeeper.value},
+                     {"instance", core::to_string(of.instance)},
                      {"version", of.version},
                      {"pid", ::getpid()},
                      {"directory", of.directory},
@@ -120,8 +131,9 @@ core::result<reply> get_debug_dump(const services& of, const request& from) {
 }
 
 core::result<reply> create_timeline(const services& of, const request& from) {
-  STRATA_ASSIGN(const json body, parse_body(from, {"tenant_id", "timeline_id", "mconf", "pg_version", "system_id",
-                                                   "wal_seg_size", "start_lsn"}));
+  STRATA_ASSIGN(const json body, parse_body(from, {"tenant_id", "timeline_id", "mconf", "instance", "pg_version",
+                                                   "system_id", "wal_seg_size", "start_lsn"}));
+  STRATA_TRY(check_instance(of, body));
   messages::create_wal_timeline wanted;
   auto& state = wanted.state;
   STRATA_ASSIGN(const auto tenant, text_member(body, "tenant_id"));

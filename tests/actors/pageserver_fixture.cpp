@@ -62,6 +62,38 @@ pageserver::source_errand_actor spawn_played_errand(caf::actor_system& system, a
   return actors::support::spawn<played_errand>(system, std::move(label), &source);
 }
 
+pageserver::safekeeper_access played_safekeepers::access() {
+  const auto reach = [this](consensus::node_id id) -> core::result<keeper*> {
+    const auto found = all.find(id.value);
+    if (found != all.end() && found->second.up) return &found->second;
+    return core::error{core::errc::unavailable, "safekeeper " + std::to_string(id.value) + " does not run"};
+  };
+  const auto answer = [](const keeper& of) -> core::result<void> {
+    if (of.answers) return {};
+    return core::error{core::errc::outcome_unknown, "it did not answer"};
+  };
+  return {.instance = [reach](consensus::node_id id) -> core::result<core::instance_id> {
+            STRATA_ASSIGN(const auto* at, reach(id));
+            return at->instance;
+          },
+          .make = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
+                      const core::instance_id& instance) -> core::result<void> {
+            STRATA_ASSIGN(auto* at, reach(id));
+            ++at->made;
+            if (instance != at->instance) return core::error{core::errc::conflict, "it was emptied since"};
+            if (at->deleted.contains(of.timeline)) return core::error{core::errc::conflict, "it was deleted here"};
+            at->has.insert(of.timeline);
+            return answer(*at);
+          },
+          .remove = [=](consensus::node_id id, const core::tenant_id&,
+                        const core::timeline_id& timeline) -> core::result<void> {
+            STRATA_ASSIGN(auto* at, reach(id));
+            at->has.erase(timeline);
+            at->deleted.insert(timeline);
+            return answer(*at);
+          }};
+}
+
 pageserver_fixture::pageserver_fixture() {
   clock.set(core::wall_time(std::chrono::hours(24 * 365 * 50)));
   housekeeping = pageserver::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
@@ -72,9 +104,12 @@ void pageserver_fixture::start_server() {
   metadata = storage::metadata_store::open((directory / "metadata").string()).value();
   layers = std::make_unique<storage::layer_cache>(8u << 20, 64);
   files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
+  errands =
+      pageserver::spawn_safekeeper_errands(system(), {.label = {}, .files = files, .access = safekeepers.access()});
   pageserver::tenant_surroundings around{.files = files,
                                          .defaults = defaults,
                                          .housekeeping = housekeeping,
+                                         .safekeeper_errands = errands,
                                          .permits = std::make_shared<pageserver::work_permits>(1),
                                          .receiver =
                                              [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
@@ -91,6 +126,8 @@ void pageserver_fixture::start_server() {
 void pageserver_fixture::stop_server() {
   if (manager) stop(manager);
   manager = nullptr;
+  if (errands) stop(errands);
+  errands = nullptr;
   source.receivers.clear();
   source.receiver_actors.clear();
   files.reset();

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/safekeeper_errands.hpp"
 #include "actors/pageserver/tenant_manager.hpp"
 #include "messages/tenant.hpp"
 #include "storage/key_space.hpp"
@@ -29,6 +32,24 @@ actors::pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& 
                                                              played_source& source);
 actors::pageserver::source_errand_actor spawn_played_errand(caf::actor_system& system,
                                                             actors::support::actor_label label, played_source& source);
+
+/// What a test knows of safekeepers that it plays itself: their side of safekeeper_access.
+struct played_safekeepers {
+  struct keeper {
+    core::instance_id instance = core::make_id<core::instance_id>();
+    bool up = true;
+    bool answers = true;  ///< false: it does what it is asked, and nobody hears of it
+    std::set<core::timeline_id> has;
+    std::set<core::timeline_id> deleted;
+    int made = 0;  ///< times that it was asked to make a timeline, heard or not
+
+    /// Its directory is another one.
+    void empty() { instance = core::make_id<core::instance_id>(), has.clear(), deleted.clear(); }
+  };
+  std::map<std::uint64_t, keeper> all;
+
+  actors::pageserver::safekeeper_access access();
+};
 
 /// A server's directory; outlives its actors.
 struct server_disk {
@@ -70,9 +91,11 @@ struct pageserver_fixture : server_disk, deterministic_system {
   std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
 
   played_source source;
+  played_safekeepers safekeepers;
   config::tenant_options defaults;
   std::shared_ptr<actors::pageserver::tenant_files> files;
   actors::pageserver::housekeeping_actor housekeeping;
+  actors::pageserver::safekeeper_errands_actor errands;
   messages::tenant_manager_actor manager;
 };
 

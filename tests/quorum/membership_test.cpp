@@ -83,6 +83,30 @@ struct membership_fixture {
     std::filesystem::remove_all(directory.string() + ".lost");
   }
 
+  [[nodiscard]] std::filesystem::path timeline_on(int id) const {
+    const json dev = cluster.strata().timeline("s", "dev");
+    return directory_of(id) / "timelines" / dev.at("tenant_id").get<std::string>() /
+           dev.at("timeline_id").get<std::string>();
+  }
+  void wait_until_lacking(int id) {
+    wait_until("it is seen that it has not got the branch", [&] {
+      const json all = safekeeper_list();
+      return all.at("can_lose") == 0 && all.at("timelines").at(0).at("lacking") == json::array({id});
+    });
+  }
+  /// The cause, and the cure.
+  void commands_tell(int lacking) {
+    const std::string cure = "dev --from " + std::to_string(lacking) + " --to ";
+    for (const auto& words : {std::vector<std::string>{"status"}, {"safekeeper", "list"}}) {
+      const std::string shown = cluster.strata().cli(words).out;
+      BOOST_TEST(shown.find("strata safekeeper replace s/" + cure + std::to_string(spare())) != std::string::npos,
+                 shown);
+      BOOST_TEST(
+          shown.find("can lose none: safekeeper " + std::to_string(lacking) + " has not got it") != std::string::npos,
+          shown);
+    }
+  }
+
   /// With each of the members stopped in turn commits go on.
   void any_one_may_be_lost() {
     books.start();
@@ -159,6 +183,61 @@ BOOST_AUTO_TEST_CASE(a_lost_member_is_replaced) {
   any_one_may_be_lost();
   lose_the_compute();
   audit();
+}
+
+// Empty, it would vote in terms in which it has voted.
+BOOST_AUTO_TEST_CASE(a_member_whose_directory_was_emptied_has_no_voice_until_it_is_replaced) {
+  const int from = members().back(), to = spare();
+  books.start();
+  wait_for_transfers(100);
+  const pid_t before = cluster.safekeeper(from);
+  lose_safekeeper(from);
+  cluster.wait_for_new_safekeeper(from, before);
+  wait_until_lacking(from);
+  wait_for_transfers(100);
+  commands_tell(from);
+  lose_the_compute();
+  wait_for_transfers(100);
+  BOOST_TEST(!std::filesystem::exists(timeline_on(from)));
+
+  replace(from, to);
+  wait_until("all is well", [&] { return safekeeper_list().at("can_lose") == 1; });
+  // And it is good enough to take somebody else's place.
+  replace(members().front(), from);
+  wait_for_transfers(100);
+  books.stop();
+  lose_the_compute();
+  audit();
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_lost_only_the_timeline_has_no_voice_until_it_is_replaced) {
+  const int from = members().front(), to = spare();
+  books.start();
+  wait_for_transfers(100);
+  const pid_t before = cluster.safekeeper(from);
+  cluster.signal_safekeeper(from, SIGSTOP);
+  BOOST_REQUIRE(std::filesystem::remove_all(timeline_on(from)) > 0);
+  cluster.signal_safekeeper(from, SIGKILL);
+  cluster.wait_for_new_safekeeper(from, before);
+  wait_until_lacking(from);
+  // Neither the server nor the compute makes it anew.
+  cluster.strata().kill();
+  cluster.strata().start();
+  lose_the_compute();
+  wait_for_transfers(100);
+  wait_until_lacking(from);
+  commands_tell(from);
+  wait_until("the compute's agent says it", [&] {
+    return cluster.compute().at("detail").get<std::string>().find("strata safekeeper replace dev --from " +
+                                                                  std::to_string(from)) != std::string::npos;
+  });
+  BOOST_TEST(!std::filesystem::exists(timeline_on(from)));
+  replace(from, to);
+  wait_until("the compute's agent has nothing to say", [&] { return cluster.compute().at("detail") == ""; });
+  wait_for_transfers(50);
+  books.stop();
+  audit();
+  any_one_may_be_lost();
 }
 
 BOOST_AUTO_TEST_CASE(without_a_compute_the_new_member_fetches_the_wal) {

@@ -16,6 +16,18 @@ struct one_safekeeper {
   growing_wal wal;
 
   [[nodiscard]] nlohmann::json status() const { return keeper.api("GET", id.path()); }
+  [[nodiscard]] std::string instance() const { return keeper.api("GET", "/v1/status").at("instance"); }
+  /// What makes the timeline, with this safekeeper alone.
+  [[nodiscard]] nlohmann::json creation() const {
+    const auto self = keeper.member();
+    return {{"tenant_id", core::to_string(id.tenant)},
+            {"timeline_id", core::to_string(id.timeline)},
+            {"mconf",
+             {{"generation", 1}, {"members", {{{"id", self.id.value}, {"host", self.host}, {"port", self.port}}}}}},
+            {"pg_version", 150020},
+            {"system_id", test_system_id},
+            {"wal_seg_size", 16 << 20}};
+  }
 };
 
 }  // namespace
@@ -83,6 +95,57 @@ BOOST_AUTO_TEST_CASE(nothing_acknowledged_is_lost_however_often_it_is_killed) {
   const std::string term = std::to_string(status()["acceptor_state"]["term"].get<std::uint64_t>());
   const core::bytes all = stream_wal(keeper.wal_port(), id, wal.start(), end - wal.start(), " (term='" + term + "')");
   BOOST_TEST(std::equal(all.begin(), all.end(), wal.from(wal.start()).begin()));
+}
+
+BOOST_AUTO_TEST_CASE(a_proposer_that_makes_nothing_is_told_that_the_timeline_is_not_here) {
+  wal_client client(keeper.wal_port(), id);
+  const std::string push = "START_WAL_PUSH (proto_version '3', allow_timeline_creation 'false')";
+  for (int round = 0; round < 2; ++round) {
+    client.query(push);
+    const auto told = client.until_ready();
+    BOOST_TEST_REQUIRE(told.size() == 2u);
+    BOOST_TEST(told[0].tag == 'E');
+    BOOST_TEST(told[0].text().find("42704") != std::string::npos, told[0].text());
+    BOOST_TEST(told[1].tag == 'Z');
+  }
+  BOOST_TEST(keeper.status_of("GET", id.path()) == 404);
+  keeper.api("POST", "/v1/tenant/timeline", creation());
+  client.query(push);
+  BOOST_TEST(client.next()->tag == 'W');
+}
+
+BOOST_AUTO_TEST_CASE(what_a_crash_has_left_of_a_creation_is_no_timeline) {
+  keeper.stop();
+  std::filesystem::create_directories(keeper.directory() / "timelines" / core::to_string(id.tenant) /
+                                      core::to_string(id.timeline));
+  keeper.start();
+  BOOST_TEST(keeper.status_of("GET", id.path()) == 404);
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", creation()) == 200);
+  BOOST_TEST(keeper.status_of("GET", id.path()) == 200);
+}
+
+BOOST_AUTO_TEST_CASE(an_emptied_directory_is_another_instance_and_is_not_given_what_was_meant_for_the_first) {
+  const std::string first = instance();
+  BOOST_TEST(first.size() == 32u);
+  nlohmann::json wanted = creation();
+  wanted["instance"] = first;
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", wanted) == 200);
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", wanted) == 200);
+  keeper.kill();
+  keeper.start();
+  BOOST_TEST(instance() == first);
+  BOOST_TEST(keeper.status_of("GET", id.path()) == 200);
+
+  keeper.stop();
+  std::filesystem::remove_all(keeper.directory());
+  keeper.start();
+  BOOST_TEST(instance() != first);
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", wanted) == 409);
+  BOOST_TEST(keeper.status_of("GET", id.path()) == 404);
+  wanted["instance"] = "0";
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", wanted) == 400);
+  wanted["instance"] = instance();
+  BOOST_TEST(keeper.status_of("POST", "/v1/tenant/timeline", wanted) == 200);
 }
 
 BOOST_AUTO_TEST_CASE(an_older_proposer_is_told_of_the_newer_term) {

@@ -163,6 +163,100 @@ BOOST_AUTO_TEST_CASE(an_edit_stores_who_keeps_the_wal) {
   BOOST_TEST((store->timelines(tenant)->front().safekeepers == record.safekeepers));
 }
 
+const auto known = [](const timeline_record& of, std::uint64_t id) {
+  for (const wal_keeper& each : of.wal_keepers)
+    if (each.id.value == id) return each;
+  return wal_keeper{};
+};
+
+BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_later_has_begun) {
+  timeline_record record = put_timeline();
+  record.safekeepers.reset();
+  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+  const auto store_members = [&](const consensus::configuration& members) {
+    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = members}).has_value());
+  };
+  const auto to_begin = [&] {
+    std::vector<std::uint64_t> ids;
+    const auto errands = store->errands().value();
+    for (const auto& each : errands.to_begin)
+      for (const auto& keeper : keepers_to_begin(each)) ids.push_back(keeper.id.value);
+    return ids;
+  };
+  using ids = std::vector<std::uint64_t>;
+  BOOST_TEST((to_begin() == ids{}));
+  store_members({1, {{{2}, "h", 2}, {{1}, "h", 1}, {{3}, "h", 3}}, {}});
+  BOOST_TEST((to_begin() == ids{1, 2, 3}));
+
+  // The first instance counts, and begun stays begun, whatever is said behind it.
+  const auto first = core::make_id<core::instance_id>();
+  const auto seen = [&](std::uint64_t id, core::instance_id instance, bool begun) {
+    const timeline_edit edit{.wal_keeper_seen = wal_keeper{{id}, instance, begun}};
+    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  };
+  seen(2, first, false);
+  seen(2, core::make_id<core::instance_id>(), true);
+  seen(2, {}, false);
+  reopen();
+  const auto kept = store->timeline(tenant, timeline).value();
+  BOOST_TEST((known(kept, 2) == wal_keeper{{2}, first, true}));
+  BOOST_TEST((to_begin() == ids{1, 3}));
+
+  // 4 takes the place of 1, which is not forgotten; 3 is still to begin.
+  store_members({2, {{{1}, "h", 1}, {{2}, "h", 2}, {{3}, "h", 3}}, {{{{2}, "h", 2}, {{3}, "h", 3}, {{4}, "h", 4}}}});
+  store_members({3, {{{2}, "h", 2}, {{3}, "h", 3}, {{4}, "h", 4}}, {}});
+  BOOST_TEST((to_begin() == ids{3}));
+  BOOST_TEST(known(*store->timeline(tenant, timeline), 4).begun);
+  BOOST_TEST(!known(*store->timeline(tenant, timeline), 1).begun);
+  // And 1 comes back, by fetching the WAL.
+  store_members({4, {{{1}, "h", 1}, {{3}, "h", 3}, {{4}, "h", 4}}, {}});
+  BOOST_TEST(known(*store->timeline(tenant, timeline), 1).begun);
+  BOOST_TEST((to_begin() == ids{3}));
+
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.state = timeline_state::deleting}).has_value());
+  BOOST_TEST((to_begin() == ids{}));
+}
+
+BOOST_AUTO_TEST_CASE(in_a_record_that_does_not_tell_all_members_have_begun) {
+  const timeline_record written = put_timeline();
+  BOOST_TEST(written.wal_keepers.empty());
+  const auto found = store->timeline(tenant, timeline).value();
+  BOOST_TEST((found.wal_keepers == std::vector<wal_keeper>{{{1}, {}, true}, {{2}, {}, true}, {{3}, {}, true}}));
+  timeline_record wrong = found;
+  std::swap(wrong.wal_keepers[0], wrong.wal_keepers[1]);
+  const std::string key = metadata_codec::timeline_key(tenant, timeline);
+  BOOST_TEST(!metadata_codec::decode_timeline(key, metadata_codec::encode(wrong)).has_value());
+  BOOST_TEST((store->timeline(tenant, core::make_id<core::timeline_id>()).error().code == core::errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(a_deleted_timeline_leaves_behind_from_whom_its_wal_has_to_go) {
+  timeline_record record = put_timeline();
+  const auto instance = core::make_id<core::instance_id>();
+  // 7 is no member any more; nobody ever asked 8, so nothing can be there.
+  record.wal_keepers = {{{1}, instance, true}, {{2}, instance, false}, {{7}, {}, true}, {{8}, {}, false}};
+  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  reopen();
+  const auto left = [&] { return store->errands()->to_delete; };
+  BOOST_TEST((left() == std::vector<wal_deletion>{{tenant, timeline, {{1}, {2}, {7}}}}));
+  BOOST_TEST(store->errands()->to_begin.empty());
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}).has_value());
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}).has_value());
+  reopen();
+  BOOST_TEST((left() == std::vector<wal_deletion>{{tenant, timeline, {{1}, {7}}}}));
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {7}).has_value());
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {1}).has_value());
+  BOOST_TEST(left().empty());
+  BOOST_TEST(store->wal_deleted(tenant, timeline, {1}).has_value());
+
+  // One that never had safekeepers leaves nothing.
+  record.wal_keepers.clear();
+  record.safekeepers.reset();
+  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  BOOST_TEST(left().empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {
   put_timeline();
   timeline_edit edit{

@@ -66,7 +66,10 @@ std::string quorum_cluster::conninfo() const {
 pid_t quorum_cluster::safekeeper(int id) const {
   std::ifstream file(strata_.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");
   if (!file) throw std::runtime_error("safekeeper " + std::to_string(id) + " is not ready");
-  return json::parse(file).at("pid");
+  // Until it is ready for the first time the file has no process.
+  const pid_t process = json::parse(file).at("pid");
+  if (process == 0) throw std::runtime_error("safekeeper " + std::to_string(id) + " is not ready");
+  return process;
 }
 
 void quorum_cluster::signal_safekeeper(int id, int signal) const { ::kill(safekeeper(id), signal); }

@@ -154,6 +154,28 @@ BOOST_AUTO_TEST_CASE(a_stop_lets_postgres_finish) {
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_AUTO_TEST_CASE(a_deleted_branch_ends_it_for_good_and_says_so) {
+  run();
+  BOOST_TEST(gives<abandon_server>(branch_deleted{}));
+  BOOST_TEST(gives_nothing(retry_due{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+  BOOST_TEST(life.detail().find("was deleted") != std::string::npos);
+  BOOST_TEST(gives_nothing(retry_due{}));
+}
+
+BOOST_AUTO_TEST_CASE(a_branch_that_is_deleted_before_anything_runs_or_while_it_stops_ends_it_too) {
+  BOOST_TEST(gives<finish>(branch_deleted{}));
+  BOOST_TEST(is(agent_state::stopped));
+  with_begun_life other;
+  other.run();
+  BOOST_TEST(other.gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(other.gives<abandon_server>(branch_deleted{}));
+  BOOST_TEST(other.gives<finish>(postgres_ended{}));
+  BOOST_TEST(other.is(agent_state::stopped));
+  BOOST_TEST(other.life.detail().find("was deleted") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_term_lost_while_stopping_is_told) {
   run();
   BOOST_TEST(gives<stop_server>(stop_wanted{}));

@@ -74,7 +74,7 @@ BOOST_AUTO_TEST_CASE(it_says_for_which_timeline_it_comes_and_asks_to_push) {
       wire::parse_wal_command({reinterpret_cast<const char*>((*query)->body.data()), (*query)->body.size()});
   BOOST_TEST_REQUIRE(command.has_value());
   BOOST_TEST(std::get<wire::start_wal_push>(*command).protocol_version == 3u);
-  BOOST_TEST(std::get<wire::start_wal_push>(*command).allow_timeline_creation);
+  BOOST_TEST(!std::get<wire::start_wal_push>(*command).allow_timeline_creation);
   BOOST_TEST(!session.pushing());
 }
 
@@ -103,11 +103,22 @@ BOOST_AUTO_TEST_CASE(replies_are_understood_however_they_are_cut) {
 
 BOOST_AUTO_TEST_CASE(a_refusal_is_told_with_its_words) {
   core::bytes said = greet();
-  wire::append_error(said, "42704", "no such timeline");
+  wire::append_error(said, "55006", "of another cluster");
   say(said);
   const auto event = session.next();
   BOOST_TEST_REQUIRE(!event.has_value());
-  BOOST_TEST(event.error().detail.find("no such timeline") != std::string::npos);
+  BOOST_TEST((event.error().code == core::errc::unavailable));
+  BOOST_TEST(event.error().detail.find("of another cluster") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_safekeeper_without_the_timeline_is_told_from_one_that_refuses) {
+  core::bytes said = greet();
+  wire::append_error(said, wire::sqlstate_of(core::errc::not_found), "timeline 1 is not on this safekeeper");
+  say(said);
+  const auto event = session.next();
+  BOOST_TEST_REQUIRE(!event.has_value());
+  BOOST_TEST((event.error().code == core::errc::not_found));
+  BOOST_TEST(event.error().detail.find("emptied") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_safekeeper_is_refused) {

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "actors/pageserver/safekeeper_errands.hpp"
+
+namespace strata::cli {
+
+/// The server's way to the safekeepers of its directory: by the HTTP address in their safekeeper.json, as it is at the
+/// moment of the call. A request waits 5 s for its answer.
+actors::pageserver::safekeeper_access access_to_safekeepers(const std::string& server_directory);
+
+}  // namespace strata::cli
