@@ -10,6 +10,7 @@
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "cli/terminal.hpp"
+#include "compute/postgres_process.hpp"
 #include "compute/program.hpp"
 #include "config/quantity.hpp"
 
@@ -23,8 +24,8 @@ using compute::compute_record;
 /// Nothing moves for that long: it will not come up by waiting.
 constexpr std::chrono::minutes patience{2};
 constexpr std::chrono::milliseconds look_interval{10};
-/// Longer than Postgres gets to have everything acknowledged.
-constexpr std::chrono::seconds stop_limit{90};
+/// For an agent whose Postgres is gone.
+constexpr std::chrono::seconds end_limit{30};
 
 std::string directory_of(const context& of, const std::string& compute) {
   return compute::registry(of.directory).directory_of(compute);
@@ -109,19 +110,30 @@ agent_status start_agent(const context& of, const compute_record& record) {
   }
 }
 
-void stop_agent(const context& of, const compute_record& record) {
+void stop_agent(const context& of, const compute_record& record, std::chrono::milliseconds limit) {
   const auto agent = agent_of(of, record.name);
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   progress line(of.json);
   line.show("stopping " + record.name, "until everything is acknowledged");
-  const bool ended = compute::wait_for_end(*agent, stop_limit);
+  bool ended = compute::wait_for_end(*agent, limit);
+  const bool is_cut_short = !ended && compute::running_postgres(record.data_directory);
+  if (is_cut_short)
+    need(compute::abandon_postgres(record.data_directory), "can't stop " + record.name,
+         "its log is " + record.log_file);
+  ended = ended || compute::wait_for_end(*agent, end_limit);
   ::waitpid(*agent, nullptr, WNOHANG);
   line.end();
   if (!ended)
     throw failure(exit_code::unreachable, "timeout", "can't stop " + record.name,
                   "its agent, process " + std::to_string(*agent) + ", was told to, and still runs",
                   "wait, or kill -9 " + std::to_string(*agent) + "; nothing acknowledged is lost");
+  if (is_cut_short)
+    throw failure(exit_code::unreachable, "timeout", record.name + " is stopped, but not in order",
+                  "its last WAL was not acknowledged by a majority of the safekeepers within " +
+                      config::duration_text(limit) +
+                      "; every transaction whose COMMIT has returned is kept, one that was waiting may be lost",
+                  "strata safekeeper list; strata compute start " + record.branch);
 }
 
 }  // namespace strata::cli

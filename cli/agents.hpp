@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -22,7 +23,11 @@ compute::agent_status status_of(const context& of, const compute::compute_record
 /// failure has its reason.
 compute::agent_status start_agent(const context& of, const compute::compute_record& record);
 
-/// Stops Postgres in order and then the agent. No effect when none runs.
-void stop_agent(const context& of, const compute::compute_record& record);
+/// How long Postgres gets to have everything acknowledged; the agent itself waits no longer.
+inline constexpr std::chrono::seconds stop_limit_max{60};
+/// Stops Postgres in order and then the agent. No effect when none runs. After `limit` Postgres is ended at once, and
+/// then a failure says what may be lost: nothing that was acknowledged.
+void stop_agent(const context& of, const compute::compute_record& record,
+                std::chrono::milliseconds limit = stop_limit_max);
 
 }  // namespace strata::cli

@@ -6,6 +6,7 @@
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
+#include "config/quantity.hpp"
 #include "config/time_text.hpp"
 
 namespace strata::cli {
@@ -111,10 +112,21 @@ void list(const context& of) {
       if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
 }
 
-void stop(const context& of, const std::string& name, bool remove) {
+struct stop_request {
+  std::string name;
+  bool remove = false;
+  std::string limit = config::duration_text(stop_limit_max);
+};
+
+void stop(const context& of, const stop_request& asked) {
+  const auto& [name, remove, limit_text] = asked;
+  const auto limit = need(config::parse_duration(limit_text), "can't understand --limit");
+  if (limit > stop_limit_max)
+    throw failure(exit_code::usage, "invalid_argument", "can't stop " + name,
+                  "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
   const auto record = need(compute::registry(of.directory).find(name), "can't stop " + name, "strata compute list");
   const bool was_up = is_busy(of, record);
-  stop_compute(of, record, remove);
+  stop_compute(of, record, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
   if (!remove) say("next: strata compute start " + record.branch + " --name " + name + "  (or stop it with --remove)");
@@ -154,12 +166,16 @@ void add_compute_commands(CLI::App& app, context& of) {
   auto* stop_command = group->add_subcommand("stop",
                                              "Stop a compute; of a copy, the data stay unless --remove is given. "
                                              "One that writes its branch waits until all is acknowledged");
-  auto name = std::make_shared<std::string>();
-  auto remove = std::make_shared<bool>(false);
-  stop_command->add_option("NAME", *name, "The compute")->required();
-  stop_command->add_flag("--remove", *remove, "Remove its data, too");
-  finish_command(*stop_command, of, "  strata compute stop dev\n  strata compute stop dev --remove",
-                 [&of, name, remove] { stop(of, *name, *remove); });
+  auto ending = std::make_shared<stop_request>();
+  stop_command->add_option("NAME", ending->name, "The compute")->required();
+  stop_command->add_flag("--remove", ending->remove, "Remove its data, too");
+  stop_command
+      ->add_option("--limit", ending->limit,
+                   "How long one that writes its branch may wait for that, at most 60s; then it is ended at once")
+      ->capture_default_str();
+  finish_command(*stop_command, of,
+                 "  strata compute stop dev\n  strata compute stop dev --remove\n  strata compute stop dev --limit 5s",
+                 [&of, ending] { stop(of, *ending); });
 }
 
 }  // namespace strata::cli

@@ -234,8 +234,8 @@ compute_record restart_compute(const context& of, compute_record record, const c
   return record;
 }
 
-void stop_compute(const context& of, const compute_record& record, bool remove) {
-  if (record.mode == compute_mode::branch) stop_agent(of, record);
+void stop_compute(const context& of, const compute_record& record, bool remove, std::chrono::milliseconds limit) {
+  if (record.mode == compute_mode::branch) stop_agent(of, record, limit);
   need(compute::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
   if (!remove) return;
   const compute::registry computes(of.directory);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,10 @@ compute::compute_record start_compute(const context& of, const compute_request& 
 compute::compute_record restart_compute(const context& of, compute::compute_record record,
                                         const compute_request& wanted);
 
-/// Stops it; with `remove`, its data go too.
-void stop_compute(const context& of, const compute::compute_record& record, bool remove);
+/// Stops it; with `remove`, its data go too. One that writes its branch gets at most `limit` to have everything
+/// acknowledged, errors as stop_agent().
+void stop_compute(const context& of, const compute::compute_record& record, bool remove,
+                  std::chrono::milliseconds limit = std::chrono::minutes(1));
 
 /// The running computes of a branch, started first first.
 std::vector<compute::compute_record> computes_of(const context& of, const branch_entry& branch);

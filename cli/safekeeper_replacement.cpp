@@ -85,7 +85,7 @@ class replacement {
            "only " + std::to_string(logs.size()) + " of the safekeepers " + text_of(now_.members) +
                " answer and have the branch: a majority of them, and of " + text_of(*next.new_members) + ", is needed"},
           "strata safekeeper list; nothing was changed");
-    if (auto pulled = pull(to.id); !pulled)
+    if (auto pulled = pull_when_free(to.id); !pulled)
       fail(core::error(pulled.error()).within("give " + named(to.id) + " the WAL"),
            "strata safekeeper list; nothing was changed");
     step(named(to.id) + " has the branch's WAL");
@@ -169,7 +169,7 @@ class replacement {
       if (has_it)
         has_it = keeper(node).put(branch_.path() + "/exclude", {{"mconf", console::configuration_json(now_)}});
       step(has_it ? named(node) + " has deleted its copy"
-                  : named(node) + " does not answer (" + has_it.error().detail +
+                  : named(node) + " has not deleted its copy (" + has_it.error().detail +
                         "): a copy that it has stays until this is run again");
     }
   }
@@ -245,6 +245,22 @@ class replacement {
                             {{"tenant_id", branch_.source.id}, {"timeline_id", branch_.id}, {"http_hosts", hosts}});
     if (!pulled) return std::move(pulled).error();
     return {};
+  }
+
+  /// What a command that was killed has asked for may still be under way.
+  core::result<void> pull_when_free(node_id id) {
+    const auto deadline = std::chrono::steady_clock::now() + asked_.limit;
+    progress shown(of_.json);
+    for (;;) {
+      auto pulled = pull(id);
+      const bool is_busy = !pulled && pulled.error().code == core::errc::busy;
+      if (!is_busy || std::chrono::steady_clock::now() > deadline) {
+        shown.end();
+        return pulled;
+      }
+      shown.show("waiting", pulled.error().detail);
+      std::this_thread::sleep_for(look_again);
+    }
   }
 
   // -- what people see ------------------------------------------------------------------------------------------------

@@ -158,13 +158,23 @@ void up(const context& of, const up_options& asked) {
   });
 }
 
+/// One that could not have everything acknowledged is stopped, too: the rest is not kept up by that.
+void stop_on_the_way_down(const context& of, const compute::compute_record& record) {
+  try {
+    stop_compute(of, record, false);
+  } catch (const failure& e) {
+    if (is_busy(of, record)) throw;
+    say(e.text(false));
+  }
+}
+
 void down(const context& of, bool with_computes) {
   // Before what they need: one that writes its branch waits until all is acknowledged.
   std::size_t stopped = 0;
   std::size_t left = 0;
   for (const auto& each : need(compute::registry(of.directory).list(), "can't list the computes")) {
     if (!is_busy(of, each)) continue;
-    if (with_computes) stop_compute(of, each, false);
+    if (with_computes) stop_on_the_way_down(of, each);
     ++(with_computes ? stopped : left);
   }
   const auto holder = directory_lock::holder(of.directory);

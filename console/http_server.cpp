@@ -65,10 +65,19 @@ void server::configure() {
   http_.set_keep_alive_timeout(options_.idle_limit.count());
   http_.set_read_timeout(options_.read_limit);
   http_.set_write_timeout(options_.write_limit);
-  // The library would wait for the body of a PUT that announces none, until the client goes away.
   http_.set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
-    if (from.has_header("Content-Length") || from.has_header("Transfer-Encoding"))
-      return httplib::Server::HandlerResponse::Unhandled;
+    // Of neither does the library bound what it unpacks into memory.
+    if (from.has_header("Transfer-Encoding")) {
+      put(refusal(411, "invalid_argument", "the body's size is not announced", "send it whole, with Content-Length"),
+          to);
+      return httplib::Server::HandlerResponse::Handled;
+    }
+    if (from.has_header("Content-Encoding")) {
+      put(refusal(415, "invalid_argument", "the body is compressed", "send it as it is"), to);
+      return httplib::Server::HandlerResponse::Handled;
+    }
+    // The library would wait for the body of a PUT that announces none, until the client goes away.
+    if (from.has_header("Content-Length")) return httplib::Server::HandlerResponse::Unhandled;
     serve(from, to);
     return httplib::Server::HandlerResponse::Handled;
   });

@@ -13,6 +13,8 @@ using nlohmann::json;
 
 // Nobody sends one this deep; the parser itself is recursion free, what walks the result is not.
 constexpr int depth_max = 16;
+/// That of DNS, and of the proposer protocol.
+constexpr std::size_t host_size_max = 255;
 
 core::error refused(std::string_view name, std::string_view why) {
   return {core::errc::invalid_argument, std::string(name) + " " + std::string(why)};
@@ -60,6 +62,13 @@ core::result<std::string> text_member(const json& object, std::string_view name)
   STRATA_ASSIGN(auto text, optional_text_member(object, name));
   if (!text || text->empty()) return refused(name, "is missing");
   return *std::move(text);
+}
+
+core::result<std::string> host_member(const json& object, std::string_view name) {
+  STRATA_ASSIGN(auto host, text_member(object, name));
+  const bool plain = std::ranges::all_of(host, [](char c) { return c > ' ' && c <= '~'; });
+  if (host.size() > host_size_max || !plain) return refused(name, "is no name or address of a machine");
+  return host;
 }
 
 core::result<std::optional<std::uint64_t>> optional_count_member(const json& object, std::string_view name) {

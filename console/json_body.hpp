@@ -19,6 +19,8 @@ core::result<nlohmann::json> parse_body(const request& from, std::initializer_li
 /// A member that must be there, or may be missing or null; errors name it.
 core::result<std::string> text_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<std::string>> optional_text_member(const nlohmann::json& object, std::string_view name);
+/// The name or address of a machine: 1 to 255 printable characters without blanks, as the protocols take it.
+core::result<std::string> host_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<std::uint64_t>> optional_count_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<core::lsn>> optional_lsn_member(const nlohmann::json& object, std::string_view name);
 

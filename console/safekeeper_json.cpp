@@ -3,6 +3,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "console/json_body.hpp"
+
 namespace strata::console {
 namespace {
 
@@ -22,12 +24,16 @@ core::result<std::vector<consensus::member>> parse_members(const json& list, std
   if (!list.is_array() || list.size() > consensus::members_max) return refused(name, "needs a list of members");
   std::vector<consensus::member> members;
   for (const json& each : list) {
-    const auto id = each.is_object() ? each.find("id") : each.end();
-    if (!each.is_object() || id == each.end() || !id->is_number_unsigned() || !each.contains("host") ||
-        !each["host"].is_string() || !each.contains("port") || !each["port"].is_number_unsigned() ||
-        each["port"].get<std::uint64_t>() > std::numeric_limits<std::uint16_t>::max())
-      return refused(name, "has a member without id, host or port");
-    members.push_back({{id->get<std::uint64_t>()}, each["host"], each["port"]});
+    if (!each.is_object()) return refused(name, "has a member that is no object");
+    consensus::member member;
+    STRATA_ASSIGN(const auto id, optional_count_member(each, "id"));
+    STRATA_ASSIGN(member.host, host_member(each, "host"));
+    STRATA_ASSIGN(const auto port, optional_count_member(each, "port"));
+    if (!id || !port || *port == 0 || *port > std::numeric_limits<std::uint16_t>::max())
+      return refused(name, "has a member without id or port");
+    member.id.value = *id;
+    member.port = static_cast<std::uint16_t>(*port);
+    members.push_back(std::move(member));
   }
   return members;
 }

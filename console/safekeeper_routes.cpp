@@ -38,11 +38,11 @@ std::vector<route> make_routes() {
        "PullWalTimeline", "WalTimeline", 200, pull_timeline},
 
       // Consensus.
-      {"PUT", TIMELINE "/membership", "switch_members",
-       "Take over a configuration if it is newer and has this safekeeper as a member", none, "WalMembers",
+      {"PUT", TIMELINE "/membership", "switch_members", "Take over a configuration if it is newer", none, "WalMembers",
        "WalTimeline", 200, switch_members},
       {"PUT", TIMELINE "/exclude", "exclude",
-       "Tell this safekeeper of a configuration that leaves it out: it takes no more part, and deletes the timeline",
+       "Tell this safekeeper of a configuration that leaves it out: it takes no more part, and deletes the timeline. "
+       "Refused when it is a member in a newer one",
        none, "WalMembers", "Nothing", 200, exclude},
       {"POST", TIMELINE "/term_bump", "bump_term", "No proposer of a lower term gets anything acknowledged here", none,
        "BumpTerm", "WalTimeline", 200, bump_term},
@@ -80,7 +80,8 @@ std::string_view safekeeper_schemas() {
     "timeline_count": {"$ref": "#/components/schemas/Count"}, "wal_bytes": {"$ref": "#/components/schemas/Bytes"},
     "free_bytes": {"$ref": "#/components/schemas/Bytes"}}},
   "WalMember": {"type": "object", "required": ["id", "host", "port"], "properties": {
-    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string"}, "port": {"type": "integer"}}},
+    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string", "minLength": 1, "maxLength": 255},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535}}},
   "WalConfiguration": {"type": "object", "required": ["generation", "members"], "properties": {
     "generation": {"type": "integer"},
     "members": {"type": "array", "items": {"$ref": "#/components/schemas/WalMember"}},
@@ -101,7 +102,8 @@ std::string_view safekeeper_schemas() {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "http_hosts": {"type": "array", "items": {"type": "string"}}}},
   "BumpTerm": {"type": "object", "additionalProperties": false, "properties": {
-    "term": {"type": "integer", "description": "one above the present one when absent"}}},
+    "term": {"type": "integer", "maximum": 9223372036854775807,
+      "description": "one above the present one when absent"}}},
   "WalDigest": {"type": "object", "required": ["crc32c"], "properties": {"crc32c": {"type": "integer"}}},
   "WalTimeline": {"type": "object", "required": ["tenant_id", "timeline_id", "state", "mconf", "acceptor_state",
       "flush_lsn", "commit_lsn"], "properties": {

@@ -41,6 +41,14 @@ core::result<void> check_cluster(const cluster_identity& of) {
   return {};
 }
 
+/// Where a record can begin, and a segment that begins there has an end.
+core::result<void> check_start(const acceptor_state& of) {
+  const std::uint64_t space = 2 * std::uint64_t{segment_size_of(of.cluster)};
+  if (of.local_start.aligned() && of.local_start <= core::lsn::max() - space) return {};
+  return core::error{core::errc::invalid_argument,
+                     "create timeline: no WAL begins at " + core::to_string(of.local_start)};
+}
+
 wal::log_options log_options_of(const timeline_journal::options& where, const acceptor_state& of) {
   return {.directory = where.directory,
           .tenant = of.tenant,
@@ -102,6 +110,7 @@ core::result<std::unique_ptr<timeline_journal>> timeline_journal::create(wal::di
   if (auto sound = decode_acceptor_state(encode(state)); !sound)
     return core::error{core::errc::invalid_argument, std::move(sound).error().detail};
   STRATA_TRY(check_cluster(state.cluster));
+  STRATA_TRY(check_start(state));
   const auto made = on.make_directory(where.directory);
   if (!made && made.error().code != core::errc::conflict) return core::error(made.error());
   if (!made) {

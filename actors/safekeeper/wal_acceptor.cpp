@@ -331,7 +331,10 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
           return journal.tell(news);
         },
         [this](const core::result<void>& told) {
-          if (told && !stopping_) offload_segment();
+          if (!told || stopping_) return;
+          // Before the next one is looked for: it would be the same one again.
+          moved();
+          offload_segment();
         });
   }
 

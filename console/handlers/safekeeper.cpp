@@ -10,6 +10,7 @@
 #include "console/route.hpp"
 #include "console/safekeeper_handlers.hpp"
 #include "console/safekeeper_json.hpp"
+#include "core/address.hpp"
 #include "core/log.hpp"
 
 namespace strata::console::safekeeper_handlers {
@@ -21,6 +22,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t hosts_max = 32;
+/// Terms only go up: a branch whose safekeepers have heard of the last one could never be written again.
+constexpr std::uint64_t term_max = std::numeric_limits<std::uint64_t>::max() / 2;
+constexpr std::string_view scheme = "http://";
 
 core::result<wal_timeline_key> key_of(const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
@@ -57,27 +61,45 @@ core::result<void> check_instance(const services& of, const json& body) {
                                                " is not the one that the timeline was given to: it was emptied since"};
 }
 
+core::result<std::vector<std::string>> hosts_in(const json& body) {
+  const core::error refused{core::errc::invalid_argument, "http_hosts must be a list of 1 to 32 texts HOST:PORT"};
+  const auto list = body.find("http_hosts");
+  if (list == body.end() || !list->is_array() || list->empty() || list->size() > hosts_max) return refused;
+  std::vector<std::string> hosts;
+  for (const json& each : *list) {
+    if (!each.is_string()) return refused;
+    std::string host = each.get<std::string>();
+    if (host.starts_with(scheme)) host.erase(0, scheme.size());
+    STRATA_ASSIGN(const core::address address, core::parse_address(host));
+    STRATA_TRY(host_member({{"http_hosts", address.host}}, "http_hosts"));
+    hosts.push_back(std::move(host));
+  }
+  return hosts;
+}
+
+core::result<messages::pull_wal_timeline> ask_donor(const std::string& host, const std::string& path) {
+  const api_client peer(host);
+  STRATA_ASSIGN(const json timeline, peer.get(path));
+  STRATA_ASSIGN(auto donor, parse_donor(timeline));
+  STRATA_ASSIGN(const json status, peer.get("/v1/status"));
+  if (!status.is_object()) return core::error{core::errc::corrupt, "the other safekeeper's status is no object"};
+  STRATA_ASSIGN(donor.wal_address, text_member(status, "wal_address"));
+  return donor;
+}
+
 /// Of what the hosts have, that with the most of the newest WAL.
-core::result<messages::pull_wal_timeline> best_donor(const json& hosts, const std::string& path) {
+core::result<messages::pull_wal_timeline> best_donor(const std::vector<std::string>& hosts, const std::string& path) {
   std::optional<messages::pull_wal_timeline> best;
   std::string why;
-  for (const json& host : hosts) {
-    if (!host.is_string()) return core::error{core::errc::invalid_argument, "http_hosts must be a list of texts"};
-    std::string address = host.get<std::string>();
-    if (address.starts_with("http://")) address.erase(0, 7);
-    const api_client peer(address);
-    const auto found = peer.get(path);
-    auto donor = found ? parse_donor(*found) : core::result<messages::pull_wal_timeline>(found.error());
-    const auto status = donor ? peer.get("/v1/status") : core::result<json>(donor.error());
-    if (!status) {
-      why = address + ": " + status.error().detail;
-      continue;
-    }
-    donor->wal_address = status->value("wal_address", "");
-    const auto reached = [](const messages::pull_wal_timeline& of) {
-      return std::pair(of.state.history.last_term_at(of.flush_lsn), of.flush_lsn);
-    };
-    if (!best || reached(*best) < reached(*donor)) best = *std::move(donor);
+  const auto reached = [](const messages::pull_wal_timeline& of) {
+    return std::pair(of.state.history.last_term_at(of.flush_lsn), of.flush_lsn);
+  };
+  for (const std::string& host : hosts) {
+    auto donor = ask_donor(host, path);
+    if (!donor)
+      why += (why.empty() ? "" : "; ") + host + ": " + donor.error().detail;
+    else if (!best || reached(*best) < reached(*donor))
+      best = *std::move(donor);
   }
   if (!best) return core::error{core::errc::unavailable, "no host has the timeline; " + why};
   return *std::move(best);
@@ -173,9 +195,7 @@ core::result<reply> pull_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, parse_tenant_id(tenant_text));
   STRATA_ASSIGN(const auto timeline_text, text_member(body, "timeline_id"));
   STRATA_ASSIGN(const auto timeline, parse_timeline_id(timeline_text));
-  const json hosts = body.value("http_hosts", json());
-  if (!hosts.is_array() || hosts.empty() || hosts.size() > hosts_max)
-    return core::error{core::errc::invalid_argument, "http_hosts must be a list of host:port"};
+  STRATA_ASSIGN(const auto hosts, hosts_in(body));
   STRATA_ASSIGN(auto donor,
                 best_donor(hosts, "/v1/tenant/" + core::to_string(tenant) + "/timeline/" + core::to_string(timeline)));
   if (donor.state.tenant != tenant || donor.state.timeline != timeline)
@@ -201,6 +221,11 @@ core::result<reply> exclude(const services& of, const request& from) {
   // Told first, so that no proposer that still counts on it gets an answer; then the timeline can go.
   auto told = ask<wal_timeline_info>(of, of.wal_timelines, messages::switch_wal_members{key, to});
   if (!told && told.error().code != core::errc::not_found) return std::move(told).error();
+  // One that was a member again before this configuration came, late, keeps what the newer one counts on.
+  if (told && told->state.members.contains(of.safekeeper))
+    return core::error{core::errc::conflict, "safekeeper " + to_string(of.safekeeper) + " is a member in generation " +
+                                                 std::to_string(told->state.members.generation) + ", not older than " +
+                                                 std::to_string(to.generation)};
   STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key}));
   return json_reply(json::object());
 }
@@ -209,6 +234,7 @@ core::result<reply> bump_term(const services& of, const request& from) {
   STRATA_ASSIGN(const auto key, key_of(from));
   STRATA_ASSIGN(const json body, parse_body(from, {"term"}));
   STRATA_ASSIGN(const auto term, optional_count_member(body, "term"));
+  if (term.value_or(0) > term_max) return core::error{core::errc::invalid_argument, "term is too large"};
   messages::bump_wal_term wanted{key, std::nullopt};
   if (term) wanted.to = consensus::term{*term};
   return answer_with_timeline(of, wanted);

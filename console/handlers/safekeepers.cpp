@@ -43,7 +43,7 @@ core::result<std::vector<consensus::member>> members_of(const json& list, std::s
     if (!each.is_object()) return not_members(name);
     consensus::member member;
     STRATA_ASSIGN(member.id.value, number_of<std::uint64_t>(each, "id"));
-    STRATA_ASSIGN(member.host, text_member(each, "host"));
+    STRATA_ASSIGN(member.host, host_member(each, "host"));
     STRATA_ASSIGN(member.port, number_of<std::uint16_t>(each, "port"));
     members.push_back(std::move(member));
   }

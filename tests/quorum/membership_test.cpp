@@ -1,133 +1,11 @@
-#include <signal.h>
-
-#include <boost/test/unit_test.hpp>
-#include <filesystem>
 #include <fstream>
 
-#include "console/api_client.hpp"
-#include "tests/quorum/bank.hpp"
-#include "tests/support/quorum_cluster.hpp"
+#include "tests/quorum/membership_fixture.hpp"
 #include "tests/support/sql_session.hpp"
 
 using namespace strata::tests;
 using nlohmann::json;
 using namespace std::chrono_literals;
-
-namespace {
-
-/// As many safekeepers, three of which keep dev's WAL, and a bank on dev.
-struct membership_fixture {
-  quorum_cluster cluster;
-  bank books{[this] { return cluster.conninfo(); }, 4};
-
-  explicit membership_fixture(const std::string& safekeepers = "4")
-      : cluster({.up_arguments = {"--safekeepers", safekeepers}}) {
-    cluster.start_compute();
-    books.create();
-  }
-
-  [[nodiscard]] json configuration() const {
-    return cluster.strata().api("GET", cluster.strata().timeline_path("s", "dev") + "/safekeepers");
-  }
-  [[nodiscard]] std::vector<int> members() const {
-    std::vector<int> ids;
-    for (const json now = configuration(); const json& each : now.at("members")) ids.push_back(each.at("id"));
-    return ids;
-  }
-  [[nodiscard]] int spare() const {
-    const auto now = members();
-    for (int id = 1; id <= 4; ++id)
-      if (std::ranges::find(now, id) == now.end()) return id;
-    throw std::runtime_error("no safekeeper is spare");
-  }
-  json replace(int from, int to) {
-    return cluster.strata().ask(
-        {"safekeeper", "replace", "dev", "--from", std::to_string(from), "--to", std::to_string(to)});
-  }
-
-  void wait_for_transfers(std::uint64_t more) {
-    const std::uint64_t before = books.acknowledged();
-    wait_until(
-        std::to_string(more) + " more transfers", [&] { return books.acknowledged() >= before + more; }, 2min);
-  }
-  void audit() {
-    for (const auto& wrong : books.audit()) BOOST_ERROR(wrong);
-    BOOST_TEST_MESSAGE(books.acknowledged() << " transfers acknowledged, " << books.uncertain() << " uncertain");
-  }
-  /// A new compute has only what the quorum has.
-  void lose_the_compute() {
-    cluster.kill_compute();
-    cluster.start_compute();
-  }
-
-  [[nodiscard]] std::filesystem::path directory_of(int id) const {
-    return cluster.strata().directory() / "safekeepers" / std::to_string(id);
-  }
-  /// Its own management API.
-  [[nodiscard]] json safekeeper_api(int id, const std::string& method, const std::string& path) const {
-    std::ifstream file(directory_of(id) / "safekeeper.json");
-    const strata::console::api_client client(json::parse(file).at("http"));
-    auto answer = method == "GET" ? client.get(path) : client.post(path, json::object());
-    if (!answer) throw std::runtime_error(path + ": " + answer.error().detail);
-    return *std::move(answer);
-  }
-  [[nodiscard]] json safekeeper_list() const { return cluster.strata().ask({"safekeeper", "list"}); }
-
-  /// The process and its disk are gone for good.
-  void lose_safekeeper(int id) {
-    const pid_t process = cluster.safekeeper(id);
-    const auto directory = directory_of(id);
-    std::filesystem::rename(directory, directory.string() + ".lost");
-    ::kill(process, SIGKILL);
-    wait_until("it is gone", [&] { return ::kill(process, 0) != 0; });
-    std::filesystem::remove_all(directory.string() + ".lost");
-  }
-
-  [[nodiscard]] std::filesystem::path timeline_on(int id) const {
-    const json dev = cluster.strata().timeline("s", "dev");
-    return directory_of(id) / "timelines" / dev.at("tenant_id").get<std::string>() /
-           dev.at("timeline_id").get<std::string>();
-  }
-  void wait_until_lacking(int id) {
-    wait_until("it is seen that it has not got the branch", [&] {
-      const json all = safekeeper_list();
-      return all.at("can_lose") == 0 && all.at("timelines").at(0).at("lacking") == json::array({id});
-    });
-  }
-  /// The cause, and the cure.
-  void commands_tell(int lacking) {
-    const std::string cure = "dev --from " + std::to_string(lacking) + " --to ";
-    for (const auto& words : {std::vector<std::string>{"status"}, {"safekeeper", "list"}}) {
-      const std::string shown = cluster.strata().cli(words).out;
-      BOOST_TEST(shown.find("strata safekeeper replace s/" + cure + std::to_string(spare())) != std::string::npos,
-                 shown);
-      BOOST_TEST(
-          shown.find("can lose none: safekeeper " + std::to_string(lacking) + " has not got it") != std::string::npos,
-          shown);
-    }
-  }
-
-  /// With each of the members stopped in turn commits go on.
-  void any_one_may_be_lost() {
-    books.start();
-    for (const int id : members()) {
-      wait_for_transfers(50);
-      cluster.signal_safekeeper(id, SIGSTOP);
-      wait_for_transfers(100);
-      cluster.signal_safekeeper(id, SIGCONT);
-      // It has to be in the stream again before the next one goes.
-      wait_until("the quorum can lose one", [&] {
-        for (const json all = safekeeper_list(); const json& each : all.at("timelines"))
-          for (const json& row : each.at("safekeepers"))
-            if (row.at("lag_bytes").get<std::uint64_t>() > 1u << 20) return false;
-        return true;
-      });
-    }
-    books.stop();
-  }
-};
-
-}  // namespace
 
 BOOST_FIXTURE_TEST_SUITE(membership, membership_fixture)
 
@@ -146,7 +24,8 @@ BOOST_AUTO_TEST_CASE(a_healthy_member_is_replaced_under_load) {
   BOOST_TEST(spare() == from);
   BOOST_TEST(configuration().at("new_members").is_null());
   BOOST_TEST(cluster.compute().at("state") == "running");
-  BOOST_TEST(!std::filesystem::exists(directory_of(from) / "timelines" / done.at("tenant_id").get<std::string>() /
+  BOOST_TEST(!std::filesystem::exists(cluster.safekeeper_directory(from) / "timelines" /
+                                      done.at("tenant_id").get<std::string>() /
                                       done.at("timeline_id").get<std::string>()));
   BOOST_TEST(safekeeper_list().at("can_lose") == 1);
   // Once more: there is nothing left to do.
@@ -266,7 +145,7 @@ BOOST_AUTO_TEST_CASE(wal_that_the_others_have_removed_is_not_needed) {
     cluster.strata().api("PUT", path + "/checkpoint");
     const auto now = members();
     return std::ranges::all_of(now, [&](int id) {
-      const json timeline = safekeeper_api(id, "POST", path + "/checkpoint");
+      const json timeline = cluster.safekeeper_api(id, "POST", path + "/checkpoint");
       return lsn_from(timeline.at("wal_begin_lsn").get<std::string>()) >
              lsn_from(timeline.at("timeline_start_lsn").get<std::string>());
     });
@@ -277,7 +156,7 @@ BOOST_AUTO_TEST_CASE(wal_that_the_others_have_removed_is_not_needed) {
   wait_for_transfers(100);
   books.stop();
   BOOST_TEST(books.uncertain() == 0u);
-  const json pulled = safekeeper_api(to, "GET", path);
+  const json pulled = cluster.safekeeper_api(to, "GET", path);
   BOOST_TEST((lsn_from(pulled.at("local_start_lsn").get<std::string>()) >
               lsn_from(pulled.at("timeline_start_lsn").get<std::string>())));
   any_one_may_be_lost();
@@ -308,7 +187,7 @@ BOOST_AUTO_TEST_CASE(it_goes_on_where_it_stood_or_back) {
     json next = json::array();
     for (const json& each : changing.at("members"))
       if (each.at("id") != from) next.push_back(each);
-    std::ifstream file(directory_of(to) / "safekeeper.json");
+    std::ifstream file(cluster.safekeeper_directory(to) / "safekeeper.json");
     const std::string wal = json::parse(file).at("wal");
     next.push_back({{"id", to}, {"host", "127.0.0.1"}, {"port", std::stoi(wal.substr(wal.rfind(':') + 1))}});
     cluster.strata().api("PUT", path,

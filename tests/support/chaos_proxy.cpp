@@ -69,9 +69,11 @@ void chaos_proxy::run() {
         }
     ::poll(waited.data(), waited.size(), tick_ms);
     accept_all();
-    if (reset_.exchange(false)) {
+    if (reset_) {
       for (auto& each : pairs_) close(each, true);
       pairs_.clear();
+      reset_ = false;
+      reset_.notify_all();
     }
     if (cut_) continue;
     std::erase_if(pairs_, [](pair& each) {

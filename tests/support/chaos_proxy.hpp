@@ -23,8 +23,11 @@ class chaos_proxy {
   void cut() { cut_ = true; }
   /// What was held back goes on.
   void heal() { cut_ = false; }
-  /// Every connection is reset.
-  void reset() { reset_ = true; }
+  /// Resets every connection; what was held back is lost. Returns when that is done.
+  void reset() {
+    reset_ = true;
+    reset_.wait(true);
+  }
 
  private:
   struct side {

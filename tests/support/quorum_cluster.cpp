@@ -1,5 +1,6 @@
 #include "tests/support/quorum_cluster.hpp"
 
+#include <httplib.h>
 #include <signal.h>
 
 #include <fstream>
@@ -63,8 +64,27 @@ std::string quorum_cluster::conninfo() const {
   return conninfo_;
 }
 
+std::filesystem::path quorum_cluster::safekeeper_directory(int id) const {
+  return strata_.directory() / "safekeepers" / std::to_string(id);
+}
+
+json quorum_cluster::safekeeper_api(int id, const std::string& method, const std::string& path) const {
+  std::ifstream file(safekeeper_directory(id) / "safekeeper.json");
+  httplib::Client client("http://" + json::parse(file).at("http").get<std::string>());
+  client.set_read_timeout(1min);
+  httplib::Request asked;
+  asked.method = method;
+  asked.path = path;
+  const auto got = client.send(asked);
+  if (!got) throw std::runtime_error(method + " " + path + ": " + httplib::to_string(got.error()));
+  if (got->status / 100 != 2)
+    throw std::runtime_error(method + " " + path + ": " + std::to_string(got->status) + " " + got->body);
+  json parsed = json::parse(got->body, nullptr, false);
+  return parsed.is_discarded() ? json(got->body) : parsed;
+}
+
 pid_t quorum_cluster::safekeeper(int id) const {
-  std::ifstream file(strata_.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");
+  std::ifstream file(safekeeper_directory(id) / "safekeeper.json");
   if (!file) throw std::runtime_error("safekeeper " + std::to_string(id) + " is not ready");
   // Until it is ready for the first time the file has no process.
   const pid_t process = json::parse(file).at("pid");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -35,6 +36,9 @@ class quorum_cluster {
   [[nodiscard]] nlohmann::json compute(const std::string& name = "dev") const;
   [[nodiscard]] std::string conninfo() const;
 
+  [[nodiscard]] std::filesystem::path safekeeper_directory(int id) const;
+  /// Its own management API; throws unless the status is 2xx. What is not JSON comes as a text.
+  [[nodiscard]] nlohmann::json safekeeper_api(int id, const std::string& method, const std::string& path) const;
   /// The process that runs safekeeper `id` now.
   [[nodiscard]] pid_t safekeeper(int id) const;
   void signal_safekeeper(int id, int signal) const;

@@ -270,6 +270,47 @@ BOOST_AUTO_TEST_CASE(commits_wait_while_there_is_no_majority) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_stop_without_a_majority_ends_after_its_limit_and_says_what_may_be_lost) {
+  const json compute = start();
+  const pid_t postmaster = postmaster_of(compute);
+  execute(compute, "insert into rows values (1, 'x')");
+  BOOST_TEST(strata.cli({"compute", "stop", "dev", "--limit", "2m"}).exit_code == 2);
+  BOOST_TEST(strata.cli({"compute", "stop", "dev", "--limit", "soon"}).exit_code == 2);
+  BOOST_TEST(exists(postmaster));
+  signal_safekeepers({1, 2}, SIGSTOP);
+  auto waits = std::async(std::launch::async,
+                          [&] { execute(compute, "begin; insert into rows values (2, 'x'), (3, 'x'); commit"); });
+  wait_until("the commit waits", [&] {
+    return value(compute, "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1";
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  const finished stopped = strata.cli({"compute", "stop", "dev", "--limit", "2s"});
+  const auto took = std::chrono::steady_clock::now() - begun;
+  BOOST_TEST((took > 2s && took < 20s), took / 1ms << " ms");
+  BOOST_TEST(stopped.exit_code == 6, stopped.out << stopped.err);
+  for (const char* words : {"dev is stopped, but not in order", "by a majority of the safekeepers within 2s",
+                            "every transaction whose COMMIT has returned is kept", "strata compute start dev"})
+    BOOST_TEST(stopped.err.find(words) != std::string::npos, words << " is not in: " << stopped.err);
+  BOOST_CHECK_THROW(waits.get(), std::runtime_error);
+  BOOST_TEST(!exists(postmaster));
+  wait_until("its agent is reaped", [&] { return !exists(agent_of(compute)); });
+  BOOST_TEST(now().at("state") == "stopped");
+  const finished again = strata.cli({"compute", "stop", "dev"});
+  BOOST_TEST(again.exit_code == 0, again.err);
+  BOOST_TEST(again.out.find("was stopped: dev") != std::string::npos, again.out);
+
+  signal_safekeepers({1, 2}, SIGCONT);
+  const json next = start();
+  BOOST_TEST(value(next, "select count(*) from rows where id = 1") == "1");
+  // As a whole or not at all, and from now on the same.
+  const std::string kept = value(next, "select count(*) from rows where id in (2, 3)");
+  BOOST_TEST((kept == "0" || kept == "2"), kept);
+  execute(next, "insert into rows values (4, 'x')");
+  const finished in_order = strata.cli({"compute", "stop", "dev", "--limit", "30s"});
+  BOOST_TEST(in_order.exit_code == 0, in_order.err);
+  BOOST_TEST(value(start(), "select count(*) from rows where id > 0") == std::to_string(2 + std::stoi(kept)));
+}
+
 BOOST_AUTO_TEST_CASE(a_postgres_that_ends_by_itself_gets_a_new_life_on_the_same_port) {
   const json compute = start();
   execute(compute, "insert into rows values (1, 'x')");
