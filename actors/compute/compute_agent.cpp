@@ -264,6 +264,8 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   void server_gone(const core::result<void>& how) {
     --ending_;
     if (!how) note_error("end Postgres", how.error());
+    // The job that was to end it may have come when it had ended already.
+    if (server_ > 0) ::waitpid(server_, nullptr, WNOHANG);
     forget_process();
     step(postgres_ended{});
   }
@@ -425,6 +427,14 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   }
 
   void carry_out(const finish&) {
+    if (!proposer_) return retire();
+    // What was acknowledged last is told, too: its status was asked for before that.
+    ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
+      if (status) status_ = *std::move(status);
+      retire();
+    });
+  }
+  void retire() {
     retire_proposer([this] {
       finished_ = true;
       save();
