@@ -21,7 +21,7 @@ struct timeline_safekeepers {
 
 /// The first configuration of a branch, from those that the server has; if there is one it is answered, whatever is
 /// available. Durable on reply. errc::conflict for a timeline that follows a source, errc::unavailable when none is
-/// available.
+/// available. The timeline was then made on all members that are there, or 2 s are over.
 struct assign_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;

@@ -76,7 +76,7 @@ struct get_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
-/// errc::conflict when branches hang on it, naming them. Durable on reply; files go later.
+/// errc::conflict when branches hang on it, naming them. Durable on reply; files, and WAL on safekeepers, go later.
 struct delete_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;

@@ -147,7 +147,8 @@ class timelines final : public support::actor_base<timelines_actor> {
     if (postpone([this, state, then] { with_created(state, then); })) return;
     const wal_timeline_key key{state.tenant, state.timeline};
     const auto found = entries_.find(key);
-    const bool none = found == entries_.end() || (found->second.never_made && !found->second.opening && !found->second.deleting);
+    const bool none =
+        found == entries_.end() || (found->second.never_made && !found->second.opening && !found->second.deleting);
     if (none && !stopping_) {
       entries_[key].waiting.push_back(then);
       return create_files(key, state);
