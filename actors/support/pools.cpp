@@ -21,9 +21,12 @@ namespace strata::actors::support {
 namespace {
 
 /// Actors give up their thread after this many messages, so that a full mailbox doesn't hold up the others of the pool.
-constexpr std::size_t messages_per_turn = 50;
-/// A worker that always has a job looks at the sockets after so many.
-constexpr std::size_t jobs_between_looks = 16;
+constexpr std::size_t messages_per_turn = 10;
+/// A worker that always has a job looks at the sockets that often: together with the turn it is how long an event waits
+/// while another worker sleeps, which is not woken to watch for one.
+constexpr std::chrono::microseconds look_interval{200};
+
+using work_clock = std::chrono::steady_clock;
 
 /// A worker that waits for a job.
 struct sleeper {
@@ -37,7 +40,7 @@ struct job_queue {
   std::vector<sleeper*> sleepers;  ///< the last one is called first: what it needs is still in the CPU's caches
   bool looking = false;            ///< a worker is at the pool's sockets
   bool may_sleep = false;          ///< and waits there when none is ready: nobody has woken it yet
-  std::size_t jobs_since_look = 0;
+  work_clock::time_point looked_at;
 };
 
 /// Where this thread puts what comes of looking at sockets: it fetches that itself.
@@ -115,9 +118,10 @@ class pooled_policy : public caf::policy::unprofiled {
     const bool has_sockets = !may_block(static_cast<pool_id>(pool));
     std::unique_lock lock(queue.mutex);
     for (;;) {
-      const bool due = queue.jobs.empty() || queue.jobs_since_look >= jobs_between_looks;
+      const bool due = queue.jobs.empty() || stopped_ - queue.looked_at >= look_interval;
       if (has_sockets && due && !queue.looking) {
         look(data, pool, queue, lock);
+        queue.looked_at = stopped_ = work_clock::now();
       } else if (queue.jobs.empty()) {
         me_.called = false;
         queue.sleepers.push_back(&me_);
@@ -128,7 +132,6 @@ class pooled_policy : public caf::policy::unprofiled {
     }
     caf::resumable* job = queue.jobs.front();
     queue.jobs.pop_front();
-    ++queue.jobs_since_look;
     data.counters.of(pool).queued.fetch_sub(1, std::memory_order_relaxed);
     const help asked = queue.jobs.empty() ? help{} : help_wanted(queue);
     lock.unlock();
@@ -138,12 +141,13 @@ class pooled_policy : public caf::policy::unprofiled {
 
   template <class Worker>
   void before_resume(Worker*, caf::resumable*) {
-    resumed_ = std::chrono::steady_clock::now();
+    resumed_ = work_clock::now();
   }
   template <class Worker>
   void after_resume(Worker* self, caf::resumable*) {
     auto& data = self->parent()->data();
-    const auto spent = std::chrono::steady_clock::now() - resumed_;
+    stopped_ = work_clock::now();
+    const auto spent = stopped_ - resumed_;
     data.counters.of(data.pool_of_worker[self->id()])
         .busy_ns.fetch_add(static_cast<std::uint64_t>(spent.count()), std::memory_order_relaxed);
   }
@@ -208,13 +212,13 @@ class pooled_policy : public caf::policy::unprofiled {
     looks_for = nullptr;
     lock.lock();
     queue.looking = queue.may_sleep = false;
-    queue.jobs_since_look = 0;
   }
 
   // One policy object belongs to one worker.
   bool named_ = false;
   sleeper me_;
-  std::chrono::steady_clock::time_point resumed_;
+  work_clock::time_point resumed_;
+  work_clock::time_point stopped_;  ///< when it was last free
 };
 
 class pooled_coordinator final : public caf::scheduler::coordinator<pooled_policy> {

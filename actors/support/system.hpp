@@ -12,7 +12,7 @@ namespace strata::actors::support {
 struct process_options {
   pool_sizes pools;
   const core::clock* clock = &core::system_clock();
-  /// For tests: CAF's test scheduler instead of threads (tests/support/deterministic_system.hpp drives it).
+  /// For tests: CAF's test scheduler, driven by tests/support/deterministic_system.hpp. Nobody watches sockets then.
   bool deterministic = false;
   /// What a role wants of CAF beyond this, before it starts: the network (actors/broker/network.hpp).
   std::function<void(caf::actor_system_config&)> configure;
