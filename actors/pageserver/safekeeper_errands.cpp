@@ -33,7 +33,6 @@ constexpr std::chrono::milliseconds again{1000};
 constexpr std::chrono::milliseconds begin_limit{2000};
 
 // -- what blocks
-// --------------------------------------------------------------------------------------------------------
 
 /// Nothing, if it is not to be made there any more: the record of this moment decides, not what the errand was made of.
 core::result<std::optional<wal_keeper>> keeper_to_begin(storage::metadata_store& metadata, const errand& of,
@@ -77,7 +76,6 @@ core::result<void> carry_out(const tenant_files& files, const safekeeper_access&
 }
 
 // -- the actor
-// ----------------------------------------------------------------------------------------------------------
 
 class safekeeper_errands final : public support::actor_base<private_errands> {
  public:
