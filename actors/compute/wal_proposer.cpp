@@ -19,9 +19,11 @@ using consensus::proposer;
 struct tick_due {};
 struct go_on {};
 struct announcement_due {};
+struct farewell_over {};
 using private_wal_proposer =
     wal_proposer_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<tick_due>,
-                               messages::accepts<go_on>, messages::accepts<announcement_due>>;
+                               messages::accepts<go_on>, messages::accepts<announcement_due>,
+                               messages::accepts<farewell_over>>;
 
 /// One acceptor: the connection to it and what is needed to open the next one.
 struct remote {
@@ -57,11 +59,21 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     make_remotes();
     tick(tick_due{});
     return {handle(&wal_proposer::start_stream), handle(&wal_proposer::status),  handle(&wal_proposer::ready),
-            handle(&wal_proposer::tick),         handle(&wal_proposer::resumed), handle(&wal_proposer::announce)};
+            handle(&wal_proposer::tick),         handle(&wal_proposer::resumed), handle(&wal_proposer::announce),
+            handle(&wal_proposer::overdue)};
+  }
+  /// Acceptors hear of the last commit first: until the next election nobody else could tell them.
+  void on_stop() {
+    if (superseded_ || !quorum_) return quit();
+    if (std::exchange(stopping_, true)) return;
+    tell_self_after(farewell_limit, farewell_over{});
+    send_all(true);
+    quit_when_told();
   }
 
  private:
   static constexpr std::chrono::milliseconds announcement_delay{10};
+  static constexpr std::chrono::milliseconds farewell_limit{1000};
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
@@ -231,6 +243,15 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (*stopped == acceptor_link::stop::socket_full) to.link.arm();
   }
 
+  void overdue(const farewell_over&) { quit(); }
+  void quit_when_told() {
+    const auto told = [this](node_id node) {
+      return std::ranges::any_of(
+          machine_.peers(), [&](const proposer::peer& each) { return each.id == node && each.commit_lsn >= commit_; });
+    };
+    if (stopping_ && options_.proposer.members.is_quorum(told)) quit();
+  }
+
   // -- WAL that is not in memory any more -----------------------------------------------------------------------------
 
   void open_catch_up(remote& of, core::lsn from) {
@@ -345,8 +366,9 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (superseded_) return;
     report();
     if (reconfigure_to_) reconfigure();
-    send_all(false);
+    send_all(stopping_);
     if (!quorum_) tell_quorum();
+    quit_when_told();
     if (!paused_ || !postgres_.is_open()) return;
     make_room();
     if (window_.room() < window_.block_size()) return;
@@ -423,6 +445,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   bool synced_ = false;
   bool streamed_ = false;  ///< there is, or was, a Postgres whose WAL the window has
   bool superseded_ = false;
+  bool stopping_ = false;
   bool quorum_ = false;
   bool announcing_ = false;  ///< announcement_due is on its way
   bool paused_ = false;      ///< the window is full: Postgres is not read from
@@ -443,3 +466,4 @@ wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_op
 STRATA_LOCAL_MESSAGE(strata::actors::compute::tick_due)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::go_on)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::announcement_due)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::farewell_over)
