@@ -162,7 +162,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
         [host = to.link.of().host, port = to.link.of().port] { return support::begin_connect(host, port); },
         [this, node = to.link.node(), epoch = epoch_](core::result<support::unique_fd> opened) {
           remote* to = epoch == epoch_ ? remote_of(node) : nullptr;
-          if (to == nullptr || to->link.is_open() || !to->connecting || superseded_) return;
+          if (to == nullptr || to->link.is_open() || !to->connecting || superseded_ || stopping_) return;
           if (!opened) return lose(*to, opened.error());
           const auto watched = to->link.open(
               *std::move(opened), push_session(options_.proposer.tenant, options_.proposer.timeline), self());
@@ -185,9 +185,10 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
+    if (stopping_ && !quorum_) return quit();  // whom it could tell is gone
     // One that works and closed the connection may have gone over to newer members: commits wait until we know of them.
     // Others are asked again by the next tick.
-    if (was_streaming && !superseded_ && !std::exchange(what.was_hurried, true)) connect(what);
+    if (was_streaming && !superseded_ && !stopping_ && !std::exchange(what.was_hurried, true)) connect(what);
   }
 
   void take_replies(remote& from) {
@@ -387,7 +388,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
           lose(*each, {core::errc::timeout, "it has said nothing for long"});
       } else if (each->connecting) {
         if (now - each->since > options_.connect_limit) lose(*each, {core::errc::timeout, "it does not answer"});
-      } else {
+      } else if (!stopping_) {
         connect(*each);
       }
     }

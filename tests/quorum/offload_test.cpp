@@ -151,11 +151,12 @@ BOOST_AUTO_TEST_CASE(one_stores_and_when_it_is_killed_another_one_goes_on) {
   const int first = who_stores(3, ids);
   BOOST_TEST(who_stores(2, ids) == first);
 
-  // Without its directory it is not started again.
+  // It can't be started again where there is no place for its directory.
   const pid_t victim = cluster.safekeeper(first);
   const fs::path directory = cluster.safekeeper_directory(first);
   const fs::path away = directory.string() + ".away";
   fs::rename(directory, away);
+  std::ofstream(directory) << "in the way";
   ::kill(victim, SIGKILL);
   wait_until("it is gone", [&] { return ::kill(victim, 0) != 0; });
   std::set<int> others = ids;
@@ -168,6 +169,7 @@ BOOST_AUTO_TEST_CASE(one_stores_and_when_it_is_killed_another_one_goes_on) {
   checkpoint_pageserver(others);
   nothing_is_missing(others);
 
+  fs::remove(directory);
   fs::rename(away, directory);
   cluster.wait_for_new_safekeeper(first, victim);
   fill(2);
