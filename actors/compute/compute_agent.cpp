@@ -363,10 +363,8 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     for (const auto& each : status_->acceptors) {
       if (!each.lacks_branch) continue;
       const std::string id = to_string(each.of.id);
-      text += (text.empty() ? before : "; ") + "safekeeper " + id +
-              " has not got the branch: its directory was emptied, or it was not there yet when the branch was given "
-              "to it; strata safekeeper replace " +
-              options_.record.branch + " --from " + id + " --to ID";
+      text += (text.empty() ? before : "; ") + "safekeeper " + id + ": " + each.trouble +
+              "; strata safekeeper replace " + options_.record.branch + " --from " + id + " --to ID";
     }
     return text;
   }
