@@ -55,6 +55,7 @@ core::result<branch_quorum> quorum_of(const json& of) {
 /// The server may have been started again since, on other ports.
 core::result<console::api_client> api_of(const std::string& directory) {
   auto file = read_server_file(directory);
+  if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
   if (!file) return core::error{core::errc::unavailable, "no server runs on " + directory};
   return console::api_client(file->http);
 }

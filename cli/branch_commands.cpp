@@ -99,7 +99,12 @@ void show_branch(const context& of, const std::string& name) {
   const auto spec = parse_branch_name(name);
   const server_link server(of);
   const branch_entry branch = find_branch(server, of, spec);
-  if (of.json) return print(branch.info);
+  const auto earliest = earliest_time(server, branch);
+  if (of.json) {
+    json info = branch.info;
+    if (earliest) info["earliest_time"] = config::utc_text(*earliest);
+    return print(info);
+  }
   fact_list facts;
   facts.add("branch", branch.name);
   facts.add("source", branch.source.name);
@@ -109,6 +114,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("last commit", branch.text("last_commit_at").empty() ? "" : time_shown(branch.text("last_commit_at")));
   facts.add("durable to", branch.text("disk_consistent_lsn"));
   facts.add("readable from", branch.text("readable_from_lsn"));
+  facts.add("earliest time", earliest ? time_shown(config::utc_text(*earliest)) : "");
   facts.add("branched at", branch.text("ancestor_lsn"));
   facts.add("made", time_shown(branch.text("created_at")));
   facts.add("layers", std::to_string(branch.info.value("layer_count", 0)) + ", " +
@@ -116,7 +122,7 @@ void show_branch(const context& of, const std::string& name) {
                           " on disk, " + config::size_text(branch.info.value("memory_size", std::uint64_t{0})) +
                           " in memory");
   const json source = branch.info.value("source", json::object());
-  facts.add("follows", source.value("conninfo", ""));
+  facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", "")) : "");
   facts.add("connection", source.value("phase", ""));
   facts.add("received", source.value("received_lsn", ""));
   facts.add("source trouble", source.value("last_error", ""));

@@ -3,6 +3,8 @@
 #include <poll.h>
 
 #include "cli/failure.hpp"
+#include "cli/pick.hpp"
+#include "cli/terminal.hpp"
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
 
@@ -10,28 +12,19 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
+using namespace std::chrono_literals;
 
 constexpr std::chrono::seconds catch_up_limit{10};
+/// For WAL that the source or the safekeepers are known to have.
+constexpr std::chrono::milliseconds arrival_limit{60'000};
+/// For what was written after they told how far they are.
+constexpr std::chrono::milliseconds news_limit{1'000};
 constexpr int look_interval_ms = 50;
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
-}
-
-/// By name, or id, or a prefix of either that only one has.
-template <class Entry>
-const Entry* pick(const std::vector<Entry>& all, const std::string& wanted) {
-  const Entry* found = nullptr;
-  for (const Entry& each : all)
-    if (each.name == wanted || each.id == wanted) return &each;
-  for (const Entry& each : all) {
-    if (!each.name.starts_with(wanted) && !each.id.starts_with(wanted)) continue;
-    if (found != nullptr) return nullptr;
-    found = &each;
-  }
-  return found;
 }
 
 template <class Entry>
@@ -41,6 +34,19 @@ std::string why_not_found(const std::vector<Entry>& all, const std::string& want
   for (const Entry& each : all) names.push_back(each.name);
   const std::vector<std::string_view> views(names.begin(), names.end());
   return "there are: " + joined(names) + config::did_you_mean(wanted, views);
+}
+
+/// The one that the words name; a failure tells an ambiguous prefix from what is not there.
+template <class Entry>
+const Entry& chosen(const std::vector<Entry>& all, const std::string& wanted, const std::string& what,
+                    const std::string& kind, const std::string& list) {
+  const picked<Entry> found = pick(all, wanted);
+  if (found.entry != nullptr) return *found.entry;
+  if (!found.candidates.empty())
+    throw failure(exit_code::usage, "invalid_argument", "\"" + wanted + "\" is ambiguous",
+                  std::to_string(found.candidates.size()) + " " + kind + " begin so: " + joined(found.candidates),
+                  "write more of the name; " + list);
+  throw failure(exit_code::not_found, "not_found", "there is no " + what, why_not_found(all, wanted, kind), list);
 }
 
 std::string window_of(const branch_entry& branch) {
@@ -71,6 +77,56 @@ json catch_up(const server_link& server, const branch_entry& branch) {
   return info;
 }
 
+std::optional<core::wall_time> earliest_in(const json& found) {
+  const auto time = config::parse_iso_time(found.value("earliest", ""), config::default_zone::utc);
+  // The next whole second: times are shown without fractions, and one before the earliest is refused.
+  return time ? std::optional<core::wall_time>(std::chrono::ceil<std::chrono::seconds>(*time)) : std::nullopt;
+}
+
+/// The LSN at which records that begin at `at` end, when `at` is right behind the header of a WAL page.
+core::lsn without_page_header(core::lsn at) {
+  constexpr std::uint64_t page = 8192;
+  constexpr std::uint64_t header = 24;
+  constexpr std::uint64_t long_header = 40;
+  const std::uint64_t inside = at.value % page;
+  return inside == header || inside == long_header ? at - inside : at;
+}
+
+/// Waits for WAL that is known to be on its way, and a moment for what its writer may not have told of yet. Fails at
+/// once for what nobody has written.
+void wait_until_written(const server_link& server, const branch_entry& branch, core::lsn at, bool quiet) {
+  const core::lsn wanted = without_page_header(at);
+  const std::string what = "can't find " + branch.name + "@" + core::to_string(at);
+  const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
+  const auto begun = std::chrono::steady_clock::now();
+  json info = branch.info;
+  progress line(quiet);
+  for (;;) {
+    const core::lsn last = lsn_of(info, "last_record_lsn");
+    if (wanted <= last) return;
+    core::lsn head;
+    if (info.contains("source")) head = lsn_of(info["source"], "source_head_lsn");
+    if (info.contains("receiver")) head = lsn_of(info["receiver"], "head_lsn");
+    const bool receives = info.contains("source") || info.contains("receiver");
+    const std::chrono::milliseconds limit = wanted <= head ? arrival_limit : receives ? news_limit : 0ms;
+    if (std::chrono::steady_clock::now() - begun >= limit) {
+      line.end();
+      if (wanted <= head)
+        throw failure(
+            exit_code::unreachable, "timeout", what,
+            "it is written but has not arrived: " + branch.name + " has everything up to " + core::to_string(last),
+            next);
+      throw failure(exit_code::failure, "out_of_range", what,
+                    "it is after the head: " + branch.name + " can be read from " +
+                        info.value("readable_from_lsn", "") + " to " + core::to_string(last),
+                    next);
+    }
+    line.show("waiting for WAL", core::to_string(last) + " of " + core::to_string(at));
+    ::poll(nullptr, 0, look_interval_ms);
+    info = need(server.api().get(branch.path()), "lost sight of " + branch.name, "strata branch list");
+  }
+}
+
 resolved_point resolve_time(const server_link& server, const branch_entry& branch, core::wall_time time) {
   const std::string what = "can't find where " + branch.name + " was at " + config::local_text(time);
   const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
@@ -86,13 +142,17 @@ resolved_point resolve_time(const server_link& server, const branch_entry& branc
     found = ask();
   }
   const std::string kind = found.value("kind", "");
+  const auto earliest = earliest_in(found);
+  const std::string window = (earliest ? "the earliest time in its history is " + config::local_text(*earliest) + "; "
+                                       : std::string("its history does not go back that far: ")) +
+                             window_of(branch);
+  // Before the window only a lease keeps an LSN readable, and who has one names the LSN.
+  if (kind == "present" && earliest) throw failure(exit_code::failure, "out_of_range", what, window, next);
   if (kind == "present") return {lsn_of(found, "lsn"), time};
   // Nothing was committed since: the branch is as it was then.
   if (kind == "future") return {lsn_of(info, "last_record_lsn"), time};
   throw failure(exit_code::failure, "out_of_range", what,
-                kind == "past" ? "its history does not go back that far: " + window_of(branch)
-                               : "no transaction is known in its history: " + window_of(branch),
-                next);
+                kind == "past" ? window : "no transaction is known in its history: " + window_of(branch), next);
 }
 
 }  // namespace
@@ -136,11 +196,7 @@ source_entry find_source(const server_link& server, const std::string& name) {
   if (name.empty())
     throw failure(exit_code::usage, "invalid_argument", "which source?", why_not_found(all, name, "sources"),
                   "name one with --tenant, or write " + all.front().name + "/BRANCH");
-  const source_entry* found = pick(all, name);
-  if (found == nullptr)
-    throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
-                  why_not_found(all, name, "sources"), "strata source list");
-  return *found;
+  return chosen(all, name, "source \"" + name + "\"", "sources", "strata source list");
 }
 
 config::branch_spec parse_spec(const std::string& text) {
@@ -159,11 +215,7 @@ config::branch_spec parse_branch_name(const std::string& text) {
 branch_entry find_branch(const server_link& server, const context& of, const config::branch_spec& spec) {
   const source_entry source = find_source(server, spec.tenant.empty() ? of.tenant : spec.tenant);
   const auto all = list_branches(server, source.name);
-  const branch_entry* found = pick(all, spec.branch);
-  if (found == nullptr)
-    throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\" of " + source.name,
-                  why_not_found(all, spec.branch, "branches"), "strata branch list");
-  return *found;
+  return chosen(all, spec.branch, "branch \"" + spec.branch + "\" of " + source.name, "branches", "strata branch list");
 }
 
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point) {
@@ -172,6 +224,7 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
                   "its state is " + branch.state(), "strata branch show " + branch.source.name + "/" + branch.name);
   if (const auto* time = std::get_if<core::wall_time>(&point)) return resolve_time(server, branch, *time);
   const auto* given = std::get_if<core::lsn>(&point);
+  if (given != nullptr) wait_until_written(server, branch, *given, !talk_is_terminal());
   resolved_point found{given != nullptr ? *given : lsn_of(branch.info, "last_record_lsn"), std::nullopt};
   // Whether it can be read is the server's to say: a lease may keep what is behind the window.
   const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
@@ -181,6 +234,12 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
     if (parsed) found.time = *parsed;
   }
   return found;
+}
+
+std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch) {
+  if (branch.state() != "Active") return std::nullopt;
+  const auto found = server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", "1970-01-01T00:00:00Z"}});
+  return found ? earliest_in(*found) : std::nullopt;
 }
 
 std::string describe(const branch_entry& branch, const resolved_point& point) {
@@ -199,7 +258,7 @@ std::string user_of(const server_link& server, const branch_entry& branch) {
       const std::string user = user_in_conninfo(at->info["source"].value("conninfo", ""));
       return user.empty() ? "postgres" : user;
     }
-    const branch_entry* parent = pick(all, at->text("ancestor_timeline_id"));
+    const branch_entry* parent = pick(all, at->text("ancestor_timeline_id")).entry;
     if (parent == nullptr) break;
     at = parent;
   }

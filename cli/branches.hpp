@@ -54,6 +54,9 @@ branch_entry find_branch(const server_link& server, const context& of, const con
 /// Asks the server where the point is. A failure tells the window when the point is outside.
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point);
 
+/// The earliest time that a branch can be asked for, in whole seconds; nullopt when none is known.
+std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch);
+
 /// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
 std::string describe(const branch_entry& branch, const resolved_point& point);
 

@@ -66,7 +66,8 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
   if (!found || found->branch != spec.branch) return std::nullopt;
   if (is_busy(of, *found))
     throw failure(exit_code::conflict, "conflict", "compute " + found->name + " runs already",
-                  "it is at " + socket_uri(*found), "strata psql " + asked.spec + "; or start another one with --name");
+                  "it is at " + shell_quoted(socket_uri(*found)),
+                  "strata psql " + asked.spec + "; or start another one with --name");
   return *std::move(found);
 }
 
@@ -84,7 +85,7 @@ void start(const context& of, const compute_request& asked) {
   print(record.mode == compute_mode::branch
             ? "  what is committed on it is kept in the branch " + record.branch + ", by its safekeepers"
             : std::string("  what is written on it stays in its copy: the branch does not change"));
-  print("  psql  " + socket_uri(record));
+  print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql " + record.name);
 }
@@ -104,7 +105,7 @@ void list(const context& of) {
     rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
               core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
               state_of(of, each), std::to_string(each.port), config::age_text(each.started, core::system_clock().now()),
-              socket_uri(each)});
+              shell_quoted(socket_uri(each))});
   }
   rows.print();
   for (const auto& each : all)

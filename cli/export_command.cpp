@@ -1,14 +1,10 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/branches.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/output_file.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 
@@ -18,47 +14,6 @@ namespace {
 struct export_options {
   std::string spec;
   std::string output;
-};
-
-/// Where the archive goes. A file appears under its name when it is complete.
-class destination {
- public:
-  explicit destination(std::string path) : path_(std::move(path)) {
-    if (path_.empty()) return;
-    file_ = ::open(temporary().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file_ < 0) throw failure(core::from_errno("open " + temporary(), errno), "can't write " + path_, "");
-  }
-  ~destination() {
-    if (path_.empty() || file_ < 0) return;
-    ::close(file_);
-    ::unlink(temporary().c_str());
-  }
-  destination(const destination&) = delete;
-  destination& operator=(const destination&) = delete;
-
-  core::result<void> write(core::bytes_view data) {
-    bytes_ += data.size();
-    while (!data.empty()) {
-      const ssize_t written = ::write(file_, data.data(), data.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return core::from_errno("write " + (path_.empty() ? "the archive" : temporary()), errno);
-      data = data.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
-  void finish() {
-    if (path_.empty()) return;
-    const bool kept = ::fsync(file_) == 0 && ::close(file_) == 0 && ::rename(temporary().c_str(), path_.c_str()) == 0;
-    file_ = -1;
-    if (!kept) throw failure(core::from_errno("finish " + path_, errno), "can't write " + path_, "");
-  }
-  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-
- private:
-  [[nodiscard]] std::string temporary() const { return path_ + ".part"; }
-  std::string path_;
-  int file_ = STDOUT_FILENO;
-  std::uint64_t bytes_ = 0;
 };
 
 void export_branch(const context& of, const export_options& asked) {
@@ -72,7 +27,9 @@ void export_branch(const context& of, const export_options& asked) {
   const branch_entry branch = find_branch(server, of, spec);
   const resolved_point point = resolve(server, branch, spec.at);
   if (!of.json) say("exporting " + describe(branch, point));
-  destination to(output);
+  output_file to = output.empty() ? output_file::standard_output()
+                                  : need(output_file::open(output), "can't write " + output,
+                                         "name a file, a FIFO or a character device with -o");
   progress line(of.json);
   const auto taken = server.api().download(branch.path() + "/export", {{"lsn", core::to_string(point.at)}},
                                            [&](core::bytes_view part) {
@@ -82,7 +39,7 @@ void export_branch(const context& of, const export_options& asked) {
                                            });
   line.end();
   need(taken, "the export is not complete", "strata branch show " + branch.name);
-  to.finish();
+  need(to.finish(), "can't write " + (output.empty() ? "the archive" : output), "strata export " + asked.spec);
   // With the archive on standard output there is no room for anything else.
   if (of.json && !output.empty())
     return print(nlohmann::json{

@@ -1,7 +1,10 @@
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <clocale>
 #include <csignal>
 #include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
@@ -40,17 +43,115 @@ std::string path_of(const CLI::App* command) {
   return path;
 }
 
+/// Whether the option has a word of its own behind it for a value.
+bool takes_next_word(const CLI::Option* option, const std::string& word) {
+  return option != nullptr && option->get_items_expected_max() > 0 && option->get_type_size_max() > 0 &&
+         word.find('=') == std::string::npos;
+}
+
+/// "--bogus", which the command does not have; empty when all that look like options are ones.
+std::string stray_option(const CLI::App& app, int count, char** words) {
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    if (word == "--") break;
+    if (word.size() < 2 || word[0] != '-' || std::isdigit(static_cast<unsigned char>(word[1])) != 0) continue;
+    const CLI::App* command = command_of(app, i, words);
+    const std::string name = word.starts_with("--") ? word.substr(0, word.find('=')) : word.substr(0, 2);
+    const CLI::Option* option = command->get_option_no_throw(name);
+    if (option == nullptr) return name;
+    if (takes_next_word(option, word)) ++i;
+  }
+  return "";
+}
+
+std::vector<std::string> options_of(const CLI::App* command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* each : command->get_options())
+    for (const auto& name : each->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+/// The first word that is neither a command nor an option nor the value of one.
+std::string stray_word(const CLI::App& app, int count, char** words) {
+  for (int i = 1; i < count; ++i) {
+    const std::string word = words[i];
+    const CLI::App* command = command_of(app, i, words);
+    if (word.starts_with('-')) {
+      if (takes_next_word(command->get_option_no_throw(word), word)) ++i;
+      continue;
+    }
+    if (command_of(app, i + 1, words) == command) return word;
+  }
+  return "";
+}
+
+std::vector<const CLI::App*> commands_of(const CLI::App* command) {
+  return command->get_subcommands([](const CLI::App* each) { return !each->get_group().empty(); });
+}
+
+std::string no_command(const CLI::App* above, const std::string& word) {
+  return "there is no command \"" + path_of(above) + " " + word + "\"" +
+         strata::config::did_you_mean(word, names_of(commands_of(above)));
+}
+
 failure usage_failure(const CLI::ParseError& e, const CLI::App& app, int count, char** words) {
   const CLI::App* command = command_of(app, count, words);
   std::string why = e.what();
-  std::string last;
-  for (int i = 1; i < count && last.empty(); ++i)
-    if (words[i][0] != '-' && command_of(app, i + 1, words) == command_of(app, i, words)) last = words[i];
-  const auto all = command->get_subcommands([](const CLI::App*) { return true; });
-  if (!all.empty() && !last.empty())
-    why = "there is no command \"" + path_of(command) + " " + last + "\"" +
-          strata::config::did_you_mean(last, names_of(all));
+  const std::string option = stray_option(app, count, words);
+  const std::string word = stray_word(app, count, words);
+  if (!option.empty()) {
+    const auto known = options_of(command);
+    why = "there is no option " + option + " of " + path_of(command) +
+          strata::config::did_you_mean(option, std::vector<std::string_view>(known.begin(), known.end()));
+  } else if (!commands_of(command).empty() && !word.empty()) {
+    why = no_command(command, word);
+  }
   return {exit_code::usage, "invalid_argument", "can't understand the command line", why, path_of(command) + " --help"};
+}
+
+/// A group shows the first example of each of its commands: what it inherits are the program's.
+void give_groups_examples(CLI::App& app) {
+  for (CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const auto commands = commands_of(group);
+    if (commands.empty()) continue;
+    std::string examples = "Examples:";
+    for (const CLI::App* each : commands) {
+      const std::string all = each->get_footer();
+      const auto begin = all.find('\n');
+      if (begin != std::string::npos) examples += all.substr(begin, all.find('\n', begin + 1) - begin);
+    }
+    group->footer(examples);
+  }
+}
+
+/// strata help [COMMAND...]
+void show_help(const CLI::App& app, const std::vector<std::string>& of) {
+  const CLI::App* command = &app;
+  for (const auto& word : of) {
+    const CLI::App* below = nullptr;
+    for (const CLI::App* each : commands_of(command))
+      if (each->get_name() == word) below = each;
+    if (below == nullptr)
+      throw failure(exit_code::usage, "invalid_argument", "can't help with that", no_command(command, word),
+                    path_of(command) + " --help");
+    command = below;
+  }
+  // Its own help() would be that of the command that is running: this one.
+  std::string text = command->get_formatter()->make_help(command, path_of(command), CLI::AppFormatMode::Normal);
+  while (text.ends_with('\n')) text.pop_back();
+  print(text);
+}
+
+void add_help_commands(CLI::App& app, context& of) {
+  auto* help = app.add_subcommand("help", "Show what a command does, as --help behind it does");
+  auto words = std::make_shared<std::vector<std::string>>();
+  help->add_option("COMMAND", *words, "The command, e.g. branch create (default: all)");
+  finish_command(*help, of, "  strata help\n  strata help branch create", [&app, words] { show_help(app, *words); });
+  auto* told = app.add_subcommand("version", "Print the version");
+  finish_command(*told, of, "  strata version\n  strata version --json", [&of] {
+    if (of.json) return print(nlohmann::json{{"version", version}});
+    print(std::string(version));
+  });
 }
 
 int report(const failure& e, bool json) {
@@ -79,10 +180,24 @@ int run(int count, char** words) {
   add_connect_commands(app, of);
   add_wal_commands(app, of);
   add_safekeeper_commands(app, of);
+  add_help_commands(app, of);
+  give_groups_examples(app);
   try {
     app.parse(count, words);
   } catch (const CLI::Success& e) {
-    return app.exit(e);
+    // --help wins over words that mean nothing, but does not hide them.
+    if (const std::string word = stray_word(app, count, words);
+        !word.empty() && !commands_of(command_of(app, count, words)).empty())
+      return report(usage_failure(CLI::ExtrasError({word}), app, count, words), of.json);
+    std::ostringstream text;
+    app.exit(e, text, text);
+    std::fputs(text.str().c_str(), stdout);
+    try {
+      finish_output("nothing else was to be done");
+    } catch (const failure& failed) {
+      return report(failed, of.json);
+    }
+    return 0;
   } catch (const CLI::ParseError& e) {
     bool json = of.json;
     for (int i = 1; i < count; ++i) json = json || std::strcmp(words[i], "--json") == 0;
@@ -90,6 +205,7 @@ int run(int count, char** words) {
   }
   try {
     of.chosen();
+    finish_output("the command itself has done its work");
   } catch (const failure& e) {
     return report(e, of.json);
   } catch (const std::exception& e) {

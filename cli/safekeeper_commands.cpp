@@ -1,11 +1,12 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/failure.hpp"
+#include "cli/listen_address.hpp"
+#include "cli/log_levels.hpp"
 #include "cli/safekeeper_process.hpp"
 #include "cli/safekeeper_replacement.hpp"
 #include "cli/safekeeper_table.hpp"
@@ -16,7 +17,9 @@ namespace {
 
 using nlohmann::json;
 
-void run(const context& of, safekeeper_request request) {
+void run(const context& of, safekeeper_request request, bool insecure) {
+  request.listen_address = need(checked_listen_address(request.listen_address, insecure), "can't listen there",
+                                "strata safekeeper run --help");
   request.directory = std::filesystem::absolute(request.directory).lexically_normal();
   if (request.id == 0)
     throw failure(exit_code::usage, "invalid_argument", "can't start a safekeeper", "ids begin with 1", "");
@@ -30,7 +33,7 @@ void run(const context& of, safekeeper_request request) {
       print("  wal   " + file.wal);
       print("  http  http://" + file.http);
     }
-    std::fflush(stdout);
+    finish_output("the safekeeper stops again");
   });
 }
 
@@ -52,12 +55,12 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
   group->require_subcommand(1);
   auto* command = group->add_subcommand("run", "Run a safekeeper in the foreground; strata up --safekeepers does it");
   auto asked = std::make_shared<safekeeper_request>();
-  const std::map<std::string, core::log_level> levels{
-      {"trace", core::log_level::trace},     {"debug", core::log_level::debug}, {"info", core::log_level::info},
-      {"warning", core::log_level::warning}, {"error", core::log_level::error}, {"off", core::log_level::off}};
   command->add_option("--id", asked->id, "Its number in the cluster, never given to another one")->required();
   command->add_option("--data", asked->directory, "Its directory")->required();
-  command->add_option("--listen-address", asked->listen_address, "Address of both ports")->capture_default_str();
+  command->add_option("--listen-address", asked->listen_address, "IP address of both ports")->capture_default_str();
+  auto insecure = std::make_shared<bool>(false);
+  command->add_flag("--insecure", *insecure,
+                    "Listen also where others than programs of this machine connect; there is no authentication");
   command->add_option("--wal-port", asked->wal_port,
                       "Port of the WAL service (default: the one it had, or a free one)");
   command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: likewise)");
@@ -65,10 +68,12 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
   command->add_option("--tls", asked->tls, "Directory of the cluster's certificates");
   command->add_option("--wal-backup", asked->wal_backup, "Directory for whole segments of committed WAL");
   command->add_option("--log-file", asked->log_file, "Where it logs (default: standard error)");
-  command->add_option("--log-level", asked->log_level, "trace, debug, info, warning, error or off")
-      ->transform(CLI::CheckedTransformer(levels));
-  finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper",
-                 [&of, asked] { run(of, *asked); });
+  auto level = std::make_shared<std::string>("info");
+  add_log_level(*command, *level);
+  finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper", [&of, asked, insecure, level] {
+    asked->log_level = log_level_of(*level);
+    run(of, *asked, *insecure);
+  });
 
   auto* replace_command = group->add_subcommand(
       "replace", "Replace a safekeeper of a branch by another one, while the branch is written to");

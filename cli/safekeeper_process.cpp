@@ -12,6 +12,7 @@
 #include "actors/support/system.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
+#include "cli/own_directory.hpp"
 #include "cli/running_role.hpp"
 #include "cli/server_file.hpp"
 #include "cli/version.hpp"
@@ -92,7 +93,7 @@ void serve(const safekeeper_request& request, const end_signals& signals,
 
   auto listener = need(actors::support::listen_tcp(request.listen_address, ports.wal),
                        "can't open the WAL service's port", "end what has the port; members know this one by it");
-  const auto address = [&](std::uint16_t port) { return request.listen_address + ":" + std::to_string(port); };
+  const auto address = [&](std::uint16_t port) { return core::address_text(request.listen_address, port); };
   safekeeper_file file{.id = request.id,
                        .wal = address(listener.port),
                        .http = address(ports.http),
@@ -146,7 +147,8 @@ void serve(const safekeeper_request& request, const end_signals& signals,
 void run_safekeeper(const safekeeper_request& request, const std::function<void(const safekeeper_file&)>& ready) {
   const end_signals signals;
   ::umask(0077);
-  make_directory(request.directory);
+  need(take_own_directory(request.directory, safekeeper_directory_kind()), "can't use " + request.directory,
+       "name a directory of its own with --data");
   if (!request.wal_backup.empty()) make_directory(request.wal_backup);
   auto lock = directory_lock::take(request.directory);
   if (!lock) throw failure(lock.error(), "a safekeeper runs on " + request.directory + " already", "");

@@ -11,9 +11,14 @@
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
+#include "cli/listen_address.hpp"
+#include "cli/log_levels.hpp"
+#include "cli/own_directory.hpp"
 #include "cli/safekeeper_processes.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
+#include "compute/free_port.hpp"
+#include "compute/postgres_install.hpp"
 #include "compute/program.hpp"
 #include "config/config_file.hpp"
 
@@ -31,16 +36,10 @@ struct up_options {
   std::optional<std::uint16_t> broker_port;
   std::optional<std::uint32_t> safekeepers;
   std::optional<std::string> listen_address;
+  bool insecure = false;
   bool detach = false;
   std::string log_level = "info";
 };
-
-core::log_level parse_level(const std::string& text) {
-  static const std::map<std::string, core::log_level> levels{
-      {"trace", core::log_level::trace},     {"debug", core::log_level::debug}, {"info", core::log_level::info},
-      {"warning", core::log_level::warning}, {"error", core::log_level::error}, {"off", core::log_level::off}};
-  return levels.at(text);
-}
 
 json to_json(const server_file& of, const std::string& directory) {
   return {{"pid", of.pid},       {"http", of.http},       {"page", of.page},
@@ -68,19 +67,24 @@ server_request request_of(const context& of, const up_options& asked) {
   if (asked.broker_port) request.options.broker_port = *asked.broker_port;
   if (asked.safekeepers) request.options.safekeepers = *asked.safekeepers;
   if (asked.listen_address) request.options.listen_address = *asked.listen_address;
+  // 0 asks for one that the directory has not had.
+  for (const auto& [port, option] : {std::pair(asked.http_port, &config::server_options::http_port),
+                                     std::pair(asked.page_port, &config::server_options::page_port)})
+    if (port == 0) request.options.*option = need(compute::free_port(), "can't find a free port");
+  request.options.listen_address =
+      need(checked_listen_address(request.options.listen_address, asked.insecure), "can't listen there",
+           "strata up --listen 127.0.0.1, and a tunnel or proxy that authenticates for those outside");
   if (!of.pg_bin.empty()) request.options.pg_bin = of.pg_bin;
-  request.log_level = parse_level(asked.log_level);
+  request.options.pg_bin = need(compute::check_directories(request.options.pg_bin), "can't use pg_bin",
+                                "name directories with the program postgres, separated by ':'");
+  request.log_level = log_level_of(asked.log_level);
   return request;
 }
 
 void prepare_directory(const std::string& directory) {
-  std::error_code failed;
-  fs::create_directories(directory, failed);
-  if (failed)
-    throw failure(core::from_errno("make " + directory, failed.value()), "can't use " + directory,
-                  "name a directory of yours with --dir");
-  // Computes of another user live below it; everything else in it is closed to others by the mask.
-  ::chmod(directory.c_str(), 0711);
+  need(take_own_directory(directory, server_directory_kind()), "can't use " + directory,
+       "name a directory of yours with --dir");
+  // What is in it is closed to others.
   ::umask(0077);
 }
 
@@ -134,7 +138,8 @@ void detach(const context& of, const server_request& request) {
   const json told = json::parse(text, nullptr, false);
   if (told.is_object() && told.contains("ready")) {
     const json& ready = told["ready"];
-    return announce(of, {ready["pid"], ready["http"], ready["page"], ready["version"], "", "", ready["broker"]});
+    announce(of, {ready["pid"], ready["http"], ready["page"], ready["version"], "", "", ready["broker"]});
+    return finish_output("the server is up and stays so");
   }
   const std::string log = of.directory + "/strata.log";
   if (!told.is_object() || !told.contains("error"))
@@ -154,7 +159,7 @@ void up(const context& of, const up_options& asked) {
   if (asked.detach) return detach(here, request);
   run_server(request, [&](const server_file& file) {
     announce(here, file);
-    std::fflush(stdout);
+    finish_output("the server stops again");
   });
 }
 
@@ -205,21 +210,22 @@ void down(const context& of, bool with_computes) {
 void add_server_commands(CLI::App& app, context& of) {
   auto* up_command = app.add_subcommand("up", "Start the server of a directory");
   auto asked = std::make_shared<up_options>();
-  up_command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: a free one)");
-  up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: a free one)");
+  up_command->add_option("--http-port", asked->http_port,
+                         "Port of the HTTP API (default: a free one, then the same again)");
+  up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: likewise)");
   up_command
       ->add_option("--safekeepers", asked->safekeepers,
                    "Safekeepers that keep the WAL of branches, 0 to 9 (default: those that the directory has)")
       ->check(CLI::Range(0u, static_cast<unsigned>(safekeepers_max)));
   up_command->add_option("--broker-port", asked->broker_port,
-                         "Port on which safekeepers reach the server (default: a free one, then the same again)");
-  up_command->add_option("--listen", asked->listen_address, "Address of both ports (default: 127.0.0.1)");
+                         "Port on which safekeepers reach the server (default: likewise)");
+  up_command->add_option("--listen", asked->listen_address, "IP address of all ports (default: 127.0.0.1)");
+  up_command->add_flag("--insecure", asked->insecure,
+                       "Listen also where others than programs of this machine connect; there is no authentication");
   up_command->add_option("--pg-bin", of.pg_bin,
                          "Directories of Postgres programs, separated by ':', to look in before the usual places");
   up_command->add_flag("--detach", asked->detach, "Return when it is ready; it logs to DIR/strata.log");
-  up_command->add_option("--log-level", asked->log_level, "trace, debug, info, warning, error or off")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
-      ->capture_default_str();
+  add_log_level(*up_command, asked->log_level);
   finish_command(*up_command, of,
                  "  strata up --detach\n  strata up --detach --safekeepers 3\n  strata up --dir /srv/strata "
                  "--http-port 9898 --page-port 64000",

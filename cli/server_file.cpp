@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace strata::cli {
@@ -68,14 +70,21 @@ void remove_server_file(const std::string& directory) {
   std::filesystem::remove(path_in(directory), ignored);
 }
 
-std::uint16_t kept_broker_port(const std::string& directory) {
+core::result<std::uint16_t> kept_port(const std::string& directory, const std::string& name) {
+  const std::string path = directory + "/" + name + ".port";
+  std::ifstream file(path);
+  if (!file && errno == ENOENT) return std::uint16_t{0};
+  if (!file) return core::from_errno("open " + path, errno);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
   unsigned port = 0;
-  std::ifstream file(directory + "/broker.port");
-  return file >> port && port <= 65535 ? static_cast<std::uint16_t>(port) : std::uint16_t{0};
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (failed != std::errc() || port == 0 || port > 65535 || std::string_view(end) != "\n")
+    return core::error{core::errc::corrupt, path + " holds no port"};
+  return static_cast<std::uint16_t>(port);
 }
 
-core::result<void> keep_broker_port(const std::string& directory, std::uint16_t port) {
-  const std::string path = directory + "/broker.port";
+core::result<void> keep_port(const std::string& directory, const std::string& name, std::uint16_t port) {
+  const std::string path = directory + "/" + name + ".port";
   std::ofstream file(path + ".tmp", std::ios::trunc);
   file << port << "\n";
   file.close();

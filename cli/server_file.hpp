@@ -27,10 +27,10 @@ core::result<server_file> read_server_file(const std::string& directory);
 core::result<void> write_server_file(const std::string& directory, const server_file& of);
 void remove_server_file(const std::string& directory);
 
-/// <directory>/broker.port: the port that the broker of this directory was given; 0 when none was. Safekeepers that go
-/// on while the server restarts connect to it again.
-std::uint16_t kept_broker_port(const std::string& directory);
-core::result<void> keep_broker_port(const std::string& directory, std::uint16_t port);
+/// <directory>/<name>.port: the port that the directory was given for `http`, `page` or `broker`; 0 when none was.
+/// Whoever knows it finds the server there again. errc::corrupt names a file that holds anything else.
+core::result<std::uint16_t> kept_port(const std::string& directory, const std::string& name);
+core::result<void> keep_port(const std::string& directory, const std::string& name, std::uint16_t port);
 
 /// Held by the server of a directory as long as it lives, also when it is killed: the kernel lets go of it.
 class directory_lock {

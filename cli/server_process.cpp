@@ -19,9 +19,11 @@
 #include "cli/safekeeper_access.hpp"
 #include "cli/safekeeper_processes.hpp"
 #include "cli/version.hpp"
+#include "compute/free_port.hpp"
 #include "config/time_text.hpp"
 #include "console/ask.hpp"
 #include "console/http_server.hpp"
+#include "core/address.hpp"
 #include "storage/layer_cache.hpp"
 #include "storage/metadata_store.hpp"
 
@@ -78,15 +80,49 @@ cluster_side prepare_cluster(const config::server_options& options) {
   return made;
 }
 
+std::uint16_t port_kept_by(const config::server_options& options, const std::string& name) {
+  const std::string file = options.directory + "/" + name + ".port";
+  return need(kept_port(options.directory, name), "can't use " + file,
+              "write the port into it, or remove it to have another one chosen");
+}
+
 /// The address that safekeepers are given: the same at every start of this directory.
 std::string publish_broker(const config::server_options& options, const broker::broker_actor& local) {
-  const std::uint16_t kept = kept_broker_port(options.directory);
+  const std::uint16_t kept = port_kept_by(options, "broker");
   const std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
   const std::uint16_t port =
       need(broker::publish(local, options.listen_address, wanted), "can't open the broker's port",
            "strata down, end what has the port or set broker_port in strata.toml, and strata up");
-  if (port != kept) need(keep_broker_port(options.directory, port), "can't remember the broker's port");
-  return options.listen_address + ":" + std::to_string(port);
+  if (port != kept) need(keep_port(options.directory, "broker", port), "can't remember the broker's port");
+  return core::address_text(options.listen_address, port);
+}
+
+/// Opens a port: the one asked for, else the one that the directory has had, else a free one, which it has from now on.
+template <class Open>
+auto open_port(const config::server_options& options, const std::string& name, std::uint16_t asked, const Open& open) {
+  const std::string what = "can't open the port of the " + std::string(name == "http" ? "HTTP API" : "page service");
+  const std::string next = "leave --" + name + "-port out to have the one that the directory had, or a free one";
+  const std::uint16_t kept = port_kept_by(options, name);
+  std::uint16_t port = asked != 0 ? asked : kept;
+  auto opened = open(port != 0 ? port : need(compute::free_port(), what));
+  const bool may_choose = asked == 0;
+  // One that was free a moment ago may be another's by now.
+  constexpr int attempts = 10;
+  for (int i = 0; i < attempts && !opened && may_choose && opened.error().code == core::errc::conflict; ++i) {
+    if (i == 0 && kept != 0)
+      core::log_warning("another program has port " + std::to_string(kept) + ", which the " + name +
+                        " port of this directory is; this time it is another one");
+    opened = open(need(compute::free_port(), what));
+  }
+  return need(std::move(opened), what, next);
+}
+
+void keep_opened(const config::server_options& options, const std::string& name, std::uint16_t asked,
+                 std::uint16_t opened) {
+  const std::uint16_t kept = port_kept_by(options, name);
+  // What was opened in place of the kept one is for this time.
+  if (opened == kept || (asked == 0 && kept != 0)) return;
+  need(keep_port(options.directory, name, opened), "can't remember the " + name + " port");
 }
 
 /// The words that start a safekeeper of this server.
@@ -126,8 +162,9 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   of.page_port = page_port;
   of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.tenant_defaults = options.tenant_defaults;
-  return need(console::http_server::start({.listen_address = options.listen_address, .port = options.http_port}, of),
-              "can't open the HTTP port", "leave --http-port out to get a free one");
+  return open_port(options, "http", options.http_port, [&](std::uint16_t port) {
+    return console::http_server::start({.listen_address = options.listen_address, .port = port}, of);
+  });
 }
 
 void serve(const server_request& request, const end_signals& signals,
@@ -136,8 +173,9 @@ void serve(const server_request& request, const end_signals& signals,
   foundation below = lay_foundation(options);
   const cluster_side cluster = prepare_cluster(options);
   process_system system({.configure = cluster.identity ? broker::network_of(*cluster.identity) : nullptr});
-  auto listener = need(actors::support::listen_tcp(options.listen_address, options.page_port),
-                       "can't open the page service's port", "leave --page-port out to get a free one");
+  auto listener = open_port(options, "page", options.page_port, [&](std::uint16_t port) {
+    return actors::support::listen_tcp(options.listen_address, port);
+  });
   const std::uint16_t page_port = listener.port;
   const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
@@ -150,7 +188,7 @@ void serve(const server_request& request, const end_signals& signals,
                                                              .safekeepers = access_to_safekeepers(options.directory)}));
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
 
-  const auto address = [&](std::uint16_t port) { return options.listen_address + ":" + std::to_string(port); };
+  const auto address = [&](std::uint16_t port) { return core::address_text(options.listen_address, port); };
   const server_file file{::getpid(),    address(http->port()), address(page_port),
                          version,       options.pg_bin,        config::utc_text(core::system_clock().now()),
                          broker_address};
@@ -160,6 +198,8 @@ void serve(const server_request& request, const end_signals& signals,
   if (cluster.identity)
     need(safekeepers.start(options.safekeepers, safekeepers_limit), "the safekeepers did not start",
          "strata safekeeper list --dir " + options.directory);
+  keep_opened(options, "http", options.http_port, http->port());
+  keep_opened(options, "page", options.page_port, page_port);
   need(write_server_file(options.directory, file), "can't write server.json", "");
   core::log_info("up on " + options.directory + ": http " + file.http + ", page service " + file.page);
   ready(file);
@@ -184,6 +224,9 @@ void run_server(const server_request& request, const std::function<void(const se
     throw failure(lock.error(), "a server runs on " + directory + " already",
                   "strata status --dir " + directory + ", or strata down --dir " + directory);
   core::open_log(request.log_level, request.log_file);
+  if (!core::is_loopback(request.options.listen_address))
+    core::log_warning("listening on " + request.options.listen_address +
+                      ": whoever reaches it can read, change and delete everything; there is no authentication");
   remove_server_file(directory);
   serve(request, signals, ready);
   core::log_info("stopped");

@@ -127,7 +127,7 @@ void list_sources_command(const context& of) {
     if (received && head && received->valid() && head->valid())
       lag = config::size_text(*head > *received ? head->value - received->value : 0);
     std::vector<std::string> row{branch.source.name, source.value("phase", ""), source.value("received_lsn", ""), lag,
-                                 source.value("conninfo", "")};
+                                 shell_quoted(source.value("conninfo", ""))};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)

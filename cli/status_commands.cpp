@@ -43,6 +43,11 @@ void add_errands(fact_list& facts, const json& process, const std::vector<branch
   }
 }
 
+json earliest_json(const server_link& server, const branch_entry& branch) {
+  const auto earliest = earliest_time(server, branch);
+  return earliest ? json(config::utc_text(*earliest)) : json();
+}
+
 void show_status(const context& of) {
   const server_link server(of);
   const json process =
@@ -58,6 +63,7 @@ void show_status(const context& of) {
         sources.push_back({{"name", each.source.name},
                            {"branch", each.name},
                            {"state", each.state()},
+                           {"earliest_time", earliest_json(server, each)},
                            {"source", each.info["source"]}});
     return print(json{{"server", process},
                       {"http", server.file().http},
@@ -85,6 +91,9 @@ void show_status(const context& of) {
     const json& source = each.info["source"];
     const std::string error = source.value("last_error", "");
     facts.add("source " + each.source.name, following(source) + (error.empty() ? "" : "; " + error));
+    if (const auto earliest = earliest_time(server, each))
+      facts.add("history of " + each.source.name, "from " + config::local_text(*earliest) + " (" +
+                                                      config::age_text(*earliest, core::system_clock().now()) + ")");
   }
   for (const auto& each : branches)
     if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());

@@ -1,12 +1,17 @@
 #include "cli/terminal.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+
+#include "cli/columns.hpp"
+#include "cli/failure.hpp"
 
 namespace strata::cli {
 namespace {
@@ -19,10 +24,18 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// Characters, not bytes.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+int output_errno = 0;
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 && output_errno == 0) output_errno = errno;
+}
+
+/// 0: not a terminal, or one that does not say.
+std::size_t terminal_width() {
+  winsize size{};
+  if (!output_is_terminal() || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
 }
 
 }  // namespace
@@ -44,27 +57,51 @@ bool can_draw_lines() {
   return false;
 }
 
-void print(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
+void print(const std::string& line) {
+  errno = 0;
+  if (std::fputs((line + "\n").c_str(), stdout) < 0 && output_errno == 0) output_errno = errno;
+}
 void print(const nlohmann::json& value) { print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)); }
 void say(const std::string& line) {
   // In order with what was printed, where both go to one place.
-  std::fflush(stdout);
+  flush_output();
   std::fputs((line + "\n").c_str(), stderr);
+}
+
+void finish_output(const std::string& done) {
+  flush_output();
+  if (output_errno == 0) return;
+  throw failure(core::from_errno("write it", output_errno), "can't write to standard output: " + done,
+                "give it a place with room, or a reader that stays");
+}
+
+std::string shell_quoted(const std::string& text) {
+  constexpr std::string_view plain = "-_./:@%+=,";
+  const bool as_it_is = !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || plain.find(c) != std::string_view::npos;
+  });
+  if (as_it_is) return text;
+  std::string made = "'";
+  for (const char c : text) made += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return made + "'";
 }
 
 void table::print() const {
   std::vector<std::size_t> widths(rows_.front().size());
   for (const auto& row : rows_)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], text_width(row[i]));
+  const bool cut = fit_columns(widths, terminal_width());
   for (const auto& row : rows_) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - width(row[i]) + 2, ' ');
+      const std::string cell = cut_cell(row[i], widths[i], can_draw_lines());
+      line += cell;
+      if (i + 1 < row.size()) line.append(widths[i] - text_width(cell) + column_gap, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
     cli::print(line);
   }
+  if (cut) say("note: cells are cut to the width of the terminal; --json shows them whole");
 }
 
 void fact_list::add(std::string name, std::string value) {
@@ -73,8 +110,8 @@ void fact_list::add(std::string name, std::string value) {
 
 void fact_list::print() const {
   std::size_t widest = 0;
-  for (const auto& [name, value] : facts_) widest = std::max(widest, width(name));
-  for (const auto& [name, value] : facts_) cli::print(name + std::string(widest - width(name) + 2, ' ') + value);
+  for (const auto& [name, value] : facts_) widest = std::max(widest, text_width(name));
+  for (const auto& [name, value] : facts_) cli::print(name + std::string(widest - text_width(name) + 2, ' ') + value);
 }
 
 void progress::show(const std::string& stage, const std::string& detail) {

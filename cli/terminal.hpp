@@ -15,11 +15,18 @@ bool talk_has_color();
 /// The terminal's character set can show tree lines.
 bool can_draw_lines();
 
+/// What can't be written is told by finish_output().
 void print(const std::string& line);
 void print(const nlohmann::json& value);
 void say(const std::string& line);
+/// Throws a failure when not everything that was printed has reached standard output; `done` says what became of the
+/// command's work.
+void finish_output(const std::string& done);
 
-/// Left-aligned columns, as wide as their widest cell.
+/// One word for a shell, quoted only if it has to be.
+std::string shell_quoted(const std::string& text);
+
+/// Left-aligned columns, as wide as their widest cell. On a terminal the widest are cut until a row fits.
 class table {
  public:
   explicit table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }

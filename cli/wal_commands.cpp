@@ -233,6 +233,11 @@ void verify_live(const context& of, const verify_options& asked) {
 }
 
 void verify_wal(const context& of, const verify_options& asked) {
+  // Before anything is read, which may take long.
+  lsn_option("from", asked.from);
+  lsn_option("until", asked.until);
+  pages_max(asked);
+  need(config::parse_duration(asked.during), "can't understand --for");
   std::error_code ignored;
   if (std::filesystem::exists(asked.where, ignored)) return verify_files(of, asked);
   const bool is_conninfo = asked.where.find('=') != std::string::npos || asked.where.find("://") != std::string::npos;

@@ -1,7 +1,10 @@
 #include "compute/postgres_install.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -43,6 +46,19 @@ core::result<int> parse_postgres_version(const std::string& text) {
   }
   if (major <= 0) return core::error{core::errc::invalid_argument, "this is not what postgres --version says"};
   return major;
+}
+
+core::result<std::string> check_directories(const std::string& list) {
+  std::vector<std::string> all;
+  add_directories(list, all);
+  std::string made;
+  for (const auto& each : all) {
+    const std::string path = std::filesystem::absolute(each).lexically_normal();
+    if (::access((path + "/postgres").c_str(), X_OK) != 0)
+      return core::error{core::errc::not_found, "there is no program postgres in " + path};
+    made += (made.empty() ? "" : ":") + path;
+  }
+  return made;
 }
 
 core::result<std::string> find_postgres(int major, const install_search& where) {

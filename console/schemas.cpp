@@ -138,7 +138,8 @@ std::string_view schemas() {
 
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},
-    "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]}}},
+    "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]},
+    "earliest": {"$ref": "#/components/schemas/Time"}}},
   "Timestamp": {"$ref": "#/components/schemas/Time"},
   "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"}}},

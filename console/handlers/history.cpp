@@ -20,6 +20,29 @@ std::string_view to_string(storage::lsn_at_time::kind kind) {
   return "nodata";
 }
 
+bool can_be_read(const storage::timeline_store& store, const storage::lsn_at_time& found) {
+  using kind = storage::lsn_at_time::kind;
+  return (found.answer == kind::present || found.answer == kind::future) && store.check_readable(found.at).has_value();
+}
+
+/// The earliest time for which there is an LSN that can be read; nullopt when no transaction is known. What can be read
+/// at one time can be read at every later one, leases apart, so halving finds it: some fifty questions about an index.
+core::result<std::optional<pg::timestamp>> earliest_time(const storage::timeline_store& store) {
+  STRATA_ASSIGN(const auto newest, store.find_time(store.last_record_lsn()));
+  if (!newest) return newest;
+  pg::timestamp low = 0;
+  pg::timestamp high = *newest;
+  while (low < high) {
+    const pg::timestamp middle = low + (high - low) / 2;
+    STRATA_ASSIGN(const auto found, store.find_lsn(middle));
+    if (can_be_read(store, found))
+      high = middle;
+    else
+      low = middle + 1;
+  }
+  return std::optional(high);
+}
+
 }  // namespace
 
 core::result<reply> get_lsn_by_timestamp(const services& of, const request& from) {
@@ -29,6 +52,10 @@ core::result<reply> get_lsn_by_timestamp(const services& of, const request& from
   STRATA_ASSIGN(const auto found, timeline.store->find_lsn(pg::timestamp_of(*time)));
   json body{{"kind", to_string(found.answer)}};
   if (found.at.valid()) body["lsn"] = core::to_string(found.at);
+  if (!can_be_read(*timeline.store, found)) {
+    STRATA_ASSIGN(const auto earliest, earliest_time(*timeline.store));
+    if (earliest) body["earliest"] = config::utc_text(pg::wall_time_of(*earliest));
+  }
   return json_reply(body);
 }
 

@@ -1,7 +1,13 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/process.hpp"
@@ -78,6 +84,97 @@ BOOST_AUTO_TEST_CASE(a_taken_port_is_a_conflict) {
                                             http.substr(http.rfind(':') + 1)}});
   BOOST_TEST(other.exit_code == 4, other.err);
   BOOST_TEST(other.err.find("has this port") != std::string::npos, other.err);
+}
+
+BOOST_AUTO_TEST_CASE(ports_are_chosen_once_and_kept) {
+  const json first = up();
+  strata({"down"});
+  const json second = up();
+  BOOST_TEST(second["http"] == first["http"]);
+  BOOST_TEST(second["page"] == first["page"]);
+  strata({"down"});
+
+  // Another program has one of them for a while.
+  const std::string http = first["http"];
+  const auto port = static_cast<std::uint16_t>(std::stoi(http.substr(http.rfind(':') + 1)));
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  BOOST_TEST_REQUIRE(::bind(other, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  BOOST_TEST_REQUIRE(::listen(other, 1) == 0);
+  const json meanwhile = up();
+  BOOST_TEST(meanwhile["http"] != first["http"]);
+  BOOST_TEST(meanwhile["page"] == first["page"]);
+  strata({"down"});
+  ::close(other);
+  BOOST_TEST(up()["http"] == first["http"]);
+  strata({"down"});
+
+  const finished anew = strata({"up", "--detach", "--json", "--http-port", "0"});
+  BOOST_TEST_REQUIRE(anew.exit_code == 0, anew.err);
+  const json moved = json::parse(anew.out);
+  BOOST_TEST(moved["http"] != first["http"]);
+  strata({"down"});
+  BOOST_TEST(up()["http"] == moved["http"]);
+  strata({"down"});
+
+  for (const char* text : {"", "x\n", "70000\n", "0\n", "123", "20000\n\n"}) {
+    std::ofstream(path + "/page.port") << text;
+    const finished refused = strata({"up", "--detach"});
+    BOOST_TEST(refused.exit_code == 1, refused.err);
+    BOOST_TEST(refused.err.find(path + "/page.port") != std::string::npos, refused.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(on_ipv6_all_ports_are_reached_in_brackets) {
+  const std::string interfaces{std::istreambuf_iterator<char>(std::ifstream("/proc/net/if_inet6").rdbuf()), {}};
+  if (interfaces.find("00000000000000000000000000000001") == std::string::npos) {
+    BOOST_TEST_MESSAGE("SKIPPED: this machine has no ::1");
+    return;
+  }
+  const finished said = strata({"up", "--detach", "--json", "--listen", "::1", "--safekeepers", "1"});
+  BOOST_TEST_REQUIRE(said.exit_code == 0, said.err);
+  const json told = json::parse(said.out);
+  for (const char* port : {"http", "page", "broker"})
+    BOOST_TEST(told[port].get<std::string>().starts_with("[::1]:"), told.dump());
+  const finished status = strata({"status", "--json"});
+  BOOST_TEST_REQUIRE(status.exit_code == 0, status.err);
+  BOOST_TEST(json::parse(status.out)["server"]["pid"] == told["pid"]);
+  BOOST_TEST(strata({"branch", "list"}).exit_code == 0);
+  BOOST_TEST(strata({"down"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_server_file_is_named) {
+  BOOST_REQUIRE(up().contains("http"));
+  for (const char* text : {"", "{", "{}", "[1]", R"({"pid": "x"})"}) {
+    std::ofstream(path + "/server.json") << text;
+    const finished said = strata({"status"});
+    BOOST_TEST(said.exit_code == 1, said.err);
+    BOOST_TEST(said.err.find(path + "/server.json") != std::string::npos, said.err);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(output_that_can_not_be_written_is_a_failure_that_tells_what_was_done) {
+  const auto into_full = [&](const std::string& words) {
+    return run({.arguments = {"/bin/sh", "-c", "exec \"$0\" " + words + " >/dev/full", STRATA_BINARY},
+                .environment = {{"STRATA_DIR", path}, {"NO_COLOR", "1"}}});
+  };
+  const finished started = into_full("up --detach");
+  BOOST_TEST(started.exit_code == 1, started.err);
+  BOOST_TEST(started.err.find("the server is up") != std::string::npos, started.err);
+  BOOST_TEST(strata({"status"}).exit_code == 0);
+  for (const char* words : {"status", "status --json", "actors", "branch list --json", "source list --json"}) {
+    const finished said = into_full(words);
+    BOOST_TEST(said.exit_code == 1, words << ": " << said.err);
+    BOOST_TEST(said.err.find("No space left on device") != std::string::npos, said.err);
+  }
+  strata({"down"});
+  BOOST_TEST(into_full("up").exit_code == 1);
+  BOOST_TEST(strata({"status"}).exit_code == 6);
 }
 
 BOOST_AUTO_TEST_CASE(without_sources_commands_say_how_to_add_one) {

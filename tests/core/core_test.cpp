@@ -85,6 +85,22 @@ BOOST_AUTO_TEST_CASE(an_address_is_host_and_port) {
     BOOST_TEST(!parse_address(wrong), wrong);
 }
 
+BOOST_AUTO_TEST_CASE(an_address_is_written_so_that_it_can_be_read_again) {
+  BOOST_TEST(address_text("127.0.0.1", 7000) == "127.0.0.1:7000");
+  BOOST_TEST(address_text("::1", 7000) == "[::1]:7000");
+  BOOST_TEST(address_text("[::1]", 7000) == "[::1]:7000");
+  for (const char* host : {"127.0.0.1", "::1", "2001:db8::5", "db1.example"})
+    BOOST_TEST(parse_address(address_text(host, 5454)).value().host == host);
+}
+
+BOOST_AUTO_TEST_CASE(only_loopback_addresses_are_closed_to_others) {
+  for (const char* closed : {"127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"})
+    BOOST_TEST(is_loopback(closed), closed);
+  for (const char* open : {"0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "126.255.255.255", "::2", "::ffff:10.0.0.1",
+                           "fe80::1", "127.1", "localhost", "127.0.0.1.example", ""})
+    BOOST_TEST(!is_loopback(open), open);
+}
+
 BOOST_AUTO_TEST_CASE(a_manual_clock_moves_only_when_told) {
   manual_clock clock;
   const auto before = clock.monotonic();
