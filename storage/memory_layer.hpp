@@ -87,14 +87,20 @@ class memory_layer {
    public:
     static constexpr std::size_t per_segment = 16384;
     [[nodiscard]] Element& operator[](std::uint32_t position) const {
-      return table_[position / per_segment].load(std::memory_order_acquire)[position % per_segment];
+      return table_.load(std::memory_order_acquire)[position / per_segment].load(
+          std::memory_order_acquire)[position % per_segment];
     }
     /// Room for one element at this position; says how many bytes that took.
     std::size_t make_room(std::uint32_t position);
 
    private:
+    using directory = std::unique_ptr<std::atomic<Element*>[]>;
     static constexpr std::size_t segments_max = 65536;
-    std::unique_ptr<std::atomic<Element*>[]> table_ = std::make_unique<std::atomic<Element*>[]>(segments_max);
+    static constexpr std::size_t first_directory_size = 16;
+    /// Replaced by a larger one when it is full; a reader that still holds an old one was published nothing beyond it.
+    std::atomic<std::atomic<Element*>*> table_{nullptr};
+    std::size_t table_size_ = 0;
+    std::vector<directory> directories_;
     std::vector<std::unique_ptr<Element[]>> owned_;
   };
 
