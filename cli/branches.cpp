@@ -5,6 +5,7 @@
 #include "cli/failure.hpp"
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::cli {
 namespace {
@@ -93,6 +94,18 @@ resolved_point resolve_time(const server_link& server, const branch_entry& branc
                 kind == "past" ? "its history does not go back that far: " + window_of(branch)
                                : "no transaction is known in its history: " + window_of(branch),
                 next);
+}
+
+/// What the root of the branch's tree follows; empty when it follows nothing.
+json followed_by_root(const server_link& server, const branch_entry& branch) {
+  // The source hangs on the root of the tree; a chain can't be longer than the list.
+  const auto all = list_branches(server, branch.source.name);
+  const branch_entry* at = &branch;
+  for (std::size_t i = 0; i <= all.size() && at != nullptr; ++i) {
+    if (at->info.contains("source")) return at->info["source"];
+    at = pick(all, at->text("ancestor_timeline_id"));
+  }
+  return json::object();
 }
 
 }  // namespace
@@ -191,43 +204,16 @@ std::string describe(const branch_entry& branch, const resolved_point& point) {
 }
 
 std::string user_of(const server_link& server, const branch_entry& branch) {
-  // The source hangs on the root of the tree; a chain can't be longer than the list.
-  const auto all = list_branches(server, branch.source.name);
-  const branch_entry* at = &branch;
-  for (std::size_t i = 0; i <= all.size(); ++i) {
-    if (at->info.contains("source")) {
-      const std::string user = user_in_conninfo(at->info["source"].value("conninfo", ""));
-      return user.empty() ? "postgres" : user;
-    }
-    const branch_entry* parent = pick(all, at->text("ancestor_timeline_id"));
-    if (parent == nullptr) break;
-    at = parent;
-  }
-  return "postgres";
+  const json source = followed_by_root(server, branch);
+  // As libpq understood it when the source was reached: a service or the environment may name the user.
+  std::string user = source.value("user", "");
+  if (user.empty()) user = pg::client::user_in_conninfo(source.value("conninfo", ""));
+  return user.empty() ? "postgres" : user;
 }
 
-std::string user_in_conninfo(const std::string& conninfo) {
-  const auto scheme = conninfo.find("://");
-  if (scheme != std::string::npos) {
-    const auto begin = scheme + 3;
-    const std::string authority = conninfo.substr(begin, conninfo.find_first_of("/?", begin) - begin);
-    if (const auto at = authority.rfind('@'); at != std::string::npos)
-      return authority.substr(0, std::min(authority.find(':'), at));
-    const auto in_query = conninfo.find("user=", conninfo.find('?'));
-    if (conninfo.find('?') == std::string::npos || in_query == std::string::npos) return "";
-    return conninfo.substr(in_query + 5, conninfo.find('&', in_query) - in_query - 5);
-  }
-  for (std::size_t at = conninfo.find("user"); at != std::string::npos; at = conninfo.find("user", at + 1)) {
-    if (at > 0 && conninfo[at - 1] != ' ') continue;
-    auto value = conninfo.find_first_not_of(' ', at + 4);
-    if (value == std::string::npos || conninfo[value] != '=') continue;
-    value = conninfo.find_first_not_of(' ', value + 1);
-    if (value == std::string::npos) return "";
-    const bool quoted = conninfo[value] == '\'';
-    if (quoted) ++value;
-    return conninfo.substr(value, conninfo.find(quoted ? '\'' : ' ', value) - value);
-  }
-  return "";
+std::string database_of(const server_link& server, const branch_entry& branch) {
+  const std::string database = followed_by_root(server, branch).value("database", "");
+  return database.empty() ? "postgres" : database;
 }
 
 }  // namespace strata::cli

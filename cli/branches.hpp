@@ -59,7 +59,7 @@ std::string describe(const branch_entry& branch, const resolved_point& point);
 
 /// The user that the branch's source is followed as: whom computes are connected to as.
 std::string user_of(const server_link& server, const branch_entry& branch);
-/// The user in a libpq connection string or URI; empty when it has none.
-std::string user_in_conninfo(const std::string& conninfo);
+/// The database that the source's connection string names: the one that its computes are connected to.
+std::string database_of(const server_link& server, const branch_entry& branch);
 
 }  // namespace strata::cli

@@ -29,6 +29,7 @@ core::result<reply> list_timelines(const services&, const request&);
 core::result<reply> create_timeline(const services&, const request&);
 core::result<reply> get_timeline(const services&, const request&);
 core::result<reply> delete_timeline(const services&, const request&);
+core::result<reply> resume_source(const services&, const request&);
 
 // handlers/safekeepers.cpp
 core::result<reply> get_safekeepers(const services&, const request&);

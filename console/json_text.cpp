@@ -81,6 +81,8 @@ json to_json(const messages::tenant_info& tenant) {
 json to_json(const messages::source_status& source) {
   return {{"phase", to_string(source.now)},
           {"conninfo", source.conninfo},
+          {"user", source.user},
+          {"database", source.database},
           {"slot", source.slot},
           {"received_lsn", core::to_string(source.received)},
           {"source_head_lsn", core::to_string(source.source_head)},

@@ -52,8 +52,17 @@ std::string_view schemas() {
     "slot": {"type": "string", "description": "replication slot; strata_<name> when absent"}}},
   "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
-    "name": {"type": "string"}}},
+    "name": {"type": "string"},
+    "settings": {"type": "array", "description": "of the source, on which answers to queries depend, and that computes do not have by themselves",
+      "items": {"type": "object", "required": ["name", "value"], "properties": {
+        "name": {"type": "string"}, "value": {"type": "string"}}}}}},
 
+  "TenantDeleted": {"type": "object", "required": ["slots_left"], "properties": {
+    "slots_left": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
+      "source": {"type": "string", "description": "connection string without its password"},
+      "slot": {"type": "string"},
+      "error": {"type": "string", "description": "why it was not dropped; empty: the user chose its name"},
+      "remembered": {"type": "boolean", "description": "it is dropped when the source can be reached"}}}}}},
   "Tenant": {"type": "object", "required": ["id", "name", "state", "generation", "timeline_count",
       "current_physical_size"], "properties": {
     "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
@@ -76,6 +85,8 @@ std::string_view schemas() {
     "phase": {"type": "string", "enum": ["connecting", "backing_up", "catching_up", "streaming", "waiting_to_retry",
       "failed"]},
     "conninfo": {"type": "string", "description": "without its password"}, "slot": {"type": "string"},
+    "user": {"type": "string", "description": "as whom it is followed; empty until it was reached"},
+    "database": {"type": "string", "description": "that the connection string names; empty: none"},
     "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "source_head_lsn": {"$ref": "#/components/schemas/Lsn"},
     "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
     "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},

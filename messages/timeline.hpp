@@ -32,6 +32,8 @@ struct source_status {
     resting  ///< there was no more WAL; goes on when there is
   } now = phase::connecting;
   std::string conninfo;  ///< without its password; or which safekeeper it is
+  std::string user;      ///< as whom the source is followed; empty until it was reached
+  std::string database;  ///< that the connection string names; empty: none
   std::string slot;
   core::lsn received;              ///< end of the last WAL byte that came in
   core::lsn source_head;           ///< the source's own position, as it last said
@@ -127,6 +129,13 @@ struct lsn_leased {
 
 struct get_timeline_info {};
 
+/// Takes back that the source is refused (docs/decisions/0035), durable on reply: it is connected to, and compared with
+/// what was received, again. errc::invalid_argument when the timeline follows no source.
+struct resume_source {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+
 /// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
 /// window, when `at` cannot be read any more or not yet. Not durable: the child's record is.
 struct add_branch_point {
@@ -147,7 +156,7 @@ using timeline_actor =
                     answers<get_timeline_info, timeline_info>, answers<add_branch_point, done>,
                     accepts<remove_branch_point>, accepts<source_status>,
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
-                    answers<change_safekeepers, timeline_safekeepers>>;
+                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
 
 }  // namespace strata::messages
 
@@ -166,5 +175,6 @@ STRATA_LOCAL_MESSAGE(strata::messages::garbage_collected)
 STRATA_LOCAL_MESSAGE(strata::messages::lease_lsn)
 STRATA_LOCAL_MESSAGE(strata::messages::lsn_leased)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline_info)
+STRATA_LOCAL_MESSAGE(strata::messages::resume_source)
 STRATA_LOCAL_MESSAGE(strata::messages::add_branch_point)
 STRATA_LOCAL_MESSAGE(strata::messages::remove_branch_point)

@@ -24,6 +24,7 @@ core::result<core::lsn> local_timeline::flush_oldest() {
   edit.disk_consistent_lsn = oldest->end() - 1;
   edit.previous_record_lsn = oldest->previous_record();
   edit.commit_times = oldest->commit_times();
+  edit.received = oldest->trace();
   if (!oldest->empty()) {
     auto written = write_level0(*oldest);
     if (!written) return std::move(written).error().within("flush");

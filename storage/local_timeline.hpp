@@ -35,6 +35,7 @@ class local_timeline final : public timeline_store {
   const std::shared_ptr<timeline_store>& ancestor() const override { return ancestor_; }
   core::lsn last_record_lsn() const override { return load(last_record_); }
   core::lsn previous_record_lsn() const override { return load(previous_record_); }
+  std::optional<wal_trace> received() const override;
   core::lsn disk_consistent_lsn() const override { return load(disk_consistent_); }
   core::lsn gc_cutoff() const override { return load(gc_cutoff_); }
   timeline_counters counters() const override;
@@ -135,9 +136,10 @@ class local_timeline final : public timeline_store {
   std::atomic<std::uint64_t> last_number_;
 
   mutable std::mutex record_mutex_;
-  timeline_record record_;           // guarded by record_mutex_
-  config::tenant_options options_;   // guarded by record_mutex_
-  std::vector<core::lsn> retained_;  // guarded by record_mutex_
+  timeline_record record_;             // guarded by record_mutex_
+  config::tenant_options options_;     // guarded by record_mutex_
+  std::vector<core::lsn> retained_;    // guarded by record_mutex_
+  std::optional<wal_trace> received_;  // guarded by record_mutex_
 
   std::mutex change_mutex_;        // held while a new picture is made
   mutable std::mutex view_mutex_;  // held while the pointer is read or replaced

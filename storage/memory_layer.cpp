@@ -129,10 +129,11 @@ void memory_layer::grow_table() {
   current_table_.store(tables_.back().get(), std::memory_order_release);
 }
 
-void memory_layer::freeze(core::lsn end, core::lsn previous_record) {
+void memory_layer::freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace) {
   core::check(end > begin_, "a layer covers something");
   end_ = end;
   previous_record_ = previous_record;
+  trace_ = std::move(trace);
 }
 
 memory_layer::versions memory_layer::find(const core::page_key& key, core::lsn at) const {

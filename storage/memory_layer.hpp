@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -41,8 +42,8 @@ class memory_layer {
   // -- the writer --------------------------------------------------------------------------------------------------
 
   void append(write_batch&& batch);
-  /// No more appends. The layer covers [begin, end).
-  void freeze(core::lsn end, core::lsn previous_record);
+  /// No more appends. The layer covers [begin, end); `trace` is of the WAL before `end`.
+  void freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace = std::nullopt);
 
   // -- any thread --------------------------------------------------------------------------------------------------
 
@@ -50,6 +51,7 @@ class memory_layer {
   /// Only of a frozen layer.
   [[nodiscard]] core::lsn end() const { return end_; }
   [[nodiscard]] core::lsn previous_record() const { return previous_record_; }
+  [[nodiscard]] const std::optional<wal_trace>& trace() const { return trace_; }
   [[nodiscard]] bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   /// Values and index, as allocated.
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
@@ -122,6 +124,7 @@ class memory_layer {
   core::lsn begin_;
   core::lsn end_;
   core::lsn previous_record_;
+  std::optional<wal_trace> trace_;
 
   segments<version> versions_;
   segments<known_key> keys_;

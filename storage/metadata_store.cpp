@@ -374,6 +374,11 @@ std::vector<wal_keeper> keepers_to_begin(const timeline_record& of) {
   return found;
 }
 
+bool keeps_slot(const timeline_record& of) {
+  if (!of.source) return false;
+  return of.source->slot_existed || (of.source->slot_named && of.state != timeline_state::importing);
+}
+
 void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.disk_consistent_lsn) record.disk_consistent_lsn = *edit.disk_consistent_lsn;
   if (edit.previous_record_lsn) record.previous_record_lsn = *edit.previous_record_lsn;
@@ -381,6 +386,9 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.state) record.state = *edit.state;
   if (edit.readable_from) record.readable_from = *edit.readable_from;
   if (edit.wal_log_hints) record.wal_log_hints = *edit.wal_log_hints;
+  if (record.source && edit.received) record.source->received = edit.received;
+  if (record.source && edit.refuse_source) record.source->refusal = edit.refuse_source;
+  if (record.source && edit.resume_source) record.source->refusal.reset();
   if (edit.safekeepers) enter_safekeepers(record, *edit.safekeepers);
   if (edit.wal_keeper_seen) {
     wal_keeper& keeper = keeper_in(record, edit.wal_keeper_seen->id);

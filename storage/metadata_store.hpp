@@ -25,10 +25,22 @@ struct tenant_record {
   std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
 };
 
+/// Why a source is not followed any more. Stands until a person resumes it (docs/decisions/0035).
+struct source_refusal {
+  std::string why;
+  core::lsn at;  ///< how far it was followed
+  core::wall_time since{};
+  bool operator==(const source_refusal&) const = default;
+};
+
 /// The Postgres a root timeline follows.
 struct source_record {
   std::string conninfo;
   std::string slot;
+  bool slot_named = false;                 ///< the user chose its name
+  bool slot_existed = false;               ///< the user made it
+  std::optional<wal_trace> received = {};  ///< of the WAL up to disk_consistent_lsn
+  std::optional<source_refusal> refusal = {};
 };
 
 /// A resource manager of an extension whose records a timeline holds. Pages that they changed can't be read.
@@ -72,6 +84,8 @@ struct timeline_record {
   std::vector<wal_keeper> wal_keepers;                  ///< of all members there ever were; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
 };
+/// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
+bool keeps_slot(const timeline_record& of);
 /// The members on which the timeline has still to be made. None of one that is being deleted.
 std::vector<wal_keeper> keepers_to_begin(const timeline_record& of);
 
@@ -115,6 +129,9 @@ struct timeline_edit {
   std::optional<timeline_state> state;
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
+  std::optional<wal_trace> received;  ///< from the source
+  std::optional<source_refusal> refuse_source;
+  bool resume_source = false;                           ///< takes the refusal back
   std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
   std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; begun stays begun
   std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts

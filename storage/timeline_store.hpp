@@ -70,6 +70,8 @@ class timeline_store {
   [[nodiscard]] virtual core::lsn last_record_lsn() const = 0;
   /// Start of the record that ends at last_record_lsn; 0 when unknown.
   [[nodiscard]] virtual core::lsn previous_record_lsn() const = 0;
+  /// Of the WAL before last_record_lsn; nullopt when none of it was received from a source.
+  [[nodiscard]] virtual std::optional<wal_trace> received() const = 0;
   [[nodiscard]] virtual core::lsn disk_consistent_lsn() const = 0;
   [[nodiscard]] virtual core::lsn gc_cutoff() const = 0;
   [[nodiscard]] virtual timeline_counters counters() const = 0;

@@ -79,6 +79,7 @@ class timeline final : public support::actor_base<private_timeline> {
             handle(&timeline::assign_safekeepers),
             handle(&timeline::get_safekeepers),
             handle(&timeline::change_safekeepers),
+            handle(&timeline::resume_source),
             handle(&timeline::imported),
             handle(&timeline::take_options),
             handle(&timeline::tick),
@@ -405,6 +406,25 @@ class timeline final : public support::actor_base<private_timeline> {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
+  }
+
+  void resume_source(const messages::resume_source&, reply<> owed) {
+    const auto source = store_->record().source;
+    if (!source) return owed.fail({core::errc::invalid_argument, "resume source: branch " + name() + " follows none"});
+    if (!source->refusal) return owed.deliver();
+    offload(
+        support::pool_id::io, "resume the source of " + name(),
+        [store = store_] { return store->update({.resume_source = true}); },
+        [this, owed](const core::result<void>& stored) {
+          if (!stored) return owed.fail(stored.error());
+          // The receiver's word of before must not pass for that of the new attempt.
+          if (source_) {
+            source_->now = messages::source_status::phase::connecting;
+            source_->last_error.clear();
+          }
+          if (receiver_) tell(receiver_, source_resumed{});
+          owed.deliver();
+        });
   }
 
   void imported(const import_finished&) {

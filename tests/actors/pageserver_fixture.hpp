@@ -25,6 +25,8 @@ struct played_source {
   std::vector<actors::pageserver::wal_receiver_actor> receiver_actors;
   std::vector<std::string> dropped_slots;
   std::optional<core::error> refuses;  ///< what every errand fails with
+  bool slot_existed = false;
+  int resumed = 0;  ///< times that a receiver was told to follow again
 };
 
 actors::pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,

@@ -236,6 +236,78 @@ BOOST_FIXTURE_TEST_CASE(a_deleted_tenant_is_gone_with_its_slot_and_its_files, wi
   BOOST_TEST(get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_slot_that_cannot_be_dropped_is_named_to_who_removes_its_source, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  const auto deleted = get(manager, messages::delete_tenant{shop.tenant});
+  BOOST_REQUIRE(deleted.has_value());
+  BOOST_REQUIRE(deleted->slots.size() == 1u);
+  BOOST_TEST(deleted->slots[0].slot == "strata_shop");
+  BOOST_TEST(deleted->slots[0].source == "host=nowhere");
+  BOOST_TEST(deleted->slots[0].why == "nothing answers there");
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slot_that_could_not_be_dropped_is_dropped_when_its_server_is_back, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant})->slots.at(0).remembered);
+  advance(100s);
+  restart_server();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.empty());
+  source.refuses.reset();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  BOOST_TEST(source.dropped_slots.at(0) == "strata_shop");
+  restart_server();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_source_that_takes_over_a_leftover_slots_name_keeps_it, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant})->slots.at(0).remembered);
+  source.refuses.reset();
+  add("shop");
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_slot_that_the_user_named_stays_once_the_source_was_imported) {
+  const auto add_named = [&](const std::string& name) {
+    return get(manager, messages::add_source{.name = name, .conninfo = "host=nowhere", .slot = "mine"}).value();
+  };
+  const auto kept = add_named("kept");
+  finish_import(lsn(0x1000));
+  restart_server();
+  const auto deleted = get(manager, messages::delete_tenant{kept.tenant}).value();
+  BOOST_TEST(source.dropped_slots.empty());
+  BOOST_REQUIRE(deleted.slots.size() == 1u);
+  BOOST_TEST(deleted.slots[0].slot == "mine");
+  BOOST_TEST(deleted.slots[0].why == "");
+  // We made it for an import that came to nothing.
+  BOOST_TEST(get(manager, messages::delete_tenant{add_named("failed").tenant}).value().slots.empty());
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  // It was there before.
+  source.slot_existed = true;
+  BOOST_TEST(get(manager, messages::delete_tenant{add_named("theirs").tenant}).value().slots.size() == 1u);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refused_source_is_resumed_by_a_person_alone, with_history) {
+  BOOST_REQUIRE(source.receivers.back().store->update(
+      {.refuse_source = storage::source_refusal{"another server", lsn(0x1400), {}}}));
+  restart_server();
+  BOOST_TEST(source.receivers.back().store->record().source->refusal->why == "another server");
+  BOOST_REQUIRE(get(manager, messages::resume_source{shop.tenant, shop.timeline}));
+  BOOST_TEST(source.resumed == 1);
+  BOOST_TEST(!source.receivers.back().store->record().source->refusal.has_value());
+  BOOST_REQUIRE(get(manager, messages::resume_source{shop.tenant, shop.timeline}));  // nothing to take back
+  BOOST_TEST(source.resumed == 1);
+  const auto made = branch("test", lsn(0x1200)).value();
+  BOOST_TEST(
+      (get(manager, messages::resume_source{shop.tenant, made.id}).error().code == core::errc::invalid_argument));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests
