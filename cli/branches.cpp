@@ -120,17 +120,23 @@ std::string branch_entry::state() const {
 
 std::vector<source_entry> list_sources(const server_link& server) {
   std::vector<source_entry> all;
-  for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources"))
-    all.push_back({each.value("id", ""), each.value("name", "")});
+  for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources")) {
+    const json state = each.value("state", json::object());
+    std::string broken;
+    if (state.value("slug", "") == "Broken") broken = state.value("data", json::object()).value("reason", "unknown");
+    all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken)});
+  }
   return all;
 }
 
 std::vector<branch_entry> list_branches(const server_link& server, const std::string& source) {
   std::vector<source_entry> sources;
-  if (source.empty())
+  if (source.empty()) {
     sources = list_sources(server);
-  else
+    std::erase_if(sources, [](const source_entry& each) { return !each.broken.empty(); });
+  } else {
     sources.push_back(find_source(server, source));
+  }
   std::vector<branch_entry> all;
   for (const auto& each : sources)
     for (json& info :

@@ -16,6 +16,7 @@ namespace strata::cli {
 struct source_entry {
   std::string id;
   std::string name;
+  std::string broken;  ///< why it can't be used; empty when it can
 };
 
 /// A branch as the server lists it: GET .../timeline/{timeline_id}.
@@ -38,7 +39,7 @@ struct resolved_point {
 };
 
 std::vector<source_entry> list_sources(const server_link& server);
-/// All branches of a source; of all sources when empty.
+/// All branches of a source; of all sources that are not broken when empty.
 std::vector<branch_entry> list_branches(const server_link& server, const std::string& source);
 
 /// `name` may be a unique prefix or an id, or empty when there is one source only. Failures list what there is.

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/branches.hpp"
+#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
@@ -150,8 +151,10 @@ void add_source(const context& of, const add_options& asked) {
 
 void list_sources_command(const context& of) {
   const server_link server(of);
-  const auto branches = list_branches(server, of.tenant);
-  json all = json::array();
+  const auto broken = list_broken_sources(server, of.tenant);
+  const auto branches =
+      broken.empty() || of.tenant.empty() ? list_branches(server, of.tenant) : std::vector<branch_entry>();
+  json all = broken_json(broken);
   table rows(of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE", "SLOT", "TENANT ID"}
                      : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE"});
   for (const auto& branch : branches) {
@@ -175,10 +178,19 @@ void list_sources_command(const context& of) {
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
       say(branch.source.name + ": " + error);
   }
-  if (of.json) return print(all);
+  for (const auto& each : broken) {
+    std::vector<std::string> row{each.name, "broken", "", "", ""};
+    if (of.wide) row.insert(row.end(), {"", each.id});
+    rows.add(std::move(row));
+  }
+  if (of.json) {
+    print(all);
+    return fail_if_broken(of, broken);
+  }
   if (all.empty())
     return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   rows.print();
+  fail_if_broken(of, broken);
 }
 
 void remove_source(const context& of, const std::string& name) {

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -48,6 +49,7 @@ void show_status(const context& of) {
   const json process =
       need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
   const auto branches = list_branches(server, "");
+  const auto broken = list_broken_sources(server, "");
   const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
   const auto running = std::count_if(computes.begin(), computes.end(), is_up);
   const auto safekeepers = view_safekeepers(of.directory);
@@ -59,15 +61,17 @@ void show_status(const context& of) {
                            {"branch", each.name},
                            {"state", each.state()},
                            {"source", each.info["source"]}});
-    return print(json{{"server", process},
-                      {"http", server.file().http},
-                      {"page", server.file().page},
-                      {"broker", server.file().broker},
-                      {"quorum", safekeepers_json(safekeepers, branches)},
-                      {"branches", branches.size()},
-                      {"sources", sources},
-                      {"computes_running", running},
-                      {"computes", computes.size()}});
+    print(json{{"server", process},
+               {"http", server.file().http},
+               {"page", server.file().page},
+               {"broker", server.file().broker},
+               {"quorum", safekeepers_json(safekeepers, branches)},
+               {"branches", branches.size()},
+               {"sources", sources},
+               {"broken_sources", broken_json(broken)},
+               {"computes_running", running},
+               {"computes", computes.size()}});
+    return fail_if_broken(of, broken);
   }
   std::uint64_t bytes = 0;
   for (const auto& each : branches) bytes += each.info.value("current_physical_size", std::uint64_t{0});
@@ -86,8 +90,12 @@ void show_status(const context& of) {
     const std::string error = source.value("last_error", "");
     facts.add("source " + each.source.name, following(source) + (error.empty() ? "" : "; " + error));
   }
-  for (const auto& each : branches)
-    if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
+  for (const auto& each : broken) facts.add("source " + each.name, "broken: " + each.broken);
+  for (const auto& each : branches) {
+    const std::string trouble = each.text("trouble");
+    if (each.state() != "Active" || !trouble.empty())
+      facts.add("branch " + each.source.name + "/" + each.name, each.state() + (trouble.empty() ? "" : "; " + trouble));
+  }
   if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
   add_errands(facts, process, branches);
   facts.print();
@@ -95,6 +103,7 @@ void show_status(const context& of) {
     print(std::string());
     print_safekeepers(safekeepers, branches);
   }
+  fail_if_broken(of, broken);
   if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 

@@ -30,7 +30,10 @@ core::result<core::lsn> local_timeline::flush_oldest() {
     if (!written) return std::move(written).error().within("flush");
     edit.add.push_back(*written);
   }
-  STRATA_TRY(commit(edit));
+  if (auto stored = commit(edit); !stored) {
+    remove_files(edit.add);
+    return std::move(stored).error();
+  }
 
   std::vector<layer_map::item> added;
   for (const layer_record& layer : edit.add) added.push_back(item_of(layer));

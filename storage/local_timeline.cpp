@@ -26,6 +26,7 @@ local_timeline::local_timeline(const context& context, opened found, std::shared
       local_ancestor_(std::move(ancestor)),
       ancestor_(local_ancestor_),
       last_number_(found.last_number),
+      damaged_layers_(std::move(found.damaged_layers)),
       record_(std::move(found.record)),
       options_(context.options) {
   // A fresh branch has everything up to its branch point, in its ancestor.
@@ -246,7 +247,7 @@ core::result<std::unique_ptr<layer_writer>> local_timeline::new_layer(layer_writ
 }
 
 void local_timeline::remove_files(const std::vector<layer_record>& layers) const {
-  std::error_code ignored;  // leftovers are removed by the next opening
+  std::error_code ignored;  // what stays is set aside by the next opening
   for (const layer_record& layer : layers)
     std::filesystem::remove(context_.directory + "/" + layer_file_name(layer), ignored);
 }

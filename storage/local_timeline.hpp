@@ -28,6 +28,7 @@ class local_timeline final : public timeline_store {
     timeline_record record;
     std::vector<layer_map::item> layers;
     std::uint64_t last_number = 0;
+    std::vector<std::string> damaged_layers;
   };
   local_timeline(const context& context, opened found, std::shared_ptr<local_timeline> ancestor);
 
@@ -40,6 +41,7 @@ class local_timeline final : public timeline_store {
   core::lsn gc_cutoff() const override { return load(gc_cutoff_); }
   timeline_counters counters() const override;
   std::vector<layer_record> layers() const override;
+  [[nodiscard]] const std::vector<std::string>& damaged_layers() const override { return damaged_layers_; }
   pg::redo::redo_context redo_context() const override;
 
   core::result<void> check_readable(core::lsn at) const override;
@@ -88,8 +90,8 @@ class local_timeline final : public timeline_store {
 
   /// Commits an edit in the metadata, then here.
   core::result<void> commit(const timeline_edit& edit);
-  /// Commits the exchange of layers and makes it visible. When the metadata refuses, added files stay on disk: whether
-  /// the edit was stored is then unknown.
+  /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the added
+  /// files are the caller's.
   core::result<void> exchange_layers(timeline_edit edit);
   core::result<std::unique_ptr<layer_writer>> new_layer(layer_writer_options options);
   void remove_files(const std::vector<layer_record>& layers) const;
@@ -134,6 +136,7 @@ class local_timeline final : public timeline_store {
   std::atomic<std::uint64_t> gc_cutoff_{0};
   std::atomic<std::uint64_t> readable_from_{0};
   std::atomic<std::uint64_t> last_number_;
+  const std::vector<std::string> damaged_layers_;
 
   mutable std::mutex record_mutex_;
   timeline_record record_;             // guarded by record_mutex_
@@ -154,7 +157,7 @@ class local_timeline final : public timeline_store {
   std::vector<layer_record> imported_;       // guarded by import_mutex_
 };
 
-/// Loads what metadata and directory say of a timeline, and removes leftovers (timeline_files.cpp).
+/// Loads what metadata and directory say of a timeline, and clears leftovers away (timeline_files.cpp).
 core::result<local_timeline::opened> load_timeline_files(const timeline_store::context& context,
                                                          const timeline_record& record);
 

@@ -248,6 +248,9 @@ std::uint64_t number_of(std::string_view numbered_key) {
   return core::load_be<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(numbered_key.data()) + timeline_key_size);
 }
 
+core::tenant_id tenant_of(std::string_view key) { return id_at<core::tenant_id>(key, 0); }
+core::timeline_id timeline_of(std::string_view key) { return id_at<core::timeline_id>(key, id_size); }
+
 core::bytes encode(const tenant_record& tenant) {
   core::bytes to{value_version};
   append_text(to, tenant.name);

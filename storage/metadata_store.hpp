@@ -141,16 +141,33 @@ struct timeline_edit {
 /// What the edit changes in the timeline's own record.
 void apply_to_record(const timeline_edit& edit, timeline_record& record);
 
+/// A tenant whose records are not those that were acknowledged.
+struct damaged_tenant {
+  core::tenant_id id;
+  std::string name;  ///< its id when the name can't be read
+  core::error why;
+};
+
 /// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is synced to disk
 /// before it returns. All calls block: background and io pools only, except at start-up. Thread safe.
+///
+/// An edit that is refused (no space, a record that can't be read) has changed nothing. A write that fails ends the
+/// process: whether it happened is unknown then, and RocksDB takes no other one.
 class metadata_store {
  public:
   /// Takes the directory's lock: errc::conflict names the process that has it. Creates the store when there is none.
-  static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory);
+  /// Believes nothing that is not what was acknowledged last (docs/decisions/0030): a tenant that is damaged is in
+  /// damaged(), and all calls for it fail with the reason; errc::corrupt when nothing can be read. `copies`: where the
+  /// second copies are, TENANT/ and TENANT/timelines/TIMELINE/; empty: in the directory itself.
+  static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory,
+                                                            const std::string& copies = {});
   virtual ~metadata_store() = default;
+
+  [[nodiscard]] virtual const std::vector<damaged_tenant>& damaged() const = 0;
 
   virtual core::result<void> put_tenant(const tenant_record& tenant) = 0;
   virtual core::result<void> delete_tenant(const core::tenant_id& id) = 0;
+  /// Those that are whole.
   virtual core::result<std::vector<tenant_record>> tenants() = 0;
 
   virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;

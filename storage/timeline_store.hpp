@@ -56,9 +56,9 @@ class timeline_store {
     config::tenant_options options;
   };
 
-  /// Loads the layer index and removes leftovers (temporary files, layer files the metadata does not name). A named
-  /// file that is missing or not what it says makes open fail. `ancestor` is set iff record.ancestor is, and outlives
-  /// nothing: it is kept alive.
+  /// Loads the layer index, removes temporary files and sets layer files aside that the metadata does not name. A named
+  /// file that is missing or not what it says is in damaged_layers(), and reads that need it fail. `ancestor` is set
+  /// iff record.ancestor is, and outlives nothing: it is kept alive.
   static core::result<std::shared_ptr<timeline_store>> open(const context& context, const timeline_record& record,
                                                             std::shared_ptr<timeline_store> ancestor);
   virtual ~timeline_store() = default;
@@ -76,6 +76,8 @@ class timeline_store {
   [[nodiscard]] virtual core::lsn gc_cutoff() const = 0;
   [[nodiscard]] virtual timeline_counters counters() const = 0;
   [[nodiscard]] virtual std::vector<layer_record> layers() const = 0;
+  /// What opening found wrong with layer files, one text each, naming the file.
+  [[nodiscard]] virtual const std::vector<std::string>& damaged_layers() const = 0;
   [[nodiscard]] virtual pg::redo::redo_context redo_context() const = 0;
 
   /// errc::out_of_range, with the window that can be read, unless readable_from and gc_cutoff <= at <= last_record_lsn.

@@ -74,6 +74,12 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
         [this](core::result<std::vector<storage::tenant_record>> found) {
           if (!found) return quit(core::error(found.error()).within("load tenants"));
           for (auto& record : *found) start(std::move(record));
+          for (const storage::damaged_tenant& each : around_.files->metadata().damaged()) {
+            auto& entry = tenants_[each.id];
+            entry.record.id = each.id;
+            entry.record.name = each.name;
+            entry.broken = core::to_string(each.why);
+          }
           loaded_ = true;
           describe("");
           load_drops();

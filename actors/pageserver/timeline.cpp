@@ -60,6 +60,7 @@ class timeline final : public support::actor_base<private_timeline> {
   behavior_type make_behavior() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
+    note_damaged_layers();
     start_children();
     if (followed()) start_receiver();
     look_up_last_commit();
@@ -116,6 +117,13 @@ class timeline final : public support::actor_base<private_timeline> {
     describe(state_text_);
     gauges_->set_state(state_text_);
     gauges_->update(*store_, waiters_.size());
+  }
+
+  void note_damaged_layers() {
+    const auto& damaged = store_->damaged_layers();
+    if (damaged.empty()) return;
+    trouble_["layers"] = std::to_string(damaged.size()) + " of " + std::to_string(store_->layers().size()) +
+                         " layers damaged, reads that need one fail: " + damaged.front();
   }
 
   void start_children() {

@@ -103,7 +103,7 @@ pageserver_fixture::pageserver_fixture() {
 }
 
 void pageserver_fixture::start_server() {
-  metadata = storage::metadata_store::open((directory / "metadata").string()).value();
+  metadata = storage::metadata_store::open((directory / "metadata").string(), (directory / "tenants").string()).value();
   layers = std::make_unique<storage::layer_cache>(8u << 20, 64);
   files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
   errands =

@@ -199,18 +199,40 @@ BOOST_FIXTURE_TEST_CASE(a_timeline_with_branches_is_not_deleted_and_without_it_g
   BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_damaged_timeline_is_broken_and_the_others_serve, with_history) {
+BOOST_FIXTURE_TEST_CASE(a_damaged_layer_is_told_and_the_timeline_serves_what_does_not_need_it, with_history) {
   const auto made = branch("test", lsn(0x1200)).value();
   const auto other = add("other");
   const auto layer = some_layer(timeline_directory(shop.tenant, shop.timeline));
   stop_server();
   std::filesystem::resize_file(layer, 10);
   start_server();
-  BOOST_TEST(info(shop.tenant, shop.timeline).state.starts_with("broken: "));
-  BOOST_TEST(info(shop.tenant, made.id).state.starts_with("broken: "));
-  const auto refused = get(manager, messages::open_timeline{shop.tenant, shop.timeline});
-  BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  const auto found = info(shop.tenant, shop.timeline);
+  BOOST_TEST(found.state == "active");
+  BOOST_TEST(found.trouble.find(std::filesystem::path(layer).filename().string()) != std::string::npos, found.trouble);
+  BOOST_TEST(info(shop.tenant, made.id).state == "active");
+  BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_tenant_with_damaged_metadata_is_broken_and_the_others_serve, with_history) {
+  const auto other = add("other");
+  stop_server();
+  const auto seal = directory / "metadata/seals" / core::to_string(shop.tenant);
+  std::filesystem::resize_file(seal, 0);
+  start_server();
+  const auto tenants = get(manager, messages::list_tenants{}).value().tenants;
+  BOOST_TEST_REQUIRE(tenants.size() == 2u);
+  BOOST_TEST(tenants[0].name == "other");
+  BOOST_TEST(tenants[0].state == "active");
+  BOOST_TEST(tenants[1].name == "shop");
+  BOOST_TEST(tenants[1].state.starts_with("broken: the metadata of the tenant is damaged"), tenants[1].state);
+  BOOST_TEST(tenants[1].state.find(seal.string()) != std::string::npos, tenants[1].state);
+  for (const auto& refused : {get(manager, messages::list_timelines{shop.tenant}).error(),
+                              get(manager, messages::open_timeline{shop.tenant, shop.timeline}).error(),
+                              get(manager, messages::delete_tenant{shop.tenant}).error()})
+    BOOST_TEST(refused.detail.find("tenant shop is broken") != std::string::npos, refused.detail);
+  // Its name stays taken, and its files stay.
+  BOOST_TEST(!get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
+  BOOST_TEST(std::filesystem::exists(some_layer(timeline_directory(shop.tenant, shop.timeline))));
   BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
 }
 
