@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/branches.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -13,17 +14,6 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
-
-/// "streaming, 0 B behind"
-std::string following(const json& source) {
-  std::string text = source.value("phase", "");
-  std::replace(text.begin(), text.end(), '_', ' ');
-  const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
-  const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-  if (received && head && received->valid() && head->valid())
-    text += ", " + config::size_text(*head > *received ? head->value - received->value : 0) + " behind";
-  return text;
-}
 
 /// "make dev on safekeeper 3, since 12s: it does not run"; those that were just begun are not worth a line.
 void add_errands(fact_list& facts, const json& process, const std::vector<branch_entry>& branches) {
@@ -86,6 +76,9 @@ void show_status(const context& of) {
     const std::string error = source.value("last_error", "");
     facts.add("source " + each.source.name, following(source) + (error.empty() ? "" : "; " + error));
   }
+  for (const auto& each : branches)
+    if (const std::string trouble = each.info.value("trouble", ""); !trouble.empty())
+      facts.add("storage " + each.source.name + "/" + each.name, trouble);
   for (const auto& each : branches)
     if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
   if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
