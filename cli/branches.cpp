@@ -1,8 +1,8 @@
 #include "cli/branches.hpp"
 
-#include <poll.h>
-
 #include "cli/failure.hpp"
+#include "cli/terminal.hpp"
+#include "config/quantity.hpp"
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
@@ -11,9 +11,6 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::chrono::seconds catch_up_limit{10};
-constexpr int look_interval_ms = 50;
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -44,56 +41,24 @@ std::string why_not_found(const std::vector<Entry>& all, const std::string& want
   return "there are: " + joined(names) + config::did_you_mean(wanted, views);
 }
 
-std::string window_of(const branch_entry& branch) {
-  return branch.name + " can be read from " + branch.text("readable_from_lsn") + " to " +
-         branch.text("last_record_lsn");
-}
-
 core::lsn lsn_of(const json& info, const char* member) {
   return need(core::parse_lsn(info.value(member, "0/0")), "the server answered something that is no LSN");
 }
 
-/// Whether WAL that the source has written is still on its way here.
-bool is_behind_source(const json& info) {
-  if (!info.contains("source")) return false;
-  return lsn_of(info, "last_record_lsn") < lsn_of(info["source"], "source_head_lsn");
-}
+/// A time that is not known yet is waited for; after the first part that is told.
+constexpr std::chrono::milliseconds silent_wait{1500};
+constexpr std::chrono::milliseconds told_wait{8500};
 
-/// Returns what the branch is once everything has come that its source is known to have written.
-json catch_up(const server_link& server, const branch_entry& branch) {
-  const core::lsn head =
-      branch.info.contains("source") ? lsn_of(branch.info["source"], "source_head_lsn") : core::lsn();
-  const auto deadline = std::chrono::steady_clock::now() + catch_up_limit;
-  json info = branch.info;
-  while (lsn_of(info, "last_record_lsn") < head && std::chrono::steady_clock::now() < deadline) {
-    ::poll(nullptr, 0, look_interval_ms);
-    info = need(server.api().get(branch.path()), "lost sight of " + branch.name, "strata branch list");
-  }
-  return info;
-}
-
-resolved_point resolve_time(const server_link& server, const branch_entry& branch, core::wall_time time) {
-  const std::string what = "can't find where " + branch.name + " was at " + config::local_text(time);
-  const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
-  const auto ask = [&] {
-    return need(server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", config::utc_text(time)}}),
-                what, next);
+core::result<json> find_point(const server_link& server, const branch_entry& branch, const json& point) {
+  const auto ask = [&](std::chrono::milliseconds wait) {
+    json body = point;
+    body["wait_ms"] = wait.count();
+    return server.api().post(branch.path() + "/point", body);
   };
-  json found = ask();
-  json info = branch.info;
-  if (found.value("kind", "") == "future" && is_behind_source(info)) {
-    // Commits of before that time may be among what has not come yet.
-    info = catch_up(server, branch);
-    found = ask();
-  }
-  const std::string kind = found.value("kind", "");
-  if (kind == "present") return {lsn_of(found, "lsn"), time};
-  // Nothing was committed since: the branch is as it was then.
-  if (kind == "future") return {lsn_of(info, "last_record_lsn"), time};
-  throw failure(exit_code::failure, "out_of_range", what,
-                kind == "past" ? "its history does not go back that far: " + window_of(branch)
-                               : "no transaction is known in its history: " + window_of(branch),
-                next);
+  auto found = ask(silent_wait);
+  if (found || found.error().code != core::errc::unavailable) return found;
+  say("waiting up to " + config::duration_text(told_wait) + ": " + found.error().detail);
+  return ask(told_wait);
 }
 
 /// What the root of the branch's tree follows; empty when it follows nothing.
@@ -189,10 +154,19 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   if (branch.state() != "Active")
     throw failure(exit_code::unreachable, "unavailable", branch.name + " can't be read now",
                   "its state is " + branch.state(), "strata branch show " + branch.source.name + "/" + branch.name);
-  if (const auto* time = std::get_if<core::wall_time>(&point)) return resolve_time(server, branch, *time);
+  const auto* moment = std::get_if<core::wall_time>(&point);
   const auto* given = std::get_if<core::lsn>(&point);
-  resolved_point found{given != nullptr ? *given : lsn_of(branch.info, "last_record_lsn"), std::nullopt};
-  // Whether it can be read is the server's to say: a lease may keep what is behind the window.
+  json asked = json::object();
+  if (given != nullptr) asked["lsn"] = core::to_string(*given);
+  if (moment != nullptr) asked["timestamp"] = config::utc_text(*moment);
+  std::string what = "can't find the head of " + branch.name;
+  if (given != nullptr) what = "can't read " + branch.name + "@" + core::to_string(*given);
+  if (moment != nullptr) what = "can't tell the state of " + branch.name + " at " + config::local_text(*moment);
+  const json answer =
+      need(find_point(server, branch, asked), what, "strata branch show " + branch.source.name + "/" + branch.name);
+  resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
+  if (moment != nullptr) found.time = *moment;
+  if (found.time) return found;
   const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {
@@ -200,6 +174,26 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
     if (parsed) found.time = *parsed;
   }
   return found;
+}
+
+std::string lag_text(const json& source) {
+  const auto bytes = source.find("lag_bytes");
+  return bytes == source.end() ? "unknown" : config::size_text(bytes->get<std::uint64_t>());
+}
+
+std::string last_word_text(const json& source) {
+  const auto ms = source.find("last_word_ms");
+  if (ms == source.end()) return "";
+  const std::chrono::milliseconds age(ms->get<std::int64_t>());
+  return config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) + " ago";
+}
+
+std::string following(const json& source) {
+  std::string text = source.value("phase", "");
+  std::replace(text.begin(), text.end(), '_', ' ');
+  if (source.contains("lag_bytes")) text += ", " + lag_text(source) + " behind";
+  if (const std::string word = last_word_text(source); !word.empty()) text += ", last word " + word;
+  return text;
 }
 
 std::string describe(const branch_entry& branch, const resolved_point& point) {

@@ -52,8 +52,16 @@ config::branch_spec parse_branch_name(const std::string& text);
 
 branch_entry find_branch(const server_link& server, const context& of, const config::branch_spec& spec);
 
-/// Asks the server where the point is. A failure tells the window when the point is outside.
+/// Asks the server where the point is, which is kept readable for a while from then on. A time whose state is not known
+/// yet is waited for, at most 10 s. A failure tells the window when the point is outside, or what is known until when.
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point);
+
+/// "streaming, 0 B behind, last word 1s ago"; of a source that is lost "waiting to retry, last word 52s ago".
+std::string following(const nlohmann::json& source);
+/// The bytes that a source is ahead of its branch, or "unknown".
+std::string lag_text(const nlohmann::json& source);
+/// How long ago the source last told how far it is; empty when it never did.
+std::string last_word_text(const nlohmann::json& source);
 
 /// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
 std::string describe(const branch_entry& branch, const resolved_point& point);

@@ -155,8 +155,9 @@ void list_sources_command(const context& of) {
   const auto branches =
       broken.empty() || of.tenant.empty() ? list_branches(server, of.tenant) : std::vector<branch_entry>();
   json all = broken_json(broken);
-  table rows(of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE", "SLOT", "TENANT ID"}
-                     : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE"});
+  table rows(
+      of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE", "SLOT", "TENANT ID"}
+              : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE"});
   for (const auto& branch : branches) {
     if (!branch.info.contains("source")) continue;
     const json source = source_of(branch.info);
@@ -166,20 +167,15 @@ void list_sources_command(const context& of) {
                    {"timeline_id", branch.id},
                    {"state", branch.state()},
                    {"source", source}});
-    const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
-    const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-    std::string lag = "?";
-    if (received && head && received->valid() && head->valid())
-      lag = config::size_text(*head > *received ? head->value - received->value : 0);
-    std::vector<std::string> row{branch.source.name, source.value("phase", ""), source.value("received_lsn", ""), lag,
-                                 source.value("conninfo", "")};
+    std::vector<std::string> row{branch.source.name, source.value("phase", ""), source.value("received_lsn", ""),
+                                 lag_text(source),   last_word_text(source),    source.value("conninfo", "")};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
       say(branch.source.name + ": " + error);
   }
   for (const auto& each : broken) {
-    std::vector<std::string> row{each.name, "broken", "", "", ""};
+    std::vector<std::string> row{each.name, "broken", "", "", "", ""};
     if (of.wide) row.insert(row.end(), {"", each.id});
     rows.add(std::move(row));
   }

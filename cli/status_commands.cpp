@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/branches.hpp"
 #include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
@@ -14,17 +15,6 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
-
-/// "streaming, 0 B behind"
-std::string following(const json& source) {
-  std::string text = source.value("phase", "");
-  std::replace(text.begin(), text.end(), '_', ' ');
-  const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
-  const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-  if (received && head && received->valid() && head->valid())
-    text += ", " + config::size_text(*head > *received ? head->value - received->value : 0) + " behind";
-  return text;
-}
 
 /// "make dev on safekeeper 3, since 12s: it does not run"; those that were just begun are not worth a line.
 void add_errands(fact_list& facts, const json& process, const std::vector<branch_entry>& branches) {

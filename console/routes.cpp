@@ -100,6 +100,11 @@ std::vector<route> make_routes() {
        get_timestamp_of_lsn},
       {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Keep an LSN readable for a while", no_query, "LeaseLsn", "LsnLease",
        200, lease_lsn},
+      {"POST", TIMELINE "/point", "resolve_point",
+       "Find a point of the history (an LSN, the state at a time, or without either the head) and keep it readable for "
+       "a "
+       "while. 503 with known_until when the state at that time is not known within wait_ms",
+       no_query, "ResolvePoint", "Point", 200, resolve_point},
 
       // Upkeep.
       {"PUT", TIMELINE "/checkpoint", "checkpoint", "Write everything to layer files; answers when they are durable",

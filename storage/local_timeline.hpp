@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/commit_history.hpp"
 #include "storage/layer_cache.hpp"
 #include "storage/layer_file.hpp"
 #include "storage/layer_map.hpp"
@@ -18,8 +19,6 @@
 /// compaction, image_layers, garbage_collection, import, commit_history, timeline_files (what opening finds). Private
 /// to storage.
 namespace strata::storage {
-
-class commit_history;
 
 class local_timeline final : public timeline_store {
  public:
@@ -60,7 +59,7 @@ class local_timeline final : public timeline_store {
 
   core::result<core::lsn> flush_oldest() override;
   core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled) override;
-  core::result<core::lsn> plan_gc_cutoff() const override;
+  core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const override;
   core::result<gc_outcome> collect(const retention& keep) override;
   core::result<void> update(const timeline_edit& edit) override;
   void set_options(const config::tenant_options& options) override;
@@ -121,8 +120,12 @@ class local_timeline final : public timeline_store {
   // -- import.cpp
   core::result<void> write_import_run();
 
+  // -- commit_history.cpp
   [[nodiscard]] commit_history history() const;
   void add_history(commit_history& to, core::lsn below) const;
+  [[nodiscard]] commit_history::part own_history(core::lsn below) const;
+  /// With the steps of the clock, for around(). The first call reads all commit times.
+  [[nodiscard]] core::result<void> add_history_in_stretches(commit_history& to, core::lsn below) const;
 
   friend class image_writer;
 
@@ -147,6 +150,9 @@ class local_timeline final : public timeline_store {
   std::mutex change_mutex_;        // held while a new picture is made
   mutable std::mutex view_mutex_;  // held while the pointer is read or replaced
   std::shared_ptr<const timeline_view> view_;
+
+  mutable std::mutex clock_steps_mutex_;
+  mutable clock_steps clock_steps_;  // guarded by clock_steps_mutex_
 
   // Of the writer alone.
   std::optional<core::monotonic_time> open_since_;

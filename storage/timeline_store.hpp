@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -130,8 +131,9 @@ class timeline_store {
     core::lsn cutoff;                      ///< the LSN that horizon and interval allow to forget below
     std::vector<core::lsn> branch_points;  ///< and leased LSNs: stay readable
   };
-  /// The cutoff that the options ask for, as of now (0 when history is shorter than they ask to keep).
-  virtual core::result<core::lsn> plan_gc_cutoff() const = 0;
+  /// The cutoff that the options ask for, counted from the newest commit (0 when history is shorter than they ask to
+  /// keep). `source_ahead`: the source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
+  virtual core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const = 0;
   struct gc_outcome {
     std::size_t removed = 0;
     std::uint64_t removed_bytes = 0;

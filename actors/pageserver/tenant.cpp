@@ -4,6 +4,7 @@
 #include <map>
 
 #include "actors/pageserver/circuit_breaker.hpp"
+#include "actors/pageserver/timeline_description.hpp"
 #include "actors/support/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "config/option_text.hpp"
@@ -150,7 +151,8 @@ class tenant final : public support::actor_base<private_tenant> {
                                          .permits = around_.permits,
                                          .watch = around_.watch,
                                          .errands = around_.safekeeper_errands,
-                                         .receiver = around_.receiver});
+                                         .receiver = around_.receiver,
+                                         .ask_flushed = around_.ask_flushed});
     adopt(of.actor, [this, id = of.record.id](const core::error& why) { ended(id, why); });
   }
 

@@ -3,6 +3,7 @@
 #include "actors/pageserver/source_history.hpp"
 #include "actors/pageserver/source_import.hpp"
 #include "actors/pageserver/source_link.hpp"
+#include "actors/pageserver/source_words.hpp"
 #include "actors/pageserver/wal_intake.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "actors/support/actor_base.hpp"
@@ -59,8 +60,6 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
  private:
   static constexpr auto status_interval = std::chrono::seconds(1);
-  /// A walsender that hears from its receiver has no reason to say anything: after this it is asked to.
-  static constexpr auto silence_before_asking = std::chrono::seconds(30);
   static constexpr int batches_in_flight_max = 2;
 
   // -- connecting ---------------------------------------------------------------------------------------------------
@@ -176,9 +175,12 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (status_.now == phase::resting) try_now();
   }
   void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
+  /// Of WAL, or only of the word how far it goes.
   void wanted(const wal_wanted&) {
     origin_->wanted();
     if (status_.now == phase::resting) try_now();
+    if (!intake_ || busy_ || paused_ || !words_.may_ask(clock().monotonic())) return;
+    if (auto sent = send_status(true); !sent) broke(sent.error());
   }
 
   // -- the conversation ---------------------------------------------------------------------------------------------
@@ -205,6 +207,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
           }
           hand_over();
         }
+        note_handed_over();
         if (auto armed = link_.arm(self()); !armed) broke(armed.error());
         return;
       }
@@ -221,6 +224,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
       origin_->heard(heard_, alive->server_end, std::nullopt);
+      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), heard_, clock().now());
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
@@ -249,6 +253,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     status_.source_head = std::max(status_.source_head, session_.source_head());
     origin_->heard(heard_, session_.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
+      words_.connected(session_.source_head());
       if (!intake_) open_intake();
       if (intake_) intake_->set_source_timeline(session_.source_timeline());
       return {};
@@ -281,6 +286,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     STRATA_TRY(intake_->feed(wal.bytes));
     status_.received = wal.start + wal.bytes.size();
     origin_->heard(heard_, wal.server_end, status_.received);
+    words_.heard_wal(wal.server_end, heard_);
     return work_off();
   }
 
@@ -298,6 +304,25 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         return {};
       }
     }
+  }
+
+  /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
+  /// behind the batches.
+  void note_handed_over() {
+    if (!intake_ || intake_->has_batch()) return;
+    status_.handed_over = intake_->position();
+    if (words_.handed_over(status_.handed_over) && follows_source()) {
+      take_words();
+      tell(options_.timeline, status_);
+    }
+  }
+  /// One safekeeper does not know what the others have: its word tells nothing of the branch.
+  [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
+  void take_words() {
+    status_.last_word = words_.last_word();
+    if (!follows_source()) return;
+    status_.known_until = words_.known_until();
+    status_.clock_ahead = words_.clock_ahead();
   }
 
   void hand_over() {
@@ -345,15 +370,17 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
   // -- telling how far it is
 
-  core::result<void> send_status() {
+  /// A walsender that hears from its receiver has no reason to say anything unless it is asked.
+  core::result<void> send_status(bool ask_for_word = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
-    const bool silent = clock().monotonic() - heard_ > silence_before_asking;
     const auto more = origin_->feedback(received, disk_consistent_, clock().now());
     // What a safekeeper takes for applied it may remove.
     const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
-    auto sent = origin_->is_source() ? tell_source(received, applied, silent)
-                                     : link_.connection().send_status(received, disk_consistent_, applied, silent);
+    auto sent = origin_->is_source()
+                    ? tell_source(received, applied, ask_for_word)
+                    : link_.connection().send_status(received, disk_consistent_, applied, ask_for_word);
+    if (sent && ask_for_word) words_.asked(clock().monotonic());
     if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
     return sent;
@@ -362,14 +389,15 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   /// The source keeps WAL from the start of the trace on, to be compared with. It counts as a synchronous standby who
   /// has last told how far it has flushed; so this is told only when it moves, and taken back at once
   /// (docs/decisions/0036). While it shuts down and waits until what it has sent is durable, it hears of no more.
-  core::result<void> tell_source(core::lsn received, core::lsn applied, bool silent) {
+  core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
     const auto source = options_.store->record().source;
     const auto keep = source && source->received ? source->received->begin : disk_consistent_;
     if (keep > confirmed_) {
       STRATA_TRY(link_.connection().send_status(received, keep, applied, false));
       confirmed_ = keep;
     }
-    return link_.connection().send_status(flushing_for_source_ ? disk_consistent_ : received, {}, applied, silent);
+    return link_.connection().send_status(flushing_for_source_ ? disk_consistent_ : received, {}, applied,
+                                          ask_for_word);
   }
 
   /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
@@ -408,7 +436,10 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       set_phase(readable && near ? phase::streaming : phase::catching_up);
       if (readable && near) status_.last_error.clear();
     }
-    if (auto sent = send_status(); !sent && !busy_) return broke(sent.error());
+    // Not asked while we don't listen: the answer would be old when it is read.
+    const bool asks = follows_source() && !busy_ && !paused_;
+    if (auto sent = send_status(asks); !sent && !busy_) return broke(sent.error());
+    take_words();
     tell(options_.timeline, status_);
   }
 
@@ -429,6 +460,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   support::counter received_bytes_;
   support::counter batches_;
   messages::source_status status_;
+  source_words words_;
   core::monotonic_time heard_{};
   core::lsn disk_consistent_;
   std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next

@@ -108,19 +108,20 @@ void pageserver_fixture::start_server() {
   files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
   errands =
       pageserver::spawn_safekeeper_errands(system(), {.label = {}, .files = files, .access = safekeepers.access()});
-  pageserver::tenant_surroundings around{.files = files,
-                                         .defaults = defaults,
-                                         .housekeeping = housekeeping,
-                                         .safekeeper_errands = errands,
-                                         .permits = std::make_shared<pageserver::work_permits>(1),
-                                         .receiver =
-                                             [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
-                                               return spawn_played_receiver(in, std::move(options), source);
-                                             },
-                                         .errand =
-                                             [this](caf::actor_system& in, actors::support::actor_label label) {
-                                               return spawn_played_errand(in, std::move(label), source);
-                                             }};
+  pageserver::tenant_surroundings around{
+      .files = files,
+      .defaults = defaults,
+      .housekeeping = housekeeping,
+      .safekeeper_errands = errands,
+      .permits = std::make_shared<pageserver::work_permits>(1),
+      .receiver =
+          [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
+            return spawn_played_receiver(in, std::move(options), source);
+          },
+      .errand = [this](
+                    caf::actor_system& in,
+                    actors::support::actor_label label) { return spawn_played_errand(in, std::move(label), source); },
+      .ask_flushed = [this](const auto&, const auto&, const auto&) { return flushed; }};
   manager = pageserver::spawn_tenant_manager(system(), {.surroundings = std::move(around)});
   run();
 }

@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +52,20 @@ BOOST_AUTO_TEST_CASE(a_source_becomes_a_tenant_whose_main_branch_is_imported_and
   BOOST_TEST(now.name == "main");
   BOOST_TEST((now.last_record_lsn == lsn(0x1000)));
   BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_idle_branch_takes_little_memory, with_history) {
+  const auto in_use = [] {
+    const auto heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  constexpr std::size_t count = 200;
+  BOOST_REQUIRE(branch("first", {}).has_value());
+  const std::size_t before = in_use();
+  for (std::size_t i = 0; i < count; ++i) BOOST_REQUIRE(branch("b" + std::to_string(i), {}).has_value());
+  const std::size_t each = (in_use() - before) / count;
+  BOOST_TEST_MESSAGE(each << " bytes each");
+  BOOST_TEST(each < 64u << 10);
 }
 
 BOOST_AUTO_TEST_CASE(a_source_that_is_refused_leaves_nothing_behind) {
