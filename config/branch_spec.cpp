@@ -1,5 +1,6 @@
 #include "config/branch_spec.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 #include "config/time_text.hpp"
@@ -14,8 +15,10 @@ core::result<branch_point> parse_point(std::string_view when, core::wall_time no
     return core::error{core::errc::invalid_argument,
                        "nothing follows the @; write for example main@10m, main@\"yesterday 14:00\" or main@0/3B21F08"};
   if (when == "head") return branch_point(branch_head{});
-  // No way to write a time has a slash in it.
-  if (when.find('/') != std::string_view::npos) {
+  // What stands before the slash of a zone's name has more than hexadecimal digits in it.
+  const auto hexadecimal = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
+  const std::string_view before = when.substr(0, when.find('/'));
+  if (before.size() < when.size() && std::all_of(before.begin(), before.end(), hexadecimal)) {
     STRATA_ASSIGN(const core::lsn at, core::parse_lsn(when));
     if (!at.valid()) return core::error{core::errc::invalid_argument, "0/0 is not a position in a WAL stream"};
     return branch_point(at);

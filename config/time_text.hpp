@@ -17,7 +17,9 @@ enum class default_zone { local, utc };
 core::result<core::wall_time> parse_iso_time(std::string_view text, default_zone zone);
 
 /// Anything a person may write for a moment: ISO, "10m", "2 hours ago", "yesterday 14:00", "today 9:30", "14:06",
-/// "now". Without a zone it is local time. errc::invalid_argument lists the forms.
+/// "now"; a day alone means its beginning. A zone may follow ("UTC", "+01", "Europe/Berlin", an abbreviation that
+/// local_text prints); without one it is local time. errc::invalid_argument lists the forms, and both readings of a
+/// time that the clocks showed twice.
 core::result<core::wall_time> parse_moment(std::string_view text, core::wall_time now);
 
 /// "2026-11-22T13:06:41.500000Z".

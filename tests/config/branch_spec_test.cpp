@@ -64,6 +64,26 @@ BOOST_AUTO_TEST_CASE(times_are_understood_as_people_write_them) {
            {"today 9:05", "2026-11-22T08:05:00Z"},
            {"14:06:41", "2026-11-22T13:06:41Z"},
            {"now", "2026-11-22T14:30:00Z"},
+           {"yesterday", "2026-11-20T23:00:00Z"},
+           {"today", "2026-11-21T23:00:00Z"},
+           {"Yesterday 14:00", "2026-11-21T13:00:00Z"},
+           {"2026-11-21 17:55:50 UTC", "2026-11-21T17:55:50Z"},
+           {"2026-11-21 17:55:50 CET", "2026-11-21T16:55:50Z"},
+           {"2026-07-01 12:00:00 CEST", "2026-07-01T10:00:00Z"},
+           {"2026-07-01 12:00:00 CET", "2026-07-01T11:00:00Z"},
+           {"2026-11-22 12:00 Europe/Berlin", "2026-11-22T11:00:00Z"},
+           {"2026-07-01 12:00 America/New_York", "2026-07-01T16:00:00Z"},
+           {"2026-07-01 12:00 EST", "2026-07-01T17:00:00Z"},
+           {"2026-11-22T12:00 asia/kolkata", "2026-11-22T06:30:00Z"},
+           {"2026-11-22 Asia/Tokyo", "2026-11-21T15:00:00Z"},
+           {"yesterday 14:00 UTC", "2026-11-21T14:00:00Z"},
+           {"today Asia/Tokyo", "2026-11-21T15:00:00Z"},
+           {"14:06 +00", "2026-11-22T14:06:00Z"},
+           {"2026-10-25 02:30:00 CEST", "2026-10-25T00:30:00Z"},
+           {"2026-10-25 02:30:00 CET", "2026-10-25T01:30:00Z"},
+           {"2026-10-25 03:00", "2026-10-25T02:00:00Z"},
+           {"2026-10-25 01:59:59", "2026-10-24T23:59:59Z"},
+           {"2026-03-29 03:00", "2026-03-29T01:00:00Z"},
        }) {
     const auto spec = parse_branch_spec("main@" + std::string(each.text), now);
     BOOST_TEST_REQUIRE(spec.has_value(), each.text);
@@ -79,15 +99,86 @@ BOOST_AUTO_TEST_CASE(yesterday_is_the_day_before_also_when_the_clocks_change) {
 }
 
 BOOST_AUTO_TEST_CASE(what_means_nothing_is_refused_with_the_forms_that_do) {
-  for (const char* text :
-       {"main@", "main@soon", "main@10", "main@10 parsecs ago", "main@2026-13-01", "main@2026-02-30", "main@25:00",
-        "main@12:60", "main@2026-11-22T", "main@2026-11-22T12:00Q", "main@0/", "main@0/XYZ", "main@0/0",
-        "main@123456789/0", "main@yesterday", "main@12:00:00.", "main@2026-11-22 12:00+25", "main@ago"}) {
+  for (const char* text : {"main@",
+                           "main@soon",
+                           "main@10",
+                           "main@10 parsecs ago",
+                           "main@2026-13-01",
+                           "main@2026-02-30",
+                           "main@25:00",
+                           "main@12:60",
+                           "main@2026-11-22T",
+                           "main@2026-11-22T12:00Q",
+                           "main@0/",
+                           "main@0/XYZ",
+                           "main@0/0",
+                           "main@123456789/0",
+                           "main@yesterday noon",
+                           "main@yesterdayish",
+                           "main@12:00:00.",
+                           "main@2026-11-22 12:00 Mars/Olympus",
+                           "main@2026-11-22 12:00 +0x",
+                           "main@UTC",
+                           "main@Europe/Berlin",
+                           "main@2026-11-22Z",
+                           "main@2026-11-22 12:00 /",
+                           "main@2026-11-22 12:00+25",
+                           "main@ago"}) {
     const auto spec = parse_branch_spec(text, now);
     BOOST_TEST_REQUIRE(!spec.has_value(), text);
     BOOST_TEST((spec.error().code == core::errc::invalid_argument), text);
   }
   BOOST_TEST(parse_branch_spec("main@soon", now).error().detail.find("2 hours ago") != std::string::npos);
+}
+
+std::string refused(std::string_view text, core::wall_time at = now) {
+  const auto spec = parse_branch_spec("main@" + std::string(text), at);
+  BOOST_TEST_REQUIRE(!spec.has_value(), text);
+  BOOST_TEST((spec.error().code == core::errc::invalid_argument), text);
+  return spec.error().detail;
+}
+
+BOOST_AUTO_TEST_CASE(a_time_that_came_twice_is_asked_about_and_one_that_never_came_is_refused) {
+  for (const char* text : {"2026-10-25 02:30", "2026-10-25 02:00", "2026-10-25T02:59:59.5"}) {
+    const std::string asked = refused(text);
+    BOOST_TEST(asked.find("came twice") != std::string::npos, asked);
+  }
+  const std::string asked = refused("2026-10-25 02:30 Europe/Berlin");
+  BOOST_TEST(asked.find("2026-10-25 02:30:00+02 (CEST)") != std::string::npos, asked);
+  BOOST_TEST(asked.find("2026-10-25 02:30:00+01 (CET)") != std::string::npos, asked);
+  // What is proposed is understood.
+  BOOST_TEST(parse_branch_spec("main@2026-10-25 02:30:00+02", now).has_value());
+  BOOST_TEST(refused("yesterday 2:30", utc("2026-10-26T09:00:00Z")).find("came twice") != std::string::npos);
+  for (const char* text :
+       {"2026-03-29 02:30", "2026-03-29 02:00", "2026-03-29 02:59:59", "2026-03-08 02:30 US/Eastern"})
+    BOOST_TEST(refused(text).find("put forward") != std::string::npos, text);
+  // A day begins with its first moment: in Cairo there was no midnight on 2026-04-24, and two on 2025-10-31.
+  BOOST_TEST(utc_text(time_in(*parse_branch_spec("main@2026-04-24 Africa/Cairo", now))) ==
+             "2026-04-23T22:00:00.000000Z");
+}
+
+BOOST_AUTO_TEST_CASE(what_local_text_prints_is_read_back) {
+  for (const char* zone : {"CET-1CEST,M3.5.0,M10.5.0/3", "UTC", "America/New_York", "Asia/Kolkata", "America/Sao_Paulo",
+                           "Asia/Riyadh", "Pacific/Chatham"}) {
+    ::setenv("TZ", zone, 1), ::tzset();
+    // Through two days on which clocks change, by the half hour.
+    for (const char* day : {"2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z", "2026-11-01T00:00:00Z"})
+      for (int half_hours = 0; half_hours < 72; ++half_hours) {
+        const core::wall_time time = utc(day) + half_hours * 30min;
+        const auto read = parse_moment(local_text(time), now);
+        BOOST_TEST_REQUIRE(read.has_value(), zone << ": " << local_text(time));
+        BOOST_TEST((*read == time), zone << ": " << local_text(time));
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_zone_is_named_where_it_is_written) {
+  BOOST_TEST(refused("2026-11-22 12:00 Europe/Berlim").find("did you mean \"Europe/Berlin\"?") != std::string::npos);
+  BOOST_TEST(refused("2026-11-22 12:00 XYZ").find("no time zone is called \"XYZ\"") != std::string::npos);
+  ::setenv("TZ", "Europe/Berlim", 1), ::tzset();
+  BOOST_TEST(refused("yesterday").find("TZ is \"Europe/Berlim\"") != std::string::npos);
+  BOOST_TEST(parse_branch_spec("main@2026-11-22 12:00Z", now).has_value());
+  BOOST_TEST(parse_branch_spec("main@10m", now).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(the_future_has_no_branches) {
