@@ -57,7 +57,7 @@ struct stage_seconds {
 /// Hands every batch of the WAL to `append`.
 template <class Append>
 void take_in(wal_intake& intake, core::bytes_view piece, const Append& append) {
-  intake.feed(piece);
+  demand(intake.feed(piece));
   for (;;) {
     const auto progress = demand(intake.work());
     if (intake.has_batch() && progress != wal_intake::progress::used_up) append(intake.take_batch());

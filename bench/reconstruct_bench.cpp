@@ -140,7 +140,7 @@ core::lsn ingest(const wal_source& source, const imported_timeline& home, core::
   const auto intake = demand(wal_intake::open(home.store()));
   const core::lsn begin = intake->position();
   source.read_wal({begin, end}, [&](core::lsn, core::bytes_view piece) {
-    intake->feed(piece);
+    demand(intake->feed(piece));
     for (auto progress = wal_intake::progress::barrier; progress != wal_intake::progress::used_up;) {
       progress = demand(intake->work());
       if (intake->has_batch()) home.store()->append(std::move(*intake->take_batch()));

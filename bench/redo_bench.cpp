@@ -1,5 +1,6 @@
 // How long does a page take to rebuild from a base page and 1, 10 or 100 stored records of real WAL, by resource
-// manager (goal: 2 us for one record, 0.3 us for each further one), beside the bare copy of a page?
+// manager (goal: 2 us for one record, 0.3 us for each further one), beside the bare copy of a page? And pages that are
+// changed thousands of times, beside a stock Postgres?
 
 #include <array>
 #include <cstdio>
@@ -12,7 +13,8 @@
 #include <vector>
 
 #include "bench/demand.hpp"
-#include "bench/stopwatch.hpp"
+#include "bench/hot_pages.hpp"
+#include "bench/page_chain.hpp"
 #include "bench/wal_history.hpp"
 #include "pg/redo/redo.hpp"
 #include "tests/workload/wal_workload.hpp"
@@ -27,16 +29,8 @@ using pg::wal::resource_manager;
 constexpr std::array<std::size_t, 3> lengths{1, 10, 100};
 constexpr std::size_t samples_max = 64;
 
-struct stored_record {
-  core::bytes bytes;
-  core::lsn end;
-};
-
-/// A page, and the records that came next.
-struct chain {
+struct chain : page_chain {
   resource_manager manager{};
-  page_bytes base{};
-  std::vector<stored_record> records;
 };
 
 /// Chains of records of one manager (heap and heap2 count as one), a random choice of all that the WAL has.
@@ -52,9 +46,7 @@ class chain_collector {
       growing.base = page;
       growing.records.clear();
     }
-    stored_record stored{core::bytes(pg::redo::encoded_size(record)), end};
-    pg::redo::encode(record, stored.bytes.data());
-    growing.records.push_back(std::move(stored));
+    growing.add(record, end);
     for (const std::size_t length : lengths)
       if (growing.records.size() == length) keep(growing);
     if (growing.records.size() == lengths.back()) growing.records.clear();
@@ -80,28 +72,7 @@ class chain_collector {
   std::mt19937 random_{20261125};
 };
 
-/// Microseconds of CPU for one call.
-template <class Work>
-double microseconds(const Work& work) {
-  constexpr double enough_seconds = 0.1;
-  double best = 1e9;
-  for (int round = 0; round < 3; ++round) {
-    const cpu_stopwatch watch;
-    std::size_t calls = 0;
-    while (watch.seconds() < enough_seconds)
-      for (int i = 0; i < 64; ++i, ++calls) work(calls);
-    best = std::min(best, watch.seconds() * 1e6 / static_cast<double>(calls));
-  }
-  return best;
-}
-
 alignas(64) page_bytes target;
-
-void rebuild(const chain& of, const pg::redo::redo_context& context) {
-  std::memcpy(target.data(), of.base.data(), of.base.size());
-  for (const stored_record& each : of.records)
-    demand(pg::redo::apply(demand(pg::redo::decode_block_record(each.bytes)), each.end, context, target));
-}
 
 void print_row(const std::string& name, const std::map<std::size_t, double>& by_length) {
   std::printf("  %-10s", name.c_str());
@@ -134,8 +105,8 @@ void measure_all() {
 
   std::map<resource_manager, std::map<std::size_t, double>> figures;
   for (const auto& [place, chains] : collector.samples())
-    figures[place.first][place.second] =
-        microseconds([&, &chains = chains](std::size_t call) { rebuild(chains[call % chains.size()], context); });
+    figures[place.first][place.second] = microseconds(
+        [&, &chains = chains](std::size_t call) { rebuild(chains[call % chains.size()], context, target); });
 
   const auto& copied = collector.samples().begin()->second;
   std::printf("microseconds for a page, copy of the base page included; the bare copy takes %.2f\n",
@@ -149,9 +120,11 @@ void measure_all() {
 
 }  // namespace
 
-int main() {
+// `redo_bench hot` measures the hot pages alone.
+int main(int count, char** arguments) {
   try {
-    measure_all();
+    if (count < 2 || std::string(arguments[1]) != "hot") measure_all();
+    measure_hot_pages();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

@@ -1,9 +1,9 @@
 #include "bench/wal_history.hpp"
 
-#include <fstream>
 #include <stdexcept>
 
 #include "bench/demand.hpp"
+#include "bench/stock_recovery.hpp"
 
 namespace strata::bench {
 
@@ -58,21 +58,7 @@ double wal_history::stock_redo_seconds() {
   copy_tree(cluster_.data_directory() / "pg_wal", home_ / "wal");
   fs::remove_all(copy / "pg_wal");
   fs::rename(home_ / "wal", copy / "pg_wal");
-  std::ofstream(copy / "recovery.signal").close();
-  std::vector<std::string> config = config_;
-  config.insert(config.end(), {"restore_command = 'false'", "full_page_writes = off"});
-  const auto server = tests::postgres_cluster::adopt(copy, config);
-  server->start();
-  while (server->value("SELECT pg_is_in_recovery()") == "t") {
-  }
-  server->stop();
-  const std::string log = server->log();
-  const std::string mark = "elapsed: ";
-  const auto line = log.find("redo done at");
-  const auto at = line == std::string::npos ? line : log.find(mark, line);
-  if (at == std::string::npos)
-    throw std::runtime_error("the recovering server does not say how long redo took:\n" + log);
-  const double seconds = std::stod(log.substr(at + mark.size()));
+  const double seconds = recover(copy, config_).elapsed_seconds;
   fs::remove_all(copy);
   return seconds;
 }

@@ -3,6 +3,7 @@
 
 #include "cli/branch_tree.hpp"
 #include "cli/branches.hpp"
+#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -54,12 +55,14 @@ void create_branch(const context& of, const create_options& asked) {
 void list_branches_command(const context& of) {
   const server_link server(of);
   const auto branches = list_branches(server, of.tenant);
+  const auto broken = list_broken_sources(server, of.tenant);
   if (of.json) {
     json all = json::array();
     for (const auto& each : branches) all.push_back(each.info);
-    return print(all);
+    print(all);
+    return fail_if_broken(of, broken);
   }
-  if (branches.empty())
+  if (branches.empty() && broken.empty())
     return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   const bool several = std::any_of(branches.begin(), branches.end(),
                                    [&](const auto& each) { return each.source.id != branches.front().source.id; });
@@ -84,6 +87,7 @@ void list_branches_command(const context& of) {
     rows.add(std::move(row));
   }
   rows.print();
+  fail_if_broken(of, broken);
 }
 
 /// "resource manager 130 from 0/3B21F08, 131 from 0/4000028: ..."
@@ -125,6 +129,9 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", "")) : "");
   facts.add("connection", source.value("phase", ""));
   facts.add("received", source.value("received_lsn", ""));
+  if (!source.empty()) facts.add("behind by", lag_text(source));
+  facts.add("last word", last_word_text(source));
+  facts.add("known until", branch.text("known_until").empty() ? "" : time_shown(branch.text("known_until")));
   facts.add("source trouble", source.value("last_error", ""));
   facts.add("storage trouble", branch.info.value("trouble", ""));
   facts.add("extension records", extension_records(branch.info));
@@ -154,12 +161,14 @@ void delete_branch(const context& of, const std::string& name) {
 void show_tree(const context& of) {
   const server_link server(of);
   const auto all = list_branches(server, of.tenant);
+  const auto broken = list_broken_sources(server, of.tenant);
   if (of.json) {
     json infos = json::array();
     for (const auto& each : all) infos.push_back(each.info);
-    return print(infos);
+    print(infos);
+    return fail_if_broken(of, broken);
   }
-  if (all.empty())
+  if (all.empty() && broken.empty())
     return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   std::map<std::string, std::vector<branch_entry>> by_source;
   for (const auto& each : all) by_source[each.source.name].push_back(each);
@@ -167,6 +176,7 @@ void show_tree(const context& of) {
     if (by_source.size() > 1) print(source + ":");
     for (const auto& line : draw_tree(branches, can_draw_lines(), core::system_clock().now())) print(line);
   }
+  fail_if_broken(of, broken);
 }
 
 }  // namespace

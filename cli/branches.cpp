@@ -1,25 +1,17 @@
 #include "cli/branches.hpp"
 
-#include <poll.h>
-
 #include "cli/failure.hpp"
 #include "cli/pick.hpp"
 #include "cli/terminal.hpp"
+#include "config/quantity.hpp"
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::cli {
 namespace {
 
 using nlohmann::json;
-using namespace std::chrono_literals;
-
-constexpr std::chrono::seconds catch_up_limit{10};
-/// For WAL that the source or the safekeepers are known to have.
-constexpr std::chrono::milliseconds arrival_limit{60'000};
-/// For what was written after they told how far they are.
-constexpr std::chrono::milliseconds news_limit{1'000};
-constexpr int look_interval_ms = 50;
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -49,110 +41,36 @@ const Entry& chosen(const std::vector<Entry>& all, const std::string& wanted, co
   throw failure(exit_code::not_found, "not_found", "there is no " + what, why_not_found(all, wanted, kind), list);
 }
 
-std::string window_of(const branch_entry& branch) {
-  return branch.name + " can be read from " + branch.text("readable_from_lsn") + " to " +
-         branch.text("last_record_lsn");
-}
-
 core::lsn lsn_of(const json& info, const char* member) {
   return need(core::parse_lsn(info.value(member, "0/0")), "the server answered something that is no LSN");
 }
 
-/// Whether WAL that the source has written is still on its way here.
-bool is_behind_source(const json& info) {
-  if (!info.contains("source")) return false;
-  return lsn_of(info, "last_record_lsn") < lsn_of(info["source"], "source_head_lsn");
-}
+/// A time that is not known yet is waited for; after the first part that is told.
+constexpr std::chrono::milliseconds silent_wait{1500};
+constexpr std::chrono::milliseconds told_wait{8500};
 
-/// Returns what the branch is once everything has come that its source is known to have written.
-json catch_up(const server_link& server, const branch_entry& branch) {
-  const core::lsn head =
-      branch.info.contains("source") ? lsn_of(branch.info["source"], "source_head_lsn") : core::lsn();
-  const auto deadline = std::chrono::steady_clock::now() + catch_up_limit;
-  json info = branch.info;
-  while (lsn_of(info, "last_record_lsn") < head && std::chrono::steady_clock::now() < deadline) {
-    ::poll(nullptr, 0, look_interval_ms);
-    info = need(server.api().get(branch.path()), "lost sight of " + branch.name, "strata branch list");
-  }
-  return info;
-}
-
-std::optional<core::wall_time> earliest_in(const json& found) {
-  const auto time = config::parse_iso_time(found.value("earliest", ""), config::default_zone::utc);
-  // The next whole second: times are shown without fractions, and one before the earliest is refused.
-  return time ? std::optional<core::wall_time>(std::chrono::ceil<std::chrono::seconds>(*time)) : std::nullopt;
-}
-
-/// The LSN at which records that begin at `at` end, when `at` is right behind the header of a WAL page.
-core::lsn without_page_header(core::lsn at) {
-  constexpr std::uint64_t page = 8192;
-  constexpr std::uint64_t header = 24;
-  constexpr std::uint64_t long_header = 40;
-  const std::uint64_t inside = at.value % page;
-  return inside == header || inside == long_header ? at - inside : at;
-}
-
-/// Waits for WAL that is known to be on its way, and a moment for what its writer may not have told of yet. Fails at
-/// once for what nobody has written.
-void wait_until_written(const server_link& server, const branch_entry& branch, core::lsn at, bool quiet) {
-  const core::lsn wanted = without_page_header(at);
-  const std::string what = "can't find " + branch.name + "@" + core::to_string(at);
-  const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
-  const auto begun = std::chrono::steady_clock::now();
-  json info = branch.info;
-  progress line(quiet);
-  for (;;) {
-    const core::lsn last = lsn_of(info, "last_record_lsn");
-    if (wanted <= last) return;
-    core::lsn head;
-    if (info.contains("source")) head = lsn_of(info["source"], "source_head_lsn");
-    if (info.contains("receiver")) head = lsn_of(info["receiver"], "head_lsn");
-    const bool receives = info.contains("source") || info.contains("receiver");
-    const std::chrono::milliseconds limit = wanted <= head ? arrival_limit : receives ? news_limit : 0ms;
-    if (std::chrono::steady_clock::now() - begun >= limit) {
-      line.end();
-      if (wanted <= head)
-        throw failure(
-            exit_code::unreachable, "timeout", what,
-            "it is written but has not arrived: " + branch.name + " has everything up to " + core::to_string(last),
-            next);
-      throw failure(exit_code::failure, "out_of_range", what,
-                    "it is after the head: " + branch.name + " can be read from " +
-                        info.value("readable_from_lsn", "") + " to " + core::to_string(last),
-                    next);
-    }
-    line.show("waiting for WAL", core::to_string(last) + " of " + core::to_string(at));
-    ::poll(nullptr, 0, look_interval_ms);
-    info = need(server.api().get(branch.path()), "lost sight of " + branch.name, "strata branch list");
-  }
-}
-
-resolved_point resolve_time(const server_link& server, const branch_entry& branch, core::wall_time time) {
-  const std::string what = "can't find where " + branch.name + " was at " + config::local_text(time);
-  const std::string next = "strata branch show " + branch.source.name + "/" + branch.name;
-  const auto ask = [&] {
-    return need(server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", config::utc_text(time)}}),
-                what, next);
+core::result<json> find_point(const server_link& server, const branch_entry& branch, const json& point) {
+  const auto ask = [&](std::chrono::milliseconds wait) {
+    json body = point;
+    body["wait_ms"] = wait.count();
+    return server.api().post(branch.path() + "/point", body);
   };
-  json found = ask();
-  json info = branch.info;
-  if (found.value("kind", "") == "future" && is_behind_source(info)) {
-    // Commits of before that time may be among what has not come yet.
-    info = catch_up(server, branch);
-    found = ask();
+  auto found = ask(silent_wait);
+  if (found || found.error().code != core::errc::unavailable) return found;
+  say("waiting up to " + config::duration_text(told_wait) + ": " + found.error().detail);
+  return ask(told_wait);
+}
+
+/// What the root of the branch's tree follows; empty when it follows nothing.
+json followed_by_root(const server_link& server, const branch_entry& branch) {
+  // The source hangs on the root of the tree; a chain can't be longer than the list.
+  const auto all = list_branches(server, branch.source.name);
+  const branch_entry* at = &branch;
+  for (std::size_t i = 0; i <= all.size() && at != nullptr; ++i) {
+    if (at->info.contains("source")) return at->info["source"];
+    at = pick(all, at->text("ancestor_timeline_id")).entry;
   }
-  const std::string kind = found.value("kind", "");
-  const auto earliest = earliest_in(found);
-  const std::string window = (earliest ? "the earliest time in its history is " + config::local_text(*earliest) + "; "
-                                       : std::string("its history does not go back that far: ")) +
-                             window_of(branch);
-  // Before the window only a lease keeps an LSN readable, and who has one names the LSN.
-  if (kind == "present" && earliest) throw failure(exit_code::failure, "out_of_range", what, window, next);
-  if (kind == "present") return {lsn_of(found, "lsn"), time};
-  // Nothing was committed since: the branch is as it was then.
-  if (kind == "future") return {lsn_of(info, "last_record_lsn"), time};
-  throw failure(exit_code::failure, "out_of_range", what,
-                kind == "past" ? window : "no transaction is known in its history: " + window_of(branch), next);
+  return json::object();
 }
 
 }  // namespace
@@ -167,17 +85,23 @@ std::string branch_entry::state() const {
 
 std::vector<source_entry> list_sources(const server_link& server) {
   std::vector<source_entry> all;
-  for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources"))
-    all.push_back({each.value("id", ""), each.value("name", "")});
+  for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources")) {
+    const json state = each.value("state", json::object());
+    std::string broken;
+    if (state.value("slug", "") == "Broken") broken = state.value("data", json::object()).value("reason", "unknown");
+    all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken)});
+  }
   return all;
 }
 
 std::vector<branch_entry> list_branches(const server_link& server, const std::string& source) {
   std::vector<source_entry> sources;
-  if (source.empty())
+  if (source.empty()) {
     sources = list_sources(server);
-  else
+    std::erase_if(sources, [](const source_entry& each) { return !each.broken.empty(); });
+  } else {
     sources.push_back(find_source(server, source));
+  }
   std::vector<branch_entry> all;
   for (const auto& each : sources)
     for (json& info :
@@ -222,11 +146,24 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   if (branch.state() != "Active")
     throw failure(exit_code::unreachable, "unavailable", branch.name + " can't be read now",
                   "its state is " + branch.state(), "strata branch show " + branch.source.name + "/" + branch.name);
-  if (const auto* time = std::get_if<core::wall_time>(&point)) return resolve_time(server, branch, *time);
+  const auto* moment = std::get_if<core::wall_time>(&point);
   const auto* given = std::get_if<core::lsn>(&point);
-  if (given != nullptr) wait_until_written(server, branch, *given, !talk_is_terminal());
-  resolved_point found{given != nullptr ? *given : lsn_of(branch.info, "last_record_lsn"), std::nullopt};
-  // Whether it can be read is the server's to say: a lease may keep what is behind the window.
+  json asked = json::object();
+  if (given != nullptr) asked["lsn"] = core::to_string(*given);
+  if (moment != nullptr) asked["timestamp"] = config::utc_text(*moment);
+  std::string what = "can't find the head of " + branch.name;
+  if (given != nullptr) what = "can't read " + branch.name + "@" + core::to_string(*given);
+  if (moment != nullptr) what = "can't tell the state of " + branch.name + " at " + config::local_text(*moment);
+  auto tried = find_point(server, branch, asked);
+  if (!tried && moment != nullptr && tried.error().code == core::errc::out_of_range)
+    if (const auto earliest = earliest_time(server, branch))
+      tried =
+          core::error{core::errc::out_of_range, tried.error().detail + "; the earliest time that can be asked for is " +
+                                                    config::local_text(*earliest)};
+  const json answer = need(tried, what, "strata branch show " + branch.source.name + "/" + branch.name);
+  resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
+  if (moment != nullptr) found.time = *moment;
+  if (found.time) return found;
   const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {
@@ -239,7 +176,30 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch) {
   if (branch.state() != "Active") return std::nullopt;
   const auto found = server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", "1970-01-01T00:00:00Z"}});
-  return found ? earliest_in(*found) : std::nullopt;
+  if (!found) return std::nullopt;
+  const auto time = config::parse_iso_time(found->value("earliest", ""), config::default_zone::utc);
+  // The next whole second: times are shown without fractions, and one before the earliest is refused.
+  return time ? std::optional<core::wall_time>(std::chrono::ceil<std::chrono::seconds>(*time)) : std::nullopt;
+}
+
+std::string lag_text(const json& source) {
+  const auto bytes = source.find("lag_bytes");
+  return bytes == source.end() ? "unknown" : config::size_text(bytes->get<std::uint64_t>());
+}
+
+std::string last_word_text(const json& source) {
+  const auto ms = source.find("last_word_ms");
+  if (ms == source.end()) return "";
+  const std::chrono::milliseconds age(ms->get<std::int64_t>());
+  return config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) + " ago";
+}
+
+std::string following(const json& source) {
+  std::string text = source.value("phase", "");
+  std::replace(text.begin(), text.end(), '_', ' ');
+  if (source.contains("lag_bytes")) text += ", " + lag_text(source) + " behind";
+  if (const std::string word = last_word_text(source); !word.empty()) text += ", last word " + word;
+  return text;
 }
 
 std::string describe(const branch_entry& branch, const resolved_point& point) {
@@ -250,43 +210,16 @@ std::string describe(const branch_entry& branch, const resolved_point& point) {
 }
 
 std::string user_of(const server_link& server, const branch_entry& branch) {
-  // The source hangs on the root of the tree; a chain can't be longer than the list.
-  const auto all = list_branches(server, branch.source.name);
-  const branch_entry* at = &branch;
-  for (std::size_t i = 0; i <= all.size(); ++i) {
-    if (at->info.contains("source")) {
-      const std::string user = user_in_conninfo(at->info["source"].value("conninfo", ""));
-      return user.empty() ? "postgres" : user;
-    }
-    const branch_entry* parent = pick(all, at->text("ancestor_timeline_id")).entry;
-    if (parent == nullptr) break;
-    at = parent;
-  }
-  return "postgres";
+  const json source = followed_by_root(server, branch);
+  // As libpq understood it when the source was reached: a service or the environment may name the user.
+  std::string user = source.value("user", "");
+  if (user.empty()) user = pg::client::user_in_conninfo(source.value("conninfo", ""));
+  return user.empty() ? "postgres" : user;
 }
 
-std::string user_in_conninfo(const std::string& conninfo) {
-  const auto scheme = conninfo.find("://");
-  if (scheme != std::string::npos) {
-    const auto begin = scheme + 3;
-    const std::string authority = conninfo.substr(begin, conninfo.find_first_of("/?", begin) - begin);
-    if (const auto at = authority.rfind('@'); at != std::string::npos)
-      return authority.substr(0, std::min(authority.find(':'), at));
-    const auto in_query = conninfo.find("user=", conninfo.find('?'));
-    if (conninfo.find('?') == std::string::npos || in_query == std::string::npos) return "";
-    return conninfo.substr(in_query + 5, conninfo.find('&', in_query) - in_query - 5);
-  }
-  for (std::size_t at = conninfo.find("user"); at != std::string::npos; at = conninfo.find("user", at + 1)) {
-    if (at > 0 && conninfo[at - 1] != ' ') continue;
-    auto value = conninfo.find_first_not_of(' ', at + 4);
-    if (value == std::string::npos || conninfo[value] != '=') continue;
-    value = conninfo.find_first_not_of(' ', value + 1);
-    if (value == std::string::npos) return "";
-    const bool quoted = conninfo[value] == '\'';
-    if (quoted) ++value;
-    return conninfo.substr(value, conninfo.find(quoted ? '\'' : ' ', value) - value);
-  }
-  return "";
+std::string database_of(const server_link& server, const branch_entry& branch) {
+  const std::string database = followed_by_root(server, branch).value("database", "");
+  return database.empty() ? "postgres" : database;
 }
 
 }  // namespace strata::cli

@@ -16,6 +16,7 @@ namespace strata::cli {
 struct source_entry {
   std::string id;
   std::string name;
+  std::string broken;  ///< why it can't be used; empty when it can
 };
 
 /// A branch as the server lists it: GET .../timeline/{timeline_id}.
@@ -38,7 +39,7 @@ struct resolved_point {
 };
 
 std::vector<source_entry> list_sources(const server_link& server);
-/// All branches of a source; of all sources when empty.
+/// All branches of a source; of all sources that are not broken when empty.
 std::vector<branch_entry> list_branches(const server_link& server, const std::string& source);
 
 /// `name` may be a unique prefix or an id, or empty when there is one source only. Failures list what there is.
@@ -51,18 +52,26 @@ config::branch_spec parse_branch_name(const std::string& text);
 
 branch_entry find_branch(const server_link& server, const context& of, const config::branch_spec& spec);
 
-/// Asks the server where the point is. A failure tells the window when the point is outside.
+/// Asks the server where the point is, which is kept readable for a while from then on. A time whose state is not known
+/// yet is waited for, at most 10 s. A failure tells the window when the point is outside, or what is known until when.
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point);
 
 /// The earliest time that a branch can be asked for, in whole seconds; nullopt when none is known.
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch);
+
+/// "streaming, 0 B behind, last word 1s ago"; of a source that is lost "waiting to retry, last word 52s ago".
+std::string following(const nlohmann::json& source);
+/// The bytes that a source is ahead of its branch, or "unknown".
+std::string lag_text(const nlohmann::json& source);
+/// How long ago the source last told how far it is; empty when it never did.
+std::string last_word_text(const nlohmann::json& source);
 
 /// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
 std::string describe(const branch_entry& branch, const resolved_point& point);
 
 /// The user that the branch's source is followed as: whom computes are connected to as.
 std::string user_of(const server_link& server, const branch_entry& branch);
-/// The user in a libpq connection string or URI; empty when it has none.
-std::string user_in_conninfo(const std::string& conninfo);
+/// The database that the source's connection string names: the one that its computes are connected to.
+std::string database_of(const server_link& server, const branch_entry& branch);
 
 }  // namespace strata::cli

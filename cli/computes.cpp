@@ -189,6 +189,7 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   record.timeline_id = need(core::parse_id<core::timeline_id>(branch.id), "the server's answer makes no sense");
   record.pg_major = branch.info.value("pg_version", 0);
   record.user = user_of(server, branch);
+  record.database = database_of(server, branch);
   record.name = wanted.name.empty() ? default_name(spec, branch, point.at) : wanted.name;
   record.settings = wanted.settings;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
@@ -259,12 +260,12 @@ bool is_busy(const context& of, const compute_record& record) {
 }
 
 std::string socket_uri(const compute_record& of) {
-  return "postgresql://" + encoded(of.user) + "@/postgres?host=" + encoded(of.socket_directory) +
+  return "postgresql://" + encoded(of.user) + "@/" + encoded(of.database) + "?host=" + encoded(of.socket_directory) +
          "&port=" + std::to_string(of.port);
 }
 
 std::string tcp_uri(const compute_record& of) {
-  return "postgresql://" + encoded(of.user) + "@127.0.0.1:" + std::to_string(of.port) + "/postgres";
+  return "postgresql://" + encoded(of.user) + "@127.0.0.1:" + std::to_string(of.port) + "/" + encoded(of.database);
 }
 
 }  // namespace strata::cli

@@ -41,9 +41,9 @@ bool is_up(const compute::compute_record& record);
 /// Its name is taken: Postgres runs, or an agent is about to start it.
 bool is_busy(const context& of, const compute::compute_record& record);
 
-/// postgresql://user@/postgres?host=/path&port=N: works without a password, for who may enter the directory.
+/// postgresql://user@/database?host=/path&port=N: works without a password, for who may enter the directory.
 std::string socket_uri(const compute::compute_record& of);
-/// postgresql://user@127.0.0.1:N/postgres: needs a password that was set before.
+/// postgresql://user@127.0.0.1:N/database: needs a password that was set before.
 std::string tcp_uri(const compute::compute_record& of);
 
 }  // namespace strata::cli

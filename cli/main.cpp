@@ -178,6 +178,7 @@ int run(int count, char** words) {
   add_compute_commands(app, of);
   add_agent_command(app, of);
   add_connect_commands(app, of);
+  add_metadata_commands(app, of);
   add_wal_commands(app, of);
   add_safekeeper_commands(app, of);
   add_help_commands(app, of);

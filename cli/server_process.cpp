@@ -46,8 +46,14 @@ struct foundation {
 
 foundation lay_foundation(const config::server_options& options) {
   foundation made;
-  made.metadata = need(storage::metadata_store::open(options.directory + "/metadata"),
-                       "can't open the server's metadata", "strata down --dir " + options.directory);
+  auto metadata = storage::metadata_store::open(options.directory + "/metadata", options.directory + "/tenants");
+  if (!metadata) {
+    const core::errc code = metadata.error().code;
+    const bool damaged = code == core::errc::corrupt || code == core::errc::io_error;
+    throw failure(metadata.error(), "can't open the server's metadata",
+                  std::string(damaged ? "strata metadata rebuild" : "strata down") + " --dir " + options.directory);
+  }
+  made.metadata = *std::move(metadata);
   made.layers = std::make_unique<storage::layer_cache>(options.block_cache_bytes, options.open_layers_max);
   made.files =
       std::make_shared<pageserver::tenant_files>(*made.metadata, *made.layers, core::system_clock(), options.directory);

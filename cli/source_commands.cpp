@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/branches.hpp"
+#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
@@ -16,6 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int look_interval_ms = 200;
+/// While a source is compared and caught up with.
+constexpr int resume_looks_max = 50;
 
 struct add_options {
   std::string name;
@@ -65,18 +68,48 @@ void show_import(progress& line, const json& timeline) {
   line.show(stage, detail);
 }
 
-/// Returns main's timeline when it can be read.
+/// Why the base backup failed; empty as long as it did not. The server would try again for ever.
+std::string import_failure(const json& timeline) {
+  const json source = source_of(timeline);
+  const std::string state = branch_entry{{}, "", "main", timeline}.state();
+  if (state.starts_with("Broken")) return state;
+  if (source.value("phase", "") == "failed") return source.value("last_error", "");
+  const std::string trouble = timeline.value("trouble", "");
+  return trouble.starts_with("import: ") ? trouble : "";
+}
+
+/// Says which replication slots stay at their sources, and how to drop them.
+void tell_of_slots(const json& removed) {
+  for (const json& left : removed.value("slots_left", json::array())) {
+    const std::string slot = left.value("slot", "");
+    const std::string why = left.value("error", "");
+    say("the replication slot " + slot + " stays at " + left.value("source", "") +
+        (why.empty() ? ", since you chose its name" : " (" + why + ")"));
+    say(left.value("remembered", false)
+            ? "it keeps WAL there until it is dropped: by this server, when it can reach the source, or there by"
+            : "it keeps WAL there until it is dropped there by");
+    say("  select pg_drop_replication_slot('" + slot + "');");
+  }
+}
+
+/// Computes have Postgres's own defaults, not the source's configuration.
+void tell_of_settings(const json& added) {
+  const json settings = added.value("settings", json::array());
+  if (settings.empty()) return;
+  say("the source has settings on which answers depend, and computes don't have them by themselves; give them with "
+      "strata compute start BRANCH --set \"NAME = 'VALUE'\":");
+  for (const json& each : settings) say("  " + each.value("name", "") + " = '" + each.value("value", "") + "'");
+}
+
+/// Returns main's timeline when it can be read, or when the base backup has failed.
 json wait_until_readable(const server_link& server, const std::string& path, const std::string& name, bool quiet) {
   progress line(quiet);
   for (;;) {
     json timeline = need(server.api().get(path), "lost sight of " + name, "strata source list");
-    const json source = source_of(timeline);
-    const std::string state = branch_entry{{}, "", "main", timeline}.state();
-    if (state == "Active") return timeline;
-    if (state.starts_with("Broken") || source.value("phase", "") == "failed") {
+    if (branch_entry{{}, "", "main", timeline}.state() == "Active") return timeline;
+    if (!import_failure(timeline).empty()) {
       line.end();
-      throw failure(exit_code::failure, "failed", "can't follow " + name, source.value("last_error", state),
-                    "strata source remove " + name + ", then add it again");
+      return timeline;
     }
     show_import(line, timeline);
     ::poll(nullptr, 0, look_interval_ms);
@@ -96,22 +129,35 @@ void add_source(const context& of, const add_options& asked) {
   if (asked.no_wait) {
     if (of.json) return print(*added);
     print("following " + asked.name + " as " + asked.name + "/main; the base backup runs");
+    tell_of_settings(*added);
     return say("next: strata source list");
   }
   const json timeline = wait_until_readable(server, path, asked.name, of.json);
+  if (const std::string why = import_failure(timeline); !why.empty()) {
+    // Nothing can be read of it; its slot would keep WAL.
+    const auto removed = server.api().remove("/v1/tenant/" + added->value("tenant_id", ""));
+    if (removed) tell_of_slots(*removed);
+    throw failure(exit_code::failure, "failed", "can't follow " + asked.name, why,
+                  removed ? "nothing of it was kept: repair the source and add it again"
+                          : "strata source remove " + asked.name + ", then add it again");
+  }
   if (of.json) return print(timeline);
   const auto backup_bytes = source_of(timeline).value("backup_bytes", std::uint64_t{0});
   print("following " + asked.name + " as " + asked.name + "/main from " + timeline.value("readable_from_lsn", "") +
         "  " + config::size_text(backup_bytes) + " copied  " + time_taken(begun));
+  tell_of_settings(*added);
   say("next: strata branch create dev --from main");
 }
 
 void list_sources_command(const context& of) {
   const server_link server(of);
-  const auto branches = list_branches(server, of.tenant);
-  json all = json::array();
-  table rows(of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE", "SLOT", "TENANT ID"}
-                     : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "SOURCE"});
+  const auto broken = list_broken_sources(server, of.tenant);
+  const auto branches =
+      broken.empty() || of.tenant.empty() ? list_branches(server, of.tenant) : std::vector<branch_entry>();
+  json all = broken_json(broken);
+  table rows(
+      of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE", "SLOT", "TENANT ID"}
+              : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE"});
   for (const auto& branch : branches) {
     if (!branch.info.contains("source")) continue;
     const json source = source_of(branch.info);
@@ -121,22 +167,27 @@ void list_sources_command(const context& of) {
                    {"timeline_id", branch.id},
                    {"state", branch.state()},
                    {"source", source}});
-    const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
-    const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-    std::string lag = "?";
-    if (received && head && received->valid() && head->valid())
-      lag = config::size_text(*head > *received ? head->value - received->value : 0);
-    std::vector<std::string> row{branch.source.name, source.value("phase", ""), source.value("received_lsn", ""), lag,
-                                 shell_quoted(source.value("conninfo", ""))};
+    std::vector<std::string> row{
+        branch.source.name, source.value("phase", ""), source.value("received_lsn", ""),
+        lag_text(source),   last_word_text(source),    shell_quoted(source.value("conninfo", ""))};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
       say(branch.source.name + ": " + error);
   }
-  if (of.json) return print(all);
+  for (const auto& each : broken) {
+    std::vector<std::string> row{each.name, "broken", "", "", "", ""};
+    if (of.wide) row.insert(row.end(), {"", each.id});
+    rows.add(std::move(row));
+  }
+  if (of.json) {
+    print(all);
+    return fail_if_broken(of, broken);
+  }
   if (all.empty())
     return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   rows.print();
+  fail_if_broken(of, broken);
 }
 
 void remove_source(const context& of, const std::string& name) {
@@ -145,9 +196,43 @@ void remove_source(const context& of, const std::string& name) {
   if (source.name != name && source.id != name)
     throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
                   "removing takes the whole name, and the nearest is " + source.name, "strata source list");
-  need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
-  if (of.json) return print(json{{"removed", source.name}, {"tenant_id", source.id}});
+  const json removed =
+      need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
+  if (of.json)
+    return print(json{{"removed", source.name},
+                      {"tenant_id", source.id},
+                      {"slots_left", removed.value("slots_left", json::array())}});
   print("removed " + source.name + " with all its branches");
+  tell_of_slots(removed);
+}
+
+/// The root branches that follow a server.
+void resume_source(const context& of, const std::string& name) {
+  const server_link server(of);
+  const source_entry source = find_source(server, name);
+  for (const auto& branch : list_branches(server, source.name)) {
+    if (!branch.info.contains("source")) continue;
+    need(server.api().post(branch.path() + "/resume_source", json::object()), "can't resume " + source.name,
+         "strata source list");
+    progress line(of.json);
+    for (int looks = 0; looks < resume_looks_max; ++looks) {
+      const json now = need(server.api().get(branch.path()), "lost sight of " + source.name, "strata source list");
+      const std::string phase = source_of(now).value("phase", "");
+      if (phase == "failed") {
+        line.end();
+        throw failure(exit_code::failure, "failed", "can't follow " + source.name,
+                      source_of(now).value("last_error", ""), "strata source list");
+      }
+      if (phase == "streaming" || looks + 1 == resume_looks_max) {
+        if (of.json) return print(now);
+        line.end();
+        return print(phase == "streaming" ? source.name + " is followed again"
+                                          : source.name + " is resumed: " + phase + "; see strata source list");
+      }
+      show_import(line, now);
+      ::poll(nullptr, 0, look_interval_ms);
+    }
+  }
 }
 
 void configure_source(const context& of, const config_options& asked) {
@@ -188,7 +273,9 @@ void add_source_commands(CLI::App& app, context& of) {
   auto asked = std::make_shared<add_options>();
   add->add_option("NAME", asked->name, "What to call it")->required();
   add->add_option("--conninfo", asked->conninfo, "How to reach it: URI or keywords, as for psql")->required();
-  add->add_option("--slot", asked->slot, "Replication slot to make and use (default: strata_NAME)");
+  add->add_option(
+      "--slot", asked->slot,
+      "Replication slot to create and use; it stays when the source is removed (default: strata_NAME, dropped then)");
   add->add_flag("--no-wait", asked->no_wait, "Return while the base backup still runs");
   finish_command(
       *add, of,
@@ -211,6 +298,14 @@ void add_source_commands(CLI::App& app, context& of) {
       *configure, of,
       "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
       [&of, changes] { configure_source(of, *changes); });
+
+  auto* resume =
+      group->add_subcommand("resume",
+                            "Follow a source again that was refused because it is not the server that was followed.\n"
+                            "It is compared again: a server that is still another one is refused again");
+  auto resumed = std::make_shared<std::string>();
+  resume->add_option("NAME", *resumed, "The source (default: the only one)");
+  finish_command(*resume, of, "  strata source resume shop", [&of, resumed] { resume_source(of, *resumed); });
 
   auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
   auto name = std::make_shared<std::string>();

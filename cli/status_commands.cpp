@@ -1,6 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/branches.hpp"
+#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -13,17 +15,6 @@ namespace strata::cli {
 namespace {
 
 using nlohmann::json;
-
-/// "streaming, 0 B behind"
-std::string following(const json& source) {
-  std::string text = source.value("phase", "");
-  std::replace(text.begin(), text.end(), '_', ' ');
-  const auto received = core::parse_lsn(source.value("received_lsn", "0/0"));
-  const auto head = core::parse_lsn(source.value("source_head_lsn", "0/0"));
-  if (received && head && received->valid() && head->valid())
-    text += ", " + config::size_text(*head > *received ? head->value - received->value : 0) + " behind";
-  return text;
-}
 
 /// "make dev on safekeeper 3, since 12s: it does not run"; those that were just begun are not worth a line.
 void add_errands(fact_list& facts, const json& process, const std::vector<branch_entry>& branches) {
@@ -53,6 +44,7 @@ void show_status(const context& of) {
   const json process =
       need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
   const auto branches = list_branches(server, "");
+  const auto broken = list_broken_sources(server, "");
   const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
   const auto running = std::count_if(computes.begin(), computes.end(), is_up);
   const auto safekeepers = view_safekeepers(of.directory);
@@ -65,15 +57,17 @@ void show_status(const context& of) {
                            {"state", each.state()},
                            {"earliest_time", earliest_json(server, each)},
                            {"source", each.info["source"]}});
-    return print(json{{"server", process},
-                      {"http", server.file().http},
-                      {"page", server.file().page},
-                      {"broker", server.file().broker},
-                      {"quorum", safekeepers_json(safekeepers, branches)},
-                      {"branches", branches.size()},
-                      {"sources", sources},
-                      {"computes_running", running},
-                      {"computes", computes.size()}});
+    print(json{{"server", process},
+               {"http", server.file().http},
+               {"page", server.file().page},
+               {"broker", server.file().broker},
+               {"quorum", safekeepers_json(safekeepers, branches)},
+               {"branches", branches.size()},
+               {"sources", sources},
+               {"broken_sources", broken_json(broken)},
+               {"computes_running", running},
+               {"computes", computes.size()}});
+    return fail_if_broken(of, broken);
   }
   std::uint64_t bytes = 0;
   for (const auto& each : branches) bytes += each.info.value("current_physical_size", std::uint64_t{0});
@@ -95,8 +89,12 @@ void show_status(const context& of) {
       facts.add("history of " + each.source.name, "from " + config::local_text(*earliest) + " (" +
                                                       config::age_text(*earliest, core::system_clock().now()) + ")");
   }
-  for (const auto& each : branches)
-    if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
+  for (const auto& each : broken) facts.add("source " + each.name, "broken: " + each.broken);
+  for (const auto& each : branches) {
+    const std::string trouble = each.text("trouble");
+    if (each.state() != "Active" || !trouble.empty())
+      facts.add("branch " + each.source.name + "/" + each.name, each.state() + (trouble.empty() ? "" : "; " + trouble));
+  }
   if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
   add_errands(facts, process, branches);
   facts.print();
@@ -104,6 +102,7 @@ void show_status(const context& of) {
     print(std::string());
     print_safekeepers(safekeepers, branches);
   }
+  fail_if_broken(of, broken);
   if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 

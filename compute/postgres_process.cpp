@@ -63,8 +63,10 @@ std::string access_rules(const postgres_options& of) {
             " trust\nlocal replication all reject\nhost replication all all reject\n";
   return text +
          "local all all trust\n"
-         "host all all 127.0.0.1/32 scram-sha-256\n"
-         "host all all ::1/128 scram-sha-256\n";
+         // md5 takes what the role has: SCRAM for a SCRAM verifier, and the older one where the source never changed
+         // it.
+         "host all all 127.0.0.1/32 md5\n"
+         "host all all ::1/128 md5\n";
 }
 
 /// Sends a signal to a server and waits for its end; reaps it if it is our child.

@@ -32,6 +32,7 @@ json to_json(const compute_record& of) {
           {"log_file", of.log_file},
           {"port", of.port},
           {"user", of.user},
+          {"database", of.database},
           {"started_us", of.started.time_since_epoch().count()},
           {"mode", of.mode == compute_mode::branch ? "branch" : "copy"},
           {"settings", of.settings}};
@@ -53,6 +54,7 @@ core::result<compute_record> from_json(const json& of) {
   made.log_file = of.at("log_file");
   made.port = of.at("port");
   made.user = of.at("user");
+  made.database = of.value("database", made.database);
   made.started = core::wall_time(std::chrono::microseconds(of.at("started_us").get<std::int64_t>()));
   // Records of before there was a choice are of copies.
   made.mode = of.value("mode", "copy") == "branch" ? compute_mode::branch : compute_mode::copy;

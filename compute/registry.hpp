@@ -35,7 +35,8 @@ struct compute_record {
   std::string socket_directory;
   std::string log_file;
   std::uint16_t port = 0;
-  std::string user;  ///< the superuser to connect as
+  std::string user;                   ///< the superuser to connect as
+  std::string database = "postgres";  ///< and the database
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
   std::vector<std::string> settings;  ///< lines for postgresql.conf, for each life of a `branch` compute

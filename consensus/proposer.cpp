@@ -224,7 +224,7 @@ void proposer::hear(peer& from, const append_reply& message, proposer_effects& o
   from.commit_lsn = std::max(from.commit_lsn, message.commit_lsn);
   advance_truncate();
   advance_commit(out);
-  feed(from, false, moved ? 0 : 1, out);
+  feed(from, false, moved ? 0 : appends_per_answer, out);
 }
 
 void proposer::on(const wal_written& event, proposer_effects& out) {

@@ -26,6 +26,10 @@ struct proposer_options {
   auto operator<=>(const proposer_options&) const = default;
 };
 
+/// An acceptor answers once for all that one sync made durable. With one append for each answer a record of 1 GB would
+/// take 8,000 syncs one after the other; this many are 4 MiB.
+inline constexpr int appends_per_answer = 32;
+
 // -- inputs -----------------------------------------------------------------------------------------------------------
 
 /// A fresh connection to an acceptor: nothing that was sent by an earlier one will arrive any more.
@@ -101,7 +105,7 @@ using proposer_effects = boost::container::small_vector<proposer_effect, 4>;
 /// moves only once it reaches election_won::start.
 ///
 /// A record may be longer than window_bytes, and flush_lsn moves only at its end: an answer that does not move it lets
-/// one more append out, so that what an acceptor has not even handled stays within the window.
+/// appends_per_answer more out, so that who answers nothing is sent nothing beyond the window.
 ///
 /// Invariants, checked after each step in every build: term and commit_lsn never descend; superseded is final;
 /// commit_lsn is not above the own WAL; nothing is sent behind it.

@@ -29,6 +29,7 @@ core::result<reply> list_timelines(const services&, const request&);
 core::result<reply> create_timeline(const services&, const request&);
 core::result<reply> get_timeline(const services&, const request&);
 core::result<reply> delete_timeline(const services&, const request&);
+core::result<reply> resume_source(const services&, const request&);
 
 // handlers/safekeepers.cpp
 core::result<reply> get_safekeepers(const services&, const request&);
@@ -39,6 +40,7 @@ core::result<reply> change_safekeepers(const services&, const request&);
 core::result<reply> get_lsn_by_timestamp(const services&, const request&);
 core::result<reply> get_timestamp_of_lsn(const services&, const request&);
 core::result<reply> lease_lsn(const services&, const request&);
+core::result<reply> resolve_point(const services&, const request&);
 
 // handlers/upkeep.cpp
 core::result<reply> checkpoint(const services&, const request&);

@@ -39,6 +39,25 @@ json members_to_json(const std::vector<consensus::member>& members) {
   return list;
 }
 
+json source_to_json(const messages::source_status& source, const messages::source_lag& lag) {
+  json made{{"phase", to_string(source.now)},
+            {"conninfo", source.conninfo},
+            {"user", source.user},
+            {"database", source.database},
+            {"slot", source.slot},
+            {"received_lsn", core::to_string(source.received)},
+            {"source_head_lsn", core::to_string(source.source_head)},
+            {"backup_bytes", source.backup_bytes},
+            {"backup_bytes_expected", source.backup_bytes_expected},
+            {"last_error", source.last_error},
+            {"reconnects", source.reconnects}};
+  if (lag.bytes) made["lag_bytes"] = *lag.bytes;
+  if (lag.since_word) made["last_word_ms"] = lag.since_word->count();
+  if (source.clock_ahead)
+    made["clock_ahead_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(*source.clock_ahead).count();
+  return made;
+}
+
 /// Of a timeline that follows safekeepers.
 json receiver_to_json(const messages::source_status& receiver) {
   return {{"phase", to_string(receiver.now)},
@@ -78,18 +97,6 @@ json to_json(const messages::tenant_info& tenant) {
           {"current_physical_size", tenant.layer_bytes}};
 }
 
-json to_json(const messages::source_status& source) {
-  return {{"phase", to_string(source.now)},
-          {"conninfo", source.conninfo},
-          {"slot", source.slot},
-          {"received_lsn", core::to_string(source.received)},
-          {"source_head_lsn", core::to_string(source.source_head)},
-          {"backup_bytes", source.backup_bytes},
-          {"backup_bytes_expected", source.backup_bytes_expected},
-          {"last_error", source.last_error},
-          {"reconnects", source.reconnects}};
-}
-
 json to_json(const messages::timeline_info& timeline) {
   json state = capitalised(timeline.state);
   if (timeline.state.starts_with(broken_mark))
@@ -117,7 +124,8 @@ json to_json(const messages::timeline_info& timeline) {
   if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
   if (timeline.safekeepers) made["safekeepers"] = to_json(*timeline.safekeepers);
   if (timeline.source && timeline.safekeepers) made["receiver"] = receiver_to_json(*timeline.source);
-  if (timeline.source && !timeline.safekeepers) made["source"] = to_json(*timeline.source);
+  if (timeline.source && !timeline.safekeepers) made["source"] = source_to_json(*timeline.source, timeline.lag);
+  if (timeline.known_until) made["known_until"] = config::utc_text(*timeline.known_until);
   for (const messages::custom_manager& seen : timeline.custom_managers)
     made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});
   return made;

@@ -12,7 +12,6 @@ namespace strata::console {
 /// What actors answer, in the words of the API (schemas.cpp).
 nlohmann::json to_json(const messages::tenant_info& tenant);
 nlohmann::json to_json(const messages::timeline_info& timeline);
-nlohmann::json to_json(const messages::source_status& source);
 nlohmann::json to_json(const consensus::configuration& safekeepers);
 nlohmann::json to_json(const messages::safekeeper_errand& errand);
 nlohmann::json to_json(const messages::actor_info& actor);

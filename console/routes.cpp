@@ -43,8 +43,9 @@ std::vector<route> make_routes() {
        no_query, "AddSource", "SourceAdded", 201, add_source},
       {"GET", "/v1/tenant", "list_tenants", "All tenants", no_query, "", "TenantList", 200, list_tenants},
       {"GET", "/v1/tenant/{tenant_id}", "get_tenant", "One tenant", no_query, "", "Tenant", 200, get_tenant},
-      {"DELETE", "/v1/tenant/{tenant_id}", "delete_tenant", "Remove a tenant with all its timelines", no_query, "",
-       "Nothing", 200, delete_tenant},
+      {"DELETE", "/v1/tenant/{tenant_id}", "delete_tenant",
+       "Remove a tenant with all its timelines. Names the replication slots that stay at their sources", no_query, "",
+       "TenantDeleted", 200, delete_tenant},
       {"GET", "/v1/tenant/{tenant_id}/config", "get_tenant_config", "How a tenant keeps its history", no_query, "",
        "TenantConfig", 200, get_tenant_config},
       {"PUT", "/v1/tenant/config", "replace_tenant_config",
@@ -62,6 +63,10 @@ std::vector<route> make_routes() {
       {"GET", TIMELINE, "get_timeline", "One timeline", no_query, "", "Timeline", 200, get_timeline},
       {"DELETE", TIMELINE, "delete_timeline", "Remove a timeline that has no branches", no_query, "", "Nothing", 200,
        delete_timeline},
+
+      {"POST", TIMELINE "/resume_source", "resume_source",
+       "Follow a source again that was refused because it is not the server that was followed. It is compared again",
+       no_query, "", "Nothing", 200, resume_source},
 
       // Who keeps a branch's WAL.
       {"GET", TIMELINE "/safekeepers", "get_safekeepers", "The safekeepers of a branch that is written to", no_query,
@@ -95,6 +100,11 @@ std::vector<route> make_routes() {
        get_timestamp_of_lsn},
       {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Keep an LSN readable for a while", no_query, "LeaseLsn", "LsnLease",
        200, lease_lsn},
+      {"POST", TIMELINE "/point", "resolve_point",
+       "Find a point of the history (an LSN, the state at a time, or without either the head) and keep it readable for "
+       "a "
+       "while. 503 with known_until when the state at that time is not known within wait_ms",
+       no_query, "ResolvePoint", "Point", 200, resolve_point},
 
       // Upkeep.
       {"PUT", TIMELINE "/checkpoint", "checkpoint", "Write everything to layer files; answers when they are durable",

@@ -16,7 +16,9 @@ std::string_view schemas() {
     "error": {"type": "object", "required": ["code", "message", "next"], "properties": {
       "code": {"type": "string", "description": "stable; what kind of error"},
       "message": {"type": "string"},
-      "next": {"type": "string", "description": "what the caller may do now"}}}}},
+      "next": {"type": "string", "description": "what the caller may do now"},
+      "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+        "description": "the state at a time is not known: everything that was committed by this one is here"}}}}},
 
   "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
   "Status": {"type": "object", "required": ["version", "pid", "directory", "page_port", "state"], "properties": {
@@ -52,8 +54,17 @@ std::string_view schemas() {
     "slot": {"type": "string", "description": "replication slot; strata_<name> when absent"}}},
   "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
-    "name": {"type": "string"}}},
+    "name": {"type": "string"},
+    "settings": {"type": "array", "description": "of the source, on which answers to queries depend, and that computes do not have by themselves",
+      "items": {"type": "object", "required": ["name", "value"], "properties": {
+        "name": {"type": "string"}, "value": {"type": "string"}}}}}},
 
+  "TenantDeleted": {"type": "object", "required": ["slots_left"], "properties": {
+    "slots_left": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
+      "source": {"type": "string", "description": "connection string without its password"},
+      "slot": {"type": "string"},
+      "error": {"type": "string", "description": "why it was not dropped; empty: the user chose its name"},
+      "remembered": {"type": "boolean", "description": "it is dropped when the source can be reached"}}}}}},
   "Tenant": {"type": "object", "required": ["id", "name", "state", "generation", "timeline_count",
       "current_physical_size"], "properties": {
     "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
@@ -76,10 +87,17 @@ std::string_view schemas() {
     "phase": {"type": "string", "enum": ["connecting", "backing_up", "catching_up", "streaming", "waiting_to_retry",
       "failed"]},
     "conninfo": {"type": "string", "description": "without its password"}, "slot": {"type": "string"},
+    "user": {"type": "string", "description": "as whom it is followed; empty until it was reached"},
+    "database": {"type": "string", "description": "that the connection string names; empty: none"},
     "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "source_head_lsn": {"$ref": "#/components/schemas/Lsn"},
     "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
     "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
-    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"},
+    "lag_bytes": {"allOf": [{"$ref": "#/components/schemas/Bytes"}],
+      "description": "WAL that is not here yet; absent while the source does not tell or what it sends is not taken"},
+    "last_word_ms": {"allOf": [{"$ref": "#/components/schemas/Count"}],
+      "description": "since the source last told how far its WAL goes"},
+    "clock_ahead_ms": {"type": "integer", "description": "the source's clock minus this server's"}}},
   "ReceiverStatus": {"type": "object", "required": ["phase", "from", "received_lsn", "head_lsn", "last_error",
       "reconnects"], "properties": {
     "phase": {"type": "string", "enum": ["connecting", "catching_up", "streaming", "waiting_to_retry", "failed",
@@ -123,7 +141,10 @@ std::string_view schemas() {
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
     "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
     "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
-    "last_commit_at": {"$ref": "#/components/schemas/Time"}, "source": {"$ref": "#/components/schemas/SourceStatus"},
+    "last_commit_at": {"$ref": "#/components/schemas/Time"},
+    "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+      "description": "everything that was committed by then is here; absent: not known"},
+    "source": {"$ref": "#/components/schemas/SourceStatus"},
     "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
     "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
@@ -139,10 +160,20 @@ std::string_view schemas() {
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},
     "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]},
-    "earliest": {"$ref": "#/components/schemas/Time"}}},
+    "earliest": {"$ref": "#/components/schemas/Time"},
+    "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+      "description": "everything that was committed by then is here: of a later time, future may still become present"}}},
   "Timestamp": {"$ref": "#/components/schemas/Time"},
   "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "ResolvePoint": {"type": "object", "additionalProperties": false, "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"}, "timestamp": {"$ref": "#/components/schemas/Time"},
+    "wait_ms": {"type": "integer", "minimum": 0, "maximum": 10000,
+      "description": "how long to wait for what is not here yet; 0 when absent"}}},
+  "Point": {"type": "object", "required": ["lsn", "kept_until"], "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"},
+    "kept_until": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "readable until then at least"},
+    "known_until": {"$ref": "#/components/schemas/Time"}}},
   "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
     "valid_until": {"$ref": "#/components/schemas/Time"}}},
 

@@ -28,9 +28,16 @@ struct add_source {
   std::string conninfo;
   std::string slot;  ///< empty: strata_<name>
 };
+/// A setting of a source on which the answers to queries depend, and that is not what a compute has by itself.
+struct source_setting {
+  std::string name;
+  std::string value;
+  bool operator==(const source_setting&) const = default;
+};
 struct source_added {
   core::tenant_id tenant;
   core::timeline_id timeline;
+  std::vector<source_setting> settings = {};
 };
 
 struct list_tenants {};
@@ -40,9 +47,19 @@ struct tenant_list {
 struct get_tenant {
   core::tenant_id tenant;
 };
-/// Drops the source's slot as far as the source can be reached, then everything of the tenant.
+/// Drops the source's slot, unless it is the user's, then everything of the tenant. The answer names the slots that
+/// stay at their sources.
 struct delete_tenant {
   core::tenant_id tenant;
+};
+struct slot_left {
+  std::string source;  ///< connection string without its password
+  std::string slot;
+  std::string why;          ///< it could not be dropped; empty: it is the user's
+  bool remembered = false;  ///< it is dropped when the source can be reached
+};
+struct tenant_deleted {
+  std::vector<slot_left> slots;
 };
 struct get_tenant_options {
   core::tenant_id tenant;
@@ -99,11 +116,11 @@ using tenant_actor =
                     answers<list_timelines, timeline_list>, answers<get_timeline, timeline_info>,
                     answers<delete_timeline, done>, answers<open_timeline, timeline_opened>,
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
-                    answers<change_safekeepers, timeline_safekeepers>>;
+                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
 
 /// Which tenants are here. Requests for one tenant pass through to it.
 using tenant_manager_actor = tenant_actor::extend<answers<add_source, source_added>, answers<list_tenants, tenant_list>,
-                                                  answers<delete_tenant, done>>;
+                                                  answers<delete_tenant, tenant_deleted>>;
 
 }  // namespace strata::messages
 
@@ -114,6 +131,7 @@ STRATA_LOCAL_MESSAGE(strata::messages::list_tenants)
 STRATA_LOCAL_MESSAGE(strata::messages::tenant_list)
 STRATA_LOCAL_MESSAGE(strata::messages::get_tenant)
 STRATA_LOCAL_MESSAGE(strata::messages::delete_tenant)
+STRATA_LOCAL_MESSAGE(strata::messages::tenant_deleted)
 STRATA_LOCAL_MESSAGE(strata::messages::get_tenant_options)
 STRATA_LOCAL_MESSAGE(strata::messages::set_tenant_options)
 STRATA_LOCAL_MESSAGE(strata::messages::tenant_options_reply)

@@ -5,7 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
+
+#include <caf/actor_control_block.hpp>
 
 #include "core/clock.hpp"
 #include "core/ids.hpp"
@@ -32,6 +35,8 @@ struct source_status {
     resting  ///< there was no more WAL; goes on when there is
   } now = phase::connecting;
   std::string conninfo;  ///< without its password; or which safekeeper it is
+  std::string user;      ///< as whom the source is followed; empty until it was reached
+  std::string database;  ///< that the connection string names; empty: none
   std::string slot;
   core::lsn received;              ///< end of the last WAL byte that came in
   core::lsn source_head;           ///< the source's own position, as it last said
@@ -39,6 +44,17 @@ struct source_status {
   std::uint64_t backup_bytes_expected = 0;
   std::string last_error;  ///< empty when all is well
   std::uint64_t reconnects = 0;
+  core::lsn handed_over;  ///< all records up to here were handed to the timeline
+  /// All that was committed at the source by then, by its clock, was handed over. Not of safekeepers.
+  std::optional<core::wall_time> known_until;
+  std::optional<core::monotonic_time> last_word;         ///< when it last told how far its WAL goes
+  std::optional<std::chrono::microseconds> clock_ahead;  ///< the source's clock minus this machine's
+};
+
+/// How far a timeline is behind its source.
+struct source_lag {
+  std::optional<std::uint64_t> bytes;                   ///< absent: not known
+  std::optional<std::chrono::milliseconds> since_word;  ///< absent: there was none yet
 };
 
 /// A resource manager of an extension whose records the timeline holds: pages that they changed can't be read.
@@ -68,6 +84,8 @@ struct timeline_info {
   core::wall_time created{};
   std::optional<core::wall_time> last_commit;
   std::optional<source_status> source;
+  source_lag lag;                              ///< of `source`
+  std::optional<core::wall_time> known_until;  ///< everything that was committed by then is in; absent: not known
   std::optional<consensus::configuration> safekeepers;  ///< `source` is about these, then
   std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
   std::vector<custom_manager> custom_managers;
@@ -117,6 +135,26 @@ struct garbage_collected {
   core::lsn cutoff;
 };
 
+/// Finds a point of the history and keeps it readable, in one step: the head, an LSN, or the moment before the first
+/// commit after a time. A time, or an LSN that the source is known to have written, is waited for, at most for
+/// `timeout`. errc::out_of_range when the point is not in the history.
+struct resolve_point {
+  std::variant<std::monostate, core::lsn, core::wall_time> at;  ///< nothing: the head
+  std::chrono::milliseconds timeout{0};
+};
+struct point_resolved {
+  core::lsn at;                                ///< 0: not known yet, see `why`
+  core::wall_time kept_until{};                ///< by a lease (lease_lsn)
+  std::optional<core::wall_time> known_until;  ///< everything that was committed by then is in
+  std::string why;                             ///< why the state at that time is not known
+};
+
+/// Keeps `at` readable as long as `holder` lives. errc::out_of_range when it is not readable now.
+struct hold_lsn {
+  core::lsn at;
+  caf::strong_actor_ptr holder;
+};
+
 /// Keeps `at` readable until the time in the answer. errc::out_of_range when it is not readable now.
 struct lease_lsn {
   core::lsn at;
@@ -126,6 +164,13 @@ struct lsn_leased {
 };
 
 struct get_timeline_info {};
+
+/// Takes back that the source is refused (docs/decisions/0035), durable on reply: it is connected to, and compared with
+/// what was received, again. errc::invalid_argument when the timeline follows no source.
+struct resume_source {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
 
 /// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
 /// window, when `at` cannot be read any more or not yet. Not durable: the child's record is.
@@ -144,10 +189,11 @@ using timeline_actor =
     actor_interface<answers<wait_lsn, lsn_reached>, answers<ingest_batch, batch_ingested>,
                     answers<checkpoint_timeline, timeline_checkpointed>, answers<compact_timeline, timeline_compacted>,
                     answers<collect_garbage, garbage_collected>, answers<lease_lsn, lsn_leased>,
+                    answers<resolve_point, point_resolved>, answers<hold_lsn, done>,
                     answers<get_timeline_info, timeline_info>, answers<add_branch_point, done>,
                     accepts<remove_branch_point>, accepts<source_status>,
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
-                    answers<change_safekeepers, timeline_safekeepers>>;
+                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
 
 }  // namespace strata::messages
 
@@ -165,6 +211,10 @@ STRATA_LOCAL_MESSAGE(strata::messages::collect_garbage)
 STRATA_LOCAL_MESSAGE(strata::messages::garbage_collected)
 STRATA_LOCAL_MESSAGE(strata::messages::lease_lsn)
 STRATA_LOCAL_MESSAGE(strata::messages::lsn_leased)
+STRATA_LOCAL_MESSAGE(strata::messages::resolve_point)
+STRATA_LOCAL_MESSAGE(strata::messages::point_resolved)
+STRATA_LOCAL_MESSAGE(strata::messages::hold_lsn)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline_info)
+STRATA_LOCAL_MESSAGE(strata::messages::resume_source)
 STRATA_LOCAL_MESSAGE(strata::messages::add_branch_point)
 STRATA_LOCAL_MESSAGE(strata::messages::remove_branch_point)

@@ -6,10 +6,16 @@
 
 namespace strata::storage {
 
-namespace {
-/// Microseconds by which commit times may be out of order.
-constexpr pg::timestamp disorder_max = 60'000'000;
-}  // namespace
+void clock_steps::see(const commit_time& commit) {
+  if (commit.end <= seen_to_) return;
+  seen_to_ = commit.end;
+  if (newest_ && commit.time < *newest_ - commit_disorder_max) {
+    steps_.push_back(commit.end);
+    newest_ = commit.time;
+  } else {
+    newest_ = std::max(newest_.value_or(commit.time), commit.time);
+  }
+}
 
 core::result<void> commit_history::visit(core::lsn begin, core::lsn end, const visitor& see) const {
   bool go_on = true;
@@ -55,46 +61,69 @@ core::result<std::optional<commit_time>> commit_history::newest(core::lsn at) co
   }
 }
 
-core::result<commit_history::neighbours> commit_history::around(pg::timestamp time, core::lsn last) const {
-  // Find a commit so old that no later one in the answer's neighbourhood can be before it; then look at each.
-  core::lsn low;
-  core::lsn high = last;
+std::vector<core::lsn> commit_history::stretches() const {
+  std::vector<core::lsn> begins{core::lsn()};
+  for (const part& each : parts_) {
+    for (const core::lsn step : each.steps)
+      if (step < each.end && step > begins.back()) begins.push_back(step);
+    if (each.end != core::lsn::max() && each.end > begins.back()) begins.push_back(each.end);
+  }
+  return begins;
+}
+
+core::result<std::optional<commit_time>> commit_history::first_later(pg::timestamp time, core::lsn begin,
+                                                                     core::lsn end) const {
+  // Find a commit so old that no later one up to it can be after `time`; then look at each.
+  core::lsn low = begin;
+  core::lsn high = end;
   while (low < high) {
     const core::lsn middle = low + (high - low) / 2;
     STRATA_ASSIGN(const std::optional<commit_time> commit, first_from(middle));
-    if (commit && commit->end <= last && commit->time < time - disorder_max) {
+    if (commit && commit->end <= end && commit->time < time - commit_disorder_max) {
       low = commit->end + 1;
     } else {
       high = middle;
     }
   }
-  neighbours found;
-  if (low.valid()) {
-    STRATA_ASSIGN(found.before, newest(low - 1));
-  }
-  STRATA_TRY(visit(low, last + 1, [&](const commit_time& commit) {
-    if (commit.time > time) {
-      found.after = commit;
-      return false;
-    }
-    found.before = commit;
-    return true;
+  std::optional<commit_time> found;
+  STRATA_TRY(visit(low, end + 1, [&](const commit_time& commit) {
+    if (commit.time > time) found = commit;
+    return !found;
   }));
   return found;
 }
 
-void local_timeline::add_history(commit_history& to, core::lsn below) const {
-  if (local_ancestor_) local_ancestor_->add_history(to, std::min(below, record_.ancestor_lsn + 1));
+core::result<commit_history::neighbours> commit_history::around(pg::timestamp time, core::lsn last) const {
+  neighbours found;
+  const std::vector<core::lsn> begins = stretches();
+  for (std::size_t i = 0; !found.after && i < begins.size() && begins[i] <= last; ++i) {
+    const core::lsn end = i + 1 < begins.size() ? std::min(last, begins[i + 1] - 1) : last;
+    STRATA_ASSIGN(found.after, first_later(time, begins[i], end));
+  }
+  STRATA_ASSIGN(found.before, newest(found.after ? found.after->end - 1 : last));
+  return found;
+}
+
+commit_history::part local_timeline::own_history(core::lsn below) const {
   // Memory first, disk later: what is flushed in between is seen twice rather than never.
   const auto view = current();
   const timeline_record of = record();
-  commit_history::part part{
-      .metadata = context_.metadata, .tenant = of.tenant, .timeline = of.id, .end = below, .in_memory = {}};
+  commit_history::part part{.metadata = context_.metadata,
+                            .tenant = of.tenant,
+                            .timeline = of.id,
+                            .end = below,
+                            .in_memory = {},
+                            .steps = {}};
   for (auto layer = view->memory.rbegin(); layer != view->memory.rend(); ++layer) {
     const std::vector<commit_time> times = (*layer)->commit_times();
     part.in_memory.insert(part.in_memory.end(), times.begin(), times.end());
   }
-  to.add(std::move(part));
+  return part;
+}
+
+void local_timeline::add_history(commit_history& to, core::lsn below) const {
+  if (local_ancestor_) local_ancestor_->add_history(to, std::min(below, record_.ancestor_lsn + 1));
+  to.add(own_history(below));
 }
 
 commit_history local_timeline::history() const {
@@ -103,9 +132,30 @@ commit_history local_timeline::history() const {
   return history;
 }
 
+core::result<void> local_timeline::add_history_in_stretches(commit_history& to, core::lsn below) const {
+  if (local_ancestor_)
+    STRATA_TRY(local_ancestor_->add_history_in_stretches(to, std::min(below, record_.ancestor_lsn + 1)));
+  commit_history::part part = own_history(below);
+  {
+    // Each commit is looked at once in the life of the process, by the first question after it.
+    const std::lock_guard guard(clock_steps_mutex_);
+    commit_history own;
+    own.add(part);
+    STRATA_TRY(own.visit(clock_steps_.seen_to() + 1, below, [&](const commit_time& commit) {
+      clock_steps_.see(commit);
+      return true;
+    }));
+    part.steps = clock_steps_.steps();
+  }
+  to.add(std::move(part));
+  return {};
+}
+
 core::result<lsn_at_time> local_timeline::find_lsn(pg::timestamp time) const {
   const core::lsn last = last_record_lsn();
-  STRATA_ASSIGN(const auto found, history().around(time, last));
+  commit_history history;
+  STRATA_TRY(add_history_in_stretches(history, core::lsn::max()));
+  STRATA_ASSIGN(const auto found, history.around(time, last));
   if (!found.before && !found.after) return lsn_at_time{};
   if (!found.after) return lsn_at_time{lsn_at_time::kind::future, last};
   if (!found.before) return lsn_at_time{lsn_at_time::kind::past, {}};

@@ -167,7 +167,9 @@ core::result<void> local_timeline::compact_level0(const cancelled_check& cancell
   outcome.layers_in += inputs.size();
   outcome.layers_out += edit.add.size();
   for (const layer_record& layer : edit.add) outcome.bytes_out += layer.size_bytes;
-  return exchange_layers(std::move(edit));
+  auto exchanged = exchange_layers(std::move(edit));
+  if (!exchanged) remove_files(output.layers());
+  return exchanged;
 }
 
 }  // namespace strata::storage

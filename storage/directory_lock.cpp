@@ -14,12 +14,11 @@ namespace strata::storage {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> identity_magic{'S', 'T', 'R', 'A', 'T', 'A', '\r', '\n'};
-constexpr std::uint32_t identity_version = 1;
 constexpr std::size_t identity_size = 8 + 4 + 8;
 
 core::bytes identity_content() {
   core::bytes content(identity_magic.begin(), identity_magic.end());
-  core::append_le(content, identity_version);
+  core::append_le(content, directory_version);
   core::append_le<std::uint64_t>(content, XXH3_64bits(content.data(), content.size()));
   return content;
 }
@@ -48,14 +47,20 @@ core::result<directory_lock> directory_lock::take(const std::string& directory) 
   return directory_lock(std::move(file));
 }
 
-core::result<void> check_identity_file(const std::string& directory, bool in_use) {
+core::result<void> write_identity_file(const std::string& directory) {
+  const std::string path = directory + "/STRATA";
+  STRATA_ASSIGN(new_file created, new_file::create(path + temporary_suffix));
+  STRATA_TRY(created.append(identity_content()));
+  return created.commit(path);
+}
+
+core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use) {
   const std::string path = directory + "/STRATA";
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     if (in_use) return core::error{core::errc::corrupt, "directory " + directory + " has no file STRATA"};
-    STRATA_ASSIGN(new_file created, new_file::create(path + temporary_suffix));
-    STRATA_TRY(created.append(identity_content()));
-    return created.commit(path);
+    STRATA_TRY(write_identity_file(directory));
+    return directory_version;
   }
   STRATA_ASSIGN(file_handle file, open_for_reading(path));
   core::bytes found(identity_size);
@@ -65,11 +70,11 @@ core::result<void> check_identity_file(const std::string& directory, bool in_use
   if (XXH3_64bits(found.data(), identity_size - 8) != core::load_le<std::uint64_t>(&found[identity_size - 8]))
     return core::error{core::errc::corrupt, path + " is damaged: wrong checksum"};
   const auto version = core::load_le<std::uint32_t>(&found[identity_magic.size()]);
-  if (version != identity_version)
+  if (version < 1 || version > directory_version)
     return core::error{core::errc::unsupported, path + " has format version " + std::to_string(version) +
-                                                    ", this server knows version " + std::to_string(identity_version) +
-                                                    " only"};
-  return {};
+                                                    ", this server knows versions 1 to " +
+                                                    std::to_string(directory_version) + " only"};
+  return version;
 }
 
 }  // namespace strata::storage

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/result.hpp"
@@ -19,9 +20,14 @@ class directory_lock {
   file_handle file_;
 };
 
+/// The version of a directory's format. Version 1 had no seals.
+inline constexpr std::uint32_t directory_version = 2;
+
 /// Checks the file STRATA, which says that a directory is ours and which format version it has (docs/formats/
-/// metadata.md); writes it when the directory is new. errc::unsupported for a version we don't know, errc::corrupt when
-/// it is damaged, or missing although `in_use`.
-core::result<void> check_identity_file(const std::string& directory, bool in_use);
+/// metadata.md), and returns the version; writes it when the directory is new. errc::unsupported for a version we don't
+/// know, errc::corrupt when it is damaged, or missing although `in_use`.
+core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use);
+/// Says that the directory has the present version.
+core::result<void> write_identity_file(const std::string& directory);
 
 }  // namespace strata::storage

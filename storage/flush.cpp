@@ -24,12 +24,16 @@ core::result<core::lsn> local_timeline::flush_oldest() {
   edit.disk_consistent_lsn = oldest->end() - 1;
   edit.previous_record_lsn = oldest->previous_record();
   edit.commit_times = oldest->commit_times();
+  edit.received = oldest->trace();
   if (!oldest->empty()) {
     auto written = write_level0(*oldest);
     if (!written) return std::move(written).error().within("flush");
     edit.add.push_back(*written);
   }
-  STRATA_TRY(commit(edit));
+  if (auto stored = commit(edit); !stored) {
+    remove_files(edit.add);
+    return std::move(stored).error();
+  }
 
   std::vector<layer_map::item> added;
   for (const layer_record& layer : edit.add) added.push_back(item_of(layer));

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/log.hpp"
+#include "config/quantity.hpp"
 #include "storage/local_timeline.hpp"
 
 namespace strata::storage {
@@ -33,14 +33,41 @@ std::vector<std::uint64_t> removable_layers(const layer_map& files, core::lsn cu
   return removable;
 }
 
-core::result<core::lsn> local_timeline::plan_gc_cutoff() const {
+namespace {
+
+core::error clocks_disagree(const std::string& whose, std::chrono::microseconds ahead) {
+  const auto apart = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(ahead));
+  return {core::errc::conflict, "the clocks disagree: " + whose + " is " + config::duration_text(apart) +
+                                    (ahead.count() > 0 ? " ahead of" : " behind") +
+                                    " this server's clock. Nothing is collected until they agree within " +
+                                    config::duration_text(clock_difference_max) + "; set the clock that is wrong"};
+}
+
+}  // namespace
+
+core::result<std::optional<core::wall_time>> oldest_kept(const collection_clocks& clocks,
+                                                         std::chrono::milliseconds interval) {
+  if (clocks.source_ahead && std::chrono::abs(*clocks.source_ahead) > clock_difference_max)
+    return clocks_disagree("the source's clock", *clocks.source_ahead);
+  if (!clocks.newest_commit) return std::optional<core::wall_time>();
+  // One that is behind proves nothing: the source may have been idle.
+  if (*clocks.newest_commit - clocks.server > clock_difference_max)
+    return clocks_disagree("the time of the newest commit", *clocks.newest_commit - clocks.server);
+  return std::optional(*clocks.newest_commit - std::chrono::duration_cast<std::chrono::microseconds>(interval));
+}
+
+core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const {
   const config::tenant_options limits = options();
   const core::lsn last = last_record_lsn();
   if (limits.gc_horizon_bytes == 0 || last.value <= limits.gc_horizon_bytes) return core::lsn();
   core::lsn cutoff = last - limits.gc_horizon_bytes;
   if (limits.pitr_interval.count() > 0) {
-    const core::wall_time oldest = context_.clock->now() - limits.pitr_interval;
-    STRATA_ASSIGN(const lsn_at_time then, find_lsn(pg::timestamp_of(oldest)));
+    STRATA_ASSIGN(const auto newest, find_time(last));
+    collection_clocks clocks{.server = context_.clock->now(), .newest_commit = {}, .source_ahead = source_ahead};
+    if (newest) clocks.newest_commit = pg::wall_time_of(*newest);
+    STRATA_ASSIGN(const auto oldest, oldest_kept(clocks, limits.pitr_interval));
+    if (!oldest) return core::lsn();
+    STRATA_ASSIGN(const lsn_at_time then, find_lsn(pg::timestamp_of(*oldest)));
     switch (then.answer) {
       case lsn_at_time::kind::present:
       case lsn_at_time::kind::future: cutoff = std::min(cutoff, then.at); break;

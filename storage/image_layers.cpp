@@ -219,7 +219,9 @@ core::result<void> local_timeline::add_images(std::vector<layer_record> images, 
   if (images.empty()) return {};
   outcome.images_out += images.size();
   for (const layer_record& layer : images) outcome.bytes_out += layer.size_bytes;
-  return exchange_layers({.add = std::move(images)});
+  auto exchanged = exchange_layers({.add = images});
+  if (!exchanged) remove_files(images);
+  return exchanged;
 }
 
 core::result<void> local_timeline::create_dense_images(const core::key_range& range,

@@ -13,7 +13,7 @@ stored_layer::stored_layer(layer_cache& cache, std::string directory, const laye
 
 stored_layer::~stored_layer() {
   cache_.forget(ticket_);
-  std::error_code ignored;  // a file that stays is a leftover, which the next opening removes
+  std::error_code ignored;  // a file that stays is set aside by the next opening
   if (retired_.load(std::memory_order_relaxed)) std::filesystem::remove(path_, ignored);
 }
 
@@ -34,7 +34,10 @@ core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_
   }
   if (mode == read_mode::memory_only)
     return core::error{core::errc::would_block, "layer " + layer.path() + " is not open"};
-  STRATA_ASSIGN(auto opened, layer_reader::open(layer.path(), layer.identity(), blocks_));
+  auto found = layer_reader::open(layer.path(), layer.identity(), blocks_);
+  // The metadata names it: a file that is gone is damage.
+  if (!found && found.error().code == core::errc::not_found) found.error().code = core::errc::corrupt;
+  STRATA_ASSIGN(auto opened, std::move(found));
 
   std::list<open_layer> closed;  // closing is done without the lock
   const std::lock_guard guard(mutex_);

@@ -26,10 +26,12 @@ local_timeline::local_timeline(const context& context, opened found, std::shared
       local_ancestor_(std::move(ancestor)),
       ancestor_(local_ancestor_),
       last_number_(found.last_number),
+      damaged_layers_(std::move(found.damaged_layers)),
       record_(std::move(found.record)),
       options_(context.options) {
   // A fresh branch has everything up to its branch point, in its ancestor.
   const core::lsn start = std::max(record_.disk_consistent_lsn, record_.ancestor_lsn);
+  if (record_.source) received_ = record_.source->received;
   store(last_record_, start);
   store(previous_record_, record_.previous_record_lsn);
   store(disk_consistent_, start);
@@ -99,6 +101,11 @@ timeline_record local_timeline::record() const {
   return record_;
 }
 
+std::optional<wal_trace> local_timeline::received() const {
+  const std::lock_guard guard(record_mutex_);
+  return received_;
+}
+
 pg::redo::redo_context local_timeline::redo_context() const {
   const std::lock_guard guard(record_mutex_);
   return {.major = record_.major, .hints_are_logged = record_.data_checksums || record_.wal_log_hints};
@@ -160,6 +167,10 @@ void local_timeline::append(write_batch&& batch) {
   const core::lsn before = last_record_lsn();
   core::check(end > before, "a batch goes on where the last one ended");
   if (!batch.entries().empty()) core::check(batch.entries().front().at > before, "versions of a batch are new");
+  if (batch.trace()) {
+    const std::lock_guard guard(record_mutex_);
+    received_ = batch.trace();
+  }
   current()->memory.front()->append(std::move(batch));
   if (!open_since_) open_since_ = context_.clock->monotonic();
   store(previous_record_, start);
@@ -179,7 +190,7 @@ bool local_timeline::freeze() {
   const core::lsn last = last_record_lsn();
   const std::shared_ptr<memory_layer> open = current()->memory.front();
   if (last < open->begin()) return false;
-  open->freeze(last + 1, previous_record_lsn());
+  open->freeze(last + 1, previous_record_lsn(), received());
   change_view(
       [&](timeline_view& view) { view.memory.insert(view.memory.begin(), std::make_shared<memory_layer>(last + 1)); });
   open_since_.reset();
@@ -236,7 +247,7 @@ core::result<std::unique_ptr<layer_writer>> local_timeline::new_layer(layer_writ
 }
 
 void local_timeline::remove_files(const std::vector<layer_record>& layers) const {
-  std::error_code ignored;  // leftovers are removed by the next opening
+  std::error_code ignored;  // what stays is set aside by the next opening
   for (const layer_record& layer : layers)
     std::filesystem::remove(context_.directory + "/" + layer_file_name(layer), ignored);
 }

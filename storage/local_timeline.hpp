@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/commit_history.hpp"
 #include "storage/layer_cache.hpp"
 #include "storage/layer_file.hpp"
 #include "storage/layer_map.hpp"
@@ -19,8 +20,6 @@
 /// to storage.
 namespace strata::storage {
 
-class commit_history;
-
 class local_timeline final : public timeline_store {
  public:
   /// What opening found (timeline_files.cpp).
@@ -28,6 +27,7 @@ class local_timeline final : public timeline_store {
     timeline_record record;
     std::vector<layer_map::item> layers;
     std::uint64_t last_number = 0;
+    std::vector<std::string> damaged_layers;
   };
   local_timeline(const context& context, opened found, std::shared_ptr<local_timeline> ancestor);
 
@@ -35,10 +35,12 @@ class local_timeline final : public timeline_store {
   const std::shared_ptr<timeline_store>& ancestor() const override { return ancestor_; }
   core::lsn last_record_lsn() const override { return load(last_record_); }
   core::lsn previous_record_lsn() const override { return load(previous_record_); }
+  std::optional<wal_trace> received() const override;
   core::lsn disk_consistent_lsn() const override { return load(disk_consistent_); }
   core::lsn gc_cutoff() const override { return load(gc_cutoff_); }
   timeline_counters counters() const override;
   std::vector<layer_record> layers() const override;
+  [[nodiscard]] const std::vector<std::string>& damaged_layers() const override { return damaged_layers_; }
   pg::redo::redo_context redo_context() const override;
 
   core::result<void> check_readable(core::lsn at) const override;
@@ -57,7 +59,7 @@ class local_timeline final : public timeline_store {
 
   core::result<core::lsn> flush_oldest() override;
   core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled) override;
-  core::result<core::lsn> plan_gc_cutoff() const override;
+  core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const override;
   core::result<gc_outcome> collect(const retention& keep) override;
   core::result<void> update(const timeline_edit& edit) override;
   void set_options(const config::tenant_options& options) override;
@@ -87,8 +89,8 @@ class local_timeline final : public timeline_store {
 
   /// Commits an edit in the metadata, then here.
   core::result<void> commit(const timeline_edit& edit);
-  /// Commits the exchange of layers and makes it visible. When the metadata refuses, added files stay on disk: whether
-  /// the edit was stored is then unknown.
+  /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the added
+  /// files are the caller's.
   core::result<void> exchange_layers(timeline_edit edit);
   core::result<std::unique_ptr<layer_writer>> new_layer(layer_writer_options options);
   void remove_files(const std::vector<layer_record>& layers) const;
@@ -118,8 +120,12 @@ class local_timeline final : public timeline_store {
   // -- import.cpp
   core::result<void> write_import_run();
 
+  // -- commit_history.cpp
   [[nodiscard]] commit_history history() const;
   void add_history(commit_history& to, core::lsn below) const;
+  [[nodiscard]] commit_history::part own_history(core::lsn below) const;
+  /// With the steps of the clock, for around(). The first call reads all commit times.
+  [[nodiscard]] core::result<void> add_history_in_stretches(commit_history& to, core::lsn below) const;
 
   friend class image_writer;
 
@@ -133,15 +139,20 @@ class local_timeline final : public timeline_store {
   std::atomic<std::uint64_t> gc_cutoff_{0};
   std::atomic<std::uint64_t> readable_from_{0};
   std::atomic<std::uint64_t> last_number_;
+  const std::vector<std::string> damaged_layers_;
 
   mutable std::mutex record_mutex_;
-  timeline_record record_;           // guarded by record_mutex_
-  config::tenant_options options_;   // guarded by record_mutex_
-  std::vector<core::lsn> retained_;  // guarded by record_mutex_
+  timeline_record record_;             // guarded by record_mutex_
+  config::tenant_options options_;     // guarded by record_mutex_
+  std::vector<core::lsn> retained_;    // guarded by record_mutex_
+  std::optional<wal_trace> received_;  // guarded by record_mutex_
 
   std::mutex change_mutex_;        // held while a new picture is made
   mutable std::mutex view_mutex_;  // held while the pointer is read or replaced
   std::shared_ptr<const timeline_view> view_;
+
+  mutable std::mutex clock_steps_mutex_;
+  mutable clock_steps clock_steps_;  // guarded by clock_steps_mutex_
 
   // Of the writer alone.
   std::optional<core::monotonic_time> open_since_;
@@ -152,7 +163,7 @@ class local_timeline final : public timeline_store {
   std::vector<layer_record> imported_;       // guarded by import_mutex_
 };
 
-/// Loads what metadata and directory say of a timeline, and removes leftovers (timeline_files.cpp).
+/// Loads what metadata and directory say of a timeline, and clears leftovers away (timeline_files.cpp).
 core::result<local_timeline::opened> load_timeline_files(const timeline_store::context& context,
                                                          const timeline_record& record);
 

@@ -11,7 +11,8 @@ namespace strata::storage {
 namespace {
 
 constexpr std::size_t copy_chunk_size_bytes = 1u << 20;
-constexpr std::size_t first_table_size = 4096;
+/// Small: most branches are idle, and each has an open layer.
+constexpr std::size_t first_table_size = 64;
 
 /// A batch's chunks are adopted unless that would waste more than a third of them.
 bool well_filled(std::uint64_t used, std::uint64_t allocated) { return used * 3 >= allocated * 2; }
@@ -21,10 +22,21 @@ bool well_filled(std::uint64_t used, std::uint64_t allocated) { return used * 3 
 template <class Element>
 std::size_t memory_layer::segments<Element>::make_room(std::uint32_t position) {
   if (position % per_segment != 0) return 0;
-  core::check(position / per_segment < segments_max, "versions of a memory layer");
+  const std::size_t segment = position / per_segment;
+  core::check(segment < segments_max, "versions of a memory layer");
+  std::size_t taken = per_segment * sizeof(Element);
+  if (segment == table_size_) {
+    const std::size_t larger = std::max(first_directory_size, table_size_ * 2);
+    directories_.push_back(std::make_unique<std::atomic<Element*>[]>(larger));
+    for (std::size_t i = 0; i < table_size_; ++i)
+      directories_.back()[i].store(owned_[i].get(), std::memory_order_relaxed);
+    table_.store(directories_.back().get(), std::memory_order_release);
+    table_size_ = larger;
+    taken += larger * sizeof(Element*);
+  }
   owned_.push_back(std::make_unique<Element[]>(per_segment));
-  table_[position / per_segment].store(owned_.back().get(), std::memory_order_release);
-  return per_segment * sizeof(Element);
+  directories_.back()[segment].store(owned_.back().get(), std::memory_order_release);
+  return taken;
 }
 
 memory_layer::memory_layer(core::lsn begin) : begin_(begin) {
@@ -117,10 +129,11 @@ void memory_layer::grow_table() {
   current_table_.store(tables_.back().get(), std::memory_order_release);
 }
 
-void memory_layer::freeze(core::lsn end, core::lsn previous_record) {
+void memory_layer::freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace) {
   core::check(end > begin_, "a layer covers something");
   end_ = end;
   previous_record_ = previous_record;
+  trace_ = std::move(trace);
 }
 
 memory_layer::versions memory_layer::find(const core::page_key& key, core::lsn at) const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/bytes.hpp"
@@ -41,8 +42,8 @@ class memory_layer {
   // -- the writer --------------------------------------------------------------------------------------------------
 
   void append(write_batch&& batch);
-  /// No more appends. The layer covers [begin, end).
-  void freeze(core::lsn end, core::lsn previous_record);
+  /// No more appends. The layer covers [begin, end); `trace` is of the WAL before `end`.
+  void freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace = std::nullopt);
 
   // -- any thread --------------------------------------------------------------------------------------------------
 
@@ -50,6 +51,7 @@ class memory_layer {
   /// Only of a frozen layer.
   [[nodiscard]] core::lsn end() const { return end_; }
   [[nodiscard]] core::lsn previous_record() const { return previous_record_; }
+  [[nodiscard]] const std::optional<wal_trace>& trace() const { return trace_; }
   [[nodiscard]] bool empty() const { return count_.load(std::memory_order_acquire) == 0; }
   /// Values and index, as allocated.
   [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_.load(std::memory_order_relaxed); }
@@ -87,14 +89,20 @@ class memory_layer {
    public:
     static constexpr std::size_t per_segment = 16384;
     [[nodiscard]] Element& operator[](std::uint32_t position) const {
-      return table_[position / per_segment].load(std::memory_order_acquire)[position % per_segment];
+      return table_.load(std::memory_order_acquire)[position / per_segment].load(
+          std::memory_order_acquire)[position % per_segment];
     }
     /// Room for one element at this position; says how many bytes that took.
     std::size_t make_room(std::uint32_t position);
 
    private:
+    using directory = std::unique_ptr<std::atomic<Element*>[]>;
     static constexpr std::size_t segments_max = 65536;
-    std::unique_ptr<std::atomic<Element*>[]> table_ = std::make_unique<std::atomic<Element*>[]>(segments_max);
+    static constexpr std::size_t first_directory_size = 16;
+    /// Replaced by a larger one when it is full; a reader that still holds an old one was published nothing beyond it.
+    std::atomic<std::atomic<Element*>*> table_{nullptr};
+    std::size_t table_size_ = 0;
+    std::vector<directory> directories_;
     std::vector<std::unique_ptr<Element[]>> owned_;
   };
 
@@ -116,6 +124,7 @@ class memory_layer {
   core::lsn begin_;
   core::lsn end_;
   core::lsn previous_record_;
+  std::optional<wal_trace> trace_;
 
   segments<version> versions_;
   segments<known_key> keys_;

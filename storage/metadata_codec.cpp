@@ -95,8 +95,59 @@ enum flag : std::uint8_t {
   has_custom_managers = 16,
   has_safekeepers = 32,
   has_wal_keepers = 64,
-  all_flags = 127
+  tells_of_source = 128
 };
+
+/// What is known of a source beyond its address.
+enum source_flag : std::uint8_t {
+  named_slot = 1,
+  has_received = 2,
+  is_refused = 4,
+  old_slot = 8,
+  all_source_flags = 15
+};
+
+bool tells(const std::optional<source_record>& of) {
+  return of && (of->slot_named || of->slot_existed || of->received || of->refusal);
+}
+void append_source(core::bytes& to, const source_record& of) {
+  to.push_back(static_cast<std::uint8_t>((of.slot_named ? named_slot : 0) | (of.slot_existed ? old_slot : 0) |
+                                         (of.received ? has_received : 0) | (of.refusal ? is_refused : 0)));
+  if (of.received) {
+    append_lsn(to, of.received->begin);
+    append_lsn(to, of.received->middle);
+    append_lsn(to, of.received->end);
+    core::append_le(to, of.received->older);
+    core::append_le(to, of.received->newer);
+    core::append_le(to, of.received->source_timeline);
+  }
+  if (of.refusal) {
+    append_text(to, of.refusal->why);
+    append_lsn(to, of.refusal->at);
+    core::append_le<std::int64_t>(to, of.refusal->since.time_since_epoch().count());
+  }
+}
+/// False if it can't be what is known of a source.
+bool read_source(core::byte_reader& from, std::optional<source_record>& into) {
+  const auto flags = from.le<std::uint8_t>();
+  if (!into || flags == 0 || flags > all_source_flags) return false;
+  into->slot_named = (flags & named_slot) != 0;
+  into->slot_existed = (flags & old_slot) != 0;
+  if ((flags & has_received) != 0) {
+    wal_trace trace{.begin = read_lsn(from), .middle = read_lsn(from), .end = read_lsn(from)};
+    trace.older = from.le<std::uint64_t>();
+    trace.newer = from.le<std::uint64_t>();
+    trace.source_timeline = from.le<std::uint32_t>();
+    if (!plausible(trace)) return false;
+    into->received = trace;
+  }
+  if ((flags & is_refused) != 0) {
+    source_refusal refusal{.why = read_text(from), .at = read_lsn(from)};
+    refusal.since = core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()));
+    into->refusal = std::move(refusal);
+  }
+  return true;
+}
 
 void append_custom_managers(core::bytes& to, const std::vector<custom_manager>& managers) {
   to.push_back(static_cast<std::uint8_t>(managers.size()));
@@ -197,6 +248,9 @@ std::uint64_t number_of(std::string_view numbered_key) {
   return core::load_be<std::uint64_t>(reinterpret_cast<const std::uint8_t*>(numbered_key.data()) + timeline_key_size);
 }
 
+core::tenant_id tenant_of(std::string_view key) { return id_at<core::tenant_id>(key, 0); }
+core::timeline_id timeline_of(std::string_view key) { return id_at<core::timeline_id>(key, id_size); }
+
 core::bytes encode(const tenant_record& tenant) {
   core::bytes to{value_version};
   append_text(to, tenant.name);
@@ -224,7 +278,8 @@ core::bytes encode(const timeline_record& of) {
   to.push_back(static_cast<std::uint8_t>(
       (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) | (of.wal_log_hints ? logs_hints : 0) |
       (of.source ? has_source : 0) | (of.custom_managers.empty() ? 0 : has_custom_managers) |
-      (of.safekeepers ? has_safekeepers : 0) | (of.wal_keepers.empty() ? 0 : has_wal_keepers)));
+      (of.safekeepers ? has_safekeepers : 0) | (of.wal_keepers.empty() ? 0 : has_wal_keepers) |
+      (tells(of.source) ? tells_of_source : 0)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, of.ancestor_lsn);
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -240,6 +295,7 @@ core::bytes encode(const timeline_record& of) {
   if (!of.custom_managers.empty()) append_custom_managers(to, of.custom_managers);
   if (of.safekeepers) append_safekeepers(to, *of.safekeepers);
   if (!of.wal_keepers.empty()) append_wal_keepers(to, of.wal_keepers);
+  if (tells(of.source)) append_source(to, *of.source);
   return to;
 }
 
@@ -273,8 +329,8 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_safekeepers) != 0 && !read_safekeepers(from, of.safekeepers)) return damaged("timeline", key);
   if ((flags & has_wal_keepers) != 0 && !read_wal_keepers(from, of.wal_keepers)) return damaged("timeline", key);
   if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_begun(*of.safekeepers);
-  if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
-    return damaged("timeline", key);
+  if ((flags & tells_of_source) != 0 && !read_source(from, of.source)) return damaged("timeline", key);
+  if (!from.finished() || state < 1 || state > 3 || major < 14 || major > 18) return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);
   of.major = static_cast<pg::major_version>(major);
   return of;

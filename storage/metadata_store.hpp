@@ -25,10 +25,22 @@ struct tenant_record {
   std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
 };
 
+/// Why a source is not followed any more. Stands until a person resumes it (docs/decisions/0035).
+struct source_refusal {
+  std::string why;
+  core::lsn at;  ///< how far it was followed
+  core::wall_time since{};
+  bool operator==(const source_refusal&) const = default;
+};
+
 /// The Postgres a root timeline follows.
 struct source_record {
   std::string conninfo;
   std::string slot;
+  bool slot_named = false;                 ///< the user chose its name
+  bool slot_existed = false;               ///< the user made it
+  std::optional<wal_trace> received = {};  ///< of the WAL up to disk_consistent_lsn
+  std::optional<source_refusal> refusal = {};
 };
 
 /// A resource manager of an extension whose records a timeline holds. Pages that they changed can't be read.
@@ -72,6 +84,8 @@ struct timeline_record {
   std::vector<wal_keeper> wal_keepers;                  ///< of all members there ever were; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
 };
+/// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
+bool keeps_slot(const timeline_record& of);
 /// The members on which the timeline has still to be made. None of one that is being deleted.
 std::vector<wal_keeper> keepers_to_begin(const timeline_record& of);
 
@@ -115,6 +129,9 @@ struct timeline_edit {
   std::optional<timeline_state> state;
   std::optional<core::lsn> readable_from;
   std::optional<bool> wal_log_hints;
+  std::optional<wal_trace> received;  ///< from the source
+  std::optional<source_refusal> refuse_source;
+  bool resume_source = false;                           ///< takes the refusal back
   std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
   std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; begun stays begun
   std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts
@@ -124,16 +141,33 @@ struct timeline_edit {
 /// What the edit changes in the timeline's own record.
 void apply_to_record(const timeline_edit& edit, timeline_record& record);
 
+/// A tenant whose records are not those that were acknowledged.
+struct damaged_tenant {
+  core::tenant_id id;
+  std::string name;  ///< its id when the name can't be read
+  core::error why;
+};
+
 /// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is synced to disk
 /// before it returns. All calls block: background and io pools only, except at start-up. Thread safe.
+///
+/// An edit that is refused (no space, a record that can't be read) has changed nothing. A write that fails ends the
+/// process: whether it happened is unknown then, and RocksDB takes no other one.
 class metadata_store {
  public:
   /// Takes the directory's lock: errc::conflict names the process that has it. Creates the store when there is none.
-  static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory);
+  /// Believes nothing that is not what was acknowledged last (docs/decisions/0030): a tenant that is damaged is in
+  /// damaged(), and all calls for it fail with the reason; errc::corrupt when nothing can be read. `copies`: where the
+  /// second copies are, TENANT/ and TENANT/timelines/TIMELINE/; empty: in the directory itself.
+  static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory,
+                                                            const std::string& copies = {});
   virtual ~metadata_store() = default;
+
+  [[nodiscard]] virtual const std::vector<damaged_tenant>& damaged() const = 0;
 
   virtual core::result<void> put_tenant(const tenant_record& tenant) = 0;
   virtual core::result<void> delete_tenant(const core::tenant_id& id) = 0;
+  /// Those that are whole.
   virtual core::result<std::vector<tenant_record>> tenants() = 0;
 
   virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -56,9 +57,9 @@ class timeline_store {
     config::tenant_options options;
   };
 
-  /// Loads the layer index and removes leftovers (temporary files, layer files the metadata does not name). A named
-  /// file that is missing or not what it says makes open fail. `ancestor` is set iff record.ancestor is, and outlives
-  /// nothing: it is kept alive.
+  /// Loads the layer index, removes temporary files and sets layer files aside that the metadata does not name. A named
+  /// file that is missing or not what it says is in damaged_layers(), and reads that need it fail. `ancestor` is set
+  /// iff record.ancestor is, and outlives nothing: it is kept alive.
   static core::result<std::shared_ptr<timeline_store>> open(const context& context, const timeline_record& record,
                                                             std::shared_ptr<timeline_store> ancestor);
   virtual ~timeline_store() = default;
@@ -70,10 +71,14 @@ class timeline_store {
   [[nodiscard]] virtual core::lsn last_record_lsn() const = 0;
   /// Start of the record that ends at last_record_lsn; 0 when unknown.
   [[nodiscard]] virtual core::lsn previous_record_lsn() const = 0;
+  /// Of the WAL before last_record_lsn; nullopt when none of it was received from a source.
+  [[nodiscard]] virtual std::optional<wal_trace> received() const = 0;
   [[nodiscard]] virtual core::lsn disk_consistent_lsn() const = 0;
   [[nodiscard]] virtual core::lsn gc_cutoff() const = 0;
   [[nodiscard]] virtual timeline_counters counters() const = 0;
   [[nodiscard]] virtual std::vector<layer_record> layers() const = 0;
+  /// What opening found wrong with layer files, one text each, naming the file.
+  [[nodiscard]] virtual const std::vector<std::string>& damaged_layers() const = 0;
   [[nodiscard]] virtual pg::redo::redo_context redo_context() const = 0;
 
   /// errc::out_of_range, with the window that can be read, unless readable_from and gc_cutoff <= at <= last_record_lsn.
@@ -126,8 +131,9 @@ class timeline_store {
     core::lsn cutoff;                      ///< the LSN that horizon and interval allow to forget below
     std::vector<core::lsn> branch_points;  ///< and leased LSNs: stay readable
   };
-  /// The cutoff that the options ask for, as of now (0 when history is shorter than they ask to keep).
-  virtual core::result<core::lsn> plan_gc_cutoff() const = 0;
+  /// The cutoff that the options ask for, counted from the newest commit (0 when history is shorter than they ask to
+  /// keep). `source_ahead`: the source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
+  virtual core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const = 0;
   struct gc_outcome {
     std::size_t removed = 0;
     std::uint64_t removed_bytes = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "core/page_key.hpp"
 #include "pg/types.hpp"
 #include "storage/value.hpp"
+#include "storage/wal_trace.hpp"
 
 namespace strata::storage {
 
@@ -43,6 +45,8 @@ class write_batch {
   /// All changes of the record [start, end) are in. Records without changes count, too.
   void finish_record(core::lsn start, core::lsn end);
   void add_commit_time(pg::timestamp time, core::lsn end) { commit_times_.push_back({time, end}); }
+  /// Of the WAL up to the last record.
+  void set_trace(const wal_trace& trace) { trace_ = trace; }
 
   /// The newest version of `key` in this batch, or an empty view: reads through an uncommitted batch.
   [[nodiscard]] core::bytes_view newest(const core::page_key& key) const;
@@ -53,6 +57,7 @@ class write_batch {
   [[nodiscard]] core::lsn last_record_end() const { return last_record_end_; }
   [[nodiscard]] std::span<const entry> entries() const { return entries_; }
   [[nodiscard]] std::span<const commit_time> commit_times() const { return commit_times_; }
+  [[nodiscard]] const std::optional<wal_trace>& trace() const { return trace_; }
 
   struct chunk {
     std::unique_ptr<std::uint8_t[]> bytes;
@@ -75,6 +80,7 @@ class write_batch {
   std::size_t value_bytes_ = 0;
   core::lsn last_record_start_;
   core::lsn last_record_end_;
+  std::optional<wal_trace> trace_;
 };
 
 }  // namespace strata::storage

@@ -24,6 +24,11 @@ class acceptor_link {
 
   [[nodiscard]] const consensus::member& of() const { return of_; }
   [[nodiscard]] consensus::node_id node() const { return of_.id; }
+  /// Where it was found.
+  void moved_to(std::string host, std::uint16_t port) {
+    of_.host = std::move(host);
+    of_.port = port;
+  }
 
   /// Takes a socket that is connecting. On error it is closed.
   core::result<void> open(support::unique_fd connecting, push_session session, const support::socket_owner& owner);

@@ -8,7 +8,7 @@ namespace client = pg::client;
 using consensus::proposer;
 
 namespace {
-/// A safekeeper's message has no more WAL than an append.
+/// Neither a safekeeper nor a walsender sends more WAL at once.
 constexpr std::size_t message_size_max = consensus::append_size_max;
 }  // namespace
 
@@ -23,7 +23,17 @@ std::optional<consensus::node_id> choose_wal_source(const std::vector<proposer::
   return able[attempt % able.size()]->id;
 }
 
-catch_up::catch_up(support::socket_watcher& sockets, core::lsn from, consensus::term in)
+core::lsn committed_to_forget(const memory_use& of) {
+  return std::min(of.commit, of.end - std::min(of.end.value, of.memory_bytes / 2));
+}
+
+core::lsn uncommitted_to_forget(const memory_use& of) {
+  // Whoever was sent more than the window has answered in the middle of a record.
+  if (of.sent_to_quorum <= of.commit + of.window_bytes) return {};
+  return std::min(of.sent_to_quorum, of.end - std::min(of.end.value, of.memory_bytes / 2));
+}
+
+catch_up::catch_up(support::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in)
     : link_(sockets), wal_(memory_bytes), in_(in) {
   wal_.restart(from);
 }
@@ -45,7 +55,7 @@ core::result<void> catch_up::on(const client::replication_event& event) {
   auto& connection = link_.connection();
   if (const auto* wal = std::get_if<client::wal_data>(&event)) {
     if (wal->start != wal_.end() || wal->bytes.size() > wal_.room())
-      return core::error{core::errc::corrupt, "the safekeeper sent other WAL than it was asked for"};
+      return core::error{core::errc::corrupt, "other WAL came than was asked for"};
     wal_.append(wal->bytes);
     return {};
   }
@@ -55,9 +65,9 @@ core::result<void> catch_up::on(const client::replication_event& event) {
     return sent;
   }
   if (std::holds_alternative<client::connected>(event))
-    return connection.start_replication("", wal_.end(), 1, in_.value);
+    return connection.start_replication("", wal_.end(), 1, in_ ? std::optional(in_->value) : std::nullopt);
   if (std::holds_alternative<client::streaming_ended>(event))
-    return core::error{core::errc::unavailable, "the safekeeper has ended the stream"};
+    return core::error{core::errc::unavailable, "the stream has ended"};
   return {};
 }
 

@@ -15,13 +15,32 @@ namespace strata::actors::compute {
 std::optional<consensus::node_id> choose_wal_source(const std::vector<consensus::proposer::peer>& peers,
                                                     consensus::node_id needed_by, core::lsn from, std::size_t attempt);
 
-/// WAL that has left memory, read again from an acceptor for one that lags. Belongs to one actor, which gets the
-/// socket_ready messages.
+/// Up to where WAL leaves memory when room is short: first what is committed, then, of a record that is longer than
+/// memory and can only be committed as a whole, what was sent to a quorum. Half of the memory stays in any case, for
+/// acceptors that are a little behind: they are fed from it at no cost.
+struct memory_use {
+  core::lsn end;  ///< of the WAL in memory
+  core::lsn commit;
+  core::lsn sent_to_quorum;        ///< taken by the sockets of a quorum
+  std::uint64_t window_bytes = 0;  ///< proposer_options: more is sent to nobody who does not answer
+  std::uint64_t memory_bytes = 0;
+};
+core::lsn committed_to_forget(const memory_use& of);
+/// 0: nothing. A quorum that has stopped answering makes none of it: memory stays full, and Postgres waits.
+core::lsn uncommitted_to_forget(const memory_use& of);
+
+/// WAL that has left memory, read again for an acceptor that lags: from another acceptor, or from Postgres, which keeps
+/// what is not committed. Belongs to one actor, which gets the socket_ready messages.
 class catch_up {
  public:
   static constexpr std::size_t memory_bytes = std::size_t{4} << 20;
 
-  catch_up(support::socket_watcher& sockets, core::lsn from, consensus::term in);
+  /// `in`: the term of an acceptor that is read from; none: Postgres is.
+  catch_up(support::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in);
+
+  /// The connections' names. Not that of the synchronous standby: what this one is told means nothing.
+  static constexpr const char* name = "wal_proposer_recovery";
+  [[nodiscard]] bool from_postgres() const { return !in_; }
 
   void adopt(pg::client::replication_connection connection) { link_.adopt(std::move(connection)); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
@@ -38,7 +57,7 @@ class catch_up {
 
   support::replication_link link_;
   strata::wal::window wal_;
-  consensus::term in_;
+  std::optional<consensus::term> in_;
 };
 
 }  // namespace strata::actors::compute

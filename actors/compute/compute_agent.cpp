@@ -135,7 +135,9 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     machine.timeline_start = branch_->timeline_start;
     has_quorum_ = false;
     status_.reset();
-    proposer_ = spawn_wal_proposer(system(), {.label = child_label(name()), .proposer = machine, .owner = self()});
+    proposer_ = spawn_wal_proposer(
+        system(),
+        {.label = child_label(name()), .proposer = machine, .owner = self(), .locate = options_.server.locate});
     adopt(proposer_, [this](const core::error& why) {
       proposer_ = nullptr;
       if (auto then = std::exchange(after_proposer_, nullptr)) return then();

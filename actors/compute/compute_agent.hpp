@@ -30,6 +30,7 @@ struct branch_server {
   std::function<core::result<void>(core::lsn at, const std::string& directory,
                                    const std::function<void(std::uint64_t)>& progress)>
       restore;
+  locate_safekeeper locate;  ///< null: the safekeepers are where the configuration says
 };
 
 struct compute_agent_options {

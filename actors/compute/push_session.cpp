@@ -26,8 +26,9 @@ core::error refusal(core::bytes_view body) {
 
 }  // namespace
 
-push_session::push_session(const core::tenant_id& tenant, const core::timeline_id& timeline)
-    : input_(consensus::message_size_max + 5) {
+push_session::push_session(const core::tenant_id& tenant, const core::timeline_id& timeline,
+                           wire::safekeeper_identity expected)
+    : expected_(expected), input_(consensus::message_size_max + 5) {
   wire::append_startup(output_, {{"user", "strata"},
                                  {"database", "replication"},
                                  {"replication", "true"},
@@ -53,6 +54,7 @@ core::result<std::optional<push_session::event>> push_session::next() {
     if (!frame) return std::optional<event>();
     begin_ += frame->size;
     if (frame->tag == 'E') return refusal(frame->body);
+    if (frame->tag == 'S') STRATA_TRY(check_parameter(frame->body));
     if (frame->tag == 'N' || frame->tag == 'S' || frame->tag == 'K') continue;
     switch (now_) {
       case state::starting:
@@ -74,6 +76,14 @@ core::result<std::optional<push_session::event>> push_session::next() {
         return std::optional<event>(std::move(reply));
     }
   }
+}
+
+core::result<void> push_session::check_parameter(core::bytes_view body) const {
+  const auto parameter = wire::parse_parameter_status(body);
+  if (!parameter || parameter->first != wire::safekeeper_parameter) return {};
+  const auto answering = wire::parse_safekeeper_identity(parameter->second);
+  if (!answering) return core::error{core::errc::corrupt, "the safekeeper did not tell who it is"};
+  return wire::check_identity(expected_, *answering);
 }
 
 }  // namespace strata::actors::compute

@@ -8,6 +8,7 @@
 #include "core/bytes.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
+#include "pg/wire/safekeeper_identity.hpp"
 
 namespace strata::actors::compute {
 
@@ -18,7 +19,9 @@ namespace strata::actors::compute {
 /// Holds at most one message of the greatest allowed size.
 class push_session {
  public:
-  push_session(const core::tenant_id& tenant, const core::timeline_id& timeline);
+  /// `expected`: who must answer. One that does not tell who it is passes here: its greeting tells its id.
+  push_session(const core::tenant_id& tenant, const core::timeline_id& timeline,
+               pg::wire::safekeeper_identity expected = {});
 
   /// Messages of the proposer may be sent from now on.
   struct established {};
@@ -39,6 +42,9 @@ class push_session {
  private:
   enum class state { starting, asking, pushing };
 
+  [[nodiscard]] core::result<void> check_parameter(core::bytes_view body) const;
+
+  pg::wire::safekeeper_identity expected_;
   core::bytes input_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;

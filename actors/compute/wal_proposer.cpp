@@ -25,10 +25,16 @@ using private_wal_proposer =
                                messages::accepts<go_on>, messages::accepts<announcement_due>,
                                messages::accepts<farewell_over>>;
 
+struct opened_link {
+  support::unique_fd socket;
+  safekeeper_location at;
+};
+
 /// One acceptor: the connection to it and what is needed to open the next one.
 struct remote {
-  remote(support::socket_watcher& sockets, consensus::member of) : link(sockets, std::move(of)) {}
-  acceptor_link link;
+  remote(support::socket_watcher& sockets, const consensus::member& of) : configured(of), link(sockets, of) {}
+  consensus::member configured;
+  acceptor_link link;       ///< to where it was found last
   bool connecting = false;  ///< from the look-up of its address until it takes messages
   core::monotonic_time since{};
   core::monotonic_time heard{};
@@ -47,7 +53,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
 
   wal_proposer(const support::actor_setup& setup, wal_proposer_options options)
       : actor_base(setup),
-        options_(std::move(options)),
+        options_(within_memory(std::move(options))),
         machine_(options_.proposer),
         window_(options_.memory_bytes),
         postgres_(env().sockets(), window_),
@@ -75,6 +81,12 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   static constexpr std::chrono::milliseconds announcement_delay{10};
   static constexpr std::chrono::milliseconds farewell_limit{1000};
 
+  /// What an acceptor may be sent without an answer is a part of what memory holds.
+  static wal_proposer_options within_memory(wal_proposer_options of) {
+    of.proposer.window_bytes = std::min<std::uint64_t>(of.proposer.window_bytes, of.memory_bytes / 4);
+    return of;
+  }
+
   // -- the machine --------------------------------------------------------------------------------------------------
 
   /// Effects may make further inputs: those wait until the effects before them are carried out.
@@ -94,7 +106,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   void carry_out(const consensus::election_won& effect) {
     core::log_info(name() + ": elected in term " + to_string(effect.in) + ", own WAL begins at " +
                    to_string(effect.start));
-    const bool goes_on = streamed_ && window_.holds(effect.start, effect.start);
+    // The machine has found that the log of this start is ours; memory may have given up the middle of a long record.
+    const bool goes_on = streamed_ && effect.start >= commit_ && effect.start <= window_.end();
     if (streamed_ && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
     if (!goes_on) window_.restart(effect.start);
     elected_ = true;
@@ -159,13 +172,22 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     to.since = clock().monotonic();
     offload(
         support::pool_id::io, "connect to safekeeper " + to_string(to.link.node()),
-        [host = to.link.of().host, port = to.link.of().port] { return support::begin_connect(host, port); },
-        [this, node = to.link.node(), epoch = epoch_](core::result<support::unique_fd> opened) {
+        [of = to.configured, locate = options_.locate]() -> core::result<opened_link> {
+          safekeeper_location at{of.host, of.port, {.id = of.id.value}};
+          if (locate) {
+            STRATA_ASSIGN(at, locate(of));
+          }
+          STRATA_ASSIGN(auto socket, support::begin_connect(at.host, at.port));
+          return opened_link{std::move(socket), std::move(at)};
+        },
+        [this, node = to.link.node(), epoch = epoch_](core::result<opened_link> opened) {
           remote* to = epoch == epoch_ ? remote_of(node) : nullptr;
           if (to == nullptr || to->link.is_open() || !to->connecting || superseded_ || stopping_) return;
           if (!opened) return lose(*to, opened.error());
+          to->link.moved_to(opened->at.host, opened->at.port);
           const auto watched = to->link.open(
-              *std::move(opened), push_session(options_.proposer.tenant, options_.proposer.timeline), self());
+              std::move(opened->socket),
+              push_session(options_.proposer.tenant, options_.proposer.timeline, opened->at.expected), self());
           if (!watched) lose(*to, watched.error());
         });
   }
@@ -240,6 +262,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
       to.catching->sent(next);
       take_in(to);
     }
+    // An acceptor lends whole records only. What is not committed Postgres has, too.
+    if (to.catching && !to.catching->from_postgres() && postgres_keeps(next)) to.catching.reset();
     if (*stopped == acceptor_link::stop::wal_missing && !to.catching) open_catch_up(to, next);
     if (*stopped == acceptor_link::stop::socket_full) to.link.arm();
   }
@@ -255,24 +279,34 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
 
   // -- WAL that is not in memory any more -----------------------------------------------------------------------------
 
+  /// By the slot of our stream.
+  [[nodiscard]] bool postgres_keeps(core::lsn from) const { return streamed_ && from >= commit_; }
+
   void open_catch_up(remote& of, core::lsn from) {
     if (of.opening_catch_up) return;
+    if (postgres_keeps(from)) return open_catch_up(of, from, "Postgres", conninfo_, std::nullopt);
     const auto source = choose_wal_source(machine_.peers(), of.link.node(), from, of.catch_up_attempts);
     if (!source) return;  // the next tick asks again
     const auto& at = remote_of(*source)->link.of();
-    const std::string conninfo =
-        pg::client::safekeeper_conninfo(at.host, at.port, options_.proposer.tenant, options_.proposer.timeline);
+    open_catch_up(
+        of, from, "safekeeper " + to_string(*source),
+        pg::client::safekeeper_conninfo(at.host, at.port, options_.proposer.tenant, options_.proposer.timeline),
+        machine_.in());
+  }
+  void open_catch_up(remote& of, core::lsn from, const std::string& source, const std::string& conninfo,
+                     std::optional<consensus::term> in) {
     of.opening_catch_up = true;
     offload(
-        support::pool_id::io, "read WAL from safekeeper " + to_string(*source),
-        [conninfo] { return pg::client::replication_connection::open(conninfo, "wal_proposer_recovery"); },
-        [this, node = of.link.node(), epoch = epoch_, from](core::result<pg::client::replication_connection> opened) {
+        support::pool_id::io, "read WAL from " + source,
+        [conninfo] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
+        [this, node = of.link.node(), epoch = epoch_, from,
+         in](core::result<pg::client::replication_connection> opened) {
           remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
           if (of == nullptr) return;
           of->opening_catch_up = false;
           if (!opened) return catch_up_failed(*of, opened.error());
           if (of->link.next_wal() != from) return;
-          of->catching = std::make_unique<catch_up>(env().sockets(), from, machine_.in());
+          of->catching = std::make_unique<catch_up>(env().sockets(), from, in);
           of->catching->adopt(*std::move(opened));
           take_in(*of);
         });
@@ -319,12 +353,25 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     if (*stopped == postgres_stream::stop::turn_over) tell(self(), go_on{});
   }
 
-  /// What is committed may go when room is short. Half of the memory stays for acceptors that are a little behind: they
-  /// are fed from it at no cost.
   void make_room() {
-    if (window_.room() >= 2 * window_.block_size()) return;
-    const core::lsn keep = window_.end() - std::min(window_.end().value, options_.memory_bytes / 2);
-    window_.release(std::min(commit_, keep));
+    const auto is_short = [this] { return window_.room() < 2 * window_.block_size(); };
+    if (!is_short()) return;
+    memory_use use{.end = window_.end(),
+                   .commit = commit_,
+                   .sent_to_quorum = {},
+                   .window_bytes = options_.proposer.window_bytes,
+                   .memory_bytes = options_.memory_bytes};
+    window_.release(committed_to_forget(use));
+    if (!is_short()) return;
+    use.sent_to_quorum =
+        options_.proposer.members.quorum_position([this](node_id node) { return taken_by_socket_of(node); });
+    window_.release(uncommitted_to_forget(use));
+  }
+  [[nodiscard]] core::lsn taken_by_socket_of(node_id node) {
+    const remote* of = remote_of(node);
+    if (of == nullptr || !is_streaming(node)) return {};
+    const core::lsn next = of->link.next_wal();
+    return next.valid() ? next : std::ranges::find(machine_.peers(), node, &proposer::peer::id)->sent;
   }
 
   void report() {

@@ -6,6 +6,7 @@
 
 #include <caf/actor_system.hpp>
 
+#include "actors/compute/safekeeper_location.hpp"
 #include "actors/support/actor_registry.hpp"
 #include "consensus/proposer.hpp"
 #include "messages/interface.hpp"
@@ -70,7 +71,9 @@ struct wal_proposer_options {
   support::actor_label label;
   consensus::proposer_options proposer;
   proposer_owner_actor owner;
-  std::size_t memory_bytes = 64u << 20;  ///< of WAL; while all of it is uncommitted Postgres is not read from
+  locate_safekeeper locate;  ///< null: members are where the configuration says
+  /// Of WAL. While it is full of what no quorum has been sent Postgres is not read from.
+  std::size_t memory_bytes = 64u << 20;
   std::chrono::milliseconds tick{1000};  ///< signs of life, reconnects
   std::chrono::milliseconds connect_limit{5000};
   std::chrono::milliseconds silence_max{10'000};
@@ -81,8 +84,9 @@ struct wal_proposer_options {
 /// acceptor; the reply of the one that completes the quorum is followed at once by the status message that releases the
 /// transactions. No timer and no other actor is on it, and a slow acceptor only fills its own queue.
 ///
-/// An acceptor that needs WAL which is not in memory any more gets it from another acceptor. A newer configuration of
-/// the timeline is adopted, with a new term, and Postgres does not notice.
+/// An acceptor that needs WAL which is not in memory any more gets it from another acceptor, or from Postgres when it
+/// is not committed: memory bounds no transaction. A newer configuration of the timeline is adopted, with a new term,
+/// and Postgres does not notice.
 wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_options options);
 
 }  // namespace strata::actors::compute

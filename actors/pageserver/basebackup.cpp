@@ -53,19 +53,28 @@ class backup_factory final : public support::actor_base<messages::backup_factory
         [this, request, answer](core::result<messages::timeline_opened> opened) {
           if (!opened) return answer.fail(opened.error());
           const auto store = opened->store;
-          if (request.at <= store->last_record_lsn()) return open_archive(request, store, answer);
+          if (request.at <= store->last_record_lsn()) return lease(request, *opened, answer);
           ask(opened->actor, messages::wait_lsn{request.at, options_.wait_lsn_timeout},
-              [this, request, store, answer](const core::result<messages::lsn_reached>& reached) {
+              [this, request, opened = *opened, answer](const core::result<messages::lsn_reached>& reached) {
                 if (!reached) return answer.fail(reached.error());
-                open_archive(request, store, answer);
+                lease(request, opened, answer);
               });
         });
   }
 
-  void open_archive(const messages::start_backup& request, const std::shared_ptr<storage::timeline_store>& store,
+  /// Until the archive is there to hold its LSN.
+  void lease(const messages::start_backup& request, const messages::timeline_opened& opened, const started& answer) {
+    const core::lsn at = request.at.valid() ? request.at : opened.store->last_record_lsn();
+    ask(opened.actor, messages::lease_lsn{at},
+        [this, request, opened, at, answer](const core::result<messages::lsn_leased>& leased) {
+          if (!leased) return answer.fail(leased.error());
+          open_archive(request, at, opened, answer);
+        });
+  }
+
+  void open_archive(const messages::start_backup& request, core::lsn at, const messages::timeline_opened& opened,
                     const started& answer) {
-    const core::lsn at = request.at.valid() ? request.at : store->last_record_lsn();
-    if (auto readable = store->check_readable(at); !readable) return answer.fail(readable.error());
+    if (auto readable = opened.store->check_readable(at); !readable) return answer.fail(readable.error());
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock().now().time_since_epoch()).count();
     const mapping::data_directory_options options{.at = at,
                                                   .kind = request.kind == messages::backup_kind::full
@@ -75,12 +84,17 @@ class backup_factory final : public support::actor_base<messages::backup_factory
                                                   .modified = now};
     offload(
         support::pool_id::io, "open an archive",
-        [store, options] { return mapping::data_directory_writer::open(store, options); },
-        [this, at, answer](core::result<std::unique_ptr<mapping::data_directory_writer>> writer) {
+        [store = opened.store, options] { return mapping::data_directory_writer::open(store, options); },
+        [this, at, timeline = opened.actor,
+         answer](core::result<std::unique_ptr<mapping::data_directory_writer>> writer) {
           if (!writer) return answer.fail(writer.error());
-          answer.deliver(
-              {support::spawn<basebackup>(system(), child_label("archive at " + to_string(at)), *std::move(writer)),
-               at});
+          const messages::basebackup_actor archive =
+              support::spawn<basebackup>(system(), child_label("archive at " + to_string(at)), *std::move(writer));
+          ask(timeline, messages::hold_lsn{at, caf::actor_cast<caf::strong_actor_ptr>(archive)},
+              [archive, at, answer](const core::result<void>& held) {
+                if (!held) return answer.fail(held.error());
+                answer.deliver({archive, at});
+              });
         });
   }
 

@@ -19,8 +19,8 @@ class garbage_collector final : public support::actor_base<garbage_collector_act
   behavior_type make_behavior() { return {handle(&garbage_collector::plan), handle(&garbage_collector::collect)}; }
 
  private:
-  core::result<cutoff_planned> plan(const plan_cutoff&) {
-    STRATA_ASSIGN(const auto cutoff, store_->plan_gc_cutoff());
+  core::result<cutoff_planned> plan(const plan_cutoff& request) {
+    STRATA_ASSIGN(const auto cutoff, store_->plan_gc_cutoff(request.source_ahead));
     return cutoff_planned{cutoff};
   }
   core::result<messages::garbage_collected> collect(const collect_layers& request) {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include "actors/support/actor_registry.hpp"
 #include "core/lsn.hpp"
@@ -10,8 +12,10 @@
 
 namespace strata::actors::pageserver {
 
-/// The cutoff that the tenant's options ask for now.
-struct plan_cutoff {};
+/// The cutoff that the tenant's options ask for now. errc::conflict when clocks disagree.
+struct plan_cutoff {
+  std::optional<std::chrono::microseconds> source_ahead;  ///< the source's clock minus this machine's
+};
 struct cutoff_planned {
   core::lsn cutoff;
 };

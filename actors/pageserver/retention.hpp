@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,15 @@ class retention {
   void remove_branch_point(const core::timeline_id& child) { branch_points_.erase(child); }
   [[nodiscard]] const std::map<core::timeline_id, core::lsn>& branch_points() const { return branch_points_; }
 
-  /// Keeps `at` readable until `now + length`; a lease is extended by asking again, never shortened.
-  core::result<core::wall_time> lease(core::lsn at, readable_window window, core::wall_time now,
-                                      std::chrono::milliseconds length);
-  void expire_leases(core::wall_time now);
+  /// Keeps `at` readable until `now + length`; a lease is extended by asking again, never shortened. The time is one
+  /// that nobody sets: a clock that is put right must not end all leases. Returns how long it lasts.
+  core::result<std::chrono::milliseconds> lease(core::lsn at, readable_window window, core::monotonic_time now,
+                                                std::chrono::milliseconds length);
+  void expire_leases(core::monotonic_time now);
+
+  /// Keeps `at` readable until as many releases.
+  core::result<void> hold(core::lsn at, readable_window window);
+  void release(core::lsn at);
 
   /// What a collection must keep when `cutoff` is planned: branch points and leased LSNs stay readable below it.
   storage::timeline_store::retention begin_collection(core::lsn cutoff);
@@ -49,7 +55,8 @@ class retention {
   [[nodiscard]] core::result<void> check(const char* doing, core::lsn at, readable_window window) const;
 
   std::map<core::timeline_id, core::lsn> branch_points_;
-  std::map<core::lsn, core::wall_time> leases_;
+  std::map<core::lsn, core::monotonic_time> leases_;
+  std::multiset<core::lsn> holds_;
   std::optional<core::lsn> planned_cutoff_;
 };
 

@@ -47,7 +47,7 @@ class safekeeper_origin final : public wal_origin {
   // A timeline that rests hears when there is WAL; the rest is for a broker that says nothing.
   std::chrono::milliseconds pause() override { return std::chrono::milliseconds(resting_ ? 1000 : 100); }
 
-  bool asks_before_it_ends() const override { return false; }
+  bool is_source() const override { return false; }
   core::bytes feedback(core::lsn received, core::lsn disk_consistent, core::wall_time now) const override {
     core::bytes body;
     // What is durable here is all that there is: no storage further away that would have to get it first.

@@ -34,6 +34,7 @@ class source_errand final : public support::actor_base<private_errand> {
   }
   void drop(const drop_source_slot& request, support::reply<messages::done> answer) {
     dropped_ = answer;
+    drop_ = request;
     begin(request.conninfo, request.slot);
   }
 
@@ -74,6 +75,8 @@ class source_errand final : public support::actor_base<private_errand> {
   core::result<bool> take(const client::replication_event& event) {
     if (const auto* connected = std::get_if<client::connected>(&event)) major_ = connected->major;
     if (const auto* created = std::get_if<client::slot_created>(&event)) slot_existed_ = created->existed;
+    if (const auto* shown = std::get_if<client::setting_shown>(&event); shown && differs_on_computes(*shown))
+      settings_.push_back({shown->name, shown->value});
     if (!session_) return take_for_drop(event);
     STRATA_ASSIGN(const auto command, session_->on(event));
     if (std::holds_alternative<session_complete>(command)) {
@@ -83,7 +86,8 @@ class source_errand final : public support::actor_base<private_errand> {
                        .data_checksums = session_->data_checksums(),
                        .wal_log_hints = session_->wal_log_hints(),
                        .flushed = session_->source_head(),
-                       .slot_existed = slot_existed_});
+                       .slot_existed = slot_existed_,
+                       .settings = settings_});
       quit();
       return false;
     }
@@ -93,13 +97,23 @@ class source_errand final : public support::actor_base<private_errand> {
 
   core::result<bool> take_for_drop(const client::replication_event& event) {
     if (std::holds_alternative<client::connected>(event)) {
+      STRATA_TRY(drop_.system_id != 0 ? link_.connection().identify_system() : link_.connection().drop_slot(slot_));
+    } else if (const auto* identified = std::get_if<client::system_identified>(&event)) {
+      if (identified->system_id != drop_.system_id)
+        return core::error{core::errc::conflict, "drop slot " + slot_ + ": another cluster answers there now"};
+      STRATA_TRY(link_.connection().read_slot(slot_));
+    } else if (const auto* found = std::get_if<client::slot_read>(&event); found && found->exists) {
+      if (found->restart > drop_.last_told) return done_dropping();
       STRATA_TRY(link_.connection().drop_slot(slot_));
-    } else if (std::holds_alternative<client::slot_dropped>(event)) {
-      dropped_.deliver();
-      quit();
-      return false;
+    } else if (found || std::holds_alternative<client::slot_dropped>(event)) {
+      return done_dropping();
     }
     return true;
+  }
+  bool done_dropping() {
+    dropped_.deliver();
+    quit();
+    return false;
   }
 
   void end(const core::error& why) {
@@ -115,6 +129,8 @@ class source_errand final : public support::actor_base<private_errand> {
   std::string slot_;
   pg::major_version major_ = pg::major_version::v15;
   bool slot_existed_ = false;
+  drop_source_slot drop_;
+  std::vector<messages::source_setting> settings_;
 };
 
 }  // namespace

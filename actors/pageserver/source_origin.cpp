@@ -17,7 +17,8 @@ class source_origin final : public wal_origin {
     return {.wanted = importing ? session_goal::kind::import : session_goal::kind::resume,
             .slot = slot_,
             .resume_from = last_record,
-            .system_id = of.system_id};
+            .system_id = of.system_id,
+            .wal_segment_size = of.wal_segment_size};
   }
   std::string name() const override { return pg::client::redact_conninfo(conninfo_); }
   const std::string& slot() const override { return slot_; }
@@ -33,7 +34,7 @@ class source_origin final : public wal_origin {
   void caught_up(time) override {}
   std::chrono::milliseconds pause() override { return backoff_.next(); }
 
-  bool asks_before_it_ends() const override { return true; }
+  bool is_source() const override { return true; }
   core::bytes feedback(core::lsn, core::lsn, core::wall_time) const override { return {}; }
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "actors/pageserver/source_history.hpp"
+#include "pg/client/standby_names.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::pageserver {
@@ -24,24 +26,52 @@ core::result<std::uint32_t> parse_size(const std::string& text) {
   return static_cast<std::uint32_t>(size);
 }
 
+/// Answers to queries depend on these; what a compute has whose configuration says nothing of them. Its configuration
+/// is not the source's: files outside of the data directory's pages are not imported.
+struct query_setting {
+  const char* name;
+  const char* of_computes;
+};
+constexpr query_setting query_settings[] = {{"search_path", "\"$user\", public"},
+                                            {"timezone", "GMT"},
+                                            {"datestyle", "ISO, MDY"},
+                                            {"intervalstyle", "postgres"},
+                                            {"default_text_search_config", "pg_catalog.simple"},
+                                            {"lc_monetary", "C"},
+                                            {"lc_numeric", "C"},
+                                            {"lc_time", "C"},
+                                            {"default_transaction_isolation", "read committed"},
+                                            {"shared_preload_libraries", ""}};
+
 }  // namespace
+
+bool differs_on_computes(const client::setting_shown& setting) {
+  return std::any_of(std::begin(query_settings), std::end(query_settings), [&](const query_setting& known) {
+    return setting.name == known.name && setting.value != known.of_computes;
+  });
+}
 
 core::result<session_command> source_session::on(const client::replication_event& event) {
   if (const auto* e = std::get_if<client::connected>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::system_identified>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::setting_shown>(&event)) return after(*e);
-  if (std::holds_alternative<client::slot_created>(event)) return after_slot();
+  if (const auto* e = std::get_if<client::history_shown>(&event)) return after(*e);
+  if (const auto* e = std::get_if<client::slot_created>(&event)) return after(*e);
+  if (const auto* e = std::get_if<client::slot_read>(&event)) return after(*e);
+  if (const auto* e = std::get_if<client::streaming_ended>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::backup_started>(&event)) {
     backup_start_ = e->start;
     return session_command(wait_for_event{});
   }
   if (std::holds_alternative<client::backup_finished>(event))
     return session_command(
-        send_start_replication{pg::wal::after_header(backup_start_, wal_segment_size_), source_timeline_});
+        send_start_replication{pg::wal::before_header(backup_start_, wal_segment_size_), source_timeline_});
   return session_command(wait_for_event{});
 }
 
-core::result<session_command> source_session::after(const client::connected& event) const {
+core::result<session_command> source_session::after(const client::connected& event) {
+  major_ = event.major;
+  application_name_ = event.application_name;
   if (event.in_recovery && goal_.wanted != session_goal::kind::follow)
     return core::error{
         core::errc::unsupported,
@@ -58,14 +88,27 @@ core::result<session_command> source_session::after(const client::system_identif
                                                  std::to_string(event.system_id) + ") than the timeline's (" +
                                                  std::to_string(goal_.system_id) + ")"};
   if (differs)
-    return core::error{core::errc::conflict,
-                       "follow source: it is another cluster (system identifier " + std::to_string(event.system_id) +
-                           ") than the one that was imported (" + std::to_string(goal_.system_id) +
-                           "); add it as a new source with: strata source add NAME --conninfo URI"};
+    return not_the_same_server("it is another cluster (system identifier " + std::to_string(event.system_id) +
+                               ") than the one that was imported (" + std::to_string(goal_.system_id) + ")");
   system_id_ = event.system_id;
   source_timeline_ = event.timeline;
   source_head_ = event.flushed;
   if (follows) return stream_on();
+  if (goal_.wanted != session_goal::kind::resume) return session_command(send_show{"wal_level"});
+  if (event.timeline > 1) return session_command(send_show_history{event.timeline});
+  return after(client::history_shown{});
+}
+
+core::result<session_command> source_session::after(const client::history_shown& event) {
+  STRATA_ASSIGN(const auto history, parse_history(event.text));
+  STRATA_ASSIGN(
+      source_timeline_,
+      timeline_to_read(source_timeline_, history,
+                       {.timeline = goal_.source_timeline, .at = goal_.resume_from, .read_from = read_from()}));
+  // A server sends nothing to its followers that is not on its own disk.
+  if (source_head_ < pg::wal::before_header(goal_.resume_from, wal_segment_size_))
+    return not_the_same_server("its WAL ends at " + to_string(source_head_) + ", and it was followed to " +
+                               to_string(goal_.resume_from));
   return session_command(send_show{"wal_level"});
 }
 
@@ -82,8 +125,62 @@ core::result<session_command> source_session::after(const client::setting_shown&
     wal_log_hints_ = event.value == "on";
     return session_command(send_show{"wal_segment_size"});
   }
-  STRATA_ASSIGN(wal_segment_size_, parse_size(event.value));
-  return session_command(send_create_slot{});
+  if (event.name == "wal_segment_size") {
+    STRATA_ASSIGN(wal_segment_size_, parse_size(event.value));
+    return session_command(send_show{"synchronous_standby_names"});
+  }
+  if (event.name == "synchronous_standby_names") {
+    STRATA_TRY(check_standby_names(event.value));
+    return goal_.wanted == session_goal::kind::probe ? next_query_setting(0) : session_command(send_create_slot{});
+  }
+  const auto* known = std::find_if(std::begin(query_settings), std::end(query_settings),
+                                   [&](const query_setting& each) { return event.name == each.name; });
+  return next_query_setting(static_cast<std::size_t>(known - std::begin(query_settings)) + 1);
+}
+
+session_command source_session::next_query_setting(std::size_t number) const {
+  if (number < std::size(query_settings)) return send_show{query_settings[number].name};
+  return send_create_slot{};
+}
+
+/// What is stored here is durable long after COMMIT, so no commit may wait for it (docs/decisions/0036).
+core::result<void> source_session::check_standby_names(const std::string& value) {
+  if (!client::names_standby(value, application_name_)) return {};
+  synchronous_standby_names_ = value;
+  if (goal_.wanted != session_goal::kind::probe) return {};
+  return core::error{core::errc::invalid_argument,
+                     "follow source: its synchronous_standby_names = '" + value + "' would count " + application_name_ +
+                         " as a synchronous standby, and Strata is never one: COMMIT would wait for ever. Name the "
+                         "servers that shall be synchronous: alter system set synchronous_standby_names = 'STANDBY'; "
+                         "select pg_reload_conf()"};
+}
+
+core::result<session_command> source_session::after(const client::slot_created& event) const {
+  if (goal_.wanted != session_goal::kind::probe || !event.existed) return after_slot();
+  if (major_ >= pg::major_version::v15) return session_command(send_read_slot{});
+  return core::error{core::errc::conflict,
+                     "follow source: it has a replication slot \"" + goal_.slot +
+                         "\" already, which another follower may use; choose another one with --slot, or drop it: "
+                         "select pg_drop_replication_slot('" +
+                         goal_.slot + "')"};
+}
+
+core::result<session_command> source_session::after(const client::slot_read& event) const {
+  // One that keeps WAL belongs to somebody, even if nobody is connected to it now.
+  if (!event.restart.valid()) return after_slot();
+  return core::error{core::errc::conflict,
+                     "follow source: its replication slot \"" + goal_.slot + "\" is in use: it keeps WAL from " +
+                         to_string(event.restart) +
+                         " on for another follower, which would lose it; choose another one with --slot, or, if nobody "
+                         "needs it any more, drop it: select pg_drop_replication_slot('" +
+                         goal_.slot + "')"};
+}
+
+/// A source that was promoted has the WAL before that on the timeline it left.
+core::result<session_command> source_session::after(const client::streaming_ended& event) {
+  if (event.next_timeline == 0) return session_command(wait_for_event{});
+  source_timeline_ = event.next_timeline;
+  return session_command(send_start_replication{event.next_timeline_start, source_timeline_});
 }
 
 core::result<session_command> source_session::after_slot() const {
@@ -96,8 +193,14 @@ core::result<session_command> source_session::after_slot() const {
   return stream_on();
 }
 
+core::lsn source_session::read_from() const { return goal_.read_from.valid() ? goal_.read_from : goal_.resume_from; }
+
+/// A source that stands at the end of a page has not written the header of the next one yet, so the page itself is
+/// asked for; a safekeeper is asked as a compute asks.
 session_command source_session::stream_on() const {
-  return send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_};
+  if (goal_.wanted == session_goal::kind::follow)
+    return send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_};
+  return send_start_replication{read_from(), source_timeline_};
 }
 
 std::chrono::milliseconds retry_backoff::next() {

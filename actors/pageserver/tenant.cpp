@@ -4,9 +4,11 @@
 #include <map>
 
 #include "actors/pageserver/circuit_breaker.hpp"
+#include "actors/pageserver/timeline_description.hpp"
 #include "actors/support/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "config/option_text.hpp"
+#include "pg/client/replication_connection.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -55,9 +57,10 @@ class tenant final : public support::actor_base<private_tenant> {
             handle(&tenant::get_timeline),
             handle(&tenant::delete_timeline),
             handle(&tenant::open_timeline),
-            handle(&tenant::pass_to_timeline<messages::assign_safekeepers>),
-            handle(&tenant::pass_to_timeline<messages::get_safekeepers>),
-            handle(&tenant::pass_to_timeline<messages::change_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::assign_safekeepers, messages::timeline_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::get_safekeepers, messages::timeline_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::change_safekeepers, messages::timeline_safekeepers>),
+            handle(&tenant::pass_to_timeline<messages::resume_source, messages::done>),
             handle(&tenant::retire),
             handle(&tenant::reimport)};
   }
@@ -148,7 +151,8 @@ class tenant final : public support::actor_base<private_tenant> {
                                          .permits = around_.permits,
                                          .watch = around_.watch,
                                          .errands = around_.safekeeper_errands,
-                                         .receiver = around_.receiver});
+                                         .receiver = around_.receiver,
+                                         .ask_flushed = around_.ask_flushed});
     adopt(of.actor, [this, id = of.record.id](const core::error& why) { ended(id, why); });
   }
 
@@ -157,6 +161,7 @@ class tenant final : public support::actor_base<private_tenant> {
     if (found == timelines_.end()) return;
     auto& entry = found->second;
     const auto state = entry.store ? entry.store->record().state : entry.record.state;
+    if (entry.store) entry.record = entry.store->record();
     entry.actor = nullptr;
     entry.store = nullptr;
     if (entry.when_ended) return std::exchange(entry.when_ended, nullptr)();
@@ -288,8 +293,8 @@ class tenant final : public support::actor_base<private_tenant> {
     owed.deliver({(*found)->store, (*found)->actor});
   }
 
-  template <class Request>
-  void pass_to_timeline(const Request& request, reply<messages::timeline_safekeepers> owed) {
+  template <class Request, class Reply>
+  void pass_to_timeline(const Request& request, reply<Reply> owed) {
     if (state_ == "attaching") return when_loaded([=, this] { pass_to_timeline(request, owed); });
     const auto found = find_alive(request.timeline);
     if (!found) return owed.fail(found.error());
@@ -501,40 +506,57 @@ class tenant final : public support::actor_base<private_tenant> {
                 tell((*ancestor)->actor, messages::remove_branch_point{record.id});
             timelines_.erase(record.id);
           });
-      if (record.source) drop_slot(*record.source, [] {});
+      if (record.source) drop_slot(record, [](const std::optional<messages::slot_left>&) {});
     };
     if (!entry.actor) return remove();
     entry.when_ended = remove;
     stop(entry.actor);
   }
 
-  void drop_slot(const storage::source_record& source, std::function<void()> then) {
+  /// Says to `then` if the slot stays.
+  void drop_slot(const timeline_record& of, std::function<void(const std::optional<messages::slot_left>&)> then) {
+    const auto& source = *of.source;
+    messages::slot_left left{.source = pg::client::redact_conninfo(source.conninfo), .slot = source.slot, .why = {}};
+    if (keeps_slot(of)) return then(std::move(left));
     const auto errand = around_.errand(system(), child_label("drop slot " + source.slot));
-    ask(errand, drop_source_slot{source.conninfo, source.slot},
-        [this, then = std::move(then), slot = source.slot](const core::result<void>& dropped) {
-          if (!dropped) note_error("drop slot " + slot + " (drop it by hand, it keeps WAL)", dropped.error());
-          then();
+    ask(errand, drop_source_slot{.conninfo = source.conninfo, .slot = source.slot},
+        [this, then = std::move(then), left = std::move(left)](const core::result<void>& dropped) mutable {
+          if (dropped) return then(std::nullopt);
+          note_error("drop slot " + left.slot + " (drop it by hand, it keeps WAL)", dropped.error());
+          left.why = dropped.error().detail;
+          then(std::move(left));
         });
   }
 
-  void retire(const retire_tenant& request, reply<> owed) {
+  void retire(const retire_tenant& request, reply<tenant_retired> owed) {
     if (state_ == "attaching") return when_loaded([=, this] { retire(request, owed); });
     enter("stopping");
     stop_children([this, owed] {
-      auto left = std::make_shared<std::size_t>(1);
-      const auto then = [this, owed, left] {
-        if (--*left == 0) remove_all(owed);
+      struct dropping {
+        std::size_t missing = 1;
+        tenant_retired done;
+      };
+      auto drops = std::make_shared<dropping>();
+      const auto one_less = [this, owed, drops] {
+        if (--drops->missing == 0) remove_all(owed, drops->done);
       };
       for (const auto& [id, entry] : timelines_)
         if (entry.record.source) {
-          ++*left;
-          drop_slot(*entry.record.source, then);
+          ++drops->missing;
+          drop_slot(entry.record, [drops, one_less, of = entry.record](std::optional<messages::slot_left> left) {
+            if (auto later = slot_drop_of(of); left && !left->why.empty() && later) {
+              left->remembered = true;
+              drops->done.drops.push_back(*std::move(later));
+            }
+            if (left) drops->done.deleted.slots.push_back(*std::move(left));
+            one_less();
+          });
         }
-      then();
+      one_less();
     });
   }
 
-  void remove_all(const reply<>& owed) {
+  void remove_all(const reply<tenant_retired>& owed, const tenant_retired& done) {
     std::vector<timeline_record> doomed;
     for (const auto& [id, entry] : timelines_) doomed.push_back(entry.record);
     offload(
@@ -543,11 +565,12 @@ class tenant final : public support::actor_base<private_tenant> {
           for (const auto& record : doomed) STRATA_TRY(files->remove_timeline(record.tenant, record.id));
           return files->remove_tenant(id);
         },
-        [this, owed](const core::result<void>& removed) {
+        [this, owed, done](const core::result<void>& removed) {
           if (!removed) enter("broken: " + core::to_string(removed.error()));
           tell(around_.safekeeper_errands, look_for_errands{});
-          owed.answer(removed);
-          if (removed) quit();
+          if (!removed) return owed.fail(removed.error());
+          owed.deliver(done);
+          quit();
         });
   }
 

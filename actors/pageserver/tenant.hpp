@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/slot_drops.hpp"
 #include "actors/pageserver/tenant_files.hpp"
 #include "actors/pageserver/timeline.hpp"
 #include "actors/pageserver/wal_receiver.hpp"
@@ -26,6 +27,7 @@ struct tenant_surroundings {
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;
+  flushed_question ask_flushed = pageserver::ask_flushed;
 };
 
 struct tenant_options {
@@ -37,7 +39,11 @@ struct tenant_options {
 /// Stops all timelines, drops the slots at their sources as far as these can be reached, and removes everything of the
 /// tenant. The tenant ends after the answer.
 struct retire_tenant {};
-using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, messages::done>>;
+struct tenant_retired {
+  messages::tenant_deleted deleted;
+  std::vector<slot_drop> drops;  ///< of the slots that could not be dropped, those that can be later
+};
+using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
 
 /// One tenant. Requests that come while it loads wait for it. A timeline that can't be opened, and its descendants, are
 /// "broken: why"; the others serve.
@@ -49,3 +55,4 @@ owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options option
 }  // namespace strata::actors::pageserver
 
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retire_tenant)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::tenant_retired)

@@ -40,6 +40,8 @@ class tenant_files {
                                                   const config::tenant_options& options) const;
 
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+  /// The file of slots that are still to be dropped.
+  [[nodiscard]] std::string slot_drops_file() const { return directory_ + "/slots_to_drop"; }
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
 
  private:

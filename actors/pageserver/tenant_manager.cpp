@@ -14,9 +14,13 @@ using messages::tenant_info;
 using support::pool_id;
 using support::reply;
 
-constexpr std::size_t waiting_max = 1024;
+struct drops_due {};
+using private_tenant_manager = messages::tenant_manager_actor::extend<messages::accepts<drops_due>>;
 
-class tenant_manager final : public support::actor_base<messages::tenant_manager_actor> {
+constexpr std::size_t waiting_max = 1024;
+constexpr std::chrono::seconds drops_interval{30};
+
+class tenant_manager final : public support::actor_base<private_tenant_manager> {
  public:
   static constexpr const char* kind = "pageserver.tenant_manager";
   static constexpr support::pool_id pool = support::pool_id::management;
@@ -32,7 +36,8 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
             handle(&tenant_manager::delete_timeline),    handle(&tenant_manager::open_timeline),
             handle(&tenant_manager::assign_safekeepers), handle(&tenant_manager::get_safekeepers),
             handle(&tenant_manager::change_safekeepers), handle(&tenant_manager::add_source),
-            handle(&tenant_manager::list_tenants),       handle(&tenant_manager::delete_tenant)};
+            handle(&tenant_manager::list_tenants),       handle(&tenant_manager::delete_tenant),
+            handle(&tenant_manager::resume_source),      handle(&tenant_manager::look_for_drops)};
   }
 
   void on_stop() {
@@ -52,7 +57,10 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
     messages::add_source request;
     storage::tenant_record tenant;
     storage::timeline_record timeline;
-    bool slot_made = false;
+    bool slot_existed = false;
+    bool slot_named = false;
+    bool probed = false;
+    std::vector<messages::source_setting> settings;
     reply<messages::source_added> owed;
   };
   using adding_ptr = std::shared_ptr<adding>;
@@ -66,8 +74,15 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
         [this](core::result<std::vector<storage::tenant_record>> found) {
           if (!found) return quit(core::error(found.error()).within("load tenants"));
           for (auto& record : *found) start(std::move(record));
+          for (const storage::damaged_tenant& each : around_.files->metadata().damaged()) {
+            auto& entry = tenants_[each.id];
+            entry.record.id = each.id;
+            entry.record.name = each.name;
+            entry.broken = core::to_string(each.why);
+          }
           loaded_ = true;
           describe("");
+          load_drops();
           for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
         });
   }
@@ -125,6 +140,7 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
   void assign_safekeepers(const messages::assign_safekeepers& r, keepers owed) { pass(r, owed); }
   void get_safekeepers(const messages::get_safekeepers& r, keepers owed) { pass(r, owed); }
   void change_safekeepers(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
+  void resume_source(const messages::resume_source& r, reply<> owed) { pass(r, owed); }
 
   // -- all tenants
 
@@ -168,18 +184,22 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
     auto add = std::make_shared<adding>();
     add->request = request;
     add->owed = owed;
-    if (add->request.slot.empty()) add->request.slot = default_slot(request.name);
+    add->slot_named = !add->request.slot.empty();
+    if (!add->slot_named) add->request.slot = default_slot(request.name);
     adding_.insert(request.name);
     const auto errand = around_.errand(system(), child_label("probe " + request.name));
     ask(errand, probe_source{add->request.conninfo, add->request.slot},
         [this, add](const core::result<source_probed>& probed) {
           if (!probed) return adding_failed(add, probed.error());
-          add->slot_made = !probed->slot_existed;
+          add->probed = true;
+          add->settings = probed->settings;
+          add->slot_existed = probed->slot_existed;
           record_source(add, *probed);
         });
   }
 
   void record_source(const adding_ptr& add, const source_probed& probed) {
+    if (drops_.forget(add->request.slot)) store_drops([](const core::result<void>&) {});
     add->tenant = {.id = core::make_id<core::tenant_id>(), .name = add->request.name};
     add->timeline = {.tenant = add->tenant.id,
                      .id = core::make_id<core::timeline_id>(),
@@ -191,7 +211,10 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
                      .data_checksums = probed.data_checksums,
                      .wal_log_hints = probed.wal_log_hints,
                      .created = clock().now(),
-                     .source = storage::source_record{add->request.conninfo, add->request.slot}};
+                     .source = storage::source_record{.conninfo = add->request.conninfo,
+                                                      .slot = add->request.slot,
+                                                      .slot_named = add->slot_named,
+                                                      .slot_existed = add->slot_existed}};
     offload(
         pool_id::io, "store tenant " + add->tenant.name,
         [files = around_.files, tenant = add->tenant, timeline = add->timeline]() -> core::result<void> {
@@ -204,38 +227,102 @@ class tenant_manager final : public support::actor_base<messages::tenant_manager
           adding_.erase(add->request.name);
           start(add->tenant);
           core::log_info("tenant " + add->tenant.name + " added, slot " + add->request.slot);
-          add->owed.deliver({add->tenant.id, add->timeline.id});
+          add->owed.deliver({add->tenant.id, add->timeline.id, add->settings});
         });
   }
 
   void adding_failed(const adding_ptr& add, const core::error& why) {
     adding_.erase(add->request.name);
     add->owed.fail(core::error(why).within("add source " + add->request.name));
-    if (!add->slot_made) return;
+    if (!add->probed || add->slot_existed) return;
     const auto errand = around_.errand(system(), child_label("drop slot " + add->request.slot));
     ask(errand, drop_source_slot{add->request.conninfo, add->request.slot}, [this](const core::result<void>& dropped) {
       if (!dropped) note_error("drop the slot of a source that was not added", dropped.error());
     });
   }
 
+  // -- slots that are left at sources that could not be reached
+
+  void load_drops() {
+    offload(
+        pool_id::io, "load slots to drop",
+        [files = around_.files] { return load_slot_drops(files->slot_drops_file()); },
+        [this](core::result<slot_drops> found) {
+          if (!found) return note_error("load slots to drop", found.error());
+          for (const slot_drop& each : drops_.all()) found->add(each);
+          drops_ = *std::move(found);
+          tell_self_after(std::chrono::seconds(1), drops_due{});
+        });
+  }
+  using stored_then = std::function<void(const core::result<void>&)>;
+  /// `then` when what is known now is durable, or can't be. One write at a time.
+  void store_drops(stored_then then) {
+    when_drops_stored_.push_back(std::move(then));
+    if (std::exchange(storing_drops_, true)) return;
+    offload(
+        pool_id::io, "store slots to drop",
+        [files = around_.files, drops = drops_] { return store_slot_drops(files->slot_drops_file(), drops); },
+        [this, count = when_drops_stored_.size()](const core::result<void>& stored) {
+          storing_drops_ = false;
+          if (!stored) note_error("store slots to drop", stored.error());
+          const auto end = when_drops_stored_.begin() + static_cast<std::ptrdiff_t>(count);
+          const std::vector<stored_then> told(when_drops_stored_.begin(), end);
+          when_drops_stored_.erase(when_drops_stored_.begin(), end);
+          for (const auto& each : told) guarded("store slots to drop", [&] { each(stored); });
+          if (!when_drops_stored_.empty() && !storing_drops_) {
+            auto last = std::move(when_drops_stored_.back());
+            when_drops_stored_.pop_back();
+            store_drops(std::move(last));
+          }
+        });
+  }
+  void look_for_drops(const drops_due&) {
+    tell_self_after(drops_interval, drops_due{});
+    if (drops_.all().empty() || dropping_) return;
+    dropping_ = true;
+    // The oldest, and then behind the others: one that can't be reached does not keep them waiting.
+    const slot_drop drop = drops_.all().front();
+    drops_.add(drop);
+    const auto errand = around_.errand(system(), child_label("drop slot " + drop.slot));
+    ask(errand, drop_source_slot{drop.conninfo, drop.slot, drop.system_id, drop.last_told},
+        [this, drop](const core::result<void>& dropped) {
+          dropping_ = false;
+          if (!dropped) return;
+          core::log_info("slot " + drop.slot + " of a source that was removed is dropped");
+          drops_.done(drop);
+          store_drops([](const core::result<void>&) {});
+        });
+  }
+
   // -- deletion
 
-  void delete_tenant(const messages::delete_tenant& request, reply<> owed) {
+  void delete_tenant(const messages::delete_tenant& request, reply<messages::tenant_deleted> owed) {
     if (!loaded_) return when_loaded(owed, [=, this] { delete_tenant(request, owed); });
     const auto found = find(request.tenant);
     if (!found) return owed.fail(found.error());
     (*found)->deleting = true;
-    ask((*found)->actor, retire_tenant{}, [this, owed, id = request.tenant](const core::result<void>& retired) {
-      if (retired)
-        tenants_.erase(id);
-      else
+    ask((*found)->actor, retire_tenant{}, [this, owed, id = request.tenant](core::result<tenant_retired> retired) {
+      if (!retired) {
         tenants_[id].deleting = false;
-      owed.answer(retired);
+        return owed.fail(retired.error());
+      }
+      tenants_.erase(id);
+      if (retired->drops.empty()) return owed.deliver(retired->deleted);
+      for (const slot_drop& each : retired->drops) drops_.add(each);
+      store_drops([owed, deleted = retired->deleted](const core::result<void>& stored) mutable {
+        if (!stored)
+          for (auto& left : deleted.slots) left.remembered = false;
+        owed.deliver(std::move(deleted));
+      });
     });
   }
 
   tenant_surroundings around_;
   std::map<core::tenant_id, entry> tenants_;
+  slot_drops drops_;
+  bool dropping_ = false;  ///< an errand for one of them runs
+  bool storing_drops_ = false;
+  std::vector<stored_then> when_drops_stored_;
   std::set<std::string> adding_;                ///< names of sources under way
   std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known
   bool loaded_ = false;
@@ -260,3 +347,5 @@ messages::tenant_manager_actor spawn_tenant_manager(caf::actor_system& system, t
 }
 
 }  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::drops_due)

@@ -5,9 +5,12 @@
 #include <map>
 
 #include "actors/pageserver/garbage_collector.hpp"
+#include "actors/pageserver/history_points.hpp"
 #include "actors/pageserver/lsn_waiters.hpp"
 #include "actors/pageserver/retention.hpp"
 #include "actors/pageserver/safekeeper_assignment.hpp"
+#include "actors/pageserver/source_words.hpp"
+#include "actors/pageserver/timeline_description.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
 #include "actors/support/actor_base.hpp"
 #include "storage/write_batch.hpp"
@@ -37,13 +40,6 @@ constexpr std::size_t frozen_max = 2;
 constexpr std::size_t waiting_max = 16384;
 constexpr std::chrono::seconds receiver_pause{30};
 
-const char* text(messages::source_status::phase now) {
-  static constexpr const char* words[] = {
-      "connecting to the source",           "taking the base backup",   "catching up", "streaming",
-      "waiting to reconnect to the source", "cannot follow the source", "resting"};
-  return words[static_cast<std::size_t>(now)];
-}
-
 class timeline final : public support::actor_base<private_timeline> {
  public:
   static constexpr const char* kind = "pageserver.timeline";
@@ -60,6 +56,7 @@ class timeline final : public support::actor_base<private_timeline> {
   behavior_type make_behavior() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
+    note_damaged_layers();
     start_children();
     if (followed()) start_receiver();
     look_up_last_commit();
@@ -72,6 +69,8 @@ class timeline final : public support::actor_base<private_timeline> {
             handle(&timeline::compact),
             handle(&timeline::collect),
             handle(&timeline::lease),
+            handle(&timeline::resolve),
+            handle(&timeline::hold),
             handle(&timeline::get_info),
             handle(&timeline::add_branch_point),
             handle(&timeline::remove_branch_point),
@@ -79,6 +78,7 @@ class timeline final : public support::actor_base<private_timeline> {
             handle(&timeline::assign_safekeepers),
             handle(&timeline::get_safekeepers),
             handle(&timeline::change_safekeepers),
+            handle(&timeline::resume_source),
             handle(&timeline::imported),
             handle(&timeline::take_options),
             handle(&timeline::tick),
@@ -95,6 +95,7 @@ class timeline final : public support::actor_base<private_timeline> {
     *cancelled_ = true;
     for (auto& waiter : waiters_.all())
       waiter.waiter.fail({core::errc::unavailable, "wait for " + to_string(waiter.at) + ": the timeline is stopping"});
+    points_.stop();
     // The receiver first: nothing may come in behind the last flush.
     when_receiver_ended_ = [this, had_data] { had_data ? flush_and_end() : end(); };
     if (receiver_)
@@ -115,6 +116,13 @@ class timeline final : public support::actor_base<private_timeline> {
     describe(state_text_);
     gauges_->set_state(state_text_);
     gauges_->update(*store_, waiters_.size());
+  }
+
+  void note_damaged_layers() {
+    const auto& damaged = store_->damaged_layers();
+    if (damaged.empty()) return;
+    trouble_["layers"] = std::to_string(damaged.size()) + " of " + std::to_string(store_->layers().size()) +
+                         " layers damaged, reads that need one fail: " + damaged.front();
   }
 
   void start_children() {
@@ -180,10 +188,14 @@ class timeline final : public support::actor_base<private_timeline> {
     if (const auto last = store_->last_record_lsn(); !goes_on(*request.batch, last))
       return owed.fail({core::errc::conflict, "ingest: a batch up to " + to_string(request.batch->last_record_end()) +
                                                   " does not go on after " + to_string(last)});
-    if (!request.batch->commit_times().empty())
-      last_commit_ = pg::wall_time_of(request.batch->commit_times().back().time);
+    std::optional<core::wall_time> latest;
+    for (const storage::commit_time& commit : request.batch->commit_times()) {
+      last_commit_ = pg::wall_time_of(commit.time);
+      latest = std::max(latest, last_commit_);
+    }
     store_->append(std::move(*request.batch));
     answer_waiters();
+    if (latest) points_.committed(*latest);
     if (store_->freeze_due()) freeze();
     if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
     // No answer, no credit: the source keeps its WAL until a layer is on disk.
@@ -288,14 +300,16 @@ class timeline final : public support::actor_base<private_timeline> {
     if (horizon_bytes)
       return collect_below(cutoff_for_horizon(store_->last_record_lsn(), store_->disk_consistent_lsn(), *horizon_bytes),
                            std::move(then));
-    ask(collector_, plan_cutoff{}, [this, then = std::move(then)](const core::result<cutoff_planned>& planned) mutable {
-      if (planned) return collect_below(planned->cutoff, std::move(then));
-      collection_ended(planned.error(), then);
-    });
+    const auto ahead = source_ ? source_->clock_ahead : std::nullopt;
+    ask(collector_, plan_cutoff{ahead},
+        [this, then = std::move(then)](const core::result<cutoff_planned>& planned) mutable {
+          if (planned) return collect_below(planned->cutoff, std::move(then));
+          collection_ended(planned.error(), then);
+        });
   }
 
   void collect_below(core::lsn cutoff, collected then) {
-    retention_.expire_leases(clock().now());
+    retention_.expire_leases(clock().monotonic());
     const auto keep = retention_.begin_collection(std::max(cutoff, store_->gc_cutoff()));
     if (!keep.cutoff.valid()) return collection_ended(messages::garbage_collected{}, then);
     ask(collector_, collect_layers{keep},
@@ -337,10 +351,92 @@ class timeline final : public support::actor_base<private_timeline> {
 
   core::result<messages::lsn_leased> lease(const messages::lease_lsn& request) {
     if (state_ != state::active) return core::error{core::errc::unavailable, std::string("lease: ") + state_text_};
-    retention_.expire_leases(clock().now());
-    STRATA_ASSIGN(const auto until,
-                  retention_.lease(request.at, window(), clock().now(), options_.tenant.lsn_lease_length));
-    return messages::lsn_leased{until};
+    retention_.expire_leases(clock().monotonic());
+    STRATA_ASSIGN(const auto left,
+                  retention_.lease(request.at, window(), clock().monotonic(), options_.tenant.lsn_lease_length));
+    return messages::lsn_leased{clock().now() + left};
+  }
+  core::result<void> hold(const messages::hold_lsn& request) {
+    if (state_ != state::active) return core::error{core::errc::unavailable, std::string("hold: ") + state_text_};
+    if (!request.holder) return core::error{core::errc::invalid_argument, "hold: nobody holds it"};
+    STRATA_TRY(retention_.hold(request.at, window()));
+    monitor(request.holder, [this, at = request.at](const core::error&) { retention_.release(at); });
+    return {};
+  }
+
+  // -- points of the history ------------------------------------------------------------------------------------------
+
+  using point_reply = reply<messages::point_resolved>;
+
+  history_points::surroundings around_points() {
+    return {.find =
+                [this](core::wall_time time, history_points::found then) {
+                  offload(
+                      support::pool_id::io, "look up a point in time",
+                      [store = store_, time] { return store->find_lsn(pg::timestamp_of(time)); }, std::move(then));
+                },
+            .keep = [this](core::lsn at, const point_reply& owed) { keep_point(at, owed); },
+            .known = [this] { return known(); },
+            .ask_for_word = [this] { ask_for_word(); },
+            .state = [this] { return source_ ? receiver_state(*source_) : std::string("nothing is received"); },
+            .now = [this] { return clock().monotonic(); }};
+  }
+
+  void resolve(const messages::resolve_point& request, point_reply owed) {
+    if (state_ != state::active)
+      return owed.fail({core::errc::unavailable, std::string("find a point of the history: ") + state_text_});
+    if (const auto* time = std::get_if<core::wall_time>(&request.at))
+      return points_.find({*time, clock().monotonic() + request.timeout, owed});
+    const auto* given = std::get_if<core::lsn>(&request.at);
+    resolve_lsn(given != nullptr ? *given : store_->last_record_lsn(), request.timeout, owed);
+  }
+
+  void resolve_lsn(core::lsn at, std::chrono::milliseconds timeout, const point_reply& owed) {
+    const core::lsn last = store_->last_record_lsn();
+    // Where no record ends, the last one before it does.
+    if (at > last && at <= handed_over()) at = last;
+    if (at <= last || !followed() || timeout.count() <= 0) return keep_point(at, owed);
+    // The source may have written it since its last word, which is here at once then.
+    const bool announced = !source_ || at <= source_->source_head || store_->record().safekeepers;
+    const auto patience = announced ? timeout : std::min<std::chrono::milliseconds>(timeout, std::chrono::seconds(1));
+    ask(self(), messages::wait_lsn{at, patience},
+        [this, at, left = timeout - patience, owed](const core::result<messages::lsn_reached>& reached) {
+          if (reached || (source_ && at <= source_->source_head)) return resolve_lsn(at, left, owed);
+          keep_point(at, owed);
+        });
+  }
+
+  void keep_point(core::lsn at, const point_reply& owed) {
+    const auto leased = lease({at});
+    if (!leased) return owed.fail(leased.error());
+    owed.deliver({.at = at, .kept_until = leased->valid_until, .known_until = known().until, .why = {}});
+  }
+
+  [[nodiscard]] known_history known() const {
+    const auto record = store_->record();
+    known_history now{.until = std::max(points_.word(), last_commit_),
+                      .since = record.source ? points_.first_word() : std::optional(record.created),
+                      .window = window()};
+    if (!followed()) now.until = clock().now();  // nobody writes it
+    return now;
+  }
+
+  void ask_for_word() {
+    if (receiver_) tell(receiver_, wal_wanted{});
+    const auto record = store_->record();
+    if (!record.safekeepers || !points_.begin_asking_quorum()) return;
+    offload(
+        support::pool_id::io, "ask safekeepers for their WAL's end",
+        [question = options_.ask_flushed, members = *record.safekeepers, tenant = record.tenant, id = record.id] {
+          return acknowledged_at_most(members, question(members, tenant, id));
+        },
+        [this, asked = clock().now()](const core::result<core::lsn>& head) {
+          points_.quorum_answered(head, asked);
+          points_.handed_over(handed_over());
+        });
+  }
+  [[nodiscard]] core::lsn handed_over() const {
+    return std::max(store_->last_record_lsn(), source_ ? source_->handed_over : core::lsn());
   }
 
   // -- the safekeepers ------------------------------------------------------------------------------------------------
@@ -405,6 +501,27 @@ class timeline final : public support::actor_base<private_timeline> {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
+    points_.handed_over(handed_over());
+    if (status.known_until) points_.word_came(*status.known_until);
+  }
+
+  void resume_source(const messages::resume_source&, reply<> owed) {
+    const auto source = store_->record().source;
+    if (!source) return owed.fail({core::errc::invalid_argument, "resume source: branch " + name() + " follows none"});
+    if (!source->refusal) return owed.deliver();
+    offload(
+        support::pool_id::io, "resume the source of " + name(),
+        [store = store_] { return store->update({.resume_source = true}); },
+        [this, owed](const core::result<void>& stored) {
+          if (!stored) return owed.fail(stored.error());
+          // The receiver's word of before must not pass for that of the new attempt.
+          if (source_) {
+            source_->now = messages::source_status::phase::connecting;
+            source_->last_error.clear();
+          }
+          if (receiver_) tell(receiver_, source_resumed{});
+          owed.deliver();
+        });
   }
 
   void imported(const import_finished&) {
@@ -427,6 +544,7 @@ class timeline final : public support::actor_base<private_timeline> {
   void tick(const housekeeping_tick&) {
     const auto now = clock().monotonic();
     for (auto& waiter : waiters_.expired(now)) waiter.waiter.fail({core::errc::timeout, why_late(waiter.at)});
+    points_.tick();
     if (state_ != state::active) return;
     if (store_->freeze_due()) freeze();
     if (options_.tenant.compaction_period.count() > 0 && now >= next_compaction_) {
@@ -437,41 +555,30 @@ class timeline final : public support::actor_base<private_timeline> {
       plan_next_collection();
       if (!collecting_) start_collection(std::nullopt, [](const auto&) {});
     }
-    if (++ticks_ % 4 == 0) gauges_->update(*store_, waiters_.size());
+    if (++ticks_ % 4 == 0) {
+      gauges_->update(*store_, waiters_.size());
+      if (store_->record().source && source_) gauges_->update(lag());
+    }
   }
 
   [[nodiscard]] std::string why_late(core::lsn at) const {
     std::string why = "wait for " + to_string(at) + ": the timeline is at " + to_string(store_->last_record_lsn());
-    if (!source_) return why;
-    why += ", " + std::string(text(source_->now));
-    if (!source_->last_error.empty()) why += " (" + source_->last_error + ")";
-    return why;
+    return source_ ? why + ", " + receiver_state(*source_) : why;
+  }
+
+  [[nodiscard]] messages::source_lag lag() const {
+    if (!source_) return {};
+    return lag_of(*source_, clock().monotonic(), trouble_.contains("flush"));
   }
 
   core::result<timeline_info> get_info(const messages::get_timeline_info&) {
-    const auto record = store_->record();
-    const auto counters = store_->counters();
-    timeline_info info{.tenant = record.tenant,
-                       .id = record.id,
-                       .name = record.name,
-                       .state = state_text_,
-                       .ancestor = record.ancestor,
-                       .ancestor_lsn = record.ancestor_lsn,
-                       .last_record_lsn = store_->last_record_lsn(),
-                       .previous_record_lsn = store_->previous_record_lsn(),
-                       .disk_consistent_lsn = store_->disk_consistent_lsn(),
-                       .readable_from = window().first,
-                       .gc_cutoff = store_->gc_cutoff(),
-                       .pg_major = static_cast<int>(record.major),
-                       .layer_bytes = counters.layer_bytes,
-                       .layer_count = counters.layers,
-                       .l0_layer_count = counters.l0_layers,
-                       .memory_bytes = counters.memory_bytes,
-                       .created = record.created,
-                       .last_commit = last_commit_,
-                       .source = source_,
-                       .safekeepers = record.safekeepers,
-                       .custom_managers = custom_managers_of(record)};
+    timeline_info info = describe_timeline(*store_);
+    info.state = state_text_;
+    info.readable_from = window().first;
+    info.last_commit = last_commit_;
+    info.source = source_;
+    info.lag = lag();
+    info.known_until = known().until;
     for (const auto& [work, what] : trouble_) info.trouble += (info.trouble.empty() ? "" : "; ") + what;
     return info;
   }
@@ -499,6 +606,7 @@ class timeline final : public support::actor_base<private_timeline> {
 
   std::optional<messages::source_status> source_;
   std::optional<core::wall_time> last_commit_;
+  history_points points_{around_points()};
   std::map<std::string, std::string> trouble_;  ///< by kind of work
   core::monotonic_time next_compaction_{};
   core::monotonic_time next_collection_{};
@@ -510,12 +618,6 @@ class timeline final : public support::actor_base<private_timeline> {
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options) {
   auto label = options.label;
   return support::spawn<timeline>(system, std::move(label), std::move(options));
-}
-
-std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record) {
-  std::vector<messages::custom_manager> all;
-  for (const storage::custom_manager& each : record.custom_managers) all.push_back({each.id, each.since});
-  return all;
 }
 
 }  // namespace strata::actors::pageserver

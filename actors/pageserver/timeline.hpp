@@ -9,6 +9,7 @@
 #include "actors/pageserver/compactor.hpp"
 #include "actors/pageserver/flusher.hpp"
 #include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/known_history.hpp"
 #include "actors/pageserver/safekeeper_errands.hpp"
 #include "actors/pageserver/wal_receiver.hpp"
 #include "actors/pageserver/work_permits.hpp"
@@ -31,6 +32,10 @@ using owned_timeline_actor =
 /// How the connection to a source is made; tests put their own in its place.
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
 
+/// Asks safekeepers how far the WAL on their disks goes (known_history.hpp); tests put their own in its place.
+using flushed_question = std::function<std::map<consensus::node_id, core::lsn>(
+    const consensus::configuration&, const core::tenant_id&, const core::timeline_id&)>;
+
 struct timeline_options {
   support::actor_label label;
   std::shared_ptr<storage::timeline_store> store;
@@ -42,6 +47,7 @@ struct timeline_options {
   safekeeper_watch_actor watch;
   safekeeper_errands_actor errands;  ///< null: nobody makes the timeline on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
+  flushed_question ask_flushed = pageserver::ask_flushed;
 };
 
 /// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source or
@@ -50,9 +56,6 @@ struct timeline_options {
 ///
 ///   importing --import_finished--> active --exit--> stopping
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);
-
-/// As the timeline's information tells them.
-std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record);
 
 }  // namespace strata::actors::pageserver
 

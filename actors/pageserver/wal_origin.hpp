@@ -43,8 +43,9 @@ class wal_origin {
   /// Before next() is asked again.
   virtual std::chrono::milliseconds pause() = 0;
 
-  /// It asks for a status only when it wants to shut down, and waits until all it has sent is durable here.
-  [[nodiscard]] virtual bool asks_before_it_ends() const = 0;
+  /// A Postgres, not a safekeeper: it can be put back, restored or promoted, so what it sends is compared with what it
+  /// has sent; it keeps WAL by a slot; it asks for a status only when it wants to shut down.
+  [[nodiscard]] virtual bool is_source() const = 0;
   /// A message to be sent along with each status; empty: none.
   [[nodiscard]] virtual core::bytes feedback(core::lsn received, core::lsn disk_consistent,
                                              core::wall_time now) const = 0;

@@ -1,10 +1,13 @@
 #include "actors/pageserver/wal_receiver.hpp"
 
+#include "actors/pageserver/source_history.hpp"
 #include "actors/pageserver/source_import.hpp"
 #include "actors/pageserver/source_link.hpp"
+#include "actors/pageserver/source_words.hpp"
 #include "actors/pageserver/wal_intake.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "actors/support/actor_base.hpp"
+#include "pg/client/conninfo.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -36,6 +39,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         batches_(env().metrics().counter("strata_wal_batches_total", "Batches of WAL records handed to timelines")) {
     status_.conninfo = origin_->name();
     status_.slot = origin_->slot();
+    status_.database = client::database_in_conninfo(options_.conninfo);
   }
 
   behavior_type make_behavior() {
@@ -44,17 +48,18 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       const auto record = options_.store->record();
       tell(options_.watch, watch_timeline{record.tenant, record.id, self()});
     }
-    connect();
+    if (const auto source = options_.store->record().source; source && source->refusal)
+      stand_still(source->refusal->why);
+    else
+      connect();
     tell_self_after(status_interval, status_due{});
     return {handle(&wal_receiver::published), handle(&wal_receiver::flushed), handle(&wal_receiver::change_members),
             handle(&wal_receiver::wanted),    handle(&wal_receiver::ready),   handle(&wal_receiver::retry),
-            handle(&wal_receiver::report),    handle(&wal_receiver::resumed)};
+            handle(&wal_receiver::report),    handle(&wal_receiver::resumed), handle(&wal_receiver::follow_again)};
   }
 
  private:
   static constexpr auto status_interval = std::chrono::seconds(1);
-  /// A walsender that hears from its receiver has no reason to say anything: after this it is asked to.
-  static constexpr auto silence_before_asking = std::chrono::seconds(30);
   static constexpr int batches_in_flight_max = 2;
 
   // -- connecting ---------------------------------------------------------------------------------------------------
@@ -64,7 +69,13 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     const auto last = options_.store->last_record_lsn();
     const auto conninfo = origin_->next(clock().monotonic(), last);
     if (!conninfo) return try_again_after(origin_->pause());
-    session_ = source_session(origin_->goal(options_.store->record(), last));
+    auto goal = origin_->goal(options_.store->record(), last);
+    if (const auto received = options_.store->received()) {
+      goal.read_from = received->begin;
+      goal.source_timeline = received->source_timeline;
+    }
+    session_ = source_session(std::move(goal));
+    confirmed_ = {};
     status_.conninfo = origin_->name();
     set_phase(phase::connecting);
     busy_ = true;
@@ -83,6 +94,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++attempt_}); }
 
   void broke(const core::error& why) {
+    // What else conflicts belongs to an import, or to a safekeeper, of which there are several.
+    if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
     link_.close();
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
@@ -93,6 +106,37 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     origin_->lost(clock().monotonic());
     set_phase(advice_for(why.code) == core::advice::retry_later ? phase::waiting_to_retry : phase::failed);
     try_again_after(origin_->pause());
+  }
+
+  /// This is not the server that was followed: nothing of it may come in, now or after a restart, until a person has
+  /// looked.
+  void refuse(const core::error& why) {
+    note_error("follow " + status_.conninfo, why);
+    stand_still(why.detail);
+    store_refusal({why.detail, options_.store->last_record_lsn(), clock().now()});
+  }
+  void stand_still(const std::string& why) {
+    link_.close();
+    forget_stream();
+    refused_ = true;
+    ++attempt_;  // none is due
+    status_.last_error = why;
+    set_phase(phase::failed);
+  }
+  void store_refusal(const storage::source_refusal& refusal) {
+    offload(
+        support::pool_id::io, "note that the source is refused",
+        [store = options_.store, refusal] { return store->update({.refuse_source = refusal}); },
+        [this](const core::result<void>& stored) {
+          if (stored) return;
+          note_error("note that the source is refused", stored.error());
+          quit(stored.error());
+        });
+  }
+  void follow_again(const source_resumed&) {
+    if (!std::exchange(refused_, false)) return;
+    status_.last_error.clear();
+    try_now();
   }
 
   /// What was received and not handed over comes again.
@@ -116,7 +160,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (due.attempt == attempt_) try_now();
   }
   void try_now() {
-    if (link_.open() || busy_) return;
+    if (link_.open() || busy_ || refused_) return;
     if (in_flight_ > 0)  // the store does not yet show what was handed over
       try_again_after(std::chrono::milliseconds(100));
     else
@@ -131,9 +175,12 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (status_.now == phase::resting) try_now();
   }
   void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
+  /// Of WAL, or only of the word how far it goes.
   void wanted(const wal_wanted&) {
     origin_->wanted();
     if (status_.now == phase::resting) try_now();
+    if (!intake_ || busy_ || paused_ || !words_.may_ask(clock().monotonic())) return;
+    if (auto sent = send_status(true); !sent) broke(sent.error());
   }
 
   // -- the conversation ---------------------------------------------------------------------------------------------
@@ -160,6 +207,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
           }
           hand_over();
         }
+        note_handed_over();
         if (auto armed = link_.arm(self()); !armed) broke(armed.error());
         return;
       }
@@ -176,16 +224,27 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
       origin_->heard(heard_, alive->server_end, std::nullopt);
+      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), heard_, clock().now());
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
+      if (end->next_timeline != 0 && origin_->is_source() && intake_) return go_to_next_timeline(*end);
       if (!end->caught_up) return core::error{core::errc::unavailable, "the source has ended the stream"};
       rest();
       return {};
     }
+    if (const auto* connected = std::get_if<client::connected>(&event)) status_.user = connected->user;
     if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
     if (busy_) return {};
     return follow(event);
+  }
+
+  /// The source has left the timeline that was streamed, where it was promoted.
+  core::result<void> go_to_next_timeline(const client::streaming_ended& end) {
+    if (intake_->position() == end.next_timeline_start) return follow(end);
+    return not_the_same_server("its timeline " + std::to_string(end.next_timeline) + " forked at " +
+                               to_string(end.next_timeline_start) + ", and it was followed to " +
+                               to_string(intake_->position()));
   }
 
   /// The next step of the session after an event.
@@ -194,7 +253,9 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     status_.source_head = std::max(status_.source_head, session_.source_head());
     origin_->heard(heard_, session_.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
-      open_intake();
+      words_.connected(session_.source_head());
+      if (!intake_) open_intake();
+      if (intake_) intake_->set_source_timeline(session_.source_timeline());
       return {};
     }
     return link_.carry_out(command, origin_->slot());
@@ -211,6 +272,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
           busy_ = false;
           if (!opened) return broke(opened.error());
           intake_ = *std::move(opened);
+          intake_->set_source_timeline(session_.source_timeline());
           advance();
         });
   }
@@ -221,9 +283,10 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (wal.start != intake_->position())
       return core::error{core::errc::corrupt, "WAL at " + to_string(wal.start) + " came where " +
                                                   to_string(intake_->position()) + " was expected"};
-    intake_->feed(wal.bytes);
+    STRATA_TRY(intake_->feed(wal.bytes));
     status_.received = wal.start + wal.bytes.size();
     origin_->heard(heard_, wal.server_end, status_.received);
+    words_.heard_wal(wal.server_end, heard_);
     return work_off();
   }
 
@@ -241,6 +304,25 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         return {};
       }
     }
+  }
+
+  /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
+  /// behind the batches.
+  void note_handed_over() {
+    if (!intake_ || intake_->has_batch()) return;
+    status_.handed_over = intake_->position();
+    if (words_.handed_over(status_.handed_over) && follows_source()) {
+      take_words();
+      tell(options_.timeline, status_);
+    }
+  }
+  /// One safekeeper does not know what the others have: its word tells nothing of the branch.
+  [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
+  void take_words() {
+    status_.last_word = words_.last_word();
+    if (!follows_source()) return;
+    status_.known_until = words_.known_until();
+    status_.clock_ahead = words_.clock_ahead();
   }
 
   void hand_over() {
@@ -288,23 +370,40 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
   // -- telling how far it is
 
-  core::result<void> send_status() {
+  /// A walsender that hears from its receiver has no reason to say anything unless it is asked.
+  core::result<void> send_status(bool ask_for_word = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
-    const bool silent = clock().monotonic() - heard_ > silence_before_asking;
     const auto more = origin_->feedback(received, disk_consistent_, clock().now());
     // What a safekeeper takes for applied it may remove.
     const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
-    auto sent = link_.connection().send_status(received, disk_consistent_, applied, silent);
+    auto sent = origin_->is_source()
+                    ? tell_source(received, applied, ask_for_word)
+                    : link_.connection().send_status(received, disk_consistent_, applied, ask_for_word);
+    if (sent && ask_for_word) words_.asked(clock().monotonic());
     if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
     return sent;
   }
 
+  /// The source keeps WAL from the start of the trace on, to be compared with. It counts as a synchronous standby who
+  /// has last told how far it has flushed; so this is told only when it moves, and taken back at once
+  /// (docs/decisions/0036). While it shuts down and waits until what it has sent is durable, it hears of no more.
+  core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
+    const auto source = options_.store->record().source;
+    const auto keep = source && source->received ? source->received->begin : disk_consistent_;
+    if (keep > confirmed_) {
+      STRATA_TRY(link_.connection().send_status(received, keep, applied, false));
+      confirmed_ = keep;
+    }
+    return link_.connection().send_status(flushing_for_source_ ? disk_consistent_ : received, {}, applied,
+                                          ask_for_word);
+  }
+
   /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
   /// durable here, and asks again after every answer until then. True: the answer goes out when that is so.
   bool flush_for_source() {
-    if (!origin_->asks_before_it_ends()) return false;
+    if (!origin_->is_source()) return false;
     if (flushing_for_source_) return true;
     if (intake_ && intake_->has_batch()) hand_over();
     if (in_flight_ == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
@@ -330,14 +429,17 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       origin_->not_listening(clock().monotonic());
     else if (link_.open())
       if (const auto why = origin_->reason_to_leave(clock().monotonic())) return broke(*why);
-    if (intake_) {
+    if (intake_ && !intake_->comparing()) {
       const auto last = options_.store->last_record_lsn();
       const bool readable = last >= options_.store->record().readable_from;
       const bool near = status_.source_head <= last + near_bytes;
       set_phase(readable && near ? phase::streaming : phase::catching_up);
       if (readable && near) status_.last_error.clear();
     }
-    if (auto sent = send_status(); !sent && !busy_) return broke(sent.error());
+    // Not asked while we don't listen: the answer would be old when it is read.
+    const bool asks = follows_source() && !busy_ && !paused_;
+    if (auto sent = send_status(asks); !sent && !busy_) return broke(sent.error());
+    take_words();
     tell(options_.timeline, status_);
   }
 
@@ -358,6 +460,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   support::counter received_bytes_;
   support::counter batches_;
   messages::source_status status_;
+  source_words words_;
   core::monotonic_time heard_{};
   core::lsn disk_consistent_;
   std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next
@@ -367,7 +470,9 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   int in_flight_ = 0;  ///< batches without an answer
   bool busy_ = false;  ///< an offloaded job runs
   bool flushing_for_source_ = false;
-  bool paused_ = false;  ///< fed WAL waits for credit or for visibility
+  bool refused_ = false;  ///< the source is not the server that was followed
+  core::lsn confirmed_;   ///< the source may forget WAL before it, as it was told
+  bool paused_ = false;   ///< fed WAL waits for credit or for visibility
 };
 
 }  // namespace

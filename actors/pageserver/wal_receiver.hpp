@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/pageserver/safekeeper_watch.hpp"
 #include "actors/support/actor_registry.hpp"
 #include "consensus/membership.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
+#include "messages/tenant.hpp"
 #include "messages/timeline.hpp"
 #include "pg/types.hpp"
 
@@ -48,24 +50,27 @@ struct timeline_flushed {
 struct safekeepers_changed {
   consensus::configuration to;
 };
+/// A person has taken back the refusal of the source; durable. Whether it is the right one is looked at again.
+struct source_resumed {};
 /// Somebody waits for WAL of the timeline. Of news to a receiver that rests because there was none.
 struct wal_wanted {};
 
 /// Works by itself until told to exit (it then ends the stream and closes its connection without waiting for the
-/// source). A lost or refused connection is tried again for ever, with backoff; status says why. Only two things end it
-/// by itself, with an error: an import that broke off after its first value went into the store (its owner empties the
-/// store and starts over), and a store or timeline that refuses what it is given.
+/// source). A lost or refused connection is tried again for ever, with backoff; status says why. A source that does not
+/// have the history that was followed is refused: that is durable, and it is not connected to until source_resumed.
+/// Only two things end a receiver by itself, with an error: an import that broke off after its first value went into
+/// the store (its owner empties the store and starts over), and a store or timeline that refuses what it is given.
 using wal_receiver_actor =
     watching_actor::extend<messages::accepts<timeline_flushed>, messages::accepts<safekeepers_changed>,
-                           messages::accepts<wal_wanted>>;
+                           messages::accepts<wal_wanted>, messages::accepts<source_resumed>>;
 
 wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options);
 
 // -- short errands to a source ----------------------------------------------------------------------------------------
 
 /// Is the source fit to be followed? Checks version, primary, wal_level and the right to replicate, and makes the
-/// physical slot (or takes an existing one) so that no WAL is lost between this and the base backup. Errors say what to
-/// do.
+/// physical slot (or takes one that nobody has used yet) so that no WAL is lost between this and the base backup.
+/// Errors say what to do, and leave no slot behind.
 struct probe_source {
   std::string conninfo;
   std::string slot;
@@ -78,12 +83,17 @@ struct source_probed {
   bool wal_log_hints = false;
   core::lsn flushed;  ///< the source's position
   bool slot_existed = false;
+  std::vector<messages::source_setting> settings;
 };
 
-/// Success when there is no such slot (any more).
+/// Success when there is no such slot (any more), or it is not ours.
 struct drop_source_slot {
   std::string conninfo;
   std::string slot;
+  /// Set for one that was left: the server must be this one, or errc::conflict; a slot that keeps WAL from a later
+  /// place than this is somebody else's, and stays.
+  std::uint64_t system_id = 0;
+  core::lsn last_told = {};
 };
 
 /// Does one errand, bounded by 15 s (then errc::unavailable), and ends.
@@ -97,6 +107,7 @@ source_errand_actor spawn_source_errand(caf::actor_system& system, support::acto
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_finished)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::timeline_flushed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::safekeepers_changed)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::source_resumed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::wal_wanted)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::probe_source)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::source_probed)

@@ -169,7 +169,8 @@ core::result<timeline_journal::decoded> timeline_journal::decode_log(const wal::
   decoded made{pg::wal::stream_decoder({.start = known_end,
                                         .major = static_cast<pg::major_version>(major_of(cluster)),
                                         .segment_size = segment_size_of(cluster),
-                                        .system_id = cluster.system_id}),
+                                        .system_id = cluster.system_id,
+                                        .keeps_records = false}),
                known_end};
   core::bytes buffer(std::min<std::uint64_t>(wal::log::append_size_max, from.end() - known_end));
   while (made.decoder.position() < from.end()) {

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/time_text.hpp"
+#include "console/errors.hpp"
 #include "console/handlers.hpp"
 #include "console/open_timeline.hpp"
 
@@ -43,12 +44,61 @@ core::result<std::optional<pg::timestamp>> earliest_time(const storage::timeline
   return std::optional(high);
 }
 
+constexpr std::uint64_t wait_ms_max = 10'000;
+
+core::result<messages::resolve_point> point_asked(const json& body) {
+  messages::resolve_point asked;
+  STRATA_ASSIGN(const auto at, optional_lsn_member(body, "lsn"));
+  STRATA_ASSIGN(const auto text, optional_text_member(body, "timestamp"));
+  if (at && text) return core::error{core::errc::invalid_argument, "lsn and timestamp exclude each other"};
+  if (at) asked.at = *at;
+  if (text) {
+    auto time = config::parse_iso_time(*text, config::default_zone::utc);
+    if (!time) return std::move(time).error().within("timestamp");
+    asked.at = *time;
+  }
+  STRATA_ASSIGN(const auto wait, optional_count_member(body, "wait_ms"));
+  if (wait && *wait > wait_ms_max)
+    return core::error{core::errc::invalid_argument, "wait_ms must be at most " + std::to_string(wait_ms_max)};
+  asked.timeout = std::chrono::milliseconds(wait.value_or(0));
+  return asked;
+}
+
+/// The state at that time is not known, and what is.
+reply not_known(core::wall_time time, const messages::point_resolved& answer) {
+  json body{{"error",
+             {{"code", core::to_string(core::errc::unavailable)},
+              {"message", "the state at " + config::utc_text(time) + " is not known yet: " + answer.why},
+              {"next", "ask again with wait_ms, or for a time up to known_until"}}}};
+  if (answer.known_until) body["error"]["known_until"] = config::utc_text(*answer.known_until);
+  reply made = json_reply(body, http_status(core::errc::unavailable));
+  made.headers.emplace_back("Retry-After", "1");
+  return made;
+}
+
 }  // namespace
+
+core::result<reply> resolve_point(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"lsn", "timestamp", "wait_ms"}));
+  STRATA_ASSIGN(const auto asked, point_asked(body));
+  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  STRATA_ASSIGN(const auto found,
+                ask<messages::point_resolved>(of, timeline.actor, asked, answer_limit + asked.timeout));
+  if (!found.at.valid()) {
+    const auto* time = std::get_if<core::wall_time>(&asked.at);
+    return not_known(time != nullptr ? *time : core::wall_time{}, found);
+  }
+  json answer{{"lsn", core::to_string(found.at)}, {"kept_until", config::utc_text(found.kept_until)}};
+  if (found.known_until) answer["known_until"] = config::utc_text(*found.known_until);
+  return json_reply(answer);
+}
 
 core::result<reply> get_lsn_by_timestamp(const services& of, const request& from) {
   auto time = config::parse_iso_time(from.query_text("timestamp"), config::default_zone::utc);
   if (!time) return std::move(time).error().within("timestamp");
   STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  // Asked first: what is known then is in the store.
+  STRATA_ASSIGN(const auto info, ask<messages::timeline_info>(of, timeline.actor, messages::get_timeline_info{}));
   STRATA_ASSIGN(const auto found, timeline.store->find_lsn(pg::timestamp_of(*time)));
   json body{{"kind", to_string(found.answer)}};
   if (found.at.valid()) body["lsn"] = core::to_string(found.at);
@@ -56,6 +106,7 @@ core::result<reply> get_lsn_by_timestamp(const services& of, const request& from
     STRATA_ASSIGN(const auto earliest, earliest_time(*timeline.store));
     if (earliest) body["earliest"] = config::utc_text(pg::wall_time_of(*earliest));
   }
+  if (info.known_until) body["known_until"] = config::utc_text(*info.known_until);
   return json_reply(body);
 }
 

@@ -48,9 +48,13 @@ core::result<reply> add_source(const services& of, const request& from) {
   STRATA_ASSIGN(const auto slot, optional_text_member(body, "slot"));
   STRATA_ASSIGN(const auto added,
                 ask<messages::source_added>(of, of.tenants, messages::add_source{name, conninfo, slot.value_or("")}));
-  return json_reply(
-      {{"tenant_id", core::to_string(added.tenant)}, {"timeline_id", core::to_string(added.timeline)}, {"name", name}},
-      201);
+  json settings = json::array();
+  for (const auto& each : added.settings) settings.push_back({{"name", each.name}, {"value", each.value}});
+  return json_reply({{"tenant_id", core::to_string(added.tenant)},
+                     {"timeline_id", core::to_string(added.timeline)},
+                     {"name", name},
+                     {"settings", std::move(settings)}},
+                    201);
 }
 
 core::result<reply> list_tenants(const services& of, const request&) {
@@ -68,8 +72,12 @@ core::result<reply> get_tenant(const services& of, const request& from) {
 
 core::result<reply> delete_tenant(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, tenant_of(from));
-  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::delete_tenant{tenant}));
-  return json_reply(json::object());
+  STRATA_ASSIGN(const auto deleted, ask<messages::tenant_deleted>(of, of.tenants, messages::delete_tenant{tenant}));
+  json slots = json::array();
+  for (const auto& left : deleted.slots)
+    slots.push_back(
+        {{"source", left.source}, {"slot", left.slot}, {"error", left.why}, {"remembered", left.remembered}});
+  return json_reply({{"slots_left", std::move(slots)}});
 }
 
 core::result<reply> get_tenant_config(const services& of, const request& from) {

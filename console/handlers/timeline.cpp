@@ -74,4 +74,10 @@ core::result<reply> delete_timeline(const services& of, const request& from) {
   return json_reply(json::object());
 }
 
+core::result<reply> resume_source(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::resume_source{path.tenant, path.timeline}));
+  return json_reply(json::object());
+}
+
 }  // namespace strata::console::handlers

@@ -1,7 +1,10 @@
 #include "pg/client/conninfo.hpp"
 
+#include <libpq-fe.h>
+
 #include <algorithm>
 #include <cctype>
+#include <memory>
 
 #include "pg/client/replication_connection.hpp"
 
@@ -100,6 +103,25 @@ core::result<void> require_primary(const connected& source) {
                      "the source is a standby or still in recovery; connect to its primary, or promote it first "
                      "(select pg_promote())"};
 }
+
+namespace {
+
+struct free_parsed {
+  void operator()(PQconninfoOption* of) const { PQconninfoFree(of); }
+};
+
+std::string option_in_conninfo(const std::string& conninfo, std::string_view keyword) {
+  const std::unique_ptr<PQconninfoOption, free_parsed> options(PQconninfoParse(conninfo.c_str(), nullptr));
+  if (options == nullptr) return "";
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option)
+    if (keyword == option->keyword && option->val != nullptr) return option->val;
+  return "";
+}
+
+}  // namespace
+
+std::string database_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "dbname"); }
+std::string user_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "user"); }
 
 std::string conninfo_value(std::string_view value) {
   std::string text = "'";

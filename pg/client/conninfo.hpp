@@ -11,6 +11,11 @@ namespace strata::pg::client {
 /// A value of a connection string, in quotes: whatever it holds, it can't become another option.
 std::string conninfo_value(std::string_view value);
 
+/// The database that a connection string or URI names, as libpq reads it; empty when it names none, or is none.
+std::string database_in_conninfo(const std::string& conninfo);
+/// The same of the user.
+std::string user_in_conninfo(const std::string& conninfo);
+
 /// The start-up option by which a connection to a safekeeper names its timeline.
 std::string timeline_option(const core::tenant_id& tenant, const core::timeline_id& timeline);
 

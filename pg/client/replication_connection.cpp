@@ -31,10 +31,11 @@ using connection_handle = std::unique_ptr<PGconn, close_connection>;
 using result_handle = std::unique_ptr<PGresult, clear_result>;
 
 enum class phase { connecting, idle, awaiting, copying, lost };
-enum class command { none, identify, show, create_slot, drop_slot, backup, replicate };
+enum class command { none, identify, show, create_slot, read_slot, history, drop_slot, backup, replicate };
 
 constexpr std::string_view duplicate_object = "42710";
 constexpr std::string_view undefined_object = "42704";
+constexpr std::string_view insufficient_privilege = "42501";
 constexpr std::string_view success = "00000";
 
 server_complaint complaint_of(const PGresult* result) {
@@ -135,8 +136,10 @@ struct replication_connection::implementation {
     PQsetnonblocking(connection.get(), 1);
     now = phase::idle;
     const char* standby = PQparameterStatus(connection.get(), "in_hot_standby");
+    const char* name = PQparameterStatus(connection.get(), "application_name");
     return std::optional<replication_event>(connected{static_cast<std::uint32_t>(version), major(),
-                                                      standby != nullptr && std::string_view(standby) == "on"});
+                                                      standby != nullptr && std::string_view(standby) == "on",
+                                                      name != nullptr ? name : "", PQuser(connection.get())});
   }
 
   core::result<void> send(command kind, const std::string& text, std::string about = {}) {
@@ -257,6 +260,20 @@ core::result<std::optional<replication_event>> replication_connection::implement
       answer = setting_shown{subject, PQgetvalue(result, 0, 0)};
       break;
     case command::create_slot: answer = slot_created{false}; break;
+    case command::read_slot: {
+      STRATA_TRY(require_shape(result, 1, 2));
+      slot_read found{.exists = PQgetisnull(result, 0, 0) == 0};
+      if (PQgetisnull(result, 0, 1) == 0) {
+        STRATA_ASSIGN(found.restart, core::parse_lsn(PQgetvalue(result, 0, 1)));
+      }
+      answer = found;
+      break;
+    }
+    case command::history:
+      STRATA_TRY(require_shape(result, 1, 2));
+      answer =
+          history_shown{std::string(PQgetvalue(result, 0, 1), static_cast<std::size_t>(PQgetlength(result, 0, 1)))};
+      break;
     case command::backup: return on_backup_tuples(result);
     case command::replicate: {
       STRATA_TRY(require_shape(result, 1, 2));
@@ -310,6 +327,10 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
     answer = slot_created{true};
     return;
   }
+  if (running == command::show && complaint.sqlstate == insufficient_privilege) {
+    answer = setting_shown{subject, ""};
+    return;
+  }
   if (running == command::drop_slot && complaint.sqlstate == undefined_object) {
     answer = slot_dropped{false};
     return;
@@ -326,6 +347,8 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
                                           "identify",
                                           "read a setting of",
                                           "create a replication slot on",
+                                          "read a replication slot of",
+                                          "read the timeline history of",
                                           "drop a replication slot on",
                                           "take a base backup of",
                                           "stream WAL from"};
@@ -428,10 +451,20 @@ core::result<void> replication_connection::create_physical_slot(const std::strin
   return implementation_->send(command::create_slot, create_slot_command(name, reserve_wal, major()), name);
 }
 
+core::result<void> replication_connection::read_slot(const std::string& name) {
+  if (!valid_slot_name(name))
+    return core::error{core::errc::invalid_argument, "read replication slot: \"" + name + "\" is not a slot's name"};
+  return implementation_->send(command::read_slot, "READ_REPLICATION_SLOT \"" + name + "\"", name);
+}
+
+core::result<void> replication_connection::show_history(std::uint32_t timeline) {
+  return implementation_->send(command::history, "TIMELINE_HISTORY " + std::to_string(timeline));
+}
+
 core::result<void> replication_connection::drop_slot(const std::string& name) {
   if (!valid_slot_name(name))
     return core::error{core::errc::invalid_argument, "drop replication slot: \"" + name + "\" is not a slot's name"};
-  return implementation_->send(command::drop_slot, "DROP_REPLICATION_SLOT \"" + name + "\"", name);
+  return implementation_->send(command::drop_slot, "DROP_REPLICATION_SLOT \"" + name + "\" WAIT", name);
 }
 
 core::result<void> replication_connection::start_backup(const backup_options& options) {

@@ -22,7 +22,9 @@ std::string redact_conninfo(std::string_view conninfo);
 struct connected {
   std::uint32_t server_version = 0;  ///< 150020 is 15.20
   major_version major = major_version::v15;
-  bool in_recovery = false;  ///< the source is a standby
+  bool in_recovery = false;      ///< the source is a standby
+  std::string application_name;  ///< as the source knows us
+  std::string user;              ///< whom libpq made of the connection string
 };
 struct system_identified {
   std::uint64_t system_id = 0;
@@ -31,10 +33,19 @@ struct system_identified {
 };
 struct setting_shown {
   std::string name;
-  std::string value;
+  std::string value;  ///< empty, too, if the user may not see it
 };
 struct slot_created {
   bool existed = false;  ///< there was one of that name already, and it is used
+};
+/// A physical slot as it is; of a logical one reading fails.
+struct slot_read {
+  bool exists = false;
+  core::lsn restart;  ///< WAL is kept from here; 0: nobody has used it yet
+};
+/// The timelines that the source has left behind: the content of the history file of the one it is on.
+struct history_shown {
+  std::string text;
 };
 struct slot_dropped {
   bool existed = false;
@@ -79,9 +90,9 @@ struct streaming_ended {
   core::lsn next_timeline_start;
   bool caught_up = false;  ///< a safekeeper has sent all there is, and nobody writes
 };
-using replication_event = std::variant<connected, system_identified, setting_shown, slot_created, slot_dropped,
-                                       backup_started, archive_started, archive_data, backup_finished,
-                                       streaming_started, wal_data, keepalive, streaming_ended>;
+using replication_event = std::variant<connected, system_identified, setting_shown, slot_created, slot_read,
+                                       history_shown, slot_dropped, backup_started, archive_started, archive_data,
+                                       backup_finished, streaming_started, wal_data, keepalive, streaming_ended>;
 
 struct backup_options {
   std::string label = "strata";
@@ -131,13 +142,18 @@ class replication_connection {
   core::result<void> show(const std::string& setting);
   /// Refuses names that Postgres would (a-z, 0-9, _). `reserve_wal` keeps WAL from now on, not from the first use.
   core::result<void> create_physical_slot(const std::string& name, bool reserve_wal = true);
+  /// From major 15 on.
+  core::result<void> read_slot(const std::string& name);
+  core::result<void> show_history(std::uint32_t timeline);
+  /// Waits for a connection that uses the slot to end.
   core::result<void> drop_slot(const std::string& name);
   core::result<void> start_backup(const backup_options& options = {});
-  /// `slot` may be empty. `from` must be the after_header spelling or any byte position at or after the WAL's begin.
+  /// `slot` may be empty. `from` is any byte position at or after the WAL's begin.
   /// `term` is for safekeepers: WAL up to what is flushed, committed or not, as long as they are in that term.
   core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1,
                                        std::optional<std::uint64_t> term = std::nullopt);
-  /// Tells the source how far WAL has got here. errc::busy if the socket can't take it now: step() and try again.
+  /// Tells the source how far WAL has got here; `flushed` 0: nothing of that, a source then does not count us as a
+  /// synchronous standby and moves no slot. errc::busy if the socket can't take it now: step() and try again.
   core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
   /// Sends a message that only a safekeeper understands along the stream. errc::busy as for send_status().
   core::result<void> send_message(core::bytes_view message);

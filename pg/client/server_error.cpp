@@ -61,6 +61,8 @@ constexpr lesson lessons[] = {
     {"57P", "", core::errc::unavailable, "the source ended the connection; try again"},
     {"08", "", core::errc::unavailable, "the connection was lost; try again"},
     {"3D", "", core::errc::invalid_argument, "the database in the connection string does not exist"},
+    {"0A000", "logical replication slot", core::errc::conflict,
+     "the name is that of a logical slot, which another program uses; choose another one with --slot"},
     {"0A", "", core::errc::unsupported, "the source does not support this"},
     {"42", "", core::errc::invalid_argument, "the source did not accept the command"},
     {"22", "", core::errc::invalid_argument, "the source did not accept the command"},

@@ -94,11 +94,12 @@ bool valid_slot_name(std::string_view name) {
 
 std::string base_backup_command(const backup_options& options, major_version major) {
   // We stream WAL ourselves, so neither WAL files nor waiting for the archiver; links come as tablespace_map because
-  // tar headers limit their length.
+  // tar headers limit their length. But with it Postgres 15 leaves out tablespaces that are directories in pg_tblspc
+  // (allow_in_place_tablespaces); 14 has none, and 16 sends them as archives of their own.
   const std::string label = quoted(options.label, '\'');
   if (major >= major_version::v15)
-    return "BASE_BACKUP (LABEL " + label + ", PROGRESS, TABLESPACE_MAP, WAIT false, CHECKPOINT '" +
-           (options.fast_checkpoint ? "fast" : "spread") + "')";
+    return "BASE_BACKUP (LABEL " + label + ", PROGRESS, " + (major >= major_version::v16 ? "TABLESPACE_MAP, " : "") +
+           "WAIT false, CHECKPOINT '" + (options.fast_checkpoint ? "fast" : "spread") + "')";
   return "BASE_BACKUP LABEL " + label + " PROGRESS" + (options.fast_checkpoint ? " FAST" : "") +
          " NOWAIT TABLESPACE_MAP";
 }

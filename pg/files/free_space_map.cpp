@@ -56,8 +56,7 @@ std::size_t heap_free_space(core::bytes_view bytes) {
     bool unused = false;
     for (std::size_t i = 0; i < lines && !unused; ++i) {
       const std::size_t at = page::header_size + i * page::line_pointer_size;
-      unused =
-          page::line_pointer::unpack(core::load_le<std::uint32_t>(bytes.data() + at)).state == page::item_state::unused;
+      unused = page::line_pointer(core::load_le<std::uint32_t>(bytes.data() + at)).unused();
     }
     if (!unused) return 0;
   }

@@ -1,5 +1,6 @@
 #include "pg/page/page.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -36,38 +37,6 @@ void slotted_page::require_sane_header() const {
           "damaged page header");
 }
 
-item_number slotted_page::item_count() const {
-  const std::size_t lower = this->lower();
-  require(lower >= header_size && lower <= page_size, "damaged page header");
-  return static_cast<item_number>((lower - header_size) / line_pointer_size);
-}
-
-void slotted_page::require_item(item_number at) const {
-  require(at >= 1 && at <= item_count(), "no such item on the page");
-}
-
-void slotted_page::require_storage(line_pointer of) const {
-  require(of.has_storage(), "item without storage");
-  require(special() <= page_size && of.offset >= header_size, "damaged page header");
-  require(of.offset >= upper() && of.offset + align8(of.length) <= special(), "item outside the page's storage");
-}
-
-line_pointer slotted_page::pointer(item_number at) const {
-  require_item(at);
-  return line_pointer::unpack(load<std::uint32_t>(position_of(at)));
-}
-
-void slotted_page::set_pointer(item_number at, line_pointer value) {
-  require_item(at);
-  store(position_of(at), value.pack());
-}
-
-window slotted_page::item(item_number at) const {
-  const line_pointer found = pointer(at);
-  require_storage(found);
-  return window({page_ + found.offset, found.length});
-}
-
 window slotted_page::special_area(std::size_t size) const {
   const std::size_t special = this->special();
   require(special >= header_size && special + size <= page_size, "special area too small");
@@ -96,7 +65,7 @@ window slotted_page::place(item_number at, std::size_t length) {
   const std::size_t aligned = align8(length);
   require(lower() + aligned <= upper(), "no room on the page");
   const auto offset = static_cast<std::uint16_t>(upper() - aligned);
-  set_pointer(at, {offset, item_state::normal, static_cast<std::uint16_t>(length)});
+  set_pointer(at, line_pointer::to_storage(offset, length));
   set_upper(offset);
   return window({page_ + offset, length});
 }
@@ -107,7 +76,7 @@ window slotted_page::add_in_slot(item_number at, std::size_t length) {
   require(at >= 1 && at <= count + 1, "item number leaves a gap");
   if (at <= count) {
     const line_pointer old = pointer(at);
-    require(old.state == item_state::unused && !old.has_storage(), "item number in use");
+    require(old.unused() && !old.has_storage(), "item number in use");
   } else {
     require(lower() + line_pointer_size <= upper(), "no room on the page");
     set_lower(lower() + line_pointer_size);
@@ -126,53 +95,72 @@ window slotted_page::insert(item_number at, std::size_t length) {
   return place(at, length);
 }
 
+// A page that was packed before has most of its items where they belong, and the others in few stretches.
 void slotted_page::pack_storage() {
   require_sane_header();
-  std::array<std::uint8_t, page_size> before;
   const std::size_t upper = this->upper(), special = this->special(), lower = this->lower();
-  std::memcpy(before.data() + upper, page_ + upper, special - upper);
-  std::size_t packed = special;
-  const item_number count = item_count();
-  for (item_number at = 1; at <= count; ++at) {
-    line_pointer current = pointer(at);
+  struct stretch {
+    std::uint16_t from, to, length;
+  };
+  std::array<stretch, page_size / line_pointer_size> moved;
+  std::size_t count = 0, first_byte = page_size, end_byte = 0, packed = special;
+  std::uint8_t* slot = page_ + header_size;
+  for (std::uint8_t* const end = slot + item_count() * line_pointer_size; slot != end; slot += line_pointer_size) {
+    const line_pointer current(core::load_le<std::uint32_t>(slot));
     if (!current.has_storage()) continue;
-    require_storage(current);
-    const std::size_t aligned = align8(current.length);
+    const std::size_t offset = current.offset(), aligned = align8(current.length());
+    require(offset >= upper && offset + aligned <= special, "item outside the page's storage");
     require(packed >= lower + aligned, "items overlap");
     packed -= aligned;
-    std::memcpy(page_ + packed, before.data() + current.offset, aligned);
-    current.offset = static_cast<std::uint16_t>(packed);
-    set_pointer(at, current);
+    if (offset == packed) continue;
+    core::store_le(slot, current.at_offset(packed).word());
+    first_byte = std::min(first_byte, offset);
+    end_byte = std::max(end_byte, offset + aligned);
+    if (count > 0 && moved[count - 1].from == offset + aligned && moved[count - 1].to == packed + aligned) {
+      moved[count - 1].from = static_cast<std::uint16_t>(offset);
+      moved[count - 1].to = static_cast<std::uint16_t>(packed);
+      moved[count - 1].length = static_cast<std::uint16_t>(moved[count - 1].length + aligned);
+    } else {
+      moved[count++] = {static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(packed),
+                        static_cast<std::uint16_t>(aligned)};
+    }
   }
   set_upper(packed);
+  if (count == 1) {
+    std::memmove(page_ + moved[0].to, page_ + moved[0].from, moved[0].length);
+  } else if (count > 1) {
+    std::array<std::uint8_t, page_size> before;
+    std::memcpy(before.data() + first_byte, page_ + first_byte, end_byte - first_byte);
+    for (std::size_t i = 0; i < count; ++i)
+      std::memcpy(page_ + moved[i].to, before.data() + moved[i].from, moved[i].length);
+  }
 }
 
 void slotted_page::repair(bool cut_unused_at_end) {
-  const item_number count = item_count();
-  item_number last_used = 0;
-  item_number unused = 0;
-  for (item_number at = 1; at <= count; ++at) {
-    if (pointer(at).state == item_state::unused) {
-      set_pointer(at, {});
-      ++unused;
+  std::uint8_t* const first = page_ + header_size;
+  std::uint8_t* const end = first + item_count() * line_pointer_size;
+  std::uint8_t* used_end = first;
+  std::size_t used = 0;
+  for (std::uint8_t* slot = first; slot != end; slot += line_pointer_size) {
+    if (line_pointer(core::load_le<std::uint32_t>(slot)).unused()) {
+      core::store_le(slot, line_pointer().word());
     } else {
-      last_used = at;
+      ++used;
+      used_end = slot + line_pointer_size;
     }
   }
-  if (cut_unused_at_end) {
-    unused = static_cast<item_number>(unused - (count - last_used));
-    set_lower(header_size + last_used * line_pointer_size);
-  }
-  set_flag(has_free_lines, unused > 0);
+  std::uint8_t* const kept_end = cut_unused_at_end ? used_end : end;
+  if (cut_unused_at_end) set_lower(static_cast<std::size_t>(used_end - page_));
+  set_flag(has_free_lines, used * line_pointer_size < static_cast<std::size_t>(kept_end - first));
   pack_storage();
 }
 
 void slotted_page::truncate_line_pointers() {
   item_number last = item_count();
-  while (last > 1 && pointer(last).state == item_state::unused) --last;
+  while (last > 1 && pointer(last).unused()) --last;
   if (last < item_count()) set_lower(header_size + last * line_pointer_size);
   bool any_unused = false;
-  for (item_number at = 1; at <= last && !any_unused; ++at) any_unused = pointer(at).state == item_state::unused;
+  for (item_number at = 1; at <= last && !any_unused; ++at) any_unused = pointer(at).unused();
   set_flag(has_free_lines, any_unused);
 }
 
@@ -184,10 +172,9 @@ void slotted_page::slide_storage_below(std::size_t offset, std::ptrdiff_t by) {
   // The hottest loop of index redo: all line pointers, and count lies inside the page.
   std::uint8_t* slot = page_ + header_size;
   for (std::uint8_t* const end = slot + item_count() * line_pointer_size; slot != end; slot += line_pointer_size) {
-    line_pointer current = line_pointer::unpack(core::load_le<std::uint32_t>(slot));
-    if (!current.has_storage() || current.offset > offset) continue;
-    current.offset = static_cast<std::uint16_t>(current.offset + by);
-    core::store_le(slot, current.pack());
+    const line_pointer current(core::load_le<std::uint32_t>(slot));
+    if (!current.has_storage() || current.offset() > offset) continue;
+    core::store_le(slot, current.at_offset(current.offset() + static_cast<std::size_t>(by)).word());
   }
 }
 
@@ -199,7 +186,7 @@ void slotted_page::remove(item_number at) {
   std::uint8_t* slot = page_ + position_of(at);
   std::memmove(slot, slot + line_pointer_size, (std::size_t{count} - at) * line_pointer_size);
   set_lower(lower() - line_pointer_size);
-  slide_storage_below(removed.offset, static_cast<std::ptrdiff_t>(align8(removed.length)));
+  slide_storage_below(removed.offset(), static_cast<std::ptrdiff_t>(align8(removed.length())));
 }
 
 void slotted_page::remove_keeping_slot(item_number at) {
@@ -208,7 +195,7 @@ void slotted_page::remove_keeping_slot(item_number at) {
   require_storage(removed);
   set_pointer(at, {});
   if (at == item_count()) set_lower(lower() - line_pointer_size);
-  slide_storage_below(removed.offset, static_cast<std::ptrdiff_t>(align8(removed.length)));
+  slide_storage_below(removed.offset(), static_cast<std::ptrdiff_t>(align8(removed.length())));
 }
 
 void slotted_page::remove_all(std::span<const item_number> sorted) {
@@ -239,14 +226,13 @@ void slotted_page::overwrite(item_number at, core::bytes_view item) {
   require_sane_header();
   line_pointer current = pointer(at);
   require_storage(current);
-  const std::size_t before = align8(current.length), after = align8(item.size());
+  const std::size_t before = align8(current.length()), after = align8(item.size());
   require(!item.empty() && after <= before + (std::size_t{upper()} - lower()), "no room on the page");
   if (before != after) {
-    slide_storage_below(current.offset, static_cast<std::ptrdiff_t>(before) - static_cast<std::ptrdiff_t>(after));
+    slide_storage_below(current.offset(), static_cast<std::ptrdiff_t>(before) - static_cast<std::ptrdiff_t>(after));
     current = pointer(at);
   }
-  current.length = static_cast<std::uint16_t>(item.size());
-  set_pointer(at, current);
+  set_pointer(at, current.of_length(item.size()));
   this->item(at).write(0, item);
 }
 

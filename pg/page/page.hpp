@@ -23,19 +23,39 @@ constexpr std::size_t align8(std::size_t size) { return (size + 7) & ~std::size_
 
 enum class item_state : std::uint8_t { unused = 0, normal = 1, redirect = 2, dead = 3 };
 
-struct line_pointer {
-  std::uint16_t offset = 0;  ///< of the item on the page, or the item number a redirect leads to
-  item_state state = item_state::unused;
-  std::uint16_t length = 0;
+/// A line pointer as it stands on the page, in one register: loops over a page's line pointers are the inner loops of
+/// redo, and a struct of its three parts would go through memory each time.
+class line_pointer {
+ public:
+  constexpr line_pointer() = default;  ///< unused
+  explicit constexpr line_pointer(std::uint32_t word) : word_(word) {}
+  static constexpr line_pointer to_storage(std::size_t offset, std::size_t length) {
+    return make(offset, item_state::normal, length);
+  }
+  static constexpr line_pointer redirect_to(item_number item) { return make(item, item_state::redirect, 0); }
+  static constexpr line_pointer dead() { return make(0, item_state::dead, 0); }
 
-  static line_pointer unpack(std::uint32_t word) {
-    return {static_cast<std::uint16_t>(word & 0x7FFF), static_cast<item_state>(word >> 15 & 3),
-            static_cast<std::uint16_t>(word >> 17)};
+  /// Of the item on the page, or the item number that a redirect leads to.
+  [[nodiscard]] constexpr std::uint16_t offset() const { return word_ & 0x7FFF; }
+  [[nodiscard]] constexpr item_state state() const { return static_cast<item_state>(word_ >> 15 & 3); }
+  [[nodiscard]] constexpr std::uint16_t length() const { return static_cast<std::uint16_t>(word_ >> 17); }
+  [[nodiscard]] constexpr bool has_storage() const { return length() != 0; }
+  [[nodiscard]] constexpr bool unused() const { return state() == item_state::unused; }
+
+  [[nodiscard]] constexpr line_pointer at_offset(std::size_t offset) const { return make(offset, state(), length()); }
+  [[nodiscard]] constexpr line_pointer in_state(item_state state) const { return make(offset(), state, length()); }
+  [[nodiscard]] constexpr line_pointer of_length(std::size_t length) const { return make(offset(), state(), length); }
+
+  [[nodiscard]] constexpr std::uint32_t word() const { return word_; }
+  friend constexpr bool operator==(line_pointer, line_pointer) = default;
+
+ private:
+  static constexpr line_pointer make(std::size_t offset, item_state state, std::size_t length) {
+    return line_pointer((static_cast<std::uint32_t>(offset) & 0x7FFF) | static_cast<std::uint32_t>(state) << 15 |
+                        static_cast<std::uint32_t>(length) << 17);
   }
-  [[nodiscard]] std::uint32_t pack() const {
-    return (offset & 0x7FFFu) | static_cast<std::uint32_t>(state) << 15 | static_cast<std::uint32_t>(length) << 17;
-  }
-  [[nodiscard]] bool has_storage() const { return length != 0; }
+
+  std::uint32_t word_ = 0;
 };
 
 /// A Postgres page: the only way by which redo reads and writes one. Nothing on a page is trusted: every access is
@@ -66,11 +86,25 @@ class slotted_page {
   [[nodiscard]] bool initialised() const { return initialised_; }
 
   // --- items ---
-  [[nodiscard]] item_number item_count() const;
-  [[nodiscard]] line_pointer pointer(item_number at) const;
-  void set_pointer(item_number at, line_pointer value);
+  [[nodiscard]] item_number item_count() const {
+    const std::size_t lower = this->lower();
+    require(lower >= header_size && lower <= page_size, "damaged page header");
+    return static_cast<item_number>((lower - header_size) / line_pointer_size);
+  }
+  [[nodiscard]] line_pointer pointer(item_number at) const {
+    require_item(at);
+    return line_pointer(load<std::uint32_t>(position_of(at)));
+  }
+  void set_pointer(item_number at, line_pointer value) {
+    require_item(at);
+    store(position_of(at), value.word());
+  }
   /// The bytes of an item that has storage.
-  [[nodiscard]] window item(item_number at) const;
+  [[nodiscard]] window item(item_number at) const {
+    const line_pointer found = pointer(at);
+    require_storage(found);
+    return window({page_ + found.offset(), found.length()});
+  }
   /// The special area, which must have at least this size.
   [[nodiscard]] window special_area(std::size_t size) const;
   /// What lies between header and special area: for pages that keep something else than items there.
@@ -113,8 +147,13 @@ class slotted_page {
   }
   void set_upper(std::size_t value) { store(14, static_cast<std::uint16_t>(value)); }
   static std::size_t position_of(item_number at) { return header_size + (at - std::size_t{1}) * line_pointer_size; }
-  void require_item(item_number at) const;
-  void require_storage(line_pointer of) const;
+  void require_item(item_number at) const { require(at >= 1 && at <= item_count(), "no such item on the page"); }
+  void require_storage(line_pointer of) const {
+    require(of.has_storage(), "item without storage");
+    require(special() <= page_size && of.offset() >= header_size, "damaged page header");
+    require(of.offset() >= upper() && of.offset() + align8(of.length()) <= special(),
+            "item outside the page's storage");
+  }
   window place(item_number at, std::size_t length);
   void slide_storage_below(std::size_t offset, std::ptrdiff_t by);
 

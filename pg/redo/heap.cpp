@@ -185,7 +185,7 @@ void redo_inplace(action& of) {
 }  // namespace
 
 page::window heap_tuple(action& of, page::item_number at) {
-  require(of.page.pointer(at).state == page::item_state::normal, "item is not a tuple");
+  require(of.page.pointer(at).state() == page::item_state::normal, "item is not a tuple");
   page::window found = of.page.item(at);
   require(found.size() >= tuple::header_size, "tuple shorter than its header");
   return found;

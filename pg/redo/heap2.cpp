@@ -11,14 +11,14 @@ namespace strata::pg::redo {
 namespace {
 
 using page::item_number;
-using page::item_state;
+using page::line_pointer;
 
 void set_redirects(action& of, const item_list& pairs) {
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2)
-    of.page.set_pointer(pairs[i], {.offset = pairs[i + 1], .state = item_state::redirect});
+    of.page.set_pointer(pairs[i], line_pointer::redirect_to(pairs[i + 1]));
 }
 void set_dead(action& of, const item_list& items) {
-  for (std::size_t i = 0; i < items.size(); ++i) of.page.set_pointer(items[i], {.state = item_state::dead});
+  for (std::size_t i = 0; i < items.size(); ++i) of.page.set_pointer(items[i], line_pointer::dead());
 }
 void set_unused(action& of, const item_list& items) {
   for (std::size_t i = 0; i < items.size(); ++i) of.page.set_pointer(items[i], {});

@@ -27,9 +27,9 @@ void mask_heap_tuples(page_bytes& page, block_number block) {
   const page::slotted_page items(page);
   for (std::uint16_t at = 1; at <= items.item_count(); ++at) {
     const auto pointer = items.pointer(at);
-    if (pointer.state != page::item_state::normal) continue;
-    const std::size_t tuple = pointer.offset;
-    if (tuple + page::align8(pointer.length) > page_size || pointer.length < 23) continue;
+    if (pointer.state() != page::item_state::normal) continue;
+    const std::size_t tuple = pointer.offset();
+    if (tuple + page::align8(pointer.length()) > page_size || pointer.length() < 23) continue;
     const auto infomask = load<std::uint16_t>(page, tuple + 20);
     const bool frozen = (infomask & 0x0300) == 0x0300;
     mask<std::uint16_t>(page, tuple + 20, frozen ? 0x0C20 : 0x0F20);
@@ -40,7 +40,7 @@ void mask_heap_tuples(page_bytes& page, block_number block) {
       core::store_le(page.data() + tuple + 14, static_cast<std::uint16_t>(block));
       core::store_le(page.data() + tuple + 16, at);
     }
-    zero(page, tuple + pointer.length, tuple + page::align8(pointer.length));
+    zero(page, tuple + pointer.length(), tuple + page::align8(pointer.length()));
   }
 }
 
@@ -48,9 +48,7 @@ void mask_heap_tuples(page_bytes& page, block_number block) {
 void mask_dead_marks(page_bytes& page) {
   page::slotted_page items(page);
   for (std::uint16_t at = 1; at <= items.item_count(); ++at) {
-    auto pointer = items.pointer(at);
-    pointer.state = page::item_state::unused;
-    items.set_pointer(at, pointer);
+    items.set_pointer(at, items.pointer(at).in_state(page::item_state::unused));
   }
 }
 

@@ -29,6 +29,9 @@ constexpr std::uint8_t operation_overwrite_contrecord = 0xD0;
 constexpr std::uint8_t id_main_data_short = 255;
 constexpr std::uint8_t overwrite_data_size = 16;
 
+/// What the decoder itself looks at: a header, and the note about an overwritten record behind it.
+constexpr std::size_t head_size = 64;
+
 /// One giant record must not hold its memory for the rest of the stream.
 constexpr std::size_t assembly_kept_max = 8u << 20;
 
@@ -78,7 +81,8 @@ stream_decoder::stream_decoder(const stream_decoder_options& options)
       position_(options.start),
       record_end_(refusal_ ? options.start : before_header(options.start, options.segment_size)),
       on_first_page_(options.start.value % wal_page_size == 0),
-      joins_midway_(!options.starts_at_record) {}
+      joins_midway_(!options.starts_at_record),
+      keeps_records_(options.keeps_records) {}
 
 core::lsn stream_decoder::position() const { return position_; }
 core::lsn stream_decoder::record_end() const { return record_end_; }
@@ -184,7 +188,7 @@ core::result<void> stream_decoder::enter_page(std::uint16_t flags, std::uint32_t
     return {};
   }
   if (waits) {
-    const auto missing = state_ == state::in_record ? record_length_ - assembly_.size() : skip_left_;
+    const auto missing = state_ == state::in_record ? record_length_ - assembled_ : skip_left_;
     if (!continues) return corrupt("page", page, "the continuation of a record is missing");
     if (remaining != missing)
       return corrupt("page", page,
@@ -220,10 +224,15 @@ stream_decoder::outcome stream_decoder::begin_record() {
   if (input_.size() >= sizeof(std::uint32_t)) {
     const auto length = core::load_le<std::uint32_t>(input_.data());
     STRATA_TRY(check_length(length));
-    if (length <= input_.size() && length <= page_left()) return finish_record(consume(length));
+    if (length <= input_.size() && length <= page_left()) {
+      const auto record = consume(length);
+      return finish_record(record, length, crc32c_update(crc32c_begin, record.subspan(record_header_size)));
+    }
   }
   if (assembly_.capacity() > assembly_kept_max) core::bytes().swap(assembly_);
   assembly_.clear();
+  assembled_ = 0;
+  body_crc_ = crc32c_begin;
   record_length_ = 0;
   state_ = state::in_record;
   return outcome(std::nullopt);
@@ -233,32 +242,38 @@ stream_decoder::outcome stream_decoder::begin_record() {
 stream_decoder::outcome stream_decoder::assemble_record() {
   if (record_length_ == 0) {
     core::append(assembly_, consume(sizeof(std::uint32_t) - assembly_.size()));
-    if (assembly_.size() < sizeof(std::uint32_t)) return outcome(std::nullopt);
+    assembled_ = assembly_.size();
+    if (assembled_ < sizeof(std::uint32_t)) return outcome(std::nullopt);
     const auto length = core::load_le<std::uint32_t>(assembly_.data());
     STRATA_TRY(check_length(length));
     record_length_ = length;
     return outcome(std::nullopt);
   }
-  const auto size_before = assembly_.size();
-  core::append(assembly_, consume(std::min(record_length_ - size_before, page_left())));
-  if (size_before < record_header_size && assembly_.size() >= record_header_size)
+  const auto size_before = assembled_;
+  const auto part = consume(std::min(record_length_ - assembled_, page_left()));
+  assembled_ += part.size();
+  body_crc_ = crc32c_update(
+      body_crc_, part.subspan(std::min(part.size(), record_header_size - std::min(record_header_size, size_before))));
+  const auto kept_max = keeps_records_ ? part.size() : head_size - std::min(head_size, size_before);
+  core::append(assembly_, part.first(std::min(part.size(), kept_max)));
+  if (size_before < record_header_size && assembled_ >= record_header_size)
     STRATA_TRY(check_previous(core::lsn(core::load_le<std::uint64_t>(assembly_.data() + 8))));
-  if (assembly_.size() < record_length_) return outcome(std::nullopt);
+  if (assembled_ < record_length_) return outcome(std::nullopt);
   state_ = state::between_records;
-  return finish_record(assembly_);
+  return finish_record(assembly_, record_length_, body_crc_);
 }
 
-stream_decoder::outcome stream_decoder::finish_record(core::bytes_view bytes) {
-  STRATA_TRY(check_previous(core::lsn(core::load_le<std::uint64_t>(bytes.data() + 8))));
-  const auto body = crc32c_update(crc32c_begin, bytes.subspan(record_header_size));
-  const auto crc = crc32c_end(crc32c_update(body, bytes.first(crc_offset)));
-  if (crc != core::load_le<std::uint32_t>(bytes.data() + crc_offset))
+stream_decoder::outcome stream_decoder::finish_record(core::bytes_view head, std::uint32_t length,
+                                                      std::uint32_t body_crc) {
+  STRATA_TRY(check_previous(core::lsn(core::load_le<std::uint64_t>(head.data() + 8))));
+  const auto crc = crc32c_end(crc32c_update(body_crc, head.first(crc_offset)));
+  if (crc != core::load_le<std::uint32_t>(head.data() + crc_offset))
     return corrupt("record", record_start_, "its checksum does not match its bytes");
-  if (expects_overwrite_) STRATA_TRY(check_overwrite(bytes));
+  if (expects_overwrite_) STRATA_TRY(check_overwrite(head, length));
 
   record_end_ = position_.align_up();
-  if (is_operation(bytes, operation_switch)) {
-    if (bytes.size() != record_header_size) return corrupt("record", record_start_, "a segment switch carries no data");
+  if (is_operation(head, operation_switch)) {
+    if (length != record_header_size) return corrupt("record", record_start_, "a segment switch carries no data");
     // A switch that ends with its segment has nothing left to skip.
     if (const auto in_segment = record_end_.value % segment_size_; in_segment != 0) {
       record_end_ = record_end_ + (segment_size_ - in_segment);
@@ -267,7 +282,7 @@ stream_decoder::outcome stream_decoder::finish_record(core::bytes_view bytes) {
   }
   previous_ = record_start_;
   knows_previous_ = true;
-  return outcome(framed_record{record_start_, record_end_, bytes});
+  return outcome(framed_record{record_start_, record_end_, keeps_records_ ? head : core::bytes_view()});
 }
 
 core::result<void> stream_decoder::check_length(std::uint32_t length) const {
@@ -282,12 +297,13 @@ core::result<void> stream_decoder::check_previous(core::lsn previous) const {
                      (knows_previous_ ? ", not the one at " + core::to_string(previous_) : std::string(", behind it")));
 }
 
-core::result<void> stream_decoder::check_overwrite(core::bytes_view bytes) {
+core::result<void> stream_decoder::check_overwrite(core::bytes_view head, std::uint32_t length) {
   constexpr std::size_t lsn_offset = record_header_size + 2;
-  if (!is_operation(bytes, operation_overwrite_contrecord) || bytes.size() != lsn_offset + overwrite_data_size ||
-      bytes[record_header_size] != id_main_data_short || bytes[record_header_size + 1] != overwrite_data_size)
+  static_assert(lsn_offset + overwrite_data_size <= head_size);
+  if (!is_operation(head, operation_overwrite_contrecord) || length != lsn_offset + overwrite_data_size ||
+      head[record_header_size] != id_main_data_short || head[record_header_size + 1] != overwrite_data_size)
     return corrupt("record", record_start_, "a note about the overwritten record was expected");
-  const core::lsn overwritten(core::load_le<std::uint64_t>(bytes.data() + lsn_offset));
+  const core::lsn overwritten(core::load_le<std::uint64_t>(head.data() + lsn_offset));
   if (dropped_.valid() && overwritten != dropped_)
     return corrupt("record", record_start_,
                    "it notes that " + core::to_string(overwritten) + " was overwritten, but " +

@@ -19,9 +19,9 @@ core::lsn before_header(core::lsn position, std::uint32_t segment_size = default
 
 /// One complete record. The bytes live until the next call of feed() or next() of its decoder.
 struct framed_record {
-  core::lsn start;  ///< where its header begins
-  core::lsn end;    ///< before_header spelling of where the next record may begin
-  core::bytes_view bytes;
+  core::lsn start;         ///< where its header begins
+  core::lsn end;           ///< before_header spelling of where the next record may begin
+  core::bytes_view bytes;  ///< empty from a decoder that does not keep them
 };
 
 struct stream_decoder_options {
@@ -30,6 +30,8 @@ struct stream_decoder_options {
   std::uint32_t segment_size = default_wal_segment_size;
   std::uint64_t system_id = 0;   ///< 0: not checked
   bool starts_at_record = true;  ///< false: skip the rest of a record that began before `start`
+  /// false: only positions are wanted. Records are checked as always, and one of 1 GB takes no memory.
+  bool keeps_records = true;
 };
 
 /// Finds records in a physical WAL stream (facts/wal-redo.md §1): page headers, segments, continuation records, segment
@@ -62,10 +64,11 @@ class stream_decoder {
   core::result<void> enter_page(std::uint16_t flags, std::uint32_t remaining);
   outcome begin_record();
   outcome assemble_record();
-  outcome finish_record(core::bytes_view bytes);
+  /// `head`: all of the record, or its beginning when records are not kept.
+  outcome finish_record(core::bytes_view head, std::uint32_t length, std::uint32_t body_crc);
   core::result<void> check_length(std::uint32_t length) const;
   core::result<void> check_previous(core::lsn previous) const;
-  core::result<void> check_overwrite(core::bytes_view bytes);
+  core::result<void> check_overwrite(core::bytes_view head, std::uint32_t length);
   void skip_continuation();
   void skip_segment();
   core::bytes_view consume(std::size_t count_max);
@@ -87,7 +90,10 @@ class stream_decoder {
   bool on_first_page_;  ///< no page header was read yet, and the stream begins with one
   bool joins_midway_;   ///< the first page may begin inside a record
 
-  core::bytes assembly_;  ///< the record that does not lie in one piece, as far as it has arrived
+  bool keeps_records_;
+  core::bytes assembly_;        ///< the record that does not lie in one piece, as far as it has arrived and is kept
+  std::size_t assembled_ = 0;   ///< how much of it has arrived
+  std::uint32_t body_crc_ = 0;  ///< of what has arrived behind its header
   core::lsn record_start_;
   std::uint32_t record_length_ = 0;  ///< 0: not known yet
   std::uint32_t skip_left_ = 0;      ///< of the continuation that is skipped

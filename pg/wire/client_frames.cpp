@@ -60,4 +60,14 @@ backend_complaint parse_complaint(core::bytes_view body) {
   return found;
 }
 
+std::optional<std::pair<std::string, std::string>> parse_parameter_status(core::bytes_view body) {
+  const std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  const auto name_end = text.find('\0');
+  if (name_end == std::string_view::npos) return std::nullopt;
+  const auto value_end = text.find('\0', name_end + 1);
+  if (value_end == std::string_view::npos) return std::nullopt;
+  return std::pair(std::string(text.substr(0, name_end)),
+                   std::string(text.substr(name_end + 1, value_end - name_end - 1)));
+}
+
 }  // namespace strata::pg::wire

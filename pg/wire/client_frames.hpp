@@ -35,4 +35,7 @@ struct backend_complaint {
 };
 backend_complaint parse_complaint(core::bytes_view body);
 
+/// Name and value of a ParameterStatus's body.
+std::optional<std::pair<std::string, std::string>> parse_parameter_status(core::bytes_view body);
+
 }  // namespace strata::pg::wire

@@ -137,8 +137,8 @@ std::string minimal_host_rules() {
   return "# Written by Strata. The socket is the owner's alone (unix_socket_permissions).\n"
          "local all all trust\n"
          "local replication all trust\n"
-         "host all all 127.0.0.1/32 scram-sha-256\n"
-         "host all all ::1/128 scram-sha-256\n";
+         "host all all 127.0.0.1/32 md5\n"
+         "host all all ::1/128 md5\n";
 }
 
 std::string compute_host_rules() { return "local all all trust\n"; }

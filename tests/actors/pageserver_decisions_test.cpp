@@ -74,6 +74,9 @@ BOOST_AUTO_TEST_CASE(no_point_below_the_cutoff_of_a_running_collection_is_given_
   BOOST_TEST((asked.branch_points == std::vector{lsn(120)}));
   BOOST_TEST(!keep.add_branch_point(id(2), lsn(149), window).has_value());
   BOOST_TEST(!keep.lease(lsn(149), window, {}, 1min).has_value());
+  BOOST_TEST(!keep.hold(lsn(149), window).has_value());
+  // A child's point is kept, and may be read.
+  BOOST_TEST(keep.lease(lsn(120), window, {}, 1min).has_value());
   BOOST_TEST(keep.add_branch_point(id(2), lsn(150), window).has_value());
   // The child that was there before may be confirmed.
   BOOST_TEST(keep.add_branch_point(id(1), lsn(120), window).has_value());
@@ -83,9 +86,9 @@ BOOST_AUTO_TEST_CASE(no_point_below_the_cutoff_of_a_running_collection_is_given_
 
 BOOST_AUTO_TEST_CASE(a_lease_is_kept_until_it_expires_and_never_shortened) {
   retention keep;
-  const core::wall_time now{};
-  BOOST_TEST((keep.lease(lsn(110), window, now, 10min).value() == now + 10min));
-  BOOST_TEST((keep.lease(lsn(110), window, now + 1min, 1min).value() == now + 10min));
+  const core::monotonic_time now{};
+  BOOST_TEST((keep.lease(lsn(110), window, now, 10min).value() == 10min));
+  BOOST_TEST((keep.lease(lsn(110), window, now + 1min, 1min).value() == 9min));
   BOOST_TEST((keep.begin_collection(lsn(150)).branch_points == std::vector{lsn(110)}));
   // A leased point can still be leased and branched at, although the window has moved on.
   BOOST_TEST(keep.lease(lsn(110), window, now + 5min, 10min).has_value());
@@ -94,6 +97,21 @@ BOOST_AUTO_TEST_CASE(a_lease_is_kept_until_it_expires_and_never_shortened) {
   keep.remove_branch_point(id(1));
   keep.expire_leases(now + 15min);
   BOOST_TEST(keep.begin_collection(lsn(150)).branch_points.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_held_is_kept_until_the_last_holder_lets_go) {
+  retention keep;
+  BOOST_REQUIRE(keep.hold(lsn(110), window).has_value());
+  BOOST_REQUIRE(keep.hold(lsn(110), window).has_value());
+  BOOST_REQUIRE(keep.lease(lsn(110), window, {}, 1min).has_value());
+  keep.expire_leases(core::monotonic_time{} + 24h);
+  keep.release(lsn(110));
+  BOOST_TEST((keep.begin_collection(lsn(150)).branch_points == std::vector{lsn(110)}));
+  keep.end_collection();
+  keep.release(lsn(110));
+  keep.release(lsn(110));
+  BOOST_TEST(keep.begin_collection(lsn(150)).branch_points.empty());
+  BOOST_TEST(!keep.hold(lsn(110), window).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_horizon_never_reaches_what_is_not_on_disk) {

@@ -12,10 +12,10 @@ class played_receiver final : public actor_base<pageserver::wal_receiver_actor> 
  public:
   static constexpr const char* kind = "test.receiver";
   static constexpr pool_id pool = pool_id::wal;
-  explicit played_receiver(const actor_setup& setup) : actor_base(setup) {}
+  played_receiver(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
   behavior_type make_behavior() {
     return {handle(&played_receiver::published), handle(&played_receiver::flushed), handle(&played_receiver::changed),
-            handle(&played_receiver::wanted)};
+            handle(&played_receiver::wanted), handle(&played_receiver::resumed)};
   }
 
  private:
@@ -23,6 +23,8 @@ class played_receiver final : public actor_base<pageserver::wal_receiver_actor> 
   void flushed(const pageserver::timeline_flushed&) {}
   void changed(const pageserver::safekeepers_changed&) {}
   void wanted(const pageserver::wal_wanted&) {}
+  void resumed(const pageserver::source_resumed&) { ++source_.resumed; }
+  played_source& source_;
 };
 
 class played_errand final : public actor_base<pageserver::source_errand_actor> {
@@ -36,7 +38,7 @@ class played_errand final : public actor_base<pageserver::source_errand_actor> {
   core::result<pageserver::source_probed> probe(const pageserver::probe_source&) {
     quit();
     if (source_.refuses) return *source_.refuses;
-    return pageserver::source_probed{.system_id = 7};
+    return pageserver::source_probed{.system_id = 7, .slot_existed = source_.slot_existed};
   }
   core::result<void> drop(const pageserver::drop_source_slot& request) {
     quit();
@@ -51,7 +53,7 @@ class played_errand final : public actor_base<pageserver::source_errand_actor> {
 
 pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,
                                                      pageserver::wal_receiver_options options, played_source& source) {
-  auto actor = actors::support::spawn<played_receiver>(system, options.label);
+  auto actor = actors::support::spawn<played_receiver>(system, options.label, &source);
   source.receivers.push_back(std::move(options));
   source.receiver_actors.push_back(actor);
   return actor;
@@ -101,24 +103,25 @@ pageserver_fixture::pageserver_fixture() {
 }
 
 void pageserver_fixture::start_server() {
-  metadata = storage::metadata_store::open((directory / "metadata").string()).value();
+  metadata = storage::metadata_store::open((directory / "metadata").string(), (directory / "tenants").string()).value();
   layers = std::make_unique<storage::layer_cache>(8u << 20, 64);
   files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
   errands =
       pageserver::spawn_safekeeper_errands(system(), {.label = {}, .files = files, .access = safekeepers.access()});
-  pageserver::tenant_surroundings around{.files = files,
-                                         .defaults = defaults,
-                                         .housekeeping = housekeeping,
-                                         .safekeeper_errands = errands,
-                                         .permits = std::make_shared<pageserver::work_permits>(1),
-                                         .receiver =
-                                             [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
-                                               return spawn_played_receiver(in, std::move(options), source);
-                                             },
-                                         .errand =
-                                             [this](caf::actor_system& in, actors::support::actor_label label) {
-                                               return spawn_played_errand(in, std::move(label), source);
-                                             }};
+  pageserver::tenant_surroundings around{
+      .files = files,
+      .defaults = defaults,
+      .housekeeping = housekeeping,
+      .safekeeper_errands = errands,
+      .permits = std::make_shared<pageserver::work_permits>(1),
+      .receiver =
+          [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
+            return spawn_played_receiver(in, std::move(options), source);
+          },
+      .errand = [this](
+                    caf::actor_system& in,
+                    actors::support::actor_label label) { return spawn_played_errand(in, std::move(label), source); },
+      .ask_flushed = [this](const auto&, const auto&, const auto&) { return flushed; }};
   manager = pageserver::spawn_tenant_manager(system(), {.surroundings = std::move(around)});
   run();
 }

@@ -25,6 +25,8 @@ struct played_source {
   std::vector<actors::pageserver::wal_receiver_actor> receiver_actors;
   std::vector<std::string> dropped_slots;
   std::optional<core::error> refuses;  ///< what every errand fails with
+  bool slot_existed = false;
+  int resumed = 0;  ///< times that a receiver was told to follow again
 };
 
 actors::pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,
@@ -92,6 +94,7 @@ struct pageserver_fixture : server_disk, deterministic_system {
 
   played_source source;
   played_safekeepers safekeepers;
+  std::map<consensus::node_id, core::lsn> flushed;  ///< what safekeepers say of any timeline
   config::tenant_options defaults;
   std::shared_ptr<actors::pageserver::tenant_files> files;
   actors::pageserver::housekeeping_actor housekeeping;

@@ -72,6 +72,43 @@ class played_broker final : public actor_base<messages::broker_link_actor> {
 
 BOOST_FIXTURE_TEST_SUITE(actors_pageserver_safekeepers, branch_fixture)
 
+BOOST_AUTO_TEST_CASE(a_moment_of_a_written_branch_is_known_by_the_word_of_a_majority) {
+  BOOST_REQUIRE(assign(branch, keepers(3)).has_value());
+  const auto timeline = open(shop, branch);
+  const auto find = [&](core::wall_time time) {
+    auto answer = ask(timeline.actor, messages::resolve_point{time, 10s});
+    run();
+    return answer;
+  };
+  advance(60s);
+  const core::wall_time moment = clock.now() - 2s;
+  // One may have acknowledged with the two that do not answer.
+  flushed = {{{1}, lsn(0x1000)}};
+  auto alone = find(moment);
+  BOOST_TEST(!alone.answered());
+  advance(11s);
+  BOOST_REQUIRE(alone.answered());
+  BOOST_TEST(!alone.outcome().value().at.valid());
+  BOOST_TEST(alone.outcome().value().why.find("too few") != std::string::npos);
+  // Two have WAL that is not here yet.
+  flushed = {{{1}, lsn(0x1000)}, {{2}, lsn(0x1100)}};
+  auto behind = find(moment);
+  BOOST_TEST(!behind.answered());
+  advance(1s);
+  BOOST_TEST(!behind.answered());
+  BOOST_REQUIRE(get(source.receivers.back().timeline, messages::ingest_batch{batch(0, lsn(0x1100), 5)}).has_value());
+  advance(1s);
+  BOOST_REQUIRE(behind.answered());
+  BOOST_TEST((behind.outcome().value().at == lsn(0x1100)));
+  // Nobody has more: what one alone has was acknowledged by nobody.
+  flushed = {{{1}, lsn(0x1900)}, {{2}, lsn(0x1100)}, {{3}, lsn(0x1100)}};
+  advance(60s);
+  auto whole = find(clock.now() - 2s);
+  advance(1s);
+  BOOST_REQUIRE(whole.answered());
+  BOOST_TEST((whole.outcome().value().at == lsn(0x1100)));
+}
+
 BOOST_AUTO_TEST_CASE(a_branch_gets_safekeepers_once_and_is_followed_from_then_on) {
   BOOST_TEST((get(manager, messages::get_safekeepers{shop.tenant, branch}).error().code == core::errc::not_found));
   const auto assigned = assign(branch, keepers(3)).value();

@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +52,20 @@ BOOST_AUTO_TEST_CASE(a_source_becomes_a_tenant_whose_main_branch_is_imported_and
   BOOST_TEST(now.name == "main");
   BOOST_TEST((now.last_record_lsn == lsn(0x1000)));
   BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_idle_branch_takes_little_memory, with_history) {
+  const auto in_use = [] {
+    const auto heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  constexpr std::size_t count = 200;
+  BOOST_REQUIRE(branch("first", {}).has_value());
+  const std::size_t before = in_use();
+  for (std::size_t i = 0; i < count; ++i) BOOST_REQUIRE(branch("b" + std::to_string(i), {}).has_value());
+  const std::size_t each = (in_use() - before) / count;
+  BOOST_TEST_MESSAGE(each << " bytes each");
+  BOOST_TEST(each < 64u << 10);
 }
 
 BOOST_AUTO_TEST_CASE(a_source_that_is_refused_leaves_nothing_behind) {
@@ -199,18 +215,40 @@ BOOST_FIXTURE_TEST_CASE(a_timeline_with_branches_is_not_deleted_and_without_it_g
   BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_damaged_timeline_is_broken_and_the_others_serve, with_history) {
+BOOST_FIXTURE_TEST_CASE(a_damaged_layer_is_told_and_the_timeline_serves_what_does_not_need_it, with_history) {
   const auto made = branch("test", lsn(0x1200)).value();
   const auto other = add("other");
   const auto layer = some_layer(timeline_directory(shop.tenant, shop.timeline));
   stop_server();
   std::filesystem::resize_file(layer, 10);
   start_server();
-  BOOST_TEST(info(shop.tenant, shop.timeline).state.starts_with("broken: "));
-  BOOST_TEST(info(shop.tenant, made.id).state.starts_with("broken: "));
-  const auto refused = get(manager, messages::open_timeline{shop.tenant, shop.timeline});
-  BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  const auto found = info(shop.tenant, shop.timeline);
+  BOOST_TEST(found.state == "active");
+  BOOST_TEST(found.trouble.find(std::filesystem::path(layer).filename().string()) != std::string::npos, found.trouble);
+  BOOST_TEST(info(shop.tenant, made.id).state == "active");
+  BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_tenant_with_damaged_metadata_is_broken_and_the_others_serve, with_history) {
+  const auto other = add("other");
+  stop_server();
+  const auto seal = directory / "metadata/seals" / core::to_string(shop.tenant);
+  std::filesystem::resize_file(seal, 0);
+  start_server();
+  const auto tenants = get(manager, messages::list_tenants{}).value().tenants;
+  BOOST_TEST_REQUIRE(tenants.size() == 2u);
+  BOOST_TEST(tenants[0].name == "other");
+  BOOST_TEST(tenants[0].state == "active");
+  BOOST_TEST(tenants[1].name == "shop");
+  BOOST_TEST(tenants[1].state.starts_with("broken: the metadata of the tenant is damaged"), tenants[1].state);
+  BOOST_TEST(tenants[1].state.find(seal.string()) != std::string::npos, tenants[1].state);
+  for (const auto& refused : {get(manager, messages::list_timelines{shop.tenant}).error(),
+                              get(manager, messages::open_timeline{shop.tenant, shop.timeline}).error(),
+                              get(manager, messages::delete_tenant{shop.tenant}).error()})
+    BOOST_TEST(refused.detail.find("tenant shop is broken") != std::string::npos, refused.detail);
+  // Its name stays taken, and its files stay.
+  BOOST_TEST(!get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
+  BOOST_TEST(std::filesystem::exists(some_layer(timeline_directory(shop.tenant, shop.timeline))));
   BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
 }
 
@@ -234,6 +272,78 @@ BOOST_FIXTURE_TEST_CASE(a_deleted_tenant_is_gone_with_its_slot_and_its_files, wi
   restart_server();
   BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
   BOOST_TEST(get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slot_that_cannot_be_dropped_is_named_to_who_removes_its_source, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  const auto deleted = get(manager, messages::delete_tenant{shop.tenant});
+  BOOST_REQUIRE(deleted.has_value());
+  BOOST_REQUIRE(deleted->slots.size() == 1u);
+  BOOST_TEST(deleted->slots[0].slot == "strata_shop");
+  BOOST_TEST(deleted->slots[0].source == "host=nowhere");
+  BOOST_TEST(deleted->slots[0].why == "nothing answers there");
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_slot_that_could_not_be_dropped_is_dropped_when_its_server_is_back, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant})->slots.at(0).remembered);
+  advance(100s);
+  restart_server();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.empty());
+  source.refuses.reset();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  BOOST_TEST(source.dropped_slots.at(0) == "strata_shop");
+  restart_server();
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_source_that_takes_over_a_leftover_slots_name_keeps_it, with_history) {
+  source.refuses = core::error{core::errc::unavailable, "nothing answers there"};
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant})->slots.at(0).remembered);
+  source.refuses.reset();
+  add("shop");
+  advance(100s);
+  BOOST_TEST(source.dropped_slots.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_slot_that_the_user_named_stays_once_the_source_was_imported) {
+  const auto add_named = [&](const std::string& name) {
+    return get(manager, messages::add_source{.name = name, .conninfo = "host=nowhere", .slot = "mine"}).value();
+  };
+  const auto kept = add_named("kept");
+  finish_import(lsn(0x1000));
+  restart_server();
+  const auto deleted = get(manager, messages::delete_tenant{kept.tenant}).value();
+  BOOST_TEST(source.dropped_slots.empty());
+  BOOST_REQUIRE(deleted.slots.size() == 1u);
+  BOOST_TEST(deleted.slots[0].slot == "mine");
+  BOOST_TEST(deleted.slots[0].why == "");
+  // We made it for an import that came to nothing.
+  BOOST_TEST(get(manager, messages::delete_tenant{add_named("failed").tenant}).value().slots.empty());
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+  // It was there before.
+  source.slot_existed = true;
+  BOOST_TEST(get(manager, messages::delete_tenant{add_named("theirs").tenant}).value().slots.size() == 1u);
+  BOOST_TEST(source.dropped_slots.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refused_source_is_resumed_by_a_person_alone, with_history) {
+  BOOST_REQUIRE(source.receivers.back().store->update(
+      {.refuse_source = storage::source_refusal{"another server", lsn(0x1400), {}}}));
+  restart_server();
+  BOOST_TEST(source.receivers.back().store->record().source->refusal->why == "another server");
+  BOOST_REQUIRE(get(manager, messages::resume_source{shop.tenant, shop.timeline}));
+  BOOST_TEST(source.resumed == 1);
+  BOOST_TEST(!source.receivers.back().store->record().source->refusal.has_value());
+  BOOST_REQUIRE(get(manager, messages::resume_source{shop.tenant, shop.timeline}));  // nothing to take back
+  BOOST_TEST(source.resumed == 1);
+  const auto made = branch("test", lsn(0x1200)).value();
+  BOOST_TEST(
+      (get(manager, messages::resume_source{shop.tenant, made.id}).error().code == core::errc::invalid_argument));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

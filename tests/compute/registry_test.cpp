@@ -23,6 +23,7 @@ struct with_registry {
     record.data_directory = record.home + "/data";
     record.port = 20001;
     record.user = "o'brien";
+    record.database = "my shop";
     record.started = core::wall_time(std::chrono::microseconds(1700000000123456));
     return record;
   }
@@ -51,6 +52,7 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_found_again) {
   BOOST_TEST(found->at.value == made.at.value);
   BOOST_TEST(found->port == 20001);
   BOOST_TEST(found->user == "o'brien");
+  BOOST_TEST(found->database == "my shop");
   BOOST_TEST((found->started == made.started));
   BOOST_TEST((found->mode == compute_mode::copy));
   BOOST_TEST(found->settings.empty());

@@ -114,6 +114,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
   const std::string timeline = others.timeline_path();
   const std::string id = core::to_string(others.state().tenant.id);
   const json schemas_of = json::parse(schemas());
+  others.state().point = {.at = core::lsn(0x1500), .kept_until = {}, .known_until = core::wall_time{}, .why = {}};
   struct call {
     const char* method;
     std::string path;
@@ -138,6 +139,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"GET", timeline, ""},
            {"DELETE", timeline, ""},
            {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
+           {"POST", timeline + "/point", R"({"timestamp": "2026-11-22T14:00:00Z", "wait_ms": 10})"},
            {"PUT", timeline + "/checkpoint", ""},
            {"PUT", timeline + "/compact", "{}"},
            {"PUT", timeline + "/do_gc", "null"},
@@ -212,6 +214,46 @@ BOOST_AUTO_TEST_CASE(patch_keeps_other_options_and_put_does_not) {
   BOOST_TEST(change("PUT", {{"compaction_threshold", 3}}) == (json{{"compaction_threshold", 3}}));
   BOOST_TEST(others.state().options.compaction_threshold == 3u);
   BOOST_TEST(change("PUT", json::object()) == json::object());
+}
+
+BOOST_AUTO_TEST_CASE(a_point_is_asked_for_by_time_by_lsn_or_not_at_all) {
+  others.state().point.at = core::lsn(0x1500);
+  const std::string path = others.timeline_path() + "/point";
+  BOOST_TEST(ok("POST", path, R"({"timestamp": "1970-01-01T00:00:05Z", "wait_ms": 700})")["lsn"] == "0/1500");
+  BOOST_TEST((std::get<core::wall_time>(others.state().point_asked->at) == core::wall_time(std::chrono::seconds(5))));
+  BOOST_TEST(others.state().point_asked->timeout.count() == 700);
+  ok("POST", path, R"({"lsn": "0/1500"})");
+  BOOST_TEST((std::get<core::lsn>(others.state().point_asked->at) == core::lsn(0x1500)));
+  ok("POST", path, "{}");
+  BOOST_TEST((std::holds_alternative<std::monostate>(others.state().point_asked->at)));
+  refused(400, "POST", path, R"({"lsn": "0/1500", "timestamp": "1970-01-01T00:00:05Z"})");
+  refused(400, "POST", path, R"({"timestamp": "1970-01-01T00:00:05Z", "wait_ms": 10001})");
+  refused(400, "POST", path, R"({"timestamp": "soon"})");
+}
+
+BOOST_AUTO_TEST_CASE(a_state_that_is_not_known_is_refused_with_what_is_known) {
+  others.state().point = {
+      .at = {}, .kept_until = {}, .known_until = core::wall_time(std::chrono::seconds(4)), .why = "the source is lost"};
+  const std::string path = others.timeline_path() + "/point";
+  const auto got = send("POST", path, R"({"timestamp": "1970-01-01T00:00:05Z"})");
+  BOOST_TEST(got->status == 503);
+  const json error = json::parse(got->body)["error"];
+  BOOST_TEST(error["code"] == "unavailable");
+  BOOST_TEST(error["known_until"] == "1970-01-01T00:00:04.000000Z");
+  BOOST_TEST(error["message"].get<std::string>().find("the source is lost") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_source_did_not_tell_is_absent) {
+  auto& main = others.state().main;
+  main.source = messages::source_status{.now = messages::source_status::phase::waiting_to_retry};
+  main.lag = {};
+  const json lost = ok("GET", others.timeline_path())["source"];
+  BOOST_TEST(!lost.contains("lag_bytes"));
+  BOOST_TEST(!lost.contains("last_word_ms"));
+  main.lag = {.bytes = 0, .since_word = std::chrono::milliseconds(1200)};
+  const json follows = ok("GET", others.timeline_path())["source"];
+  BOOST_TEST(follows["lag_bytes"] == 0);
+  BOOST_TEST(follows["last_word_ms"] == 1200);
 }
 
 BOOST_AUTO_TEST_CASE(garbage_collection_takes_a_horizon) {

@@ -26,6 +26,12 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
         return garbage_collected{3, 300, core::lsn(0x1800)};
       },
       [](const lease_lsn&) { return lsn_leased{core::wall_time(std::chrono::seconds(1700000000))}; },
+      [state](const resolve_point& asked) -> caf::result<point_resolved> {
+        state->point_asked = asked;
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        return state->point;
+      },
+      [](const hold_lsn&) { return done{}; },
       [state](const get_timeline_info&) { return state->main; },
       [](const add_branch_point&) { return done{}; },
       [](const remove_branch_point&) {},

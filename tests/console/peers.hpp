@@ -22,6 +22,8 @@ struct peer_state {
   std::optional<messages::start_backup> backup_asked;
   std::optional<messages::timeline_safekeepers> safekeepers;
   std::optional<std::optional<std::uint64_t>> horizon_asked;
+  std::optional<messages::resolve_point> point_asked;
+  messages::point_resolved point;  ///< what a point is resolved to
   std::optional<core::error> refuse_all;
   std::vector<core::bytes> archive;            ///< parts of an export
   std::optional<core::error> archive_failure;  ///< told behind the last part

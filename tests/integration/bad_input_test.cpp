@@ -1,6 +1,8 @@
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include "tests/integration/bad_input_fixture.hpp"
 
@@ -167,23 +169,74 @@ BOOST_FIXTURE_TEST_CASE(a_damaged_block_fails_the_reads_that_need_it_naming_file
   check_that_good_is_served();
 }
 
-BOOST_FIXTURE_TEST_CASE(a_layer_file_that_cannot_be_opened_breaks_its_own_timeline_only, damage_fixture) {
+BOOST_FIXTURE_TEST_CASE(a_layer_file_that_cannot_be_opened_is_told_and_fails_what_needs_it, damage_fixture) {
   flip_byte(layer, fs::file_size(layer) - 3);
   strata.start();
-  const json state = strata.timeline("victim").at("state");
+  const json told = strata.timeline("victim");
   const finished exported = strata.cli({"export", "victim/main", "-o", (strata.directory() / "x.tar").string()});
   BOOST_TEST(exported.exit_code != 0);
-  BOOST_TEST(mentions(state.dump() + exported.err, layer.filename().string()), state.dump() << exported.err);
+  BOOST_TEST(told.at("state") == "Active");
+  BOOST_TEST(mentions(told.value("trouble", ""), layer.filename().string()), told.dump());
+  BOOST_TEST(mentions(strata.cli({"status"}).out, layer.filename().string()));
   check_that_good_is_served();
 }
 
-BOOST_FIXTURE_TEST_CASE(a_layer_file_that_is_gone_breaks_its_own_timeline_only, damage_fixture) {
+BOOST_FIXTURE_TEST_CASE(a_layer_file_that_is_gone_is_told_and_fails_what_needs_it, damage_fixture) {
   fs::remove(layer);
   strata.start();
-  const json state = strata.timeline("victim").at("state");
+  const json told = strata.timeline("victim");
   const finished exported = strata.cli({"export", "victim/main", "-o", (strata.directory() / "x.tar").string()});
   BOOST_TEST(exported.exit_code != 0);
-  BOOST_TEST(mentions(state.dump() + exported.err, layer.filename().string()), state.dump() << exported.err);
+  BOOST_TEST(told.at("state") == "Active");
+  BOOST_TEST(mentions(told.value("trouble", ""), layer.filename().string()), told.dump());
+  BOOST_TEST(mentions(strata.cli({"status"}).out, layer.filename().string()));
+  check_that_good_is_served();
+}
+
+BOOST_FIXTURE_TEST_CASE(damaged_metadata_breaks_its_source_alone_until_it_is_rebuilt, damage_fixture) {
+  std::string seal;
+  for (const auto& each : fs::directory_iterator(strata.directory() / "metadata/seals"))
+    if (layer.string().find(each.path().filename().string()) != std::string::npos) seal = each.path();
+  BOOST_TEST_REQUIRE(!seal.empty());
+  const auto layers = [&] {
+    std::set<std::string> names;
+    for (const auto& each : fs::directory_iterator(layer.parent_path())) names.insert(each.path().filename());
+    return names;
+  };
+  const auto before = layers();
+  fs::resize_file(seal, 100);
+  strata.start();
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"status"}, {"source", "list"}, {"branch", "list"}, {"branch", "tree"}}) {
+    check_refused(words, 1, {"victim", seal, "strata metadata rebuild"});
+    BOOST_TEST(mentions(strata.cli(words).out, words[0] == "branch" ? "main" : "good"));
+  }
+  check_refused({"branch", "create", "dev", "--from", "victim/main"}, 6, {"victim is broken"});
+  check_refused({"metadata", "rebuild"}, 4, {"strata down"});
+  check_that_good_is_served();
+  strata.stop();
+  BOOST_TEST((layers() == before));
+
+  // Nothing at all can be read now.
+  fs::rename(strata.directory() / "metadata/metadata/CURRENT", strata.directory() / "CURRENT");
+  check_refused({"up"}, 1, {"strata metadata rebuild"});
+  fs::rename(strata.directory() / "CURRENT", strata.directory() / "metadata/metadata/CURRENT");
+
+  const finished rebuilt = strata.cli({"metadata", "rebuild"});
+  BOOST_TEST(rebuilt.exit_code == 0, rebuilt.out << rebuilt.err);
+  BOOST_TEST(mentions(rebuilt.out, "source good: whole"), rebuilt.out);
+  BOOST_TEST(mentions(rebuilt.out, "branch victim/main: rebuilt up to "), rebuilt.out);
+  check_refused({"metadata", "rebuild"}, 4, {"whole"});
+  victim.start();
+  strata.start();
+  BOOST_TEST(strata.cli({"status"}).exit_code == 0);
+  victim.execute("INSERT INTO big VALUES (0, 'new')");
+  strata.wait_for_lsn("victim", lsn_from(victim.value("SELECT pg_current_wal_flush_lsn()")));
+  const core::lsn at = strata.lsn_of("victim", "last_record_lsn");
+  pagestream_client client(strata.page_port(), strata.tenant_id("victim"), strata.timeline("victim").at("timeline_id"));
+  for (const auto& reply : client.pages(table, 0, client.size(table, at), at))
+    BOOST_TEST(reply.page.has_value(), reply.error);
+  BOOST_TEST((layers().size() >= before.size()));
   check_that_good_is_served();
 }
 

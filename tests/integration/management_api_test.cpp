@@ -1,6 +1,10 @@
+#include <signal.h>
+
 #include <boost/test/unit_test.hpp>
+#include <future>
 #include <regex>
 #include <set>
+#include <thread>
 
 #include "tests/integration/bad_input_fixture.hpp"
 
@@ -77,6 +81,58 @@ BOOST_FIXTURE_TEST_CASE(times_become_lsns_and_lsns_times, api_fixture) {
   BOOST_TEST(newest_on(strata, "later") == "2002");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_moment_that_has_not_been_seen_is_refused_and_an_idle_source_is_known, api_fixture) {
+  commit(2001);
+  wait_for_all();
+  // Idle: the source's word is asked for.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  const json idle = strata.ask({"branch", "create", "idle", "--from", "main@1s"});
+  BOOST_TEST((lsn_from(idle.at("ancestor_lsn")) >= lsn_from(timeline().at("last_record_lsn")) - 4096));
+  BOOST_TEST(newest_on(strata, "idle") == "2001");
+  BOOST_TEST(timeline().at("source").at("lag_bytes") == 0);
+  BOOST_TEST(strata.cli({"status"}).out.find("0 B behind") != std::string::npos);
+
+  // The source writes on while its stream is held up: what it commits is not known here.
+  const std::string sender = source.value("SELECT pid FROM pg_stat_replication WHERE application_name = 'strata'");
+  const pid_t stalled = static_cast<pid_t>(std::stol(sender));
+  ::kill(stalled, SIGSTOP);
+  const auto [unseen, unseen_time] = commit(2002);
+  const json until = timeline().at("known_until");
+  BOOST_TEST(until.get<std::string>() < unseen_time);
+  const auto refused = [&](const std::vector<std::string>& command) {
+    const finished done = strata.cli(command);
+    BOOST_TEST(done.exit_code == 6, done.out << done.err);
+    BOOST_TEST(done.err.find("is here; ") != std::string::npos, done.err);
+  };
+  const std::string point = "main@" + unseen_time;
+  const std::string archive = strata.directory() / "unseen.tar";
+  std::future<void> exporting = std::async(std::launch::async, [&] { refused({"export", point, "-o", archive}); });
+  refused({"branch", "create", "unseen", "--from", point});
+  exporting.get();
+  const http_reply answer = strata.http("POST", path + "/point", json{{"timestamp", unseen_time}}.dump());
+  BOOST_TEST(answer.status == 503);
+  BOOST_TEST(answer.json().at("error").at("known_until").get<std::string>() < unseen_time);
+  BOOST_TEST(!timeline().at("source").contains("lag_bytes"));
+  BOOST_TEST(strata.cli({"status"}).out.find("0 B behind") == std::string::npos);
+  BOOST_TEST(strata.cli({"source", "list"}).out.find("unknown") != std::string::npos);
+  // What is known can be had all the same.
+  strata.ask({"branch", "create", "seen", "--from", "main@" + until.get<std::string>()});
+
+  // It comes back while somebody waits.
+  std::future<json> waits = std::async(std::launch::async, [&] {
+    return strata.ask({"branch", "create", "then", "--from", point});
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ::kill(stalled, SIGCONT);
+  BOOST_TEST((lsn_from(waits.get().at("ancestor_lsn")) <= unseen));
+  BOOST_TEST(newest_on(strata, "then") == "2002");
+
+  // Lost.
+  source.stop();
+  const finished status = strata.cli({"status"});
+  BOOST_TEST(status.out.find("0 B behind") == std::string::npos, status.out);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_checkpoint_makes_everything_durable_and_compaction_and_layers_can_be_seen, api_fixture) {
   strata.set_options("s", {{"compaction_period", "0s"}, {"compaction_threshold", 1000}});
   for (int i = 0; i < 4; ++i) {
@@ -102,6 +158,50 @@ BOOST_FIXTURE_TEST_CASE(a_checkpoint_makes_everything_durable_and_compaction_and
   BOOST_TEST(timeline().at("current_physical_size") == size);
   strata.ask({"branch", "create", "dev", "--from", "main"});
   BOOST_TEST(branch_compute(strata, "dev").value("SELECT count(*) FROM t") == "9000");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_export_keeps_its_point_until_its_end_however_slow_it_is, api_fixture) {
+  const auto flush = [&] {
+    wait_for_all();
+    strata.api("PUT", path + "/checkpoint");
+  };
+  strata.set_options("s", {{"compaction_period", "0s"},
+                           {"compaction_threshold", 1},
+                           {"image_creation_threshold", 1},
+                           {"gc_period", "0s"},
+                           {"lsn_lease_length", "100ms"}});
+  commit(2001);
+  flush();
+  const std::string at = timeline().at("last_record_lsn");
+  // Whoever reads the archive stops in the middle until the gate opens.
+  const temp_dir work;
+  command slow = strata.program({});
+  slow.arguments = {
+      "bash", "-c",
+      "set -o pipefail; mkfifo gate; '" + strata_binary().string() + "' export main@" + at +
+          " | { dd bs=65536 count=1 iflag=fullblock status=none; touch begun; cat gate; cat; } > base.tar"};
+  slow.directory = work.path();
+  process exporting(slow);
+  wait_until("the export has begun", [&] { return std::filesystem::exists(work / "begun"); });
+  for (int round = 0; round < 3; ++round) {
+    source.execute("UPDATE t SET n = n; VACUUM t");
+    flush();
+    strata.api("PUT", path + "/compact");
+  }
+  const auto collect = [&] { return strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}}); };
+  BOOST_TEST((lsn_from(collect().at("gc_cutoff_lsn")) > lsn_from(at)));
+  BOOST_TEST(strata.http("GET", path + "/export?lsn=" + at).status == 200);
+  run({.arguments = {"bash", "-c", "echo -n > gate"}, .directory = work.path()});
+  const finished done = exporting.wait(std::chrono::minutes(2));
+  BOOST_TEST(done.exit_code == 0, done.err);
+  const finished listed = run({.arguments = {"tar", "-tf", "base.tar"}, .directory = work.path()});
+  BOOST_TEST(listed.exit_code == 0, listed.err);
+  BOOST_TEST(listed.out.find("global/pg_control") != std::string::npos);
+  // Nobody holds it any more.
+  wait_until("the point is let go", [&] {
+    collect();
+    return strata.http("GET", path + "/export?lsn=" + at).status == 422;
+  });
 }
 
 BOOST_FIXTURE_TEST_CASE(garbage_collection_keeps_branch_points_and_leases, api_fixture) {

@@ -1,8 +1,13 @@
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <array>
+
+#include "storage/garbage_collection.hpp"
 #include "tests/storage/store_fixture.hpp"
 
 using namespace strata;
+using namespace std::chrono_literals;
 using namespace strata::storage;
 
 namespace {
@@ -105,25 +110,144 @@ BOOST_AUTO_TEST_CASE(collection_keeps_answers_within_the_window) {
   BOOST_TEST(answers(*store, 7'500'000, kind::present, 7000));
 }
 
-BOOST_AUTO_TEST_CASE(the_planned_cutoff_obeys_horizon_and_interval) {
-  constexpr std::int64_t epoch = 946684800LL * 1000000;
-  const auto now = [&](pg::timestamp time) { clock.set(core::wall_time(std::chrono::microseconds(time + epoch))); };
-  write_commits();
+BOOST_AUTO_TEST_CASE(a_clock_that_was_set_back_stops_a_time_at_the_first_later_commit) {
+  // 10:00, 11:00, 12:00, then an hour and a half back: 10:30, 11:30, 13:00.
+  constexpr pg::timestamp hour = 3'600'000'000;
+  const std::array<pg::timestamp, 6> times{10 * hour, 11 * hour, 12 * hour, 10 * hour + hour / 2, 11 * hour + hour / 2,
+                                           13 * hour};
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    commit(*store, 2000 + 1000 * i, times[i]);
+    if (i == 2 || i == 4) flush(*store);
+  }
+  BOOST_TEST(answers(*store, 9 * hour, kind::past, 0));
+  BOOST_TEST(answers(*store, 10 * hour + hour / 4, kind::present, 2000));
+  // Times that were twice: the first time counts.
+  BOOST_TEST(answers(*store, 10 * hour + hour / 2, kind::present, 2000));
+  BOOST_TEST(answers(*store, 11 * hour + hour / 4, kind::present, 3000));
+  BOOST_TEST(answers(*store, 11 * hour + hour / 2, kind::present, 3000));
+  // All that was committed up to the second pass.
+  BOOST_TEST(answers(*store, 12 * hour, kind::present, 6000));
+  BOOST_TEST(answers(*store, 13 * hour, kind::future, 7000));
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_that_was_set_back_by_a_second_stops_there_too) {
+  commit(*store, 2000, 100'000'000);
+  commit(*store, 3000, 102'000'000);
+  commit(*store, 4000, 101'000'000);
+  commit(*store, 5000, 103'000'000);
+  BOOST_TEST(answers(*store, 101'000'000, kind::present, 2000));
+  BOOST_TEST(answers(*store, 101'500'000, kind::present, 2000));
+  BOOST_TEST(answers(*store, 102'000'000, kind::present, 4000));
+}
+
+BOOST_AUTO_TEST_CASE(steps_back_among_many_commits_are_searched_exactly) {
+  // Compared with a look at every commit. Each 1000 commits the clock goes back by a little more.
+  std::vector<commit_time> all;
+  pg::timestamp now = 1'000'000'000'000;
+  for (std::uint64_t i = 1; i <= 6000; ++i) {
+    now += 1'000'000;
+    if (i % 1000 == 0) now -= static_cast<pg::timestamp>(i) * 400'000;
+    all.push_back({now, core::lsn(1000 + 160 * i)});
+    commit(*store, all.back().end.value, now);
+    if (i % 2500 == 0) flush(*store);
+  }
+  for (std::size_t i = 0; i < all.size(); i += 97) {
+    const pg::timestamp time = all[i].time + 3;
+    const auto later = std::find_if(all.begin(), all.end(), [&](const commit_time& each) { return each.time > time; });
+    const bool past = later == all.begin();
+    const auto expected = past ? kind::past : later == all.end() ? kind::future : kind::present;
+    BOOST_TEST_REQUIRE(answers(*store, time, expected, past ? 0 : std::prev(later)->end.value));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_branch_stops_where_the_clock_of_its_ancestor_was_set_back) {
+  commit(*store, 2000, 1'000'000'000);
+  commit(*store, 3000, 9'000'000'000);
+  commit(*store, 4000, 2'000'000'000);
   flush(*store);
-  options.gc_horizon_bytes = 2500;
-  options.pitr_interval = std::chrono::seconds(10);
-  store->set_options(options);
-  now(11'500'000);  // the history is younger than the interval
-  BOOST_TEST((expect(store->plan_gc_cutoff()) == core::lsn(0)));
-  now(14'500'000);
-  BOOST_TEST((expect(store->plan_gc_cutoff()) == core::lsn(4000)));
-  now(18'500'000);
-  BOOST_TEST((expect(store->plan_gc_cutoff()) == core::lsn(6500)));
-  now(100'000'000);  // idle for long: the horizon alone counts
-  BOOST_TEST((expect(store->plan_gc_cutoff()) == core::lsn(6500)));
-  options.gc_horizon_bytes = 0;
-  store->set_options(options);
-  BOOST_TEST((expect(store->plan_gc_cutoff()) == core::lsn(0)));
+  auto record = new_record(core::lsn(4000));
+  record.ancestor = store->record().id;
+  record.ancestor_lsn = core::lsn(4000);
+  expect(metadata->put_timeline(record));
+  const auto child = open(record, store);
+  commit(*child, 4500, 1'500'000'000);  // a compute whose clock is behind
+  commit(*child, 5000, 9'500'000'000);
+  BOOST_TEST(answers(*child, 1'200'000'000, kind::present, 2000));
+  BOOST_TEST(answers(*child, 2'500'000'000, kind::present, 2000));
+  BOOST_TEST(answers(*child, 9'000'000'000, kind::present, 4500));
+  BOOST_TEST(answers(*child, 9'500'000'000, kind::future, 5000));
+}
+
+struct planning : fixture {
+  planning() {
+    write_commits();
+    flush(*store);
+    keep(2500, 5s);
+    now(10'000'000);
+  }
+  void now(pg::timestamp time) { clock.set(pg::wall_time_of(time)); }
+  void keep(std::uint64_t horizon, std::chrono::milliseconds interval) {
+    options.gc_horizon_bytes = horizon;
+    options.pitr_interval = interval;
+    store->set_options(options);
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(the_planned_cutoff_obeys_horizon_and_interval, planning) {
+  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(4000)));
+  keep(2500, 10s);  // the history is younger than the interval
+  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(0)));
+  keep(2500, 1s);
+  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(6500)));
+  keep(0, 1s);
+  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(0)));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_servers_own_clock_removes_nothing, planning) {
+  for (const auto ahead : {0s, 60s, 86'400s, 30 * 86'400s}) {
+    now(10'000'000 + std::chrono::microseconds(ahead).count());
+    BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(4000)));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(clocks_that_disagree_stop_the_plan, planning) {
+  const auto refused = [&](std::optional<std::chrono::microseconds> source_ahead) {
+    const auto planned = store->plan_gc_cutoff(source_ahead);
+    return !planned && planned.error().code == core::errc::conflict;
+  };
+  BOOST_TEST(refused(std::chrono::hours(24 * 30)));
+  BOOST_TEST(refused(-std::chrono::hours(24 * 30)));
+  BOOST_TEST(!refused(std::chrono::minutes(5)));
+  now(9'000'000 - std::chrono::microseconds(std::chrono::hours(24 * 30)).count());
+  BOOST_TEST(refused({}));
+  // Without an interval no clock is asked.
+  keep(2500, 0s);
+  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(6500)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(storage_retention_clocks)
+
+BOOST_AUTO_TEST_CASE(what_is_kept_counts_from_the_newest_commit) {
+  const core::wall_time now(std::chrono::hours(500'000));
+  const auto kept = [&](std::chrono::microseconds commit_ahead, std::optional<std::chrono::microseconds> source_ahead) {
+    return oldest_kept({.server = now, .newest_commit = now + commit_ahead, .source_ahead = source_ahead}, 1h);
+  };
+  for (const auto ahead : std::initializer_list<std::chrono::microseconds>{0s, -1s, 1s, 5min, -30 * 24h}) {
+    const auto oldest = kept(ahead, 0s);
+    BOOST_REQUIRE(oldest);
+    BOOST_TEST((oldest->value() == now + ahead - 1h));
+  }
+  for (const auto ahead : std::initializer_list<std::chrono::microseconds>{5min + 1us, 1h, 30 * 24h})
+    BOOST_TEST(!kept(ahead, {}));
+  for (const auto ahead :
+       std::initializer_list<std::chrono::microseconds>{5min + 1us, -5min - 1us, 30 * 24h, -30 * 24h})
+    BOOST_TEST(!kept(0s, ahead));
+  const auto why = kept(0s, 30 * 24h);
+  BOOST_TEST(why.error().detail.find("the source's clock is 30d ahead of") != std::string::npos);
+  // Nothing was committed: there is nothing to count from.
+  BOOST_TEST(!oldest_kept({.server = now, .newest_commit = {}, .source_ahead = 0s}, 1h).value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

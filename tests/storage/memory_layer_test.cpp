@@ -1,5 +1,7 @@
 #include "storage/memory_layer.hpp"
 
+#include <malloc.h>
+
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <thread>
@@ -36,6 +38,44 @@ BOOST_AUTO_TEST_CASE(versions_come_newest_first_from_the_one_asked_for) {
   BOOST_TEST((lsns(layer, key_of(1), 23) == std::vector<std::uint64_t>{16, 8}));
   BOOST_TEST((lsns(layer, key_of(1), 7) == std::vector<std::uint64_t>{}));
   BOOST_TEST((lsns(layer, key_of(3), 99) == std::vector<std::uint64_t>{}));
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_layer_takes_next_to_no_memory) {
+  const auto in_use = [] {
+    const auto heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  constexpr std::size_t count = 256;
+  std::vector<std::unique_ptr<memory_layer>> layers;
+  layers.reserve(count);
+  const std::size_t before = in_use();
+  for (std::size_t i = 0; i < count; ++i) layers.push_back(std::make_unique<memory_layer>(core::lsn(1)));
+  const std::size_t each = (in_use() - before) / count;
+  BOOST_TEST_MESSAGE(each << " bytes each");
+  BOOST_TEST(each < 4096u);
+}
+
+BOOST_AUTO_TEST_CASE(a_layer_grows_over_many_segments_while_it_is_read) {
+  // More versions than the first directory of segments has room for, and keys, too.
+  constexpr std::uint32_t count = 600'000;
+  memory_layer layer(core::lsn(1));
+  std::atomic<std::uint32_t> written{0};
+  std::atomic<bool> wrong{false};
+  std::thread reader([&] {
+    for (std::uint32_t seen = 0; seen < count;) {
+      seen = written.load(std::memory_order_acquire);
+      for (std::uint32_t block = seen / 2; block < seen; block += 1 + seen / 64)
+        wrong = wrong || lsns(layer, key_of(block), block + 1) != std::vector<std::uint64_t>{block + 1};
+    }
+  });
+  for (std::uint32_t block = 0; block < count;) {
+    write_batch batch;
+    for (std::uint32_t end = block + 5000; block < end; ++block) put(batch, key_of(block), block + 1, 7, 1);
+    layer.append(std::move(batch));
+    written.store(block, std::memory_order_release);
+  }
+  reader.join();
+  BOOST_TEST(!wrong.load());
 }
 
 BOOST_AUTO_TEST_CASE(the_last_of_several_versions_at_one_lsn_wins) {

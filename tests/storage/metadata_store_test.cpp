@@ -14,6 +14,15 @@ using namespace strata::storage;
 
 namespace {
 
+wal_trace some_trace() {
+  return {.begin = core::lsn(0x100000),
+          .middle = core::lsn(0x200000),
+          .end = core::lsn(0x200008),
+          .older = 1,
+          .newer = 2,
+          .source_timeline = 3};
+}
+
 struct fixture {
   tests::temp_dir directory;
   std::unique_ptr<metadata_store> store = open();
@@ -46,7 +55,10 @@ struct fixture {
     record.readable_from = core::lsn(6);
     record.gc_cutoff = core::lsn(7);
     record.created = core::wall_time(std::chrono::microseconds(8));
-    record.source = source_record{"host=h", "slot"};
+    record.source = source_record{
+        "host=h",     "slot",
+        true,         true,
+        some_trace(), source_refusal{"not the same", core::lsn(12), core::wall_time(std::chrono::microseconds(13))}};
     record.custom_managers = {{128, core::lsn(9)}, {255, core::lsn(10)}};
     record.safekeepers = consensus::configuration{
         7, {{{1}, "h1", 5454}, {{2}, "h2", 5455}}, std::vector{consensus::member{{3}, "h3", 1}}};
@@ -103,6 +115,8 @@ BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
   BOOST_TEST(
       (found.readable_from == core::lsn(6) && found.gc_cutoff == core::lsn(7) && found.created == wanted.created));
   BOOST_TEST((found.source && found.source->conninfo == "host=h" && found.source->slot == "slot"));
+  BOOST_TEST((found.source->slot_named && found.source->slot_existed && found.source->received == some_trace()));
+  BOOST_TEST((found.source->refusal == wanted.source->refusal));
   BOOST_TEST((found.custom_managers == wanted.custom_managers));
   BOOST_TEST((found.safekeepers == wanted.safekeepers));
   BOOST_TEST(store->timelines(core::make_id<core::tenant_id>())->empty());
@@ -345,6 +359,38 @@ BOOST_AUTO_TEST_CASE(a_damaged_or_foreign_identity_file_is_refused) {
   const auto opened = metadata_store::open(directory.path().string());
   BOOST_TEST_REQUIRE(!opened.has_value());
   BOOST_TEST((opened.error().code == core::errc::corrupt));
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_stands_until_it_is_taken_back_and_a_trace_moves_with_the_wal) {
+  put_timeline();
+  timeline_edit edit{.resume_source = true};
+  edit.received = some_trace();
+  edit.received->end = core::lsn(0x200010);
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  reopen();
+  auto found = store->timeline(tenant, timeline);
+  BOOST_TEST_REQUIRE(found.has_value());
+  BOOST_TEST((!found->source->refusal && found->source->received->end == core::lsn(0x200010)));
+  const source_refusal refusal{"another", core::lsn(1), {}};
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.refuse_source = refusal}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.disk_consistent_lsn = core::lsn(5)}).has_value());
+  reopen();
+  found = store->timeline(tenant, timeline);
+  BOOST_TEST((found->source->refusal == refusal && found->source->received->end == core::lsn(0x200010)));
+}
+
+BOOST_AUTO_TEST_CASE(a_slot_stays_when_the_user_made_it_or_named_it_for_what_was_imported) {
+  timeline_record record;
+  BOOST_TEST(!keeps_slot(record));
+  for (const auto state : {timeline_state::importing, timeline_state::active, timeline_state::deleting}) {
+    record.state = state;
+    record.source = source_record{"host=h", "strata_shop"};
+    BOOST_TEST(!keeps_slot(record));
+    record.source->slot_named = true;
+    BOOST_TEST(keeps_slot(record) == (state != timeline_state::importing));
+    record.source->slot_existed = true;
+    BOOST_TEST(keeps_slot(record));
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

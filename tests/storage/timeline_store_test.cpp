@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "storage/value.hpp"
@@ -90,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_page_without_a_base_is_an_error_and_never_zeros) {
   BOOST_TEST((read_failure(2, 8008) == core::errc::corrupt));
 }
 
-BOOST_AUTO_TEST_CASE(leftovers_of_a_crash_are_removed_and_a_missing_layer_is_noticed) {
+BOOST_AUTO_TEST_CASE(layers_that_the_metadata_does_not_name_are_set_aside_and_temporary_files_removed) {
   put(*store, page(1), core::lsn(8008), page_of(1));
   flush(*store);
   const auto layer = store->layers().front();
@@ -101,16 +102,97 @@ BOOST_AUTO_TEST_CASE(leftovers_of_a_crash_are_removed_and_a_missing_layer_is_not
   std::ofstream(home + "/12.tmp") << "half";
   BOOST_TEST(files() == 3u);
   reopen();
-  BOOST_TEST(files() == 1u);
+  BOOST_TEST(files() == 2u);
   BOOST_TEST(reads(1, 8008, 1));
+  const std::string aside = home + "/set_aside/" + layer_file_name(unnamed);
+  BOOST_TEST(std::filesystem::file_size(aside) == layer.size_bytes);
+  // Another one of that name does not replace it.
+  std::ofstream(home + "/" + layer_file_name(unnamed)) << "another";
+  reopen();
+  BOOST_TEST(std::filesystem::file_size(aside) == layer.size_bytes);
+  BOOST_TEST(std::filesystem::file_size(aside + ".2") == 7u);
+}
 
-  const auto id = store->record().id;
-  store.reset();
-  std::filesystem::remove(home + "/" + layer_file_name(layer));
-  const auto opened = try_open(stored(id));
-  BOOST_TEST_REQUIRE(!opened.has_value());
-  BOOST_TEST((opened.error().code == core::errc::corrupt));
-  BOOST_TEST(opened.error().detail.find(layer_file_name(layer)) != std::string::npos);
+BOOST_AUTO_TEST_CASE(layers_of_an_unfinished_import_are_removed) {
+  auto record = new_record(core::lsn());
+  record.state = timeline_state::importing;
+  expect(metadata->put_timeline(record));
+  auto importing = open(record);
+  expect(importing->import_value(page(1), core::lsn(8000), page_of(1)));
+  expect(importing->update({.wal_log_hints = true}));
+  const std::string home = directory_of(record.id);
+  std::ofstream(home + "/0000000000000001__x.delta") << "layer of the import";
+  importing.reset();
+  importing = open(stored(record.id));
+  BOOST_TEST(std::filesystem::is_empty(home));
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_layer_fails_the_reads_that_need_it_and_nothing_else) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  put(*store, page(2), core::lsn(8016), page_of(2));
+  flush(*store);
+  const auto layers = store->layers();
+  BOOST_TEST_REQUIRE(layers.size() == 2u);
+  const auto& newer = layers[0].begin < layers[1].begin ? layers[1] : layers[0];
+  const std::string path = directory_of(store->record().id) + "/" + layer_file_name(newer);
+  std::string whole;
+  {
+    std::ifstream file(path, std::ios::binary);
+    whole.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  struct {
+    const char* what;
+    std::function<void()> damage;
+  } const ways[] = {
+      {"a byte of the footer",
+       [&] {
+         std::string wrong = whole;
+         wrong[wrong.size() - 30] = static_cast<char>(wrong[wrong.size() - 30] ^ 1);
+         std::ofstream(path, std::ios::binary | std::ios::trunc) << wrong;
+       }},
+      {"cut", [&] { std::filesystem::resize_file(path, 10); }},
+      {"of another timeline", [&] { std::ofstream(path, std::ios::binary | std::ios::trunc) << "StLayer\n"; }},
+      {"gone", [&] { std::filesystem::remove(path); }},
+  };
+  for (const auto& way : ways) {
+    way.damage();
+    reopen();
+    BOOST_TEST_REQUIRE(store->damaged_layers().size() == 1u, way.what);
+    BOOST_TEST(store->damaged_layers().front().find(layer_file_name(newer)) != std::string::npos, way.what);
+    // Below the damaged layer everything is as right as before; above it nothing may be passed over.
+    BOOST_TEST(reads(1, 8008, 1), way.what);
+    BOOST_TEST((read_failure(1, 8016) == core::errc::corrupt), way.what);
+    BOOST_TEST((read_failure(2, 8016) == core::errc::corrupt), way.what);
+    put(*store, page(3), core::lsn(8024), page_of(3));
+    BOOST_TEST(reads(3, 8024, 3), way.what);
+    BOOST_TEST(!store->compact(true, nullptr).has_value(), way.what);
+    BOOST_TEST(store->layers().size() == 2u, way.what);
+  }
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << whole;
+  reopen();
+  BOOST_TEST(store->damaged_layers().empty());
+  BOOST_TEST(reads(2, 8016, 2));
+}
+
+BOOST_AUTO_TEST_CASE(an_edit_that_the_metadata_refuses_leaves_no_file) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  put(*store, page(1), core::lsn(8016), page_of(2));
+  store->freeze();
+  const auto record = store->record();
+  // Of a timeline that is gone no edit is taken.
+  expect(metadata->delete_timeline(record.tenant, record.id));
+  BOOST_TEST(files() == 1u);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    BOOST_TEST(!store->flush_oldest().has_value());
+    BOOST_TEST(!store->compact(true, nullptr).has_value());
+    BOOST_TEST(files() == 1u);
+  }
+  BOOST_TEST(store->frozen_count() == 1u);
+  expect(metadata->put_timeline(record));
+  BOOST_TEST(store->flush_oldest().has_value());
+  BOOST_TEST(reads(1, 8016, 2));
 }
 
 BOOST_AUTO_TEST_CASE(when_the_disk_is_full_nothing_moves_and_a_later_flush_succeeds) {

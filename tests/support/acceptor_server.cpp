@@ -75,8 +75,7 @@ void acceptor_server::stop() {
   if (acceptor_) {
     wal_.resize(static_cast<std::size_t>(acceptor_->flush_lsn() - origin_));
     acceptor_ = std::make_unique<consensus::acceptor>(acceptor_->self(), acceptor_->state(), acceptor_->flush_lsn());
-    decoder_ =
-        std::make_unique<pg::wal::stream_decoder>(pg::wal::stream_decoder_options{.start = acceptor_->flush_lsn()});
+    decode_from(acceptor_->flush_lsn());
   }
 }
 
@@ -199,7 +198,7 @@ bool acceptor_server::push(int fd, core::bytes_view payload) {
     carry_out(*effects, message->wal, replies);
     if (acceptor_->owes_reply()) find_records();
     if (acceptor_->owes_reply()) {
-      const auto flushed = acceptor_->step(consensus::wal_flushed{acceptor_->write_lsn(), decoder_->record_end()});
+      const auto flushed = acceptor_->step(consensus::wal_flushed{acceptor_->write_lsn(), record_end_});
       if (!flushed) return false;
       carry_out(*flushed, {}, replies);
     }
@@ -214,7 +213,7 @@ void acceptor_server::carry_out(const consensus::acceptor_effects& effects, core
     if (const auto* cut = std::get_if<consensus::truncate_wal>(&effect)) {
       if (wal_.empty() && !decoder_) origin_ = cut->to;
       wal_.resize(static_cast<std::size_t>(cut->to - origin_));
-      decoder_ = std::make_unique<pg::wal::stream_decoder>(pg::wal::stream_decoder_options{.start = cut->to});
+      decode_from(cut->to);
     } else if (std::holds_alternative<consensus::write_wal>(effect)) {
       core::append(wal_, wal);
     } else if (const auto* reply = std::get_if<consensus::send_reply>(&effect)) {
@@ -226,14 +225,22 @@ void acceptor_server::carry_out(const consensus::acceptor_effects& effects, core
   }
 }
 
+void acceptor_server::decode_from(core::lsn start) {
+  decoder_ = std::make_unique<pg::wal::stream_decoder>(pg::wal::stream_decoder_options{.start = start});
+  record_end_ = start;
+}
+
+/// A record that ends its segment is whole when the rest of the segment is there.
 void acceptor_server::find_records() {
   const auto at = static_cast<std::size_t>(decoder_->position() - origin_);
   decoder_->feed(core::bytes_view(wal_).subspan(at));
   for (;;) {
     const auto record = decoder_->next();
     if (!record) throw std::runtime_error("an acceptor was sent damaged WAL: " + record.error().detail);
-    if (!*record) return;
+    if (!*record) break;
+    if ((*record)->end <= decoder_->position()) record_end_ = (*record)->end;
   }
+  if (decoder_->record_end() <= decoder_->position()) record_end_ = std::max(record_end_, decoder_->record_end());
 }
 
 void acceptor_server::lend(int fd, core::lsn from, consensus::term in) {

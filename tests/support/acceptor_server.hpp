@@ -52,6 +52,7 @@ class acceptor_server {
   bool push(int fd, core::bytes_view payload);
   void lend(int fd, core::lsn from, consensus::term in);
   void carry_out(const consensus::acceptor_effects& effects, core::bytes_view wal, core::bytes& replies);
+  void decode_from(core::lsn start);
   void find_records();
   void wait_while_paused();
 
@@ -68,6 +69,7 @@ class acceptor_server {
   core::lsn origin_;
   core::bytes wal_;
   std::unique_ptr<pg::wal::stream_decoder> decoder_;
+  core::lsn record_end_;
   std::uint64_t lent_ = 0;
 };
 

@@ -54,6 +54,33 @@ struct with_session {
 
 BOOST_FIXTURE_TEST_SUITE(compute_push_session, with_session)
 
+BOOST_AUTO_TEST_CASE(somebody_else_on_the_members_port_is_not_taken_for_it) {
+  const wire::safekeeper_identity expected{2, core::make_id<core::instance_id>(), 4711};
+  const auto outcome_with = [&](const wire::safekeeper_identity& answering, const std::string& text) {
+    session = push_session(tenant, timeline, expected);
+    core::bytes said;
+    wire::append_authentication_ok(said);
+    wire::append_parameter_status(said, wire::safekeeper_parameter, text.empty() ? wire::to_text(answering) : text);
+    wire::append_ready_for_query(said);
+    wire::append_copy_both_response(said);
+    say(said);
+    return session.next();
+  };
+  auto other = expected;
+  BOOST_TEST(outcome_with(expected, "").has_value());
+  BOOST_TEST(session.pushing());
+  other.id = 3;
+  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
+  other = expected;
+  other.instance = core::make_id<core::instance_id>();
+  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
+  other = expected;
+  other.process = 4712;
+  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
+  BOOST_TEST((outcome_with(expected, "nonsense").error().code == core::errc::corrupt));
+  BOOST_TEST(!session.pushing());
+}
+
 BOOST_AUTO_TEST_CASE(it_says_for_which_timeline_it_comes_and_asks_to_push) {
   const core::bytes begin = session.take_output();
   const auto startup = wire::parse_frame(begin, false);

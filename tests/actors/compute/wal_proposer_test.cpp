@@ -124,6 +124,13 @@ struct with_quorum {
     return std::async(std::launch::async,
                       [this, id] { postgres.execute("insert into rows values (" + std::to_string(id) + ")"); });
   }
+  /// A commit with one record of so many MiB before it.
+  std::future<void> emit(int megabytes) {
+    return std::async(std::launch::async, [this, megabytes] {
+      postgres.execute("select pg_logical_emit_message(true, 'test', repeat('x', " + std::to_string(megabytes) +
+                       " * 1024 * 1024))");
+    });
+  }
   static bool done(std::future<void>& of, std::chrono::milliseconds within) {
     return of.wait_for(within) == std::future_status::ready;
   }
@@ -266,6 +273,66 @@ BOOST_AUTO_TEST_CASE(postgres_waits_when_memory_is_full_of_what_no_majority_has)
   acceptors[1]->resume();
   need_done(second);
   BOOST_TEST(postgres.value("select count(*) from rows") == "19992");
+}
+
+BOOST_AUTO_TEST_CASE(a_record_longer_than_memory_is_committed) {
+  const auto running = propose_and_stream(4u << 20);
+  for (const int megabytes : {3, 4, 5, 40}) {
+    auto written = emit(megabytes);
+    need_done(written);
+    auto after = insert(megabytes);
+    need_done(after);
+  }
+  wait_until("all acceptors have the same", [&] { return holding(running->status().commit) == 3; });
+  const core::lsn end = running->status().commit;
+  BOOST_TEST((end - start > 52u << 20));
+  BOOST_TEST((acceptors[0]->wal(start, end) == acceptors[1]->wal(start, end)));
+  BOOST_TEST((acceptors[0]->wal(start, end) == acceptors[2]->wal(start, end)));
+}
+
+BOOST_AUTO_TEST_CASE(the_rest_of_a_segment_longer_than_memory_is_committed) {
+  const auto running = propose_and_stream(4u << 20);
+  for (int id = 1; id <= 3; ++id) {
+    postgres.execute("select pg_switch_wal()");
+    auto inserted = insert(id);
+    need_done(inserted);
+  }
+  wait_until("all acceptors have it", [&] { return holding(running->status().commit) == 3; });
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_in_the_middle_of_a_long_record_is_fed_by_postgres) {
+  const auto running = propose_and_stream(4u << 20);
+  acceptors[2]->stop();
+  auto written = emit(60);
+  wait_until("memory has given up a part of the record",
+             [&] { return running->status().written - running->status().commit > 8u << 20; });
+  // Without the second the record can't be committed, and nobody but Postgres has what it lacks now.
+  acceptors[1]->stop();
+  acceptors[1]->start();
+  need_done(written);
+  auto after = insert(1);
+  need_done(after);
+  acceptors[2]->start();
+  wait_until(
+      "all acceptors have the same", [&] { return holding(running->status().commit) == 3; }, 60s);
+  const core::lsn end = running->status().commit;
+  BOOST_TEST((acceptors[1]->wal(start, end) == acceptors[0]->wal(start, end)));
+  BOOST_TEST((acceptors[2]->wal(start, end) == acceptors[0]->wal(start, end)));
+}
+
+BOOST_AUTO_TEST_CASE(members_may_change_in_the_middle_of_a_long_record) {
+  const auto running = propose_and_stream(4u << 20);
+  auto written = emit(60);
+  wait_until("memory has given up a part of the record",
+             [&] { return running->status().written - running->status().commit > 8u << 20; });
+  consensus::configuration next = machine.members;
+  next.generation = 2;
+  for (const auto& each : acceptors) each->give(consensus::switch_members{next});
+  need_done(written);
+  auto after = insert(1);
+  need_done(after);
+  BOOST_TEST(running->status().generation == 2u);
+  BOOST_TEST(!running->news->look([](auto& of) { return of.superseded; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_newer_configuration_is_adopted_while_postgres_runs) {

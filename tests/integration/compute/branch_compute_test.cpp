@@ -120,6 +120,8 @@ BOOST_AUTO_TEST_CASE(what_was_acknowledged_survives_the_loss_of_the_compute_agai
   json compute = start();
   BOOST_TEST(compute.at("mode") == "branch");
   BOOST_TEST(value(compute, "select count(*) from rows") == "500");
+  // A record that is longer than the agent's memory is committed like any other.
+  execute(compute, "select pg_logical_emit_message(true, 'test', repeat('x', 100 * 1024 * 1024))");
   for (int life = 1; life <= 3; ++life) {
     writers load(compute, 4, next);
     const std::size_t before = acknowledged.size();

@@ -3,6 +3,7 @@
 #include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"
 #include "pg/client/server_error.hpp"
+#include "pg/client/standby_names.hpp"
 #include "pg/client/stream_messages.hpp"
 
 using namespace strata;
@@ -121,10 +122,40 @@ BOOST_AUTO_TEST_CASE(backup_messages_are_read_and_damage_refused) {
     BOOST_TEST(!parse_backup_message(text(wrong)));
 }
 
+BOOST_AUTO_TEST_CASE(user_and_database_of_a_connection_string_are_what_libpq_reads) {
+  struct reading {
+    const char* conninfo;
+    const char* user;
+    const char* database;
+  };
+  for (const reading& each : {reading{"postgresql://a%40b:p%3A@h:5/shop%20two", "a@b", "shop two"},
+                              {"postgres://h/shop?user=app", "app", "shop"},
+                              {"postgresql:///?host=/run&user=u%2Fv&dbname=d", "u/v", "d"},
+                              {"host=h user = 'o\\'brien' dbname='my db'", "o'brien", "my db"},
+                              {"host=h application_name=user passfile=/user=x", "", ""},
+                              {"host=h password='user=no'", "", ""},
+                              {"no conninfo", "", ""}}) {
+    BOOST_TEST(user_in_conninfo(each.conninfo) == each.user, each.conninfo);
+    BOOST_TEST(database_in_conninfo(each.conninfo) == each.database, each.conninfo);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_list_of_synchronous_standbys_names_us_or_everybody) {
+  for (const char* names : {"*", "strata", "Strata", "\"strata\"", "a, strata", "FIRST 2 (a, *)", "ANY 1 (strata)",
+                            "2 (x, strata)", "first 1(strata)", "\"a\"\"b\",strata"})
+    BOOST_TEST(names_standby(names, "strata"), names);
+  for (const char* names : {"", "a", "strata2", "FIRST 1 (a, b)", "\"*\"", "\"stra\"\"ta\"", "1 (a)", "a,,b", "("})
+    BOOST_TEST(!names_standby(names, "strata"), names);
+  BOOST_TEST(names_standby("first", "first"));
+  BOOST_TEST(!names_standby("FIRST 1 (a)", "first"));
+}
+
 BOOST_AUTO_TEST_CASE(commands_follow_the_syntax_of_the_major) {
   using pg::major_version;
   BOOST_TEST(base_backup_command({.label = "it's"}, major_version::v15) ==
-             "BASE_BACKUP (LABEL 'it''s', PROGRESS, TABLESPACE_MAP, WAIT false, CHECKPOINT 'fast')");
+             "BASE_BACKUP (LABEL 'it''s', PROGRESS, WAIT false, CHECKPOINT 'fast')");
+  BOOST_TEST(base_backup_command({.label = "a"}, major_version::v16) ==
+             "BASE_BACKUP (LABEL 'a', PROGRESS, TABLESPACE_MAP, WAIT false, CHECKPOINT 'fast')");
   BOOST_TEST(base_backup_command({.label = "a", .fast_checkpoint = false}, major_version::v14) ==
              "BASE_BACKUP LABEL 'a' PROGRESS NOWAIT TABLESPACE_MAP");
   BOOST_TEST(create_slot_command("s", true, major_version::v14) ==

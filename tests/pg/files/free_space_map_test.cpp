@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(a_page_with_as_many_line_pointers_as_it_may_have_needs_an_u
   const auto full_of = [](std::size_t lines, pg::page::item_state state) {
     core::bytes page = page_with(static_cast<std::uint16_t>(24 + 4 * lines), 4000);
     pg::page::slotted_page items(page);
-    for (pg::page::item_number i = 1; i <= lines; ++i) items.set_pointer(i, {.state = state});
+    for (pg::page::item_number i = 1; i <= lines; ++i) items.set_pointer(i, pg::page::line_pointer().in_state(state));
     return page;
   };
   BOOST_TEST(heap_free_space(full_of(290, pg::page::item_state::dead)) == 4000u - 24 - 4 * 290 - 4);

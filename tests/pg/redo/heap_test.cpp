@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(major_17_prunes_and_freezes_in_one_record, heap_page) {
   apply(heap2(0x20, main, data), 400);
   BOOST_TEST(view().item_count() == 2);
   BOOST_TEST(item_field<std::uint16_t>(1, infomask) == 0x0B02);
-  BOOST_TEST((view().pointer(2).state == pg::page::item_state::dead));
+  BOOST_TEST((view().pointer(2).state() == pg::page::item_state::dead));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

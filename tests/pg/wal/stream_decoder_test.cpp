@@ -33,17 +33,34 @@ struct decoded {
 
 using chunk_size = std::function<std::size_t()>;
 
+/// The positions of a decoder that keeps no records are those of one that does, and so is what it refuses.
+void check_same_without_bytes(core::result<std::optional<framed_record>> record,
+                              const core::result<std::optional<framed_record>>& kept) {
+  BOOST_TEST_REQUIRE(record.has_value() == kept.has_value());
+  if (!kept) BOOST_TEST(record.error().detail == kept.error().detail);
+  if (!kept || !*kept) return;
+  BOOST_TEST_REQUIRE(record->has_value());
+  BOOST_TEST((*record)->start.value == (*kept)->start.value);
+  BOOST_TEST((*record)->end.value == (*kept)->end.value);
+  BOOST_TEST((*record)->bytes.empty());
+}
+
 /// Feeds copies of the chunks, each exactly as large as it must be, so that a sanitizer sees every read past one.
 decoded decode(core::bytes_view stream, const stream_decoder_options& options, const chunk_size& chunk) {
   stream_decoder decoder(options);
+  auto without_records = options;
+  without_records.keeps_records = false;
+  stream_decoder positions(without_records);
   decoded result;
   while (!stream.empty() && !result.failure) {
     const auto size = std::min(chunk(), stream.size());
     const core::bytes fed(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
     stream = stream.subspan(size);
     decoder.feed(fed);
+    positions.feed(fed);
     for (;;) {
       auto record = decoder.next();
+      check_same_without_bytes(positions.next(), record);
       if (!record) result.failure = record.error();
       if (!record || !*record) break;
       const auto& framed = **record;
@@ -409,6 +426,29 @@ BOOST_AUTO_TEST_CASE(a_length_alone_allocates_nothing) {
   BOOST_TEST(!record->has_value());
   BOOST_TEST(decoder.position().value == segment_three.value + wal_page_size);
   BOOST_TEST(mallinfo2().hblkhd < mapped_before + (1 << 20));
+}
+
+BOOST_AUTO_TEST_CASE(records_that_are_not_kept_take_no_memory) {
+  auto builder = builder_at(segment_three);
+  builder.append(noop(40u << 20));
+  const auto& stream = builder.stream();
+  auto options = options_for(builder);
+  options.keeps_records = false;
+  stream_decoder decoder(options);
+  const auto before = ::mallinfo2();
+  std::size_t most = 0;
+  bool found = false;
+  for (std::size_t at = 0; at < stream.size(); at += 128u << 10) {
+    decoder.feed(core::bytes_view(stream).subspan(at, std::min<std::size_t>(128u << 10, stream.size() - at)));
+    const auto record = decoder.next();
+    BOOST_TEST_REQUIRE(record.has_value());
+    found = found || record->has_value();
+    const auto now = ::mallinfo2();
+    most = std::max(most,
+                    now.uordblks + now.hblkhd - std::min(now.uordblks + now.hblkhd, before.uordblks + before.hblkhd));
+  }
+  BOOST_TEST(found);
+  BOOST_TEST(most < 1u << 20);
 }
 
 BOOST_AUTO_TEST_CASE(every_major_has_its_own_magic) {

@@ -1,0 +1,90 @@
+#include "actors/pageserver/history_points.hpp"
+
+#include <utility>
+
+#include "actors/pageserver/source_words.hpp"
+
+namespace strata::actors::pageserver {
+
+void history_points::find(const question& asked) {
+  // From before the store is asked: what is known now is in its answer.
+  around_.find(asked.time, [this, asked, known = around_.known()](const core::result<storage::lsn_at_time>& found) {
+    if (!found) return asked.owed.fail(found.error());
+    const auto at = point_at(asked.time, *found, known);
+    if (!at) return asked.owed.fail(at.error());
+    if (*at) return around_.keep(**at, asked.owed);
+    wait(asked);
+  });
+}
+
+void history_points::wait(const question& asked) {
+  if (stopped_) return asked.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
+  if (asked.deadline <= around_.now()) return refuse(asked);
+  if (waiting_.size() >= waiting_max)
+    return asked.owed.fail({core::errc::busy, "find a point in time: too many wait already"});
+  waiting_.push_back(asked);
+  around_.ask_for_word();
+}
+
+void history_points::refuse(const question& asked) {
+  const auto until = around_.known().until;
+  std::string state = quorum_trouble_.empty() ? around_.state() : quorum_trouble_;
+  if (quorum_word_)
+    state =
+        "WAL up to " + core::to_string(quorum_word_->head) + " may have been committed and has not arrived, " + state;
+  asked.owed.deliver({.at = {}, .kept_until = {}, .known_until = until, .why = why_not_known(until, state)});
+}
+
+template <class Predicate>
+std::vector<history_points::question> history_points::take(Predicate leaves) {
+  std::vector<question> taken;
+  std::erase_if(waiting_, [&](const question& each) {
+    if (!leaves(each)) return false;
+    taken.push_back(each);
+    return true;
+  });
+  return taken;
+}
+
+void history_points::tick() {
+  const auto now = around_.now();
+  for (const question& each : take([&](const question& asked) { return asked.deadline <= now; })) refuse(each);
+  // A branch that nobody is known to write may have been given to nobody meanwhile: what is known decides.
+  const auto until = around_.known().until;
+  for (const question& each : take([&](const question& asked) { return until && asked.time <= *until; })) find(each);
+  if (!waiting_.empty()) around_.ask_for_word();
+}
+
+void history_points::stop() {
+  stopped_ = true;
+  for (const question& each : take([](const question&) { return true; }))
+    each.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
+}
+
+void history_points::word_came(core::wall_time until) {
+  if (word_ == until) return;
+  word_ = until;
+  if (!first_word_) first_word_ = until;
+  for (const question& each : take([&](const question& asked) { return asked.time <= until; })) find(each);
+}
+
+void history_points::committed(core::wall_time time) {
+  for (const question& each : take([&](const question& asked) { return asked.time < time; })) find(each);
+}
+
+bool history_points::begin_asking_quorum() { return !std::exchange(asking_quorum_, true); }
+
+void history_points::quorum_answered(const core::result<core::lsn>& head, core::wall_time asked) {
+  asking_quorum_ = false;
+  quorum_trouble_ = head ? "" : head.error().detail;
+  if (head) quorum_word_ = {*head, asked - commit_delay_max};
+}
+
+void history_points::handed_over(core::lsn position) {
+  if (!quorum_word_ || position < quorum_word_->head) return;
+  const core::wall_time until = quorum_word_->until;
+  quorum_word_.reset();
+  word_came(until);
+}
+
+}  // namespace strata::actors::pageserver

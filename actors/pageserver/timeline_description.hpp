@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/timeline.hpp"
+#include "storage/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+
+/// What a timeline's store tells of it; state, receiver and what is known of its history are its actor's to add.
+messages::timeline_info describe_timeline(const storage::timeline_store& store);
+
+/// As the timeline's information tells them.
+std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record);
+
+/// "waiting to reconnect to the source (connection refused)".
+std::string receiver_state(const messages::source_status& of);
+
+}  // namespace strata::actors::pageserver

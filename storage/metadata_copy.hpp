@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/bytes.hpp"
+#include "core/ids.hpp"
+#include "core/result.hpp"
+
+/// The second copy of what the metadata says of a tenant or a timeline, commit times apart: a file beside what it
+/// tells of, from which `strata metadata rebuild` makes the metadata anew (docs/formats/metadata.md).
+namespace strata::storage {
+
+struct metadata_copy {
+  core::tenant_id tenant;
+  std::optional<core::timeline_id> timeline;  ///< none: of the tenant's own record
+  std::uint64_t edits = 0;                    ///< of the tenant, when it was written
+  core::bytes record;                         ///< as in RocksDB, and so are the layers
+  std::uint64_t last_layer_number = 0;
+  std::vector<std::pair<std::uint64_t, core::bytes>> layers;
+
+  [[nodiscard]] bool says_the_same(const metadata_copy& other) const {
+    return record == other.record && last_layer_number == other.last_layer_number && layers == other.layers;
+  }
+};
+
+core::bytes encode(const metadata_copy& copy);
+/// errc::corrupt when it is damaged, or of something else than `tenant` and `timeline`.
+core::result<metadata_copy> decode_copy(core::bytes_view content, const core::tenant_id& tenant,
+                                        const std::optional<core::timeline_id>& timeline);
+
+/// DIRECTORY/TENANT/tenant.copy and DIRECTORY/TENANT/timelines/TIMELINE/timeline.copy.
+class copy_files {
+ public:
+  explicit copy_files(std::string directory) : directory_(std::move(directory)) {}
+
+  [[nodiscard]] std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+  [[nodiscard]] std::string path_of(const core::tenant_id& tenant,
+                                    const std::optional<core::timeline_id>& timeline) const;
+  /// errc::not_found when there is none.
+  core::result<metadata_copy> read(const core::tenant_id& tenant,
+                                   const std::optional<core::timeline_id>& timeline) const;
+  /// Durable when it returns.
+  core::result<void> write(const metadata_copy& copy) const;
+  /// Fine if there is none. Durable when it returns.
+  core::result<void> remove(const core::tenant_id& tenant, const std::optional<core::timeline_id>& timeline) const;
+
+  /// Those with a directory, whether it has a copy or not.
+  core::result<std::vector<core::tenant_id>> tenants() const;
+  core::result<std::vector<core::timeline_id>> timelines(const core::tenant_id& tenant) const;
+
+ private:
+  std::string directory_;
+};
+
+}  // namespace strata::storage

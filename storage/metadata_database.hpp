@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+
+namespace strata::storage {
+
+/// The column families of the metadata's RocksDB, by number. In digests of contents: never renumber. Keys of all of
+/// them begin with a tenant's id.
+enum class metadata_family : std::uint8_t { seals, tenants, timelines, layers, commit_times, wal_deletions };
+inline constexpr std::size_t metadata_family_count = 6;
+std::string_view to_string(metadata_family of);
+
+/// A record put, or deleted when it has no value.
+struct metadata_change {
+  metadata_family family;
+  std::string key;
+  std::optional<core::bytes> value;
+};
+
+/// The RocksDB below the metadata store, as families of records. Thread safe.
+///
+/// Recovery takes the log up to its first damage. Whether something acknowledged was behind that, the seals tell
+/// (metadata_seal.hpp): RocksDB by itself can't know a log that was cut from one whose end a crash tore.
+class metadata_database {
+ public:
+  enum class access {
+    read,                      ///< changes nothing and deletes nothing
+    write,                     ///< replays the log, removes files that are not needed any more
+    write_without_compaction,  ///< the same; damaged tables are left alone
+    upgrade,                   ///< of a directory without seals: damage before the log's end is refused
+  };
+  static core::result<std::unique_ptr<metadata_database>> open(const std::string& path, access how);
+  /// A new one, which appears under its path only when it is whole.
+  static core::result<std::unique_ptr<metadata_database>> create(const std::string& path);
+  virtual ~metadata_database() = default;
+
+  virtual core::result<std::optional<core::bytes>> get(metadata_family from, const std::string& key) = 0;
+  using visitor = std::function<bool(std::string_view key, core::bytes_view value)>;
+  /// Records from `begin` on in key order, until the visitor returns false.
+  virtual core::result<void> visit(metadata_family from, const std::string& begin, const visitor& each) = 0;
+  /// The key of the last record at or before `key`.
+  virtual core::result<std::optional<std::string>> last_key(metadata_family from, const std::string& key) = 0;
+  /// All or nothing, durable when it returns. After a failure nothing more can be written, and whether this was is
+  /// unknown.
+  virtual core::result<void> write(std::span<const metadata_change> changes) = 0;
+
+  /// Those whose keys begin with `prefix`.
+  core::result<void> visit_prefix(metadata_family from, const std::string& prefix, const visitor& each);
+};
+
+}  // namespace strata::storage
