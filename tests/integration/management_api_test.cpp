@@ -325,6 +325,59 @@ BOOST_FIXTURE_TEST_CASE(actors_pools_metrics_and_the_description_are_served, api
   BOOST_TEST(description.at("paths").size() >= 20u);
 }
 
+BOOST_FIXTURE_TEST_CASE(points_and_names_that_are_not_there_are_told_at_once, api_fixture) {
+  commit(2001);
+  // A second passes: times are shown without fractions.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  commit(2002);
+  wait_for_all();
+  strata.ask({"branch", "create", "dev"});
+  strata.ask({"branch", "create", "demo"});
+  const auto refused = [&](const std::vector<std::string>& words, int exit_code, const std::string& part) {
+    const finished said = strata.cli(words);
+    BOOST_TEST(said.exit_code == exit_code, words.back() << ": " << said.err);
+    BOOST_TEST(said.err.find(part) != std::string::npos, said.err);
+    return said.err;
+  };
+
+  // Nobody has written it: on a source that is followed, and on a branch that nobody writes.
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string archive = (strata.directory() / "beyond.tar").string();
+  refused({"branch", "create", "beyond", "--from", "main@FF/0"}, 1, "main@FF/0");
+  refused({"psql", "dev@FF/0"}, 1, "dev@FF/0");
+  refused({"export", "dev@FF/0", "-o", archive}, 1, "dev@FF/0");
+  refused({"compute", "start", "demo@FF/0"}, 1, "demo@FF/0");
+  BOOST_TEST((std::chrono::steady_clock::now() - begun < std::chrono::seconds(20)));
+  BOOST_TEST(!std::filesystem::exists(archive));
+
+  const std::string earliest = strata.ask({"branch", "show", "main"}).at("earliest_time");
+  strata.ask({"branch", "create", "oldest", "--from", "main@" + earliest});
+  const std::string shown = earliest.substr(0, 10) + " " + earliest.substr(11, 8);
+  command utc = strata.program({"branch", "create", "before", "--from", "main@2001-01-01 00:00 UTC"});
+  utc.environment.emplace_back("TZ", "UTC");
+  const finished before = run(utc);
+  BOOST_TEST(before.exit_code == 1, before.err);
+  BOOST_TEST(before.err.find("the earliest time that can be asked for is " + shown + " UTC") != std::string::npos,
+             before.err);
+  utc = strata.program({"status"});
+  utc.environment.emplace_back("TZ", "UTC");
+  BOOST_TEST(run(utc).out.find("from " + shown + " UTC") != std::string::npos);
+
+  refused({"branch", "show", "de"}, 2, "\"de\" is ambiguous");
+  BOOST_TEST(refused({"branch", "show", "d"}, 2, "2 branches begin so").find("demo") != std::string::npos);
+  refused({"branch", "show", "dve"}, 3, "did you mean \"dev\"?");
+  const std::string id = strata.ask({"branch", "show", "dev"}).at("timeline_id");
+  BOOST_TEST(strata.ask({"branch", "show", id.substr(0, 8)}).at("name") == "dev");
+  BOOST_TEST(strata.cli({"branch", "show", id.substr(0, 7)}).exit_code == 3);
+
+  refused({"export", "dev", "-o", "/dev/full"}, 1, "No space left on device");
+  BOOST_TEST(std::filesystem::is_character_file("/dev/full"));
+  const finished full =
+      run({.arguments = {"/bin/sh", "-c", "exec \"$0\" export dev >/dev/full", strata_binary().string()},
+           .environment = strata.program({}).environment});
+  BOOST_TEST(full.exit_code == 1, full.err);
+}
+
 BOOST_FIXTURE_TEST_CASE(the_command_line_shows_the_same, api_fixture) {
   const json branches = strata.ask({"branch", "list"});
   BOOST_TEST(branches.size() == 1u);
