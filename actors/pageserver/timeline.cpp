@@ -196,10 +196,19 @@ class timeline final : public support::actor_base<private_timeline> {
     store_->append(std::move(*request.batch));
     answer_waiters();
     if (latest) points_.committed(*latest);
-    if (store_->freeze_due()) freeze();
+    if (store_->freeze_due() || first_trace_due()) freeze();
     if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
     // No answer, no credit: the source keeps its WAL until a layer is on disk.
     withheld_.push_back(owed);
+  }
+
+  /// Until a trace of the source's WAL is durable, a restart could not tell another server from it.
+  [[nodiscard]] bool first_trace_due() {
+    if (!lacks_trace_ || !store_->received()) return false;
+    const auto record = store_->record();
+    if (store_->last_record_lsn() < record.readable_from) return false;
+    lacks_trace_ = false;
+    return record.source && !record.source->received;
   }
 
   static bool goes_on(const storage::write_batch& batch, core::lsn last) {
@@ -601,6 +610,7 @@ class timeline final : public support::actor_base<private_timeline> {
   std::vector<std::pair<core::lsn, reply<messages::timeline_checkpointed>>> checkpoints_;
   retention retention_;
   bool collecting_ = false;
+  bool lacks_trace_ = true;  ///< as far as is known
   bool storing_safekeepers_ = false;
   std::vector<std::function<void()>> when_stored_;  ///< requests that came meanwhile
 

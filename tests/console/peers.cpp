@@ -39,6 +39,7 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
       [](const assign_safekeepers&) { return timeline_safekeepers{}; },
       [](const get_safekeepers&) { return timeline_safekeepers{}; },
       [](const change_safekeepers&) { return timeline_safekeepers{}; },
+      [](const resume_source&) { return done{}; },
   };
 }
 
@@ -88,7 +89,13 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
         return source_added{state->tenant.id, state->main.id};
       },
       [=](const list_tenants&) { return tenant_list{{state->tenant}}; },
-      [=](const delete_tenant&) { return done{}; },
+      [=](const delete_tenant&) {
+        return tenant_deleted{{{"host=db1", "strata_shop", "nothing answers there", true}}};
+      },
+      [=](const resume_source& asked) -> caf::result<done> {
+        if (asked.timeline != state->main.id) return not_here("timeline");
+        return done{};
+      },
       [=](const assign_safekeepers& asked) -> caf::result<timeline_safekeepers> {
         if (asked.available.empty()) return to_caf({core::errc::unavailable, "there are no safekeepers"});
         state->safekeepers = {asked.tenant, asked.timeline, {1, asked.available, {}}, state->main.last_record_lsn, {}};

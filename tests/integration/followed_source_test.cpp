@@ -164,17 +164,19 @@ BOOST_AUTO_TEST_CASE(a_promoted_server_is_followed_and_one_that_forked_before_is
 }
 
 BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_none) {
-  followed test({"allow_in_place_tablespaces = on"});
+  followed test({"allow_in_place_tablespaces = on", "timezone = 'Europe/Berlin'"});
   postgres_cluster& source = test.source;
   const auto slots = [&] {
     return source.value("SELECT coalesce(string_agg(slot_name, ',' ORDER BY slot_name), '') FROM pg_replication_slots");
   };
   const auto add = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"source", "add"});
-    more.insert(more.end(), {"--conninfo", source.conninfo()});
+    more.insert(more.end(), {"--conninfo", source.conninfo("'two words'")});
     return test.strata.cli(more);
   };
 
+  source.execute("CREATE DATABASE \"two words\"");
+  source.execute("SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'secret'");
   const fs::path unreadable = source.data_directory() / "base/1/unreadable";
   std::ofstream(unreadable) << "x";
   fs::permissions(unreadable, fs::perms::none);
@@ -188,10 +190,19 @@ BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_n
   source.execute("CREATE TABLESPACE here LOCATION ''");
   source.execute("CREATE TABLE near TABLESPACE here AS SELECT 42 AS x");
   source.execute("SELECT pg_create_physical_replication_slot('mine')");
-  BOOST_TEST(add({"shop", "--slot", "mine"}).exit_code == 0);
+  const finished added = add({"shop", "--slot", "mine"});
+  BOOST_TEST(added.exit_code == 0, added.err);
+  BOOST_TEST(mentions(added.err, "timezone = 'Europe/Berlin'"), added.err);
   test.wait_until_followed();
   test.strata.ask({"branch", "create", "dev", "--from", "shop/main"});
-  BOOST_TEST(branch_compute(test.strata, "shop/dev").value("SELECT x FROM near") == "42");
+  {
+    const branch_compute dev(test.strata, "shop/dev");
+    BOOST_TEST(dev.value("SELECT x FROM near") == "42");
+    BOOST_TEST(mentions(test.strata.cli({"url", "shop/dev"}).out, "/two%20words?"));
+    const finished by_password =
+        dev.run("psql", {"host=127.0.0.1 user=old password=secret dbname=postgres", "-Atc", "SELECT current_user"});
+    BOOST_TEST(by_password.out == "old\n", by_password.err);
+  }
 
   const finished taken = add({"other", "--slot", "mine"});
   BOOST_TEST(taken.exit_code == 4);
@@ -212,6 +223,11 @@ BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_n
   const finished unreachable = test.strata.cli({"source", "remove", "gone"});
   BOOST_TEST(unreachable.exit_code == 0);
   BOOST_TEST(mentions(unreachable.err, "select pg_drop_replication_slot('strata_gone')"), unreachable.err);
+  source.start();
+  BOOST_TEST(slots() == "mine,strata_gone");
+  test.strata.stop();
+  test.strata.start();
+  wait_until("the slot that was left is dropped", [&] { return slots() == "mine"; });
 }
 
 BOOST_AUTO_TEST_SUITE_END()
