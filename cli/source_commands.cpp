@@ -36,7 +36,9 @@ struct config_options {
 std::string advice_on(core::errc code, const std::string& name) {
   switch (code) {
     case core::errc::conflict:
-      return "strata source list; choose another name, or take the old one away: strata source remove " + name;
+      return "strata source list; choose another name or slot (--slot), or take the old one away: strata source "
+             "remove " +
+             name;
     case core::errc::permission_denied:
       return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
              "scram-sha-256\"";

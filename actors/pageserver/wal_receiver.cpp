@@ -7,6 +7,7 @@
 #include "actors/pageserver/wal_intake.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "actors/support/actor_base.hpp"
+#include "core/log.hpp"
 #include "pg/client/conninfo.hpp"
 
 namespace strata::actors::pageserver {
@@ -233,7 +234,10 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       rest();
       return {};
     }
-    if (const auto* connected = std::get_if<client::connected>(&event)) status_.user = connected->user;
+    if (const auto* connected = std::get_if<client::connected>(&event)) {
+      status_.user = connected->user;
+      status_.database = connected->database;
+    }
     if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
     if (busy_) return {};
     return follow(event);
@@ -254,6 +258,9 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     origin_->heard(heard_, session_.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
       words_.connected(session_.source_head());
+      if (const auto& names = session_.synchronous_standby_names(); !names.empty())
+        core::log_warning(status_.conninfo + ": synchronous_standby_names = '" + names +
+                          "' names Strata, which is never a synchronous standby: COMMIT waits for another one there");
       if (!intake_) open_intake();
       if (intake_) intake_->set_source_timeline(session_.source_timeline());
       return {};

@@ -9,6 +9,7 @@
 
 #include "core/check.hpp"
 #include "core/clock.hpp"
+#include "pg/client/conninfo.hpp"
 #include "pg/client/server_error.hpp"
 #include "pg/client/stream_messages.hpp"
 
@@ -74,6 +75,7 @@ struct replication_connection::implementation {
   connection_handle connection;
   std::string target;  ///< for messages
   std::string password;
+  bool names_database = false;
   phase now = phase::connecting;
   PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
   command running = command::none;
@@ -137,9 +139,12 @@ struct replication_connection::implementation {
     now = phase::idle;
     const char* standby = PQparameterStatus(connection.get(), "in_hot_standby");
     const char* name = PQparameterStatus(connection.get(), "application_name");
-    return std::optional<replication_event>(connected{static_cast<std::uint32_t>(version), major(),
-                                                      standby != nullptr && std::string_view(standby) == "on",
-                                                      name != nullptr ? name : "", PQuser(connection.get())});
+    // libpq takes the user's name when nothing names a database.
+    std::string named_database = PQdb(connection.get());
+    if (!names_database && named_database == PQuser(connection.get())) named_database.clear();
+    return std::optional<replication_event>(
+        connected{static_cast<std::uint32_t>(version), major(), standby != nullptr && std::string_view(standby) == "on",
+                  name != nullptr ? name : "", PQuser(connection.get()), named_database});
   }
 
   core::result<void> send(command kind, const std::string& text, std::string about = {}) {
@@ -368,6 +373,7 @@ core::result<replication_connection> replication_connection::open(const std::str
                        "\"postgresql://user@host:5432\""};
   auto made = std::make_unique<implementation>();
   made->target = redact_conninfo(conninfo);
+  made->names_database = !database_in_conninfo(conninfo).empty();
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option)
     if (std::string_view(option->keyword) == "password" && option->val != nullptr) made->password = option->val;
 

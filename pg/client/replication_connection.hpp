@@ -24,7 +24,8 @@ struct connected {
   major_version major = major_version::v15;
   bool in_recovery = false;      ///< the source is a standby
   std::string application_name;  ///< as the source knows us
-  std::string user;              ///< whom libpq made of the connection string
+  std::string user;              ///< as libpq understood the connection string, services and environment included
+  std::string database;          ///< likewise; empty when none was named and it would be the user's name
 };
 struct system_identified {
   std::uint64_t system_id = 0;

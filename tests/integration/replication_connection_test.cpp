@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 
 #include "pg/files/control_file.hpp"
@@ -303,6 +305,43 @@ BOOST_AUTO_TEST_CASE(a_source_that_can_not_be_reached_says_why) {
 
   error = failed_connect("host=/nowhere/at/all port=" + port);
   BOOST_TEST((error.code == core::errc::unavailable));
+}
+
+BOOST_AUTO_TEST_CASE(who_we_are_and_what_a_slot_and_a_history_say_is_asked_for) {
+  postgres_cluster cluster;
+  cluster.start();
+  const auto services = cluster.work_directory() / "services";
+  std::ofstream(services) << "[shop]\nhost=127.0.0.1\nport=" << cluster.port() << "\nuser=postgres\ndbname=two words\n";
+  ::setenv("PGSERVICEFILE", services.c_str(), 1);
+  auto by_service = replication_connection::open("service=shop").value();
+  ::unsetenv("PGSERVICEFILE");
+  const auto told = expect<connected>(by_service);
+  BOOST_TEST(told.user == "postgres");
+  BOOST_TEST(told.database == "two words");
+  BOOST_TEST(told.application_name == "strata");
+
+  replication_connection connection =
+      replication_connection::open("host=127.0.0.1 user=postgres port=" + std::to_string(cluster.port())).value();
+  BOOST_TEST(expect<connected>(connection).database == "");
+  require(connection.read_slot("mine"));
+  BOOST_TEST(!expect<slot_read>(connection).exists);
+  cluster.execute("select pg_create_physical_replication_slot('mine')");
+  require(connection.read_slot("mine"));
+  const auto unused = expect<slot_read>(connection);
+  BOOST_TEST((unused.exists && !unused.restart.valid()));
+  cluster.execute("select pg_create_physical_replication_slot('used', true)");
+  require(connection.read_slot("used"));
+  BOOST_TEST(expect<slot_read>(connection).restart.valid());
+  require(connection.show_history(7));
+  BOOST_TEST(mentions(expect_error(connection), "history"));
+  BOOST_TEST(connection.idle());
+  // What only some may see is no failure.
+  cluster.execute("create user limited replication");
+  replication_connection limited =
+      replication_connection::open("host=127.0.0.1 user=limited port=" + std::to_string(cluster.port())).value();
+  expect<connected>(limited);
+  require(limited.show("shared_preload_libraries"));
+  BOOST_TEST(expect<setting_shown>(limited).value == "");
 }
 
 BOOST_AUTO_TEST_CASE(refusals_of_a_source_teach_what_to_change) {
