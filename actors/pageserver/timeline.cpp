@@ -8,6 +8,7 @@
 #include "actors/pageserver/lsn_waiters.hpp"
 #include "actors/pageserver/retention.hpp"
 #include "actors/pageserver/safekeeper_assignment.hpp"
+#include "actors/pageserver/source_gauges.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
 #include "actors/support/actor_base.hpp"
 #include "storage/write_batch.hpp"
@@ -405,6 +406,17 @@ class timeline final : public support::actor_base<private_timeline> {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
+    update_source_gauges();
+  }
+
+  void update_source_gauges() {
+    if (!source_) return;
+    const auto now = clock().monotonic();
+    const auto slash = name().find('/');
+    if (!source_gauges_)
+      source_gauges_.emplace(env().metrics(), name().substr(0, slash),
+                             slash == std::string::npos ? name() : name().substr(slash + 1), now);
+    source_gauges_->update(*source_, store_->last_record_lsn(), store_->disk_consistent_lsn(), now);
   }
 
   void imported(const import_finished&) {
@@ -437,7 +449,9 @@ class timeline final : public support::actor_base<private_timeline> {
       plan_next_collection();
       if (!collecting_) start_collection(std::nullopt, [](const auto&) {});
     }
-    if (++ticks_ % 4 == 0) gauges_->update(*store_, waiters_.size());
+    if (++ticks_ % 4 != 0) return;
+    gauges_->update(*store_, waiters_.size());
+    update_source_gauges();
   }
 
   [[nodiscard]] std::string why_late(core::lsn at) const {
@@ -479,6 +493,7 @@ class timeline final : public support::actor_base<private_timeline> {
   timeline_options options_;
   std::shared_ptr<storage::timeline_store> store_;
   std::optional<timeline_gauges> gauges_;
+  std::optional<source_gauges> source_gauges_;  ///< of what has a source
   state state_ = state::active;
   const char* state_text_ = "";
 
