@@ -11,6 +11,7 @@
 #include "storage/layer_file.hpp"
 #include "storage/layer_map.hpp"
 #include "storage/memory_layer.hpp"
+#include "storage/memory_spans.hpp"
 #include "storage/read_path.hpp"
 #include "storage/timeline_store.hpp"
 
@@ -39,6 +40,7 @@ class local_timeline final : public timeline_store {
   core::lsn gc_cutoff() const override { return load(gc_cutoff_); }
   timeline_counters counters() const override;
   std::vector<layer_record> layers() const override;
+  [[nodiscard]] std::vector<memory_span> memory_spans() const;
   pg::redo::redo_context redo_context() const override;
 
   core::result<void> check_readable(core::lsn at) const override;
