@@ -9,6 +9,7 @@
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
 #include "actors/safekeeper/supervisor.hpp"
+#include "actors/support/proc_metrics.hpp"
 #include "actors/support/system.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
@@ -114,6 +115,7 @@ void serve(const safekeeper_request& request, const end_signals& signals,
                                                                                  .wal_address = file.wal,
                                                                                  .http_address = file.http,
                                                                                  .broker = link}));
+  const actors::support::proc_metrics process_metrics(system.env().metrics(), version);
   console::services of;
   of.system = &system.actors();
   of.metrics = [&system] { return system.env().metrics().render(); };

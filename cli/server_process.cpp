@@ -12,12 +12,14 @@
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
 #include "actors/pageserver/supervisor.hpp"
+#include "actors/support/proc_metrics.hpp"
 #include "actors/support/system.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/running_role.hpp"
 #include "cli/safekeeper_access.hpp"
 #include "cli/safekeeper_processes.hpp"
+#include "cli/server_metrics.hpp"
 #include "cli/version.hpp"
 #include "compute/free_port.hpp"
 #include "config/time_text.hpp"
@@ -192,6 +194,8 @@ void serve(const server_request& request, const end_signals& signals,
                                                              .page_listener = std::move(listener),
                                                              .broker = link,
                                                              .safekeepers = access_to_safekeepers(options.directory)}));
+  const actors::support::proc_metrics process_metrics(system.env().metrics(), version);
+  const server_metrics metrics(system.env().metrics(), options.directory);
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
 
   const auto address = [&](std::uint16_t port) { return core::address_text(options.listen_address, port); };

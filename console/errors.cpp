@@ -55,7 +55,8 @@ reply error_reply(const core::error& e) {
 
 reply refusal(int status, std::string_view code, const std::string& message, const std::string& next) {
   using nlohmann::json;
-  const json body{{"error", {{"code", code}, {"message", message}, {"next", next}}}};
+  // `msg` is what other clients of this API read.
+  const json body{{"error", {{"code", code}, {"message", message}, {"next", next}}}, {"msg", message}};
   reply made;
   made.status = status;
   // What a client sent may be in the message, and need not be UTF-8.

@@ -47,6 +47,7 @@ core::result<reply> checkpoint(const services&, const request&);
 core::result<reply> compact(const services&, const request&);
 core::result<reply> collect_garbage(const services&, const request&);
 core::result<reply> list_layers(const services&, const request&);
+core::result<reply> get_keyspace(const services&, const request&);
 
 // handlers/export.cpp
 core::result<reply> export_timeline(const services&, const request&);

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "console/http_connection.hpp"
 #include "console/route.hpp"
 #include "console/services.hpp"
+#include "console/worker_lanes.hpp"
 #include "core/result.hpp"
 
 namespace strata::console {
@@ -14,14 +15,12 @@ namespace strata::console {
 struct http_options {
   std::string listen_address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: any free one
-  /// Connections served at once; an export keeps one busy as long as it takes.
-  std::size_t connections_max = 32;
-  /// Accepted connections that may wait for one of those.
-  std::size_t waiting_max = 256;
-  std::size_t body_size_max = 1u << 20;
-  std::chrono::seconds idle_limit{2};
-  std::chrono::seconds read_limit{10};
-  std::chrono::seconds write_limit{60};
+  /// Open connections; of one address that is not loopback three quarters of it.
+  std::size_t connections_max = 512;
+  /// Exports under way.
+  std::size_t streams_max = 64;
+  http_limits limits;
+  lane_sizes lanes = default_lane_sizes();
 };
 
 /// A management API over HTTP: the operations of `table`.

@@ -32,6 +32,21 @@ std::string_view to_string(messages::source_status::phase phase) {
   return "failed";
 }
 
+/// What other clients of this API ask instead of the state.
+json attachment_status(const std::string& state) {
+  if (state == "active") return {{"slug", "attached"}};
+  if (state.starts_with(broken_mark))
+    return {{"slug", "failed"}, {"data", {{"reason", state.substr(broken_mark.size())}}}};
+  return {{"slug", "maybe"}};
+}
+
+std::string walreceiver_status(const messages::timeline_info& timeline) {
+  if (!timeline.source) return "Not active";
+  std::string status(to_string(timeline.source->now));
+  if (!timeline.source->last_error.empty()) status += ": " + timeline.source->last_error;
+  return status;
+}
+
 json members_to_json(const std::vector<consensus::member>& members) {
   json list = json::array();
   for (const consensus::member& each : members)
@@ -92,6 +107,7 @@ json to_json(const messages::tenant_info& tenant) {
   return {{"id", core::to_string(tenant.id)},
           {"name", tenant.name},
           {"state", std::move(state)},
+          {"attachment_status", attachment_status(tenant.state)},
           {"generation", tenant.generation},
           {"timeline_count", tenant.timeline_count},
           {"current_physical_size", tenant.layer_bytes}};
@@ -108,6 +124,9 @@ json to_json(const messages::timeline_info& timeline) {
             {"last_record_lsn", core::to_string(timeline.last_record_lsn)},
             {"prev_record_lsn", core::to_string(timeline.previous_record_lsn)},
             {"disk_consistent_lsn", core::to_string(timeline.disk_consistent_lsn)},
+            // Up to here safekeepers and the source may forget WAL.
+            {"remote_consistent_lsn", core::to_string(timeline.disk_consistent_lsn)},
+            {"remote_consistent_lsn_visible", core::to_string(timeline.disk_consistent_lsn)},
             {"readable_from_lsn", core::to_string(timeline.readable_from)},
             {"latest_gc_cutoff_lsn", core::to_string(timeline.gc_cutoff)},
             {"pg_version", timeline.pg_major},
@@ -115,6 +134,7 @@ json to_json(const messages::timeline_info& timeline) {
             {"layer_count", timeline.layer_count},
             {"l0_layer_count", timeline.l0_layer_count},
             {"memory_size", timeline.memory_bytes},
+            {"walreceiver_status", walreceiver_status(timeline)},
             {"created_at", config::utc_text(timeline.created)}};
   if (timeline.ancestor) {
     made["ancestor_timeline_id"] = core::to_string(*timeline.ancestor);

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "config/option_field.hpp"
 #include "console/route.hpp"
 
 namespace strata::console {
@@ -25,7 +26,7 @@ json parameters_of(const route& of) {
                           {"in", "query"},
                           {"required", parameter.required},
                           {"description", parameter.meaning},
-                          {"schema", {{"type", parameter.type}}}});
+                          {"schema", reference(parameter.schema)}});
   return parameters;
 }
 
@@ -55,6 +56,20 @@ void collect_schemas(const json& in, json& known, json& used) {
     for (const json& each : in) collect_schemas(each, known, used);
 }
 
+/// What an option of a tenant may be set to: a number within its limits, or a text with a unit.
+json schema_of(const config::option_field<config::tenant_options>& option) {
+  using field = config::option_field<config::tenant_options>;
+  json number{{"type", "integer"}, {"minimum", option.least}, {"maximum", option.most}};
+  std::string pattern = "^[0-9]{1,10}$";
+  if (std::holds_alternative<field::duration_member>(option.member))
+    pattern = "^ *([0-9]{1,9} *(ms|s|sec|m|min|h|hour|hours|d|day|days|w|week|weeks) *)+$";
+  if (std::holds_alternative<field::size_member>(option.member))
+    pattern = "^ *[0-9]{1,15} *([kKMGT]i?[bB]|[bBkKMGT])? *$";
+  return {{"description", option.meaning},
+          {"nullable", true},
+          {"oneOf", {std::move(number), {{"type", "string"}, {"pattern", pattern}}}}};
+}
+
 }  // namespace
 
 std::string openapi(route_table of, std::string_view version) {
@@ -66,6 +81,8 @@ std::string openapi(route_table of, std::string_view version) {
   }
   json known = json::parse(schemas());
   known.update(json::parse(safekeeper_schemas()));
+  for (const auto& option : config::tenant_fields())
+    known["ChangeTenantConfig"]["properties"][std::string(option.name)] = schema_of(option);
   json components = json::object();
   collect_schemas(paths, known, components);
   const json description{

@@ -14,7 +14,7 @@ namespace strata::console {
 
 struct query_parameter {
   std::string_view name;
-  std::string_view type;  ///< of JSON schema: "string", "integer", "boolean"
+  std::string_view schema;  ///< its name in schemas()
   bool required = false;
   std::string_view meaning;
 };

@@ -52,7 +52,7 @@ std::vector<route> make_routes() {
        TIMELINE "/digest",
        "get_digest",
        "CRC-32C of a part of the WAL, to compare safekeepers",
-       {{"from_lsn", "string", true, "for example 0/3B21F08"}, {"until_lsn", "string", true, "the end, not included"}},
+       {{"from_lsn", "Position", true, "where it begins"}, {"until_lsn", "Position", true, "the end, not included"}},
        "",
        "WalDigest",
        200,
@@ -80,7 +80,7 @@ std::string_view safekeeper_schemas() {
     "timeline_count": {"$ref": "#/components/schemas/Count"}, "wal_bytes": {"$ref": "#/components/schemas/Bytes"},
     "free_bytes": {"$ref": "#/components/schemas/Bytes"}}},
   "WalMember": {"type": "object", "required": ["id", "host", "port"], "properties": {
-    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string", "minLength": 1, "maxLength": 255},
+    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535}}},
   "WalConfiguration": {"type": "object", "required": ["generation", "members"], "properties": {
     "generation": {"type": "integer"},
@@ -93,10 +93,10 @@ std::string_view safekeeper_schemas() {
     "additionalProperties": false, "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "mconf": {"$ref": "#/components/schemas/WalConfiguration"},
-    "instance": {"type": "string", "pattern": "^[0-9a-f]{32}$",
+    "instance": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$",
       "description": "refused unless this is the safekeeper's: one whose directory was emptied is another"},
     "pg_version": {"type": "integer", "example": 150020}, "system_id": {"type": "integer"},
-    "wal_seg_size": {"type": "integer"}, "start_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+    "wal_seg_size": {"type": "integer"}, "start_lsn": {"$ref": "#/components/schemas/Position"}}},
   "PullWalTimeline": {"type": "object", "required": ["tenant_id", "timeline_id", "http_hosts"],
     "additionalProperties": false, "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},

@@ -4,15 +4,19 @@ namespace strata::console {
 
 std::string_view schemas() {
   return R"json({
-  "Id": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "32 hex digits"},
+  "Id": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$", "description": "32 hex digits"},
   "Lsn": {"type": "string", "pattern": "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$", "example": "0/3B21F08"},
+  "Position": {"type": "string", "pattern": "^(?!0{1,8}/0{1,8}$)[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$",
+    "example": "0/3B21F08", "description": "an LSN, not 0/0"},
+  "Name": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$", "example": "dev"},
   "Time": {"type": "string", "format": "date-time"},
   "Bytes": {"type": "integer", "format": "int64", "minimum": 0},
   "Count": {"type": "integer", "format": "int64", "minimum": 0},
   "Nothing": {"type": "object", "additionalProperties": false},
   "Anything": {"type": "object"},
 
-  "Error": {"type": "object", "required": ["error"], "properties": {
+  "Error": {"type": "object", "required": ["error", "msg"], "properties": {
+    "msg": {"type": "string", "description": "the same as error.message"},
     "error": {"type": "object", "required": ["code", "message", "next"], "properties": {
       "code": {"type": "string", "description": "stable; what kind of error"},
       "message": {"type": "string"},
@@ -49,9 +53,9 @@ std::string_view schemas() {
     "pools": {"type": "array", "items": {"$ref": "#/components/schemas/Pool"}}}},
 
   "AddSource": {"type": "object", "required": ["name", "conninfo"], "additionalProperties": false, "properties": {
-    "name": {"type": "string", "maxLength": 63},
-    "conninfo": {"type": "string", "description": "libpq connection string or postgresql:// URI"},
-    "slot": {"type": "string", "description": "replication slot; strata_<name> when absent"}}},
+    "name": {"$ref": "#/components/schemas/Name"},
+    "conninfo": {"type": "string", "minLength": 1, "description": "libpq connection string or postgresql:// URI"},
+    "slot": {"type": "string", "pattern": "^[a-z0-9_]{1,63}$", "description": "replication slot; strata_<name> when absent"}}},
   "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "name": {"type": "string"},
@@ -65,12 +69,16 @@ std::string_view schemas() {
       "slot": {"type": "string"},
       "error": {"type": "string", "description": "why it was not dropped; empty: the user chose its name"},
       "remembered": {"type": "boolean", "description": "it is dropped when the source can be reached"}}}}}},
-  "Tenant": {"type": "object", "required": ["id", "name", "state", "generation", "timeline_count",
+  "Tenant": {"type": "object", "required": ["id", "name", "state", "attachment_status", "generation", "timeline_count",
       "current_physical_size"], "properties": {
     "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
     "state": {"type": "object", "required": ["slug"], "properties": {"slug": {"type": "string"},
       "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
+    "attachment_status": {"type": "object", "required": ["slug"], "properties": {
+      "slug": {"type": "string", "enum": ["attached", "maybe", "failed"]},
+      "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
     "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
+    "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "of one tenant only"},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},
   "TenantList": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}},
   "TenantOptions": {"type": "object", "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
@@ -78,9 +86,9 @@ std::string_view schemas() {
   "TenantConfig": {"type": "object", "required": ["tenant_specific_overrides", "effective_config"], "properties": {
     "tenant_specific_overrides": {"$ref": "#/components/schemas/TenantOptions"},
     "effective_config": {"$ref": "#/components/schemas/TenantOptions"}}},
-  "ChangeTenantConfig": {"type": "object", "required": ["tenant_id"], "properties": {
+  "ChangeTenantConfig": {"type": "object", "required": ["tenant_id"], "additionalProperties": false, "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}},
-    "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}], "nullable": true}},
+    "description": "null: the default"},
 
   "SourceStatus": {"type": "object", "required": ["phase", "conninfo", "slot", "received_lsn", "source_head_lsn",
       "backup_bytes", "backup_bytes_expected", "last_error", "reconnects"], "properties": {
@@ -106,7 +114,7 @@ std::string_view schemas() {
     "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "head_lsn": {"$ref": "#/components/schemas/Lsn"},
     "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
   "Safekeeper": {"type": "object", "required": ["id", "host", "port"], "properties": {
-    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string"},
+    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535}}},
   "SafekeeperList": {"type": "array", "minItems": 1, "maxItems": 32,
     "items": {"$ref": "#/components/schemas/Safekeeper"}},
@@ -139,6 +147,14 @@ std::string_view schemas() {
     "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"}, "trouble": {"type": "string"},
     "latest_gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
+    "remote_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "remote_consistent_lsn_visible": {"$ref": "#/components/schemas/Lsn"},
+    "walreceiver_status": {"type": "string"}, "initdb_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "current_logical_size": {"$ref": "#/components/schemas/Bytes"},
+    "current_logical_size_is_accurate": {"type": "boolean"},
+    "directory_entries_counts": {"type": "array", "items": {"$ref": "#/components/schemas/Count"},
+      "description": "databases, prepared transactions, forks of relations, 0, then segments of clog, multixact members, multixact offsets"},
+    "pitr_history_size": {"$ref": "#/components/schemas/Bytes"}, "within_ancestor_pitr": {"type": "boolean"},
     "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
     "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
     "last_commit_at": {"$ref": "#/components/schemas/Time"},
@@ -153,8 +169,8 @@ std::string_view schemas() {
   "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
     "properties": {
     "new_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"},
-    "ancestor_start_lsn": {"$ref": "#/components/schemas/Lsn"},
-    "name": {"type": "string", "maxLength": 63, "description": "made from the id when absent"},
+    "ancestor_start_lsn": {"$ref": "#/components/schemas/Position"},
+    "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "made from the id when absent"},
     "pg_version": {"type": "integer", "description": "must be the ancestor's, if given"}}},
 
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
@@ -165,9 +181,9 @@ std::string_view schemas() {
       "description": "everything that was committed by then is here: of a later time, future may still become present"}}},
   "Timestamp": {"$ref": "#/components/schemas/Time"},
   "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
-    "lsn": {"$ref": "#/components/schemas/Lsn"}}},
+    "lsn": {"$ref": "#/components/schemas/Position"}}},
   "ResolvePoint": {"type": "object", "additionalProperties": false, "properties": {
-    "lsn": {"$ref": "#/components/schemas/Lsn"}, "timestamp": {"$ref": "#/components/schemas/Time"},
+    "lsn": {"$ref": "#/components/schemas/Position"}, "timestamp": {"$ref": "#/components/schemas/Time"},
     "wait_ms": {"type": "integer", "minimum": 0, "maximum": 10000,
       "description": "how long to wait for what is not here yet; 0 when absent"}}},
   "Point": {"type": "object", "required": ["lsn", "kept_until"], "properties": {
@@ -197,8 +213,19 @@ std::string_view schemas() {
     "layer_file_size": {"$ref": "#/components/schemas/Bytes"}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}, "level": {"type": "integer"}, "key_start": {"type": "string"},
     "key_end": {"type": "string"}, "remote": {"type": "boolean"}}},
-  "LayerMap": {"type": "object", "required": ["historic_layers", "frozen_layer_count", "memory_size"], "properties": {
+  "MemoryLayer": {"type": "object", "required": ["kind", "lsn_start"], "properties": {
+    "kind": {"type": "string", "enum": ["Open", "Frozen"]}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
+    "lsn_end": {"$ref": "#/components/schemas/Lsn"}}},
+  "Key": {"type": "string", "pattern": "^[0-9A-F]{36}$"},
+  "KeyRange": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/components/schemas/Key"},
+    "description": "the first key, and the first one after it"},
+  "Keyspace": {"type": "object", "required": ["keys", "sparse_keys", "at_lsn"], "properties": {
+    "keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},
+    "sparse_keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},
+    "at_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "LayerMap": {"type": "object", "required": ["in_memory_layers", "historic_layers", "frozen_layer_count", "memory_size"], "properties": {
     "historic_layers": {"type": "array", "items": {"$ref": "#/components/schemas/Layer"}},
+    "in_memory_layers": {"type": "array", "items": {"$ref": "#/components/schemas/MemoryLayer"}},
     "frozen_layer_count": {"$ref": "#/components/schemas/Count"},
     "memory_size": {"$ref": "#/components/schemas/Bytes"}}}
 })json";

@@ -2,6 +2,7 @@
 
 #include <caf/actor_system.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@
 #include "messages/tenant.hpp"
 
 namespace strata::console {
+
+class timeline_sizes;
 
 /// What the management API speaks for. The actor system must outlive the server.
 struct services {
@@ -34,6 +37,8 @@ struct services {
   std::string pg_bin;
   std::uint16_t page_port = 0;
   config::tenant_options tenant_defaults;
+  /// Made by the server when it is absent.
+  std::shared_ptr<timeline_sizes> sizes;
   /// Of a safekeeper's process, which has none of the above.
   messages::wal_timelines_actor wal_timelines;
   consensus::node_id safekeeper;

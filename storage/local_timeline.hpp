@@ -12,6 +12,7 @@
 #include "storage/layer_file.hpp"
 #include "storage/layer_map.hpp"
 #include "storage/memory_layer.hpp"
+#include "storage/memory_spans.hpp"
 #include "storage/read_path.hpp"
 #include "storage/timeline_store.hpp"
 
@@ -41,6 +42,7 @@ class local_timeline final : public timeline_store {
   timeline_counters counters() const override;
   std::vector<layer_record> layers() const override;
   [[nodiscard]] const std::vector<std::string>& damaged_layers() const override { return damaged_layers_; }
+  [[nodiscard]] std::vector<memory_span> memory_spans() const;
   pg::redo::redo_context redo_context() const override;
 
   core::result<void> check_readable(core::lsn at) const override;

@@ -1,5 +1,9 @@
 #include "actors/pageserver/basebackup.hpp"
 
+#include <caf/send.hpp>
+
+#include "actors/pageserver/export_threads.hpp"
+#include "actors/pageserver/work_permits.hpp"
 #include "actors/support/actor_base.hpp"
 #include "storage/mapping/data_directory.hpp"
 #include "storage/timeline_store.hpp"
@@ -9,30 +13,74 @@ namespace {
 
 namespace mapping = storage::mapping;
 
-/// Rebuilds pages chunk by chunk: on io, where it may wait for the disk.
-class basebackup final : public support::actor_base<messages::basebackup_actor> {
+constexpr std::size_t threads = 4;
+
+/// A chunk that an export thread has made; in `failure` why there is none.
+struct chunk_made {
+  std::shared_ptr<core::bytes> bytes;
+  bool more = false;
+  std::optional<core::error> failure;
+};
+using private_basebackup = messages::basebackup_actor::extend<messages::accepts<chunk_made>>;
+
+/// What an archive holds for as long as it is open.
+struct archive_permit {
+  std::shared_ptr<work_permits> of;
+  work_permits::permit taken;
+};
+
+/// Has one chunk made at a time, when it is asked for.
+class basebackup final : public support::actor_base<private_basebackup> {
  public:
   static constexpr const char* kind = "pageserver.basebackup";
-  static constexpr support::pool_id pool = support::pool_id::io;
+  static constexpr support::pool_id pool = support::pool_id::management;
 
-  basebackup(const support::actor_setup& setup, std::unique_ptr<mapping::data_directory_writer> writer)
+  basebackup(const support::actor_setup& setup, std::unique_ptr<mapping::data_directory_writer> writer,
+             std::shared_ptr<export_queue> queue, std::shared_ptr<archive_permit> permit)
       : actor_base(setup),
         writer_(std::move(writer)),
+        queue_(std::move(queue)),
+        permit_(std::move(permit)),
         bytes_(env().metrics().counter("strata_backup_bytes_total", "Bytes of tar archives sent")) {}
 
-  behavior_type make_behavior() { return {handle(&basebackup::next)}; }
+  behavior_type make_behavior() { return {handle(&basebackup::next), handle(&basebackup::made)}; }
 
  private:
-  core::result<messages::backup_chunk> next(const messages::next_chunk&) {
-    auto chunk = std::make_shared<core::bytes>();
-    STRATA_ASSIGN(const bool more, writer_->next(*chunk));
-    bytes_.add(static_cast<double>(chunk->size()));
-    if (!more) quit();
-    return messages::backup_chunk{std::move(chunk)};
+  using chunk_reply = support::reply<messages::backup_chunk>;
+
+  void next(const messages::next_chunk&, chunk_reply owed) {
+    if (owed_) return owed.fail({core::errc::conflict, "a chunk of this archive is being made already"});
+    const bool queued = queue_->push([writer = writer_, to = self()] {
+      chunk_made made{std::make_shared<core::bytes>(), false, std::nullopt};
+      try {
+        auto more = writer->next(*made.bytes);
+        if (more)
+          made.more = *more;
+        else
+          made.failure = more.error();
+      } catch (const std::exception& thrown) {
+        made.failure = core::error{core::errc::io_error, std::string("make a part of an archive: ") + thrown.what()};
+      }
+      caf::anon_send(to, std::move(made));
+    });
+    if (!queued) return owed.fail({core::errc::unavailable, "the server is shutting down"});
+    owed_ = std::move(owed);
   }
 
-  std::unique_ptr<mapping::data_directory_writer> writer_;
+  void made(const chunk_made& chunk) {
+    if (!owed_) return;
+    auto owed = *std::exchange(owed_, std::nullopt);
+    if (chunk.failure) return owed.fail(*chunk.failure);
+    bytes_.add(static_cast<double>(chunk.bytes->size()));
+    owed.deliver({chunk.bytes});
+    if (!chunk.more) quit();
+  }
+
+  std::shared_ptr<mapping::data_directory_writer> writer_;
+  std::shared_ptr<export_queue> queue_;
+  std::shared_ptr<archive_permit> permit_;
   support::counter bytes_;
+  std::optional<chunk_reply> owed_;
 };
 
 class backup_factory final : public support::actor_base<messages::backup_factory_actor> {
@@ -74,6 +122,15 @@ class backup_factory final : public support::actor_base<messages::backup_factory
 
   void open_archive(const messages::start_backup& request, core::lsn at, const messages::timeline_opened& opened,
                     const started& answer) {
+    const bool full = request.kind == messages::backup_kind::full;
+    const auto& permits = full ? exports_ : computes_;
+    auto free = permits->try_take();
+    if (!free)
+      return answer.fail({core::errc::busy, full ? "no more than " + std::to_string(options_.exports_max) +
+                                                       " exports run at once; try again when one of them has ended"
+                                                 : "no more than " + std::to_string(options_.computes_max) +
+                                                       " computes can be started at once; try again in a moment"});
+    const auto permit = std::make_shared<archive_permit>(permits, *std::move(free));
     if (auto readable = opened.store->check_readable(at); !readable) return answer.fail(readable.error());
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock().now().time_since_epoch()).count();
     const mapping::data_directory_options options{.at = at,
@@ -85,11 +142,11 @@ class backup_factory final : public support::actor_base<messages::backup_factory
     offload(
         support::pool_id::io, "open an archive",
         [store = opened.store, options] { return mapping::data_directory_writer::open(store, options); },
-        [this, at, timeline = opened.actor,
+        [this, at, permit, timeline = opened.actor,
          answer](core::result<std::unique_ptr<mapping::data_directory_writer>> writer) {
           if (!writer) return answer.fail(writer.error());
-          const messages::basebackup_actor archive =
-              support::spawn<basebackup>(system(), child_label("archive at " + to_string(at)), *std::move(writer));
+          const messages::basebackup_actor archive = support::spawn<basebackup>(
+              system(), child_label("archive at " + to_string(at)), *std::move(writer), threads_.queue(), permit);
           ask(timeline, messages::hold_lsn{at, caf::actor_cast<caf::strong_actor_ptr>(archive)},
               [archive, at, answer](const core::result<void>& held) {
                 if (!held) return answer.fail(held.error());
@@ -99,6 +156,9 @@ class backup_factory final : public support::actor_base<messages::backup_factory
   }
 
   backup_factory_options options_;
+  std::shared_ptr<work_permits> exports_ = std::make_shared<work_permits>(options_.exports_max);
+  std::shared_ptr<work_permits> computes_ = std::make_shared<work_permits>(options_.computes_max);
+  export_threads threads_{threads};
 };
 
 }  // namespace
@@ -109,3 +169,5 @@ messages::backup_factory_actor spawn_backup_factory(caf::actor_system& system, b
 }
 
 }  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::chunk_made)

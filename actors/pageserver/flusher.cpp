@@ -2,6 +2,7 @@
 
 #include "actors/pageserver/circuit_breaker.hpp"
 #include "actors/support/actor_base.hpp"
+#include "actors/support/latency.hpp"
 #include "storage/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -30,7 +31,9 @@ class flusher final : public support::actor_base<private_flusher> {
       : actor_base(setup),
         options_(std::move(options)),
         flushes_(env().metrics().counter("strata_flushed_layers_total", "Frozen layers written to disk")),
-        failures_total_(env().metrics().counter("strata_flush_failures_total", "Attempts to write one that failed")) {}
+        failures_total_(env().metrics().counter("strata_flush_failures_total", "Attempts to write one that failed")),
+        seconds_(env().metrics().histogram("strata_layer_flush_seconds", "Writing a frozen layer and making it durable",
+                                           support::latency_buckets())) {}
 
   behavior_type make_behavior() { return {handle(&flusher::due), handle(&flusher::retry)}; }
 
@@ -47,10 +50,12 @@ class flusher final : public support::actor_base<private_flusher> {
   void flush_one() {
     if (options_.store->counters().frozen_layers == 0) return;
     core::result<core::lsn> flushed = core::lsn{};
+    const support::stopwatch watch;
     if (auto thrown = guarded("flush a layer", [&] { flushed = options_.store->flush_oldest(); })) flushed = *thrown;
     if (!flushed) return failed(flushed.error());
     failures_ = 0;
     flushes_.add();
+    seconds_.observe(watch.elapsed());
     describe("");
     tell(options_.timeline, layer_flushed{*flushed});
     // The next layer is a message of its own, so that other flushers get a turn.
@@ -70,6 +75,7 @@ class flusher final : public support::actor_base<private_flusher> {
   flusher_options options_;
   support::counter flushes_;
   support::counter failures_total_;
+  support::histogram seconds_;
   int failures_ = 0;
   bool pausing_ = false;
 };

@@ -7,7 +7,9 @@
 
 #include "actors/pageserver/page_batch.hpp"
 #include "actors/support/actor_base.hpp"
+#include "actors/support/latency.hpp"
 #include "pg/wire/commands.hpp"
+#include "pg/wire/extended_query.hpp"
 #include "pg/wire/frames.hpp"
 #include "storage/timeline_store.hpp"
 
@@ -17,7 +19,24 @@ namespace {
 namespace wire = pg::wire;
 
 struct go_on {};
-using private_page_connection = support::socket_owner::extend<messages::accepts<go_on>>;
+struct startup_overdue {};
+/// Of the backup with this number, when so many of its bytes had been sent.
+struct backup_progress_due {
+  std::uint64_t backup;
+  std::uint64_t sent;
+};
+using private_page_connection =
+    support::socket_owner::extend<messages::accepts<go_on>, messages::accepts<startup_overdue>,
+                                  messages::accepts<backup_progress_due>>;
+
+constexpr std::uint64_t backup_progress_min = 64u << 10;
+
+/// The rows of a command, for the extended protocol.
+core::result<std::optional<std::string_view>> describe_command(std::string_view query) {
+  STRATA_ASSIGN(const auto command, wire::parse_command(query));
+  if (std::holds_alternative<wire::lease>(command)) return std::optional<std::string_view>("valid_until");
+  return std::optional<std::string_view>();
+}
 
 class page_connection final : public support::actor_base<private_page_connection> {
  public:
@@ -29,7 +48,13 @@ class page_connection final : public support::actor_base<private_page_connection
         options_(std::move(options)),
         pages_(env().metrics().counter("strata_pages_served_total", "Pages sent to clients of the page service")),
         slow_pages_(env().metrics().counter("strata_pages_read_from_disk_total",
-                                            "Pages whose rebuilding had to wait for the disk")) {}
+                                            "Pages whose rebuilding had to wait for the disk")),
+        read_seconds_(env().metrics().histogram(
+            "strata_page_read_seconds", "Answering a batch of page requests, with the waits for WAL and the disk",
+            support::latency_buckets())),
+        redo_seconds_(env().metrics().histogram("strata_page_redo_seconds",
+                                                "Finding the versions of a batch's pages and replaying their records",
+                                                support::latency_buckets())) {}
   ~page_connection() { env().sockets().forget(token_); }
 
   behavior_type make_behavior() {
@@ -38,7 +63,9 @@ class page_connection final : public support::actor_base<private_page_connection
       token_ = *token;
     else
       quit(token.error());
-    return {handle(&page_connection::ready), handle(&page_connection::resumed)};
+    tell_self_after(options_.startup_limit, startup_overdue{});
+    return {handle(&page_connection::ready), handle(&page_connection::resumed), handle(&page_connection::overdue),
+            handle(&page_connection::backup_progress)};
   }
 
  private:
@@ -52,9 +79,24 @@ class page_connection final : public support::actor_base<private_page_connection
     advance();
   }
   void resumed(const go_on&) { advance(); }
+  void overdue(const startup_overdue&) {
+    if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
+  }
+
+  void advance() {
+    move_on();
+    tell_use();
+  }
+
+  /// For the service, which may end a connection that has nothing under way.
+  void tell_use() {
+    const bool under_way = busy_ || backup_ || phase_ == phase::stream;
+    const auto otherwise = phase_ == phase::startup ? core::seat_use::fresh : core::seat_use::idle;
+    options_.seat->set(under_way ? core::seat_use::busy : otherwise, clock().monotonic());
+  }
 
   /// Sends, takes in and works until the client or somebody else has to do something, then waits for that.
-  void advance() {
+  void move_on() {
     // A client that keeps both directions busy must not keep the thread.
     constexpr int rounds_max = 8;
     for (int round = 0; round < rounds_max; ++round) {
@@ -62,7 +104,7 @@ class page_connection final : public support::actor_base<private_page_connection
       if (busy_) return;
       if (phase_ == phase::closing) return quit();
       if (!work_off_input()) return;
-      if (busy_ || output_pending()) continue;
+      if (busy_ || output_pending() || phase_ == phase::closing) continue;
       const auto received = receive();
       if (received == outcome::closed) return quit();
       if (received == outcome::nothing) return env().sockets().rearm(token_, {.read = true});
@@ -96,6 +138,7 @@ class page_connection final : public support::actor_base<private_page_connection
           ::send(options_.socket.get(), output_.data() + output_sent_, output_.size() - output_sent_, MSG_NOSIGNAL);
       if (sent > 0) {
         output_sent_ += static_cast<std::size_t>(sent);
+        sent_ += static_cast<std::uint64_t>(sent);
       } else if (errno == EAGAIN) {
         env().sockets().rearm(token_, {.write = true});
         return false;
@@ -168,13 +211,22 @@ class page_connection final : public support::actor_base<private_page_connection
   }
 
   void idle(const wire::frame& frame) {
+    if (frame.kind == wire::frame_kind::terminate) {
+      phase_ = phase::closing;
+      return;
+    }
+    if (wire::extended_query::is_message(frame.kind)) {
+      const auto command = extended_.take(frame, output_);
+      simple_ = false;
+      if (command) run(*command);
+      return;
+    }
+    if (extended_.skipping()) return;
+    simple_ = true;
     switch (frame.kind) {
       case wire::frame_kind::query: return run({reinterpret_cast<const char*>(frame.body.data()), frame.body.size()});
-      case wire::frame_kind::terminate: phase_ = phase::closing; return;
-      case wire::frame_kind::sync: wire::append_ready_for_query(output_); return;
       case wire::frame_kind::unsupported:
-        wire::append_error(output_, "0A000", "the page service takes simple queries only");
-        return;
+        return refuse({core::errc::unsupported, "the page service takes no function calls"});
       default: return;  // leftovers of a stream that has ended
     }
   }
@@ -185,13 +237,20 @@ class page_connection final : public support::actor_base<private_page_connection
     if (const auto* opened = std::get_if<wire::open_pagestream>(&*command)) return open_stream(*opened);
     if (const auto* backup = std::get_if<wire::send_backup>(&*command)) return start_backup(*backup);
     if (const auto* lease = std::get_if<wire::lease>(&*command)) return take_lease(*lease);
-    wire::append_command_complete(output_, "SELECT 1");
-    wire::append_ready_for_query(output_);
+    complete("SELECT 1");
   }
 
+  /// After a simple query the client may go on; in the extended protocol its Sync is answered for that.
+  void complete(std::string_view tag) {
+    wire::append_command_complete(output_, tag);
+    if (simple_) wire::append_ready_for_query(output_);
+  }
   void refuse(const core::error& why) {
     wire::append_error(output_, wire::sqlstate_of(why.code), why.detail);
-    wire::append_ready_for_query(output_);
+    if (simple_)
+      wire::append_ready_for_query(output_);
+    else
+      extended_.failed();
   }
 
   // -- waiting for others: busy_ keeps the socket unread until then ---------------------------------------------------
@@ -232,8 +291,7 @@ class page_connection final : public support::actor_base<private_page_connection
     timeline_ = {};
     phase_ = phase::idle;
     wire::append_copy_done(output_);
-    wire::append_command_complete(output_, "COPY 0");
-    wire::append_ready_for_query(output_);
+    complete("COPY 0");
   }
 
   bool stream(const wire::frame& frame) {
@@ -250,7 +308,9 @@ class page_connection final : public support::actor_base<private_page_connection
     }
     auto request = wire::parse_request(frame.body, version_);
     if (!request) {
-      serve_then([this, why = request.error()] { wire::append_request_error(output_, version_, {}, why.detail); });
+      serve_then([this, echo = wire::echo_of(frame.body, version_), why = request.error()] {
+        wire::append_request_error(output_, version_, echo, why.detail);
+      });
       return false;
     }
     if (request->kind == wire::request_kind::page) {
@@ -278,6 +338,7 @@ class page_connection final : public support::actor_base<private_page_connection
 
   void serve_batch() {
     if (busy_ || !batch_) return;
+    batch_begun_ = support::stopwatch();
     const core::lsn awaited = batch_->awaited();
     if (!awaited.valid()) return read_batch();
     ask_busy(timeline_.actor, messages::wait_lsn{awaited, options_.wait_lsn_timeout},
@@ -289,12 +350,19 @@ class page_connection final : public support::actor_base<private_page_connection
   }
 
   void read_batch() {
-    if (batch_->read(storage::read_mode::memory_only)) return send_batch();
+    const support::stopwatch watch;
+    const bool complete = batch_->read(storage::read_mode::memory_only);
+    if (complete) {
+      redo_seconds_.observe(watch.elapsed());
+      return send_batch();
+    }
     slow_pages_.add(static_cast<double>(batch_->size()));
     offload_busy(
         "read pages",
-        [batch = batch_]() -> core::result<void> {
+        [batch = batch_, seconds = redo_seconds_]() mutable -> core::result<void> {
+          const support::stopwatch again;
           batch->read(storage::read_mode::may_block);
+          seconds.observe(again.elapsed());
           return {};
         },
         [this](const core::result<void>& read) {
@@ -306,6 +374,7 @@ class page_connection final : public support::actor_base<private_page_connection
 
   void send_batch() {
     pages_.add(static_cast<double>(batch_->size()));
+    read_seconds_.observe(batch_begun_.elapsed());
     put(batch_->take_responses());
     batch_done();
   }
@@ -354,7 +423,20 @@ class page_connection final : public support::actor_base<private_page_connection
       if (!started) return refuse(started.error());
       wire::append_copy_out_response(output_);
       backup_ = started->actor;
+      ++backups_begun_;
+      look_at_progress();
     });
+  }
+
+  void look_at_progress() {
+    tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, sent_});
+  }
+  void backup_progress(const backup_progress_due& then) {
+    if (!backup_ || then.backup != backups_begun_) return;
+    // While a chunk is being made it is not the client that is slow.
+    if (output_pending() && sent_ - then.sent < backup_progress_min)
+      return quit({core::errc::timeout, "a client does not take the archive that it asked for"});
+    look_at_progress();
   }
 
   /// Called when everything before has been sent, so that at most one chunk is in memory.
@@ -371,8 +453,7 @@ class page_connection final : public support::actor_base<private_page_connection
       }
       backup_ = nullptr;
       wire::append_copy_done(output_);
-      wire::append_command_complete(output_, "COPY 0");
-      wire::append_ready_for_query(output_);
+      complete("COPY 0");
     });
   }
 
@@ -381,7 +462,7 @@ class page_connection final : public support::actor_base<private_page_connection
              [this, at = command.at](core::result<messages::timeline_opened> opened) {
                if (!opened) return refuse(opened.error());
                ask_busy(opened->actor, messages::lease_lsn{at}, [this](core::result<messages::lsn_leased> leased) {
-                 wire::append_row_description(output_, "valid_until");
+                 if (simple_) wire::append_row_description(output_, "valid_until");
                  if (leased) {
                    const auto since_1970 = leased->valid_until.time_since_epoch();
                    wire::append_data_row(
@@ -390,8 +471,7 @@ class page_connection final : public support::actor_base<private_page_connection
                  } else {
                    wire::append_data_row(output_, std::nullopt);
                  }
-                 wire::append_command_complete(output_, "SELECT 1");
-                 wire::append_ready_for_query(output_);
+                 complete("SELECT 1");
                });
              });
   }
@@ -401,15 +481,21 @@ class page_connection final : public support::actor_base<private_page_connection
   support::socket_owner alive_;
   support::counter pages_;
   support::counter slow_pages_;
+  support::histogram read_seconds_;
+  support::histogram redo_seconds_;
+  support::stopwatch batch_begun_;
   support::watch_token token_;
   phase phase_ = phase::startup;
   bool busy_ = false;  ///< an answer of somebody else is awaited
+  wire::extended_query extended_{describe_command};
+  bool simple_ = true;  ///< how the command under way was asked for
 
   core::bytes input_ = core::bytes(wire::frame_size_max + 16);
   std::size_t input_begin_ = 0;
   std::size_t input_end_ = 0;
   core::bytes output_;
   std::size_t output_sent_ = 0;
+  std::uint64_t sent_ = 0;
 
   messages::timeline_opened timeline_;
   wire::pagestream_version version_{};
@@ -417,6 +503,7 @@ class page_connection final : public support::actor_base<private_page_connection
   std::function<void()> after_batch_;
   bool closing_stream_ = false;
   messages::basebackup_actor backup_;
+  std::uint64_t backups_begun_ = 0;
 };
 
 }  // namespace
@@ -429,3 +516,5 @@ support::socket_owner spawn_page_connection(caf::actor_system& system, page_conn
 }  // namespace strata::actors::pageserver
 
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::startup_overdue)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::backup_progress_due)

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 
 #include <caf/actor_system.hpp>
 
 #include "actors/support/actor_registry.hpp"
+#include "actors/support/connection_seat.hpp"
 #include "actors/support/socket_watcher.hpp"
 #include "actors/support/sockets.hpp"
 #include "messages/basebackup.hpp"
@@ -15,7 +17,12 @@ namespace strata::actors::pageserver {
 struct page_connection_options {
   support::actor_label label;
   support::unique_fd socket;
+  std::shared_ptr<support::connection_seat> seat;
   std::chrono::milliseconds wait_lsn_timeout{60'000};
+  /// A client that has not sent its start-up packet by then is closed.
+  std::chrono::milliseconds startup_limit{10'000};
+  /// A client that takes less than 64 KiB of an archive in this time is closed.
+  std::chrono::milliseconds backup_progress_limit{60'000};
   messages::tenant_manager_actor tenants;
   messages::backup_factory_actor backups;
 };

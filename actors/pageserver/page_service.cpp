@@ -14,9 +14,11 @@ support::tcp_service_actor spawn_page_service(caf::actor_system& system, page_se
                .what = "page service",
                .metric = "strata_page_connections",
                .welcome = [timeout = options.wait_lsn_timeout, tenants = options.tenants, backups = options.backups](
-                              caf::actor_system& in, support::actor_label label, support::unique_fd client) {
+                              caf::actor_system& in, support::actor_label label, support::unique_fd client,
+                              support::tcp_service_options::seat seat) {
                  return caf::actor_cast<caf::strong_actor_ptr>(spawn_page_connection(in, {.label = std::move(label),
                                                                                           .socket = std::move(client),
+                                                                                          .seat = std::move(seat),
                                                                                           .wait_lsn_timeout = timeout,
                                                                                           .tenants = tenants,
                                                                                           .backups = backups}));

@@ -9,6 +9,7 @@
 #include "actors/pageserver/lsn_waiters.hpp"
 #include "actors/pageserver/retention.hpp"
 #include "actors/pageserver/safekeeper_assignment.hpp"
+#include "actors/pageserver/source_gauges.hpp"
 #include "actors/pageserver/source_words.hpp"
 #include "actors/pageserver/timeline_description.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
@@ -514,6 +515,17 @@ class timeline final : public support::actor_base<private_timeline> {
     if (status.known_until) points_.word_came(*status.known_until);
   }
 
+  void update_source_gauges() {
+    const auto record = store_->record();
+    if (!source_ || !record.source) return;
+    const auto slash = name().find('/');
+    if (!source_gauges_)
+      source_gauges_.emplace(env().metrics(), name().substr(0, slash),
+                             slash == std::string::npos ? name() : name().substr(slash + 1));
+    const auto& trace = record.source->received;
+    source_gauges_->update(*source_, lag(), trace ? trace->begin : store_->disk_consistent_lsn());
+  }
+
   void resume_source(const messages::resume_source&, reply<> owed) {
     const auto source = store_->record().source;
     if (!source) return owed.fail({core::errc::invalid_argument, "resume source: branch " + name() + " follows none"});
@@ -564,10 +576,9 @@ class timeline final : public support::actor_base<private_timeline> {
       plan_next_collection();
       if (!collecting_) start_collection(std::nullopt, [](const auto&) {});
     }
-    if (++ticks_ % 4 == 0) {
-      gauges_->update(*store_, waiters_.size());
-      if (store_->record().source && source_) gauges_->update(lag());
-    }
+    if (++ticks_ % 4 != 0) return;
+    gauges_->update(*store_, waiters_.size());
+    update_source_gauges();
   }
 
   [[nodiscard]] std::string why_late(core::lsn at) const {
@@ -595,6 +606,7 @@ class timeline final : public support::actor_base<private_timeline> {
   timeline_options options_;
   std::shared_ptr<storage::timeline_store> store_;
   std::optional<timeline_gauges> gauges_;
+  std::optional<source_gauges> source_gauges_;  ///< of what has a source
   state state_ = state::active;
   const char* state_text_ = "";
 

@@ -1,7 +1,5 @@
 #include "actors/pageserver/timeline_gauges.hpp"
 
-#include <limits>
-
 namespace strata::actors::pageserver {
 namespace {
 
@@ -10,8 +8,6 @@ constexpr const char* disk_consistent_name = "strata_timeline_disk_consistent_ls
 constexpr const char* layer_bytes_name = "strata_timeline_layer_bytes";
 constexpr const char* layers_name = "strata_timeline_layers";
 constexpr const char* memory_name = "strata_timeline_memory_bytes";
-constexpr const char* lag_bytes_name = "strata_source_lag_bytes";
-constexpr const char* lag_seconds_name = "strata_source_lag_seconds";
 constexpr const char* waiting_name = "strata_timeline_waiting_reads";
 
 support::gauge by_state(support::metrics& of, const char* state) {
@@ -22,7 +18,6 @@ support::gauge by_state(support::metrics& of, const char* state) {
 
 timeline_gauges::timeline_gauges(support::metrics& of, const std::string& tenant, const std::string& timeline)
     : metrics_(of),
-      labels_{{"tenant", tenant}, {"timeline", timeline}},
       last_record_(
           of.gauge(last_record_name, "Position of the last record", {{"tenant", tenant}, {"timeline", timeline}})),
       disk_consistent_(of.gauge(disk_consistent_name, "Position up to which all is on disk",
@@ -42,8 +37,6 @@ timeline_gauges::~timeline_gauges() {
   metrics_.remove(layers_name, layers_);
   metrics_.remove(memory_name, memory_bytes_);
   metrics_.remove(waiting_name, waiting_);
-  if (lag_bytes_) metrics_.remove(lag_bytes_name, *lag_bytes_);
-  if (lag_seconds_) metrics_.remove(lag_seconds_name, *lag_seconds_);
 }
 
 void timeline_gauges::update(const storage::timeline_store& store, std::size_t waiting_reads) {
@@ -56,17 +49,6 @@ void timeline_gauges::update(const storage::timeline_store& store, std::size_t w
   waiting_.set(static_cast<double>(waiting_reads));
   dirty_total_.add(static_cast<double>(counters.memory_bytes) - dirty_);
   dirty_ = static_cast<double>(counters.memory_bytes);
-}
-
-void timeline_gauges::update(const messages::source_lag& lag) {
-  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-  if (!lag_bytes_) {
-    lag_bytes_ =
-        metrics_.gauge(lag_bytes_name, "WAL of the source that is not here; NaN while that is not known", labels_);
-    lag_seconds_ = metrics_.gauge(lag_seconds_name, "Time since the source last told how far its WAL goes", labels_);
-  }
-  lag_bytes_->set(lag.bytes ? static_cast<double>(*lag.bytes) : unknown);
-  lag_seconds_->set(lag.since_word ? std::chrono::duration<double>(*lag.since_word).count() : unknown);
 }
 
 void timeline_gauges::set_state(const char* state) {

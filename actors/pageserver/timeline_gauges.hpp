@@ -1,11 +1,9 @@
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "actors/support/metrics.hpp"
 #include "core/lsn.hpp"
-#include "messages/timeline.hpp"
 #include "storage/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -20,14 +18,11 @@ class timeline_gauges {
   timeline_gauges& operator=(const timeline_gauges&) = delete;
 
   void update(const storage::timeline_store& store, std::size_t waiting_reads);
-  /// Of a timeline that follows a source.
-  void update(const messages::source_lag& lag);
   /// "importing", "active", "stopping": counted over all timelines.
   void set_state(const char* state);
 
  private:
   support::metrics& metrics_;
-  support::metrics::labels labels_;
   support::gauge last_record_;
   support::gauge disk_consistent_;
   support::gauge layer_bytes_;
@@ -35,8 +30,6 @@ class timeline_gauges {
   support::gauge memory_bytes_;
   support::gauge waiting_;
   support::gauge dirty_total_;
-  std::optional<support::gauge> lag_bytes_;
-  std::optional<support::gauge> lag_seconds_;
   double dirty_ = 0;
   const char* state_ = nullptr;
 };

@@ -7,6 +7,7 @@
 #include "actors/safekeeper/proposer_session.hpp"
 #include "actors/safekeeper/wal_sender.hpp"
 #include "actors/support/actor_base.hpp"
+#include "pg/wire/extended_query.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/safekeeper_commands.hpp"
 
@@ -74,7 +75,22 @@ class wal_connection final : public support::actor_base<private_connection> {
     if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
+  /// For the service, which may end a connection that has nothing under way.
+  void tell_use() {
+    const bool begun = phase_ != phase::startup;
+    const bool under_way = phase_ == phase::away || busy_;
+    options_.seat->set(under_way ? core::seat_use::busy
+                       : begun   ? core::seat_use::idle
+                                 : core::seat_use::fresh,
+                       clock().monotonic());
+  }
+
   void advance() {
+    move_on();
+    tell_use();
+  }
+
+  void move_on() {
     using enum client_socket::outcome;
     if (phase_ == phase::away || busy_) return;
     for (int round = 0; round < 8; ++round) {
@@ -150,13 +166,18 @@ class wal_connection final : public support::actor_base<private_connection> {
   // -- commands -------------------------------------------------------------------------------------------------------
 
   void hear(wire::frame_kind kind, core::bytes_view body) {
+    if (extended_.skipping() && kind != wire::frame_kind::sync && kind != wire::frame_kind::terminate) return;
     switch (kind) {
       case wire::frame_kind::query: return run({reinterpret_cast<const char*>(body.data()), body.size()});
       case wire::frame_kind::terminate: phase_ = phase::closing; return;
-      case wire::frame_kind::sync: wire::append_ready_for_query(socket_->output()); return;
+      case wire::frame_kind::parse:
+      case wire::frame_kind::bind:
+      case wire::frame_kind::describe:
+      case wire::frame_kind::execute:
+      case wire::frame_kind::close:
+      case wire::frame_kind::sync: extended_.take({kind, body, 0}, socket_->output()); return;
       case wire::frame_kind::unsupported:
-        wire::append_error(socket_->output(), "0A000", "the WAL service takes simple queries only");
-        return;
+        return refuse({core::errc::unsupported, "the WAL service takes no function calls"});
       default: return;  // leftovers of a stream that has ended
     }
   }
@@ -309,6 +330,10 @@ class wal_connection final : public support::actor_base<private_connection> {
   std::shared_ptr<client_socket> socket_;
   wire::wal_client client_;
   support::socket_owner stream_;
+  /// Only to refuse it once for each Sync, as clients expect.
+  wire::extended_query extended_{[](std::string_view) -> core::result<std::optional<std::string_view>> {
+    return core::error{core::errc::unsupported, "the WAL service takes simple queries only"};
+  }};
   phase phase_ = phase::startup;
   bool busy_ = false;  ///< an answer of somebody else is awaited
 };

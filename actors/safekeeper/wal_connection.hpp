@@ -6,6 +6,7 @@
 #include "actors/safekeeper/protocol.hpp"
 #include "actors/safekeeper/wal_backup.hpp"
 #include "actors/support/actor_registry.hpp"
+#include "actors/support/connection_seat.hpp"
 #include "actors/support/sockets.hpp"
 
 namespace strata::actors::safekeeper {
@@ -13,6 +14,7 @@ namespace strata::actors::safekeeper {
 struct wal_connection_options {
   support::actor_label label;
   support::unique_fd socket;
+  std::shared_ptr<support::connection_seat> seat;
   timelines_actor timelines;
   std::shared_ptr<const wal_backup> backup;  ///< null: there is none
 };

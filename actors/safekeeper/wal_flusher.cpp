@@ -1,6 +1,7 @@
 #include "actors/safekeeper/wal_flusher.hpp"
 
 #include "actors/support/actor_base.hpp"
+#include "actors/support/latency.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -29,7 +30,7 @@ void add_synced(outcome& to, outcome synced) {
 }
 
 /// One outcome for each.
-std::vector<outcome> do_round(const round_work& work, std::uint64_t room) {
+std::vector<outcome> do_round(const round_work& work, std::uint64_t room, support::histogram& fsync) {
   std::vector<outcome> done(work.size());
   std::vector<bool> written(work.size());
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -43,8 +44,12 @@ std::vector<outcome> do_round(const round_work& work, std::uint64_t room) {
     done[i] = work[i].journal->write(incoming_of(*work[i].batch));
     written[i] = !done[i].failed;
   }
-  for (std::size_t i = 0; i < work.size(); ++i)
-    if (written[i]) add_synced(done[i], work[i].journal->sync());
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (!written[i]) continue;
+    const support::stopwatch watch;
+    add_synced(done[i], work[i].journal->sync());
+    fsync.observe(watch.elapsed());
+  }
   return done;
 }
 
@@ -59,13 +64,19 @@ class wal_flusher final : public support::actor_base<private_flusher> {
         rounds_(env().metrics().counter("strata_safekeeper_flush_rounds_total",
                                         "Rounds in which WAL of waiting timelines was made durable together")),
         batches_(env().metrics().counter("strata_safekeeper_batches_total",
-                                         "Batches of proposers' messages that were made durable")) {}
+                                         "Batches of proposers' messages that were made durable")),
+        fsync_(env().metrics().histogram("strata_safekeeper_fsync_seconds", "Making written WAL of a timeline durable",
+                                         support::latency_buckets())),
+        commit_(env().metrics().histogram("strata_safekeeper_commit_seconds",
+                                          "From the arrival of a proposer's batch until it is durable",
+                                          support::latency_buckets())) {}
 
   behavior_type make_behavior() { return {handle(&wal_flusher::keep), handle(&wal_flusher::round)}; }
 
  private:
   void keep(const keep_wal& request, support::reply<wal_kept> owed) {
     waiting_.push_back(request);
+    arrived_.emplace_back();
     owed_.push_back(std::move(owed));
     // Behind everything that is in the mailbox already: that joins the round.
     if (waiting_.size() == 1) tell(self(), round_due{});
@@ -74,6 +85,7 @@ class wal_flusher final : public support::actor_base<private_flusher> {
   void round(const round_due&) {
     const round_work work = std::exchange(waiting_, {});
     const auto owed = std::exchange(owed_, {});
+    const auto arrived = std::exchange(arrived_, {});
     rounds_.add();
     batches_.add(static_cast<double>(work.size()));
     const auto left = room();
@@ -81,8 +93,11 @@ class wal_flusher final : public support::actor_base<private_flusher> {
       for (const auto& each : owed) each.fail(left.error());
       return;
     }
-    auto done = do_round(work, *left);
-    for (std::size_t i = 0; i < owed.size(); ++i) owed[i].deliver({std::move(done[i])});
+    auto done = do_round(work, *left, fsync_);
+    for (std::size_t i = 0; i < owed.size(); ++i) {
+      if (!done[i].failed && !done[i].refused) commit_.observe(arrived[i].elapsed());
+      owed[i].deliver({std::move(done[i])});
+    }
   }
 
   /// What may still be written. The disk is asked again soon, and each time when little is left.
@@ -100,8 +115,11 @@ class wal_flusher final : public support::actor_base<private_flusher> {
   wal_flusher_options options_;
   support::counter rounds_;
   support::counter batches_;
+  support::histogram fsync_;
+  support::histogram commit_;
   round_work waiting_;
   std::vector<support::reply<wal_kept>> owed_;
+  std::vector<support::stopwatch> arrived_;
   std::uint64_t free_bytes_ = 0;
   core::monotonic_time asked_at_{};
 };

@@ -46,12 +46,26 @@ core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t 
   return tcp_listener{std::move(fd), ntohs(in_network_order)};
 }
 
+namespace {
+/// A client whose machine is gone says nothing, like one that waits: the kernel finds out which it is.
+void keep_alive(const unique_fd& client) {
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(client.get(), level, option, &value, sizeof value);
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 60);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 15);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+}  // namespace
+
 core::result<unique_fd> accept_client(const unique_fd& listener) {
   for (;;) {
     unique_fd client(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (client) {
       const int on = 1;
       ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      keep_alive(client);
       return client;
     }
     switch (errno) {

@@ -1,9 +1,23 @@
 #include "actors/support/system.hpp"
 
+#include <sys/resource.h>
+
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
 namespace strata::actors::support {
+namespace {
+
+/// As many descriptors as the process may have: the soft limit of most machines, 1,024, is less than the connections
+/// that a server takes.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
 
 environment& environment_of(const caf::actor_system& system) {
   return static_cast<const environment_config&>(system.config()).of();
@@ -11,6 +25,7 @@ environment& environment_of(const caf::actor_system& system) {
 
 process_system::process_system(const process_options& options)
     : environment_(options.pools, *options.clock), config_(environment_), deterministic_(options.deterministic) {
+  raise_descriptor_limit();
   if (deterministic_)
     config_.set("scheduler.policy", caf::atom("testing"));
   else

@@ -14,20 +14,24 @@ namespace strata::console::handlers {
 using nlohmann::json;
 
 core::result<reply> get_status(const services& of, const request&) {
-  json errands = json::array();
-  if (of.errands) {
-    STRATA_ASSIGN(const auto left,
-                  ask<messages::safekeeper_errand_list>(of, of.errands, messages::list_safekeeper_errands{}));
-    for (const auto& each : left.errands) errands.push_back(to_json(each));
+  json status{{"version", of.version},
+              {"pid", ::getpid()},
+              {"directory", of.directory},
+              {"page_port", of.page_port},
+              {"pg_bin", of.pg_bin},
+              {"state", "running"},
+              {"time", config::utc_text(of.clock->now())}};
+  if (!of.errands) {
+    status["safekeeper_errands"] = json::array();
+    return json_reply(status);
   }
-  return json_reply({{"version", of.version},
-                     {"pid", ::getpid()},
-                     {"directory", of.directory},
-                     {"page_port", of.page_port},
-                     {"pg_bin", of.pg_bin},
-                     {"state", "running"},
-                     {"safekeeper_errands", std::move(errands)},
-                     {"time", config::utc_text(of.clock->now())}});
+  // Status answers also when an actor does not.
+  const auto left = ask<messages::safekeeper_errand_list>(of, of.errands, messages::list_safekeeper_errands{},
+                                                          std::chrono::seconds(2));
+  if (!left) return json_reply(status);
+  json& errands = status["safekeeper_errands"] = json::array();
+  for (const auto& each : left->errands) errands.push_back(to_json(each));
+  return json_reply(status);
 }
 
 core::result<reply> get_metrics(const services& of, const request&) {

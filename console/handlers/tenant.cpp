@@ -67,7 +67,13 @@ core::result<reply> list_tenants(const services& of, const request&) {
 core::result<reply> get_tenant(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, tenant_of(from));
   STRATA_ASSIGN(const auto found, ask<messages::tenant_info>(of, of.tenants, messages::get_tenant{tenant}));
-  return json_reply(to_json(found));
+  json made = to_json(found);
+  json& timelines = made["timelines"] = json::array();
+  // A tenant that is broken or being attached is shown without them.
+  const auto listed = ask<messages::timeline_list>(of, of.tenants, messages::list_timelines{tenant});
+  if (listed)
+    for (const auto& each : listed->timelines) timelines.push_back(core::to_string(each.id));
+  return json_reply(made);
 }
 
 core::result<reply> delete_tenant(const services& of, const request& from) {

@@ -5,6 +5,7 @@
 #include "console/handlers.hpp"
 #include "console/json_body.hpp"
 #include "console/json_text.hpp"
+#include "console/timeline_sizes.hpp"
 
 namespace strata::console::handlers {
 
@@ -65,7 +66,12 @@ core::result<reply> get_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
   STRATA_ASSIGN(const auto found,
                 ask<messages::timeline_info>(of, of.tenants, messages::get_timeline{path.tenant, path.timeline}));
-  return json_reply(to_json(found));
+  json made = to_json(found);
+  // One that can't be opened is shown with what its record says.
+  const auto opened =
+      ask<messages::timeline_opened>(of, of.tenants, messages::open_timeline{path.tenant, path.timeline});
+  if (opened) made.update(of.sizes->describe(path.timeline, *opened->store));
+  return json_reply(made);
 }
 
 core::result<reply> delete_timeline(const services& of, const request& from) {

@@ -3,6 +3,8 @@
 #include "console/handlers.hpp"
 #include "console/json_text.hpp"
 #include "console/open_timeline.hpp"
+#include "storage/mapping/cluster_summary.hpp"
+#include "storage/memory_spans.hpp"
 
 namespace strata::console::handlers {
 
@@ -42,9 +44,35 @@ core::result<reply> list_layers(const services& of, const request& from) {
   json layers = json::array();
   for (const auto& layer : timeline.store->layers()) layers.push_back(to_json(layer));
   const auto counters = timeline.store->counters();
+  json memory = json::array();
+  for (const auto& span : storage::memory_spans(*timeline.store)) {
+    memory.push_back({{"kind", span.end ? "Frozen" : "Open"}, {"lsn_start", core::to_string(span.begin)}});
+    if (span.end) memory.back()["lsn_end"] = core::to_string(*span.end);
+  }
   return json_reply({{"historic_layers", std::move(layers)},
+                     {"in_memory_layers", std::move(memory)},
                      {"frozen_layer_count", counters.frozen_layers},
                      {"memory_size", counters.memory_bytes}});
+}
+
+core::result<reply> get_keyspace(const services& of, const request& from) {
+  core::lsn at;
+  if (const auto text = from.query_text("at_lsn"); !text.empty()) {
+    STRATA_ASSIGN(at, parse_position("at_lsn", text));
+  }
+  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  if (!at.valid()) at = timeline.store->last_record_lsn();
+  STRATA_TRY(timeline.store->check_readable(at));
+  STRATA_ASSIGN(const auto found, storage::mapping::summarize(*timeline.store, at));
+  const auto ranges = [](const std::vector<core::key_range>& of_these) {
+    json list = json::array();
+    for (const auto& each : of_these)
+      list.push_back(json::array({core::to_string(each.begin), core::to_string(each.end)}));
+    return list;
+  };
+  return json_reply({{"keys", ranges(found.pages)},
+                     {"sparse_keys", ranges(storage::mapping::sparse_ranges())},
+                     {"at_lsn", core::to_string(at)}});
 }
 
 }  // namespace strata::console::handlers

@@ -44,11 +44,11 @@ std::optional<frame_kind> kind_of(std::uint8_t tag) {
     case 'S': return frame_kind::sync;
     case 'H': return frame_kind::flush;
     case 'X': return frame_kind::terminate;
-    case 'P':
-    case 'B':
-    case 'E':
-    case 'D':
-    case 'C':
+    case 'P': return frame_kind::parse;
+    case 'B': return frame_kind::bind;
+    case 'D': return frame_kind::describe;
+    case 'E': return frame_kind::execute;
+    case 'C': return frame_kind::close;
     case 'F': return frame_kind::unsupported;
     default: return std::nullopt;
   }

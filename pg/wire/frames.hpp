@@ -14,7 +14,7 @@
 namespace strata::pg::wire {
 
 /// The server's side of the Postgres frontend/backend protocol 3.0 (Postgres manual, "Message Formats"), as far as
-/// the page service and the WAL service speak it: start-up, simple queries, COPY in both directions. Pure functions
+/// the page service and the WAL service speak it: start-up, queries, COPY in both directions. Pure functions
 /// over bytes.
 
 enum class frame_kind : std::uint8_t {
@@ -27,6 +27,11 @@ enum class frame_kind : std::uint8_t {
   copy_done,
   copy_fail,
   password,
+  parse,  ///< this and the next four: extended_query.hpp
+  bind,
+  describe,
+  execute,
+  close,
   sync,
   flush,
   terminate,

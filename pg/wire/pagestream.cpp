@@ -62,14 +62,26 @@ void append_head(core::bytes& to, pagestream_version version, const pagestream_r
 
 }  // namespace
 
-core::result<pagestream_request> parse_request(core::bytes_view payload, pagestream_version version) {
-  core::byte_reader in(payload);
+namespace {
+pagestream_request take_head(core::byte_reader& in, pagestream_version version) {
   pagestream_request request;
-  const auto kind = in.be<std::uint8_t>();
-  request.kind = static_cast<request_kind>(kind);
+  request.kind = static_cast<request_kind>(in.be<std::uint8_t>());
   if (version == pagestream_version::v3) request.id = in.be<std::uint64_t>();
   request.request_lsn = core::lsn(in.be<std::uint64_t>());
   request.not_modified_since = core::lsn(in.be<std::uint64_t>());
+  return request;
+}
+}  // namespace
+
+pagestream_request echo_of(core::bytes_view payload, pagestream_version version) {
+  core::byte_reader in(payload);
+  return take_head(in, version);
+}
+
+core::result<pagestream_request> parse_request(core::bytes_view payload, pagestream_version version) {
+  core::byte_reader in(payload);
+  pagestream_request request = take_head(in, version);
+  const auto kind = static_cast<std::uint8_t>(request.kind);
   std::uint8_t fork_number = 0;
   switch (request.kind) {
     case request_kind::exists:

@@ -30,6 +30,9 @@ struct pagestream_request {
 /// errc::invalid_argument for what is not a request of this version; the connection can go on after an error response.
 core::result<pagestream_request> parse_request(core::bytes_view payload, pagestream_version version);
 
+/// What an error response to a payload that parse_request() refuses echoes: id and LSNs, as far as they are there.
+pagestream_request echo_of(core::bytes_view payload, pagestream_version version);
+
 /// Responses as whole CopyData messages, appended to `to`.
 void append_exists(core::bytes& to, pagestream_version version, const pagestream_request& request, bool exists);
 void append_size(core::bytes& to, pagestream_version version, const pagestream_request& request, std::uint32_t blocks);

@@ -1,87 +1,22 @@
 #include "console/http_server.hpp"
 
-#include <arpa/inet.h>
 #include <httplib.h>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
-#include <thread>
+#include <regex>
 
 #include "config/option_text.hpp"
 #include "console/api_client.hpp"
 #include "console/route.hpp"
-#include "tests/console/peers.hpp"
+#include "tests/console/served.hpp"
 
 namespace strata::console {
 namespace {
 
 using nlohmann::json;
-using tests::peers;
-
-struct served {
-  served() : served(http_options{}) {}
-  explicit served(const http_options& options) {
-    auto started = http_server::start(options, others.services());
-    BOOST_TEST_REQUIRE(started.has_value());
-    server = *std::move(started);
-  }
-  [[nodiscard]] httplib::Result send(const std::string& method, const std::string& path,
-                                     const std::string& body = "") const {
-    httplib::Client client("127.0.0.1", server->port());
-    httplib::Request request;
-    request.method = method;
-    request.path = path;
-    request.body = body;
-    auto got = client.send(request);
-    BOOST_TEST_REQUIRE(static_cast<bool>(got), method + " " + path);
-    return got;
-  }
-  json ok(const std::string& method, const std::string& path, const std::string& body = "") const {
-    const auto got = send(method, path, body);
-    BOOST_TEST(got->status / 100 == 2, method + " " + path + ": " + got->body);
-    return json::parse(got->body);
-  }
-  void refused(int status, const std::string& method, const std::string& path, const std::string& body = "") const {
-    const auto got = send(method, path, body);
-    BOOST_TEST(got->status == status, method + " " + path.substr(0, 80) + " " + body.substr(0, 80) + ": " + got->body);
-    const json said = json::parse(got->body, nullptr, false);
-    BOOST_TEST_REQUIRE(said.is_object());
-    for (const char* member : {"code", "message", "next"}) BOOST_TEST(said["error"].contains(member), member);
-  }
-  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(server->port()); }
-
-  peers others;
-  std::unique_ptr<http_server> server;
-};
-
-/// Bytes as they are, without a library that knows better.
-class raw_client {
- public:
-  explicit raw_client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    BOOST_TEST_REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    const timeval limit{5, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  }
-  ~raw_client() { ::close(socket_); }
-  raw_client(const raw_client&) = delete;
-  raw_client& operator=(const raw_client&) = delete;
-
-  void send(const std::string& bytes) const {
-    BOOST_TEST_REQUIRE(std::cmp_equal(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL), bytes.size()));
-  }
-  [[nodiscard]] std::string first_line() const {
-    std::string line;
-    for (char c = 0; ::recv(socket_, &c, 1, 0) == 1 && c != '\r';) line += c;
-    return line;
-  }
-
- private:
-  int socket_;
-};
+using tests::raw_client;
+using tests::served;
 
 /// Whether a value is what its schema promises: type, required members, nothing undescribed.
 bool matches(const json& value, const json& schema, const json& all) {
@@ -91,7 +26,10 @@ bool matches(const json& value, const json& schema, const json& all) {
   }
   if (!schema.contains("type")) return true;
   const std::string type = schema["type"];
-  if (type == "string") return value.is_string();
+  if (type == "string")
+    return value.is_string() &&
+           (!schema.contains("pattern") ||
+            std::regex_match(value.get<std::string>(), std::regex(schema["pattern"].get<std::string>())));
   if (type == "integer") return value.is_number_integer();
   if (type == "boolean") return value.is_boolean();
   if (type == "array") {
@@ -137,6 +75,9 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"POST", tenant + "/timeline",
             R"({"ancestor_timeline_id": ")" + core::to_string(others.state().main.id) + R"("})"},
            {"GET", timeline, ""},
+           {"GET", timeline + "/layer", ""},
+           {"GET", timeline + "/keyspace", ""},
+           {"GET", timeline + "/keyspace?at_lsn=0/3B21F08", ""},
            {"DELETE", timeline, ""},
            {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
            {"POST", timeline + "/point", R"({"timestamp": "2026-11-22T14:00:00Z", "wait_ms": 10})"},
@@ -149,7 +90,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
             R"({"generation": 2, "members": [{"id": 1, "host": "127.0.0.1", "port": 5454}],
                 "new_members": [{"id": 2, "host": "127.0.0.1", "port": 5455}]})"},
        }) {
-    const auto match = match_route(routes(), method, path);
+    const auto match = match_route(routes(), method, path.substr(0, path.find('?')));
     BOOST_TEST_REQUIRE((match.found != nullptr), path);
     const auto got = send(method, path, body);
     BOOST_TEST(got->status == match.found->success, method << " " << path << ": " << got->body);
@@ -164,6 +105,58 @@ BOOST_AUTO_TEST_CASE(the_description_and_metrics_are_served) {
   const auto metrics = send("GET", "/metrics");
   BOOST_TEST(metrics->body == "strata_up 1\n");
   BOOST_TEST(metrics->get_header_value("Content-Type").starts_with("text/plain"));
+}
+
+BOOST_AUTO_TEST_CASE(clients_of_the_pageserver_api_find_what_they_read) {
+  const json tenants = ok("GET", "/v1/tenant");
+  BOOST_TEST(tenants[0]["attachment_status"] == (json{{"slug", "attached"}}));
+  const json tenant = ok("GET", others.tenant_path());
+  BOOST_TEST(tenant["timelines"] == json::array({core::to_string(others.state().main.id)}));
+  BOOST_TEST(tenant["attachment_status"]["slug"] == "attached");
+
+  const json timeline = ok("GET", others.timeline_path());
+  BOOST_TEST(timeline["remote_consistent_lsn"] == timeline["disk_consistent_lsn"]);
+  BOOST_TEST(timeline["remote_consistent_lsn_visible"] == timeline["disk_consistent_lsn"]);
+  BOOST_TEST(timeline["initdb_lsn"] == "0/3B21F08");
+  BOOST_TEST(timeline["current_logical_size"] == 3 * 8192);
+  BOOST_TEST(timeline["current_logical_size_is_accurate"] == true);
+  BOOST_TEST(timeline["directory_entries_counts"] == (json{1, 0, 1, 0, 1, 0, 0}));
+  BOOST_TEST(timeline["pitr_history_size"] == 0);
+  BOOST_TEST(timeline["within_ancestor_pitr"] == false);
+  BOOST_TEST(timeline["walreceiver_status"] == "connecting");
+
+  const json keyspace = ok("GET", others.timeline_path() + "/keyspace");
+  BOOST_TEST(keyspace["at_lsn"] == "0/3B21F08");
+  const json pages =
+      json::array({json::array({"000000067F00000005000040000000000000", "000000067F00000005000040000000000003"}),
+                   json::array({"010000000000000000000000000000000000", "010000000000000000000000000000000001"})});
+  BOOST_TEST(keyspace["keys"] == pages);
+  BOOST_TEST(keyspace["sparse_keys"].size() == 8u);
+  refused(422, "GET", others.timeline_path() + "/keyspace?at_lsn=0/10");
+  refused(422, "GET", others.timeline_path() + "/keyspace?at_lsn=1/0");
+  refused(400, "GET", others.timeline_path() + "/keyspace?at_lsn=0/0");
+
+  const json layers = ok("GET", others.timeline_path() + "/layer");
+  BOOST_TEST(layers["in_memory_layers"].size() == 1u);
+  BOOST_TEST(layers["in_memory_layers"][0]["kind"] == "Open");
+  BOOST_TEST(layers["in_memory_layers"][0]["lsn_start"] == "0/3B21F09");
+  BOOST_TEST(others.store().freeze() == false);
+
+  const auto missing = send("GET", "/v1/tenant/" + std::string(32, 'f'));
+  const json said = json::parse(missing->body);
+  BOOST_TEST(said["msg"] == said["error"]["message"]);
+}
+
+BOOST_AUTO_TEST_CASE(a_tenant_that_is_not_active_is_not_attached) {
+  for (const auto& [state, slug] : {std::pair{"attaching", "maybe"},
+                                    {"activating", "maybe"},
+                                    {"stopping", "maybe"},
+                                    {"active", "attached"},
+                                    {"broken: no metadata", "failed"}}) {
+    others.state().tenant.state = state;
+    BOOST_TEST(ok("GET", others.tenant_path())["attachment_status"]["slug"] == slug, state);
+  }
+  BOOST_TEST(ok("GET", others.tenant_path())["attachment_status"]["data"]["reason"] == "no metadata");
 }
 
 BOOST_AUTO_TEST_CASE(a_source_is_handed_on_as_it_was_given) {
@@ -297,6 +290,43 @@ BOOST_AUTO_TEST_CASE(garbage_is_refused_with_a_reason) {
   BOOST_TEST(ok("GET", "/livez")["status"] == "ok");
 }
 
+BOOST_AUTO_TEST_CASE(a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has) {
+  for (const std::string method : {"TRACE", "OPTIONS", "CONNECT", "PROPFIND", "DELETE", "get"})
+    for (const std::string rest : {"\r\n", "Content-Length: 0\r\n\r\n", "Content-Length: 2\r\n\r\n{}"}) {
+      const raw_client client(server->port());
+      client.send(method + " /v1/status HTTP/1.1\r\nHost: x\r\n" + rest);
+      BOOST_TEST(client.first_line() == "HTTP/1.1 405 Method Not Allowed", method + " " + rest);
+      BOOST_TEST(client.header("Allow") == "GET", method + " " + rest);
+    }
+  for (const std::string method : {"TRACE", "OPTIONS", "PROPFIND"}) {
+    const raw_client client(server->port());
+    client.send(method + " /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+    BOOST_TEST(client.first_line() == "HTTP/1.1 404 Not Found", method);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_body_may_be_announced_and_waited_for) {
+  const raw_client client(server->port());
+  client.send("POST /v1/source HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\nExpect: 100-continue\r\n\r\n");
+  BOOST_TEST(client.first_line() == "HTTP/1.1 100 Continue");
+  client.send(R"({"name": "shop", "conninfo": "host"})");
+  BOOST_TEST(client.first_line() == "\n");
+  BOOST_TEST(client.first_line().substr(1) == "HTTP/1.1 201 Created");
+}
+
+BOOST_AUTO_TEST_CASE(requests_may_follow_each_other_without_waiting_for_answers) {
+  const raw_client client(server->port());
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+  client.send(all + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  std::string got;
+  for (std::string line = client.first_line(); !line.empty(); line = client.first_line()) got += line;
+  std::size_t count = 0;
+  for (auto at = got.find("HTTP/1.1 200 OK"); at != std::string::npos; at = got.find("HTTP/1.1 200 OK", at + 1))
+    ++count;
+  BOOST_TEST(count == 51u);
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_member_comes_back_with_a_suggestion) {
   const auto got = send("POST", "/v1/source", R"({"name": "a", "conninfo": "x", "slott": "s"})");
   BOOST_TEST(got->body.find("did you mean \\\"slot\\\"?") != std::string::npos, got->body);
@@ -411,27 +441,6 @@ BOOST_AUTO_TEST_CASE(a_stopped_server_answers_nobody_and_can_be_stopped_again) {
   server->stop();
   httplib::Client client("127.0.0.1", port);
   BOOST_TEST(!static_cast<bool>(client.Get("/livez")));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(console_http_server_limits)
-
-BOOST_AUTO_TEST_CASE(more_clients_than_threads_wait_and_are_all_served) {
-  http_options options;
-  options.connections_max = 2;
-  options.waiting_max = 1;
-  const served few(options);
-  std::atomic<int> answered = 0;
-  std::vector<std::thread> clients;
-  for (int i = 0; i < 12; ++i)
-    clients.emplace_back([&] {
-      httplib::Client client("127.0.0.1", few.server->port());
-      client.set_read_timeout(30);
-      if (const auto got = client.Get("/livez"); got && got->status == 200) ++answered;
-    });
-  for (auto& each : clients) each.join();
-  BOOST_TEST(answered == 12);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,6 +4,7 @@
 #include <caf/typed_event_based_actor.hpp>
 
 #include "messages/errors.hpp"
+#include "storage/key_space.hpp"
 
 namespace strata::tests {
 namespace {
@@ -81,7 +82,7 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
       },
       [=](const open_timeline& asked) -> caf::result<timeline_opened> {
         if (asked.timeline != state->main.id) return not_here("timeline");
-        return timeline_opened{nullptr, timeline};
+        return timeline_opened{state->store, timeline};
       },
       [=](const add_source& asked) -> caf::result<source_added> {
         if (state->refuse_all) return to_caf(*state->refuse_all);
@@ -144,6 +145,22 @@ introspector_actor::behavior_type introspector_peer() {
   };
 }
 
+void fill(storage::timeline_store& store, core::lsn at) {
+  const auto put = [&](const core::page_key& key, const core::bytes& value) {
+    if (const auto put = store.import_value(key, at, value); !put)
+      throw std::runtime_error(core::to_string(put.error()));
+  };
+  const auto count = [](std::uint32_t number) {
+    core::bytes value(4);
+    core::store_le(value.data(), number);
+    return value;
+  };
+  put(storage::relation_catalog_key({1663, 5, 16384, pg::fork::main}), count(3));
+  put(storage::slru_catalog_key(pg::slru_kind::clog, 0), count(1));
+  put(storage::database_catalog_key(1663, 5), core::bytes{1});
+  if (const auto done = store.finish_import(at, at); !done) throw std::runtime_error(core::to_string(done.error()));
+}
+
 }  // namespace
 
 peers::peers() {
@@ -156,6 +173,8 @@ peers::peers() {
   state_->main.pg_major = 15;
   state_->main.source = source_status{};
   state_->main.custom_managers = {{130, core::lsn(0x3B21F00)}};
+  fill(*home_.store, state_->main.last_record_lsn);
+  state_->store = home_.store;
   tenants_ = system_.spawn([state = state_](tenant_manager_actor::pointer self) { return tenants_peer(self, state); });
   backups_ = system_.spawn([state = state_](backup_factory_actor::pointer self) { return backups_peer(self, state); });
   introspector_ = system_.spawn([] { return introspector_peer(); });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "console/services.hpp"
+#include "tests/support/timeline_home.hpp"
 
 namespace strata::tests {
 
@@ -28,6 +29,7 @@ struct peer_state {
   std::vector<core::bytes> archive;            ///< parts of an export
   std::optional<core::error> archive_failure;  ///< told behind the last part
   std::uint64_t parts_asked = 0;
+  std::shared_ptr<storage::timeline_store> store;
 };
 
 /// Small actors with the interfaces that the API speaks to.
@@ -40,6 +42,8 @@ class peers {
 
   [[nodiscard]] console::services services();
   [[nodiscard]] peer_state& state() { return *state_; }
+  /// What the timeline holds: a relation of 3 blocks, a segment of clog with one page, a database.
+  [[nodiscard]] storage::timeline_store& store() { return *home_.store; }
   [[nodiscard]] std::string tenant_path() const;
   [[nodiscard]] std::string timeline_path() const;
 
@@ -47,6 +51,7 @@ class peers {
   caf::actor_system_config config_;
   caf::actor_system system_{config_};
   std::shared_ptr<peer_state> state_ = std::make_shared<peer_state>();
+  timeline_home home_;
   messages::tenant_manager_actor tenants_;
   messages::backup_factory_actor backups_;
   messages::introspector_actor introspector_;

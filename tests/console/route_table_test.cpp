@@ -1,9 +1,13 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 
+#include "config/branch_spec.hpp"
+#include "config/option_field.hpp"
 #include "console/errors.hpp"
+#include "console/json_body.hpp"
 #include "console/route.hpp"
 
 namespace strata::console {
@@ -105,6 +109,81 @@ BOOST_DATA_TEST_CASE(every_schema_is_used_and_its_required_members_are_described
   }
 }
 
+/// The schema of a member of a request, references resolved.
+json resolved(const json& whole, json schema) {
+  while (schema.contains("$ref") || schema.contains("allOf"))
+    schema = whole.at(json::json_pointer(
+        (schema.contains("$ref") ? schema : schema["allOf"][0])["$ref"].get<std::string>().substr(1)));
+  return schema;
+}
+bool fits(const json& schema, const std::string& text) {
+  return std::regex_match(text, std::regex(schema.at("pattern").get<std::string>()));
+}
+
+BOOST_AUTO_TEST_CASE(names_that_the_description_allows_are_those_that_are_taken) {
+  const json whole = description();
+  const json& schemas_of = whole["components"]["schemas"];
+  const std::string longest(63, 'a');
+  for (const auto& member :
+       {schemas_of["AddSource"]["properties"]["name"], schemas_of["CreateTimeline"]["properties"]["name"]})
+    for (const std::string& name :
+         {std::string("dev"), std::string("9"), std::string("a.b-c_d"), longest, longest + "a", std::string(),
+          std::string("-a"), std::string("_a"), std::string("a b"), std::string("a/b"), std::string("a\n"),
+          std::string("\xc3\xa4")})
+      BOOST_TEST(fits(resolved(whole, member), name) == config::check_name("branch", name).has_value(), name);
+}
+
+BOOST_AUTO_TEST_CASE(positions_that_the_description_allows_are_those_that_are_taken) {
+  const json whole = description();
+  const json position = resolved(whole, whole["components"]["schemas"]["LeaseLsn"]["properties"]["lsn"]);
+  for (const char* text : {"0/0", "00000000/0", "0/1", "1/0", "FFFFFFFF/ffffffff", "0/3B21F08", "0/", "/0", "0", "",
+                           "0/0/0", "123456789/0", "0/G", " 0/1", "0/10", "10/0"})
+    BOOST_TEST(fits(position, text) == parse_position("lsn", text).has_value(), text);
+}
+
+BOOST_AUTO_TEST_CASE(every_query_parameter_and_every_text_of_a_request_states_its_form) {
+  for (const route_table table : all_tables) {
+    const json whole = description(table);
+    for (const route& each : table) {
+      std::string method(each.method);
+      for (char& c : method) c = static_cast<char>(std::tolower(c));
+      const json& operation = whole["paths"][std::string(each.path)][method];
+      std::vector<std::pair<std::string, json>> members;
+      for (const json& parameter : operation["parameters"])
+        members.emplace_back(parameter["name"].get<std::string>(), parameter["schema"]);
+      if (!each.request_schema.empty())
+        for (const auto& [name, member] :
+             whole["components"]["schemas"][std::string(each.request_schema)]["properties"].items())
+          members.emplace_back(name, member);
+      for (const auto& [name, member] : members) {
+        const json schema = resolved(whole, member);
+        if (schema.value("type", "") != "string") continue;
+        const bool states = schema.contains("pattern") || schema.contains("format") || schema.contains("minLength");
+        BOOST_TEST(states, each.path << ": " << name);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(options_of_a_tenant_are_described_with_their_limits) {
+  const json whole = description();
+  const json& options = whole["components"]["schemas"]["ChangeTenantConfig"]["properties"];
+  for (const auto& field : config::tenant_fields()) {
+    const json& schema = options.at(std::string(field.name));
+    BOOST_TEST(schema["oneOf"][0]["minimum"] == field.least, field.name);
+    BOOST_TEST(schema["oneOf"][0]["maximum"] == field.most, field.name);
+    config::tenant_options changed;
+    for (const char* text :
+         {"1 h", "90s", "2 days", "1h30m", "64 MiB", "1g", "7", "128 kB", "", "x", "-1", "1 parsec"}) {
+      // What is not allowed may be taken, within limits; what is allowed is never refused for its form.
+      if (!fits(schema["oneOf"][1], text)) continue;
+      const auto set = config::set_field(changed, field, std::string(text));
+      BOOST_TEST((set || set.error().detail.find("must be from") != std::string::npos), field.name << " = " << text);
+    }
+    BOOST_TEST(!fits(schema["oneOf"][1], "x"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_error_has_a_status_of_its_kind_and_says_what_to_do) {
   using core::errc;
   for (int code = 0; code <= static_cast<int>(errc::io_error); ++code) {
@@ -118,6 +197,7 @@ BOOST_AUTO_TEST_CASE(every_error_has_a_status_of_its_kind_and_says_what_to_do) {
     BOOST_TEST(made.status == status);
     BOOST_TEST(body["error"]["code"] == std::string(core::to_string(each)));
     BOOST_TEST(body["error"]["message"] == "the detail");
+    BOOST_TEST(body["msg"] == "the detail");
     BOOST_TEST(!body["error"]["next"].get<std::string>().empty());
   }
 }

@@ -1,6 +1,9 @@
+#include <libpq-fe.h>
+
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <random>
 #include <set>
 
@@ -34,6 +37,59 @@ std::string talk(std::uint16_t port, const core::bytes& what) {
   }
   const core::bytes answer = connection.receive_all();
   return {answer.begin(), answer.end()};
+}
+
+/// Clients that say this much and no more, for as long as they are held.
+std::vector<std::unique_ptr<raw_connection>> crowd(std::uint16_t port, int count, const core::bytes& says) {
+  std::vector<std::unique_ptr<raw_connection>> made;
+  for (int i = 0; i < count; ++i) {
+    made.push_back(std::make_unique<raw_connection>(port));
+    made.back()->send(says);
+  }
+  return made;
+}
+
+/// What libpq says of commands in the extended protocol.
+void check_extended_protocol(std::uint16_t port, const std::string& tenant, const std::string& timeline,
+                             const std::string& lsn) {
+  const std::string conninfo = "host=127.0.0.1 dbname=x user=x port=" + std::to_string(port);
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(conninfo.c_str()), &PQfinish);
+  BOOST_REQUIRE_MESSAGE(PQstatus(connection.get()) == CONNECTION_OK, PQerrorMessage(connection.get()));
+  using result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+  const auto ask = [&](const std::string& command) {
+    return result(PQexecParams(connection.get(), command.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0), &PQclear);
+  };
+  const std::string lease = "lease lsn " + tenant + " " + timeline + " " + lsn;
+  for (int i = 0; i < 3; ++i) {
+    const result leased = ask(lease);
+    BOOST_TEST(PQresultStatus(leased.get()) == PGRES_TUPLES_OK, PQerrorMessage(connection.get()));
+    BOOST_TEST(PQntuples(leased.get()) == 1);
+    BOOST_TEST(std::string(PQfname(leased.get(), 0)) == "valid_until");
+    BOOST_TEST(std::string(PQgetvalue(leased.get(), 0, 0)).size() == 13u);
+    BOOST_TEST(PQresultStatus(ask("set x to 1").get()) == PGRES_COMMAND_OK, PQerrorMessage(connection.get()));
+    const result refused = ask("select 1");
+    BOOST_TEST(PQresultStatus(refused.get()) == PGRES_FATAL_ERROR);
+    BOOST_TEST(std::string(PQresultErrorField(refused.get(), PG_DIAG_SQLSTATE)) == "0A000");
+  }
+  const result prepared(PQprepare(connection.get(), "", lease.c_str(), 0, nullptr), &PQclear);
+  BOOST_TEST(PQresultStatus(prepared.get()) == PGRES_COMMAND_OK, PQerrorMessage(connection.get()));
+  const result described(PQdescribePrepared(connection.get(), ""), &PQclear);
+  BOOST_TEST(PQnfields(described.get()) == 1);
+  // An archive, and the stream of pages: the Sync behind Execute is answered when they are over.
+  const std::string backup = "basebackup " + tenant + " " + timeline + " " + lsn;
+  BOOST_TEST(PQresultStatus(ask(backup).get()) == PGRES_COPY_OUT, PQerrorMessage(connection.get()));
+  std::size_t size = 0;
+  char* part = nullptr;
+  for (int got = 0; (got = PQgetCopyData(connection.get(), &part, 0)) > 0; PQfreemem(part))
+    size += static_cast<std::size_t>(got);
+  BOOST_TEST(size > 10'000u);
+  BOOST_TEST(PQresultStatus(result(PQgetResult(connection.get()), &PQclear).get()) == PGRES_COMMAND_OK);
+  BOOST_TEST((PQgetResult(connection.get()) == nullptr));
+  BOOST_TEST(PQresultStatus(ask("pagestream_v3 " + tenant + " " + timeline).get()) == PGRES_COPY_BOTH);
+  BOOST_TEST(PQputCopyEnd(connection.get(), nullptr) == 1);
+  while (const result more{PQgetResult(connection.get()), &PQclear})
+    BOOST_TEST(PQresultStatus(more.get()) != PGRES_FATAL_ERROR, PQerrorMessage(connection.get()));
+  BOOST_TEST(PQresultStatus(ask(lease).get()) == PGRES_TUPLES_OK, PQerrorMessage(connection.get()));
 }
 
 fs::path find_file(const fs::path& below, const std::string& name) {
@@ -277,6 +333,13 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_page_port_is_answered_or_cut_off_and_nobody_
     core::append(stream, noise);
     after_startup(stream);
   }
+  check_extended_protocol(port, tenant, timeline, test.strata.timeline("good").at("last_record_lsn"));
+  // More than there are places: silent ones, ones that trickle, ones that have started up and ask for nothing.
+  const auto silent = crowd(port, 1100, {});
+  test.check_that_good_is_served();
+  const auto slow = crowd(port, 1100, {startup.begin(), startup.begin() + 9});
+  test.check_that_good_is_served();
+  const auto idle = crowd(port, 1100, startup);
   test.check_that_good_is_served();
 }
 
@@ -291,6 +354,8 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_http_port_is_answered_or_cut_off_and_nobody_
   talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{"));
   talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"));
   const strata_server& strata = test.strata;
+  const auto slow = crowd(port, 600, bytes_of("GET /v1/status HTTP/1.1\r\nHost:"));
+  BOOST_TEST(strata.http("GET", "/livez").status == 200);
   const auto status = [&](const char* method, const std::string& path, const std::string& body = {}) {
     const http_reply got = strata.http(method, path, body);
     const json told = json::parse(got.body, nullptr, false);

@@ -317,7 +317,11 @@ BOOST_FIXTURE_TEST_CASE(actors_pools_metrics_and_the_description_are_served, api
     samples += !each.empty() && each[0] != '#' ? 1 : 0;
   }
   BOOST_TEST(samples > 20u);
-  BOOST_TEST(mentions(metrics.body, "strata_wal_received_bytes_total"));
+  for (const char* name :
+       {"strata_wal_received_bytes_total", "strata_source_lag_seconds{", "strata_source_lag_bytes{",
+        "strata_source_slot_wal_bytes{", "strata_computes{state=\"running\"} 0", "strata_build_info{",
+        "process_open_fds", "process_cpu_seconds_total", "strata_layer_flush_seconds_bucket{"})
+    BOOST_TEST(mentions(metrics.body, name), name << " is not in the metrics");
 
   const json description = strata.api("GET", "/openapi.json");
   BOOST_TEST(description.at("openapi").get<std::string>().starts_with("3."));

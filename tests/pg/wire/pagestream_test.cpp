@@ -50,6 +50,33 @@ BOOST_AUTO_TEST_CASE(requests_that_are_cut_long_or_unknown_are_refused) {
   BOOST_TEST(!parse_request(raw, pagestream_version::v2));
 }
 
+BOOST_AUTO_TEST_CASE(an_error_echoes_id_and_lsns_of_a_request_that_cannot_be_read) {
+  core::bytes unknown = page_request(pagestream_version::v3);
+  unknown[0] = 9;
+  core::bytes cut = page_request(pagestream_version::v3);
+  cut.resize(30);
+  core::bytes no_fork = page_request(pagestream_version::v3);
+  no_fork[25 + 12] = 4;
+  core::bytes no_slru{4};
+  core::append_be<std::uint64_t>(no_slru, 77);
+  core::append_be<std::uint64_t>(no_slru, 0x500);
+  core::append_be<std::uint64_t>(no_slru, 0x400);
+  no_slru.push_back(9);
+  core::append_be<std::uint32_t>(no_slru, 0);
+  for (const auto& raw : {unknown, cut, no_fork, no_slru}) {
+    BOOST_TEST(!parse_request(raw, pagestream_version::v3));
+    core::bytes out;
+    append_request_error(out, pagestream_version::v3, echo_of(raw, pagestream_version::v3), "why");
+    BOOST_TEST(out[5] == 103);
+    BOOST_TEST(core::load_be<std::uint64_t>(out.data() + 6) == 77u);
+    BOOST_TEST(core::load_be<std::uint64_t>(out.data() + 14) == 0x500u);
+    BOOST_TEST(core::load_be<std::uint64_t>(out.data() + 22) == 0x400u);
+  }
+  // What is too short for them has zeros.
+  BOOST_TEST(echo_of(core::bytes{2, 0, 0}, pagestream_version::v3).id == 0u);
+  BOOST_TEST(echo_of({}, pagestream_version::v2).request_lsn.value == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(version_3_echoes_the_request_before_the_page) {
   const auto raw = page_request(pagestream_version::v3);
   const auto request = *parse_request(raw, pagestream_version::v3);

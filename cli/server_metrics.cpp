@@ -1,0 +1,63 @@
+#include "cli/server_metrics.hpp"
+
+#include "cli/computes.hpp"
+#include "cli/safekeeper_table.hpp"
+#include "core/log.hpp"
+
+namespace strata::cli {
+namespace {
+
+constexpr const char* computes_name = "strata_computes";
+constexpr const char* computes_help = "Computes of this server by state";
+constexpr std::chrono::seconds quorums_for{10};
+
+}  // namespace
+
+server_metrics::server_metrics(actors::support::metrics& of, std::string directory)
+    : metrics_(of),
+      directory_(std::move(directory)),
+      running_(of.gauge(computes_name, computes_help, {{"state", "running"}})),
+      stopped_(of.gauge(computes_name, computes_help, {{"state", "stopped"}})) {
+  collector_ = of.add_collector([this] {
+    // Files and processes of others: what can't be read must not take the other metrics with it.
+    try {
+      count_computes();
+      look_at_quorums();
+    } catch (const std::exception& e) {
+      core::log_warning(std::string("metrics of computes and safekeepers: ") + e.what());
+    }
+  });
+}
+
+server_metrics::~server_metrics() { metrics_.remove_collector(collector_); }
+
+void server_metrics::count_computes() {
+  const auto records = compute::registry(directory_).list();
+  if (!records) return;
+  std::size_t running = 0;
+  for (const auto& each : *records) running += is_up(each) ? 1 : 0;
+  running_.set(static_cast<double>(running));
+  stopped_.set(static_cast<double>(records->size() - running));
+}
+
+void server_metrics::look_at_quorums() {
+  // One that asks waits for safekeepers that do not answer; the others get what was found last.
+  const std::unique_lock lock(looking_, std::try_to_lock);
+  const auto now = std::chrono::steady_clock::now();
+  if (!lock || now - looked_at_ < quorums_for) return;
+  if (known_safekeepers(directory_).empty()) return;
+  const auto all = view_safekeepers(directory_);
+  looked_at_ = std::chrono::steady_clock::now();
+  std::size_t up = 0;
+  for (const auto& each : all) up += each.up() ? 1 : 0;
+  metrics_.gauge("strata_safekeepers", "Safekeepers of this server by state", {{"state", "up"}})
+      .set(static_cast<double>(up));
+  metrics_.gauge("strata_safekeepers", "Safekeepers of this server by state", {{"state", "down"}})
+      .set(static_cast<double>(all.size() - up));
+  metrics_
+      .gauge("strata_safekeepers_may_fail",
+             "Safekeepers that may fail before commits on some branch wait; below 0 they wait now")
+      .set(cluster_health(all, view_quorums(all)).can_lose);
+}
+
+}  // namespace strata::cli

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "console/http_connection.hpp"
+#include "console/worker_lanes.hpp"
+
+namespace strata::console {
+
+struct front_options {
+  int listener = -1;  ///< taken over
+  std::size_t connections_max = 512;
+  std::size_t streams_max = 64;
+  http_limits limits;
+  lane_sizes lanes = default_lane_sizes();
+};
+
+/// The sockets of the HTTP server: one thread accepts, reads and writes for all clients, and hands whole requests to
+/// the lanes. So a client that is slow costs its own connection, and a thread is held by work only. When all
+/// connections are taken, one without a request under way makes room (core/admission.hpp).
+class http_front {
+ public:
+  /// Called on the lanes' threads.
+  using answerer = std::function<raw_response(const raw_request&)>;
+  http_front(front_options options, answerer answer);
+  ~http_front();
+  http_front(const http_front&) = delete;
+  http_front& operator=(const http_front&) = delete;
+
+  void start();
+  /// Breaks streams off, and returns when all requests that are here are answered, and the answers taken or 5 s over.
+  void stop();
+  [[nodiscard]] bool ending() const { return ending_; }
+
+ private:
+  struct client;
+  struct news {
+    std::uint64_t number = 0;
+    raw_response answer;
+    std::optional<core::result<body_part>> part;
+  };
+
+  void run();
+  void accept_all();
+  void welcome(int fd, std::string peer);
+  bool make_room(const std::string& newcomer);
+  void hear(client& from);
+  void advance(client& of);
+  void hand_over(client& of, raw_request request);
+  void ask_for_part(client& of);
+  void flush(client& to);
+  void watch(client& of);
+  void handle_news();
+  void tell(news what);
+  void wake() const;
+  void close_ended();
+  /// Whether all is done once it is stopped.
+  bool wind_up(core::monotonic_time now);
+
+  const front_options options_;
+  const answerer answer_;
+  worker_lanes lanes_;
+  int listener_ = -1;
+  int epoll_ = -1;
+  int wake_ = -1;
+  body_budget bodies_;
+  std::map<std::uint64_t, std::unique_ptr<client>> clients_;
+  std::uint64_t numbered_;
+  std::size_t streams_ = 0;
+  bool accepting_ = true;
+  core::monotonic_time accept_again_{};
+  core::monotonic_time ended_at_{};
+
+  std::atomic<bool> ending_ = false;
+  std::mutex mutex_;  ///< of the next
+  std::vector<news> news_;
+  std::thread thread_;
+};
+
+}  // namespace strata::console

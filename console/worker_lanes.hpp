@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "console/request_head.hpp"
+
+namespace strata::console {
+
+struct lane_size {
+  std::size_t threads = 0;
+  std::size_t waiting_max = 0;  ///< tasks that may wait for a thread
+};
+using lane_sizes = std::array<lane_size, lane_count>;
+lane_sizes default_lane_sizes();
+
+/// The threads that answer requests, some for each lane, started when there is work for them. No client holds one: a
+/// task begins when a request is whole and ends when its answer is.
+class worker_lanes {
+ public:
+  explicit worker_lanes(const lane_sizes& sizes);
+  ~worker_lanes() { stop(); }
+  worker_lanes(const worker_lanes&) = delete;
+  worker_lanes& operator=(const worker_lanes&) = delete;
+
+  /// False, without running it: as many wait as may.
+  bool push(lane in, std::function<void()> task);
+  /// Returns when every task has run.
+  void stop();
+
+ private:
+  struct queue {
+    lane_size size;
+    std::deque<std::function<void()>> tasks;
+    std::size_t resting = 0;  ///< threads without a task, those just started included
+    std::vector<std::thread> threads;
+    std::condition_variable has_task;
+  };
+  void work(queue& of);
+
+  std::mutex mutex_;
+  std::array<queue, lane_count> queues_;
+  bool ending_ = false;
+};
+
+}  // namespace strata::console

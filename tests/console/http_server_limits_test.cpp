@@ -1,0 +1,151 @@
+#include <httplib.h>
+
+#include <boost/test/unit_test.hpp>
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "console/api_client.hpp"
+#include "tests/console/served.hpp"
+
+namespace strata::console {
+namespace {
+
+using nlohmann::json;
+using tests::peers;
+using tests::raw_client;
+using tests::served;
+
+BOOST_AUTO_TEST_SUITE(console_http_server_limits)
+
+constexpr std::string_view half_a_head = "GET /v1/status HTTP/1.1\r\nHost:";
+
+bool answers(const served& by, const std::string& path) {
+  httplib::Client client("127.0.0.1", by.server->port());
+  client.set_read_timeout(20);
+  const auto got = client.Get(path);
+  return got && got->status == 200;
+}
+
+std::vector<std::unique_ptr<raw_client>> crowd(const served& at, int count, const std::string& says) {
+  std::vector<std::unique_ptr<raw_client>> made;
+  for (int i = 0; i < count; ++i) {
+    made.push_back(std::make_unique<raw_client>(at.server->port()));
+    if (!says.empty()) made.back()->send(says);
+  }
+  return made;
+}
+
+BOOST_AUTO_TEST_CASE(clients_that_trickle_a_head_or_are_silent_shut_out_nobody) {
+  for (const std::string& says : {std::string(), std::string(half_a_head),
+                                  std::string("PUT / HTTP/1.1\r\nContent-"
+                                              "Length: 9\r\n\r\n")}) {
+    const served by;
+    // More than connections.
+    const auto slow = crowd(by, 600, says);
+    for (const char* path : {"/livez", "/v1/status", "/metrics", "/v1/tenant", "/readyz"})
+      BOOST_TEST(answers(by, path), path << " after \"" << says << '"');
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_head_that_does_not_come_is_answered_with_408) {
+  http_options options;
+  options.limits.head_limit = std::chrono::milliseconds(100);
+  const served by(options);
+  const raw_client slow(by.server->port());
+  slow.send(std::string(half_a_head));
+  BOOST_TEST(slow.first_line() == "HTTP/1.1 408 Request Timeout");
+}
+
+BOOST_AUTO_TEST_CASE(idle_clients_make_room) {
+  http_options options;
+  options.connections_max = 2;
+  const served few(options);
+  httplib::Client kept("127.0.0.1", few.server->port());
+  kept.set_keep_alive(true);
+  BOOST_TEST(kept.Get("/livez")->status == 200);
+  for (int i = 0; i < 12; ++i) BOOST_TEST(answers(few, "/livez"));
+}
+
+std::string export_request(const served& of) {
+  return "GET " + of.others.timeline_path() + "/export HTTP/1.1\r\nHost: x\r\n\r\n";
+}
+
+BOOST_AUTO_TEST_CASE(exports_that_are_not_read_hold_up_neither_others_nor_requests) {
+  served by;
+  by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
+  const auto slow = crowd(by, 40, export_request(by));
+  for (const auto& each : slow) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+  for (const char* path : {"/livez", "/v1/status", "/v1/tenant"}) BOOST_TEST(answers(by, path), path);
+  std::size_t got = 0;
+  const auto done =
+      api_client(by.address()).download(by.others.timeline_path() + "/export", {}, [&](core::bytes_view part) {
+        got += part.size();
+        return core::result<void>();
+      });
+  BOOST_TEST_REQUIRE(done.has_value(), (done.has_value() ? "" : done.error().detail));
+  BOOST_TEST(got == 16u << 20);
+  // What nobody took was not made: a part or two in memory, and what the kernel holds.
+  BOOST_TEST(by.others.state().parts_asked < 41u * 16u);
+}
+
+BOOST_AUTO_TEST_CASE(one_export_too_many_is_told_when_to_come_again) {
+  http_options options;
+  options.streams_max = 3;
+  served by(options);
+  by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
+  {
+    const auto slow = crowd(by, 3, export_request(by));
+    for (const auto& each : slow) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+    const auto refused = by.send("GET", by.others.timeline_path() + "/export");
+    BOOST_TEST(refused->status == 503);
+    BOOST_TEST(refused->get_header_value("Retry-After") == "1");
+    BOOST_TEST(json::parse(refused->body)["error"]["code"] == "busy");
+  }
+  // Their clients have gone: there is room again.
+  int status = 503;
+  for (int i = 0; i < 200 && status == 503; ++i) status = by.send("GET", by.others.timeline_path() + "/export")->status;
+  BOOST_TEST(status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(changes_that_hang_hold_up_no_reads) {
+  http_options options;
+  options.lanes[static_cast<std::size_t>(lane::changes)] = {1, 1};
+  peers others;
+  console::services of = others.services();
+  std::promise<void> opened;
+  const auto gate = opened.get_future().share();
+  of.safekeepers = [gate] {
+    gate.wait();
+    return std::vector<consensus::member>{{{1}, "127.0.0.1", 5454}};
+  };
+  auto started = http_server::start(options, of);
+  BOOST_TEST_REQUIRE(started.has_value());
+  const std::uint16_t port = (*started)->port();
+  const std::string change = "POST " + others.timeline_path() + "/safekeepers HTTP/1.1\r\nHost: x\r\n\r\n";
+  std::vector<std::unique_ptr<raw_client>> hanging;
+  for (int i = 0; i < 2; ++i) {
+    hanging.push_back(std::make_unique<raw_client>(port));
+    hanging.back()->send(change);
+  }
+  httplib::Client client("127.0.0.1", port);
+  std::string third;
+  for (int i = 0; i < 200 && third.empty(); ++i) {
+    const raw_client one_more(port);
+    one_more.send(change);
+    third = one_more.first_line();
+  }
+  BOOST_TEST(third == "HTTP/1.1 503 Service Unavailable");
+  for (const auto& path : {std::string("/livez"), std::string("/v1/status"), others.timeline_path()}) {
+    const auto got = client.Get(path);
+    BOOST_TEST_REQUIRE(static_cast<bool>(got), path);
+    BOOST_TEST(got->status == 200, path);
+  }
+  opened.set_value();
+  for (const auto& each : hanging) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::console
