@@ -9,6 +9,7 @@
 #include "cli/branches.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/last_words.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 
@@ -73,6 +74,7 @@ void export_branch(const context& of, const export_options& asked) {
   const resolved_point point = resolve(server, branch, spec.at);
   if (!of.json) say("exporting " + describe(branch, point));
   destination to(output);
+  const last_words on_signal(output.empty() ? "" : output + ".part", "");
   progress line(of.json);
   const auto taken = server.api().download(branch.path() + "/export", {{"lsn", core::to_string(point.at)}},
                                            [&](core::bytes_view part) {
