@@ -41,14 +41,10 @@ std::string last_line(const std::string& path) {
   return last;
 }
 
+/// In the words of `compute list` and of the agent's log.
 void show(progress& line, const agent_status& status) {
-  switch (status.state) {
-    case agent_state::waiting_for_quorum: return line.show("electing", status.detail);
-    case agent_state::waiting_for_pageserver: return line.show("waiting for the pageserver", status.detail);
-    case agent_state::restoring: return line.show("restoring", config::size_text(status.restored_bytes));
-    case agent_state::starting: return line.show("starting Postgres", "");
-    default: return;
-  }
+  const bool restores = status.state == agent_state::restoring;
+  line.show(compute::to_string(status.state), restores ? config::size_text(status.restored_bytes) : status.detail);
 }
 
 [[noreturn]] void give_up(const context& of, const compute_record& record, const std::string& why,
@@ -62,6 +58,10 @@ void show(progress& line, const agent_status& status) {
 
 std::optional<pid_t> agent_of(const context& of, const std::string& compute) {
   return directory_lock::holder(directory_of(of, compute));
+}
+
+bool has_agent_status(const context& of, const std::string& compute) {
+  return compute::load_status(directory_of(of, compute)).has_value();
 }
 
 agent_status status_of(const context& of, const compute_record& record) {

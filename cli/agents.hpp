@@ -16,6 +16,9 @@ namespace strata::cli {
 /// by the lock it holds in the compute's directory.
 std::optional<pid_t> agent_of(const context& of, const std::string& compute);
 
+/// Whether one ever ran.
+bool has_agent_status(const context& of, const std::string& compute);
+
 /// What it says of itself, or said last: when it has ended without a last word the state is `failed`.
 compute::agent_status status_of(const context& of, const compute::compute_record& record);
 

@@ -140,21 +140,18 @@ void show_branch(const context& of, const std::string& name) {
   facts.print();
 }
 
-void delete_branch(const context& of, const std::string& name) {
+void delete_branch(const context& of, const std::string& name, bool force) {
   const auto spec = parse_branch_name(name);
   const server_link server(of);
   const branch_entry branch = find_branch(server, of, spec);
   if (branch.name != spec.branch && branch.id != spec.branch)
     throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\"",
                   "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
-  auto writers = computes_of(of, branch);
-  std::erase_if(writers, [](const auto& each) { return each.mode != compute::compute_mode::branch; });
+  const auto computes = computes_of(of, branch.source.id, branch.id);
+  require_no_computes(computes, of, branch.name, force);
   need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
-  if (!of.json)
-    for (const auto& each : writers)
-      say("note: compute " + each.name + " writes the branch; it stops now. strata compute stop " + each.name +
-          " --remove takes away the rest");
-  if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}});
+  remove_computes(of, computes);
+  if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}, {"computes", computes.size()}});
   print("deleted " + branch.name);
 }
 
@@ -213,7 +210,15 @@ void add_branch_commands(CLI::App& app, context& of) {
     finish_command(*command, of, examples, [&of, name, run] { run(of, *name); });
   };
   named("show", "Show one branch in full", "  strata branch show dev", show_branch);
-  named("delete", "Delete a branch that has no branches of its own", "  strata branch delete dev", delete_branch);
+
+  auto* remove = group->add_subcommand("delete", "Delete a branch that has no branches of its own");
+  auto name = std::make_shared<std::string>();
+  auto force = std::make_shared<bool>(false);
+  remove->add_option("BRANCH", *name, "The branch, or SOURCE/BRANCH")->required();
+  remove->add_flag("--force", *force, "End its computes, and remove what was written on copies of it");
+  remove->add_option("--tenant", of.tenant, "The source, when there are several");
+  finish_command(*remove, of, "  strata branch delete dev\n  strata branch delete dev --force",
+                 [&of, name, force] { delete_branch(of, *name, *force); });
 
   auto* tree = group->add_subcommand("tree", "Show which branch comes from which");
   tree->add_option("--tenant", of.tenant, "Only of this source");

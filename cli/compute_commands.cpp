@@ -16,15 +16,11 @@ using compute::compute_mode;
 using compute::compute_record;
 using nlohmann::json;
 
-std::string state_of(const context& of, const compute_record& record) {
-  if (record.mode == compute_mode::branch) return compute::to_string(status_of(of, record).state);
-  return is_up(record) ? "running" : "stopped";
-}
-
 json to_json(const context& of, const compute_record& record) {
   json made = {{"name", record.name},
                {"source", record.tenant},
                {"branch", record.branch},
+               {"tenant_id", core::to_string(record.tenant_id)},
                {"timeline_id", core::to_string(record.timeline_id)},
                {"lsn", core::to_string(record.at)},
                {"mode", record.mode == compute_mode::branch ? "branch" : "copy"},
@@ -35,6 +31,9 @@ json to_json(const context& of, const compute_record& record) {
                {"tcp_uri", tcp_uri(record)},
                {"data_directory", record.data_directory},
                {"log_file", record.log_file},
+               {"as_of", config::utc_text(record.as_of)},
+               {"armed", record.armed},
+               {"settings", record.settings},
                {"started", config::utc_text(record.started)}};
   if (record.mode == compute_mode::copy) return made;
   const auto status = status_of(of, record);
@@ -58,48 +57,41 @@ json to_json(const context& of, const compute_record& record) {
   return made;
 }
 
-/// The stopped compute that `compute start` of a branch's head takes up again.
-std::optional<compute_record> stopped_before(const context& of, const compute_request& asked) {
-  const auto spec = parse_spec(asked.spec);
-  if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
-  auto found = compute::registry(of.directory).find(asked.name.empty() ? spec.branch : asked.name);
-  if (!found || found->branch != spec.branch) return std::nullopt;
-  if (is_busy(of, *found))
-    throw failure(exit_code::conflict, "conflict", "compute " + found->name + " runs already",
-                  "it is at " + shell_quoted(socket_uri(*found)),
-                  "strata psql " + asked.spec + "; or start another one with --name");
-  return *std::move(found);
-}
-
 void start(const context& of, const compute_request& asked) {
   const auto begun = std::chrono::steady_clock::now();
-  auto old = stopped_before(of, asked);
-  if (old && !of.json)
-    say("taking up compute " + old->name + " again, " +
-        (old->mode == compute_mode::branch ? "with all that was committed on the branch"
-                                           : "with what was written on it"));
-  const compute_record record = old ? restart_compute(of, *std::move(old), asked) : start_compute(of, asked);
+  const compute_record record = start_compute(of, asked);
   if (of.json) return print(to_json(of, record));
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
   print(record.mode == compute_mode::branch
             ? "  what is committed on it is kept in the branch " + record.branch + ", by its safekeepers"
             : std::string("  what is written on it stays in its copy: the branch does not change"));
+  print(record.armed
+            ? std::string("  armed: its subscriptions take from their publishers, in place of those of the source")
+            : "  no logical replication workers: its subscriptions stand still (--armed lets them run)");
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
-  say("next: strata psql " + record.name);
+  say("next: strata psql --compute " + record.name);
+}
+
+json damaged_json(const context& of, const compute::damaged_compute& each) {
+  return {{"name", each.name},
+          {"state", "damaged"},
+          {"directory", compute::registry(of.directory).directory_of(each.name)},
+          {"error", each.why.detail}};
 }
 
 void list(const context& of) {
-  const auto all = need(compute::registry(of.directory).list(), "can't list the computes");
+  const auto found = need(compute::registry(of.directory).list(), "can't list the computes");
   if (of.json) {
     json made = json::array();
-    for (const auto& each : all) made.push_back(to_json(of, each));
+    for (const auto& each : found.computes) made.push_back(to_json(of, each));
+    for (const auto& each : found.damaged) made.push_back(damaged_json(of, each));
     return print(made);
   }
-  if (all.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
+  if (found.computes.empty() && found.damaged.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
   table rows({"NAME", "BRANCH", "MODE", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
-  for (const auto& each : all) {
+  for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
     const auto status = on_branch ? status_of(of, each) : compute::agent_status();
     rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
@@ -107,10 +99,17 @@ void list(const context& of) {
               state_of(of, each), std::to_string(each.port), config::age_text(each.started, core::system_clock().now()),
               shell_quoted(socket_uri(each))});
   }
+  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "damaged", "-", "-", "-"});
   rows.print();
-  for (const auto& each : all)
-    if (each.mode == compute_mode::branch)
+  for (const auto& each : found.computes) {
+    if (state_of(of, each) == "interrupted")
+      say(each.name + ": left by a command that was killed" + (is_up(each) ? ", its Postgres runs" : "") +
+          "; strata compute stop " + each.name + " --remove");
+    else if (each.mode == compute_mode::branch)
       if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
+  }
+  for (const auto& each : found.damaged)
+    say(each.name + ": " + each.why.detail + "; strata compute stop " + each.name + " --remove");
 }
 
 struct stop_request {
@@ -119,18 +118,33 @@ struct stop_request {
   std::string limit = config::duration_text(stop_limit_max);
 };
 
+/// Of one whose record is damaged what is below the server's directory can be stopped and removed.
+compute_record to_stop(const context& of, const std::string& name) {
+  const compute::registry computes(of.directory);
+  for (const auto& each : need(computes.list(), "can't list the computes").damaged)
+    if (each.name == name) {
+      say("note: " + each.why.detail);
+      return computes.remains_of(name);
+    }
+  return need(computes.find(name), "can't stop " + name, "strata compute list");
+}
+
 void stop(const context& of, const stop_request& asked) {
   const auto& [name, remove, limit_text] = asked;
   const auto limit = need(config::parse_duration(limit_text), "can't understand --limit");
   if (limit > stop_limit_max)
     throw failure(exit_code::usage, "invalid_argument", "can't stop " + name,
                   "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
-  const auto record = need(compute::registry(of.directory).find(name), "can't stop " + name, "strata compute list");
+  const auto record = to_stop(of, name);
+  const auto lock = compute::start_lock::take(compute::registry(of.directory).directory_of(name));
+  if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "end that command; strata compute list");
   const bool was_up = is_busy(of, record);
   stop_compute(of, record, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
-  if (!remove) say("next: strata compute start " + record.branch + " --name " + name + "  (or stop it with --remove)");
+  if (!remove && !record.branch.empty())
+    say("next: strata compute start " + record.tenant + "/" + record.branch + " --name " + name +
+        "  (or stop it with --remove)");
 }
 
 }  // namespace
@@ -153,6 +167,9 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_option("--port", asked->port, "TCP port (default: a free one)");
   start_command->add_option("--set", asked->settings, "A line for postgresql.conf; may be given several times")
       ->allow_extra_args(false);
+  start_command->add_flag("--armed", asked->armed,
+                          "Let it act on other servers by itself: workers of its subscriptions, pg_cron, pglogical");
+  start_command->add_flag("--take-over", asked->take_over, "End the compute that writes the branch now");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories of Postgres programs, separated by ':', to look in before the usual places");
   start_command->add_option("--tenant", of.tenant, "The source, when there are several");

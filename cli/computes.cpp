@@ -9,12 +9,16 @@
 #include <filesystem>
 
 #include "cli/agents.hpp"
+#include "cli/compute_choice.hpp"
+#include "cli/discard.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
 #include "compute/data_directory.hpp"
+#include "compute/forced_settings.hpp"
 #include "compute/free_port.hpp"
 #include "compute/postgres_install.hpp"
 #include "compute/postgres_process.hpp"
+#include "compute/quorum_settings.hpp"
 #include "config/quantity.hpp"
 
 namespace strata::cli {
@@ -42,42 +46,12 @@ std::string encoded(const std::string& text) {
   return made;
 }
 
-/// main at 0/3B21F08 -> main-0-3B21F08
-std::string default_name(const config::branch_spec& spec, const branch_entry& branch, core::lsn at) {
-  if (std::holds_alternative<config::branch_head>(spec.at)) return branch.name;
-  std::string position = core::to_string(at);
-  std::replace(position.begin(), position.end(), '/', '-');
-  return branch.name + "-" + position;
-}
-
 /// A directory of this name for everybody's data, outside the server's directory.
 core::result<std::string> make_home_elsewhere() {
-  std::string pattern = "/var/tmp/strata-XXXXXX";
+  std::string pattern = std::string(compute::elsewhere_prefix) + "XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return core::from_errno("make " + pattern, errno);
   return pattern;
 }
-
-/// Takes away what a compute that did not come up has left.
-class cleanup {
- public:
-  cleanup(const compute::registry& computes, std::string name) : computes_(computes), name_(std::move(name)) {}
-  ~cleanup() {
-    if (!armed_) return;
-    if (!home.empty()) [[maybe_unused]]
-      const auto stopped = compute::stop_postgres(home + "/data");
-    [[maybe_unused]] const auto removed = computes_.remove(name_, home);
-  }
-  cleanup(const cleanup&) = delete;
-  cleanup& operator=(const cleanup&) = delete;
-  void disarm() { armed_ = false; }
-
-  std::string home;
-
- private:
-  const compute::registry& computes_;
-  std::string name_;
-  bool armed_ = true;
-};
 
 /// Where the compute lives: below the server's directory, or, if Postgres's user can't get there, in /var/tmp.
 std::string choose_home(const compute::registry& computes, const std::string& name,
@@ -130,7 +104,27 @@ compute::postgres_options options_of(const compute_record& record) {
           .socket_directory = record.socket_directory,
           .port = record.port,
           .log_file = record.log_file,
-          .run_as = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql")};
+          .run_as = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql"),
+          .armed = record.armed};
+}
+
+void warn_of_overruled(const context& of, const compute_record& record) {
+  if (of.json) return;
+  auto options = options_of(record);
+  if (record.mode == compute_mode::branch) options.forced = compute::quorum_settings("strata");
+  const auto altered =
+      record.mode == compute_mode::copy ? compute::altered_settings(record.data_directory) : std::vector<std::string>();
+  for (const auto& each : compute::overruled(record.settings, compute::all_forced(options), altered))
+    say("note: --set \"" + each.line + "\" is overruled by " + each.by);
+}
+
+void refuse_armed_libraries(const compute_request& wanted) {
+  if (wanted.armed) return;
+  for (const auto& line : wanted.settings)
+    if (const auto library = compute::armed_library_in(line))
+      throw failure(exit_code::usage, "invalid_argument", "can't preload " + *library,
+                    "its workers act on other servers by themselves, as those of the source do",
+                    "add --armed if that is wanted");
 }
 
 /// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
@@ -146,43 +140,213 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
   throw failure(keepers.error(), "can't get safekeepers for " + branch.name, "strata status");
 }
 
-compute_record start_on_copy(const context& of, const server_link& server, const branch_entry& branch, core::lsn at,
-                             compute_record record) {
-  record.at = at;
-  restore(server, branch, at, record.data_directory, of.json);
+/// A compute that is being made or started: whatever ends that, the compute is as it was before.
+class attempt {
+ public:
+  /// Of a new one: takes its name.
+  static std::unique_ptr<attempt> at_new(const context& of, const std::string& name) {
+    const held_signals hold;
+    const compute::registry computes(of.directory);
+    remove_remains(of, name);
+    auto lock = need(computes.claim(name), "can't start a compute",
+                     "strata compute list; strata compute stop " + name + "; or choose another --name");
+    return std::make_unique<attempt>(of, computes.remains_of(name), std::move(lock), false);
+  }
+  static std::unique_ptr<attempt> at_stopped(const context& of, const compute_record& record) {
+    const held_signals hold;
+    auto lock = need(compute::start_lock::take(compute::registry(of.directory).directory_of(record.name)),
+                     "can't start " + record.name, "strata compute list");
+    return std::make_unique<attempt>(of, record, std::move(lock), true);
+  }
+
+  attempt(const context& of, compute_record record, compute::start_lock lock, bool keep)
+      : of_(of),
+        record_(std::move(record)),
+        keep_(keep),
+        lock_(std::move(lock)),
+        on_signal_(discard_words(of.directory, record_.name, keep)) {}
+  ~attempt() {
+    if (done_) return;
+    [[maybe_unused]] const auto stopped = compute::stop_postgres(record_.data_directory);
+    if (!keep_) [[maybe_unused]]
+      const auto removed = compute::registry(of_.directory).remove(record_);
+  }
+  attempt(const attempt&) = delete;
+  attempt& operator=(const attempt&) = delete;
+
+  /// From now on found by others, if this process dies.
+  void remember(const compute_record& record) {
+    record_ = record;
+    save();
+  }
+  compute_record& record() { return record_; }
+  void save() { need(compute::registry(of_.directory).save(record_), "can't remember the compute"); }
+  void succeed() {
+    record_.ready = true;
+    save();
+    done_ = true;
+  }
+
+ private:
+  /// What a start that was killed has left under this name, or a psql of which it was the temporary one.
+  static void remove_remains(const context& of, const std::string& name) {
+    const compute::registry computes(of.directory);
+    std::error_code failed;
+    if (!fs::exists(computes.directory_of(name), failed)) return;
+    const auto lock = compute::start_lock::take(computes.directory_of(name));
+    if (!lock) return;
+    // Nobody is at work on it but we.
+    const auto found = computes.find(name);
+    const bool is_left =
+        found ? !found->ready ? !agent_of(of, name).has_value() : found->temporary
+              : found.error().code == core::errc::not_found && !fs::exists(computes.remains_of(name).data_directory);
+    if (!is_left) return;
+    const auto record = found ? *found : computes.remains_of(name);
+    if (!of.json) say("note: what an interrupted command has left of compute " + name + " is removed");
+    need(compute::abandon_postgres(record.data_directory), "can't end what is left of " + name, "strata compute list");
+    need(computes.remove(record), "can't remove what is left of " + name, "strata compute list");
+  }
+
+  const context& of_;
+  compute_record record_;
+  bool keep_;
+  bool done_ = false;
+  compute::start_lock lock_;
+  discard_on_signal on_signal_;
+};
+
+void start_on_copy(const server_link& server, const branch_entry& branch, const context& of, compute_record& record) {
+  restore(server, branch, record.at, record.data_directory, of.json);
   const auto options = options_of(record);
   need(compute::write_settings(options, record.settings), "can't configure the compute", "");
+  warn_of_overruled(of, record);
   need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
        "strata branch show " + branch.name);
   record.started = core::system_clock().now();
-  need(compute::registry(of.directory).save(record), "can't remember the compute", "");
-  return record;
 }
 
-compute_record start_on_branch(const context& of, compute_record record) {
-  const compute::registry computes(of.directory);
-  for (const auto& other : need(computes.list(), "can't list the computes"))
-    if (other.mode == compute_mode::branch && other.timeline_id == record.timeline_id && other.name != record.name &&
-        agent_of(of, other.name))
-      say("note: compute " + other.name + " writes " + record.branch + " now; it is stopped as soon as " + record.name +
-          " has taken over");
+/// Another compute that writes the branch now.
+std::optional<compute_record> living_writer(const context& of, const compute_record& beside) {
+  for (auto& other : list_computes(of))
+    if (other.mode == compute_mode::branch && belongs_to(other, beside.tenant_id, beside.timeline_id) &&
+        other.name != beside.name && agent_of(of, other.name))
+      return std::move(other);
+  return std::nullopt;
+}
+
+void check_take_over(const context& of, const compute_record& record, bool take_over) {
+  if (record.mode != compute_mode::branch) return;
+  const auto writer = living_writer(of, record);
+  if (!writer) return;
+  if (!take_over)
+    throw failure(exit_code::conflict, "conflict", "compute " + writer->name + " writes " + record.branch + " now",
+                  "it is " + state_of(of, *writer) + "; a branch has one writer, and a second one ends the first",
+                  "strata psql " + record.branch + "; or add --take-over");
+  say("note: compute " + writer->name + " writes " + record.branch + " now; it is stopped as soon as " + record.name +
+      " has taken over");
+}
+
+void start_on_branch(const context& of, attempt& made) {
+  auto& record = made.record();
   record.started = core::system_clock().now();
-  need(computes.save(record), "can't remember the compute", "");
-  const auto status = start_agent(of, record);
-  record.at = status.start_lsn;
+  record.as_of = record.started;
+  made.save();
+  warn_of_overruled(of, record);
+  record.at = start_agent(of, record).start_lsn;
+}
+
+std::string name_for(const context& of, const compute_request& wanted, const std::vector<std::string>& choices) {
+  if (!wanted.name.empty()) return wanted.name;
+  const compute::registry computes(of.directory);
+  for (const auto& each : choices) {
+    const auto found = computes.find(each);
+    if (!found && found.error().code == core::errc::not_found) return each;
+    if (found && state_of(of, *found) == "interrupted") return each;
+  }
+  return choices.front();
+}
+
+/// The stopped compute of a branch's head that is started again, and not one that only has its name.
+std::optional<compute_record> stopped_before(const context& of, const compute_request& wanted,
+                                             const branch_entry& branch, const config::branch_spec& spec) {
+  if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
+  const auto names =
+      wanted.name.empty() ? default_names(branch.source.name, branch.name, {}) : std::vector<std::string>{wanted.name};
+  for (auto& each : computes_of(of, branch.source.id, branch.id)) {
+    if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
+      continue;
+    if (is_busy(of, each))
+      throw failure(exit_code::conflict, "conflict", "compute " + each.name + " runs already",
+                    "it is " + state_of(of, each) + " at " + socket_uri(each),
+                    "strata psql --compute " + each.name + "; or start another one with --name");
+    return std::move(each);
+  }
+  return std::nullopt;
+}
+
+/// While the server is away: a copy needs nothing of it.
+std::optional<compute_record> stopped_copy(const context& of, const compute_request& wanted,
+                                           const config::branch_spec& spec) {
+  const auto found = compute::registry(of.directory).find(wanted.name.empty() ? spec.branch : wanted.name);
+  const std::string& source = spec.tenant.empty() ? of.tenant : spec.tenant;
+  if (!found || found->mode != compute_mode::copy || found->branch != spec.branch || !found->ready ||
+      !std::holds_alternative<config::branch_head>(spec.at) || (!source.empty() && found->tenant != source) ||
+      is_up(*found))
+    return std::nullopt;
+  return *found;
+}
+
+compute_record restart(const context& of, const compute_record& old, const compute_request& wanted) {
+  const auto made = attempt::at_stopped(of, old);
+  auto& record = made->record();
+  const std::string what = "can't start " + record.name;
+  if (!of.json)
+    say("taking up compute " + record.name + " again, " +
+        (record.mode == compute_mode::branch
+             ? "with all that was committed on the branch"
+             : "a copy " + age_of(record, core::system_clock().now()) + " old, with what was written on it"));
+  check_take_over(of, record, wanted.take_over);
+  const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
+  const bool port_is_free = compute::check_port(port).has_value();
+  if (!port_is_free && wanted.port != 0) need(compute::check_port(port), what, "leave --port out to get a free one");
+  record.port = port_is_free ? port : need(compute::free_port(), what, "");
+  record.armed = wanted.armed;
+  if (!wanted.settings.empty()) {
+    for (const auto& line : record.settings)
+      if (!of.json && std::find(wanted.settings.begin(), wanted.settings.end(), line) == wanted.settings.end())
+        say("note: --set \"" + line + "\" of before no longer holds");
+    record.settings = wanted.settings;
+  }
+  if (record.socket_directory.empty())
+    record.socket_directory = choose_socket_directory(record.home, options_of(record).run_as);
+  if (record.mode == compute_mode::branch) {
+    start_on_branch(of, *made);
+  } else {
+    if (!fs::exists(record.data_directory + "/PG_VERSION"))
+      throw failure(exit_code::not_found, "not_found", what, "its data are not in " + record.data_directory,
+                    "strata compute stop " + record.name + " --remove");
+    const auto options = options_of(record);
+    need(compute::replace_settings(options, record.settings), "can't configure " + record.name, "");
+    warn_of_overruled(of, record);
+    need(compute::start_postgres(options), "Postgres did not start again", "its log is " + record.log_file);
+    record.started = core::system_clock().now();
+  }
+  made->succeed();
   return record;
 }
 
-}  // namespace
+struct target {
+  config::branch_spec spec;
+  branch_entry branch;
+  resolved_point point;
+};
 
-compute_record start_compute(const context& of, const compute_request& wanted) {
-  const auto spec = parse_spec(wanted.spec);
-  const server_link server(of);
-  const branch_entry branch = find_branch(server, of, spec);
-  const resolved_point point = resolve(server, branch, spec.at);
-
+std::unique_ptr<attempt> start_new(const context& of, const server_link& server, const target& on,
+                                   const compute_request& wanted, bool temporary) {
+  const auto& [spec, branch, point] = on;
+  const bool head = std::holds_alternative<config::branch_head>(spec.at);
   compute_record record;
-  record.mode = mode_of(server, branch, spec);
+  record.mode = temporary ? compute_mode::copy : mode_of(server, branch, spec);
   record.tenant = branch.source.name;
   record.branch = branch.name;
   record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer makes no sense");
@@ -190,67 +354,159 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   record.pg_major = branch.info.value("pg_version", 0);
   record.user = user_of(server, branch);
   record.database = database_of(server, branch);
-  record.name = wanted.name.empty() ? default_name(spec, branch, point.at) : wanted.name;
+  record.name = name_for(of, wanted, default_names(branch.source.name, branch.name, head ? core::lsn() : point.at));
   record.settings = wanted.settings;
+  record.armed = wanted.armed;
+  record.temporary = temporary;
+  record.ready = false;
+  record.as_of = head || !point.time ? core::system_clock().now() : *point.time;
+  if (record.mode == compute_mode::copy) record.at = point.at;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server, record.pg_major);
   const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
   if (wanted.port != 0)
     need(compute::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
+  check_take_over(of, record, wanted.take_over);
 
-  const compute::registry computes(of.directory);
-  need(computes.claim(record.name), "can't start a compute",
-       "strata compute list; strata compute stop " + record.name + "; or choose another --name");
-  cleanup leftovers(computes, record.name);
-  record.home = choose_home(computes, record.name, account);
-  leftovers.home = record.home;
+  auto made = attempt::at_new(of, record.name);
+  const held_signals hold;
+  record.home = choose_home(compute::registry(of.directory), record.name, account);
+  made->record().home = record.home;
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
   record.port = wanted.port != 0 ? wanted.port : need(compute::free_port(), "can't start a compute", "");
-  if (!of.json) say("starting Postgres " + std::to_string(record.pg_major) + " on " + describe(branch, point));
-  record = record.mode == compute_mode::branch ? start_on_branch(of, std::move(record))
-                                               : start_on_copy(of, server, branch, point.at, std::move(record));
-  leftovers.disarm();
-  return record;
+  made->remember(record);
+  return made;
 }
 
-compute_record restart_compute(const context& of, compute_record record, const compute_request& wanted) {
-  const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
-  const bool port_is_free = compute::check_port(port).has_value();
-  if (!port_is_free && wanted.port != 0)
-    need(compute::check_port(port), "can't start " + record.name, "leave --port out to get a free one");
-  const bool moves = !port_is_free || port != record.port;
-  record.port = port_is_free ? port : need(compute::free_port(), "can't start " + record.name, "");
-  if (record.mode == compute_mode::branch) {
-    if (!wanted.settings.empty()) record.settings = wanted.settings;
-    return start_on_branch(of, std::move(record));
+std::unique_ptr<attempt> start_at(const context& of, const server_link& server, const target& on,
+                                  const compute_request& wanted, bool temporary) {
+  auto made = start_new(of, server, on, wanted, temporary);
+  auto& record = made->record();
+  if (!of.json)
+    say("starting Postgres " + std::to_string(record.pg_major) + " on " + describe(on.branch, on.point) +
+        (record.armed ? ", armed" : ", without logical replication workers"));
+  if (record.mode == compute_mode::branch)
+    start_on_branch(of, *made);
+  else
+    start_on_copy(server, on.branch, of, record);
+  return made;
+}
+
+}  // namespace
+
+compute_record start_compute(const context& of, const compute_request& wanted) {
+  const auto spec = parse_spec(wanted.spec);
+  refuse_armed_libraries(wanted);
+  std::optional<server_link> server;
+  try {
+    server.emplace(of);
+  } catch (const failure&) {
+    const auto copy = stopped_copy(of, wanted, spec);
+    if (!copy) throw;
+    return restart(of, *copy, wanted);
   }
-  const auto options = options_of(record);
-  if (moves || !wanted.settings.empty())
-    need(compute::write_settings(options, wanted.settings), "can't configure " + record.name, "");
-  need(compute::start_postgres(options), "Postgres did not start again", "its log is " + record.log_file);
-  record.started = core::system_clock().now();
-  need(compute::registry(of.directory).save(record), "can't remember the compute", "");
-  return record;
+  const branch_entry branch = find_branch(*server, of, spec);
+  if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
+  const auto made = start_at(of, *server, {spec, branch, resolve(*server, branch, spec.at)}, wanted, false);
+  made->succeed();
+  return made->record();
+}
+
+struct temporary_compute::parts {
+  std::unique_ptr<attempt> made;
+};
+
+temporary_compute::temporary_compute(const context& of, const std::string& spec_text)
+    : of_(of), parts_(std::make_unique<parts>()) {
+  const auto spec = parse_spec(spec_text);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  const resolved_point point = resolve(server, branch, spec.at);
+  parts_->made = start_at(of, server, {spec, branch, point},
+                          {.spec = spec_text, .name = "psql-" + std::to_string(::getpid())}, true);
+  parts_->made->record().ready = true;
+  parts_->made->save();
+}
+temporary_compute::~temporary_compute() = default;
+const compute_record& temporary_compute::record() const { return parts_->made->record(); }
+void temporary_compute::remove() {
+  stop_compute(of_, record(), true);
+  parts_.reset();
 }
 
 void stop_compute(const context& of, const compute_record& record, bool remove, std::chrono::milliseconds limit) {
-  if (record.mode == compute_mode::branch) stop_agent(of, record, limit);
+  if (agent_of(of, record.name)) stop_agent(of, record, limit);
   need(compute::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
-  if (!remove) return;
-  const compute::registry computes(of.directory);
-  std::error_code ignored;
-  fs::remove_all(record.socket_directory, ignored);
-  need(computes.remove(record.name, record.home), "can't remove " + record.name, "");
+  if (remove) need(compute::registry(of.directory).remove(record), "can't remove " + record.name, "");
 }
 
-std::vector<compute_record> computes_of(const context& of, const branch_entry& branch) {
-  std::vector<compute_record> found;
-  for (auto& each : need(compute::registry(of.directory).list(), "can't list the computes"))
-    if (core::to_string(each.timeline_id) == branch.id && is_up(each)) found.push_back(std::move(each));
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.started < b.started; });
+std::vector<compute_record> list_computes(const context& of) {
+  auto found = need(compute::registry(of.directory).list(), "can't list the computes");
+  for (const auto& each : found.damaged)
+    say("note: compute " + each.name + " is left out: " + each.why.detail + "; strata compute stop " + each.name +
+        " --remove takes it away");
+  return std::move(found.computes);
+}
+
+std::vector<compute_record> computes_of(const context& of, const std::string& tenant, const std::string& timeline) {
+  auto found = list_computes(of);
+  std::erase_if(found, [&](const auto& each) {
+    return core::to_string(each.tenant_id) != tenant ||
+           (!timeline.empty() && core::to_string(each.timeline_id) != timeline);
+  });
   return found;
+}
+
+std::vector<compute_record> running_computes_of(const context& of, const branch_entry& branch) {
+  auto found = computes_of(of, branch.source.id, branch.id);
+  std::erase_if(found, [](const auto& each) { return !is_up(each) || each.temporary; });
+  return found;
+}
+
+std::string state_of(const context& of, const compute_record& record) {
+  const bool has_command = compute::start_lock::is_held(compute::registry(of.directory).directory_of(record.name));
+  if (record.mode == compute_mode::branch) {
+    // Its agent goes on when the command that waits for it is killed.
+    const bool has_status = agent_of(of, record.name) || has_agent_status(of, record.name);
+    if (has_status) return compute::to_string(status_of(of, record).state);
+    return has_command ? "starting" : record.ready ? "stopped" : "interrupted";
+  }
+  if (!has_command && (!record.ready || record.temporary)) return "interrupted";
+  if (!record.ready) return "starting";
+  return is_up(record) ? "running" : "stopped";
+}
+
+void require_no_computes(const std::vector<compute_record>& computes, const context& of, const std::string& what,
+                         bool force) {
+  if (force) return;
+  std::string names;
+  for (const auto& each : computes) {
+    const bool busy = is_busy(of, each);
+    // What goes without loss is no reason: the directory of one that wrote the branch, and what was never finished.
+    if (!busy && (each.mode == compute_mode::branch || state_of(of, each) == "interrupted")) continue;
+    names += (names.empty() ? "" : ", ") + each.name + " (" +
+             (busy ? state_of(of, each) : "a stopped copy, with what was written on it") + ")";
+  }
+  if (names.empty()) return;
+  throw failure(exit_code::conflict, "conflict", "can't delete " + what, "it has computes: " + names,
+                "strata compute stop NAME --remove; or add --force: they end, and their data go");
+}
+
+void remove_computes(const context& of, const std::vector<compute_record>& computes) {
+  for (const auto& each : computes) {
+    try {
+      // Its branch is gone, and so are those who could acknowledge anything.
+      stop_compute(of, each, true, std::chrono::seconds(5));
+      if (!of.json)
+        say("removed compute " + each.name +
+            (each.mode == compute_mode::branch ? ", which wrote it" : ", a copy of it"));
+    } catch (const failure& e) {
+      if (!is_busy(of, each) && compute::registry(of.directory).remove(each)) continue;
+      say(e.text(false));
+    }
+  }
 }
 
 bool is_up(const compute_record& record) { return compute::running_postgres(record.data_directory).has_value(); }
@@ -259,13 +515,19 @@ bool is_busy(const context& of, const compute_record& record) {
   return is_up(record) || (record.mode == compute_mode::branch && agent_of(of, record.name));
 }
 
-std::string socket_uri(const compute_record& of) {
-  return "postgresql://" + encoded(of.user) + "@/" + encoded(of.database) + "?host=" + encoded(of.socket_directory) +
+login login_to(const compute_record& of, const login& wanted) {
+  return {wanted.user.empty() ? of.user : wanted.user, wanted.database.empty() ? of.database : wanted.database};
+}
+
+std::string socket_uri(const compute_record& of, const login& as) {
+  const login to = login_to(of, as);
+  return "postgresql://" + encoded(to.user) + "@/" + encoded(to.database) + "?host=" + encoded(of.socket_directory) +
          "&port=" + std::to_string(of.port);
 }
 
-std::string tcp_uri(const compute_record& of) {
-  return "postgresql://" + encoded(of.user) + "@127.0.0.1:" + std::to_string(of.port) + "/" + encoded(of.database);
+std::string tcp_uri(const compute_record& of, const login& as) {
+  const login to = login_to(of, as);
+  return "postgresql://" + encoded(to.user) + "@127.0.0.1:" + std::to_string(of.port) + "/" + encoded(to.database);
 }
 
 }  // namespace strata::cli

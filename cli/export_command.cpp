@@ -4,6 +4,7 @@
 #include "cli/branches.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/last_words.hpp"
 #include "cli/output_file.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
@@ -30,6 +31,7 @@ void export_branch(const context& of, const export_options& asked) {
   output_file to = output.empty() ? output_file::standard_output()
                                   : need(output_file::open(output), "can't write " + output,
                                          "name a file, a FIFO or a character device with -o");
+  const last_words on_signal(to.temporary(), "");
   progress line(of.json);
   const auto taken = server.api().download(branch.path() + "/export", {{"lsn", core::to_string(point.at)}},
                                            [&](core::bytes_view part) {

@@ -11,6 +11,7 @@
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
 #include "cli/version.hpp"
+#include "compute/libpq_environment.hpp"
 #include "config/suggest.hpp"
 
 namespace {
@@ -177,6 +178,7 @@ int run(int count, char** words) {
   add_export_command(app, of);
   add_compute_commands(app, of);
   add_agent_command(app, of);
+  add_discard_command(app, of);
   add_connect_commands(app, of);
   add_metadata_commands(app, of);
   add_wal_commands(app, of);
@@ -221,5 +223,7 @@ int main(int count, char** words) {
   std::setlocale(LC_ALL, "");
   // A reader that goes away is told by the write, not by death.
   std::signal(SIGPIPE, SIG_IGN);
+  // A command reaches what it names, whatever the shell's PGHOST says.
+  strata::compute::forget_libpq_target();
   return run(count, words);
 }

@@ -23,6 +23,8 @@ class output_file {
 
   core::result<void> write(core::bytes_view data);
   core::result<void> finish();
+  /// The file that a kill would leave; empty: none.
+  [[nodiscard]] const std::string& temporary() const { return temporary_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:

@@ -10,7 +10,9 @@
 
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
+#include "cli/counted.hpp"
 #include "cli/failure.hpp"
+#include "cli/last_words.hpp"
 #include "cli/listen_address.hpp"
 #include "cli/log_levels.hpp"
 #include "cli/own_directory.hpp"
@@ -133,6 +135,8 @@ void detach(const context& of, const server_request& request) {
     run_detached(of, request, report[1]);
   }
   ::close(report[1]);
+  const last_words on_signal("", "\ninterrupted; the server, process " + std::to_string(child) +
+                                     ", may be up in a moment: strata status; strata down\n");
   const std::string text = read_report(report[0]);
   ::close(report[0]);
   const json told = json::parse(text, nullptr, false);
@@ -177,7 +181,7 @@ void down(const context& of, bool with_computes) {
   // Before what they need: one that writes its branch waits until all is acknowledged.
   std::size_t stopped = 0;
   std::size_t left = 0;
-  for (const auto& each : need(compute::registry(of.directory).list(), "can't list the computes")) {
+  for (const auto& each : list_computes(of)) {
     if (!is_busy(of, each)) continue;
     if (with_computes) stop_on_the_way_down(of, each);
     ++(with_computes ? stopped : left);
@@ -201,8 +205,10 @@ void down(const context& of, bool with_computes) {
                       {"computes_stopped", stopped},
                       {"computes_running", left}});
   print(holder ? "stopped the server of " + of.directory : "no server runs on " + of.directory);
-  if (safekeepers > 0) print("stopped " + std::to_string(safekeepers) + " safekeepers");
-  if (left > 0) say("note: " + std::to_string(left) + " computes go on without it; strata compute list shows them");
+  if (stopped > 0) print("stopped " + counted(stopped, "compute"));
+  if (safekeepers > 0) print("stopped " + counted(safekeepers, "safekeeper"));
+  if (left > 0)
+    say("note: " + counted(left, "compute") + (left == 1 ? " is" : " are") + " still running; strata compute list");
 }
 
 }  // namespace

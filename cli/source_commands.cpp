@@ -6,7 +6,9 @@
 #include "cli/branches.hpp"
 #include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
+#include "cli/computes.hpp"
 #include "cli/failure.hpp"
+#include "cli/last_words.hpp"
 #include "cli/terminal.hpp"
 #include "config/branch_spec.hpp"
 #include "config/quantity.hpp"
@@ -134,6 +136,8 @@ void add_source(const context& of, const add_options& asked) {
     tell_of_settings(*added);
     return say("next: strata source list");
   }
+  const last_words on_signal("", "\ninterrupted; the import of " + asked.name +
+                                     " goes on: strata source list; strata source remove " + asked.name + "\n");
   const json timeline = wait_until_readable(server, path, asked.name, of.json);
   if (const std::string why = import_failure(timeline); !why.empty()) {
     // Nothing can be read of it; its slot would keep WAL.
@@ -192,14 +196,17 @@ void list_sources_command(const context& of) {
   fail_if_broken(of, broken);
 }
 
-void remove_source(const context& of, const std::string& name) {
+void remove_source(const context& of, const std::string& name, bool force) {
   const server_link server(of);
   const source_entry source = find_source(server, name);
   if (source.name != name && source.id != name)
     throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
                   "removing takes the whole name, and the nearest is " + source.name, "strata source list");
+  const auto computes = computes_of(of, source.id, "");
+  require_no_computes(computes, of, source.name, force);
   const json removed =
       need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
+  remove_computes(of, computes);
   if (of.json)
     return print(json{{"removed", source.name},
                       {"tenant_id", source.id},
@@ -312,7 +319,10 @@ void add_source_commands(CLI::App& app, context& of) {
   auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
   auto name = std::make_shared<std::string>();
   remove->add_option("NAME", *name, "The source, in full")->required();
-  finish_command(*remove, of, "  strata source remove shop", [&of, name] { remove_source(of, *name); });
+  auto force = std::make_shared<bool>(false);
+  remove->add_flag("--force", *force,
+                   "End the computes of its branches, and remove what was written on copies of them");
+  finish_command(*remove, of, "  strata source remove shop", [&of, name, force] { remove_source(of, *name, *force); });
 }
 
 }  // namespace strata::cli

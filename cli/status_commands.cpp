@@ -45,7 +45,7 @@ void show_status(const context& of) {
       need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
   const auto branches = list_branches(server, "");
   const auto broken = list_broken_sources(server, "");
-  const auto computes = need(compute::registry(of.directory).list(), "can't list the computes");
+  const auto computes = list_computes(of);
   const auto running = std::count_if(computes.begin(), computes.end(), is_up);
   const auto safekeepers = view_safekeepers(of.directory);
   if (of.json) {

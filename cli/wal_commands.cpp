@@ -4,6 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/counted.hpp"
 #include "cli/failure.hpp"
 #include "cli/live_wal.hpp"
 #include "cli/terminal.hpp"
@@ -149,7 +150,7 @@ void conclude(const context& of, const verify_options& asked, const verify::repo
   if (report.mismatches > 0)
     throw failure(
         exit_code::failure, "corrupt", "redo and Postgres do not agree",
-        std::to_string(report.mismatches) + " mismatches, listed above",
+        counted(report.mismatches, "mismatch", "mismatches") + ", listed above",
         "report the lines above and the WAL segments that they name; reads of such pages must not be trusted");
   if (report.total().compared == 0 && report.file_pages_compared == 0)
     say("note: nothing could be compared; set wal_consistency_checking = 'all' on the server for a while");

@@ -14,7 +14,7 @@ namespace client = pg::client;
 
 std::string replication_conninfo(const std::string& socket_directory, std::uint16_t port, const std::string& user) {
   return "host=" + client::conninfo_value(socket_directory) + " port=" + std::to_string(port) +
-         " user=" + client::conninfo_value(user);
+         " user=" + client::conninfo_value(user) + " sslmode=disable gssencmode=disable";
 }
 
 core::result<core::lsn> flushed_position(const std::string& conninfo, std::chrono::milliseconds limit) {

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "compute/forced_settings.hpp"
 #include "compute/program.hpp"
 
 namespace strata::compute {
@@ -25,6 +26,7 @@ constexpr std::size_t log_lines_shown = 8;
 /// Lines of postmaster.pid that others may rely on.
 struct pid_file {
   pid_t pid = 0;
+  std::string data_directory;
   std::string status;  ///< "ready" once connections are accepted
 };
 
@@ -37,6 +39,7 @@ std::optional<pid_file> read_pid_file(const std::string& data_directory) {
   const std::string& first = lines.front();
   std::from_chars(first.data(), first.data() + first.size(), found.pid);
   if (found.pid <= 0) return std::nullopt;
+  if (lines.size() > 1) found.data_directory = lines[1];
   if (lines.size() == 8) found.status = lines[7].substr(0, lines[7].find(' '));
   return found;
 }
@@ -101,14 +104,13 @@ core::result<void> prepare_socket_directory(const postgres_options& of) {
   return {};
 }
 
-}  // namespace
+constexpr std::string_view settings_mark = "\n# Written by Strata for this compute; later lines win.\n";
 
-core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+std::string our_settings(const postgres_options& of, const std::vector<std::string>& settings) {
   std::ostringstream text;
-  text << "\n# Written by Strata for this compute; later lines win.\n"
-       << "listen_addresses = '127.0.0.1'\n"
+  text << settings_mark << "listen_addresses = '127.0.0.1'\n"
        << "port = " << of.port << "\n"
-       << "unix_socket_directories = " << quoted(of.socket_directory) << "\n"
+       << "unix_socket_directories = " << quoted(quoted(of.socket_directory, '"')) << "\n"
        << "unix_socket_permissions = 0700\n"
        << "password_encryption = 'scram-sha-256'\n"
        << "shared_buffers = '64MB'\n"
@@ -118,11 +120,51 @@ core::result<void> write_settings(const postgres_options& of, const std::vector<
        << "logging_collector = off\n"
        << "log_destination = 'stderr'\n"
        << "cluster_name = 'strata'\n";
+  // An export says 0 (storage/mapping/start_files.cpp).
+  if (of.armed) text << "max_logical_replication_workers = 4\n";
   for (const auto& line : settings) text << line << "\n";
-  STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", text.str(), false));
+  return text.str();
+}
+
+}  // namespace
+
+core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", our_settings(of, settings), false));
   STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
   STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
   return append_text(of.data_directory + "/pg_hba.conf", access_rules(of), true);
+}
+
+core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  const std::string path = of.data_directory + "/postgresql.conf";
+  std::ifstream file(path);
+  std::stringstream read;
+  read << file.rdbuf();
+  if (!file) return core::from_errno("read " + path, errno);
+  const std::string text = read.str();
+  const std::string temporary = path + ".tmp";
+  STRATA_TRY(append_text(temporary, text.substr(0, text.find(settings_mark)) + our_settings(of, settings), true));
+  if (of.run_as) STRATA_TRY(give(*of.run_as, temporary));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return core::from_errno("rename " + temporary, errno);
+  return {};
+}
+
+std::vector<std::string> altered_settings(const std::string& data_directory) {
+  std::ifstream file(data_directory + "/postgresql.auto.conf");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> all_forced(const postgres_options& of) {
+  std::vector<std::string> all = of.forced;
+  all.push_back("port=" + std::to_string(of.port));
+  // A list: without quotes a comma would end the first of it.
+  all.push_back("unix_socket_directories=" + quoted(of.socket_directory, '"'));
+  if (of.armed) return all;
+  const auto quiet = unarmed_settings();
+  all.insert(all.end(), quiet.begin(), quiet.end());
+  return all;
 }
 
 core::result<pid_t> start_postgres(const postgres_options& of) {
@@ -143,7 +185,7 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
                  .run_as = of.run_as,
                  .environment = {{"PGDATA", of.data_directory}},
                  .signal_at_death = of.ends_with_starter ? SIGQUIT : 0};
-  for (const auto& setting : of.forced) server.arguments.insert(server.arguments.end(), {"-c", setting});
+  for (const auto& setting : all_forced(of)) server.arguments.insert(server.arguments.end(), {"-c", setting});
   STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
   const auto deadline = std::chrono::steady_clock::now() + of.start_limit;
   for (;;) {
@@ -181,7 +223,9 @@ std::optional<pid_t> running_postgres(const std::string& data_directory) {
   // After a crash the file stays and the number may be another program's: a server works in its data directory.
   std::error_code hidden;
   const fs::path works_in = fs::read_symlink("/proc/" + std::to_string(found->pid) + "/cwd", hidden);
-  if (!hidden && works_in != fs::weakly_canonical(data_directory, hidden)) return std::nullopt;
+  const fs::path here = fs::weakly_canonical(data_directory);
+  // Of another user's process only the file tells, and a copied directory has the file of the original.
+  if (hidden ? fs::weakly_canonical(found->data_directory) != here : works_in != here) return std::nullopt;
   return found->pid;
 }
 

@@ -9,9 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
+
+#include "compute/libpq_environment.hpp"
 
 extern char** environ;
 
@@ -50,7 +53,8 @@ launch plan_of(const program& what) {
   if (what.run_as) changes.emplace_back("HOME", what.run_as->home);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
-    bool changed = false;
+    // A shell that is about another server must not lead a Postgres, or what it connects to, elsewhere.
+    bool changed = is_libpq_variable(text.substr(0, text.find('=')));
     for (const auto& [name, value] : changes)
       changed = changed || (text.starts_with(name) && text.substr(name.size()).starts_with('='));
     if (!changed) plan.environment.emplace_back(text);
@@ -72,6 +76,11 @@ launch plan_of(const program& what) {
     [[maybe_unused]] const auto told = ::write(plan.report, &reason, sizeof reason);
     ::_exit(127);
   };
+  // What this process does at a signal is not for a child.
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    if (::sigaction(each, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) ::signal(each, SIG_DFL);
+  }
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -100,9 +109,14 @@ core::result<pid_t> spawn(launch& plan) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return core::from_errno("make a pipe", errno);
   plan.report = report[1];
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   const pid_t child = ::fork();
   const int fork_failure = errno;
   if (child == 0) become(plan);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::close(report[1]);
   int reason = 0;
   // Nothing comes, and the pipe closes, when the program was started.

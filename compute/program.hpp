@@ -13,7 +13,7 @@
 
 namespace strata::compute {
 
-/// A program to start.
+/// A program to start. Of this process's environment it gets no variable of libpq (libpq_environment.hpp).
 struct program {
   std::vector<std::string> arguments;  ///< the first is its path
   std::string directory;               ///< empty: stay here

@@ -17,15 +17,19 @@ using nlohmann::json;
 
 constexpr const char* record_name = "/compute.json";
 
-json to_json(const compute_record& of) {
+std::string absolute(const std::string& path) { return fs::absolute(path).lexically_normal(); }
+
+json to_json(const compute_record& of, const std::string& directory) {
   return {{"name", of.name},
           {"tenant", of.tenant},
           {"branch", of.branch},
           {"tenant_id", core::to_string(of.tenant_id)},
           {"timeline_id", core::to_string(of.timeline_id)},
           {"lsn", core::to_string(of.at)},
+          {"as_of_us", of.as_of.time_since_epoch().count()},
           {"pg_version", of.pg_major},
           {"bin_directory", of.bin_directory},
+          {"directory", directory},
           {"home", of.home},
           {"data_directory", of.data_directory},
           {"socket_directory", of.socket_directory},
@@ -35,12 +39,58 @@ json to_json(const compute_record& of) {
           {"database", of.database},
           {"started_us", of.started.time_since_epoch().count()},
           {"mode", of.mode == compute_mode::branch ? "branch" : "copy"},
-          {"settings", of.settings}};
+          {"settings", of.settings},
+          {"armed", of.armed},
+          {"ready", of.ready},
+          {"temporary", of.temporary}};
 }
 
-core::result<compute_record> from_json(const json& of) {
+/// A directory that mkdtemp() made from the prefix.
+bool is_elsewhere(const std::string& path) {
+  return path.starts_with(elsewhere_prefix) && path.size() > elsewhere_prefix.size() &&
+         path.find('/', elsewhere_prefix.size()) == std::string::npos;
+}
+
+/// Whether the compute that the record was written for is another one, which has it still.
+bool is_of_another(const std::string& written_in, const std::string& here) {
+  std::error_code failure;
+  return written_in != here && fs::exists(written_in + record_name, failure) &&
+         !fs::equivalent(written_in, here, failure);
+}
+
+/// The paths of a record, as they are for the directory that it is in now. Nothing is ever stopped or removed but by
+/// them: a path that is none of ours is refused.
+core::result<void> place(compute_record& made, const json& of, const std::string& here) {
+  const std::string home = of.at("home");
+  const std::string socket = of.at("socket_directory");
+  const std::string own = "/computes/" + made.name;
+  // Records of before there was the member are below their directory, or else tell nothing.
+  const std::string written_in = of.value("directory", home.ends_with(own) ? home : here);
+  if (!written_in.ends_with(own))
+    return core::error{core::errc::corrupt, "\"directory\" is of no compute of this name"};
+  if (home != written_in && !is_elsewhere(home))
+    return core::error{core::errc::corrupt, "\"home\" is no directory of a compute: " + home};
+  if (of.at("data_directory") != home + "/data")
+    return core::error{core::errc::corrupt, "\"data_directory\" is not below \"home\""};
+  if (!socket.empty() && socket != home + "/socket" && !is_elsewhere(socket))
+    return core::error{core::errc::corrupt, "\"socket_directory\" is no directory of a compute: " + socket};
+
+  const bool foreign = is_of_another(written_in, here);
+  made.home = home == written_in || foreign ? here : home;
+  made.data_directory = made.home + "/data";
+  made.log_file = made.home + "/postgres.log";
+  if (socket == home + "/socket")
+    made.socket_directory = made.home + "/socket";
+  else if (!foreign)
+    made.socket_directory = socket;
+  return {};
+}
+
+core::result<compute_record> from_json(const json& of, const std::string& name, const std::string& here) {
   compute_record made;
   made.name = of.at("name");
+  if (made.name != name)
+    return core::error{core::errc::corrupt, "it is the record of \"" + made.name + "\", in the directory of another"};
   made.tenant = of.at("tenant");
   made.branch = of.at("branch");
   STRATA_ASSIGN(made.tenant_id, core::parse_id<core::tenant_id>(of.at("tenant_id").get<std::string>()));
@@ -48,25 +98,28 @@ core::result<compute_record> from_json(const json& of) {
   STRATA_ASSIGN(made.at, core::parse_lsn(of.at("lsn").get<std::string>()));
   made.pg_major = of.at("pg_version");
   made.bin_directory = of.at("bin_directory");
-  made.home = of.at("home");
-  made.data_directory = of.at("data_directory");
-  made.socket_directory = of.at("socket_directory");
-  made.log_file = of.at("log_file");
+  STRATA_TRY(place(made, of, here));
   made.port = of.at("port");
   made.user = of.at("user");
   made.database = of.value("database", made.database);
   made.started = core::wall_time(std::chrono::microseconds(of.at("started_us").get<std::int64_t>()));
+  made.as_of =
+      core::wall_time(std::chrono::microseconds(of.value("as_of_us", made.started.time_since_epoch().count())));
   // Records of before there was a choice are of copies.
   made.mode = of.value("mode", "copy") == "branch" ? compute_mode::branch : compute_mode::copy;
   made.settings = of.value("settings", std::vector<std::string>());
+  made.armed = of.value("armed", false);
+  made.ready = of.value("ready", true);
+  made.temporary = of.value("temporary", false);
   return made;
 }
 
-core::result<compute_record> load(const std::string& path) {
+core::result<compute_record> load(const std::string& directory, const std::string& name) {
+  const std::string path = directory + record_name;
   std::ifstream file(path);
   if (!file) return core::from_errno("open " + path, errno);
   try {
-    auto made = from_json(json::parse(file));
+    auto made = from_json(json::parse(file), name, absolute(directory));
     if (!made) return core::error{core::errc::corrupt, path + ": " + made.error().detail};
     if (auto good = check_paths(*made); !good) return std::move(good).error().within(path);
     return made;
@@ -75,28 +128,44 @@ core::result<compute_record> load(const std::string& path) {
   }
 }
 
+core::result<void> remove_all(const std::string& path) {
+  std::error_code failure;
+  fs::remove_all(path, failure);
+  if (failure) return core::from_errno("remove " + path, failure.value());
+  return {};
+}
+
 }  // namespace
 
-core::result<std::vector<compute_record>> registry::list() const {
-  std::vector<compute_record> all;
+core::result<compute_listing> registry::list() const {
+  compute_listing all;
   std::error_code failure;
   if (!fs::exists(directory_, failure)) return all;
   for (const auto& entry : fs::directory_iterator(directory_, failure)) {
-    auto record = load(entry.path().string() + record_name);
-    // A compute that is being made has no record yet.
-    if (!record && record.error().code == core::errc::not_found) continue;
-    if (!record) return std::move(record).error();
-    all.push_back(*std::move(record));
+    std::error_code hidden;
+    if (!entry.is_directory(hidden)) continue;
+    const std::string name = entry.path().filename();
+    auto record = load(entry.path().string(), name);
+    if (record) {
+      all.computes.push_back(*std::move(record));
+    } else if (fs::exists(entry.path(), hidden) && !start_lock::is_held(entry.path())) {
+      // One that is being made has no record yet, one that is removed has none any more.
+      all.damaged.push_back({name, std::move(record).error()});
+    }
   }
   if (failure) return core::from_errno("list " + directory_, failure.value());
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+  std::sort(all.computes.begin(), all.computes.end(), by_name);
+  std::sort(all.damaged.begin(), all.damaged.end(), by_name);
   return all;
 }
 
 core::result<compute_record> registry::find(const std::string& name) const {
   STRATA_ASSIGN(auto all, list());
   std::string names;
-  for (auto& each : all) {
+  for (auto& each : all.damaged)
+    if (each.name == name) return std::move(each.why);
+  for (auto& each : all.computes) {
     if (each.name == name) return std::move(each);
     names += (names.empty() ? "" : ", ") + each.name;
   }
@@ -104,20 +173,21 @@ core::result<compute_record> registry::find(const std::string& name) const {
                                                 (names.empty() ? "; there are none" : "; there are: " + names)};
 }
 
-core::result<void> registry::claim(const std::string& name) const {
+core::result<start_lock> registry::claim(const std::string& name) const {
   std::error_code failure;
   fs::create_directories(directory_, failure);
   if (failure) return core::from_errno("make " + directory_, failure.value());
-  if (fs::create_directory(directory_of(name), failure)) return {};
+  if (fs::create_directory(directory_of(name), failure)) return start_lock::take(directory_of(name));
   if (failure) return core::from_errno("make " + directory_of(name), failure.value());
   return core::error{core::errc::conflict, "there is a compute \"" + name + "\" already"};
 }
 
 core::result<void> registry::save(const compute_record& record) const {
-  const std::string path = directory_of(record.name) + record_name;
+  const std::string directory = directory_of(record.name);
+  const std::string path = directory + record_name;
   const std::string temporary = path + ".tmp";
   std::ofstream file(temporary, std::ios::trunc);
-  file << to_json(record).dump(1) << "\n";
+  file << to_json(record, absolute(directory)).dump(1) << "\n";
   file.close();
   if (!file) return core::from_errno("write " + temporary, errno);
   std::error_code failure;
@@ -126,14 +196,24 @@ core::result<void> registry::save(const compute_record& record) const {
   return {};
 }
 
-core::result<void> registry::remove(const std::string& name, const std::string& home) const {
-  std::error_code failure;
-  for (const std::string& each : {home, directory_of(name)}) {
-    if (each.empty()) continue;
-    fs::remove_all(each, failure);
-    if (failure) return core::from_errno("remove " + each, failure.value());
-  }
-  return {};
+core::result<void> registry::remove(const compute_record& record) const {
+  const std::string here = directory_of(record.name);
+  // The record last: until then what is left is listed.
+  if (!record.data_directory.empty()) STRATA_TRY(remove_all(record.data_directory));
+  if (!record.socket_directory.empty()) STRATA_TRY(remove_all(record.socket_directory));
+  if (!record.home.empty() && record.home != absolute(here)) STRATA_TRY(remove_all(record.home));
+  return remove_all(here);
+}
+
+compute_record registry::remains_of(const std::string& name) const {
+  compute_record made;
+  made.name = name;
+  made.home = absolute(directory_of(name));
+  made.data_directory = made.home + "/data";
+  made.socket_directory = made.home + "/socket";
+  made.log_file = made.home + "/postgres.log";
+  made.ready = false;
+  return made;
 }
 
 }  // namespace strata::compute

@@ -210,7 +210,8 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
                                   .run_as = options_.run_as,
                                   .forced = host::quorum_settings(postgres_stream::standby_name),
                                   .replication_user = of.user,
-                                  .ends_with_starter = true};
+                                  .ends_with_starter = true,
+                                  .armed = of.armed};
     starting_ = true;
     // The threads of the pool live as long as the process: it is them that Postgres ends with.
     offload(

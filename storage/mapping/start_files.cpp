@@ -130,6 +130,11 @@ std::string minimal_configuration(const start_state& from) {
   text += line("track_commit_timestamp", control.track_commit_timestamp ? "on" : "off");
   text += line("min_wal_size", megabytes(5));
   text += line("max_wal_size", megabytes(64));
+  text +=
+      "# Workers of its subscriptions would take what their publishers send to the source. Take this line out when "
+      "this\n"
+      "# server takes the source's place.\n";
+  text += line("max_logical_replication_workers", "0");
   return text;
 }
 

@@ -33,7 +33,7 @@ quorum_cluster::~quorum_cluster() {
 }
 
 json quorum_cluster::start_compute(const std::string& name, const std::vector<std::string>& more) {
-  std::vector<std::string> words{"compute", "start", "dev", "--name", name};
+  std::vector<std::string> words{"compute", "start", "dev", "--name", name, "--take-over"};
   words.insert(words.end(), more.begin(), more.end());
   const json started = strata_.ask(words);
   std::lock_guard lock(mutex_);

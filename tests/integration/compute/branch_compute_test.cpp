@@ -159,7 +159,14 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   execute(first, "insert into rows values (1, 'by the first')");
   sql_session open(first.at("uri"));
   const pid_t postmaster = postmaster_of(first);
-  const json second = start({"--name", "other"});
+  // Not by accident.
+  const finished refused = strata.cli({"compute", "start", "dev", "--name", "other"});
+  BOOST_TEST(refused.exit_code == 4, refused.err);
+  BOOST_TEST(refused.err.find("compute dev writes dev now") != std::string::npos, refused.err);
+  BOOST_TEST(refused.err.find("--take-over") != std::string::npos, refused.err);
+  BOOST_TEST(open.value("select count(*) from rows where id = 1") == "1");
+  BOOST_TEST(strata.ask({"compute", "list"}).size() == 1u);
+  const json second = start({"--name", "other", "--take-over"});
   wait_for_state("superseded");
   wait_until("the first's Postgres is gone", [&] { return !exists(postmaster); });
   BOOST_CHECK_THROW(open.execute("select 1"), std::runtime_error);
@@ -168,7 +175,7 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   BOOST_TEST(value(second, "select count(*) from rows where id = 1") == "1");
   execute(second, "insert into rows values (2, 'by the second')");
   // And back again.
-  const json third = start();
+  const json third = start({"--take-over"});
   wait_for_state("superseded", "other");
   BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
 }
@@ -177,7 +184,7 @@ BOOST_AUTO_TEST_CASE(a_compute_that_was_held_up_while_another_took_over_acknowle
   const json first = start();
   const pid_t postmaster = postmaster_of(first);
   ::kill(agent_of(first), SIGSTOP);
-  const json second = start({"--name", "other"});
+  const json second = start({"--name", "other", "--take-over"});
   execute(second, "insert into rows values (2, 'by the second')");
   // Its Postgres runs, and knows of nothing.
   auto lost = std::async(std::launch::async, [&] { execute(first, "insert into rows values (1, 'by the first')"); });
@@ -195,7 +202,7 @@ BOOST_AUTO_TEST_CASE(of_several_that_are_started_at_once_one_remains) {
   std::vector<std::future<finished>> starts;
   for (const char* name : {"a", "b", "c"})
     starts.push_back(std::async(std::launch::async, [this, name] {
-      return strata.cli({"compute", "start", "dev", "--name", name, "--json"});
+      return strata.cli({"compute", "start", "dev", "--name", name, "--take-over", "--json"});
     }));
   for (auto& each : starts) each.wait();
   const auto in_state = [&](const std::string& state) {
@@ -216,7 +223,13 @@ BOOST_AUTO_TEST_CASE(of_several_that_are_started_at_once_one_remains) {
 }
 
 BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_change) {
-  const json compute = start({"--set", "work_mem = 7MB"});
+  const finished overruled =
+      strata.cli({"compute", "start", "dev", "--set", "work_mem = 7MB", "--set", "wal_level = logical"});
+  BOOST_TEST(overruled.exit_code == 0, overruled.err);
+  BOOST_TEST(overruled.err.find("--set \"wal_level = logical\" is overruled by wal_level=replica") != std::string::npos,
+             overruled.err);
+  BOOST_TEST(overruled.err.find("work_mem") == std::string::npos, overruled.err);
+  const json compute = now();
   BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);
   BOOST_TEST(value(compute, "show work_mem") == "7MB");
   execute(compute, "alter system set synchronous_standby_names = ''");

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+#include "compute/registry.hpp"
+
+namespace strata::cli {
+
+/// What BRANCH on the command line means for somebody who wants to reach a Postgres.
+struct compute_lookup {
+  std::optional<compute::compute_record> running{};  ///< shows the branch as it is now
+  std::vector<compute::compute_record> older{};      ///< running copies of it that don't, the newest last
+  bool follows_source = false;                       ///< the branch is one that only its source writes
+};
+
+/// The branch of that name first, by its ids; else the compute of that name, if its branch is still there. Without the
+/// server only a compute's name can be understood.
+compute_lookup look_up(const context& of, const std::string& branch);
+
+/// The running compute of that name; a failure when there is none.
+compute::compute_record named_compute(const context& of, const std::string& name);
+
+}  // namespace strata::cli
