@@ -4,11 +4,15 @@
 #include <atomic>
 #include <map>
 
+#include "actors/pageserver/collection.hpp"
+#include "actors/pageserver/first_trace.hpp"
 #include "actors/pageserver/garbage_collector.hpp"
 #include "actors/pageserver/history_points.hpp"
 #include "actors/pageserver/lsn_waiters.hpp"
+#include "actors/pageserver/maintenance_schedule.hpp"
 #include "actors/pageserver/retention.hpp"
 #include "actors/pageserver/safekeeper_assignment.hpp"
+#include "actors/pageserver/safekeeper_membership.hpp"
 #include "actors/pageserver/source_gauges.hpp"
 #include "actors/pageserver/source_words.hpp"
 #include "actors/pageserver/timeline_description.hpp"
@@ -48,9 +52,7 @@ class timeline final : public support::actor_base<private_timeline> {
 
   timeline(const support::actor_setup& setup, timeline_options options)
       : actor_base(setup), options_(std::move(options)), store_(options_.store) {
-    const auto slash = name().find('/');
-    gauges_.emplace(env().metrics(), name().substr(0, slash),
-                    slash == std::string::npos ? name() : name().substr(slash + 1));
+    gauges_.emplace(env().metrics(), tenant_name(), branch_name());
     for (const auto& [child, at] : options_.branch_points) retention_.restore_branch_point(child, at);
   }
 
@@ -61,8 +63,7 @@ class timeline final : public support::actor_base<private_timeline> {
     start_children();
     if (followed()) start_receiver();
     look_up_last_commit();
-    next_compaction_ = clock().monotonic() + options_.tenant.compaction_period;
-    plan_next_collection();
+    schedule_.start(options_.tenant, clock().monotonic());
     if (options_.housekeeping) tell(options_.housekeeping, tick_me{self()});
     return {handle(&timeline::wait),
             handle(&timeline::ingest),
@@ -118,6 +119,9 @@ class timeline final : public support::actor_base<private_timeline> {
     gauges_->set_state(state_text_);
     gauges_->update(*store_, waiters_.size());
   }
+
+  [[nodiscard]] std::string tenant_name() const { return name().substr(0, name().find('/')); }
+  [[nodiscard]] std::string branch_name() const { return name().substr(name().find('/') + 1); }
 
   void note_damaged_layers() {
     const auto& damaged = store_->damaged_layers();
@@ -197,19 +201,10 @@ class timeline final : public support::actor_base<private_timeline> {
     store_->append(std::move(*request.batch));
     answer_waiters();
     if (latest) points_.committed(*latest);
-    if (store_->freeze_due() || first_trace_due()) freeze();
+    if (store_->freeze_due() || first_trace_.due(*store_)) freeze();
     if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
     // No answer, no credit: the source keeps its WAL until a layer is on disk.
     withheld_.push_back(owed);
-  }
-
-  /// Until a trace of the source's WAL is durable, a restart could not tell another server from it.
-  [[nodiscard]] bool first_trace_due() {
-    if (!lacks_trace_ || !store_->received()) return false;
-    const auto record = store_->record();
-    if (store_->last_record_lsn() < record.readable_from) return false;
-    lacks_trace_ = false;
-    return record.source && !record.source->received;
   }
 
   static bool goes_on(const storage::write_batch& batch, core::lsn last) {
@@ -298,51 +293,33 @@ class timeline final : public support::actor_base<private_timeline> {
 
   void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("collect: ") + state_text_});
-    if (collecting_) return owed.fail({core::errc::busy, "collect: a collection is running"});
-    start_collection(request.horizon_bytes,
-                     [owed](const core::result<messages::garbage_collected>& done) { owed.answer(done); });
+    if (collection_.running()) return owed.fail({core::errc::busy, "collect: a collection is running"});
+    std::optional<core::lsn> cutoff;
+    if (request.horizon_bytes)
+      cutoff = cutoff_for_horizon(store_->last_record_lsn(), store_->disk_consistent_lsn(), *request.horizon_bytes);
+    collection_.start(cutoff, [owed](const core::result<messages::garbage_collected>& done) { owed.answer(done); });
   }
 
-  using collected = std::function<void(const core::result<messages::garbage_collected>&)>;
-
-  void start_collection(std::optional<std::uint64_t> horizon_bytes, collected then) {
-    collecting_ = true;
-    if (horizon_bytes)
-      return collect_below(cutoff_for_horizon(store_->last_record_lsn(), store_->disk_consistent_lsn(), *horizon_bytes),
-                           std::move(then));
-    const auto ahead = source_ ? source_->clock_ahead : std::nullopt;
-    ask(collector_, plan_cutoff{ahead},
-        [this, then = std::move(then)](const core::result<cutoff_planned>& planned) mutable {
-          if (planned) return collect_below(planned->cutoff, std::move(then));
-          collection_ended(planned.error(), then);
-        });
-  }
-
-  void collect_below(core::lsn cutoff, collected then) {
-    retention_.expire_leases(clock().monotonic());
-    const auto keep = retention_.begin_collection(std::max(cutoff, store_->gc_cutoff()));
-    if (!keep.cutoff.valid()) return collection_ended(messages::garbage_collected{}, then);
-    ask(collector_, collect_layers{keep},
-        [this, then = std::move(then)](const core::result<messages::garbage_collected>& done) {
-          collection_ended(done, then);
-        });
-  }
-
-  void collection_ended(const core::result<messages::garbage_collected>& done, const collected& then) {
-    retention_.end_collection();
-    collecting_ = false;
-    if (done)
-      trouble_.erase("collection");
-    else
-      trouble_["collection"] = "collection: " + core::to_string(done.error());
-    gauges_->update(*store_, waiters_.size());
-    then(done);
-  }
-
-  // Leases don't survive a restart, so nothing is collected before those of the last run would have ended.
-  void plan_next_collection() {
-    const auto& tenant = options_.tenant;
-    next_collection_ = clock().monotonic() + std::max(tenant.gc_period, tenant.lsn_lease_length);
+  collection::context around_collection() {
+    return {.plan =
+                [this](std::function<void(const core::result<core::lsn>&)> then) {
+                  ask(collector_, plan_cutoff{source_ ? source_->clock_ahead : std::nullopt},
+                      [then = std::move(then)](const core::result<cutoff_planned>& planned) {
+                        planned ? then(planned->cutoff) : then(planned.error());
+                      });
+                },
+            .applied_cutoff = [this] { return store_->gc_cutoff(); },
+            .now = [this] { return clock().monotonic(); },
+            .collect = [this](const storage::timeline_store::retention& keep,
+                              collection::done then) { ask(collector_, collect_layers{keep}, std::move(then)); },
+            .ended =
+                [this](const core::result<messages::garbage_collected>& done) {
+                  if (done)
+                    trouble_.erase("collection");
+                  else
+                    trouble_["collection"] = "collection: " + core::to_string(done.error());
+                  gauges_->update(*store_, waiters_.size());
+                }};
   }
 
   // -- what must stay -------------------------------------------------------------------------------------------------
@@ -451,51 +428,37 @@ class timeline final : public support::actor_base<private_timeline> {
 
   // -- the safekeepers ------------------------------------------------------------------------------------------------
 
-  using safekeepers_reply = reply<messages::timeline_safekeepers>;
+  safekeeper_membership::context around_membership() {
+    return {.record = [this] { return store_->record(); },
+            .check_active = [this]() -> core::result<void> {
+              if (state_ == state::active) return {};
+              return core::error{core::errc::unavailable, std::string("safekeepers: ") + state_text_};
+            },
+            .store =
+                [this](const consensus::configuration& to, safekeeper_membership::stored then) {
+                  offload(
+                      support::pool_id::io, "store the safekeepers of " + name(),
+                      [store = store_, to] { return store->update({.safekeepers = to}); }, std::move(then));
+                },
+            .create_on_safekeepers =
+                [this](std::function<void()> then) {
+                  if (!options_.errands) return then();
+                  const auto record = store_->record();
+                  ask(options_.errands, begin_wal{record.tenant, record.id},
+                      [then = std::move(then)](const core::result<void>&) { then(); });
+                },
+            .changed = [this] { tell(options_.errands, look_for_errands{}); },
+            .follow = [this] { follow_safekeepers(); }};
+  }
 
   core::result<messages::timeline_safekeepers> get_safekeepers(const messages::get_safekeepers&) {
     return safekeepers_of(store_->record());
   }
-  void assign_safekeepers(const messages::assign_safekeepers& request, safekeepers_reply owed) {
-    if (storing_safekeepers_) return when_stored_.push_back([=, this] { assign_safekeepers(request, owed); });
-    const auto record = store_->record();
-    if (record.safekeepers) return owed.answer(safekeepers_of(record));
-    store_safekeepers(first_safekeepers(record, request.available), [this, owed](const core::result<void>& stored) {
-      if (!stored) return owed.fail(stored.error());
-      const auto answer = [this, owed](const core::result<void>&) {
-        follow_safekeepers();
-        owed.answer(safekeepers_of(store_->record()));
-      };
-      // Who is not there now gets the timeline later: the answer does not depend on it.
-      if (!options_.errands) return answer({});
-      const auto record = store_->record();
-      ask(options_.errands, begin_wal{record.tenant, record.id}, answer);
-    });
+  void assign_safekeepers(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
+    membership_.assign(request, owed);
   }
-  void change_safekeepers(const messages::change_safekeepers& request, safekeepers_reply owed) {
-    if (storing_safekeepers_) return when_stored_.push_back([=, this] { change_safekeepers(request, owed); });
-    store_safekeepers(next_safekeepers(store_->record(), request.to), [this, owed](const core::result<void>& stored) {
-      if (!stored) return owed.fail(stored.error());
-      tell(options_.errands, look_for_errands{});
-      follow_safekeepers();
-      owed.answer(safekeepers_of(store_->record()));
-    });
-  }
-
-  void store_safekeepers(const core::result<consensus::configuration>& to,
-                         std::function<void(const core::result<void>&)> then) {
-    if (!to) return then(to.error());
-    if (state_ != state::active)
-      return then(core::error{core::errc::unavailable, std::string("safekeepers: ") + state_text_});
-    storing_safekeepers_ = true;
-    offload(
-        support::pool_id::io, "store the safekeepers of " + name(),
-        [store = store_, to = *to] { return store->update({.safekeepers = to}); },
-        [this, then = std::move(then)](const core::result<void>& stored) {
-          storing_safekeepers_ = false;
-          then(stored);
-          for (const auto& then : std::exchange(when_stored_, {})) guarded("change safekeepers", then);
-        });
+  void change_safekeepers(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
+    membership_.change(request, owed);
   }
   void follow_safekeepers() {
     if (state_ != state::active) return;
@@ -518,10 +481,7 @@ class timeline final : public support::actor_base<private_timeline> {
   void update_source_gauges() {
     const auto record = store_->record();
     if (!source_ || !record.source) return;
-    const auto slash = name().find('/');
-    if (!source_gauges_)
-      source_gauges_.emplace(env().metrics(), name().substr(0, slash),
-                             slash == std::string::npos ? name() : name().substr(slash + 1));
+    if (!source_gauges_) source_gauges_.emplace(env().metrics(), tenant_name(), branch_name());
     const auto& trace = record.source->received;
     source_gauges_->update(*source_, lag(), trace ? trace->begin : store_->disk_consistent_lsn());
   }
@@ -556,10 +516,7 @@ class timeline final : public support::actor_base<private_timeline> {
   void take_options(const options_changed& change) {
     options_.tenant = change.options;
     store_->set_options(change.options);
-    const auto now = clock().monotonic();
-    next_compaction_ = std::min(next_compaction_, now + options_.tenant.compaction_period);
-    next_collection_ =
-        std::min(next_collection_, now + std::max(options_.tenant.gc_period, options_.tenant.lsn_lease_length));
+    schedule_.change(change.options, clock().monotonic());
   }
 
   void tick(const housekeeping_tick&) {
@@ -568,14 +525,9 @@ class timeline final : public support::actor_base<private_timeline> {
     points_.tick();
     if (state_ != state::active) return;
     if (store_->freeze_due()) freeze();
-    if (options_.tenant.compaction_period.count() > 0 && now >= next_compaction_) {
-      next_compaction_ = now + options_.tenant.compaction_period;
-      tell(compactor_, compaction_due{});
-    }
-    if (options_.tenant.gc_period.count() > 0 && options_.tenant.gc_horizon_bytes > 0 && now >= next_collection_) {
-      plan_next_collection();
-      if (!collecting_) start_collection(std::nullopt, [](const auto&) {});
-    }
+    if (schedule_.compaction_due(options_.tenant, now)) tell(compactor_, compaction_due{});
+    if (schedule_.collection_due(options_.tenant, now) && !collection_.running())
+      collection_.start(std::nullopt, [](const auto&) {});
     if (++ticks_ % 4 != 0) return;
     gauges_->update(*store_, waiters_.size());
     update_source_gauges();
@@ -621,17 +573,15 @@ class timeline final : public support::actor_base<private_timeline> {
   std::vector<reply<messages::batch_ingested>> withheld_;
   std::vector<std::pair<core::lsn, reply<messages::timeline_checkpointed>>> checkpoints_;
   retention retention_;
-  bool collecting_ = false;
-  bool lacks_trace_ = true;  ///< as far as is known
-  bool storing_safekeepers_ = false;
-  std::vector<std::function<void()>> when_stored_;  ///< requests that came meanwhile
+  collection collection_{retention_, around_collection()};
+  first_trace first_trace_;
+  safekeeper_membership membership_{around_membership()};
 
   std::optional<messages::source_status> source_;
   std::optional<core::wall_time> last_commit_;
   history_points points_{around_points()};
   std::map<std::string, std::string> trouble_;  ///< by kind of work
-  core::monotonic_time next_compaction_{};
-  core::monotonic_time next_collection_{};
+  maintenance_schedule schedule_;
   std::uint64_t ticks_ = 0;
 };
 
