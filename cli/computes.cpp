@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "cli/agents.hpp"
 #include "cli/compute_choice.hpp"
@@ -444,9 +445,12 @@ void stop_compute(const context& of, const compute_record& record, bool remove, 
 
 std::vector<compute_record> list_computes(const context& of) {
   auto found = need(compute::registry(of.directory).list(), "can't list the computes");
+  // A command looks more than once, and tells it once.
+  static std::set<std::string> told;
   for (const auto& each : found.damaged)
-    say("note: compute " + each.name + " is left out: " + each.why.detail + "; strata compute stop " + each.name +
-        " --remove takes it away");
+    if (told.insert(each.name).second)
+      say("note: compute " + each.name + " is left out: " + each.why.detail + "; strata compute stop " + each.name +
+          " --remove takes it away");
   return std::move(found.computes);
 }
 
