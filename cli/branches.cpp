@@ -104,8 +104,8 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
   }
   std::vector<branch_entry> all;
   for (const auto& each : sources)
-    for (json& info :
-         need(server.api().get("/v1/tenant/" + each.id + "/timeline"), "can't list the branches of " + each.name))
+    for (json& info : need(server.api().get("/v1/tenant/" + each.id + "/timeline"),
+                           "can't list the branches of " + each.name, "strata status"))
       all.push_back({each, info.value("timeline_id", ""), info.value("name", ""), std::move(info)});
   return all;
 }

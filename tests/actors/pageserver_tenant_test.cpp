@@ -31,7 +31,7 @@ struct with_history : pageserver_fixture {
 
 std::filesystem::path some_layer(const std::string& directory) {
   for (const auto& file : std::filesystem::directory_iterator(directory))
-    if (file.is_regular_file()) return file.path();
+    if (file.path().extension() == ".delta" || file.path().extension() == ".image") return file.path();
   throw std::runtime_error("no layer in " + directory);
 }
 

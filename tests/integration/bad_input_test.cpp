@@ -260,7 +260,7 @@ BOOST_FIXTURE_TEST_CASE(damaged_metadata_breaks_its_source_alone_until_it_is_reb
     return names;
   };
   const auto before = layers();
-  fs::resize_file(seal, 100);
+  fs::resize_file(seal, 10);
   strata.start();
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"status"}, {"source", "list"}, {"branch", "list"}, {"branch", "tree"}}) {

@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(an_edit_that_a_crash_tore_was_never_acknowledged_and_the_re
   fs::remove_all(copies);  // written last
   BOOST_TEST_REQUIRE(log_before.size() < log_after.size());
   std::size_t with_edit = 0;
-  for (std::size_t size = log_before.size(); size <= log_after.size(); size += size + 9 < log_after.size() ? 9 : 1) {
+  for (std::size_t size = log_before.size(); size <= log_after.size(); size += size + 41 < log_after.size() ? 41 : 1) {
     fs::copy(directory / "crashed", home, fs::copy_options::recursive);
     write(log, log_after.substr(0, size));
     const auto opened = open();
