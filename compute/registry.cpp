@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-
 namespace strata::compute {
 namespace {
 
