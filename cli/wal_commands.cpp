@@ -115,6 +115,7 @@ void print_summary(const verify::report& report, const extent& read) {
   count("", report.file_pages_unknown, " pages not compared: this WAL does not hold their whole content");
   count("Learned", report.pages_learned, " pages taken from their first check image");
   count("Map", report.map_bits_ahead, " map pages where Postgres had cleared a bit ahead of its record");
+  count("", report.map_pages_left_out, " map pages whose content CREATE DATABASE had left out of the WAL");
   count("Memory", report.pages_beyond_memory, " pages not followed; raise --memory");
   count("Extensions", report.total().foreign, " blocks changed by resource managers of extensions, not checked");
   facts.add("Compared", std::to_string(report.total().compared) + " blocks with Postgres's own images");
@@ -141,6 +142,7 @@ void conclude(const context& of, const verify_options& asked, const verify::repo
                {"pages_learned", report.pages_learned},
                {"pages_beyond_memory", report.pages_beyond_memory},
                {"map_bits_ahead", report.map_bits_ahead},
+               {"map_pages_left_out", report.map_pages_left_out},
                {"mismatches", report.mismatches},
                {"first_mismatches", mismatches}});
   } else {
@@ -188,6 +190,11 @@ void verify_files(const context& of, const verify_options& asked) {
     from = base->control->checkpoint_copy.redo;
   }
   const core::lsn until = lsn_option("until", asked.until);
+  // Before the work, which may take long.
+  if (!need(verify::has_check_images(with, from), "can't read the WAL in " + with.path.string()))
+    say(std::string("note: the first and the last records of this WAL were written with wal_consistency_checking off; "
+                    "such records carry nothing to compare with, so ") +
+        (with.shut_down() && !until.valid() ? "only the server's files will be compared" : "nothing will be compared"));
   progress line(of.json);
   const auto begun = std::chrono::steady_clock::now();
   const auto done = need(verify::replay(with, from, until.valid() ? std::optional(until) : std::nullopt, verifier,
@@ -213,9 +220,11 @@ void verify_live(const context& of, const verify_options& asked) {
                                   .until = until.valid() ? std::optional(until) : std::nullopt,
                                   .during = need(config::parse_duration(asked.during), "can't understand --for")}),
                   "can't follow the server");
-  if (wal.server().consistency_checking.empty() && !of.json)
-    say("note: wal_consistency_checking is off, so nothing will be compared; to switch it on for a while:\n"
-        "  alter system set wal_consistency_checking = 'all'; select pg_reload_conf();");
+  if (wal.server().consistency_checking.empty())
+    throw failure(exit_code::failure, "unsupported", "nothing to verify on this server",
+                  "wal_consistency_checking is off there, so its WAL carries nothing to compare with; none of it was "
+                  "read",
+                  "psql -c \"alter system set wal_consistency_checking = 'all'\" -c 'select pg_reload_conf()'");
   verify::report report(wal.server().major, [&](const verify::mismatch& each) { found.add(each); });
   verify::wal_verifier verifier(
       {.context = {.major = wal.server().major, .hints_are_logged = wal.server().hints_are_logged},

@@ -96,6 +96,27 @@ core::result<std::map<core::lsn, fs::path>> segments_of(const fs::path& director
   return segments;
 }
 
+/// Where the first record of a segment begins when WAL does not fill the segment from its start: a server that was
+/// started at a position (start_segment.hpp) has zeros before it. Invalid when the segment begins as usual.
+core::result<core::lsn> start_inside(const fs::path& segment, core::lsn begin) {
+  constexpr std::size_t long_header = 40, short_header = 24;
+  constexpr std::uint16_t continues_record = 1;
+  STRATA_ASSIGN(input_file file, input_file::open(segment));
+  core::bytes page(wal_page_size);
+  for (core::lsn at = begin;; at = at + wal_page_size) {
+    STRATA_ASSIGN(const std::size_t got, file.read(page));
+    if (got < page.size()) return core::lsn{};
+    const bool continues = (core::load_le<std::uint16_t>(page.data() + 2) & continues_record) != 0;
+    const std::size_t header = at == begin ? long_header : short_header;
+    const auto content = page.begin() + static_cast<std::ptrdiff_t>(header);
+    const auto first = std::find_if(content, page.end(), [](std::uint8_t byte) { return byte != 0; });
+    if (continues) return core::lsn{};
+    if (first == page.end()) continue;
+    const core::lsn record = at + static_cast<std::uint64_t>(first - page.begin()) / 8 * 8;
+    return record == begin + long_header ? core::lsn{} : record;
+  }
+}
+
 // The long header of the first page says what the file name can't (facts/wal-redo.md §1.1).
 core::result<void> read_long_header(const fs::path& segment, wal_directory& into) {
   std::array<std::uint8_t, 40> header{};
@@ -139,6 +160,24 @@ core::result<void> read_relation_file(
       STRATA_TRY(use(named.relation, block++, core::bytes_view(buffer).subspan(at, page_size)));
     if (got < buffer.size()) return {};
   }
+}
+
+/// Begins at the record that starts at `start`, at the first one of a segment, or, without a start, at the first of
+/// all.
+core::result<wal::stream_decoder> decoder_from(const wal_directory& in, const std::map<core::lsn, fs::path>& segments,
+                                               core::lsn start) {
+  bool at_record = start.valid();
+  if (!at_record && !segments.empty()) {
+    start = in.first;
+    STRATA_ASSIGN(const core::lsn inside, start_inside(segments.begin()->second, start));
+    at_record = inside.valid();
+    if (at_record) start = inside;
+  }
+  return wal::stream_decoder({.start = start,
+                              .major = in.major,
+                              .segment_size = in.segment_size,
+                              .system_id = in.system_id,
+                              .starts_at_record = at_record && start.value % in.segment_size != 0});
 }
 
 }  // namespace
@@ -193,21 +232,45 @@ core::result<void> for_each_page(
   return {};
 }
 
+core::result<bool> has_check_images(const wal_directory& in, core::lsn from) {
+  constexpr std::size_t sample_size = 16u << 20;
+  constexpr std::size_t info_at = 16;
+  constexpr std::uint8_t carries_check_images = 0x02;
+  STRATA_ASSIGN(const auto segments, segments_of(in.path, in.segment_size));
+  if (segments.empty()) return false;
+  const auto sample = [&](core::lsn start) -> core::result<bool> {
+    STRATA_ASSIGN(wal::stream_decoder decoder, decoder_from(in, segments, start));
+    const core::lsn begin(decoder.position().value - decoder.position().value % in.segment_size);
+    const auto at = segments.find(begin);
+    if (at == segments.end()) return false;
+    STRATA_ASSIGN(input_file file, input_file::open(at->second));
+    STRATA_TRY(file.skip(decoder.position() - begin));
+    core::bytes buffer(sample_size);
+    STRATA_ASSIGN(const std::size_t got, file.read(buffer));
+    decoder.feed(core::bytes_view(buffer).first(got));
+    while (true) {
+      const auto framed = decoder.next();
+      if (!framed || !*framed) return false;
+      if ((*framed)->bytes[info_at] & carries_check_images) return true;
+    }
+  };
+  STRATA_ASSIGN(const bool at_begin, sample(from));
+  if (at_begin) return true;
+  // Where a server's WAL ends its control file knows; behind that lie segments that it keeps for later.
+  const core::lsn end = in.control ? in.control->checkpoint_location : segments.rbegin()->first;
+  return sample(core::lsn(end.value - end.value % in.segment_size));
+}
+
 core::result<replayed> replay(const wal_directory& from, core::lsn start, std::optional<core::lsn> until,
                               wal_verifier& verifier, const std::function<void(core::lsn)>& tell) {
   STRATA_ASSIGN(const auto segments, segments_of(from.path, from.segment_size));
-  const bool from_record = start.valid();
-  if (!from_record) start = from.first;
-  wal::stream_decoder decoder({.start = start,
-                               .major = from.major,
-                               .segment_size = from.segment_size,
-                               .system_id = from.system_id,
-                               .starts_at_record = from_record});
+  STRATA_ASSIGN(wal::stream_decoder decoder, decoder_from(from, segments, start));
   const auto record = std::make_unique<wal::record>();
   core::bytes buffer(read_size);
   replayed done{.start = decoder.record_end()};
   bool first = true;
-  for (auto at = segments.find(core::lsn(start.value - start.value % from.segment_size)); at != segments.end();
+  const core::lsn begin = decoder.position();
+  for (auto at = segments.find(core::lsn(begin.value - begin.value % from.segment_size)); at != segments.end();
        at = segments.find(core::lsn(at->first.value + from.segment_size))) {
     STRATA_ASSIGN(input_file file, input_file::open(at->second));
     STRATA_TRY(file.skip(decoder.position().value - at->first.value));

@@ -43,10 +43,15 @@ struct replayed {
   std::uint64_t bytes = 0;  ///< of WAL read
   std::string why_ended;    ///< what stood behind the last record
 };
-/// Replays the segments from `start` on (0: from the first segment, at its first record) up to where WAL ends, or to
+/// Replays the segments from `start` on (0: from the first segment, at its first record, also where zeros stand before
+/// it) up to where WAL ends, or to
 /// the first record that ends behind `until`. Errors: errc::corrupt for a record that can't be parsed.
 core::result<replayed> replay(const wal_directory& from, core::lsn start, std::optional<core::lsn> until,
                               wal_verifier& verifier, const std::function<void(core::lsn)>& tell = {});
+
+/// Whether the first or the last records of this WAL (from `from` on, 0: all of it) carry images for consistency
+/// checking; a sample, so that it costs little before a long replay.
+core::result<bool> has_check_images(const wal_directory& in, core::lsn from);
 
 /// Compares every page of a stopped server's files, and its checksum if it has one.
 core::result<void> compare_files(const wal_directory& with, wal_verifier& verifier, report& into);

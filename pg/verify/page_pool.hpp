@@ -23,6 +23,8 @@ class page_pool {
   page_bytes* find(const relation_fork& relation, block_number block);
   /// The page, zeros if it is new; nullptr if it is new and there is no room for one more.
   page_bytes* make(const relation_fork& relation, block_number block);
+  /// There is or was a page of the relation's fork.
+  [[nodiscard]] bool has(const relation_fork& relation) const { return relations_.contains(relation); }
   void drop(const relation_fork& relation, block_number block);
   /// Drops the blocks from `first` on.
   void truncate(const relation_fork& relation, block_number first);

@@ -62,6 +62,7 @@ class report {
   std::uint64_t mismatches = 0;
   std::uint64_t map_pages_compared = 0;   ///< visibility map pages among the compared
   std::uint64_t map_bits_ahead = 0;       ///< map pages where Postgres had already cleared bits for a later record
+  std::uint64_t map_pages_left_out = 0;   ///< map pages whose content CREATE DATABASE left out of the WAL
   std::uint64_t pages_learned = 0;        ///< taken from a check image because their content was not known
   std::uint64_t pages_beyond_memory = 0;  ///< not followed since there was no room
   std::uint64_t file_pages_compared = 0;

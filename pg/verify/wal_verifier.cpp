@@ -45,6 +45,8 @@ bool is_written_directly(page_bytes theirs) {
   return page::slotted_page(theirs).lsn() <= gist_build;
 }
 
+core::lsn lsn_of(page_bytes page) { return page::slotted_page(page).lsn(); }
+
 /// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
 /// nothing relies on it.
 bool is_lost_map(const wal::record& record, const wal::block_reference& block, const page_bytes& page) {
@@ -72,6 +74,7 @@ void wal_verifier::add_base_page(const relation_fork& relation, block_number blo
 void wal_verifier::add(const wal::record& record) {
   record_counts& counts = report_.of(record.manager, record.info);
   ++counts.records;
+  traces_.add(record);
   follow_files(record);
   // Postgres clears the map before it makes the images.
   if (record.manager == resource_manager::heap || record.manager == resource_manager::heap2) clear_visibility(record);
@@ -93,9 +96,16 @@ void wal_verifier::add_block(const wal::record& record, std::size_t index, recor
     pages_.drop(block.relation, block.block);
     return differ(record, block, redone.error().detail);
   }
-  if (is_lost_map(record, block, *page)) lost_maps_.insert(block.relation);
+  if (is_lost_map(record, block, *page))
+    lost_maps_.emplace(block.relation, block.block);
+  else if (cut.has_image)
+    lost_maps_.erase({block.relation, block.block});
   // Without its image a hint's record moves the page's LSN on the server that sets the hint, though not in a replay.
-  if (is_hint_without_image(record, block) && !all_zero(*page)) page::slotted_page(*page).set_lsn(record.end);
+  if (is_hint_without_image(record, block) && !all_zero(*page)) {
+    page::slotted_page hinted(*page);
+    traces_.hint_moved_lsn(block.relation, block.block, hinted.lsn(), record.end);
+    hinted.set_lsn(record.end);
+  }
   ++(cut.has_image ? counts.restored : counts.redone);
   if (block.has_image && !block.apply_image) compare_with_image(record, block, *page, counts);
 }
@@ -131,6 +141,15 @@ void wal_verifier::compare_with_image(const wal::record& record, const wal::bloc
   if (mine == theirs) return;
   if (kind == page_kind::visibility_map && only_bits_ahead(mine, theirs)) {
     ++report_.map_bits_ahead;
+    return;
+  }
+  // The first image of such a page says what the WAL left out; its LSN is from before the record.
+  if (lost_maps_.contains({block.relation, block.block}) && only_bits_ahead(theirs, mine)) {
+    ++report_.map_pages_left_out;
+    lost_maps_.erase({block.relation, block.block});
+    const core::lsn lsn = page::slotted_page(page).lsn();
+    page = image;
+    page::slotted_page(page).set_lsn(lsn);
     return;
   }
   ++counts.different;
@@ -226,6 +245,15 @@ void wal_verifier::follow_database(const wal::record& record) {
     pages_.drop_database(copy->tablespace, copy->database);
     if (!pages_.copy_database(copy->source_tablespace, copy->source_database, copy->tablespace, copy->database))
       ++report_.pages_beyond_memory;
+    // The copy has what its source has, and lacks what that lacks.
+    std::set<std::pair<relation_fork, block_number>> copied;
+    for (auto [relation, block] : lost_maps_) {
+      if (relation.tablespace != copy->source_tablespace || relation.database != copy->source_database) continue;
+      relation.tablespace = copy->tablespace;
+      relation.database = copy->database;
+      copied.emplace(relation, block);
+    }
+    lost_maps_.merge(copied);
   } else if (const auto* drop = std::get_if<records::database_drop>(&*change)) {
     for (std::size_t i = 0; i < drop->tablespaces.size(); ++i)
       pages_.drop_database(drop->tablespaces[i], drop->database);
@@ -237,6 +265,33 @@ void wal_verifier::differ(const wal::record& record, const wal::block_reference&
                  block.relation, block.block, std::move(what)});
 }
 
+// A file that a crash left of a relation whose first record was not yet on disk.
+bool wal_verifier::is_left_behind(const relation_fork& relation, core::lsn page) const {
+  if (!traces_.left_behind(relation, page)) return false;
+  return std::none_of(std::begin(all_forks), std::end(all_forks), [&](fork each) {
+    relation_fork sibling = relation;
+    sibling.fork = each;
+    return pages_.has(sibling);
+  });
+}
+
+bool wal_verifier::is_explained(const relation_fork& relation, block_number block, const page_bytes& ours,
+                                const page_bytes& theirs) const {
+  const page_kind kind = kind_of(theirs, relation.fork);
+  if (kind == page_kind::sequence) return true;  // WAL is up to 32 values ahead
+  if (kind == page_kind::spgist && is_unlogged_spgist(theirs)) return true;
+  if (traces_.abandoned(relation, lsn_of(theirs))) return true;
+  if (kind == page_kind::visibility_map) {
+    const page_bytes mine = masked(ours, kind, block, lsn_counts::yes);
+    const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
+    if (lost_maps_.contains({relation, block}) && only_bits_ahead(other, mine)) return true;
+    // Bits are cleared before the record that says so is on disk, and a crash loses that record alone.
+    if (traces_.restarted() && only_bits_ahead(mine, other)) return true;
+  }
+  if (masked(ours, kind, block, lsn_counts::no) != masked(theirs, kind, block, lsn_counts::no)) return false;
+  return is_written_directly(theirs) || traces_.lost_hint(relation, block, lsn_of(ours), lsn_of(theirs));
+}
+
 void wal_verifier::compare_with_file(const relation_fork& relation, block_number block, core::bytes_view page) {
   core::check(page.size() == page_size, "a page has 8192 bytes");
   if (relation.fork == fork::fsm) return;  // hardly logged, and rebuilt by VACUUM
@@ -245,9 +300,14 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   const page_bytes* ours = pages_.find(relation, block);
   if (ours == nullptr) {
     // Postgres extends files with pages of zeros before it logs what comes there.
-    if (options_.has_base && !all_zero(theirs) && !is_blank_map(theirs, relation.fork))
-      return report_.found({{}, {}, "file", relation, block, "a page that WAL does not have"});
-    ++report_.file_pages_unknown;
+    const bool unlogged = options_.has_base && !all_zero(theirs) && !is_blank_map(theirs, relation.fork);
+    if (!unlogged) {
+      ++report_.file_pages_unknown;
+    } else if (traces_.abandoned(relation, lsn_of(theirs)) || is_left_behind(relation, lsn_of(theirs))) {
+      ++report_.file_pages_explained;
+    } else {
+      report_.found({{}, {}, "file", relation, block, "a page that WAL does not have"});
+    }
     return;
   }
   const page_kind kind = kind_of(theirs, relation.fork);
@@ -255,12 +315,7 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
   ++report_.file_pages_compared;
   if (mine == other) return;
-  const bool explained = kind == page_kind::sequence                                   // WAL is up to 32 values ahead
-                         || (kind == page_kind::spgist && is_unlogged_spgist(theirs))  //
-                         || (lost_maps_.contains(relation) && only_bits_ahead(other, mine)) ||
-                         (is_written_directly(theirs) &&
-                          masked(*ours, kind, block, lsn_counts::no) == masked(theirs, kind, block, lsn_counts::no));
-  if (explained) {
+  if (is_explained(relation, block, *ours, theirs)) {
     ++report_.file_pages_explained;
     return;
   }

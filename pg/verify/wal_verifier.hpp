@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 #include "pg/redo/redo.hpp"
 #include "pg/types.hpp"
+#include "pg/verify/crash_traces.hpp"
 #include "pg/verify/page_pool.hpp"
 #include "pg/verify/report.hpp"
 #include "pg/wal/record.hpp"
@@ -60,6 +62,9 @@ class wal_verifier {
   void follow_transaction(const wal::record& record);
   void follow_storage(const wal::record& record);
   void follow_database(const wal::record& record);
+  [[nodiscard]] bool is_left_behind(const relation_fork& relation, core::lsn page) const;
+  [[nodiscard]] bool is_explained(const relation_fork& relation, block_number block, const page_bytes& ours,
+                                  const page_bytes& theirs) const;
   void differ(const wal::record& record, const wal::block_reference& block, std::string what);
 
   verifier_options options_;
@@ -67,7 +72,9 @@ class wal_verifier {
   page_pool pages_;
   observer before_each_;
   core::bytes stored_;
-  std::set<relation_fork> lost_maps_;
+  crash_traces traces_;
+  /// Pages of visibility maps whose content CREATE DATABASE left out of the WAL.
+  std::set<std::pair<relation_fork, block_number>> lost_maps_;
 };
 
 }  // namespace strata::pg::verify

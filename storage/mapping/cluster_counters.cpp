@@ -63,7 +63,8 @@ void cluster_counters::checkpoint_taken(const pg::records::checkpoint_taken& rec
 
 void cluster_counters::transactions_running(const pg::records::running_transactions& record) {
   set(now_.oldest_active_xid, record.oldest_running);
-  if (record.next_xid > first_normal_xid) saw_xid(record.next_xid - 1);
+  // The number before the first of a round is the last of the round before.
+  saw_xid(record.next_xid > first_normal_xid ? record.next_xid - 1 : ~pg::transaction_id{0});
 }
 
 void cluster_counters::commit_timestamps_started() {

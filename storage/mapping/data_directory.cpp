@@ -9,6 +9,7 @@
 #include "core/check.hpp"
 #include "pg/files/data_directory.hpp"
 #include "pg/files/replication_origins.hpp"
+#include "pg/files/slru.hpp"
 #include "pg/files/tar.hpp"
 #include "pg/files/two_phase.hpp"
 #include "storage/key_space.hpp"
@@ -216,11 +217,25 @@ core::result<void> data_directory_writer::state::plan_statuses() {
     STRATA_ASSIGN(const auto segments, slru_segments(*store, kind, options.at));
     const bool whole = kind == pg::slru_kind::commit_ts;
     if (whole) start.counters = with_commit_timestamps(start.counters, segments);
+    const auto read_at_start = status_page_at_start(kind, start.counters);
+    const auto must_have = [&](std::uint32_t segment) -> std::size_t {
+      if (whole) return pg::pages_per_slru_segment * pg::page_size;
+      if (!read_at_start || slru_page_at(*read_at_start).segment != segment) return 0;
+      return (std::size_t{slru_page_at(*read_at_start).block} + 1) * pg::page_size;
+    };
     for (const slru_segment_entry& each : segments)
-      plan_once([this, kind, whole, segment = each.segment](core::bytes& to) -> core::result<void> {
-        STRATA_ASSIGN(core::bytes content, slru_segment(*store, kind, segment, options.at));
-        if (whole) content.resize(pg::pages_per_slru_segment * pg::page_size);
-        file(to, slru_path(kind, segment), content);
+      plan_once(
+          [this, kind, least = must_have(each.segment), segment = each.segment](core::bytes& to) -> core::result<void> {
+            STRATA_ASSIGN(core::bytes content, slru_segment(*store, kind, segment, options.at));
+            content.resize(std::max(content.size(), least));
+            file(to, slru_path(kind, segment), content);
+            return {};
+          });
+    if (!read_at_start) continue;
+    const std::uint32_t segment = slru_page_at(*read_at_start).segment;
+    if (!std::ranges::binary_search(segments, segment, {}, &slru_segment_entry::segment))
+      plan_once([this, kind, segment, least = must_have(segment)](core::bytes& to) -> core::result<void> {
+        file(to, slru_path(kind, segment), core::bytes(least));
         return {};
       });
   }

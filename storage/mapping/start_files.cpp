@@ -50,6 +50,7 @@ checkpoint with_commit_timestamps(checkpoint counters, const std::vector<slru_se
   pg::transaction_id oldest = std::exchange(counters.oldest_commit_timestamp_xid, 0);
   counters.newest_commit_timestamp_xid = 0;
   auto newest = static_cast<pg::transaction_id>(counters.next_xid) - 1;
+  if (newest < first_normal_xid) newest = ~pg::transaction_id{0};  // a round begins
   std::uint32_t first = segment_of(newest);
   if (!there(first)) {
     newest = first * xids_per_commit_ts_segment - 1;
@@ -61,6 +62,19 @@ checkpoint with_commit_timestamps(checkpoint counters, const std::vector<slru_se
   counters.oldest_commit_timestamp_xid = oldest;
   counters.newest_commit_timestamp_xid = newest;
   return counters;
+}
+
+std::optional<std::uint32_t> status_page_at_start(pg::slru_kind kind, const checkpoint& counters) {
+  const auto page_of = [](std::uint32_t next, std::uint32_t numbers_per_page) {
+    return next % numbers_per_page == 0 ? std::nullopt : std::optional(next / numbers_per_page);
+  };
+  switch (kind) {
+    case pg::slru_kind::clog: return page_of(static_cast<pg::transaction_id>(counters.next_xid), clog_xids_per_page);
+    case pg::slru_kind::multixact_offsets: return page_of(counters.next_multixact, multixact_offsets_per_page);
+    case pg::slru_kind::multixact_members: return page_of(counters.next_multixact_offset, multixact_members_per_page);
+    case pg::slru_kind::commit_ts: return std::nullopt;  // the server makes it
+  }
+  return std::nullopt;
 }
 
 core::result<start_files> stock_start_files(const start_state& from) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,10 @@ struct start_state {
 /// begins anew.
 pg::files::checkpoint with_commit_timestamps(pg::files::checkpoint counters,
                                              const std::vector<slru_segment_entry>& segments);
+
+/// The page of status files that a server reads when it starts, because the next number to give out is not the first of
+/// that page. Where the next number is the first of a new round no page may be there yet.
+std::optional<std::uint32_t> status_page_at_start(pg::slru_kind kind, const pg::files::checkpoint& counters);
 
 struct start_files {
   core::bytes control_file;

@@ -11,6 +11,7 @@
 #include "pg/files/data_directory.hpp"
 #include "pg/files/tar.hpp"
 #include "pg/verify/page_masks.hpp"
+#include "pg/wal/stream_decoder.hpp"
 #include "storage/mapping/directory.hpp"
 #include "tests/support/major_cases.hpp"
 #include "tests/support/timeline_pipeline.hpp"
@@ -347,6 +348,62 @@ BOOST_AUTO_TEST_SUITE(storage_mapping_round_trip)
 BOOST_AUTO_TEST_CASE(the_same_with_checksums_small_segments_hints_in_wal_and_compressed_images) {
   round_trip(postgres_installs().front(), true, {"--wal-segsize=1"},
              {"wal_log_hints = on", "wal_compression = lz4", "wal_level = logical"});
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_starts_where_a_round_of_transaction_numbers_ends) {
+  constexpr std::uint64_t round = std::uint64_t{1} << 32;
+  postgres_cluster source({.config = {"wal_keep_size = 1GB", "autovacuum = off"}});
+  source.start();
+  BOOST_REQUIRE(source.run("vacuumdb", {"--all", "--freeze", "--quiet"}).exit_code == 0);
+  source.stop();
+  // As after four billion transactions: the round's last status pages are there, and its first ones long gone.
+  const std::filesystem::path status = source.data_directory() / "pg_xact";
+  std::filesystem::rename(status / "0000", status / "0FFF");
+  std::filesystem::resize_file(status / "0FFF", 0);
+  std::filesystem::resize_file(status / "0FFF", pg::pages_per_slru_segment * pg::page_size);
+  const finished reset = source.run(
+      "pg_resetwal",
+      {"-x", std::to_string(round - 1100), "-u", std::to_string(round - 1200), "-D", source.data_directory().string()});
+  BOOST_REQUIRE_MESSAGE(reset.exit_code == 0, reset.err);
+  source.start();
+  source.execute("create table t (x int)");
+  const taken_backup backup = take_backup(source, source.work_directory() / "backup");
+  struct moment {
+    std::uint64_t next_xid;
+    core::lsn at;
+    std::string rows;
+  };
+  std::vector<moment> moments;
+  for (const std::uint64_t next : {round - 1025, round - 1024, round - 700, round - 1, round, round + 5}) {
+    const std::uint64_t now = std::stoull(source.value("select pg_snapshot_xmax(pg_current_snapshot())"));
+    BOOST_REQUIRE((now < next));
+    source.execute("do $$ begin for i in 1.." + std::to_string(next - now) +
+                   " loop insert into t values (i); commit; end loop; end $$");
+    moments.push_back({next,
+                       pg::wal::before_header(*core::parse_lsn(source.value("select pg_current_wal_insert_lsn()"))),
+                       source.value("select count(*) from t")});
+  }
+  source.stop();
+  timeline_home home;
+  import_backup(home, backup);
+  ingest_wal(home, source.data_directory() / "pg_wal", shutdown_end(source));
+  for (const moment& each : moments) {
+    BOOST_TEST_CONTEXT("next transaction 2^32 " << static_cast<std::int64_t>(each.next_xid - round)) {
+      const std::filesystem::path directory = home.directory / ("export-" + std::to_string(each.next_xid));
+      export_to(home, each.at, directory);
+      std::ofstream(directory / "pg_hba.conf") << "local all all trust\nhost all all 127.0.0.1/32 trust\n";
+      {
+        const auto copy = postgres_cluster::adopt(directory, {"autovacuum = off"});
+        copy->start();
+        BOOST_TEST(copy->value("select count(*) from t") == each.rows);
+        copy->execute("insert into t values (-1)");
+        copy->restart();
+        BOOST_TEST(copy->value("select count(*) - 1 from t") == each.rows);
+        copy->stop();
+      }
+      std::filesystem::remove_all(directory);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(the_compute_kind_has_everything_but_relation_data) {

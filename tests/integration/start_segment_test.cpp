@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "pg/files/control_file.hpp"
+#include "pg/verify/cluster_files.hpp"
 #include "pg/wal/stream_decoder.hpp"
 #include "tests/support/major_cases.hpp"
 #include "tests/support/postgres_cluster.hpp"
@@ -156,6 +157,21 @@ void check_with_waldump(const tests::postgres_cluster& cluster, const wal_store&
   BOOST_TEST(dumped.err == "");
 }
 
+/// What `strata wal verify` does with such a directory, whose WAL begins inside a segment.
+void verify_wal(const tests::postgres_cluster& cluster) {
+  const auto opened = pg::verify::open_wal_directory(cluster.data_directory());
+  BOOST_REQUIRE(opened.has_value());
+  std::string differences;
+  pg::verify::report report(opened->major, [&](const pg::verify::mismatch& of) { differences += of.what + "\n"; });
+  pg::verify::wal_verifier verifier(
+      {.context = {.major = opened->major, .hints_are_logged = opened->control->hints_are_logged()}}, report);
+  const auto done = pg::verify::replay(*opened, {}, {}, verifier);
+  BOOST_REQUIRE(done.has_value());
+  BOOST_TEST((done->end > opened->control->checkpoint_location), done->why_ended);
+  BOOST_TEST(pg::verify::compare_files(*opened, verifier, report).has_value());
+  BOOST_TEST(report.mismatches == 0u, differences);
+}
+
 }  // namespace
 
 STRATA_CASE_FOR_MAJORS(integration_start_segment, a_stock_server_starts_anywhere_and_its_wal_continues_the_stream,
@@ -193,6 +209,7 @@ STRATA_CASE_FOR_MAJORS(integration_start_segment, a_stock_server_starts_anywhere
     const std::uint64_t boundary = (now.value + 4096 + aimed.boundary) / aimed.boundary * aimed.boundary;
     fill_wal_until(cluster, boundary - aimed.before - 120);
     cluster.stop();
+    verify_wal(cluster);
     at = end_of_wal(cluster);
     BOOST_TEST_MESSAGE("life " << life << " ended at " << core::to_string(at.end) << ", " << boundary - at.end.value
                                << " before a boundary");

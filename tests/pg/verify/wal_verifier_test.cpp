@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "pg/files/start_segment.hpp"
 #include "pg/page/page.hpp"
 #include "pg/redo/visibility_map.hpp"
 #include "pg/verify/cluster_files.hpp"
@@ -163,6 +164,194 @@ BOOST_AUTO_TEST_CASE(a_hint_without_its_image_moves_the_lsn_as_on_the_server) {
   BOOST_TEST(run.found.mismatches == 0u);
 }
 
+namespace {
+
+wal_record shutdown_checkpoint() {
+  return {.manager = resource_manager::xlog, .info = 0x00, .main_data = core::bytes(88)};
+}
+wal_record noop() { return {.manager = resource_manager::xlog, .info = 0x20, .main_data = {0}}; }
+wal_record hint_without_image() {
+  return {.manager = resource_manager::xlog, .info = 0xA0, .blocks = {{.id = 0, .relation = table, .block = 9}}};
+}
+wal_record created() {
+  core::bytes data;
+  for (const std::uint32_t word : {table.tablespace, table.database, table.relation, 0u}) core::append_le(data, word);
+  return {.manager = resource_manager::storage, .info = 0x10, .main_data = data};
+}
+void restart(verification& run) {
+  run.add(shutdown_checkpoint());
+  run.add(noop());
+}
+page_bytes with_lsn(page_bytes page, core::lsn lsn) {
+  pg::page::slotted_page(page).set_lsn(lsn);
+  return page;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_crash_may_lose_the_lsn_that_a_hint_without_image_moved) {
+  for (const bool restarted : {false, true}) {
+    verification run;
+    run.add(noop());
+    run.add(insert(1, 9));
+    const core::lsn inserted = run.at;
+    run.add(hint_without_image());
+    const core::lsn hinted = run.at;
+    if (restarted) restart(run);
+    run.add(hint_without_image());
+    const core::lsn last = run.at;
+    const auto compare = [&](const page_bytes& file) {
+      const auto before = run.found.mismatches;
+      run.verifier.compare_with_file(table, 9, file);
+      return run.found.mismatches == before;
+    };
+    const page_bytes page = page_with(1, 9);
+    BOOST_TEST(compare(with_lsn(page, last)));
+    // The last hint came after the restart, and a clean stop writes its page.
+    BOOST_TEST(!compare(with_lsn(page, inserted)));
+    BOOST_TEST(!compare(with_lsn(page, hinted)));
+    restart(run);
+    BOOST_TEST(compare(with_lsn(page, inserted)));
+    BOOST_TEST(compare(with_lsn(page, hinted)));
+    BOOST_TEST(!compare(with_lsn(page, core::lsn(inserted.value - 8))));
+    BOOST_TEST(!compare(with_lsn(page, last + 8)));
+    page_bytes other = page;
+    other[8186] ^= 0xFF;
+    BOOST_TEST(!compare(with_lsn(other, inserted)));
+    // A change of the page settles its LSN.
+    run.add(insert(2, 9));
+    restart(run);
+    BOOST_TEST(!compare(with_lsn(page_with(2, 9), inserted)));
+    BOOST_TEST(!compare(with_lsn(page_with(2, 9), last)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(files_of_a_build_that_a_crash_ended_may_hold_what_wal_lost) {
+  enum class after { nothing, restart, restart_and_use };
+  // `behind`: of the page's LSN, from where the WAL ended at the restart.
+  const auto agrees = [](after what, std::int64_t behind, bool known) {
+    verification run({.has_base = true});
+    run.add(noop());
+    run.add(created());
+    if (known) run.add(insert(1, 9));
+    const core::lsn end = run.at;
+    if (what != after::nothing) restart(run);
+    if (what == after::restart_and_use) run.add(insert(1, 3));
+    run.verifier.compare_with_file(
+        table, 9, with_lsn(page_with(2, 9), core::lsn(end.value + static_cast<std::uint64_t>(behind))));
+    return run.found.mismatches == 0;
+  };
+  for (const bool known : {false, true}) {
+    BOOST_TEST(agrees(after::restart, 8, known));
+    BOOST_TEST(agrees(after::restart, 100000, known));
+    BOOST_TEST(!agrees(after::restart, 0, known));
+    BOOST_TEST(!agrees(after::restart, -8, known));
+    BOOST_TEST(!agrees(after::nothing, 8, known));
+    BOOST_TEST(!agrees(after::restart_and_use, 8, known));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_crash_may_leave_a_file_that_wal_never_mentions) {
+  const auto agrees = [](bool base_page, bool restarted, std::int64_t behind) {
+    verification run({.has_base = true});
+    if (base_page) run.verifier.add_base_page(table, 0, page_with(1, 0));
+    // The shutdown checkpoint at which the WAL begins is no restart.
+    run.add(shutdown_checkpoint());
+    run.add(noop());
+    const core::lsn end = run.at;
+    if (restarted) restart(run);
+    run.verifier.compare_with_file(
+        table, 9, with_lsn(page_with(1, 9), core::lsn(end.value + static_cast<std::uint64_t>(behind))));
+    return run.found.mismatches == 0;
+  };
+  BOOST_TEST(agrees(false, true, 8));
+  BOOST_TEST(!agrees(false, true, 0));
+  BOOST_TEST(!agrees(false, false, 8));
+  BOOST_TEST(!agrees(true, true, 8));
+}
+
+BOOST_AUTO_TEST_CASE(a_map_that_create_database_left_out_is_learned_from_its_check_image) {
+  pg::relation_fork map = table;
+  map.fork = pg::fork::vm;
+  page_bytes blank{};
+  pg::page::slotted_page(blank).init(0);
+  const auto visible = [&](const page_bytes& checked) {
+    core::bytes main(5);
+    main[4] = 3;
+    wal_record record{.manager = resource_manager::heap2,
+                      .info = 0x42,
+                      .blocks = {{.id = 0, .relation = map, .block = 0, .image = image_of(checked)},
+                                 {.id = 1, .relation = table, .block = 1}},
+                      .main_data = main};
+    record.blocks[0].image->apply = false;
+    return record;
+  };
+  // The server knows bits of blocks 0 to 3 (byte 24); the record is about block 1.
+  const auto with_bits = [&](std::uint8_t bits) {
+    page_bytes page = blank;
+    page[24] = bits;
+    return page;
+  };
+  for (const bool left_out : {true, false}) {
+    verification run({.has_base = true});
+    run.verifier.add_base_page(table, 1, page_with(1, 1));
+    if (left_out)
+      run.add({.manager = resource_manager::xlog,
+               .info = 0xB0,
+               .blocks = {{.id = 0, .relation = map, .block = 0, .image = image_of(blank, 24, 8168)}}});
+    else
+      run.verifier.add_base_page(map, 0, blank);
+    run.add(visible(with_bits(0x0F)));
+    BOOST_TEST(run.found.mismatches == (left_out ? 0u : 1u));
+    BOOST_TEST(run.found.map_pages_left_out == (left_out ? 1u : 0u));
+    // From then on the page is known.
+    const auto before = run.found.mismatches;
+    run.add(visible(with_bits(0x3F)));
+    BOOST_TEST(run.found.mismatches == before + 1);
+  }
+  // A bit that the record sets is missing on the server's page: no left-out map explains that.
+  verification run({.has_base = true});
+  run.verifier.add_base_page(table, 1, page_with(1, 1));
+  run.add({.manager = resource_manager::xlog,
+           .info = 0xB0,
+           .blocks = {{.id = 0, .relation = map, .block = 0, .image = image_of(blank, 24, 8168)}}});
+  run.add(visible(with_bits(0x33)));
+  BOOST_TEST(run.found.map_pages_left_out == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(wal_that_begins_inside_a_segment_is_read_from_there) {
+  constexpr std::uint32_t segment = 1u << 20;
+  constexpr std::uint64_t page = 8192;
+  for (const std::uint64_t offset : {std::uint64_t{40}, std::uint64_t{48}, std::uint64_t{8000}, page, page + 24,
+                                     page + 4096, 100 * page - 8, 100 * page - 64, 100 * page, 127 * page + 8000}) {
+    BOOST_TEST_CONTEXT("offset " << offset) {
+      const core::lsn position = pg::files::normalise_position(core::lsn(5 * segment + offset), segment);
+      const auto made = pg::files::start_segments({.position = position,
+                                                   .previous = position - 64,
+                                                   .counters = {},
+                                                   .system_id = 4711,
+                                                   .segment_size = segment});
+      BOOST_REQUIRE(made.has_value());
+      const temp_dir directory;
+      for (const auto& each : made->segments) {
+        const core::bytes bytes = each.read(0, each.size);
+        std::ofstream(directory / each.name, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+      }
+      const auto opened = open_wal_directory(directory.path());
+      BOOST_REQUIRE(opened.has_value());
+      verification run;
+      const auto done = replay(*opened, {}, {}, run.verifier);
+      BOOST_REQUIRE(done.has_value());
+      BOOST_TEST(done->start.value == made->record_start.value);
+      BOOST_TEST(run.found.total().records == 1u);
+      const auto sampled = has_check_images(*opened, {});
+      BOOST_REQUIRE(sampled.has_value());
+      BOOST_TEST(!*sampled);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(dropped_and_cut_relations_lose_their_pages) {
   page_pool pool(100000);
   for (const pg::block_number block : {0u, 1u, 1023u, 1024u, 5000u}) BOOST_REQUIRE(pool.make(table, block) != nullptr);
@@ -222,6 +411,7 @@ BOOST_AUTO_TEST_CASE(an_archive_says_itself_what_it_is) {
   BOOST_TEST((done->start == core::lsn(pg::default_wal_segment_size + 40)));
   BOOST_TEST((done->end == stream.position()));
   BOOST_TEST(run.found.total().redone == 2u);
+  BOOST_TEST(!has_check_images(*opened, {}).value());
 
   BOOST_TEST((open_wal_directory(archive.path() / "nothing").error().code == core::errc::not_found));
 }

@@ -181,6 +181,12 @@ BOOST_AUTO_TEST_CASE(the_range_of_commit_timestamps_may_wrap) {
   BOOST_TEST((range_of(counters_with(round + 1024, 0xFFFFFF00), {0, last}) == range{0xFFFFFF00, 1023}));
   BOOST_TEST((range_of(counters_with(round + 1024, 0xFFFFFF00), {last}) == range{0xFFFFFF00, 0xFFFFFFFF}));
   BOOST_TEST((range_of(counters_with(round + 1024, 0xFFFFFF00), {0}) == range{3, 1023}));
+  // The first number of a round comes next: the newest is the last of the round before, not one of the special ones.
+  for (const auto& segments : {std::vector<std::uint32_t>{last}, std::vector<std::uint32_t>{0, last}}) {
+    BOOST_TEST((range_of(counters_with(round + 3, 0xFFFFFF00), segments) == range{0xFFFFFF00, 0xFFFFFFFF}));
+    BOOST_TEST((range_of(counters_with(round - 1, 0xFFFFFF00), segments) == range{0xFFFFFF00, 0xFFFFFFFE}));
+  }
+  BOOST_TEST((range_of(counters_with(round + 4, 0xFFFFFF00), {0, last}) == range{0xFFFFFF00, 3}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

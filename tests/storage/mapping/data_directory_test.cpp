@@ -17,7 +17,7 @@ using mapping::data_directory_kind;
 namespace {
 
 struct imported_fixture : timeline_home {
-  imported_fixture() {
+  explicit imported_fixture(hand_made_backup of = {}) : backup(std::move(of)) {
     const auto cluster = import_into(*this, backup);
     BOOST_REQUIRE(cluster);
     timeline_record now = store->record();
@@ -129,6 +129,83 @@ BOOST_FIXTURE_TEST_CASE(the_control_file_says_shut_down_at_a_record_in_the_wal_t
   BOOST_TEST((control->checkpoint_location == at + 40));
   BOOST_TEST(control->checkpoint_copy.next_xid == 1024u);
   BOOST_TEST(found.at("pg_wal/000000010000000000000001").size() == pg::default_wal_segment_size);
+}
+
+namespace {
+
+constexpr pg::files::full_transaction_id round_of_xids = pg::files::full_transaction_id{1} << 32;
+
+using status_files = std::map<std::string, std::size_t>;
+
+/// Sizes in pages of the files of one directory in an archive of a cluster with these counters, which was imported with
+/// `pages` of them.
+status_files archived(const std::string& directory, const pg::files::checkpoint& counters, const status_files& pages) {
+  hand_made_backup backup;
+  pg::files::checkpoint at_start = counters;
+  at_start.redo = backup.start;
+  backup.files["global/pg_control"] = make_control_file(at_start, 1);
+  std::erase_if(backup.files, [&](const auto& file) { return file.first.starts_with(directory); });
+  for (const auto& [name, count] : pages) backup.files[directory + name] = core::bytes(count * pg::page_size, 0x55);
+  imported_fixture imported(std::move(backup));
+  status_files found;
+  for (const auto& [name, content] : imported.files(data_directory_kind::full)) {
+    if (!name.starts_with(directory) || content.empty()) continue;
+    const std::string file = name.substr(directory.size());
+    found[file] = content.size() / pg::page_size;
+    const std::size_t given = pages.contains(file) ? pages.at(file) * pg::page_size : 0;
+    BOOST_TEST(std::all_of(content.begin() + static_cast<std::ptrdiff_t>(given), content.end(),
+                           [](std::uint8_t byte) { return byte == 0; }));
+  }
+  return found;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_status_pages_that_a_server_reads_at_its_start_are_there) {
+  const auto xacts = [](std::uint64_t next, const status_files& pages) {
+    pg::files::checkpoint counters = mapping_fixture::first_counters();
+    counters.next_xid = next;
+    return archived("pg_xact/", counters, pages);
+  };
+  const status_files last{{"0FFF", 32}}, and_first{{"0000", 1}, {"0FFF", 32}};
+  // The stored number is a multiple of 1024, or the first of the next round.
+  for (const std::uint64_t before : {1025u, 1024u}) BOOST_TEST((xacts(round_of_xids - before, last) == last), before);
+  for (const std::uint64_t before : {1023u, 700u, 1u, 0u})
+    BOOST_TEST((xacts(round_of_xids - before, last) == and_first), before);
+  for (const std::uint64_t behind : {3u, 1000u}) BOOST_TEST((xacts(round_of_xids + behind, last) == and_first), behind);
+  // Page boundaries: the first number of a page needs none, the second one does.
+  constexpr std::uint64_t page = 32768;
+  const auto one = [](std::size_t pages) { return status_files{{"0000", pages}}; };
+  for (const std::uint64_t next : {5 * page - 700, 5 * page - 1, 5 * page})
+    BOOST_TEST((xacts(next, one(5)) == one(5)), next);
+  BOOST_TEST((xacts(5 * page + 1, one(6)) == one(6)));
+  BOOST_TEST((xacts(5 * page + 1, one(5)) == one(6)));
+  // Segment boundaries.
+  for (const std::uint64_t next : {32 * page - 700, 32 * page}) BOOST_TEST((xacts(next, one(32)) == one(32)), next);
+  BOOST_TEST((xacts(32 * page + 1, one(32)) == status_files{{"0000", 32}, {"0001", 1}}));
+
+  const auto offsets = [](pg::multixact_id next, const status_files& pages) {
+    pg::files::checkpoint counters = mapping_fixture::first_counters();
+    counters.next_multixact = next;
+    return archived("pg_multixact/offsets/", counters, pages);
+  };
+  const status_files end_of_round{{"FFFF", 32}};
+  BOOST_TEST((offsets(~0u, end_of_round) == end_of_round));
+  BOOST_TEST((offsets(1, end_of_round) == status_files{{"0000", 1}, {"FFFF", 32}}));
+  BOOST_TEST((offsets(2048, one(1)) == one(1)));
+  BOOST_TEST((offsets(2049, one(1)) == one(2)));
+  BOOST_TEST((offsets(2049, one(2)) == one(2)));
+
+  const auto members = [](std::uint32_t next, const status_files& pages) {
+    pg::files::checkpoint counters = mapping_fixture::first_counters();
+    counters.next_multixact_offset = next;
+    return archived("pg_multixact/members/", counters, pages);
+  };
+  BOOST_TEST((members(1636, one(1)) == one(1)));
+  BOOST_TEST((members(1637, one(1)) == one(2)));
+  BOOST_TEST((members(1637, one(2)) == one(2)));
+  // Page 2,625,285 of offset 2^32 - 1 is the sixth of the last segment.
+  BOOST_TEST((members(~0u, {{"14078", 1}}) == status_files{{"14078", 6}}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gzip_archive_unpacks_to_the_same_bytes, imported_fixture) {

@@ -55,6 +55,25 @@ BOOST_AUTO_TEST_CASE(the_next_transaction_number_carries_into_its_epoch) {
   BOOST_TEST(cluster.counters().next_xid == 0x300000400u);
 }
 
+BOOST_AUTO_TEST_CASE(running_transactions_tell_of_the_last_number_of_a_round) {
+  const auto running = [](pg::transaction_id next) {
+    return wal_record{.manager = resource_manager::standby,
+                      .info = 0x10,
+                      .main_data = payload_of(std::int32_t{0}, std::int32_t{0}, std::uint32_t{0}, next, next,
+                                              pg::transaction_id{next - 1})};
+  };
+  pg::files::checkpoint counters = mapping_fixture::first_counters();
+  counters.next_xid = 0x2FFFFF800;
+  mapping_fixture cluster(counters);
+  cluster.ingest(running(0xFFFFFC00));
+  BOOST_TEST(cluster.counters().next_xid == 0x2FFFFFC00u);
+  cluster.ingest(running(3));
+  BOOST_TEST(cluster.counters().next_xid == 0x300000003u);
+  mapping_fixture fresh;
+  fresh.ingest(running(3));
+  BOOST_TEST(fresh.counters().next_xid == 1024u);
+}
+
 BOOST_FIXTURE_TEST_CASE(an_online_checkpoint_moves_what_is_newer_and_not_the_object_number, mapping_fixture) {
   ingest({.manager = resource_manager::xlog, .info = 0x30, .main_data = payload_of(std::uint32_t{24576})});
   pg::files::checkpoint taken = first_counters();
