@@ -222,6 +222,28 @@ BOOST_AUTO_TEST_CASE(of_several_that_are_started_at_once_one_remains) {
   BOOST_TEST(in_state("running").size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_start_that_a_signal_ends_leaves_neither_agent_nor_directory) {
+  // Without a majority it waits.
+  signal_safekeepers({1, 2}, SIGSTOP);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    process starting(strata.program({"compute", "start", "dev"}));
+    json begun;
+    wait_until("its agent runs", [&] {
+      const json all = strata.ask({"compute", "list"});
+      begun = all.empty() ? json() : all.at(0);
+      return begun.contains("agent_pid") && begun.at("state") == "waiting_for_quorum";
+    });
+    starting.signal(number);
+    const finished said = starting.wait();
+    BOOST_TEST(said.exit_code == 128 + number, said.err);
+    BOOST_TEST(said.err.find("nothing of compute dev is left") != std::string::npos, said.err);
+    BOOST_TEST(strata.ask({"compute", "list"}).empty());
+    BOOST_TEST(!exists(agent_of(begun)));
+  }
+  signal_safekeepers({1, 2}, SIGCONT);
+  execute(start(), "insert into rows values (1, 'x')");
+}
+
 BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_change) {
   const finished overruled =
       strata.cli({"compute", "start", "dev", "--set", "work_mem = 7MB", "--set", "wal_level = logical"});
