@@ -87,8 +87,9 @@ void check_extended_protocol(std::uint16_t port, const std::string& tenant, cons
   BOOST_TEST((PQgetResult(connection.get()) == nullptr));
   BOOST_TEST(PQresultStatus(ask("pagestream_v3 " + tenant + " " + timeline).get()) == PGRES_COPY_BOTH);
   BOOST_TEST(PQputCopyEnd(connection.get(), nullptr) == 1);
-  while (const result more{PQgetResult(connection.get()), &PQclear})
-    BOOST_TEST(PQresultStatus(more.get()) != PGRES_FATAL_ERROR, PQerrorMessage(connection.get()));
+  BOOST_TEST(PQgetCopyData(connection.get(), &part, 0) == -1);
+  BOOST_TEST(PQresultStatus(result(PQgetResult(connection.get()), &PQclear).get()) == PGRES_COMMAND_OK);
+  BOOST_TEST((PQgetResult(connection.get()) == nullptr));
   BOOST_TEST(PQresultStatus(ask(lease).get()) == PGRES_TUPLES_OK, PQerrorMessage(connection.get()));
 }
 
