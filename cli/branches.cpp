@@ -46,8 +46,8 @@ core::lsn lsn_of(const json& info, const char* member) {
 }
 
 /// A time that is not known yet is waited for; after the first part that is told.
-constexpr std::chrono::milliseconds silent_wait{1500};
-constexpr std::chrono::milliseconds told_wait{8500};
+constexpr std::chrono::milliseconds silent_wait{2000};
+constexpr std::chrono::milliseconds told_wait{8000};
 
 core::result<json> find_point(const server_link& server, const branch_entry& branch, const json& point) {
   const auto ask = [&](std::chrono::milliseconds wait) {
@@ -191,6 +191,7 @@ std::string last_word_text(const json& source) {
   const auto ms = source.find("last_word_ms");
   if (ms == source.end()) return "";
   const std::chrono::milliseconds age(ms->get<std::int64_t>());
+  if (age < std::chrono::seconds(1)) return "just now";
   return config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) + " ago";
 }
 
