@@ -40,7 +40,14 @@ class tenant_files {
                                                   const config::tenant_options& options) const;
 
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+  /// With all its timelines. A crash in the middle leaves a tenant that can be removed again, and no files that nobody
+  /// knows: what is to go is marked first, and files go before the records that name them.
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
+  /// Frees what a failed import has written; the next attempt begins anew in any case.
+  core::result<void> discard_import(const storage::timeline_record& record,
+                                    const config::tenant_options& options) const;
+  /// Directories of tenants and timelines that no record names.
+  core::result<std::vector<std::string>> unknown_directories() const;
 
  private:
   storage::metadata_store& metadata_;
