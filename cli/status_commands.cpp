@@ -88,7 +88,8 @@ void show_status(const context& of) {
   }
   for (const auto& each : branches)
     if (each.state() != "Active") facts.add("branch " + each.source.name + "/" + each.name, each.state());
-  if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
+  if (!safekeepers.empty())
+    facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);
   add_errands(facts, process, branches);
   facts.print();
   if (!safekeepers.empty()) {

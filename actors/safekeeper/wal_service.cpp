@@ -8,17 +8,19 @@ namespace strata::actors::safekeeper {
 
 support::tcp_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options) {
   return support::spawn_tcp_service(
-      system,
-      {.label = std::move(options.label),
-       .listener = std::move(options.listener),
-       .connections_max = options.connections_max,
-       .what = "WAL service",
-       .metric = "strata_safekeeper_connections",
-       .welcome = [timelines = options.timelines, backup = options.backup](
-                      caf::actor_system& in, support::actor_label label, support::unique_fd client) {
-         return caf::actor_cast<caf::strong_actor_ptr>(spawn_wal_connection(
-             in, {.label = std::move(label), .socket = std::move(client), .timelines = timelines, .backup = backup}));
-       }});
+      system, {.label = std::move(options.label),
+               .listener = std::move(options.listener),
+               .connections_max = options.connections_max,
+               .what = "WAL service",
+               .metric = "strata_safekeeper_connections",
+               .welcome = [timelines = options.timelines, backup = options.backup, identity = options.identity](
+                              caf::actor_system& in, support::actor_label label, support::unique_fd client) {
+                 return caf::actor_cast<caf::strong_actor_ptr>(spawn_wal_connection(in, {.label = std::move(label),
+                                                                                         .socket = std::move(client),
+                                                                                         .timelines = timelines,
+                                                                                         .backup = backup,
+                                                                                         .identity = identity}));
+               }});
 }
 
 }  // namespace strata::actors::safekeeper
