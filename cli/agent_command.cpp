@@ -11,6 +11,7 @@
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/running_role.hpp"
+#include "cli/safekeeper_addresses.hpp"
 #include "cli/server_file.hpp"
 #include "compute/data_directory.hpp"
 #include "console/api_client.hpp"
@@ -86,6 +87,7 @@ actors::compute::branch_server server_of(const std::string& directory, const com
                             }));
     return unpacker->finish();
   };
+  made.locate = [directory](const consensus::member& of) { return locate_safekeeper(directory, of); };
   return made;
 }
 

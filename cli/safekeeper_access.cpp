@@ -52,7 +52,8 @@ actors::pageserver::safekeeper_access access_to_safekeepers(const std::string& s
                     const core::timeline_id& timeline) -> core::result<void> {
     STRATA_ASSIGN(const auto client, client_of(server_directory, id));
     const auto answer =
-        client.remove("/v1/tenant/" + core::to_string(tenant) + "/timeline/" + core::to_string(timeline));
+        client.remove("/v1/tenant/" + core::to_string(tenant) + "/timeline/" + core::to_string(timeline) +
+                      "?everywhere=true");  // its record is gone: no safekeeper keeps it any more
     if (!answer && answer.error().code != core::errc::not_found) return answer.error();
     return {};
   };

@@ -9,6 +9,7 @@
 
 #include "cli/server_file.hpp"
 #include "core/address.hpp"
+#include "pg/crc32c.hpp"
 #include "storage/file.hpp"
 
 namespace strata::cli {
@@ -26,6 +27,15 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
   return number;
 }
 
+constexpr std::size_t addresses_max = 32;
+
+/// Of what must never be another: a changed digit would be another safekeeper.
+std::string checksum_of(std::uint64_t id, const std::string& instance) {
+  const std::string text = std::to_string(id) + " " + instance;
+  const auto crc = pg::crc32c(core::bytes_view(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return std::to_string(crc);
+}
+
 }  // namespace
 
 core::result<safekeeper_file> read_safekeeper_file(const std::string& directory) {
@@ -33,11 +43,18 @@ core::result<safekeeper_file> read_safekeeper_file(const std::string& directory)
   if (!file) return core::from_errno("open " + path_in(directory), errno);
   try {
     const json of = json::parse(file);
-    safekeeper_file found{of.at("pid"),     of.at("id"), of.at("wal"), of.at("http"), of.at("version"),
-                          of.at("started"), {}};
+    safekeeper_file found{of.at("pid"),     of.at("id"),      of.at("wal"), of.at("http"),
+                          of.at("version"), of.at("started"), {},           {}};
     if (of.contains("instance")) {
-      STRATA_ASSIGN(found.instance, core::parse_id<core::instance_id>(of["instance"].get<std::string>()));
+      const auto text = of["instance"].get<std::string>();
+      const auto instance = core::parse_id<core::instance_id>(text);
+      if (!instance || (of.contains("checksum") && of["checksum"].get<std::string>() != checksum_of(found.id, text)))
+        return core::error{core::errc::corrupt,
+                           path_in(directory) + " is damaged: id and instance do not fit together"};
+      found.instance = *instance;
     }
+    if (of.contains("addresses")) found.addresses = of["addresses"].get<std::vector<std::string>>();
+    remember_address(found);
     return found;
   } catch (const json::exception& e) {
     return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
@@ -51,11 +68,26 @@ core::result<void> write_safekeeper_file(const std::string& directory, const saf
                      {"http", of.http},
                      {"version", of.version},
                      {"started", of.started},
-                     {"instance", core::to_string(of.instance)}};
+                     {"instance", core::to_string(of.instance)},
+                     {"checksum", checksum_of(of.id, core::to_string(of.instance))},
+                     {"addresses", of.addresses}};
   const std::string text = made.dump(1) + "\n";
   STRATA_ASSIGN(auto file, storage::new_file::create(path_in(directory) + storage::temporary_suffix));
   STRATA_TRY(file.append(core::bytes(text.begin(), text.end())));
   return file.commit(path_in(directory));
+}
+
+void remember_address(safekeeper_file& of) {
+  if (std::ranges::find(of.addresses, of.wal) != of.addresses.end()) return;
+  of.addresses.push_back(of.wal);
+  if (of.addresses.size() > addresses_max) of.addresses.erase(of.addresses.begin());
+}
+
+bool keeps_timelines(const std::string& directory) {
+  std::error_code none;
+  for (const char* name : {"/timelines", "/deleted"})
+    if (fs::directory_iterator(directory + name, none) != fs::directory_iterator()) return true;
+  return false;
 }
 
 std::string safekeeper_directory(const std::string& server_directory, std::uint64_t id) {

@@ -23,12 +23,19 @@ struct safekeeper_file {
   std::string version;
   std::string started;
   core::instance_id instance;  ///< not valid: written by a version that had none
+  /// Every WAL address it had, the present one too, oldest first: timelines' configurations name it by any of them.
+  std::vector<std::string> addresses;
 };
 
-/// errc::not_found when there is none, errc::corrupt when it is not what we write.
+/// errc::not_found when there is none, errc::corrupt when it is not what we write: id and instance have a checksum.
 core::result<safekeeper_file> read_safekeeper_file(const std::string& directory);
 /// Durable on return.
 core::result<void> write_safekeeper_file(const std::string& directory, const safekeeper_file& of);
+
+/// Adds the present address to those it had.
+void remember_address(safekeeper_file& of);
+/// Whether timelines are kept in the directory, or were: then it can't be taken for a new one.
+bool keeps_timelines(const std::string& directory);
 
 inline constexpr std::uint64_t safekeepers_max = 9;
 

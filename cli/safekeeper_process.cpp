@@ -40,12 +40,22 @@ struct chosen_ports {
   std::uint16_t http = 0;
 };
 
+std::string cure_of_lost_file(std::uint64_t id) {
+  return "put back its safekeeper.json; or move the directory away, start the safekeeper with an empty one, and run "
+         "strata safekeeper replace BRANCH --from " +
+         std::to_string(id) + " --to ID for each branch that it kept";
+}
+
 /// What the directory was used as before.
 std::optional<safekeeper_file> used_before(const safekeeper_request& request) {
   auto before = read_safekeeper_file(request.directory);
-  if (!before && before.error().code != core::errc::not_found)
-    throw failure(before.error(), "can't use " + request.directory,
-                  "write its ports on the command line: --wal-port, --http-port");
+  const bool lost = !before && before.error().code == core::errc::not_found;
+  if (!before && !lost) throw failure(before.error(), "can't use " + request.directory, cure_of_lost_file(request.id));
+  // Whoever made another instance of it would be taken for one that has forgotten nothing.
+  if (lost && keeps_timelines(request.directory))
+    throw failure(exit_code::conflict, "conflict", "can't use " + request.directory,
+                  "it keeps WAL of timelines, and safekeeper.json, which says whose, is lost",
+                  cure_of_lost_file(request.id));
   if (before && before->id != request.id)
     throw failure(exit_code::conflict, "conflict", "can't use " + request.directory,
                   "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");
@@ -60,9 +70,27 @@ chosen_ports choose_ports(const safekeeper_request& request, const std::optional
   chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
   // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
   while (chosen.wal == 0) chosen.wal = need(compute::free_port(), "can't find a free port");
+  if (!request.http_port && chosen.http != 0 && !actors::support::listen_tcp(request.listen_address, chosen.http)) {
+    core::log_warning("somebody has port " + std::to_string(chosen.http) + "; the HTTP API gets another one");
+    chosen.http = 0;
+  }
   while (chosen.http == 0 || chosen.http == chosen.wal)
     chosen.http = need(compute::free_port(), "can't find a free port");
   return chosen;
+}
+
+/// The WAL port, or another one when somebody has it and nobody insists: members are found by their ids.
+actors::support::tcp_listener open_wal_port(const safekeeper_request& request, chosen_ports& ports) {
+  auto listener = actors::support::listen_tcp(request.listen_address, ports.wal);
+  if (!listener && !request.wal_port) {
+    core::log_warning("somebody has port " + std::to_string(ports.wal) + ": " + core::to_string(listener.error()) +
+                      "; the WAL service gets another one");
+    do ports.wal = need(compute::free_port(), "can't find a free port");
+    while (ports.wal == ports.http);
+    listener = actors::support::listen_tcp(request.listen_address, ports.wal);
+  }
+  return need(std::move(listener), "can't open the WAL service's port",
+              "end what has the port, or name another one with --wal-port");
 }
 
 safekeeper::safekeeper_services services_of(process_system& system, const safekeeper::supervisor_actor& role) {
@@ -81,7 +109,7 @@ void make_directory(const std::string& path) {
 void serve(const safekeeper_request& request, const end_signals& signals,
            const std::function<void(const safekeeper_file&)>& ready) {
   const auto before = used_before(request);
-  const chosen_ports ports = choose_ports(request, before);
+  chosen_ports ports = choose_ports(request, before);
   std::optional<broker::node_identity> identity;
   if (!request.broker.empty())
     identity.emplace(need(broker::node_identity::load(request.tls, core::system_clock().now()),
@@ -92,15 +120,16 @@ void serve(const safekeeper_request& request, const end_signals& signals,
     link = broker::spawn_broker_link(system.actors(), {"", 0},
                                      need(core::parse_address(request.broker), "can't use --broker"));
 
-  auto listener = need(actors::support::listen_tcp(request.listen_address, ports.wal),
-                       "can't open the WAL service's port", "end what has the port; members know this one by it");
+  auto listener = open_wal_port(request, ports);
   const auto address = [&](std::uint16_t port) { return core::address_text(request.listen_address, port); };
   safekeeper_file file{.id = request.id,
                        .wal = address(listener.port),
                        .http = address(ports.http),
                        .version = version,
                        .started = config::utc_text(core::system_clock().now()),
-                       .instance = before ? before->instance : core::instance_id()};
+                       .instance = before ? before->instance : core::instance_id(),
+                       .addresses = before ? before->addresses : std::vector<std::string>()};
+  remember_address(file);
   // Durable before anybody hears of it: timelines are given to an instance.
   if (!file.instance.valid()) {
     file.instance = core::make_id<core::instance_id>();
@@ -108,6 +137,7 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   }
   file.pid = ::getpid();
   const running_role role(system, safekeeper::spawn_supervisor(system.actors(), {.self = {request.id},
+                                                                                 .instance = file.instance,
                                                                                  .directory = request.directory,
                                                                                  .disk = &wal::real_disk(),
                                                                                  .backup_directory = request.wal_backup,

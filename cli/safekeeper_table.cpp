@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <set>
 
+#include "cli/safekeeper_addresses.hpp"
+#include "cli/safekeeper_probe.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "console/safekeeper_json.hpp"
@@ -48,37 +51,35 @@ const json* timeline_on(const safekeeper_view& of, const std::string& tenant, co
   return nullptr;
 }
 
-/// "safekeeper 2 is down", "safekeepers 1, 2 are down"; nothing for nobody.
-std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, const char* of_several) {
-  std::string ids;
-  for (const auto id : some) ids += (ids.empty() ? "" : ", ") + std::to_string(id);
-  if (some.empty()) return "";
-  return (some.size() == 1 ? "safekeeper " + ids + " " + of_one : "safekeepers " + ids + " " + of_several);
-}
+/// "127.0.0.1:4711"
+std::string address_of(const consensus::member& of) { return of.host + ":" + std::to_string(of.port); }
 
-quorum_health health_of(const consensus::configuration& quorum, const std::vector<safekeeper_view>& all,
-                        const std::vector<std::uint64_t>& lacking) {
-  std::vector<std::uint64_t> down;
-  const auto members = quorum.all();
-  for (const auto& each : members)
-    if (const auto* view = find(all, each.id.value); view == nullptr || !view->up()) down.push_back(each.id.value);
-  const auto in = [](const std::vector<std::uint64_t>& some, std::uint64_t id) {
-    return std::find(some.begin(), some.end(), id) != some.end();
-  };
-  quorum_health health{.can_lose = quorum.can_lose(
-                           [&](consensus::node_id id) { return !in(down, id.value) && !in(lacking, id.value); })};
-  std::string why = said_of(down, "is down", "are down");
-  if (const std::string lack = said_of(lacking, "has not got it", "have not got it"); !lack.empty())
-    why += (why.empty() ? "" : ", ") + lack;
-  if (health.can_lose > 0)
-    health.text = "can lose " + std::to_string(health.can_lose) +
-                  (health.can_lose == 1 ? " safekeeper" : " safekeepers") + (why.empty() ? "" : "; " + why);
-  else if (health.can_lose == 0)
-    health.text = "can lose none: " + (why.empty() ? "they are too few for more" : why);
-  else
-    health.text = "no quorum: commits wait (" + std::to_string(members.size() - down.size()) + " of " +
-                  std::to_string(members.size()) + " up" + (lacking.empty() ? "" : "; " + why) + ")";
-  return health;
+/// `trouble`: what keeps it from voting and writing.
+quorum_view::row row_for(const consensus::member& member, const safekeeper_view* keeper, const json* timeline,
+                         member_trouble& trouble) {
+  quorum_view::row row{.id = member.id.value, .state = "down"};
+  trouble = member_trouble::down;
+  if (keeper == nullptr || !keeper->up()) return row;
+  if (timeline == nullptr) {
+    trouble = member_trouble::lacks;
+    row.state = "has not got it";
+    return row;
+  }
+  row = row_of(*timeline, row.id);
+  const std::string condition = timeline->value("state", "");
+  const auto unreachable = keeper->unreachable.find(address_of(member));
+  if (condition != "active" && condition != "idle") {
+    trouble = member_trouble::broken;
+  } else if (keeper->disk_full) {
+    trouble = member_trouble::full;
+    row.state += "; its disk is full";
+  } else if (unreachable != keeper->unreachable.end()) {
+    trouble = member_trouble::unreachable;
+    row.state += "; not reached at " + address_of(member) + ": " + unreachable->second;
+  } else {
+    trouble = member_trouble::none;
+  }
+  return row;
 }
 
 /// How a member that has lost a branch, or never got it, is replaced.
@@ -94,6 +95,45 @@ void print_cures(const quorum_view& of, const std::string& branch, const std::ve
           (spare == "ID" ? "  (strata down; strata up --detach --safekeepers N adds one)" : ""));
 }
 
+/// Fills in what one that runs says of itself.
+void ask(safekeeper_view& view) {
+  const console::api_client api(view.http, patience);
+  const auto status = api.get("/v1/status");
+  if (!status) {
+    view.trouble = "does not answer: " + status.error().detail;
+    return;
+  }
+  if (status->value("id", std::uint64_t{0}) != view.id || status->value("pid", 0) != view.process) {
+    view.trouble = "does not answer: another process has " + view.http;
+    return;
+  }
+  auto timelines = api.get("/v1/tenant/timeline");
+  const auto disk = api.get("/v1/utilization");
+  if (!timelines || !disk) {
+    view.trouble = "does not answer: " + (timelines ? disk.error().detail : timelines.error().detail);
+    return;
+  }
+  view.timelines = *std::move(timelines);
+  view.disk_full = disk->value("free_bytes", std::uint64_t{0}) <= disk->value("reserve_bytes", std::uint64_t{0});
+}
+
+/// Each at every address by which a timeline's configuration names it, once.
+void look_where_members_are(const std::string& server_directory, std::vector<safekeeper_view>& all) {
+  std::map<std::uint64_t, std::set<std::string>> seen;
+  for (const auto& each : all)
+    for (const json& timeline : each.timelines) {
+      const auto members = console::parse_configuration(timeline.value("mconf", json()), "mconf");
+      if (!members) continue;
+      for (const auto& member : members->all()) {
+        const auto view = std::ranges::find(all, member.id.value, &safekeeper_view::id);
+        if (view == all.end() || !view->up() || !seen[view->id].insert(address_of(member)).second) continue;
+        const auto at = locate_safekeeper(server_directory, member);
+        const auto reached = at ? check_wal_service(*at, patience) : core::result<void>(at.error());
+        if (!reached) view->unreachable[address_of(member)] = reached.error().detail;
+      }
+    }
+}
+
 }  // namespace
 
 std::vector<safekeeper_view> view_safekeepers(const std::string& server_directory) {
@@ -107,19 +147,20 @@ std::vector<safekeeper_view> view_safekeepers(const std::string& server_director
     }
     if (view.process == 0) {
       view.trouble = "does not run";
+      if (!file && file.error().code != core::errc::not_found) view.trouble += ": " + file.error().detail;
     } else if (!file || file->pid != view.process) {
       view.trouble = "is starting";
-    } else if (auto timelines = console::api_client(view.http, patience).get("/v1/tenant/timeline"); !timelines) {
-      view.trouble = "does not answer: " + timelines.error().detail;
     } else {
-      view.timelines = *std::move(timelines);
+      ask(view);
     }
     all.push_back(std::move(view));
   }
+  look_where_members_are(server_directory, all);
   return all;
 }
 
-std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all) {
+std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
+                                      const std::vector<branch_entry>& branches) {
   // The newest configuration that anybody has is the one that counts.
   std::map<std::pair<std::string, std::string>, quorum_view> found;
   for (const auto& each : all)
@@ -129,27 +170,30 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all) {
       auto& view = found[{timeline.value("tenant_id", ""), timeline.value("timeline_id", "")}];
       if (members->generation >= view.members.generation) view.members = *std::move(members);
     }
+  for (const auto& each : branches) {
+    if (!each.info.contains("safekeepers")) continue;
+    auto members = console::parse_configuration(each.info["safekeepers"], "safekeepers");
+    if (!members) continue;
+    auto& view = found[{each.source.id, each.id}];
+    if (members->generation > view.members.generation) view.members = *std::move(members);
+  }
   std::vector<quorum_view> quorums;
   for (auto& [key, view] : found) {
     view.tenant_id = key.first;
     view.timeline_id = key.second;
     core::lsn furthest;
+    std::vector<member_state> members;
     for (const auto& member : view.members.all()) {
       const auto* keeper = find(all, member.id.value);
-      quorum_view::row row{.id = member.id.value, .state = "down"};
-      if (keeper != nullptr && keeper->up()) {
-        if (const json* timeline = timeline_on(*keeper, key.first, key.second)) {
-          row = row_of(*timeline, row.id);
-        } else {
-          row.state = "has not got it";
-          view.lacking.push_back(row.id);
-        }
-      }
+      const json* timeline = keeper != nullptr ? timeline_on(*keeper, key.first, key.second) : nullptr;
+      auto& state = members.emplace_back(member_state{.id = member.id.value});
+      auto row = row_for(member, keeper, timeline, state.trouble);
+      if (state.trouble == member_trouble::lacks) view.lacking.push_back(row.id);
       furthest = std::max(furthest, row.flush_lsn);
       view.rows.push_back(std::move(row));
     }
     for (auto& row : view.rows) row.lag_bytes = furthest - row.flush_lsn;
-    view.health = health_of(view.members, all, view.lacking);
+    view.health = health_of(view.members, members);
     quorums.push_back(std::move(view));
   }
   return quorums;
@@ -161,15 +205,22 @@ quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std:
   });
   if (worst != quorums.end()) return worst->health;
   consensus::configuration everybody{.generation = 1};
-  for (const auto& each : all) everybody.members.push_back({consensus::node_id{each.id}, "", 0});
-  return health_of(everybody, all, {});
+  std::vector<member_state> members;
+  for (const auto& each : all) {
+    everybody.members.push_back({consensus::node_id{each.id}, "", 0});
+    members.push_back({each.id, !each.up()       ? member_trouble::down
+                                : each.disk_full ? member_trouble::full
+                                                 : member_trouble::none});
+  }
+  return health_of(everybody, members);
 }
 
 void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches) {
-  const auto quorums = view_quorums(all);
+  const auto quorums = view_quorums(all, branches);
   table processes({"SAFEKEEPER", "STATE", "PROCESS", "WAL", "HTTP", "TIMELINES"});
   for (const auto& each : all)
-    processes.add({std::to_string(each.id), each.up() ? "up" : "down: it " + each.trouble,
+    processes.add({std::to_string(each.id),
+                   each.up() ? each.disk_full ? "up, its disk is full" : "up" : "down: it " + each.trouble,
                    each.process > 0 ? std::to_string(each.process) : "-", each.wal, each.http,
                    each.up() ? std::to_string(each.timelines.size()) : "-"});
   processes.print();
@@ -195,12 +246,14 @@ void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vecto
 }
 
 json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches) {
-  const auto quorums = view_quorums(all);
+  const auto quorums = view_quorums(all, branches);
   json processes = json::array();
   for (const auto& each : all)
     processes.push_back({{"id", each.id},
                          {"state", each.up() ? "up" : "down"},
                          {"trouble", each.trouble},
+                         {"disk_full", each.disk_full},
+                         {"unreachable", each.unreachable},
                          {"pid", each.process},
                          {"wal", each.wal},
                          {"http", each.http},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/branches.hpp"
+#include "cli/quorum_health.hpp"
 #include "cli/safekeeper_file.hpp"
 
 namespace strata::cli {
@@ -18,18 +19,16 @@ struct safekeeper_view {
   std::string http;
   std::string trouble;                                 ///< why it counts as down; empty: it is up
   nlohmann::json timelines = nlohmann::json::array();  ///< GET /v1/tenant/timeline
+  bool disk_full = false;                              ///< it takes no WAL
+  /// Why the proposers do not reach it at an address by which a configuration names it.
+  std::map<std::string, std::string> unreachable;
 
   [[nodiscard]] bool up() const { return trouble.empty(); }
 };
 
-/// Asks all of them; one that does not answer within seconds is down.
+/// Asks all of them; one that does not answer within seconds is down. Those that are up are looked for where their
+/// timelines' configurations name them, as a proposer does.
 std::vector<safekeeper_view> view_safekeepers(const std::string& server_directory);
-
-/// What a quorum may still lose: configuration::can_lose, in words. Who is up without the timeline does not count.
-struct quorum_health {
-  int can_lose = -1;
-  std::string text;  ///< "can lose 1 safekeeper", "can lose none: safekeeper 2 is down", ...
-};
 
 /// One timeline over its members. Lag: how far a member's durable WAL is behind the furthest one's.
 struct quorum_view {
@@ -44,12 +43,15 @@ struct quorum_view {
     core::lsn commit_lsn;
     core::lsn backup_lsn;
     std::uint64_t lag_bytes = 0;
-    std::string state;  ///< "active", "down", "has not got it"
+    std::string state;  ///< "active", "down", "has not got it", "disk full", ...
   };
   std::vector<row> rows;
   std::vector<std::uint64_t> lacking;  ///< members that are up without it
 };
-std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all);
+/// Of the timelines that any of them has, and of the branches that the server has given safekeepers: nobody may have
+/// one any more.
+std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
+                                      const std::vector<branch_entry>& branches);
 
 /// Of the cluster: that of the timeline that can lose fewest, or, without timelines, of all safekeepers together.
 quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std::vector<quorum_view>& quorums);

@@ -57,7 +57,7 @@ void server_metrics::look_at_quorums() {
   metrics_
       .gauge("strata_safekeepers_may_fail",
              "Safekeepers that may fail before commits on some branch wait; below 0 they wait now")
-      .set(cluster_health(all, view_quorums(all)).can_lose);
+      .set(cluster_health(all, view_quorums(all, {})).can_lose);
 }
 
 }  // namespace strata::cli

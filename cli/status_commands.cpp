@@ -95,7 +95,8 @@ void show_status(const context& of) {
     if (each.state() != "Active" || !trouble.empty())
       facts.add("branch " + each.source.name + "/" + each.name, each.state() + (trouble.empty() ? "" : "; " + trouble));
   }
-  if (!safekeepers.empty()) facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers)).text);
+  if (!safekeepers.empty())
+    facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);
   add_errands(facts, process, branches);
   facts.print();
   if (!safekeepers.empty()) {

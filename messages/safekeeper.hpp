@@ -53,6 +53,7 @@ struct create_wal_timeline {
 /// With its files; from then on the timeline is refused here. No error when there is none.
 struct delete_wal_timeline {
   wal_timeline_key of;
+  bool everywhere = false;  ///< nobody keeps the timeline any more: its segments in object storage go, too
 };
 struct delete_wal_tenant {
   core::tenant_id of;
@@ -93,6 +94,7 @@ struct wal_disk_info {
   std::uint64_t timelines = 0;
   std::uint64_t wal_bytes = 0;
   std::uint64_t free_bytes = 0;
+  std::uint64_t reserve_bytes = 0;  ///< with no more than this free no WAL is taken
 };
 
 /// All timelines of one safekeeper.

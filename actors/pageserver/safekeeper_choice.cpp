@@ -69,7 +69,12 @@ std::optional<consensus::member> safekeeper_choice::in_turn(time now) const {
   const auto first = std::find_if(all.begin(), all.end(), [this](const auto& each) { return each.id > last_; });
   const auto offset = static_cast<std::size_t>(first - all.begin());
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (const auto& each = all[(offset + i) % all.size()]; may_try(each.id, now)) return each;
+    if (const auto& each = all[(offset + i) % all.size()]; may_try(each.id, now)) {
+      // Where it said last that it is: the configuration may name an address that it no longer has.
+      const auto said = candidates_.find(each.id);
+      const auto at = said == candidates_.end() ? std::nullopt : member_of(said->second.info);
+      return at ? at : each;
+    }
   return std::nullopt;
 }
 

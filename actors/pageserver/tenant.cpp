@@ -169,7 +169,17 @@ class tenant final : public support::actor_base<private_tenant> {
     note_error("timeline " + entry.record.name, why);
     entry.broken = core::to_string(why);
     if (state != timeline_state::importing) return;
-    tell_self_after(doubling_pause(++entry.imports_failed, reimport_pause_first, reimport_pause_max), reimport_due{id});
+    const auto pause = doubling_pause(++entry.imports_failed, reimport_pause_first, reimport_pause_max);
+    // Its files are of no use any more, and may be what filled the disk.
+    offload(
+        pool_id::io, "discard what a failed import has written",
+        [files = around_.files, record = entry.record, options = options_] {
+          return files->discard_import(record, options);
+        },
+        [this, pause, id](const core::result<void>& discarded) {
+          if (!discarded) note_error("discard what a failed import has written", discarded.error());
+          tell_self_after(pause, reimport_due{id});
+        });
   }
 
   void reimport(const reimport_due& due) {
@@ -557,14 +567,9 @@ class tenant final : public support::actor_base<private_tenant> {
   }
 
   void remove_all(const reply<tenant_retired>& owed, const tenant_retired& done) {
-    std::vector<timeline_record> doomed;
-    for (const auto& [id, entry] : timelines_) doomed.push_back(entry.record);
     offload(
         pool_id::io, "remove tenant " + record_.name,
-        [files = around_.files, doomed, id = record_.id]() -> core::result<void> {
-          for (const auto& record : doomed) STRATA_TRY(files->remove_timeline(record.tenant, record.id));
-          return files->remove_tenant(id);
-        },
+        [files = around_.files, id = record_.id] { return files->remove_tenant(id); },
         [this, owed, done](const core::result<void>& removed) {
           if (!removed) enter("broken: " + core::to_string(removed.error()));
           tell(around_.safekeeper_errands, look_for_errands{});

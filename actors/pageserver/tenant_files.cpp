@@ -1,5 +1,6 @@
 #include "actors/pageserver/tenant_files.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <unordered_map>
 
@@ -89,8 +90,45 @@ core::result<void> tenant_files::remove_timeline(const core::tenant_id& tenant,
 }
 
 core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) const {
-  STRATA_TRY(metadata_.delete_tenant(tenant));
-  return remove_tree(tenant_path(directory_, tenant));
+  STRATA_ASSIGN(const auto records, metadata_.timelines(tenant));
+  for (const auto& record : records)
+    if (record.state != storage::timeline_state::deleting)
+      STRATA_TRY(metadata_.apply(tenant, record.id, {.state = storage::timeline_state::deleting}));
+  for (const auto& record : records) STRATA_TRY(remove_timeline(tenant, record.id));
+  STRATA_TRY(remove_tree(tenant_path(directory_, tenant)));
+  return metadata_.delete_tenant(tenant);
+}
+
+core::result<void> tenant_files::discard_import(const storage::timeline_record& record,
+                                                const config::tenant_options& options) const {
+  STRATA_ASSIGN(const auto now, metadata_.timeline(record.tenant, record.id));
+  if (now.state != storage::timeline_state::importing) return {};  // it is being deleted
+  const auto emptied = open(record, nullptr, options);
+  if (!emptied) return emptied.error();
+  return {};
+}
+
+core::result<std::vector<std::string>> tenant_files::unknown_directories() const {
+  namespace fs = std::filesystem;
+  std::vector<std::string> unknown;
+  std::error_code failure;
+  const fs::path tenants = fs::path(directory_) / "tenants";
+  for (const auto& tenant : fs::directory_iterator(tenants, failure)) {
+    const auto id = core::parse_id<core::tenant_id>(tenant.path().filename().string());
+    if (!id) continue;  // not one of ours
+    auto records = metadata_.timelines(*id);
+    if (!records && records.error().code == core::errc::corrupt) continue;  // damage is not ignorance
+    STRATA_TRY(records);
+    std::error_code none;
+    for (const auto& timeline : fs::directory_iterator(tenant.path() / "timelines", none)) {
+      const auto timeline_id = core::parse_id<core::timeline_id>(timeline.path().filename().string());
+      if (timeline_id && std::ranges::none_of(*records, [&](const auto& each) { return each.id == *timeline_id; }))
+        unknown.push_back(timeline.path().string());
+    }
+  }
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return core::from_errno("list " + tenants.string(), failure.value());
+  return unknown;
 }
 
 }  // namespace strata::actors::pageserver

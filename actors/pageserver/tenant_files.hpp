@@ -42,7 +42,14 @@ class tenant_files {
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   /// The file of slots that are still to be dropped.
   [[nodiscard]] std::string slot_drops_file() const { return directory_ + "/slots_to_drop"; }
+  /// With all its timelines. A crash in the middle leaves a tenant that can be removed again, and no files that nobody
+  /// knows: what is to go is marked first, and files go before the records that name them.
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
+  /// Frees what a failed import has written; the next attempt begins anew in any case.
+  core::result<void> discard_import(const storage::timeline_record& record,
+                                    const config::tenant_options& options) const;
+  /// Directories of tenants and timelines that no record names.
+  core::result<std::vector<std::string>> unknown_directories() const;
 
  private:
   storage::metadata_store& metadata_;

@@ -70,7 +70,14 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
   void load() {
     describe("loading");
     offload(
-        pool_id::io, "load tenants", [files = around_.files] { return files->metadata().tenants(); },
+        pool_id::io, "load tenants",
+        [files = around_.files]() -> core::result<std::vector<storage::tenant_record>> {
+          STRATA_ASSIGN(const auto unknown, files->unknown_directories());
+          for (const auto& path : unknown)
+            core::log_warning("no record names " + path +
+                              ": it is not used, and kept; remove it if no branch is missing");
+          return files->metadata().tenants();
+        },
         [this](core::result<std::vector<storage::tenant_record>> found) {
           if (!found) return quit(core::error(found.error()).within("load tenants"));
           for (auto& record : *found) start(std::move(record));

@@ -1,10 +1,13 @@
 #include "actors/safekeeper/supervisor.hpp"
 
+#include <unistd.h>
+
 #include "actors/safekeeper/peer_exchange.hpp"
 #include "actors/safekeeper/timelines.hpp"
 #include "actors/safekeeper/wal_flusher.hpp"
 #include "actors/safekeeper/wal_service.hpp"
 #include "actors/support/role_supervisor.hpp"
+#include "pg/wire/safekeeper_identity.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -45,15 +48,19 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
                                                                    .self = options_.self,
                                                                    .wal_address = options_.wal_address,
                                                                    .http_address = options_.http_address,
+                                                                   .disk_reserve = options_.disk_reserve,
                                                                    .backup = backup,
                                                                    .exchange = exchange,
                                                                    .flushers = set}}));
     services_.timelines = timelines;
+    const std::string identity =
+        options_.instance.valid() ? pg::wire::to_text({options_.self.value, options_.instance, ::getpid()}) : "";
     started("wal_service", spawn_wal_service(system(), {.label = child_label(""),
                                                         .listener = std::move(options_.wal_listener),
                                                         .connections_max = options_.connections_max,
                                                         .timelines = timelines,
-                                                        .backup = backup}));
+                                                        .backup = backup,
+                                                        .identity = identity}));
   }
 
   core::result<safekeeper_services> services(const get_services&) { return services_; }

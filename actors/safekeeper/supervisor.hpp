@@ -6,6 +6,7 @@
 
 #include "actors/support/sockets.hpp"
 #include "consensus/term.hpp"
+#include "core/instance_id.hpp"
 #include "messages/broker.hpp"
 #include "messages/introspection.hpp"
 #include "messages/safekeeper.hpp"
@@ -15,6 +16,7 @@ namespace strata::actors::safekeeper {
 
 struct supervisor_options {
   consensus::node_id self;
+  core::instance_id instance;
   std::string directory;  ///< exists
   wal::disk* disk = nullptr;
   std::string backup_directory;  ///< exists; empty: no object storage

@@ -45,6 +45,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     acceptor_actor acceptor;
     bool opening = false;
     bool deleting = false;
+    bool everywhere = false;      ///< delete_wal_timeline
     std::vector<waiter> waiting;  ///< for it to be open
     std::vector<reply<messages::done>> deletions;
     std::string broken;
@@ -246,6 +247,7 @@ class timelines final : public support::actor_base<timelines_actor> {
   void disk(const messages::get_wal_disk&, reply<messages::wal_disk_info> owed) {
     messages::wal_disk_info info;
     info.timelines = entries_.size();
+    info.reserve_bytes = options_.around.disk_reserve;
     for (const auto& [key, of] : entries_)
       if (const auto log = of.view ? of.view->journal()->log() : nullptr) info.wal_bytes += log->size_bytes();
     offload(
@@ -263,6 +265,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     if (postpone([this, request, owed] { remove(request, owed); })) return;
     entry& of = entries_[request.of];
     of.deletions.push_back(owed);
+    of.everywhere = of.everywhere || request.everywhere;
     if (std::exchange(of.deleting, true)) return;
     close_for_deletion(request.of);
   }
@@ -272,7 +275,12 @@ class timelines final : public support::actor_base<timelines_actor> {
     if (of.opening) return;                     // goes on when it is open
     if (of.acceptor) return stop(of.acceptor);  // and when it has ended
     offload(
-        pool_id::io, "delete a timeline", [directory = options_.directory, key] { return directory->remove(key); },
+        pool_id::io, "delete a timeline",
+        [directory = options_.directory, key,
+         backup = of.everywhere ? options_.around.backup : nullptr]() -> core::result<void> {
+          STRATA_TRY(directory->remove(key));
+          return backup ? backup->remove_all(key) : core::result<void>();
+        },
         [this, key](const core::result<void>& removed) {
           const auto found = entries_.find(key);
           for (const auto& each : found->second.deletions) each.answer(removed);
@@ -305,7 +313,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     for (const auto& [key, of] : entries_) {
       if (key.tenant != request.of) continue;
       ++removing->awaited;
-      ask(self(), messages::delete_wal_timeline{key}, one_less);
+      ask(self(), messages::delete_wal_timeline{.of = key}, one_less);
     }
     one_less({});
   }

@@ -28,6 +28,10 @@ core::lsn removal_horizon(const acceptor_position& of, bool has_backup) {
   return std::min({of.remote_consistent, has_backup ? of.backup_lsn : of.peer_horizon, of.commit_lsn, of.flush_lsn});
 }
 
+core::lsn backup_removal_horizon(const acceptor_position& of) {
+  return std::min({of.remote_consistent, of.peer_horizon, of.backup_lsn, of.commit_lsn});
+}
+
 std::optional<core::lsn> segment_to_offload(const timeline_situation& of) {
   if (!backup_is_due(of)) return std::nullopt;
   const core::lsn begin = segment_begin(of.position.backup_lsn, of.segment_size);

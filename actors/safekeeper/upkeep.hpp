@@ -37,6 +37,10 @@ bool is_active(const timeline_situation& of);
 /// The journal holds back what is not durable.
 core::lsn removal_horizon(const acceptor_position& of, bool has_backup);
 
+/// Segments in object storage that end at or before it are needed by nobody: the pageserver has their WAL durably, and
+/// every member has it, so that no one that was away has to be fed from there.
+core::lsn backup_removal_horizon(const acceptor_position& of);
+
 /// Where the segment begins that this safekeeper is to put into object storage now, if any: whole committed ones only,
 /// and of the safekeepers that could, one is chosen without asking anybody. Two may believe to be chosen: they write
 /// the same.

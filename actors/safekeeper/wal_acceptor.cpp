@@ -287,6 +287,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     if (!stopping_ && !lost_) {
       offload_segment();
       remove_wal();
+      trim_backup();
       save_positions_in_time();
     }
     return timeline_report{{.safekeeper = options_.around.self.value,
@@ -306,7 +307,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   }
 
   void offload_segment() {
-    if (offloading_) return;
+    if (offloading_ || trimming_) return;
     const auto begin = segment_to_offload(situation());
     if (!begin) return;
     offloading_ = true;
@@ -321,6 +322,22 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
           }
           offloaded_.add();
           backed_up({end});
+        });
+  }
+
+  void trim_backup() {
+    const std::uint32_t segment_size = situation().segment_size;
+    if (!options_.around.backup || segment_size == 0 || trimming_ || offloading_ || stopping_) return;
+    const core::lsn before = segment_begin(backup_removal_horizon(last_), segment_size);
+    if (before <= trimmed_) return;
+    trimming_ = true;
+    offload(
+        pool_id::background, "remove segments from object storage",
+        [backup = options_.around.backup, view = view_, before] { return backup->remove_before(*view, before); },
+        [this, before](const core::result<void>& removed) {
+          trimming_ = false;
+          if (!removed) return note_error("remove segments from object storage", removed.error());
+          trimmed_ = before;
         });
   }
 
@@ -387,6 +404,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void rest_when_idle() {
     if (active_ || !receivers_.empty() || recovery_ || stopping_) return;
     save_positions();
+    trim_backup();
     exclusively(
         "rest",
         [](timeline_journal& journal) -> core::result<void> {
@@ -492,6 +510,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   bool active_ = false;
   bool offloading_ = false;
   bool removing_ = false;
+  bool trimming_ = false;
+  core::lsn trimmed_;  ///< nothing before it is in object storage
   std::string trouble_;
 
   std::vector<position_listener> receivers_;

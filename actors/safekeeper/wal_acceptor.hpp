@@ -18,6 +18,7 @@ struct safekeeper_surroundings {
   consensus::node_id self;
   std::string wal_address;                   ///< host:port that peers and pageservers reach this safekeeper by
   std::string http_address;                  ///< likewise
+  std::uint64_t disk_reserve = 0;            ///< with no more than this free no WAL is taken
   std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
   peer_exchange_actor exchange;
   wal_flusher_set flushers;

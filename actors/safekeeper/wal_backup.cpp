@@ -46,6 +46,10 @@ std::string segment_name(core::lsn at, std::uint32_t segment_size) {
   return pg::files::wal_segment_name(timeline_of_postgres, at, segment_size);
 }
 
+bool is_segment_name(const std::string& name) {
+  return name.size() == 24 && name.find_first_not_of("0123456789ABCDEF") == std::string::npos;
+}
+
 }  // namespace
 
 core::bytes unwritten_prefix(const consensus::acceptor_state& state) {
@@ -101,6 +105,26 @@ core::result<void> wal_backup::store(const timeline_view& of, core::lsn begin) c
   STRATA_TRY(disk_.rename(half, directory + "/" + name));
   disk_.sync_directory(directory);
   return {};
+}
+
+core::result<void> wal_backup::remove_before(const timeline_view& of, core::lsn before) const {
+  const std::uint32_t segment_size = of.journal()->state().cluster.wal_segment_size;
+  const std::string directory = directory_of(of.key());
+  const auto names = disk_.list(directory);
+  if (!names && names.error().code == core::errc::not_found) return {};
+  if (!names) return names.error();
+  const std::string first_kept = segment_name(before, segment_size);
+  const std::string half = "." + std::to_string(self_.value) + ".tmp";
+  // Names of one length in one timeline of Postgres are in the order of their positions.
+  for (const std::string& name : *names)
+    if ((is_segment_name(name) && name < first_kept) || name.ends_with(half))
+      STRATA_TRY(disk_.remove(directory + "/" + name));
+  disk_.sync_directory(directory);
+  return {};
+}
+
+core::result<void> wal_backup::remove_all(const messages::wal_timeline_key& of) const {
+  return disk_.remove_directory(directory_of(of));
 }
 
 core::result<std::size_t> wal_backup::read(const timeline_view& of, core::lsn from, core::bytes_span to) const {

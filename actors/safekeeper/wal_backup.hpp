@@ -31,6 +31,11 @@ class wal_backup {
   core::result<void> store(const timeline_view& of, core::lsn begin) const;
   /// As much of [from, from + to.size()) as is in the segment of `from`. errc::not_found.
   core::result<std::size_t> read(const timeline_view& of, core::lsn from, core::bytes_span to) const;
+  /// Removes the segments that end at or before `before`, and what a crash has left of those that this safekeeper was
+  /// storing. Not beside its own store() of the same timeline.
+  core::result<void> remove_before(const timeline_view& of, core::lsn before) const;
+  /// Everything of a timeline that nobody has any more.
+  core::result<void> remove_all(const messages::wal_timeline_key& of) const;
 
  private:
   [[nodiscard]] std::string directory_of(const messages::wal_timeline_key& key) const;

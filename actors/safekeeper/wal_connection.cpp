@@ -10,6 +10,7 @@
 #include "pg/wire/extended_query.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/safekeeper_commands.hpp"
+#include "pg/wire/safekeeper_identity.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -159,6 +160,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     wire::append_parameter_status(to, "client_encoding", "UTF8");
     wire::append_parameter_status(to, "integer_datetimes", "on");
     wire::append_parameter_status(to, "standard_conforming_strings", "on");
+    if (!options_.identity.empty()) wire::append_parameter_status(to, wire::safekeeper_parameter, options_.identity);
     wire::append_ready_for_query(to);
     phase_ = phase::idle;
   }

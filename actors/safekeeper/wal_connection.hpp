@@ -17,6 +17,7 @@ struct wal_connection_options {
   std::shared_ptr<support::connection_seat> seat;
   timelines_actor timelines;
   std::shared_ptr<const wal_backup> backup;  ///< null: there is none
+  std::string identity;                      ///< pg::wire::safekeeper_identity; empty: not told
 };
 
 /// Speaks with one client of the WAL service until it goes: start-up and simple queries (docs/formats/wire.md). While

@@ -13,14 +13,15 @@ support::tcp_service_actor spawn_wal_service(caf::actor_system& system, wal_serv
                .connections_max = options.connections_max,
                .what = "WAL service",
                .metric = "strata_safekeeper_connections",
-               .welcome = [timelines = options.timelines, backup = options.backup](
+               .welcome = [timelines = options.timelines, backup = options.backup, identity = options.identity](
                               caf::actor_system& in, support::actor_label label, support::unique_fd client,
                               support::tcp_service_options::seat seat) {
                  return caf::actor_cast<caf::strong_actor_ptr>(spawn_wal_connection(in, {.label = std::move(label),
                                                                                          .socket = std::move(client),
                                                                                          .seat = std::move(seat),
                                                                                          .timelines = timelines,
-                                                                                         .backup = backup}));
+                                                                                         .backup = backup,
+                                                                                         .identity = identity}));
                }});
 }
 

@@ -16,6 +16,7 @@ struct wal_service_options {
   std::uint32_t connections_max = 1024;
   timelines_actor timelines;
   std::shared_ptr<const wal_backup> backup;  ///< null: there is none
+  std::string identity;                      ///< told to every client
 };
 
 /// Accepts clients of the WAL service and starts a wal_connection for each.

@@ -131,8 +131,10 @@ core::result<reply> get_openapi(const services& of, const request&) {
 
 core::result<reply> get_utilization(const services& of, const request&) {
   STRATA_ASSIGN(const auto disk, ask<messages::wal_disk_info>(of, of.wal_timelines, messages::get_wal_disk{}));
-  return json_reply(
-      {{"timeline_count", disk.timelines}, {"wal_bytes", disk.wal_bytes}, {"free_bytes", disk.free_bytes}});
+  return json_reply({{"timeline_count", disk.timelines},
+                     {"wal_bytes", disk.wal_bytes},
+                     {"free_bytes", disk.free_bytes},
+                     {"reserve_bytes", disk.reserve_bytes}});
 }
 
 core::result<reply> list_timelines(const services& of, const request&) {
@@ -179,7 +181,8 @@ core::result<reply> get_timeline(const services& of, const request& from) {
 
 core::result<reply> delete_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto key, key_of(from));
-  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key}));
+  const bool everywhere = from.query_text("everywhere") == "true";
+  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key, everywhere}));
   return json_reply(json::object());
 }
 
@@ -226,7 +229,7 @@ core::result<reply> exclude(const services& of, const request& from) {
     return core::error{core::errc::conflict, "safekeeper " + to_string(of.safekeeper) + " is a member in generation " +
                                                  std::to_string(told->state.members.generation) + ", not older than " +
                                                  std::to_string(to.generation)};
-  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{key}));
+  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{.of = key}));
   return json_reply(json::object());
 }
 

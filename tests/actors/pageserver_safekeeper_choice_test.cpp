@@ -93,6 +93,30 @@ BOOST_AUTO_TEST_CASE(without_news_the_members_are_tried_in_turn) {
   BOOST_TEST(connect() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(in_its_turn_a_member_is_looked_for_where_it_said_last_that_it_is) {
+  publish(2, here + 2);
+  now += options.no_wal_timeout + 1ms;
+  BOOST_TEST(connect() == 1u);
+  choice.lost(now);
+  const auto moved = choice.next(now, here);
+  BOOST_REQUIRE(moved.has_value());
+  BOOST_TEST(moved->id.value == 2u);
+  BOOST_TEST(moved->host == "host2");
+  BOOST_TEST(moved->port == 102);
+  // Nobody answers there: then where the configuration says.
+  choice.started(*moved, now, here);
+  now += options.no_keepalives + 1ms;
+  choice.lost(now);
+  now += options.retry_max;
+  BOOST_TEST(connect() == 3u);
+  choice.lost(now);
+  BOOST_TEST(connect() == 1u);
+  choice.lost(now);
+  const auto configured = choice.next(now, here);
+  BOOST_REQUIRE(configured.has_value());
+  BOOST_TEST(configured->host == "b");
+}
+
 BOOST_AUTO_TEST_CASE(news_that_are_old_count_for_nothing) {
   publish(3, here + 3);
   now += options.no_wal_timeout + 1ms;

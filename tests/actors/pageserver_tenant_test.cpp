@@ -95,6 +95,28 @@ BOOST_AUTO_TEST_CASE(an_import_that_breaks_off_starts_over) {
   BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
 }
 
+BOOST_AUTO_TEST_CASE(a_failed_import_leaves_no_files_while_the_next_attempt_waits) {
+  defaults.checkpoint_distance_bytes = pg::page_size;  // a file for each page
+  restart_server();
+  const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
+  const auto layers = [&] {
+    const std::filesystem::directory_iterator files(timeline_directory(added.tenant, added.timeline));
+    return std::distance(files, std::filesystem::directory_iterator());
+  };
+  for (std::uint32_t block = 0; block < 3; ++block)
+    BOOST_REQUIRE(source.receivers.back().store->import_value(page(block), lsn(0x500), filled(9)).has_value());
+  BOOST_REQUIRE(layers() == 3);
+  source.receivers.back().store.reset();
+  caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
+  run();
+  BOOST_TEST(source.receivers.size() == 1u);
+  BOOST_TEST(layers() == 0);
+  advance(2s);
+  BOOST_REQUIRE(source.receivers.size() == 2u);
+  finish_import(lsn(0x1000));
+  BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
+}
+
 BOOST_AUTO_TEST_CASE(an_import_cut_off_by_a_restart_starts_over) {
   const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
   BOOST_REQUIRE(source.receivers.back().store->import_value(page(1), lsn(0x500), filled(9)).has_value());
@@ -344,6 +366,36 @@ BOOST_FIXTURE_TEST_CASE(a_refused_source_is_resumed_by_a_person_alone, with_hist
   const auto made = branch("test", lsn(0x1200)).value();
   BOOST_TEST(
       (get(manager, messages::resume_source{shop.tenant, made.id}).error().code == core::errc::invalid_argument));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_removal_cut_off_by_a_kill_is_completed_and_leaves_no_files, with_history) {
+  const auto test = branch("test", lsn(0x1200)).value();
+  add("other");
+  stop_server();
+  // As far as a removal comes before it removes anything: all that is to go is marked.
+  for (const auto& id : {shop.timeline, test.id})
+    BOOST_REQUIRE(metadata->apply(shop.tenant, id, {.state = storage::timeline_state::deleting}).has_value());
+  start_server();
+  BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.empty());
+  BOOST_TEST(!std::filesystem::exists(timeline_directory(shop.tenant, shop.timeline)));
+  BOOST_TEST(!std::filesystem::exists(timeline_directory(shop.tenant, test.id)));
+  BOOST_TEST(get(manager, messages::delete_tenant{shop.tenant}).has_value());
+  BOOST_TEST(get(manager, messages::list_tenants{}).value().tenants.size() == 1u);
+  BOOST_TEST(files->unknown_directories().value().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_directory_that_no_record_names_is_told_and_kept, with_history) {
+  const std::string stranger = timeline_directory(shop.tenant, core::make_id<core::timeline_id>());
+  const std::string of_nobody =
+      timeline_directory(core::make_id<core::tenant_id>(), core::make_id<core::timeline_id>());
+  for (const auto& path : {stranger, of_nobody}) std::filesystem::create_directories(path);
+  auto unknown = files->unknown_directories().value();
+  std::sort(unknown.begin(), unknown.end());
+  BOOST_TEST(unknown == (std::vector<std::string>{std::min(stranger, of_nobody), std::max(stranger, of_nobody)}),
+             boost::test_tools::per_element());
+  restart_server();
+  BOOST_TEST(std::filesystem::exists(stranger));
+  BOOST_TEST(std::filesystem::exists(of_nobody));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -29,6 +29,7 @@ struct deletion_fixture {
                       (tenant() + "-" + timeline()));
   }
   [[nodiscard]] json errands() const { return cluster.strata().api("GET", "/v1/status").at("safekeeper_errands"); }
+  [[nodiscard]] fs::path stored() const { return cluster.strata().directory() / "wal_backup" / tenant() / timeline(); }
   void write_something() {
     cluster.start_compute();
     sql_session(cluster.conninfo()).execute("CREATE TABLE t AS SELECT 1 AS i");
@@ -69,7 +70,9 @@ BOOST_AUTO_TEST_CASE(a_branch_is_given_to_who_is_there_and_to_others_when_they_a
 
 BOOST_AUTO_TEST_CASE(the_wal_of_a_deleted_branch_goes_at_once_or_when_the_safekeeper_is_back) {
   write_something();
+  sql_session(cluster.conninfo()).execute("SELECT pg_switch_wal(); CREATE TABLE u AS SELECT 1 AS i");
   for (int id = 1; id <= 3; ++id) BOOST_TEST(has(id));
+  wait_until("a segment is in object storage", [&] { return fs::exists(stored()) && !fs::is_empty(stored()); });
   cluster.signal_safekeeper(3, SIGSTOP);
   // By the API: it knows of no computes, and this one ends by itself.
   cluster.strata().api("DELETE", "/v1/tenant/" + tenant() + "/timeline/" + timeline());
@@ -89,6 +92,7 @@ BOOST_AUTO_TEST_CASE(the_wal_of_a_deleted_branch_goes_at_once_or_when_the_safeke
   cluster.signal_safekeeper(3, SIGCONT);
   wait_until_gone(3);
   wait_until("nothing is left to be done", [&] { return errands().empty(); });
+  BOOST_TEST(!fs::exists(stored()));
   // The compute's name is free again, and so is the branch's.
   cluster.strata().ask({"compute", "stop", "dev", "--remove"});
   cluster.strata().ask({"branch", "create", "dev", "--from", "main"});

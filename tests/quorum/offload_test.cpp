@@ -83,12 +83,36 @@ struct offloading {
       BOOST_TEST((begin <= stored && begin <= lsn_from(its.at("remote_consistent_lsn"))), its.dump());
       // Asked later: it only grows.
       BOOST_TEST((begin <= lsn_from(cluster.strata().timeline("s", "dev").at("disk_consistent_lsn"))), its.dump());
+      std::vector<core::lsn> missing;
       for (core::lsn at = segment_of(start); at < stored; at = at + segment_size)
-        BOOST_TEST((fs::exists(segment_file(at)) || !fs::is_directory(store)), segment_file(at) << " is missing");
+        if (!fs::exists(segment_file(at)) && fs::is_directory(store)) missing.push_back(at);
+      // Asked later, likewise.
+      const core::lsn needed = needed_from();
+      for (const core::lsn at : missing) BOOST_TEST((at + segment_size <= needed), segment_file(at) << " is missing");
     }
   }
-  /// Postgres's own tool reads all of it, from the first record to the one at `end`.
+  /// Every safekeeper has the WAL before it, and the pageserver has it in its files.
+  [[nodiscard]] core::lsn needed_from() const {
+    core::lsn known;
+    for (const int id : ids) try {
+        const json its = on(id);
+        known =
+            std::max(known, std::min(lsn_from(its.at("remote_consistent_lsn")), lsn_from(its.at("peer_horizon_lsn"))));
+      } catch (const std::exception&) {  // it is away
+      }
+    return known;
+  }
+  [[nodiscard]] std::set<std::string> stored_segments() const {
+    std::set<std::string> names;
+    for (const auto& each : fs::directory_iterator(store)) names.insert(each.path().filename());
+    return names;
+  }
+  /// Postgres's own tool reads all that is still needed, up to the record at `end`.
   void can_be_read_up_to(core::lsn end) const {
+    core::lsn start = this->start;
+    while (segment_of(start) < segment_of(end) && !fs::exists(segment_file(segment_of(start))))
+      start = segment_of(start) + segment_size;
+    BOOST_TEST((segment_of(start) <= segment_of(needed_from())));
     for (core::lsn at = segment_of(start); at < segment_of(end); at = at + segment_size)
       BOOST_TEST(fs::file_size(segment_file(at)) == segment_size);
     const finished read =
@@ -181,6 +205,15 @@ BOOST_AUTO_TEST_CASE(one_stores_and_when_it_is_killed_another_one_goes_on) {
   nothing_is_missing(ids);
   // It has learnt of what was stored without it.
   for (const int id : ids) BOOST_TEST((lsn_at(id, "wal_begin_lsn") >= segment_of(end)), "safekeeper " << id);
+
+  // What nobody needs any more goes from object storage, too, with what one that was killed had begun to store.
+  fill(1);
+  checkpoint_pageserver(ids);
+  wait_until("only what is needed is in object storage", [&] {
+    const auto names = stored_segments();
+    return names.empty() || (*names.begin() >= segment_file(segment_of(end)).filename().string() &&
+                             std::ranges::none_of(names, [](const auto& name) { return name.ends_with(".tmp"); }));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(wal_stays_until_it_is_stored_and_the_pageserver_has_it) {

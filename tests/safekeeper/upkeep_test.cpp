@@ -55,6 +55,21 @@ core::timeline_id timeline_of_hash(std::size_t remainder, std::size_t count) {
 
 BOOST_AUTO_TEST_SUITE(safekeeper_upkeep)
 
+BOOST_AUTO_TEST_CASE(object_storage_is_freed_of_what_the_pageserver_and_every_member_have) {
+  auto of = three_segments().position;
+  BOOST_TEST((backup_removal_horizon(of) == of.timeline_start));
+  of.remote_consistent = at_segment(3, 8);
+  BOOST_TEST((backup_removal_horizon(of) == of.timeline_start));
+  of.peer_horizon = at_segment(2, 8);
+  BOOST_TEST((backup_removal_horizon(of) == of.timeline_start));  // it is still to be stored
+  of.backup_lsn = at_segment(4);
+  BOOST_TEST((backup_removal_horizon(of) == at_segment(2, 8)));  // a member is behind
+  of.peer_horizon = at_segment(4, 8);
+  BOOST_TEST((backup_removal_horizon(of) == at_segment(3, 8)));
+  of.commit_lsn = at_segment(2);
+  BOOST_TEST((backup_removal_horizon(of) == at_segment(2)));
+}
+
 BOOST_AUTO_TEST_CASE(active_while_there_is_something_to_tell) {
   auto of = three_segments();
   BOOST_TEST(is_active(of));
