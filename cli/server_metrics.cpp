@@ -1,5 +1,7 @@
 #include "cli/server_metrics.hpp"
 
+#include <algorithm>
+
 #include "cli/computes.hpp"
 #include "cli/safekeeper_table.hpp"
 #include "core/log.hpp"
@@ -17,7 +19,8 @@ server_metrics::server_metrics(actors::support::metrics& of, std::string directo
     : metrics_(of),
       directory_(std::move(directory)),
       running_(of.gauge(computes_name, computes_help, {{"state", "running"}})),
-      stopped_(of.gauge(computes_name, computes_help, {{"state", "stopped"}})) {
+      stopped_(of.gauge(computes_name, computes_help, {{"state", "stopped"}})),
+      damaged_(of.gauge(computes_name, computes_help, {{"state", "damaged"}})) {
   collector_ = of.add_collector([this] {
     // Files and processes of others: what can't be read must not take the other metrics with it.
     try {
@@ -32,12 +35,12 @@ server_metrics::server_metrics(actors::support::metrics& of, std::string directo
 server_metrics::~server_metrics() { metrics_.remove_collector(collector_); }
 
 void server_metrics::count_computes() {
-  const auto records = compute::registry(directory_).list();
-  if (!records) return;
-  std::size_t running = 0;
-  for (const auto& each : *records) running += is_up(each) ? 1 : 0;
+  const auto found = compute::registry(directory_).list();
+  if (!found) return;
+  const auto running = std::ranges::count_if(found->computes, is_up);
   running_.set(static_cast<double>(running));
-  stopped_.set(static_cast<double>(records->size() - running));
+  stopped_.set(static_cast<double>(found->computes.size()) - static_cast<double>(running));
+  damaged_.set(static_cast<double>(found->damaged.size()));
 }
 
 void server_metrics::look_at_quorums() {

@@ -25,6 +25,7 @@ class server_metrics {
   const std::string directory_;
   actors::support::gauge running_;
   actors::support::gauge stopped_;
+  actors::support::gauge damaged_;
   std::mutex looking_;  ///< held by the one that asks the safekeepers; of the next
   std::chrono::steady_clock::time_point looked_at_{};
   std::uint64_t collector_;

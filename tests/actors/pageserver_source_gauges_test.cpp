@@ -16,7 +16,7 @@ messages::source_status of(phase now, std::uint64_t head) {
   return status;
 }
 
-std::string value_of(const support::metrics& all, const std::string& metric) {
+std::string value_of(support::metrics& all, const std::string& metric) {
   const std::string text = all.render();
   const std::string series = metric + "{tenant=\"shop\",timeline=\"main\"} ";
   const auto at = text.find(series);
