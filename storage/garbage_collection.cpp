@@ -81,6 +81,10 @@ core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono
 }
 
 core::result<timeline_store::gc_outcome> local_timeline::collect(const retention& keep) {
+  // An image that can't be read replaces nothing.
+  if (!damaged_layers_.empty())
+    return core::error{core::errc::corrupt,
+                       "nothing is collected while a layer is damaged: " + damaged_layers_.front()};
   gc_outcome outcome;
   const core::lsn before = gc_cutoff();
   const core::lsn cutoff = std::max(before, std::min(keep.cutoff, disk_consistent_lsn()));

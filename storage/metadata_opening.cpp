@@ -159,8 +159,15 @@ core::result<opened_metadata> open_metadata(const std::string& directory, const 
   const bool in_use = fs::exists(paths.database, error) || fs::exists(paths.seals, error);
   STRATA_ASSIGN(const std::uint32_t version, check_identity_file(directory, in_use));
   if (!fs::exists(paths.database, error)) {
+    if (version < directory_version) {
+      STRATA_ASSIGN(const auto left, made.copies.tenants());
+      if (!left.empty())
+        return core::error{core::errc::corrupt, "directory " + paths.database + " is missing, and there are those of " +
+                                                    std::to_string(left.size()) + " tenants"};
+    }
     STRATA_ASSIGN(made.database, create(paths, made.seals, made.copies));
     STRATA_TRY(made.seals.make_directory());
+    if (version < directory_version) STRATA_TRY(write_identity_file(directory));
     return made;
   }
   STRATA_TRY(made.seals.make_directory());

@@ -10,7 +10,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <span>
 
+#include "core/clock.hpp"
 #include "storage/block_cache.hpp"
 #include "storage/file.hpp"
 #include "storage/layer_file.hpp"
@@ -124,7 +126,14 @@ class rebuilder {
     rebuilt_timeline made{.tenant = tenant_name, .id = id};
     std::vector<metadata_change> changes;
     if (record) {
-      changes.push_back({family::timelines, key, copy->record});
+      // Which commits there were before is not known any more: its history in time begins now.
+      record->created = core::system_clock().now();
+      changes.push_back({family::timelines, key, codec::encode(*record)});
+      if (record->disk_consistent_lsn.valid()) {
+        const commit_time now{pg::timestamp_of(record->created), record->disk_consistent_lsn};
+        changes.push_back({family::commit_times, codec::numbered_key(tenant, id, record->disk_consistent_lsn.value),
+                           codec::encode(std::span(&now, 1))});
+      }
       if (copy->last_layer_number > 0)
         changes.push_back(
             {family::layers, codec::numbered_key(tenant, id, 0), codec::encode_number(copy->last_layer_number)});
@@ -165,7 +174,8 @@ class rebuilder {
     if (const auto checked = old_.checked.find(tenant); checked != old_.checked.end())
       edits = std::max(edits, checked->second.scan.found.edits);
     const auto filed = old_.filed.find(tenant);
-    filed_seal before{{.edits = edits + 1}, name};
+    // Not that of a tenant of which nothing is left.
+    filed_seal before{{.edits = edits + 1, .records = 1}, name};
     if (filed != old_.filed.end() && filed->second && filed->second->seal.edits >= edits) {
       before = *filed->second;
     } else {

@@ -176,6 +176,7 @@ core::result<checked_tenants> check_tenants(metadata_database& database, const s
     if (checked.damage) {
       checked.verdict = {seal_verdict::kind::damaged, checked.damage->detail};
       checked.damage = std::move(*checked.damage).within("the metadata of the tenant is damaged");
+      checked.damage->code = core::errc::corrupt;  // whatever kept it from being read
     }
   }
   return all;
