@@ -47,6 +47,7 @@ std::vector<history_points::question> history_points::take(Predicate leaves) {
 }
 
 void history_points::tick() {
+  if (waiting_.empty()) return;
   const auto now = around_.now();
   for (const question& each : take([&](const question& asked) { return asked.deadline <= now; })) refuse(each);
   // A branch that nobody is known to write may have been given to nobody meanwhile: what is known decides.

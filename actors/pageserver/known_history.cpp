@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <semaphore>
+
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"
@@ -84,9 +86,13 @@ core::result<core::lsn> acknowledged_at_most(const consensus::configuration& mem
 
 std::map<consensus::node_id, core::lsn> ask_flushed(const consensus::configuration& members,
                                                     const core::tenant_id& tenant, const core::timeline_id& timeline) {
+  // The threads that wait here are those of cold pages, too. Who is not let in asks again.
+  static std::counting_semaphore<2> asking(2);
+  if (!asking.try_acquire()) return {};
   std::map<consensus::node_id, core::lsn> flushed;
   for (const consensus::member& each : members.all())
     if (const auto at = ask_flushed_of(each, tenant, timeline)) flushed[each.id] = *at;
+  asking.release();
   return flushed;
 }
 

@@ -16,7 +16,10 @@ void source_words::asked(core::monotonic_time now) {
   asked_at_ = now;
 }
 
-bool source_words::may_ask(core::monotonic_time now) const { return now - asked_at_ >= ask_interval; }
+bool source_words::may_ask(core::monotonic_time now) const {
+  if (questions_ > 0 && now - asked_at_ < answer_lost) return false;
+  return now - std::max(asked_at_, previous_heard_) >= ask_interval;
+}
 
 void source_words::heard_wal(core::lsn server_end, core::monotonic_time now) {
   head_ = std::max(head_, server_end);
@@ -29,9 +32,11 @@ void source_words::heard_keepalive(core::lsn server_end, core::wall_time sent, c
   last_word_ = now;
   // One that waited in the socket shows a clock of long ago: only the answer to a single open question counts.
   if (questions_ == 1 && now - asked_at_ <= answer_max) clock_ahead_ = sent - our_time;
+  const bool apart = questions_ == 0 || (questions_ == 1 && asked_at_ >= previous_heard_);
   questions_ = std::max(0, questions_ - 1);
-  if (previous_) pending_ = word{std::min(*previous_, sent - commit_delay_max), head_};
+  if (previous_ && apart) pending_ = word{std::min(*previous_, sent - commit_delay_max), head_};
   previous_ = sent;
+  previous_heard_ = now;
 }
 
 bool source_words::handed_over(core::lsn position) {

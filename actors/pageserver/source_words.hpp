@@ -20,14 +20,16 @@ inline constexpr std::chrono::milliseconds commit_delay_max{1000};
 /// A keepalive carries the source's clock, and where the walsender is. The walsender sends what is flushed before it
 /// waits, so everything that was flushed when the keepalive before this one was sent lies at or before the highest
 /// position that the source has named until now. Once all of that was handed over, everything that was flushed by then
-/// is known; commit_delay_max allows for commits that were under way.
+/// is known; commit_delay_max allows for commits that were under way. While its send buffer is full the walsender
+/// answers questions and sends no WAL, so the second one counts only when it was asked for after the first one had
+/// come.
 class source_words {
  public:
   /// A new stream begins; the source's WAL ends at `head`. What was known before stays.
   void connected(core::lsn head);
   /// A keepalive was asked for.
   void asked(core::monotonic_time now);
-  /// Whether it is time to ask again, for somebody who waits.
+  /// Whether it is time to ask again: one question is open at a time, unless it was lost.
   [[nodiscard]] bool may_ask(core::monotonic_time now) const;
 
   void heard_wal(core::lsn server_end, core::monotonic_time now);
@@ -43,6 +45,8 @@ class source_words {
 
  private:
   static constexpr std::chrono::milliseconds ask_interval{100};
+  /// A question without an answer for so long is asked again.
+  static constexpr std::chrono::seconds answer_lost{30};
   /// An answer that took longer says nothing of the clock.
   static constexpr std::chrono::milliseconds answer_max{1000};
 
@@ -52,8 +56,9 @@ class source_words {
   };
   core::lsn head_;
   std::optional<core::wall_time> previous_;  ///< the last keepalive of this stream
-  std::optional<word> pending_;              ///< counts when its head was handed over
-  int questions_ = 0;                        ///< without an answer
+  core::monotonic_time previous_heard_{};
+  std::optional<word> pending_;  ///< counts when its head was handed over
+  int questions_ = 0;            ///< without an answer
   core::monotonic_time asked_at_{};
   std::optional<core::wall_time> known_until_;
   std::optional<core::monotonic_time> last_word_;

@@ -161,8 +161,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (due.attempt == attempt_) try_now();
   }
   void try_now() {
-    if (link_.open() || busy_ || refused_) return;
-    if (in_flight_ > 0)  // the store does not yet show what was handed over
+    if (link_.open() || refused_) return;
+    if (busy_ || in_flight_ > 0)  // the store does not yet show what was handed over
       try_again_after(std::chrono::milliseconds(100));
     else
       connect();
@@ -419,7 +419,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
         [this](const core::result<messages::timeline_checkpointed>& made) {
           flushing_for_source_ = false;
           if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
-          if (auto sent = send_status(); !sent) broke(sent.error());
+          // Under an offloaded job the connection is not given up: it will say so itself.
+          if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
         });
     return true;
   }
@@ -444,7 +445,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       if (readable && near) status_.last_error.clear();
     }
     // Not asked while we don't listen: the answer would be old when it is read.
-    const bool asks = follows_source() && !busy_ && !paused_;
+    const bool asks = follows_source() && !busy_ && !paused_ && words_.may_ask(clock().monotonic());
     if (auto sent = send_status(asks); !sent && !busy_) return broke(sent.error());
     take_words();
     tell(options_.timeline, status_);

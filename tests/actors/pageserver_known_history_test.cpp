@@ -115,8 +115,32 @@ BOOST_AUTO_TEST_CASE(the_clock_is_read_from_the_answer_to_one_open_question) {
 
 BOOST_AUTO_TEST_CASE(it_is_not_asked_more_than_ten_times_a_second) {
   ask(10);
-  BOOST_TEST(!may_ask(mono(10.0625)));
-  BOOST_TEST(may_ask(mono(10.125)));
+  alive(100, 10.03125);
+  BOOST_TEST(!may_ask(mono(10.125)));
+  BOOST_TEST(may_ask(mono(10.25)));
+}
+
+BOOST_AUTO_TEST_CASE(one_question_is_open_at_a_time_unless_it_was_lost) {
+  ask(10);
+  BOOST_TEST(!may_ask(mono(11)));
+  BOOST_TEST(!may_ask(mono(39)));
+  BOOST_TEST(may_ask(mono(41)));
+}
+
+BOOST_AUTO_TEST_CASE(two_answers_behind_the_same_wal_tell_nothing) {
+  connected(lsn(100));
+  ask(10);
+  ask(11);
+  // Both waited in the source's send buffer: what it flushed between them was not sent yet.
+  heard_wal(lsn(200), mono(20));
+  heard_keepalive(lsn(200), wall(10), mono(20), wall(20));
+  heard_keepalive(lsn(200), wall(11), mono(20), wall(20));
+  BOOST_TEST(!handed_over(lsn(200)));
+  // The next was asked for after the last had come.
+  ask(21);
+  alive(200, 21.5);
+  BOOST_TEST(handed_over(lsn(200)));
+  BOOST_TEST(known(11));
 }
 
 BOOST_AUTO_TEST_CASE(bytes_behind_are_told_only_while_the_source_speaks) {
