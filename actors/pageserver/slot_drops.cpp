@@ -70,8 +70,9 @@ void slot_drops::add(slot_drop drop) {
   all_.push_back(std::move(drop));
 }
 
-bool slot_drops::forget(const std::string& slot) {
-  return std::erase_if(all_, [&](const slot_drop& each) { return each.slot == slot; }) > 0;
+bool slot_drops::forget(const std::string& slot, std::uint64_t system_id) {
+  return std::erase_if(all_, [&](const slot_drop& each) { return each.slot == slot && each.system_id == system_id; }) >
+         0;
 }
 
 core::result<slot_drops> load_slot_drops(const std::string& path) {

@@ -36,8 +36,8 @@ class slot_drops {
 
   void add(slot_drop drop);
   void done(const slot_drop& drop) { std::erase(all_, drop); }
-  /// A source that is added takes over the name: whatever stands there is no leftover any more.
-  bool forget(const std::string& slot);
+  /// A source that is added takes over the name at that server: whatever stands there is no leftover any more.
+  bool forget(const std::string& slot, std::uint64_t system_id);
   [[nodiscard]] const std::vector<slot_drop>& all() const { return all_; }
 
  private:

@@ -58,6 +58,7 @@ core::result<session_command> source_session::on(const client::replication_event
   if (const auto* e = std::get_if<client::history_shown>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::slot_created>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::slot_read>(&event)) return after(*e);
+  if (std::holds_alternative<client::slot_dropped>(event)) return after_slot();
   if (const auto* e = std::get_if<client::streaming_ended>(&event)) return after(*e);
   if (const auto* e = std::get_if<client::backup_started>(&event)) {
     backup_start_ = e->start;
@@ -140,7 +141,7 @@ core::result<session_command> source_session::after(const client::setting_shown&
 
 session_command source_session::next_query_setting(std::size_t number) const {
   if (number < std::size(query_settings)) return send_show{query_settings[number].name};
-  return send_create_slot{};
+  return send_create_slot{.for_this_connection = true};
 }
 
 /// What is stored here is durable long after COMMIT, so no commit may wait for it (docs/decisions/0036).
@@ -156,7 +157,8 @@ core::result<void> source_session::check_standby_names(const std::string& value)
 }
 
 core::result<session_command> source_session::after(const client::slot_created& event) const {
-  if (goal_.wanted != session_goal::kind::probe || !event.existed) return after_slot();
+  if (goal_.wanted != session_goal::kind::probe) return after_slot();
+  if (!event.existed) return session_command(send_drop_slot{});
   if (major_ >= pg::major_version::v15) return session_command(send_read_slot{});
   return core::error{core::errc::conflict,
                      "follow source: it has a replication slot \"" + goal_.slot +

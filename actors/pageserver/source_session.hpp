@@ -14,7 +14,7 @@ namespace strata::actors::pageserver {
 /// What a connection to a source is to achieve.
 struct session_goal {
   enum class kind {
-    probe,   ///< find out whether the source is fit, and make the slot
+    probe,   ///< find out whether the source is fit, and has room for the slot
     import,  ///< base backup, then stream from its start
     resume,  ///< stream from `resume_from`
     follow,  ///< the same from a safekeeper, which has no settings and no slots
@@ -34,7 +34,10 @@ struct send_identify_system {};
 struct send_show {
   std::string setting;
 };
-struct send_create_slot {};
+struct send_create_slot {
+  bool for_this_connection = false;
+};
+struct send_drop_slot {};
 struct send_read_slot {};
 struct send_show_history {
   std::uint32_t source_timeline = 0;
@@ -45,13 +48,15 @@ struct send_start_replication {
   std::uint32_t source_timeline = 1;
 };
 struct session_complete {};  ///< of a probe
-using session_command = std::variant<wait_for_event, send_identify_system, send_show, send_create_slot, send_read_slot,
-                                     send_show_history, send_start_backup, send_start_replication, session_complete>;
+using session_command =
+    std::variant<wait_for_event, send_identify_system, send_show, send_create_slot, send_drop_slot, send_read_slot,
+                 send_show_history, send_start_backup, send_start_replication, session_complete>;
 
 /// The conversation with a source or a safekeeper, as a pure machine: an event of the connection in, the next command
 /// out.
 ///
-///   connected -> identify -> settings -> slot -+- probe:  complete, unless somebody else uses the slot
+///   connected -> identify -> settings -> slot -+- probe:  complete, unless somebody else uses the slot; one that it
+///                                              |          made itself is dropped, since no record names it yet
 ///                                              +- import: backup -> stream from the backup's start
 ///                                              +- resume: stream from read_from -> the next timeline of the source
 ///                         |                    `- (of a source that has left timelines behind, identify -> history)

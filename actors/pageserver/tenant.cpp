@@ -529,7 +529,9 @@ class tenant final : public support::actor_base<private_tenant> {
     messages::slot_left left{.source = pg::client::redact_conninfo(source.conninfo), .slot = source.slot, .why = {}};
     if (keeps_slot(of)) return then(std::move(left));
     const auto errand = around_.errand(system(), child_label("drop slot " + source.slot));
-    ask(errand, drop_source_slot{.conninfo = source.conninfo, .slot = source.slot},
+    // At another server a slot of that name is not ours. 14 can't show whose it is.
+    const std::uint64_t system_id = of.major >= pg::major_version::v15 ? of.system_id : 0;
+    ask(errand, drop_source_slot{source.conninfo, source.slot, system_id, core::lsn::max()},
         [this, then = std::move(then), left = std::move(left)](const core::result<void>& dropped) mutable {
           if (dropped) return then(std::nullopt);
           note_error("drop slot " + left.slot + " (drop it by hand, it keeps WAL)", dropped.error());

@@ -59,7 +59,6 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
     storage::timeline_record timeline;
     bool slot_existed = false;
     bool slot_named = false;
-    bool probed = false;
     std::vector<messages::source_setting> settings;
     reply<messages::source_added> owed;
   };
@@ -198,7 +197,6 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
     ask(errand, probe_source{add->request.conninfo, add->request.slot},
         [this, add](const core::result<source_probed>& probed) {
           if (!probed) return adding_failed(add, probed.error());
-          add->probed = true;
           add->settings = probed->settings;
           add->slot_existed = probed->slot_existed;
           record_source(add, *probed);
@@ -206,7 +204,7 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
   }
 
   void record_source(const adding_ptr& add, const source_probed& probed) {
-    if (drops_.forget(add->request.slot)) store_drops([](const core::result<void>&) {});
+    if (drops_.forget(add->request.slot, probed.system_id)) store_drops([](const core::result<void>&) {});
     add->tenant = {.id = core::make_id<core::tenant_id>(), .name = add->request.name};
     add->timeline = {.tenant = add->tenant.id,
                      .id = core::make_id<core::timeline_id>(),
@@ -241,11 +239,6 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
   void adding_failed(const adding_ptr& add, const core::error& why) {
     adding_.erase(add->request.name);
     add->owed.fail(core::error(why).within("add source " + add->request.name));
-    if (!add->probed || add->slot_existed) return;
-    const auto errand = around_.errand(system(), child_label("drop slot " + add->request.slot));
-    ask(errand, drop_source_slot{add->request.conninfo, add->request.slot}, [this](const core::result<void>& dropped) {
-      if (!dropped) note_error("drop the slot of a source that was not added", dropped.error());
-    });
   }
 
   // -- slots that are left at sources that could not be reached
@@ -255,9 +248,12 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
         pool_id::io, "load slots to drop",
         [files = around_.files] { return load_slot_drops(files->slot_drops_file()); },
         [this](core::result<slot_drops> found) {
-          if (!found) return note_error("load slots to drop", found.error());
-          for (const slot_drop& each : drops_.all()) found->add(each);
-          drops_ = *std::move(found);
+          if (found) {
+            for (const slot_drop& each : drops_.all()) found->add(each);
+            drops_ = *std::move(found);
+          } else {
+            note_error("load slots to drop", found.error());
+          }
           tell_self_after(std::chrono::seconds(1), drops_due{});
         });
   }

@@ -450,11 +450,11 @@ core::result<void> replication_connection::show(const std::string& setting) {
   return implementation_->send(command::show, "SHOW " + setting, setting);
 }
 
-core::result<void> replication_connection::create_physical_slot(const std::string& name, bool reserve_wal) {
+core::result<void> replication_connection::create_physical_slot(const std::string& name, slot_lifetime lasts) {
   if (!valid_slot_name(name))
     return core::error{core::errc::invalid_argument, "create replication slot: \"" + name +
                                                          "\" has other characters than a-z, 0-9 and _, or too many"};
-  return implementation_->send(command::create_slot, create_slot_command(name, reserve_wal, major()), name);
+  return implementation_->send(command::create_slot, create_slot_command(name, lasts, major()), name);
 }
 
 core::result<void> replication_connection::read_slot(const std::string& name) {

@@ -95,6 +95,8 @@ using replication_event = std::variant<connected, system_identified, setting_sho
                                        history_shown, slot_dropped, backup_started, archive_started, archive_data,
                                        backup_finished, streaming_started, wal_data, keepalive, streaming_ended>;
 
+enum class slot_lifetime { permanent, connection };
+
 struct backup_options {
   std::string label = "strata";
   bool fast_checkpoint = true;
@@ -141,8 +143,8 @@ class replication_connection {
 
   core::result<void> identify_system();
   core::result<void> show(const std::string& setting);
-  /// Refuses names that Postgres would (a-z, 0-9, _). `reserve_wal` keeps WAL from now on, not from the first use.
-  core::result<void> create_physical_slot(const std::string& name, bool reserve_wal = true);
+  /// Refuses names that Postgres would (a-z, 0-9, _). Keeps WAL from now on, not from the first use.
+  core::result<void> create_physical_slot(const std::string& name, slot_lifetime lasts = slot_lifetime::permanent);
   /// From major 15 on.
   core::result<void> read_slot(const std::string& name);
   core::result<void> show_history(std::uint32_t timeline);

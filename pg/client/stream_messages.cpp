@@ -104,10 +104,9 @@ std::string base_backup_command(const backup_options& options, major_version maj
          " NOWAIT TABLESPACE_MAP";
 }
 
-std::string create_slot_command(std::string_view name, bool reserve_wal, major_version major) {
-  std::string command = "CREATE_REPLICATION_SLOT " + quoted(name, '"') + " PHYSICAL";
-  if (reserve_wal) command += major >= major_version::v15 ? " (RESERVE_WAL)" : " RESERVE_WAL";
-  return command;
+std::string create_slot_command(std::string_view name, slot_lifetime lasts, major_version major) {
+  return "CREATE_REPLICATION_SLOT " + quoted(name, '"') + (lasts == slot_lifetime::connection ? " TEMPORARY" : "") +
+         " PHYSICAL" + (major >= major_version::v15 ? " (RESERVE_WAL)" : " RESERVE_WAL");
 }
 
 }  // namespace strata::pg::client

@@ -19,6 +19,6 @@ core::bytes encode_status(core::lsn written, core::lsn flushed, core::lsn applie
 bool valid_slot_name(std::string_view name);
 
 std::string base_backup_command(const backup_options& options, major_version major);
-std::string create_slot_command(std::string_view name, bool reserve_wal, major_version major);
+std::string create_slot_command(std::string_view name, slot_lifetime lasts, major_version major);
 
 }  // namespace strata::pg::client

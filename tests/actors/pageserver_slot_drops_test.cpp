@@ -43,8 +43,9 @@ BOOST_AUTO_TEST_CASE(they_are_bounded_and_a_name_that_is_taken_over_is_forgotten
   for (std::size_t i = 0; i < slot_drops::count_max + 10; ++i) drops.add(of("s" + std::to_string(i)));
   BOOST_TEST(drops.all().size() == slot_drops::count_max);
   BOOST_TEST(drops.all().back().slot == "s" + std::to_string(slot_drops::count_max + 9));
-  BOOST_TEST(drops.forget("s20"));
-  BOOST_TEST(!drops.forget("s20"));
+  BOOST_TEST(!drops.forget("s20", 8));  // at another server
+  BOOST_TEST(drops.forget("s20", 7));
+  BOOST_TEST(!drops.forget("s20", 7));
   drops.done(drops.all().front());
   BOOST_TEST(drops.all().size() == slot_drops::count_max - 2);
 }

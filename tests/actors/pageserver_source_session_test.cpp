@@ -41,6 +41,8 @@ core::result<session_command> converse(source_session& session, const source_ans
                                                                     : "on"});
     else if (std::holds_alternative<send_create_slot>(*command))
       command = session.on(client::slot_created{answers.slot_existed});
+    else if (std::holds_alternative<send_drop_slot>(*command))
+      command = session.on(client::slot_dropped{true});
     else if (std::holds_alternative<send_start_backup>(*command)) {
       BOOST_REQUIRE(session.on(client::backup_started{.start = core::lsn(0x4000028)}));
       BOOST_REQUIRE(session.on(client::archive_started{0}));
@@ -141,6 +143,7 @@ BOOST_AUTO_TEST_CASE(a_slot_of_somebody_else_is_not_taken) {
     source_session session({.wanted = session_goal::kind::probe, .slot = "s", .resume_from = {}, .system_id = 0});
     return converse(session, answers);
   };
+  BOOST_TEST(probe({}).has_value());
   BOOST_TEST(probe({.slot_existed = true}).has_value());  // made by hand for us: nobody has used it
   const auto used = probe({.slot_existed = true, .slot_restart = core::lsn(0x3000)});
   BOOST_REQUIRE(!used);

@@ -158,10 +158,12 @@ BOOST_AUTO_TEST_CASE(commands_follow_the_syntax_of_the_major) {
              "BASE_BACKUP (LABEL 'a', PROGRESS, TABLESPACE_MAP, WAIT false, CHECKPOINT 'fast')");
   BOOST_TEST(base_backup_command({.label = "a", .fast_checkpoint = false}, major_version::v14) ==
              "BASE_BACKUP LABEL 'a' PROGRESS NOWAIT TABLESPACE_MAP");
-  BOOST_TEST(create_slot_command("s", true, major_version::v14) ==
+  BOOST_TEST(create_slot_command("s", slot_lifetime::permanent, major_version::v14) ==
              "CREATE_REPLICATION_SLOT \"s\" PHYSICAL RESERVE_WAL");
-  BOOST_TEST(create_slot_command("s", true, major_version::v17) ==
+  BOOST_TEST(create_slot_command("s", slot_lifetime::permanent, major_version::v17) ==
              "CREATE_REPLICATION_SLOT \"s\" PHYSICAL (RESERVE_WAL)");
+  BOOST_TEST(create_slot_command("s", slot_lifetime::connection, major_version::v15) ==
+             "CREATE_REPLICATION_SLOT \"s\" TEMPORARY PHYSICAL (RESERVE_WAL)");
   BOOST_TEST(valid_slot_name("strata_1"));
   for (const std::string name : {"", "A", "a-b", "a\"b", "a;b"}) BOOST_TEST(!valid_slot_name(name));
   BOOST_TEST(!valid_slot_name(std::string(64, 'a')));
