@@ -156,14 +156,14 @@ void add_compute_commands(CLI::App& app, context& of) {
   auto* start_command = group->add_subcommand(
       "start",
       "Start a Postgres on a branch. On the head of a branch that was made by `branch create`, and if the server has "
-      "safekeepers, what is committed is kept in the branch: it survives the loss of the compute, and one compute "
-      "writes "
-      "a branch at a time, the one started last. Otherwise Postgres works on a copy: what is written there stays "
-      "there, "
-      "the branch does not change");
+      "safekeepers, what is committed is kept in the branch: it survives the loss of the compute. One compute "
+      "writes a branch at a time: a second one is refused without --take-over. Otherwise Postgres works on a copy: "
+      "what "
+      "is written there stays there, the branch does not change");
   auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
-  start_command->add_option("--name", asked->name, "What to call it (default: the branch's name)");
+  start_command->add_option("--name", asked->name,
+                            "What to call it (default: the branch's name, or SOURCE-BRANCH when that is taken)");
   start_command->add_option("--port", asked->port, "TCP port (default: a free one)");
   start_command->add_option("--set", asked->settings, "A line for postgresql.conf; may be given several times")
       ->allow_extra_args(false);

@@ -273,9 +273,13 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
   if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
   const auto names =
       wanted.name.empty() ? default_names(branch.source.name, branch.name, {}) : std::vector<std::string>{wanted.name};
+  const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer makes no sense");
+  const bool follows_source = branch.text("ancestor_timeline_id").empty();
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
     if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
       continue;
+    // An older copy is reached by its own name only.
+    if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
     if (is_busy(of, each))
       throw failure(exit_code::conflict, "conflict", "compute " + each.name + " runs already",
                     "it is " + state_of(of, each) + " at " + socket_uri(each),

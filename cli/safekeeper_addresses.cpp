@@ -24,7 +24,7 @@ core::result<safekeeper_location> locate_safekeeper(const std::string& server_di
   if (!process) return core::error{core::errc::unavailable, name + " does not run"};
   at.expected.instance = file->instance;
   at.expected.process = std::max<pid_t>(*process, 0);
-  const bool had = std::ranges::find(file->addresses, of.host + ":" + std::to_string(of.port)) != file->addresses.end();
+  const bool had = std::ranges::find(file->addresses, core::address_text(of.host, of.port)) != file->addresses.end();
   if (!had) return at;
   STRATA_ASSIGN(const auto now, core::parse_address(file->wal));
   at.host = now.host;

@@ -53,6 +53,8 @@ core::result<safekeeper_file> read_safekeeper_file(const std::string& directory)
                            path_in(directory) + " is damaged: id and instance do not fit together"};
       found.instance = *instance;
     }
+    if (!of.contains("instance") && of.contains("checksum"))
+      return core::error{core::errc::corrupt, path_in(directory) + " is damaged: it has a checksum, but no instance"};
     if (of.contains("addresses")) found.addresses = of["addresses"].get<std::vector<std::string>>();
     remember_address(found);
     return found;

@@ -11,6 +11,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "storage/file.hpp"
+
 namespace strata::cli {
 namespace {
 
@@ -85,14 +87,10 @@ core::result<std::uint16_t> kept_port(const std::string& directory, const std::s
 
 core::result<void> keep_port(const std::string& directory, const std::string& name, std::uint16_t port) {
   const std::string path = directory + "/" + name + ".port";
-  std::ofstream file(path + ".tmp", std::ios::trunc);
-  file << port << "\n";
-  file.close();
-  if (!file) return core::from_errno("write " + path + ".tmp", errno);
-  std::error_code failure;
-  std::filesystem::rename(path + ".tmp", path, failure);
-  if (failure) return core::from_errno("rename " + path + ".tmp", failure.value());
-  return {};
+  const std::string text = std::to_string(port) + "\n";
+  STRATA_ASSIGN(auto file, storage::new_file::create(path + storage::temporary_suffix));
+  STRATA_TRY(file.append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
+  return file.commit(path);
 }
 
 core::result<directory_lock> directory_lock::take(const std::string& directory) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "cli/branches.hpp"
 #include "cli/computes.hpp"
 #include "cli/safekeeper_table.hpp"
+#include "cli/server_file.hpp"
 #include "core/log.hpp"
 
 namespace strata::cli {
@@ -50,6 +52,10 @@ void server_metrics::look_at_quorums() {
   if (!lock || now - looked_at_ < quorums_for) return;
   if (known_safekeepers(directory_).empty()) return;
   const auto all = view_safekeepers(directory_);
+  context here;
+  here.directory = directory_;
+  const auto branches =
+      read_server_file(directory_) ? list_branches(server_link(here), "") : std::vector<branch_entry>();
   looked_at_ = std::chrono::steady_clock::now();
   std::size_t up = 0;
   for (const auto& each : all) up += each.up() ? 1 : 0;
@@ -60,7 +66,7 @@ void server_metrics::look_at_quorums() {
   metrics_
       .gauge("strata_safekeepers_may_fail",
              "Safekeepers that may fail before commits on some branch wait; below 0 they wait now")
-      .set(cluster_health(all, view_quorums(all, {})).can_lose);
+      .set(cluster_health(all, view_quorums(all, branches)).can_lose);
 }
 
 }  // namespace strata::cli

@@ -168,7 +168,6 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   of.directory = options.directory;
   of.pg_bin = options.pg_bin;
   of.page_port = page_port;
-  of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.tenant_defaults = options.tenant_defaults;
   return open_port(options, "http", options.http_port, [&](std::uint16_t port) {
     return console::http_server::start({.listen_address = options.listen_address, .port = port}, of);

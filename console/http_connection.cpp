@@ -30,6 +30,7 @@ std::string_view phrase(int status) {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 414: return "URI Too Long";
     case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
     default: return "";
@@ -88,9 +89,11 @@ bool http_connection::find_head_in_input(core::monotonic_time now) {
   const std::size_t end = end_of_head(input_, scanned_);
   if (end == std::string::npos || end > limits_.head_size_max) {
     scanned_ = input_.size();
-    if (input_.size() > limits_.head_size_max)
-      refuse(431, "invalid_argument",
-             "the head of the request is longer than " + std::to_string(limits_.head_size_max) + " bytes",
+    const std::string limit = std::to_string(limits_.head_size_max) + " bytes";
+    if (input_.size() > limits_.head_size_max && input_.find('\n') > limits_.head_size_max)
+      refuse(414, "invalid_argument", "the path of the request is longer than " + limit, "send a shorter one", now);
+    else if (input_.size() > limits_.head_size_max)
+      refuse(431, "invalid_argument", "the head of the request is longer than " + limit,
              "send fewer and shorter headers", now);
     return false;
   }

@@ -80,8 +80,8 @@ lane lane_of(std::string_view method, std::string_view path) {
   if (std::ranges::find(process, path) != process.end()) return lane::process;
   if (path.ends_with("/export")) return lane::export_start;
   if (method == "GET" || method == "HEAD") return path.ends_with("/digest") ? lane::long_work : lane::queries;
-  constexpr std::array<std::string_view, 5> slow{"/v1/source", "/checkpoint", "/compact", "/do_gc",
-                                                 "/v1/pull_timeline"};
+  constexpr std::array<std::string_view, 6> slow{"/v1/source", "/checkpoint",       "/compact",
+                                                 "/do_gc",     "/v1/pull_timeline", "/point"};
   const bool is_slow = std::ranges::any_of(slow, [&](std::string_view each) { return path.ends_with(each); });
   return is_slow ? lane::long_work : lane::changes;
 }

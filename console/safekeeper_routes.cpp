@@ -33,7 +33,7 @@ std::vector<route> make_routes() {
        TIMELINE,
        "delete_timeline",
        "Delete a timeline's WAL here; it is refused from then on",
-       {{"everywhere", "boolean", false,
+       {{"everywhere", "Boolean", false,
          "true: nobody keeps the timeline any more, and what is in object storage goes, too"}},
        "",
        "Nothing",
@@ -78,6 +78,7 @@ route_table safekeeper_routes() {
 
 std::string_view safekeeper_schemas() {
   return R"json({
+  "Boolean": {"type": "boolean"},
   "SafekeeperStatus": {"type": "object", "required": ["id", "instance", "version", "pid", "directory",
       "wal_address"], "properties": {
     "id": {"type": "integer"}, "instance": {"$ref": "#/components/schemas/Id"}, "version": {"type": "string"}, "pid": {"type": "integer"},

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "core/address.hpp"
+
 namespace strata::core {
 namespace {
 
@@ -24,10 +26,6 @@ std::optional<std::string> peer_with_most(std::span<const seat> seats, seat_use 
 }
 
 }  // namespace
-
-bool is_loopback(const std::string& peer) {
-  return peer.starts_with("127.") || peer == "::1" || peer.starts_with("::ffff:127.");
-}
 
 admission admit(std::span<const seat> seats, const std::string& newcomer, const seat_limits& limits) {
   const auto of_peer = std::ranges::count(seats, newcomer, &seat::peer);

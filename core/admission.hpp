@@ -42,6 +42,4 @@ struct admission {
 /// refused.
 admission admit(std::span<const seat> seats, const std::string& newcomer, const seat_limits& limits);
 
-bool is_loopback(const std::string& peer);
-
 }  // namespace strata::core

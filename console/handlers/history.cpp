@@ -71,6 +71,7 @@ reply not_known(core::wall_time time, const messages::point_resolved& answer) {
               {"message", "the state at " + config::utc_text(time) + " is not known yet: " + answer.why},
               {"next", "ask again with wait_ms, or for a time up to known_until"}}}};
   if (answer.known_until) body["error"]["known_until"] = config::utc_text(*answer.known_until);
+  body["msg"] = body["error"]["message"];
   reply made = json_reply(body, http_status(core::errc::unavailable));
   made.headers.emplace_back("Retry-After", "1");
   return made;

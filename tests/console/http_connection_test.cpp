@@ -139,6 +139,12 @@ BOOST_AUTO_TEST_CASE(what_is_too_long_is_refused_without_being_kept) {
   BOOST_TEST(taken().starts_with("HTTP/1.1 431 "));
 }
 
+BOOST_AUTO_TEST_CASE(a_path_that_is_too_long_is_named_as_what_it_is) {
+  say("GET /" + std::string(5000, 'x'));
+  BOOST_TEST(!request().has_value());
+  BOOST_TEST(taken().starts_with("HTTP/1.1 414 "));
+}
+
 BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_not_waited_for) {
   say("PUT /a HTTP/1.1\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n");
   const auto asked = request();

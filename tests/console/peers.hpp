@@ -48,10 +48,10 @@ class peers {
   [[nodiscard]] std::string timeline_path() const;
 
  private:
+  timeline_home home_;  // outlives the actors, which hold its store
   caf::actor_system_config config_;
   caf::actor_system system_{config_};
   std::shared_ptr<peer_state> state_ = std::make_shared<peer_state>();
-  timeline_home home_;
   messages::tenant_manager_actor tenants_;
   messages::backup_factory_actor backups_;
   messages::introspector_actor introspector_;

@@ -70,6 +70,7 @@ BOOST_AUTO_TEST_CASE(each_request_has_the_lane_of_what_it_may_wait_for) {
   is("PUT", timeline + "/compact", lane::long_work);
   is("PUT", timeline + "/do_gc", lane::long_work);
   is("POST", "/v1/pull_timeline", lane::long_work);
+  is("POST", timeline + "/point", lane::long_work);  // may wait for what is not here yet
 }
 
 BOOST_AUTO_TEST_SUITE_END()
