@@ -188,6 +188,8 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
   const auto arrived = [&](int count) { return a.value("select count(*) from p", "target") == std::to_string(count); };
   a.execute("insert into p select generate_series(1, 10)", "shop");
   wait_until("the subscription works", [&] { return arrived(10); });
+  // Subscriptions commit asynchronously: a commit of the usual kind flushes what was before it.
+  a.execute("create table flushed ()", "target");
   strata.wait_for_lsn("a", lsn_from(a.value("select pg_current_wal_flush_lsn()")));
   strata.ask({"branch", "create", "sub", "--from", "a/main"});
   const finished started =
