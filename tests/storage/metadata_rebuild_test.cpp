@@ -61,7 +61,8 @@ struct fixture : tests::metadata_fixture {
       BOOST_TEST(content(*store, id, taken_over) == is);
       if (taken_over) continue;
       // Its history in time begins with the rebuild, at what is on disk.
-      for (const auto& each : *store->timelines(id)) {
+      const auto timelines = store->timelines(id);
+      for (const auto& each : timelines.value()) {
         std::vector<commit_time> known;
         BOOST_REQUIRE(store->visit_commit_times(id, each.id, core::lsn(), core::lsn::max(), [&](const auto& at) {
           known.push_back(at);
