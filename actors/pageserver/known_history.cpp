@@ -2,8 +2,7 @@
 
 #include <poll.h>
 
-#include <semaphore>
-
+#include "actors/pageserver/work_permits.hpp"
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"
@@ -87,12 +86,12 @@ core::result<core::lsn> acknowledged_at_most(const consensus::configuration& mem
 std::map<consensus::node_id, core::lsn> ask_flushed(const consensus::configuration& members,
                                                     const core::tenant_id& tenant, const core::timeline_id& timeline) {
   // The threads that wait here are those of cold pages, too. Who is not let in asks again.
-  static std::counting_semaphore<2> asking(2);
-  if (!asking.try_acquire()) return {};
+  static work_permits asking(2);
+  const auto permit = asking.try_take();
+  if (!permit) return {};
   std::map<consensus::node_id, core::lsn> flushed;
   for (const consensus::member& each : members.all())
     if (const auto at = ask_flushed_of(each, tenant, timeline)) flushed[each.id] = *at;
-  asking.release();
   return flushed;
 }
 
