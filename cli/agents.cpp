@@ -133,7 +133,7 @@ void stop_agent(const context& of, const compute_record& record, std::chrono::mi
                   "its last WAL was not acknowledged by a majority of the safekeepers within " +
                       config::duration_text(limit) +
                       "; every transaction whose COMMIT has returned is kept, one that was waiting may be lost",
-                  "strata safekeeper list; strata compute start " + record.branch);
+                  "strata safekeeper list; strata compute start " + record.tenant + "/" + record.branch);
 }
 
 }  // namespace strata::cli

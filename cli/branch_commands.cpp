@@ -27,6 +27,13 @@ std::string time_shown(const std::string& utc) {
   return config::local_text(*time) + " (" + config::age_text(*time, core::system_clock().now()) + ")";
 }
 
+/// Up to the whole second: the branch at that time has the commit.
+std::string last_commit_shown(const branch_entry& branch) {
+  const auto time = config::parse_iso_time(branch.text("last_commit_at"), config::default_zone::utc);
+  if (!time) return branch.text("last_commit_at");
+  return time_shown(config::utc_text(std::chrono::ceil<std::chrono::seconds>(*time)));
+}
+
 void create_branch(const context& of, const create_options& asked) {
   need(config::check_name("branch", asked.name), "can't create a branch", "strata branch create --help");
   const auto spec = parse_spec(asked.from);
@@ -40,7 +47,7 @@ void create_branch(const context& of, const create_options& asked) {
   if (!made) {
     const bool taken = made.error().code == core::errc::conflict;
     throw failure(made.error(), "can't create " + asked.name + " from " + parent.name + "@" + core::to_string(point.at),
-                  taken ? "strata branch list; choose another name" : "strata branch show " + parent.name);
+                  taken ? "strata branch list; choose another name" : "strata branch show " + parent.spec());
   }
   const std::string taken = time_taken(begun);
   if (of.json) {
@@ -49,7 +56,7 @@ void create_branch(const context& of, const create_options& asked) {
     return print(answer);
   }
   print("created " + asked.name + " from " + describe(parent, point) + "  " + taken);
-  say("next: strata psql " + asked.name);
+  say("next: strata psql " + branch_entry{parent.source, "", asked.name, {}}.spec());
 }
 
 void list_branches_command(const context& of) {
@@ -60,7 +67,7 @@ void list_branches_command(const context& of) {
     json all = json::array();
     for (const auto& each : branches) all.push_back(each.info);
     print(all);
-    return fail_if_broken(of, broken);
+    return fail_if_broken(of, broken, branches);
   }
   if (branches.empty() && broken.empty())
     return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
@@ -87,7 +94,7 @@ void list_branches_command(const context& of) {
     rows.add(std::move(row));
   }
   rows.print();
-  fail_if_broken(of, broken);
+  fail_if_broken(of, broken, branches);
 }
 
 /// "resource manager 130 from 0/3B21F08, 131 from 0/4000028: ..."
@@ -115,7 +122,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("state", branch.state());
   facts.add("postgres", std::to_string(branch.info.value("pg_version", 0)));
   facts.add("head", branch.text("last_record_lsn"));
-  facts.add("last commit", branch.text("last_commit_at").empty() ? "" : time_shown(branch.text("last_commit_at")));
+  facts.add("last commit", branch.text("last_commit_at").empty() ? "" : last_commit_shown(branch));
   facts.add("durable to", branch.text("disk_consistent_lsn"));
   facts.add("readable from", branch.text("readable_from_lsn"));
   facts.add("earliest time", earliest ? time_shown(config::utc_text(*earliest)) : "");
@@ -127,7 +134,7 @@ void show_branch(const context& of, const std::string& name) {
                           " in memory");
   const json source = branch.info.value("source", json::object());
   facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", "")) : "");
-  facts.add("connection", source.value("phase", ""));
+  facts.add("connection", phase_text(source));
   facts.add("received", source.value("received_lsn", ""));
   if (!source.empty()) facts.add("behind by", lag_text(source));
   facts.add("last word", last_word_text(source));
@@ -148,7 +155,7 @@ void delete_branch(const context& of, const std::string& name, bool force) {
     throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\"",
                   "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
   const auto computes = computes_of(of, branch.source.id, branch.id);
-  require_no_computes(computes, of, branch.name, force);
+  require_no_computes(computes, of, "can't delete " + branch.name, force);
   need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
   remove_computes(of, computes);
   if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}, {"computes", computes.size()}});
@@ -163,7 +170,7 @@ void show_tree(const context& of) {
     json infos = json::array();
     for (const auto& each : all) infos.push_back(each.info);
     print(infos);
-    return fail_if_broken(of, broken);
+    return fail_if_broken(of, broken, all);
   }
   if (all.empty() && broken.empty())
     return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
@@ -173,7 +180,7 @@ void show_tree(const context& of) {
     if (by_source.size() > 1) print(source + ":");
     for (const auto& line : draw_tree(branches, can_draw_lines(), core::system_clock().now())) print(line);
   }
-  fail_if_broken(of, broken);
+  fail_if_broken(of, broken, all);
 }
 
 }  // namespace

@@ -61,6 +61,22 @@ core::result<json> find_point(const server_link& server, const branch_entry& bra
   return ask(told_wait);
 }
 
+/// More than what is usually on its way.
+constexpr std::uint64_t usual_lag_bytes = 16u << 20;
+
+/// The head of a branch that follows a source is the present only while the source is heard and followed closely.
+void tell_if_not_present(const branch_entry& branch) {
+  const json source = branch.info.value("source", json::object());
+  if (source.empty()) return;
+  const auto lag = source.find("lag_bytes");
+  if (lag != source.end() && lag->get<std::uint64_t>() <= usual_lag_bytes) return;
+  std::string text = "note: " + branch.name + " is behind its source: " + following(source);
+  const std::string until = branch.text("known_until");
+  const auto time = config::parse_iso_time(until, config::default_zone::utc);
+  if (time) text += "; it has everything up to " + config::local_text(*time);
+  say(text);
+}
+
 /// What the root of the branch's tree follows; empty when it follows nothing.
 json followed_by_root(const server_link& server, const branch_entry& branch) {
   // The source hangs on the root of the tree; a chain can't be longer than the list.
@@ -91,6 +107,7 @@ std::vector<source_entry> list_sources(const server_link& server) {
     if (state.value("slug", "") == "Broken") broken = state.value("data", json::object()).value("reason", "unknown");
     all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken)});
   }
+  if (all.size() == 1) all.front().alone = true;
   return all;
 }
 
@@ -145,7 +162,7 @@ branch_entry find_branch(const server_link& server, const context& of, const con
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point) {
   if (branch.state() != "Active")
     throw failure(exit_code::unreachable, "unavailable", branch.name + " can't be read now",
-                  "its state is " + branch.state(), "strata branch show " + branch.source.name + "/" + branch.name);
+                  "its state is " + branch.state(), "strata branch show " + branch.spec());
   const auto* moment = std::get_if<core::wall_time>(&point);
   const auto* given = std::get_if<core::lsn>(&point);
   json asked = json::object();
@@ -160,7 +177,8 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
       tried =
           core::error{core::errc::out_of_range, tried.error().detail + "; the earliest time that can be asked for is " +
                                                     config::local_text(*earliest)};
-  const json answer = need(tried, what, "strata branch show " + branch.source.name + "/" + branch.name);
+  const json answer = need(tried, what, "strata branch show " + branch.spec());
+  if (given == nullptr && moment == nullptr) tell_if_not_present(branch);
   resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
   if (moment != nullptr) found.time = *moment;
   if (found.time) return found;
@@ -168,7 +186,8 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {
     const auto parsed = config::parse_iso_time(time->get<std::string>(), config::default_zone::utc);
-    if (parsed) found.time = *parsed;
+    // Up to the whole second that is shown: asked for, it has the transaction.
+    if (parsed) found.time = std::chrono::ceil<std::chrono::seconds>(*parsed);
   }
   return found;
 }
@@ -191,13 +210,24 @@ std::string last_word_text(const json& source) {
   const auto ms = source.find("last_word_ms");
   if (ms == source.end()) return "";
   const std::chrono::milliseconds age(ms->get<std::int64_t>());
-  if (age < std::chrono::seconds(1)) return "just now";
-  return config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) + " ago";
+  return age < std::chrono::seconds(1) ? "just now" : config::age_text(core::wall_time(), core::wall_time(age));
+}
+
+core::wall_time known_at(const branch_entry& branch) {
+  const core::wall_time now = core::system_clock().now();
+  if (!branch.info.contains("source")) return now;
+  const auto until = config::parse_iso_time(branch.text("known_until"), config::default_zone::utc);
+  return until ? std::min(*until, now) : now;
+}
+
+std::string phase_text(const json& source) {
+  std::string text = source.value("phase", "");
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
 }
 
 std::string following(const json& source) {
-  std::string text = source.value("phase", "");
-  std::replace(text.begin(), text.end(), '_', ' ');
+  std::string text = phase_text(source);
   if (source.contains("lag_bytes")) text += ", " + lag_text(source) + " behind";
   if (const std::string word = last_word_text(source); !word.empty()) text += ", last word " + word;
   return text;

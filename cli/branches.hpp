@@ -17,6 +17,7 @@ struct source_entry {
   std::string id;
   std::string name;
   std::string broken;  ///< why it can't be used; empty when it can
+  bool alone = false;  ///< there is no other
 };
 
 /// A branch as the server lists it: GET .../timeline/{timeline_id}.
@@ -26,6 +27,8 @@ struct branch_entry {
   std::string name;
   nlohmann::json info;
 
+  /// What the next command is to call it: SOURCE/BRANCH when there are several sources.
+  [[nodiscard]] std::string spec() const { return source.alone ? name : source.name + "/" + name; }
   [[nodiscard]] std::string path() const { return "/v1/tenant/" + source.id + "/timeline/" + id; }
   [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
   /// "Active", "Importing", "Broken: why".
@@ -53,14 +56,19 @@ config::branch_spec parse_branch_name(const std::string& text);
 branch_entry find_branch(const server_link& server, const context& of, const config::branch_spec& spec);
 
 /// Asks the server where the point is, which is kept readable for a while from then on. A time whose state is not known
-/// yet is waited for, at most 10 s. A failure tells the window when the point is outside, or what is known until when.
+/// yet is waited for, at most 10 s. A failure tells the window when the point is outside, or what is known until when;
+/// a note tells when the head is not the present of the source.
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point);
 
 /// The earliest time that a branch can be asked for, in whole seconds; nullopt when none is known.
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch);
 
-/// "streaming, 0 B behind, last word 1s ago"; of a source that is lost "waiting to retry, last word 52s ago".
+/// "streaming, 0 B behind, last word 1 s ago"; of a source that is lost "waiting to retry, last word 52 s ago".
 std::string following(const nlohmann::json& source);
+/// "waiting to retry".
+std::string phase_text(const nlohmann::json& source);
+/// The moment whose state the head of the branch has: now, or until when its source is known.
+core::wall_time known_at(const branch_entry& branch);
 /// The bytes that a source is ahead of its branch, or "unknown".
 std::string lag_text(const nlohmann::json& source);
 /// How long ago the source last told how far it is; empty when it never did.

@@ -2,10 +2,32 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "cli/failure.hpp"
 
 namespace strata::cli {
+
+namespace {
+
+constexpr const char* broken_state = "Broken: ";
+
+void fail_if_broken(const context& of, const std::vector<branch_entry>& branches) {
+  std::string names;
+  std::string why;
+  for (const branch_entry& each : branches) {
+    if (!each.state().starts_with(broken_state)) continue;
+    if (names.empty()) why = each.state().substr(std::string_view(broken_state).size());
+    names += (names.empty() ? "" : ", ") + each.source.name + "/" + each.name;
+  }
+  if (names.empty()) return;
+  const bool several = names.find(',') != std::string::npos;
+  throw failure(exit_code::failure, "corrupt",
+                (several ? "branches " : "branch ") + names + (several ? " are" : " is") + " broken; the others serve",
+                why, "tail " + of.directory + "/strata.log");
+}
+
+}  // namespace
 
 std::vector<source_entry> list_broken_sources(const server_link& server, const std::string& source) {
   auto all = list_sources(server);
@@ -22,8 +44,13 @@ nlohmann::json broken_json(const std::vector<source_entry>& broken) {
   return made;
 }
 
-void fail_if_broken(const context& of, const std::vector<source_entry>& broken) {
-  if (broken.empty()) return;
+bool is_broken_root(const branch_entry& of) {
+  return of.text("ancestor_timeline_id").empty() && of.state().starts_with(broken_state);
+}
+
+void fail_if_broken(const context& of, const std::vector<source_entry>& broken,
+                    const std::vector<branch_entry>& branches) {
+  if (broken.empty()) return fail_if_broken(of, branches);
   std::string names;
   for (const source_entry& each : broken) names += (names.empty() ? "" : ", ") + each.name;
   const bool metadata = broken.front().broken.find("metadata") != std::string::npos;

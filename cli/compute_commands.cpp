@@ -34,7 +34,7 @@ json to_json(const context& of, const compute_record& record) {
                {"as_of", config::utc_text(record.as_of)},
                {"armed", record.armed},
                {"settings", record.settings},
-               {"started", config::utc_text(record.started)}};
+               {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
   if (record.mode == compute_mode::copy) return made;
   const auto status = status_of(of, record);
   made["lsn"] = core::to_string(status.start_lsn);
@@ -94,10 +94,12 @@ void list(const context& of) {
   for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
     const auto status = on_branch ? status_of(of, each) : compute::agent_status();
+    const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
               core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
-              state_of(of, each), std::to_string(each.port), config::age_text(each.started, core::system_clock().now()),
-              shell_quoted(socket_uri(each))});
+              state_of(of, each), std::to_string(each.port),
+              ran ? config::age_text(each.started, core::system_clock().now()) : "-",
+              ran ? shell_quoted(socket_uri(each)) : "-"});
   }
   for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "damaged", "-", "-", "-"});
   rows.print();

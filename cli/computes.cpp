@@ -21,6 +21,7 @@
 #include "compute/postgres_process.hpp"
 #include "compute/quorum_settings.hpp"
 #include "config/quantity.hpp"
+#include "core/url.hpp"
 
 namespace strata::cli {
 namespace {
@@ -32,19 +33,6 @@ namespace fs = std::filesystem;
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-std::string encoded(const std::string& text) {
-  static constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string made;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '/')
-      made += c;
-    else
-      made += {'%', digits[byte >> 4], digits[byte & 15]};
-  }
-  return made;
 }
 
 /// A directory of this name for everybody's data, outside the server's directory.
@@ -89,8 +77,8 @@ void restore(const server_link& server, const branch_entry& branch, core::lsn at
         return {};
       });
   line.end();
-  need(done, "can't restore " + branch.name, "strata branch show " + branch.name);
-  need(unpacker->finish(), "can't restore " + branch.name, "strata branch show " + branch.name);
+  need(done, "can't restore " + branch.name, "strata branch show " + branch.spec());
+  need(unpacker->finish(), "can't restore " + branch.name, "strata branch show " + branch.spec());
 }
 
 std::string pg_bin_for(const context& of, const server_link& server, int major) {
@@ -222,7 +210,7 @@ void start_on_copy(const server_link& server, const branch_entry& branch, const 
   need(compute::write_settings(options, record.settings), "can't configure the compute", "");
   warn_of_overruled(of, record);
   need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
-       "strata branch show " + branch.name);
+       "strata branch show " + branch.spec());
   record.started = core::system_clock().now();
 }
 
@@ -242,7 +230,7 @@ void check_take_over(const context& of, const compute_record& record, bool take_
   if (!take_over)
     throw failure(exit_code::conflict, "conflict", "compute " + writer->name + " writes " + record.branch + " now",
                   "it is " + state_of(of, *writer) + "; a branch has one writer, and a second one ends the first",
-                  "strata psql " + record.branch + "; or add --take-over");
+                  "strata psql " + record.tenant + "/" + record.branch + "; or add --take-over");
   say("note: compute " + writer->name + " writes " + record.branch + " now; it is stopped as soon as " + record.name +
       " has taken over");
 }
@@ -364,7 +352,7 @@ std::unique_ptr<attempt> start_new(const context& of, const server_link& server,
   record.armed = wanted.armed;
   record.temporary = temporary;
   record.ready = false;
-  record.as_of = head || !point.time ? core::system_clock().now() : *point.time;
+  record.as_of = head || !point.time ? known_at(branch) : *point.time;
   if (record.mode == compute_mode::copy) record.at = point.at;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server, record.pg_major);
@@ -486,7 +474,7 @@ std::string state_of(const context& of, const compute_record& record) {
   return is_up(record) ? "running" : "stopped";
 }
 
-void require_no_computes(const std::vector<compute_record>& computes, const context& of, const std::string& what,
+void require_no_computes(const std::vector<compute_record>& computes, const context& of, const std::string& doing,
                          bool force) {
   if (force) return;
   std::string names;
@@ -498,7 +486,7 @@ void require_no_computes(const std::vector<compute_record>& computes, const cont
              (busy ? state_of(of, each) : "a stopped copy, with what was written on it") + ")";
   }
   if (names.empty()) return;
-  throw failure(exit_code::conflict, "conflict", "can't delete " + what, "it has computes: " + names,
+  throw failure(exit_code::conflict, "conflict", doing, "it has computes: " + names,
                 "strata compute stop NAME --remove; or add --force: they end, and their data go");
 }
 
@@ -529,13 +517,14 @@ login login_to(const compute_record& of, const login& wanted) {
 
 std::string socket_uri(const compute_record& of, const login& as) {
   const login to = login_to(of, as);
-  return "postgresql://" + encoded(to.user) + "@/" + encoded(to.database) + "?host=" + encoded(of.socket_directory) +
-         "&port=" + std::to_string(of.port);
+  return "postgresql://" + core::url_encoded(to.user) + "@/" + core::url_encoded(to.database) +
+         "?host=" + core::url_encoded(of.socket_directory, "/") + "&port=" + std::to_string(of.port);
 }
 
 std::string tcp_uri(const compute_record& of, const login& as) {
   const login to = login_to(of, as);
-  return "postgresql://" + encoded(to.user) + "@127.0.0.1:" + std::to_string(of.port) + "/" + encoded(to.database);
+  return "postgresql://" + core::url_encoded(to.user) + "@127.0.0.1:" + std::to_string(of.port) + "/" +
+         core::url_encoded(to.database);
 }
 
 }  // namespace strata::cli

@@ -62,10 +62,10 @@ std::vector<compute::compute_record> running_computes_of(const context& of, cons
 /// its agent.
 std::string state_of(const context& of, const compute::compute_record& record);
 
-/// For what is about to be deleted: a failure names computes that run, or copies with data of their own, unless they
-/// are to go, too.
+/// For what is about to be deleted, a failure ("can't delete dev") names computes that run, or copies with data of
+/// their own, unless they are to go, too.
 void require_no_computes(const std::vector<compute::compute_record>& computes, const context& of,
-                         const std::string& what, bool force);
+                         const std::string& doing, bool force);
 /// After it was deleted. One that can't be ended is named, and the rest goes on.
 void remove_computes(const context& of, const std::vector<compute::compute_record>& computes);
 

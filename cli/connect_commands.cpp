@@ -163,7 +163,7 @@ void open_psql(const context& of, connect_request asked) {
   if (!of.json) {
     for (const auto& each : found.older)
       say("note: " + age_note(each) + "; strata psql --compute " + each.name + " opens it");
-    say("note: " + asked.branch + " follows its source: this is a copy of it as it is now, and goes with psql");
+    say("note: " + asked.branch + " follows its source: psql opens a copy of its head, which goes with psql");
   }
   open_temporary(of, asked);
 }

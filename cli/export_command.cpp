@@ -40,7 +40,7 @@ void export_branch(const context& of, const export_options& asked) {
                                              return written;
                                            });
   line.end();
-  need(taken, "the export is not complete", "strata branch show " + branch.name);
+  need(taken, "the export is not complete", "strata branch show " + branch.spec());
   need(to.finish(), "can't write " + (output.empty() ? "the archive" : output), "strata export " + asked.spec);
   // With the archive on standard output there is no room for anything else.
   if (of.json && !output.empty())

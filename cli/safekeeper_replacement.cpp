@@ -178,7 +178,7 @@ class replacement {
 
   void read_server() {
     const auto answer = server_.api().get(branch_.path() + "/safekeepers");
-    if (!answer) fail(answer.error(), "strata compute start " + branch_.name + " gives it safekeepers");
+    if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " gives it safekeepers");
     now_ = need(console::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
   }
 
@@ -283,7 +283,7 @@ class replacement {
   }
 
   [[nodiscard]] std::string command(const std::string& rest) const {
-    return "strata safekeeper replace " + branch_.name + " " + rest;
+    return "strata safekeeper replace " + branch_.spec() + " " + rest;
   }
   /// The server decides what is left to do.
   [[nodiscard]] std::string again() const {

@@ -31,6 +31,7 @@ const safekeeper_view* find(const std::vector<safekeeper_view>& all, std::uint64
 quorum_view::row row_of(const json& timeline, std::uint64_t id) {
   const std::string trouble = timeline.value("trouble", "");
   return {.id = id,
+          .known = true,
           .term = timeline.value("acceptor_state", json::object()).value("term", std::uint64_t{0}),
           .flush_lsn = lsn_in(timeline, "flush_lsn"),
           .commit_lsn = lsn_in(timeline, "commit_lsn"),
@@ -231,9 +232,15 @@ void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vecto
       std::string name = name_of(each, branches);
       std::string health = each.health.text;
       for (const auto& row : each.rows) {
-        timelines.add({name, std::to_string(row.id), row.state, std::to_string(row.term),
-                       core::to_string(row.flush_lsn), core::to_string(row.commit_lsn),
-                       config::size_text(row.lag_bytes), core::to_string(row.backup_lsn), health});
+        std::vector<std::string> cells{name, std::to_string(row.id), row.state};
+        if (row.known)
+          cells.insert(cells.end(),
+                       {std::to_string(row.term), core::to_string(row.flush_lsn), core::to_string(row.commit_lsn),
+                        config::size_text(row.lag_bytes), core::to_string(row.backup_lsn)});
+        else
+          cells.insert(cells.end(), 5, "-");
+        cells.push_back(health);
+        timelines.add(std::move(cells));
         name.clear();
         health.clear();
       }
@@ -261,14 +268,15 @@ json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector
   json timelines = json::array();
   for (const auto& each : quorums) {
     json rows = json::array();
-    for (const auto& row : each.rows)
-      rows.push_back({{"id", row.id},
-                      {"state", row.state},
-                      {"term", row.term},
-                      {"flush_lsn", core::to_string(row.flush_lsn)},
-                      {"commit_lsn", core::to_string(row.commit_lsn)},
-                      {"backup_lsn", core::to_string(row.backup_lsn)},
-                      {"lag_bytes", row.lag_bytes}});
+    for (const auto& row : each.rows) {
+      json& made = rows.emplace_back(json{{"id", row.id}, {"state", row.state}});
+      if (!row.known) continue;
+      made["term"] = row.term;
+      made["flush_lsn"] = core::to_string(row.flush_lsn);
+      made["commit_lsn"] = core::to_string(row.commit_lsn);
+      made["backup_lsn"] = core::to_string(row.backup_lsn);
+      made["lag_bytes"] = row.lag_bytes;
+    }
     timelines.push_back({{"tenant_id", each.tenant_id},
                          {"timeline_id", each.timeline_id},
                          {"branch", name_of(each, branches)},

@@ -38,6 +38,7 @@ struct quorum_view {
   quorum_health health;
   struct row {
     std::uint64_t id = 0;
+    bool known = false;  ///< it was asked: without that there are no numbers
     std::uint64_t term = 0;
     core::lsn flush_lsn;
     core::lsn commit_lsn;

@@ -69,6 +69,13 @@ server_request request_of(const context& of, const up_options& asked) {
   if (asked.broker_port) request.options.broker_port = *asked.broker_port;
   if (asked.safekeepers) request.options.safekeepers = *asked.safekeepers;
   if (asked.listen_address) request.options.listen_address = *asked.listen_address;
+  const config::server_options& ports = request.options;
+  for (const auto& [one, other] :
+       {std::pair(ports.http_port, ports.page_port), std::pair(ports.http_port, ports.broker_port),
+        std::pair(ports.page_port, ports.broker_port)})
+    if (one != 0 && one == other)
+      throw failure(exit_code::usage, "invalid_argument", "can't open port " + std::to_string(one) + " twice",
+                    "the HTTP API, the page service and the broker need a port each", "strata up --help");
   // 0 asks for one that the directory has not had.
   for (const auto& [port, option] : {std::pair(asked.http_port, &config::server_options::http_port),
                                      std::pair(asked.page_port, &config::server_options::page_port)})

@@ -62,11 +62,14 @@ foundation lay_foundation(const config::server_options& options) {
   return made;
 }
 
+/// What the role has, once it knows all its tenants: who is told that the server is up may rely on that.
 pageserver::pageserver_services services_of(process_system& system, const pageserver::supervisor_actor& role) {
   console::services asking;
   asking.system = &system.actors();
-  return need(console::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}),
-              "the pageserver did not start", "");
+  const std::string doing = "the pageserver did not start";
+  auto found = need(console::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}), doing, "");
+  need(console::ask<messages::tenant_list>(asking, found.tenants, messages::list_tenants{}), doing, "");
+  return found;
 }
 
 /// What safekeepers need of a server: the cluster's identity, and the broker's port with TLS. Without safekeepers there
@@ -122,7 +125,8 @@ auto open_port(const config::server_options& options, const std::string& name, s
                         " port of this directory is; this time it is another one");
     opened = open(need(compute::free_port(), what));
   }
-  return need(std::move(opened), what, next);
+  const bool wrong_address = !opened && opened.error().code == core::errc::invalid_argument;
+  return need(std::move(opened), what, wrong_address ? "name an address of this machine with --listen" : next);
 }
 
 void keep_opened(const config::server_options& options, const std::string& name, std::uint16_t asked,

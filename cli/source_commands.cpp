@@ -35,12 +35,14 @@ struct config_options {
   std::vector<std::string> unset;
 };
 
-std::string advice_on(core::errc code, const std::string& name) {
+std::string advice_on(const server_link& server, core::errc code, const std::string& name) {
   switch (code) {
-    case core::errc::conflict:
-      return "strata source list; choose another name or slot (--slot), or take the old one away: strata source "
-             "remove " +
-             name;
+    case core::errc::conflict: {
+      const auto all = list_sources(server);
+      const bool taken = std::any_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
+      return taken ? "choose another name, or remove the source that has it: strata source remove " + name
+                   : "strata source add " + name + " --slot ANOTHER_SLOT --conninfo ...";
+    }
     case core::errc::permission_denied:
       return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
              "scram-sha-256\"";
@@ -67,9 +69,7 @@ void show_import(progress& line, const json& timeline) {
                 std::to_string(std::min<std::uint64_t>(done * 100 / expected, 100)) + "%)";
   }
   if (const std::string error = source.value("last_error", ""); !error.empty()) detail += "  " + error;
-  std::string stage = phase;
-  std::replace(stage.begin(), stage.end(), '_', ' ');
-  line.show(stage, detail);
+  line.show(phase_text({{"phase", phase}}), detail);
 }
 
 /// Why the base backup failed; empty as long as it did not. The server would try again for ever.
@@ -126,8 +126,11 @@ void add_source(const context& of, const add_options& asked) {
   const server_link server(of);
   json body{{"name", asked.name}, {"conninfo", asked.conninfo}};
   if (!asked.slot.empty()) body["slot"] = asked.slot;
+  std::optional<last_words> on_signal;
+  on_signal.emplace("", "\ninterrupted; the server may have begun to import " + asked.name + ": strata source list\n");
   auto added = server.api().post("/v1/source", body);
-  if (!added) throw failure(added.error(), "can't follow this Postgres", advice_on(added.error().code, asked.name));
+  if (!added)
+    throw failure(added.error(), "can't follow this Postgres", advice_on(server, added.error().code, asked.name));
   const std::string path =
       "/v1/tenant/" + added->value("tenant_id", "") + "/timeline/" + added->value("timeline_id", "");
   if (asked.no_wait) {
@@ -136,8 +139,9 @@ void add_source(const context& of, const add_options& asked) {
     tell_of_settings(*added);
     return say("next: strata source list");
   }
-  const last_words on_signal("", "\ninterrupted; the import of " + asked.name +
-                                     " goes on: strata source list; strata source remove " + asked.name + "\n");
+  on_signal.reset();
+  on_signal.emplace("", "\ninterrupted; the import of " + asked.name +
+                            " goes on: strata source list; strata source remove " + asked.name + "\n");
   const json timeline = wait_until_readable(server, path, asked.name, of.json);
   if (const std::string why = import_failure(timeline); !why.empty()) {
     // Nothing can be read of it; its slot would keep WAL.
@@ -152,7 +156,7 @@ void add_source(const context& of, const add_options& asked) {
   print("following " + asked.name + " as " + asked.name + "/main from " + timeline.value("readable_from_lsn", "") +
         "  " + config::size_text(backup_bytes) + " copied  " + time_taken(begun));
   tell_of_settings(*added);
-  say("next: strata branch create dev --from main");
+  say("next: strata branch create dev --from " + branch_entry{find_source(server, asked.name), "", "main", {}}.spec());
 }
 
 void list_sources_command(const context& of) {
@@ -165,7 +169,7 @@ void list_sources_command(const context& of) {
       of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE", "SLOT", "TENANT ID"}
               : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE"});
   for (const auto& branch : branches) {
-    if (!branch.info.contains("source")) continue;
+    if (!branch.info.contains("source") && !is_broken_root(branch)) continue;
     const json source = source_of(branch.info);
     all.push_back({{"name", branch.source.name},
                    {"tenant_id", branch.source.id},
@@ -173,9 +177,12 @@ void list_sources_command(const context& of) {
                    {"timeline_id", branch.id},
                    {"state", branch.state()},
                    {"source", source}});
-    std::vector<std::string> row{
-        branch.source.name, source.value("phase", ""), source.value("received_lsn", ""),
-        lag_text(source),   last_word_text(source),    shell_quoted(source.value("conninfo", ""))};
+    std::vector<std::string> row{branch.source.name,
+                                 source.empty() ? "broken" : phase_text(source),
+                                 source.value("received_lsn", ""),
+                                 lag_text(source),
+                                 last_word_text(source),
+                                 shell_quoted(source.value("conninfo", ""))};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
@@ -188,12 +195,12 @@ void list_sources_command(const context& of) {
   }
   if (of.json) {
     print(all);
-    return fail_if_broken(of, broken);
+    return fail_if_broken(of, broken, branches);
   }
   if (all.empty())
     return say("no sources yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   rows.print();
-  fail_if_broken(of, broken);
+  fail_if_broken(of, broken, branches);
 }
 
 void remove_source(const context& of, const std::string& name, bool force) {
@@ -203,7 +210,7 @@ void remove_source(const context& of, const std::string& name, bool force) {
     throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
                   "removing takes the whole name, and the nearest is " + source.name, "strata source list");
   const auto computes = computes_of(of, source.id, "");
-  require_no_computes(computes, of, source.name, force);
+  require_no_computes(computes, of, "can't remove " + source.name, force);
   const json removed =
       need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
   remove_computes(of, computes);

@@ -67,7 +67,7 @@ void show_status(const context& of) {
                {"broken_sources", broken_json(broken)},
                {"computes_running", running},
                {"computes", computes.size()}});
-    return fail_if_broken(of, broken);
+    return fail_if_broken(of, broken, branches);
   }
   std::uint64_t bytes = 0;
   for (const auto& each : branches) bytes += each.info.value("current_physical_size", std::uint64_t{0});
@@ -90,6 +90,9 @@ void show_status(const context& of) {
                                                       config::age_text(*earliest, core::system_clock().now()) + ")");
   }
   for (const auto& each : broken) facts.add("source " + each.name, "broken: " + each.broken);
+  for (const auto& each : branches)
+    if (is_broken_root(each))
+      facts.add("source " + each.source.name, "broken: its branch " + each.name + " can't be opened");
   for (const auto& each : branches) {
     const std::string trouble = each.text("trouble");
     if (each.state() != "Active" || !trouble.empty())
@@ -103,7 +106,7 @@ void show_status(const context& of) {
     print(std::string());
     print_safekeepers(safekeepers, branches);
   }
-  fail_if_broken(of, broken);
+  fail_if_broken(of, broken, branches);
   if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 

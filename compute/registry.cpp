@@ -1,10 +1,14 @@
 #include "compute/registry.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 namespace strata::compute {
@@ -14,6 +18,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* record_name = "/compute.json";
+constexpr const char* owner_name = "/owner";
 
 std::string absolute(const std::string& path) { return fs::absolute(path).lexically_normal(); }
 
@@ -49,8 +54,36 @@ bool is_elsewhere(const std::string& path) {
          path.find('/', elsewhere_prefix.size()) == std::string::npos;
 }
 
-/// Whether the compute that the record was written for is another one, which has it still.
-bool is_of_another(const std::string& written_in, const std::string& here) {
+/// What a moved directory keeps and a copied one does not have.
+std::string identity_of(const std::string& directory) {
+  struct stat found {};
+  if (::stat(directory.c_str(), &found) != 0) return "";
+  return std::to_string(found.st_dev) + " " + std::to_string(found.st_ino) + "\n";
+}
+
+/// Says in a directory elsewhere to which compute's directory it belongs.
+core::result<void> mark(const std::string& elsewhere, const std::string& here) {
+  std::error_code gone;
+  if (!is_elsewhere(elsewhere) || !fs::is_directory(elsewhere, gone)) return {};
+  const std::string path = elsewhere + owner_name;
+  std::ofstream file(path, std::ios::trunc);
+  file << identity_of(here);
+  file.close();
+  if (!file) return core::from_errno("write " + path, errno);
+  return {};
+}
+std::optional<bool> is_marked_for(const std::string& elsewhere, const std::string& here) {
+  std::ifstream file(elsewhere + owner_name);
+  if (!is_elsewhere(elsewhere) || !file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {}) == identity_of(here);
+}
+
+/// Whether the compute that the record was written for is another one, which has it still: the record is in a copy of
+/// the directory.
+bool is_of_another(const std::string& written_in, const std::string& here, const std::string& home,
+                   const std::string& socket) {
+  for (const std::string& each : {home, socket})
+    if (const auto ours = is_marked_for(each, here)) return !*ours;
   std::error_code failure;
   return written_in != here && fs::exists(written_in + record_name, failure) &&
          !fs::equivalent(written_in, here, failure);
@@ -73,7 +106,7 @@ core::result<void> place(compute_record& made, const json& of, const std::string
   if (!socket.empty() && socket != home + "/socket" && !is_elsewhere(socket))
     return core::error{core::errc::corrupt, "\"socket_directory\" is no directory of a compute: " + socket};
 
-  const bool foreign = is_of_another(written_in, here);
+  const bool foreign = is_of_another(written_in, here, home, socket);
   made.home = home == written_in || foreign ? here : home;
   made.data_directory = made.home + "/data";
   made.log_file = made.home + "/postgres.log";
@@ -190,6 +223,7 @@ core::result<void> registry::save(const compute_record& record) const {
   std::error_code failure;
   fs::rename(temporary, path, failure);
   if (failure) return core::from_errno("rename " + temporary, failure.value());
+  for (const std::string& each : {record.home, record.socket_directory}) STRATA_TRY(mark(each, directory));
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/url.hpp"
+
 namespace strata::console {
 namespace {
 
@@ -23,25 +25,10 @@ httplib::Client connect(const std::string& address, std::chrono::seconds patienc
   return client;
 }
 
-std::string encoded(std::string_view text) {
-  static constexpr std::string_view plain = "-_.~";
-  std::string made;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || plain.find(c) != std::string_view::npos) {
-      made += c;
-      continue;
-    }
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    made += {'%', digits[byte >> 4], digits[byte & 15]};
-  }
-  return made;
-}
-
 std::string target(const std::string& path, const api_client::query& with) {
   std::string made = path;
   for (const auto& [name, value] : with)
-    made += (made.size() == path.size() ? '?' : '&') + encoded(name) + '=' + encoded(value);
+    made += (made.size() == path.size() ? '?' : '&') + core::url_encoded(name) + '=' + core::url_encoded(value);
   return made;
 }
 

@@ -1,9 +1,11 @@
 #include "storage/metadata_opening.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 #include "core/log.hpp"
@@ -27,23 +29,45 @@ core::result<void> sync_file(const std::string& path) {
   return sync_or_die(file, path);
 }
 
-bool is_kept(const std::string& directory, const std::set<std::string>& tenants) {
-  std::error_code ignored;
-  for (fs::directory_iterator at(directory, ignored), end; !ignored && at != end; at.increment(ignored)) {
-    if (!at->path().filename().string().starts_with(kept_prefix)) continue;
-    std::ifstream list(at->path() / kept_tenants);
-    std::set<std::string> missing = tenants;
-    for (std::string line; std::getline(list, line);) missing.erase(line);
-    if (missing.empty()) return true;
+using tenant_names = std::set<std::string>;  ///< ids as text
+
+core::result<void> write_kept_tenants(const fs::path& kept, const tenant_names& ids) {
+  core::bytes list;
+  for (const std::string& id : ids) {
+    list.insert(list.end(), id.begin(), id.end());
+    list.push_back('\n');
   }
-  return false;
+  const std::string path = kept / kept_tenants;
+  STRATA_ASSIGN(new_file file, new_file::create(path + temporary_suffix));
+  STRATA_TRY(file.append(list));
+  return file.commit(path);
+}
+
+/// Whether the damage of all of `damaged` is kept. The kept directories forget who is whole again: the next damage of
+/// such a tenant is another one.
+core::result<bool> is_kept(const std::string& directory, const tenant_names& damaged) {
+  bool all = false;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (!at->path().filename().string().starts_with(kept_prefix)) continue;
+    tenant_names listed, still;
+    std::ifstream list(at->path() / kept_tenants);
+    for (std::string line; std::getline(list, line);) listed.insert(line);
+    std::set_intersection(listed.begin(), listed.end(), damaged.begin(), damaged.end(),
+                          std::inserter(still, still.end()));
+    if (still != listed) STRATA_TRY(write_kept_tenants(at->path(), still));
+    all = all || still == damaged;
+  }
+  if (error) return core::from_errno("read directory " + directory, error.value());
+  return all;
 }
 
 /// A copy of RocksDB's files as they are: opening for writing replaces some of them.
 core::result<void> keep_damaged(const metadata_paths& paths, const std::vector<damaged_tenant>& damaged) {
-  std::set<std::string> ids;
+  tenant_names ids;
   for (const damaged_tenant& each : damaged) ids.insert(to_string(each.id));
-  if (is_kept(paths.directory, ids)) return {};
+  STRATA_ASSIGN(const bool kept, is_kept(paths.directory, ids));
+  if (kept || ids.empty()) return {};
   const std::string to = paths.kept();
   std::error_code error;
   fs::create_directory(to, error);
@@ -58,15 +82,7 @@ core::result<void> keep_damaged(const metadata_paths& paths, const std::vector<d
     if (error) break;
   }
   if (error) return core::from_errno("keep a copy of the damaged metadata in " + to, error.value());
-  core::bytes list;
-  for (const std::string& id : ids) {
-    list.insert(list.end(), id.begin(), id.end());
-    list.push_back('\n');
-  }
-  const std::string path = to + "/" + kept_tenants;
-  STRATA_ASSIGN(new_file tenants, new_file::create(path + temporary_suffix));
-  STRATA_TRY(tenants.append(list));
-  STRATA_TRY(tenants.commit(path));
+  STRATA_TRY(write_kept_tenants(to, ids));
   core::log_warning("the damaged metadata is kept as it was in " + to);
   return sync_directory(paths.directory);
 }
@@ -78,6 +94,7 @@ core::result<void> upgrade(const metadata_paths& paths, const seal_files& seals)
     STRATA_ASSIGN(const auto database, metadata_database::open(paths.database, access::upgrade));
     for (const core::tenant_id& tenant : tenants_in(*database)) {
       const tenant_scan scan = scan_tenant(*database, tenant);
+      if (scan.failure) return scan.failure->within("seal the metadata of tenant " + to_string(tenant));
       tenant_seal seal = scan.found;
       seal.edits = 2;  // its first may be without a file
       const metadata_change change{metadata_family::seals, metadata_codec::tenant_key(tenant),
@@ -184,7 +201,7 @@ core::result<opened_metadata> open_metadata(const std::string& directory, const 
       made.damaged.push_back({tenant, name.empty() ? to_string(tenant) : name, *checked.damage});
       core::log_error("tenant " + made.damaged.back().name + " is broken: " + core::to_string(*checked.damage));
     }
-  if (!made.damaged.empty()) STRATA_TRY(keep_damaged(paths, made.damaged));
+  STRATA_TRY(keep_damaged(paths, made.damaged));
   STRATA_ASSIGN(
       made.database,
       metadata_database::open(paths.database, made.damaged.empty() ? access::write : access::write_without_compaction));

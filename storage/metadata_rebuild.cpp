@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <set>
 #include <span>
 
@@ -98,7 +100,9 @@ class rebuilder {
     std::vector<metadata_change> batch{{family::tenants, codec::tenant_key(tenant), copy->record}};
     std::uint64_t edits = copy->edits;
     STRATA_ASSIGN(const auto timelines, copies_.timelines(tenant));
+    ancestors_.clear();
     for (const core::timeline_id& id : timelines) add_timeline(record->name, tenant, id, batch, edits);
+    report_missing(record->name, tenant, timelines);
     return seal(tenant, record->name, batch, edits);
   }
 
@@ -117,9 +121,6 @@ class rebuilder {
   void add_timeline(const std::string& tenant_name, const core::tenant_id& tenant, const core::timeline_id& id,
                     std::vector<metadata_change>& batch, std::uint64_t& edits) {
     auto copy = copies_.read(tenant, id);
-    // Its copy goes before the timeline does.
-    if (!copy && copy.error().code == core::errc::not_found && fs::is_empty(copies_.timeline_directory(tenant, id)))
-      return;
     const std::string key = codec::timeline_key(tenant, id);
     auto record =
         copy ? codec::decode_timeline(key, copy->record) : core::result<timeline_record>(std::move(copy).error());
@@ -153,12 +154,32 @@ class rebuilder {
       report_.lost.push_back("timeline " + to_string(id) + " of " + tenant_name + ": " + record.error().detail);
       return;
     }
+    ancestors_[id] = record->ancestor;
     made.name = record->name;
     made.recovered_to = record->disk_consistent_lsn;
     made.layers = copy->layers.size();
     edits = std::max(edits, copy->edits);
     std::move(changes.begin(), changes.end(), std::back_inserter(batch));
     if (record->state != timeline_state::deleting) report_.timelines.push_back(std::move(made));
+  }
+
+  /// Timelines that something else names. One that was deleted since the metadata of before is told, too: nothing tells
+  /// it from one whose directory is gone.
+  void report_missing(const std::string& tenant_name, const core::tenant_id& tenant,
+                      const std::vector<core::timeline_id>& found) {
+    std::map<core::timeline_id, std::string> missing;
+    for (const auto& [id, ancestor] : ancestors_)
+      if (ancestor && !ancestors_.contains(*ancestor))
+        missing[*ancestor] = "timeline " + to_string(id) + " stems from it";
+    if (const auto checked = old_.checked.find(tenant); checked != old_.checked.end())
+      for (const metadata_copy& each : checked->second.scan.timelines) {
+        const auto record = codec::decode_timeline(codec::timeline_key(tenant, *each.timeline), each.record);
+        if (!record || record->state != timeline_state::deleting)
+          missing.try_emplace(*each.timeline, "the metadata of before has it");
+      }
+    for (const core::timeline_id& id : found) missing.erase(id);  // rebuilt, or told of
+    for (const auto& [id, why] : missing)
+      report_.lost.push_back("timeline " + to_string(id) + " of " + tenant_name + ": it has no directory, and " + why);
   }
 
   void look_at_layer(const layer_identity& layer, rebuilt_timeline& of) {
@@ -195,6 +216,7 @@ class rebuilder {
   block_cache blocks_;
   rebuild_report report_;
   std::vector<core::tenant_id> lost_;
+  std::map<core::timeline_id, std::optional<core::timeline_id>> ancestors_;  ///< of the tenant's rebuilt timelines
 };
 
 core::result<void> rename_directory(const std::string& from, const std::string& to) {

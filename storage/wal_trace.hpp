@@ -18,6 +18,10 @@ struct wal_trace {
   std::uint64_t newer = 0;
   std::uint32_t source_timeline = 0;  ///< of the server, at `end`
   [[nodiscard]] bool valid() const { return end > begin; }
+  /// As one that has only this piece: [middle, end).
+  [[nodiscard]] wal_trace newer_piece() const {
+    return {.begin = middle, .middle = middle, .end = end, .newer = newer, .source_timeline = source_timeline};
+  }
   bool operator==(const wal_trace&) const = default;
 };
 /// What a stored trace must be to be believed.

@@ -8,27 +8,29 @@ std::string to_string(const readable_window& window) {
   return core::to_string(window.first) + " to " + core::to_string(window.last);
 }
 
-core::result<void> retention::check(const char* doing, core::lsn at, readable_window window) const {
+core::result<void> retention::check(core::lsn at, readable_window window) const {
   if (leases_.contains(at) || holds_.contains(at)) return {};
   for (const auto& [child, point] : branch_points_)
     if (point == at) return {};
   if (planned_cutoff_) window.first = std::max(window.first, *planned_cutoff_);
   if (window.first <= at && at <= window.last) return {};
-  return core::error{core::errc::out_of_range, std::string(doing) + " at " + core::to_string(at) +
-                                                   ": the readable history is " + to_string(window)};
+  return core::error{core::errc::out_of_range,
+                     core::to_string(at) +
+                         (at < window.first ? " is before the history that is kept" : " is after the head") +
+                         ": the readable history is " + to_string(window)};
 }
 
 core::result<void> retention::add_branch_point(const core::timeline_id& child, core::lsn at, readable_window window) {
   const auto known = branch_points_.find(child);
   if (known != branch_points_.end() && known->second == at) return {};
-  STRATA_TRY(check("branch", at, window));
+  STRATA_TRY(check(at, window));
   branch_points_[child] = at;
   return {};
 }
 
 core::result<std::chrono::milliseconds> retention::lease(core::lsn at, readable_window window, core::monotonic_time now,
                                                          std::chrono::milliseconds length) {
-  STRATA_TRY(check("lease", at, window));
+  STRATA_TRY(check(at, window));
   auto& until = leases_.try_emplace(at, now).first->second;
   until = std::max(until, now + length);
   return std::chrono::duration_cast<std::chrono::milliseconds>(until - now);
@@ -39,7 +41,7 @@ void retention::expire_leases(core::monotonic_time now) {
 }
 
 core::result<void> retention::hold(core::lsn at, readable_window window) {
-  STRATA_TRY(check("hold", at, window));
+  STRATA_TRY(check(at, window));
   holds_.insert(at);
   return {};
 }

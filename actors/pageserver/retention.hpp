@@ -52,7 +52,7 @@ class retention {
   [[nodiscard]] bool collecting() const { return planned_cutoff_.has_value(); }
 
  private:
-  [[nodiscard]] core::result<void> check(const char* doing, core::lsn at, readable_window window) const;
+  [[nodiscard]] core::result<void> check(core::lsn at, readable_window window) const;
 
   std::map<core::timeline_id, core::lsn> branch_points_;
   std::map<core::lsn, core::monotonic_time> leases_;

@@ -6,6 +6,7 @@
 
 #include "actors/support/actor_base.hpp"
 #include "config/branch_spec.hpp"
+#include "pg/client/database_check.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -186,7 +187,7 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
     const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
                                    [&](const auto& tenant) { return tenant.second.record.name == request.name; });
     if (taken || adding_.contains(request.name))
-      return owed.fail({core::errc::conflict, "there is a tenant " + request.name + " already"});
+      return owed.fail({core::errc::conflict, "the name \"" + request.name + "\" is taken"});
     auto add = std::make_shared<adding>();
     add->request = request;
     add->owed = owed;
@@ -199,7 +200,17 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
           if (!probed) return adding_failed(add, probed.error());
           add->settings = probed->settings;
           add->slot_existed = probed->slot_existed;
-          record_source(add, *probed);
+          look_for_database(add, *probed);
+        });
+  }
+
+  void look_for_database(const adding_ptr& add, const source_probed& probed) {
+    offload(
+        pool_id::io, "look for the database of " + add->request.name,
+        [conninfo = add->request.conninfo] { return pg::client::check_database(conninfo, std::chrono::seconds(5)); },
+        [this, add, probed](const core::result<void>& found) {
+          if (!found) return adding_failed(add, found.error());
+          record_source(add, probed);
         });
   }
 

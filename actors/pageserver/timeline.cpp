@@ -394,9 +394,6 @@ class timeline final : public support::actor_base<private_timeline> {
   }
 
   void keep_point(core::lsn at, const point_reply& owed) {
-    if (at > window().last)
-      return owed.fail({core::errc::out_of_range,
-                        to_string(at) + " is after the head: the readable history is " + to_string(window())});
     const auto leased = lease({at});
     if (!leased) return owed.fail(leased.error());
     owed.deliver({.at = at, .kept_until = leased->valid_until, .known_until = known().until, .why = {}});

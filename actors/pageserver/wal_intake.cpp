@@ -26,12 +26,14 @@ std::shared_ptr<storage::write_batch> new_batch() {
 
 }  // namespace
 
-core::result<std::unique_ptr<wal_intake>> wal_intake::open(std::shared_ptr<storage::timeline_store> store) {
+core::result<std::unique_ptr<wal_intake>> wal_intake::open(std::shared_ptr<storage::timeline_store> store,
+                                                           compared part) {
   STRATA_ASSIGN(auto ingest, mapping::wal_ingest::open(store));
-  return std::unique_ptr<wal_intake>(new wal_intake(std::move(store), std::move(ingest)));
+  return std::unique_ptr<wal_intake>(new wal_intake(std::move(store), std::move(ingest), part));
 }
 
-wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<mapping::wal_ingest> ingest)
+wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<mapping::wal_ingest> ingest,
+                       compared part)
     : store_(std::move(store)),
       ingest_(std::move(ingest)),
       decoder_(decoder_options(store_->record(), store_->last_record_lsn())),
@@ -39,6 +41,7 @@ wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::uniq
       batch_(new_batch()) {
   if (!store_->record().source) return;
   before_ = store_->received();
+  if (before_ && part == compared::newer_piece) before_ = before_->newer_piece();
   comparing_ = before_.has_value();
   previous_record_ = store_->previous_record_lsn();
   tracer_.emplace(before_ ? before_->begin : decoder_.position());

@@ -24,8 +24,11 @@ class wal_intake {
   /// A batch is handed over when it holds this much.
   static constexpr std::size_t batch_size_bytes = 1u << 20;
 
-  /// Starts at the store's last_record_lsn, or at the begin of its trace; no batch may be on its way. Blocks.
-  static core::result<std::unique_ptr<wal_intake>> open(std::shared_ptr<storage::timeline_store> store);
+  enum class compared { whole_trace, newer_piece };
+  /// Starts at the store's last_record_lsn, or where the part of its trace begins that is to be compared; no batch may
+  /// be on its way. Blocks.
+  static core::result<std::unique_ptr<wal_intake>> open(std::shared_ptr<storage::timeline_store> store,
+                                                        compared part = compared::whole_trace);
 
   /// Where the next bytes belong.
   [[nodiscard]] core::lsn position() const;
@@ -48,7 +51,8 @@ class wal_intake {
   std::shared_ptr<storage::write_batch> take_batch();
 
  private:
-  wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest);
+  wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest,
+             compared part);
   core::result<std::optional<progress>> add_record();
   core::result<progress> work_on();
   /// The next record, checked against the last one that was received when it is the first.

@@ -7,6 +7,7 @@
 #include "actors/pageserver/wal_intake.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "actors/support/actor_base.hpp"
+#include "config/time_text.hpp"
 #include "core/log.hpp"
 #include "pg/client/conninfo.hpp"
 
@@ -50,7 +51,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
       tell(options_.watch, watch_timeline{record.tenant, record.id, self()});
     }
     if (const auto source = options_.store->record().source; source && source->refusal)
-      stand_still(source->refusal->why);
+      stand_still(*source->refusal);
     else
       connect();
     tell_self_after(status_interval, status_due{});
@@ -72,7 +73,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     if (!conninfo) return try_again_after(origin_->pause());
     auto goal = origin_->goal(options_.store->record(), last);
     if (const auto received = options_.store->received()) {
-      goal.read_from = received->begin;
+      goal.read_from = compared_ == wal_intake::compared::whole_trace ? received->begin : received->middle;
       goal.source_timeline = received->source_timeline;
     }
     session_ = source_session(std::move(goal));
@@ -98,6 +99,11 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     // What else conflicts belongs to an import, or to a safekeeper, of which there are several.
     if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
     link_.close();
+    if (compares_less(why)) {
+      forget_stream();
+      return try_again_after(std::chrono::milliseconds(0));
+    }
+    compared_ = wal_intake::compared::whole_trace;
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
     if (import_ && import_->begun()) return quit(why);
@@ -109,19 +115,31 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     try_again_after(origin_->pause());
   }
 
+  /// A source that was promoted may have removed the segment in which the trace begins, while it has all that is needed
+  /// to go on: it is told by the newer piece, which is in the segment of its end.
+  bool compares_less(const core::error& why) {
+    const auto received = options_.store->received();
+    const bool can = why.code == core::errc::out_of_range && compared_ == wal_intake::compared::whole_trace &&
+                     received && received->middle > received->begin;
+    if (can) compared_ = wal_intake::compared::newer_piece;
+    return can;
+  }
+
   /// This is not the server that was followed: nothing of it may come in, now or after a restart, until a person has
   /// looked.
   void refuse(const core::error& why) {
     note_error("follow " + status_.conninfo, why);
-    stand_still(why.detail);
-    store_refusal({why.detail, options_.store->last_record_lsn(), clock().now()});
+    const storage::source_refusal refusal{why.detail, options_.store->last_record_lsn(), clock().now()};
+    stand_still(refusal);
+    store_refusal(refusal);
   }
-  void stand_still(const std::string& why) {
+  void stand_still(const storage::source_refusal& refusal) {
     link_.close();
     forget_stream();
     refused_ = true;
     ++attempt_;  // none is due
-    status_.last_error = why;
+    status_.last_error =
+        refusal.why + " (refused at " + to_string(refusal.at) + ", " + config::utc_text(refusal.since) + ")";
     set_phase(phase::failed);
   }
   void store_refusal(const storage::source_refusal& refusal) {
@@ -274,7 +292,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     set_phase(phase::catching_up);
     busy_ = true;
     offload(
-        support::pool_id::io, "prepare to take in WAL", [store = options_.store] { return wal_intake::open(store); },
+        support::pool_id::io, "prepare to take in WAL",
+        [store = options_.store, part = compared_] { return wal_intake::open(store, part); },
         [this](core::result<std::unique_ptr<wal_intake>> opened) {
           busy_ = false;
           if (!opened) return broke(opened.error());
@@ -475,8 +494,9 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_intake> intake_;
-  int in_flight_ = 0;  ///< batches without an answer
-  bool busy_ = false;  ///< an offloaded job runs
+  wal_intake::compared compared_ = wal_intake::compared::whole_trace;  ///< of the connection
+  int in_flight_ = 0;                                                  ///< batches without an answer
+  bool busy_ = false;                                                  ///< an offloaded job runs
   bool flushing_for_source_ = false;
   bool refused_ = false;  ///< the source is not the server that was followed
   core::lsn confirmed_;   ///< the source may forget WAL before it, as it was told

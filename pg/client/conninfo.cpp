@@ -120,6 +120,24 @@ std::string option_in_conninfo(const std::string& conninfo, std::string_view key
 
 }  // namespace
 
+core::error unreadable_conninfo(const std::string& conninfo) {
+  // libpq's own complaint would repeat a value, which may be the password; the name of an option is none.
+  const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
+  std::string culprit;
+  for (std::size_t at = skip_blanks(conninfo, 0); !is_uri && culprit.empty() && at < conninfo.size();) {
+    const std::size_t equals = conninfo.find('=', at);
+    const std::string name = conninfo.substr(at, equals - at);
+    if (equals == std::string::npos || std::any_of(name.begin(), name.end(), blank)) break;
+    const std::unique_ptr<PQconninfoOption, free_parsed> known(PQconninfoParse((name + "=''").c_str(), nullptr));
+    if (known == nullptr) culprit = name;
+    const std::size_t end = end_of_value(conninfo, skip_blanks(conninfo, equals + 1));
+    at = end == std::string::npos ? end : skip_blanks(conninfo, end);
+  }
+  return {core::errc::invalid_argument,
+          "read connection string: " + (culprit.empty() ? "" : "libpq knows no option \"" + culprit + "\"; ") +
+              "it must be like \"host=... port=5432 user=...\" or \"postgresql://user@host:5432\""};
+}
+
 std::string database_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "dbname"); }
 std::string user_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "user"); }
 

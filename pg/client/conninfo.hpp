@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.hpp"
 #include "core/ids.hpp"
 
 namespace strata::pg::client {
@@ -15,6 +16,9 @@ std::string conninfo_value(std::string_view value);
 std::string database_in_conninfo(const std::string& conninfo);
 /// The same of the user.
 std::string user_in_conninfo(const std::string& conninfo);
+
+/// Why libpq does not take it, without a value of it: errc::invalid_argument, with the first option that is none.
+core::error unreadable_conninfo(const std::string& conninfo);
 
 /// The start-up option by which a connection to a safekeeper names its timeline.
 std::string timeline_option(const core::tenant_id& tenant, const core::timeline_id& timeline);

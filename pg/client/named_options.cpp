@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "pg/client/conninfo.hpp"
+
 namespace strata::pg::client {
 
 core::result<std::vector<std::string>> options_named_in(const std::string& conninfo) {
@@ -11,9 +13,7 @@ core::result<std::vector<std::string>> options_named_in(const std::string& conni
     void operator()(PQconninfoOption* of) const { PQconninfoFree(of); }
   };
   const std::unique_ptr<PQconninfoOption, free_options> parsed(PQconninfoParse(conninfo.c_str(), nullptr));
-  // libpq's own complaint would repeat the string, password included.
-  if (parsed == nullptr)
-    return core::error{core::errc::invalid_argument, "read connection string: it is neither a URI nor \"name=value\""};
+  if (parsed == nullptr) return unreadable_conninfo(conninfo);
   std::vector<std::string> named;
   for (const PQconninfoOption* each = parsed.get(); each->keyword != nullptr; ++each)
     if (each->val != nullptr) named.emplace_back(each->keyword);

@@ -102,6 +102,11 @@ struct replication_connection::implementation {
     std::string& text = complaint.message;
     for (std::size_t at = 0; !password.empty() && (at = text.find(password, at)) != std::string::npos; at += 3)
       text.replace(at, password.size(), "***");
+    // libpq looks a service up in the files of this process, which are not those of the one who asked for it.
+    if (text.starts_with("definition of service"))
+      return {core::errc::invalid_argument,
+              std::string(doing) + " " + target + ": " + text +
+                  "; the server looks in its own PGSERVICEFILE, or its user's ~/.pg_service.conf"};
     return explain(std::string(doing) + " " + target, complaint);
   }
 
@@ -365,12 +370,8 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
 
 core::result<replication_connection> replication_connection::open(const std::string& conninfo,
                                                                   const std::string& application_name) {
-  // libpq's own complaint would repeat the string, password included.
   const std::unique_ptr<PQconninfoOption, free_options> options(PQconninfoParse(conninfo.c_str(), nullptr));
-  if (options == nullptr)
-    return core::error{core::errc::invalid_argument,
-                       "read connection string: it must be like \"host=... port=5432 user=...\" or "
-                       "\"postgresql://user@host:5432\""};
+  if (options == nullptr) return unreadable_conninfo(conninfo);
   auto made = std::make_unique<implementation>();
   made->target = redact_conninfo(conninfo);
   made->names_database = !database_in_conninfo(conninfo).empty();

@@ -7,6 +7,8 @@
 namespace strata::pg::client {
 namespace {
 
+constexpr const char* blanks = " \t\n\r\f\v";
+
 bool ends_name(char c) { return c == ',' || c == '(' || c == ')' || std::isspace(static_cast<unsigned char>(c)) != 0; }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -34,13 +36,14 @@ bool names_standby(std::string_view synchronous_standby_names, std::string_view 
     } else {
       while (at < text.size() && !ends_name(text[at])) name += text[at++];
       // FIRST and ANY are words of the list only before their number.
-      const auto after = text.find_first_not_of(" \t", at);
+      const auto after = text.find_first_not_of(blanks, at);
       const bool counts = after != std::string_view::npos && std::isdigit(static_cast<unsigned char>(text[after])) != 0;
       if (counts && (same_name(name, "first") || same_name(name, "any"))) continue;
-      const auto next = text.find_first_not_of(" \t", at);
+      const auto next = text.find_first_not_of(blanks, at);
       if (next != std::string_view::npos && text[next] == '(') continue;  // the number itself
     }
-    if ((name == "*" && !quoted) || same_name(name, application_name)) return true;
+    // Postgres compares the name itself: a star in quotes is one, too.
+    if (name == "*" || same_name(name, application_name)) return true;
   }
   return false;
 }

@@ -198,12 +198,35 @@ BOOST_AUTO_TEST_CASE(a_server_directory_that_was_copied_leaves_the_originals_com
   const auto in_original = computes.list();
   BOOST_TEST(in_original->computes.size() == 2u);
   for (const auto& each : in_original->computes) BOOST_TEST(fs::exists(each.data_directory + "/PG_VERSION"));
-  // When the original is gone what it had elsewhere is the copy's.
+  // Nor when the original was moved: it keeps what it has elsewhere.
+  const std::string moved = directory.path().string() + "-moved";
   fs::copy(directory.path() / "computes", copied / "computes", fs::copy_options::recursive);
-  fs::remove_all(directory.path() / "computes");
-  BOOST_TEST(copy.find("far")->home == elsewhere);
+  fs::rename(directory.path(), moved);
+  BOOST_TEST(copy.find("far")->home == copy.directory_of("far"));
   BOOST_TEST(copy.remove(*copy.find("far")).has_value());
+  BOOST_TEST(fs::exists(far.data_directory + "/PG_VERSION"));
+  const registry there(moved);
+  BOOST_TEST(there.find("far")->home == elsewhere);
+  BOOST_TEST(there.save(*there.find("far")).has_value());
+  BOOST_TEST(there.remove(*there.find("far")).has_value());
   BOOST_TEST(!fs::exists(elsewhere));
+  fs::rename(moved, directory.path());
+}
+
+BOOST_AUTO_TEST_CASE(a_socket_elsewhere_is_the_moved_originals_too) {
+  auto record = make("dev");
+  std::string elsewhere = std::string(elsewhere_prefix) + "XXXXXX";
+  BOOST_TEST_REQUIRE(::mkdtemp(elsewhere.data()) != nullptr);
+  record.socket_directory = elsewhere;
+  save(record);
+  const tests::temp_dir copied;
+  const std::string moved = directory.path().string() + "-moved";
+  fs::copy(directory.path() / "computes", copied / "computes", fs::copy_options::recursive);
+  fs::rename(directory.path(), moved);
+  BOOST_TEST(registry(copied.path().string()).find("dev")->socket_directory == "");
+  BOOST_TEST(registry(moved).find("dev")->socket_directory == elsewhere);
+  fs::rename(moved, directory.path());
+  fs::remove_all(elsewhere);
 }
 
 BOOST_AUTO_TEST_CASE(records_of_before_name_no_directory_and_are_understood) {

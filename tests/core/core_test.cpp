@@ -8,6 +8,7 @@
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
 #include "core/result.hpp"
+#include "core/url.hpp"
 
 using namespace strata::core;
 
@@ -99,6 +100,13 @@ BOOST_AUTO_TEST_CASE(only_loopback_addresses_are_closed_to_others) {
   for (const char* open : {"0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "126.255.255.255", "::2", "::ffff:10.0.0.1",
                            "fe80::1", "127.1", "localhost", "127.0.0.1.example", ""})
     BOOST_TEST(!is_loopback(open), open);
+}
+
+BOOST_AUTO_TEST_CASE(a_part_of_a_url_has_nothing_that_divides_urls) {
+  BOOST_TEST(url_encoded("dev-1_a.b~") == "dev-1_a.b~");
+  BOOST_TEST(url_encoded("a/b:c@d e?f#g&h=i%j+") == "a%2Fb%3Ac%40d%20e%3Ff%23g%26h%3Di%25j%2B");
+  BOOST_TEST(url_encoded("ä") == "%C3%A4");
+  BOOST_TEST(url_encoded("/run/my db", "/") == "/run/my%20db");
 }
 
 BOOST_AUTO_TEST_CASE(a_manual_clock_moves_only_when_told) {

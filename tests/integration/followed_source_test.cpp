@@ -64,6 +64,7 @@ struct followed {
                [&] { return told("phase") == "failed" && mentions(told("last_error"), "not the same server"); });
     for (const auto& part : said) BOOST_TEST(mentions(told("last_error"), part), told("last_error"));
     BOOST_TEST(!mentions(told("last_error"), "impossible length"));
+    BOOST_TEST(mentions(told("last_error"), "(refused at "), told("last_error"));
     BOOST_TEST(mentions(strata.cli({"source", "list"}).err, "not the same server any more"));
   }
   std::string letters(const std::string& branch) {
@@ -163,6 +164,40 @@ BOOST_AUTO_TEST_CASE(a_promoted_server_is_followed_and_one_that_forked_before_is
   BOOST_TEST(test.letters("dev") == "ABC");
 }
 
+BOOST_AUTO_TEST_CASE(a_source_that_has_only_the_segment_of_our_position_is_compared_by_that) {
+  followed test;
+  test.follow();
+  test.source.execute("SELECT pg_switch_wal()");
+  test.work("B");
+  test.wait_until_followed();
+  test.copy_aside("snapshot");
+  wait_until("it is followed again", [&] { return test.told("phase") == "streaming"; });
+  test.work("C", 3);
+  test.wait_until_followed();
+  test.strata.stop();
+  // As a promoted standby, which has no slot of ours, has removed the segment in which the trace begins.
+  const auto forget = [&] {
+    test.source.execute("SELECT pg_drop_replication_slot('strata_shop')");
+    test.source.execute("CHECKPOINT");
+    BOOST_TEST(test.source.value("SELECT count(*) FROM pg_ls_waldir() WHERE name <= (SELECT pg_walfile_name("
+                                 "pg_current_wal_lsn())) AND name ~ '^[0-9A-F]{24}$'") == "1");
+  };
+  forget();
+  test.work("D");
+  test.strata.start();
+  test.wait_until_followed();
+  wait_until("it is followed", [&] { return test.told("phase") == "streaming"; });
+  BOOST_TEST(test.letters("after") == "ABCD");
+
+  test.strata.stop();
+  test.put_back("snapshot", "right");
+  test.source.start();
+  test.work("E", 60);
+  forget();
+  test.strata.start();
+  test.check_refused({"is not the WAL that was received"});
+}
+
 BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_none) {
   followed test({"allow_in_place_tablespaces = on", "timezone = 'Europe/Berlin'"});
   postgres_cluster& source = test.source;
@@ -175,6 +210,10 @@ BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_n
     return test.strata.cli(more);
   };
 
+  const finished nowhere = test.strata.cli({"source", "add", "shop", "--conninfo", source.conninfo("nodb")});
+  BOOST_TEST(nowhere.exit_code == 3);
+  BOOST_TEST(mentions(nowhere.err, "no database \"nodb\""), nowhere.err);
+  BOOST_TEST(slots() == "");
   source.execute("CREATE DATABASE \"two words\"");
   source.execute("SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD 'secret'");
   const fs::path unreadable = source.data_directory() / "base/1/unreadable";

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <functional>
 
@@ -45,6 +46,16 @@ struct fixture : tests::metadata_fixture {
     BOOST_TEST(!store->delete_timeline(shop.id, shop.dev).has_value());
     flush(*store, bank, 3);
     of_bank = content(*store, bank.id);
+  }
+  void write_version_1() const {
+    using namespace std::string_literals;
+    write(home / "STRATA", "STRATA\r\n\x01\x00\x00\x00\xd4\x72\xf4\xd7\xed\x98\xd0\x79"s);
+  }
+  void check_not_sealed() const {
+    const auto opened = try_open();
+    BOOST_TEST_REQUIRE(!opened.has_value());
+    BOOST_TEST(opened.error().detail.find(core::to_string(shop.id)) != std::string::npos, opened.error().detail);
+    BOOST_TEST(read(home / "STRATA")[8] == 1);
   }
   [[nodiscard]] std::size_t kept() const {
     std::size_t count = 0;
@@ -93,6 +104,30 @@ BOOST_AUTO_TEST_CASE(a_log_that_lost_its_last_edit_breaks_the_tenant_of_that_edi
   BOOST_TEST(found);
   check_shop_is_damaged();
   BOOST_TEST(kept() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(damage_after_one_that_was_mended_is_kept_too) {
+  const fs::path log = database_file(".log");
+  const std::string whole = read(log);
+  fs::copy(home, directory / "whole", fs::copy_options::recursive);
+  write(log, whole.substr(0, whole.size() - 1));
+  check_shop_is_damaged();
+  BOOST_TEST(kept() == 1u);
+  // As somebody does who has a copy of the metadata: damage that is kept stays where it is.
+  for (const char* each : {"metadata", "seals"}) {
+    fs::remove_all(home / each);
+    fs::copy(directory / "whole" / each, home / each, fs::copy_options::recursive);
+  }
+  fs::remove_all(copies);
+  BOOST_TEST(open()->damaged().empty());
+  BOOST_TEST(kept() == 1u);
+  write(log, whole.substr(0, whole.size() - 2));
+  fs::remove_all(copies);
+  {
+    const auto store = open();
+    BOOST_TEST(is_damaged(*store, shop.id));
+  }
+  BOOST_TEST(kept() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_record_of_the_log_that_says_another_type_or_length_is_damage) {
@@ -266,8 +301,7 @@ BOOST_AUTO_TEST_CASE(a_directory_of_version_1_is_sealed_when_it_is_first_opened)
   }
   fs::remove_all(home / "seals");
   fs::remove_all(copies);
-  using namespace std::string_literals;
-  write(home / "STRATA", "STRATA\r\n\x01\x00\x00\x00\xd4\x72\xf4\xd7\xed\x98\xd0\x79"s);
+  write_version_1();
   {
     const auto store = open();
     BOOST_TEST(store->damaged().empty());
@@ -278,6 +312,22 @@ BOOST_AUTO_TEST_CASE(a_directory_of_version_1_is_sealed_when_it_is_first_opened)
   BOOST_TEST(fs::exists(copies / core::to_string(shop.id) / "tenant.copy"));
   fs::remove(seal_of(shop.id));
   check_shop_is_damaged();
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_of_version_1_that_can_not_be_read_whole_is_not_sealed) {
+  {
+    const auto raw = metadata_database::open(database().string(), metadata_database::access::write);
+    BOOST_TEST_REQUIRE(raw.has_value());
+    const std::array changes{
+        metadata_change{metadata_family::seals, metadata_codec::tenant_key(shop.id), std::nullopt},
+        metadata_change{metadata_family::tenants, metadata_codec::tenant_key(shop.id), core::bytes{1, 2, 3}}};
+    BOOST_TEST_REQUIRE((*raw)->write(changes).has_value());
+  }
+  fs::remove_all(home / "seals");
+  fs::remove_all(copies);
+  write_version_1();
+  check_not_sealed();
+  check_not_sealed();
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_write_ends_the_process_wherever_it_fails) {

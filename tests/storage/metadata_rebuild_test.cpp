@@ -181,9 +181,11 @@ BOOST_AUTO_TEST_CASE(a_layer_file_that_is_another_one_is_named) {
 BOOST_AUTO_TEST_CASE(what_was_deleted_does_not_come_back) {
   {
     const auto store = open();
-    BOOST_TEST_REQUIRE(store->delete_timeline(shop.id, shop.main).has_value());
-    BOOST_TEST_REQUIRE(store->delete_timeline(bank.id, bank.main).has_value());
-    BOOST_TEST_REQUIRE(store->delete_timeline(bank.id, bank.dev).has_value());
+    for (const auto& [tenant, id] :
+         {std::pair(shop.id, shop.main), std::pair(bank.id, bank.main), std::pair(bank.id, bank.dev)}) {
+      fs::remove_all(copy_files(copies.string()).timeline_directory(tenant, id));
+      BOOST_TEST_REQUIRE(store->delete_timeline(tenant, id).has_value());
+    }
     BOOST_TEST_REQUIRE(store->delete_tenant(bank.id).has_value());
   }
   fs::remove(database() / "CURRENT");
@@ -192,6 +194,33 @@ BOOST_AUTO_TEST_CASE(what_was_deleted_does_not_come_back) {
   BOOST_TEST_REQUIRE(report.timelines.size() == 1u);
   BOOST_TEST((report.timelines.front().id == shop.dev));
   BOOST_TEST(open()->tenants()->size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_branch_of_which_nothing_is_left_is_named) {
+  const core::timeline_id child = core::make_id<core::timeline_id>();
+  {
+    const auto store = open();
+    auto record = timeline(shop.id, child, "child");
+    record.ancestor = shop.dev;
+    BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+  }
+  const copy_files files(copies.string());
+  const std::string directory_of_dev = files.timeline_directory(shop.id, shop.dev);
+  const auto check_named = [&](const std::string& why) {
+    const rebuild_report report = rebuild(true);
+    BOOST_TEST_REQUIRE(report.lost.size() == 1u);
+    BOOST_TEST(report.lost[0].find(core::to_string(shop.dev)) != std::string::npos, report.lost[0]);
+    BOOST_TEST(report.lost[0].find(why) != std::string::npos, report.lost[0]);
+    BOOST_TEST(!report.complete());
+  };
+  // It never had a layer: an empty directory looks as if nothing was ever there.
+  fs::remove_all(directory_of_dev);
+  fs::create_directory(directory_of_dev);
+  check_named("timeline.copy");
+  fs::remove(directory_of_dev);
+  check_named("stems from it");
+  fs::remove_all(files.timeline_directory(shop.id, child));
+  BOOST_TEST(rebuild(true).lost.size() == 1u);  // the metadata of before has the child
 }
 
 BOOST_AUTO_TEST_CASE(a_rebuild_that_was_killed_is_done_again) {

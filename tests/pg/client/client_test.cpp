@@ -140,14 +140,31 @@ BOOST_AUTO_TEST_CASE(user_and_database_of_a_connection_string_are_what_libpq_rea
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_option_that_libpq_does_not_know_is_named_without_any_value) {
+  for (const char* wrong : {"hots=127.0.0.1", "host=a password='s 3' hots=b", "  user=me hots = x"}) {
+    const auto opened = replication_connection::open(wrong);
+    BOOST_TEST_REQUIRE(!opened.has_value());
+    BOOST_TEST((opened.error().code == errc::invalid_argument));
+    BOOST_TEST(opened.error().detail.find("\"hots\"") != std::string::npos, opened.error().detail);
+    BOOST_TEST(opened.error().detail.find("s 3") == std::string::npos, opened.error().detail);
+  }
+  for (const char* wrong : {"a secret", "host='a", "postgresql://me:secret@h:port/x?y=z"}) {
+    const auto opened = replication_connection::open(wrong);
+    BOOST_TEST_REQUIRE(!opened.has_value());
+    BOOST_TEST(opened.error().detail.find("secret") == std::string::npos, opened.error().detail);
+    BOOST_TEST(opened.error().detail.find("no option") == std::string::npos, opened.error().detail);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_list_of_synchronous_standbys_names_us_or_everybody) {
-  for (const char* names : {"*", "strata", "Strata", "\"strata\"", "a, strata", "FIRST 2 (a, *)", "ANY 1 (strata)",
-                            "2 (x, strata)", "first 1(strata)", "\"a\"\"b\",strata"})
+  for (const char* names :
+       {"*", "strata", "Strata", "\"strata\"", "a, strata", "FIRST 2 (a, *)", "ANY 1 (strata)", "2 (x, strata)",
+        "first 1(strata)", "\"a\"\"b\",strata", "\"*\"", "ANY 1 (a, \"*\")", "ANY\n1\n(strata)"})
     BOOST_TEST(names_standby(names, "strata"), names);
-  for (const char* names : {"", "a", "strata2", "FIRST 1 (a, b)", "\"*\"", "\"stra\"\"ta\"", "1 (a)", "a,,b", "("})
+  for (const char* names : {"", "a", "strata2", "FIRST 1 (a, b)", "\"**\"", "\"stra\"\"ta\"", "1 (a)", "a,,b", "("})
     BOOST_TEST(!names_standby(names, "strata"), names);
   BOOST_TEST(names_standby("first", "first"));
-  BOOST_TEST(!names_standby("FIRST 1 (a)", "first"));
+  for (const char* names : {"FIRST 1 (a)", "FIRST\n1 (a)"}) BOOST_TEST(!names_standby(names, "first"), names);
 }
 
 BOOST_AUTO_TEST_CASE(commands_follow_the_syntax_of_the_major) {

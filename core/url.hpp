@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace strata::core {
+
+/// Percent-encodes all but letters, digits, "-_.~" and what `plain` has, as a part of a URL needs it (RFC 3986 §2).
+std::string url_encoded(std::string_view text, std::string_view plain = "");
+
+}  // namespace strata::core
