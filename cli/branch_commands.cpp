@@ -138,6 +138,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("received", source.value("received_lsn", ""));
   if (!source.empty()) facts.add("behind by", lag_text(source));
   facts.add("last word", last_word_text(source));
+  facts.add("source clock", clock_difference_text(source));
   facts.add("known until", branch.text("known_until").empty() ? "" : time_shown(branch.text("known_until")));
   facts.add("source trouble", source.value("last_error", ""));
   facts.add("storage trouble", branch.info.value("trouble", ""));

@@ -7,6 +7,7 @@
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
+#include "storage/garbage_collection.hpp"
 
 namespace strata::cli {
 namespace {
@@ -230,7 +231,16 @@ std::string following(const json& source) {
   std::string text = phase_text(source);
   if (source.contains("lag_bytes")) text += ", " + lag_text(source) + " behind";
   if (const std::string word = last_word_text(source); !word.empty()) text += ", last word " + word;
+  if (const std::string clocks = clock_difference_text(source); !clocks.empty()) text += "; " + clocks;
   return text;
+}
+
+std::string clock_difference_text(const json& source) {
+  const std::chrono::milliseconds ahead(source.value("clock_ahead_ms", std::int64_t{0}));
+  if (std::chrono::abs(ahead) <= storage::clock_difference_max) return "";
+  return "its clock is " + std::string(ahead.count() > 0 ? "ahead" : "behind") + " by " +
+         config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(ahead))) +
+         ": nothing is collected by time";
 }
 
 std::string describe(const branch_entry& branch, const resolved_point& point) {

@@ -67,6 +67,8 @@ std::optional<core::wall_time> earliest_time(const server_link& server, const br
 std::string following(const nlohmann::json& source);
 /// "waiting to retry".
 std::string phase_text(const nlohmann::json& source);
+/// "its clock is ahead by 30d: nothing is collected by time"; empty while the clocks agree.
+std::string clock_difference_text(const nlohmann::json& source);
 /// The moment whose state the head of the branch has: now, or until when its source is known.
 core::wall_time known_at(const branch_entry& branch);
 /// The bytes that a source is ahead of its branch, or "unknown".

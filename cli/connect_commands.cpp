@@ -37,7 +37,7 @@ void check_target(const connect_request& asked, const std::string& command) {
   throw failure(
       exit_code::usage, "invalid_argument", "can't understand the command line",
       asked.branch.empty() ? "neither a branch nor a compute is named" : "both a branch and a compute are named",
-      command + " BRANCH; or " + command + " --compute NAME");
+      command + " BRANCH; or " + command + " --compute NAME; a database is named with --database");
 }
 
 std::string age_note(const compute_record& record) {
@@ -146,8 +146,8 @@ void open_temporary(const context& of, const connect_request& asked) {
 }
 
 void open_psql(const context& of, connect_request asked) {
-  // With --compute the first word is psql's, as all are.
-  if (!asked.compute.empty() && !asked.branch.empty())
+  // With --compute the first of psql's options stands where a branch would.
+  if (!asked.compute.empty() && asked.branch.starts_with('-'))
     asked.words.insert(asked.words.begin(), std::exchange(asked.branch, ""));
   check_target(asked, "strata psql");
   const auto theirs = read_psql_words(asked.words);

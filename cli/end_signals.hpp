@@ -11,7 +11,7 @@ class end_signals {
  public:
   end_signals() {
     ::sigemptyset(&set_);
-    for (const int each : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&set_, each);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&set_, each);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
   /// Until one that ends the server comes; meanwhile calls `every_second`, and at once when a child has ended.
@@ -19,7 +19,7 @@ class end_signals {
     for (;;) {
       const timespec second{.tv_sec = 1, .tv_nsec = 0};
       const int signal = ::sigtimedwait(&set_, nullptr, &second);
-      if (signal == SIGTERM || signal == SIGINT) return signal;
+      if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) return signal;
       every_second();
     }
   }

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <cstring>
+
 #include "core/address.hpp"
 
 namespace strata::cli {
@@ -13,6 +15,12 @@ core::result<std::string> checked_listen_address(const std::string& given, bool 
   in6_addr parsed{};
   if (::inet_pton(AF_INET, address.c_str(), &parsed) != 1 && ::inet_pton(AF_INET6, address.c_str(), &parsed) != 1)
     return core::error{core::errc::invalid_argument, "\"" + given.substr(0, 64) + "\" is not an IP address"};
+  // Only IPv4 reaches it.
+  if (in_addr mapped{}; address.find(':') != std::string::npos && IN6_IS_ADDR_V4MAPPED(&parsed)) {
+    std::memcpy(&mapped, &parsed.s6_addr[12], sizeof mapped);
+    char text[INET_ADDRSTRLEN] = "";
+    address = ::inet_ntop(AF_INET, &mapped, text, sizeof text);
+  }
   if (!insecure && !core::is_loopback(address))
     return core::error{core::errc::invalid_argument,
                        "others than programs of this machine reach " + address +

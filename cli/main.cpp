@@ -223,6 +223,7 @@ int main(int count, char** words) {
   std::setlocale(LC_ALL, "");
   // A reader that goes away is told by the write, not by death.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // as a full disk, a write tells of it
   // A command reaches what it names, whatever the shell's PGHOST says.
   strata::compute::forget_libpq_target();
   return run(count, words);

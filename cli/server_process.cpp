@@ -100,10 +100,12 @@ std::uint16_t port_kept_by(const config::server_options& options, const std::str
 /// The address that safekeepers are given: the same at every start of this directory.
 std::string publish_broker(const config::server_options& options, const broker::broker_actor& local) {
   const std::uint16_t kept = port_kept_by(options, "broker");
-  const std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
-  const std::uint16_t port =
-      need(broker::publish(local, options.listen_address, wanted), "can't open the broker's port",
-           "strata down, end what has the port or set broker_port in strata.toml, and strata up");
+  const std::string what = "can't open the broker's port";
+  // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
+  std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
+  if (wanted == 0) wanted = need(compute::free_port(), what);
+  const std::uint16_t port = need(broker::publish(local, options.listen_address, wanted), what,
+                                  "end what has the port; or strata down, then strata up --broker-port PORT");
   if (port != kept) need(keep_port(options.directory, "broker", port), "can't remember the broker's port");
   return core::address_text(options.listen_address, port);
 }

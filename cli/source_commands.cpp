@@ -228,6 +228,8 @@ void resume_source(const context& of, const std::string& name) {
   const source_entry source = find_source(server, name);
   for (const auto& branch : list_branches(server, source.name)) {
     if (!branch.info.contains("source")) continue;
+    if (const json before = source_of(branch.info); before.value("phase", "") != "failed")
+      return of.json ? print(branch.info) : print(source.name + " is not refused: " + following(before));
     need(server.api().post(branch.path() + "/resume_source", json::object()), "can't resume " + source.name,
          "strata source list");
     progress line(of.json);

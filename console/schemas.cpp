@@ -202,7 +202,7 @@ std::string_view schemas() {
     "bytes_out": {"$ref": "#/components/schemas/Bytes"}}},
   "CollectGarbage": {"type": "object", "additionalProperties": false, "properties": {
     "gc_horizon": {"$ref": "#/components/schemas/Bytes"}},
-    "description": "gc_horizon: keep that many WAL bytes, and no time limit"},
+    "description": "gc_horizon: keep that many WAL bytes, in place of the option; pitr_interval counts as ever"},
   "GarbageCollected": {"type": "object", "required": ["layers_removed", "bytes_removed", "gc_cutoff_lsn"],
     "properties": {
     "layers_removed": {"$ref": "#/components/schemas/Count"}, "bytes_removed": {"$ref": "#/components/schemas/Bytes"},

@@ -56,11 +56,13 @@ core::result<std::optional<core::wall_time>> oldest_kept(const collection_clocks
   return std::optional(*clocks.newest_commit - std::chrono::duration_cast<std::chrono::microseconds>(interval));
 }
 
-core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const {
+core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
+                                                       std::optional<std::uint64_t> horizon_bytes) const {
   const config::tenant_options limits = options();
   const core::lsn last = last_record_lsn();
-  if (limits.gc_horizon_bytes == 0 || last.value <= limits.gc_horizon_bytes) return core::lsn();
-  core::lsn cutoff = last - limits.gc_horizon_bytes;
+  const std::uint64_t horizon = horizon_bytes.value_or(limits.gc_horizon_bytes);
+  if ((horizon == 0 && !horizon_bytes) || last.value <= horizon) return core::lsn();
+  core::lsn cutoff = last - horizon;
   if (limits.pitr_interval.count() > 0) {
     STRATA_ASSIGN(const auto newest, find_time(last));
     collection_clocks clocks{.server = context_.clock->now(), .newest_commit = {}, .source_ahead = source_ahead};

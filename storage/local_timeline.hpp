@@ -61,7 +61,8 @@ class local_timeline final : public timeline_store {
 
   core::result<core::lsn> flush_oldest() override;
   core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled) override;
-  core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const override;
+  core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
+                                         std::optional<std::uint64_t> horizon_bytes) const override;
   core::result<gc_outcome> collect(const retention& keep) override;
   core::result<void> update(const timeline_edit& edit) override;
   void set_options(const config::tenant_options& options) override;

@@ -132,8 +132,10 @@ class timeline_store {
     std::vector<core::lsn> branch_points;  ///< and leased LSNs: stay readable
   };
   /// The cutoff that the options ask for, counted from the newest commit (0 when history is shorter than they ask to
-  /// keep). `source_ahead`: the source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
-  virtual core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead) const = 0;
+  /// keep); `horizon_bytes` in place of their gc_horizon, where 0 keeps no more than the head. `source_ahead`: the
+  /// source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
+  virtual core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
+                                                 std::optional<std::uint64_t> horizon_bytes = {}) const = 0;
   struct gc_outcome {
     std::size_t removed = 0;
     std::uint64_t removed_bytes = 0;

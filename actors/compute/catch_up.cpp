@@ -38,11 +38,13 @@ catch_up::catch_up(support::socket_watcher& sockets, core::lsn from, std::option
   wal_.restart(from);
 }
 
+bool catch_up::waits_for_wal() const { return wal_.room() >= message_size_max; }
+
 core::result<bool> catch_up::take_in(const support::socket_owner& owner) {
-  if (wal_.room() < message_size_max) return false;
+  if (!waits_for_wal()) return false;
   STRATA_TRY(link_.connection().step());
   for (;;) {
-    if (wal_.room() < message_size_max) return false;
+    if (!waits_for_wal()) return false;
     STRATA_ASSIGN(const auto event, link_.connection().receive());
     if (!event) break;
     STRATA_TRY(on(*event));

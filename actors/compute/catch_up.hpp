@@ -47,6 +47,8 @@ class catch_up {
   [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
   [[nodiscard]] const strata::wal::window& wal() const { return wal_; }
 
+  /// There is room: whoever is read from is to send.
+  [[nodiscard]] bool waits_for_wal() const;
   /// Takes in what has arrived, as far as there is room; armed unless full. False: full.
   core::result<bool> take_in(const support::socket_owner& owner);
   /// What is before `to` has been sent on.

@@ -17,6 +17,7 @@
 #include "compute/log_watch.hpp"
 #include "compute/postgres_process.hpp"
 #include "compute/quorum_settings.hpp"
+#include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::compute {
 namespace {
@@ -158,8 +159,13 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
               if (!reached) return step(step_failed{reached.error()});
               pageserver_at_ = *reached;
-              if (*reached >= life_.start()) return step(pageserver_caught_up{});
-              tell_self_after(poll_interval, poll_due{});
+              const std::uint32_t segment_size = branch_->cluster.wal_segment_size;
+              const auto ahead = pg::wal::before_header(*reached, segment_size);
+              if (ahead > pg::wal::before_header(life_.start(), segment_size))
+                step(pageserver_ahead{*reached});
+              else if (*reached >= life_.start())
+                return step(pageserver_caught_up{});
+              if (life_.state() == agent_state::waiting_for_pageserver) tell_self_after(poll_interval, poll_due{});
             });
   }
 

@@ -76,8 +76,22 @@ life_effects compute_life::on(const won_election& input) {
 life_effects compute_life::on(const start_is_safe& input) {
   if (state_ != agent_state::waiting_for_quorum) return {};
   start_ = input.start;
+  ahead_since_.reset();
   detail_.clear();
   return enter(agent_state::waiting_for_pageserver, {await_pageserver{start_}});
+}
+
+life_effects compute_life::on(const pageserver_ahead& input) {
+  if (state_ != agent_state::waiting_for_pageserver) return {};
+  if (!ahead_since_) ahead_since_ = now_;
+  if (now_ - *ahead_since_ < later_term_limit) return {};
+  return end(
+      agent_state::failed,
+      "the safekeepers have lost acknowledged WAL: theirs ends at " + to_string(start_) +
+          ", and the server has the branch up to " + to_string(input.reached) +
+          ". Nothing was written. Put back the safekeepers' newer directories, or go on from what the server has: "
+          "strata branch create NEW --from BRANCH@" +
+          to_string(input.reached));
 }
 
 life_effects compute_life::on(const pageserver_caught_up&) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -29,6 +30,11 @@ struct start_is_safe {
   core::lsn start;
 };
 struct pageserver_caught_up {};
+/// It has WAL after the start. It takes in only what is committed, which no election leaves out: either a later term
+/// has committed it, of which we will hear, or the safekeepers have lost it.
+struct pageserver_ahead {
+  core::lsn reached;
+};
 struct branch_restored {};
 struct postgres_ready {};
 /// It is gone, asked to or not.
@@ -42,8 +48,8 @@ struct term_lost {
 struct branch_deleted {};
 struct stop_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                                branch_restored, postgres_ready, postgres_ended, commit_escaped, term_lost,
-                                branch_deleted, stop_wanted>;
+                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended, commit_escaped,
+                                term_lost, branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -78,6 +84,8 @@ class compute_life {
   /// More unexpected ends than this within restart_window are a failure.
   static constexpr std::size_t restarts_max = 5;
   static constexpr std::chrono::minutes restart_window{1};
+  /// A later term is heard of within this.
+  static constexpr std::chrono::seconds later_term_limit{5};
 
   life_effects step(const life_input& input, core::monotonic_time now);
 
@@ -98,6 +106,7 @@ class compute_life {
   life_effects on(const won_election& input);
   life_effects on(const start_is_safe& input);
   life_effects on(const pageserver_caught_up& input);
+  life_effects on(const pageserver_ahead& input);
   life_effects on(const branch_restored& input);
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);
@@ -123,6 +132,7 @@ class compute_life {
   std::uint32_t lives_ = 0;
   core::monotonic_time now_{};
   std::deque<core::monotonic_time> restarts_;
+  std::optional<core::monotonic_time> ahead_since_;  ///< the pageserver, in this life
 };
 
 }  // namespace strata::actors::compute

@@ -42,7 +42,8 @@ struct remote {
   bool lacks_branch = false;
   std::unique_ptr<catch_up> catching;
   bool opening_catch_up = false;
-  bool was_hurried = false;  ///< since the last tick: once is enough for one that refuses again and again
+  core::monotonic_time fed{};  ///< when its catch-up was begun, or last brought something
+  bool was_hurried = false;    ///< since the last tick: once is enough for one that refuses again and again
   std::size_t catch_up_attempts = 0;
 };
 
@@ -197,6 +198,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     const bool was_streaming = was_up && is_streaming(what.link.node());
     what.link.close();
     what.connecting = false;
+    // Perhaps for want of WAL, which heartbeats wait behind: the next session reads from another one.
+    if (what.catching || what.opening_catch_up) ++what.catch_up_attempts;
     what.catching.reset();
     if (what.trouble != why.detail)
       note_error("safekeeper " + to_string(what.link.node()) + " at " + what.link.of().host + ":" +
@@ -296,6 +299,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   void open_catch_up(remote& of, core::lsn from, const std::string& source, const std::string& conninfo,
                      std::optional<consensus::term> in) {
     of.opening_catch_up = true;
+    of.fed = clock().monotonic();
     offload(
         support::pool_id::io, "read WAL from " + source,
         [conninfo] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
@@ -313,7 +317,15 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   }
 
   void take_in(remote& of) {
-    if (auto took = of.catching->take_in(self()); !took) catch_up_failed(of, took.error());
+    const core::lsn before = of.catching->wal().end();
+    if (auto took = of.catching->take_in(self()); !took) return catch_up_failed(of, took.error());
+    if (of.catching->wal().end() > before || !of.catching->waits_for_wal()) of.fed = clock().monotonic();
+  }
+  /// A safekeeper that is frozen, or cut off, keeps its connection and says nothing.
+  void end_silent_catch_up(remote& of) {
+    if (!of.catching || !of.catching->waits_for_wal() || clock().monotonic() - of.fed <= options_.catch_up_silence_max)
+      return;
+    catch_up_failed(of, {core::errc::timeout, "nothing has come for long"});
   }
 
   void catch_up_failed(remote& of, const core::error& why) {
@@ -433,6 +445,8 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
       if (each->link.established()) {
         if (now - each->heard > options_.silence_max)
           lose(*each, {core::errc::timeout, "it has said nothing for long"});
+        else
+          end_silent_catch_up(*each);
       } else if (each->connecting) {
         if (now - each->since > options_.connect_limit) lose(*each, {core::errc::timeout, "it does not answer"});
       } else if (!stopping_) {

@@ -77,6 +77,8 @@ struct wal_proposer_options {
   std::chrono::milliseconds tick{1000};  ///< signs of life, reconnects
   std::chrono::milliseconds connect_limit{5000};
   std::chrono::milliseconds silence_max{10'000};
+  /// Somebody who is read from for an acceptor that lags, and sends nothing.
+  std::chrono::milliseconds catch_up_silence_max{3000};
 };
 
 /// Replicates the WAL of a stock Postgres: the shell of consensus::proposer, its only synchronous standby, and a client

@@ -4,10 +4,9 @@
 
 namespace strata::actors::pageserver {
 
-void collection::start(std::optional<core::lsn> cutoff, done then) {
+void collection::start(std::optional<std::uint64_t> horizon_bytes, done then) {
   running_ = true;
-  if (cutoff) return collect_below(*cutoff, then);
-  context_.plan([this, then = std::move(then)](const core::result<core::lsn>& planned) {
+  context_.plan(horizon_bytes, [this, then = std::move(then)](const core::result<core::lsn>& planned) {
     if (!planned) return end(planned.error(), then);
     collect_below(*planned, then);
   });

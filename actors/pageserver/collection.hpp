@@ -14,7 +14,9 @@ class collection {
  public:
   using done = std::function<void(const core::result<messages::garbage_collected>&)>;
   struct context {
-    std::function<void(std::function<void(const core::result<core::lsn>&)>)> plan;  ///< by the tenant's options
+    using planned = std::function<void(const core::result<core::lsn>&)>;
+    /// The cutoff by the tenant's options, or with another horizon.
+    std::function<void(std::optional<std::uint64_t> horizon_bytes, planned)> plan;
     std::function<core::lsn()> applied_cutoff;
     std::function<core::monotonic_time()> now;
     std::function<void(const storage::timeline_store::retention&, done)> collect;
@@ -24,8 +26,8 @@ class collection {
   collection(retention& of, context around) : retention_(of), context_(std::move(around)) {}
 
   [[nodiscard]] bool running() const { return running_; }
-  /// Precondition: none runs. Without a cutoff the tenant's options give it.
-  void start(std::optional<core::lsn> cutoff, done then);
+  /// Precondition: none runs.
+  void start(std::optional<std::uint64_t> horizon_bytes, done then);
 
  private:
   void collect_below(core::lsn cutoff, const done& then);

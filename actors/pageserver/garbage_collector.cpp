@@ -20,7 +20,7 @@ class garbage_collector final : public support::actor_base<garbage_collector_act
 
  private:
   core::result<cutoff_planned> plan(const plan_cutoff& request) {
-    STRATA_ASSIGN(const auto cutoff, store_->plan_gc_cutoff(request.source_ahead));
+    STRATA_ASSIGN(const auto cutoff, store_->plan_gc_cutoff(request.source_ahead, request.horizon_bytes));
     return cutoff_planned{cutoff};
   }
   core::result<messages::garbage_collected> collect(const collect_layers& request) {

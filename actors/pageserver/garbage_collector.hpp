@@ -15,6 +15,7 @@ namespace strata::actors::pageserver {
 /// The cutoff that the tenant's options ask for now. errc::conflict when clocks disagree.
 struct plan_cutoff {
   std::optional<std::chrono::microseconds> source_ahead;  ///< the source's clock minus this machine's
+  std::optional<std::uint64_t> horizon_bytes;             ///< in place of the option
 };
 struct cutoff_planned {
   core::lsn cutoff;

@@ -60,9 +60,4 @@ storage::timeline_store::retention retention::begin_collection(core::lsn cutoff)
   return keep;
 }
 
-core::lsn cutoff_for_horizon(core::lsn last_record, core::lsn disk_consistent, std::uint64_t horizon_bytes) {
-  const core::lsn by_size = last_record.value > horizon_bytes ? last_record - horizon_bytes : core::lsn{};
-  return std::min(by_size, disk_consistent);
-}
-
 }  // namespace strata::actors::pageserver

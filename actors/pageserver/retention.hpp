@@ -60,7 +60,4 @@ class retention {
   std::optional<core::lsn> planned_cutoff_;
 };
 
-/// The cutoff when `horizon_bytes` are to be kept behind the head: never above what is on disk.
-core::lsn cutoff_for_horizon(core::lsn last_record, core::lsn disk_consistent, std::uint64_t horizon_bytes);
-
 }  // namespace strata::actors::pageserver

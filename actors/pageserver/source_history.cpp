@@ -61,7 +61,7 @@ core::error not_the_same_server(const std::string& why) {
           "it is not the same server any more: " + why +
               " (put back from a backup or a snapshot, or another server at this address?). It is not followed again; "
               "what was received stays readable. To follow what is there now, add it under a new name; if the right "
-              "server is back: strata source resume NAME"};
+              "server is back: strata source resume"};
 }
 
 }  // namespace strata::actors::pageserver

@@ -342,7 +342,8 @@ class tenant final : public support::actor_base<private_tenant> {
       if (entry.record.name == request.name || (request.id && id == *request.id))
         return repeat_branch(request, entry, owed);
     if (creating_.contains(request.name))
-      return owed.fail({core::errc::busy, "branch " + request.name + " is being made"});
+      return owed.fail(
+          {request.id ? core::errc::busy : core::errc::conflict, "branch " + request.name + " is being created"});
     const auto ancestor = find_alive(request.ancestor);
     if (!ancestor) return owed.fail(ancestor.error());
     if (!active()) return owed.fail({core::errc::unavailable, "tenant " + record_.name + " is " + state_});
@@ -365,10 +366,10 @@ class tenant final : public support::actor_base<private_tenant> {
         });
   }
 
-  /// The name or the id is taken: fine if it is by the very same branch.
+  /// The name or the id is taken: fine if it is by the very same branch, which only an id can tell.
   void repeat_branch(const messages::create_branch& request, const entry& taken, const reply<timeline_info>& owed) {
     const bool same = !taken.deleting && taken.record.name == request.name &&
-                      taken.record.ancestor == request.ancestor && (!request.id || *request.id == taken.record.id) &&
+                      taken.record.ancestor == request.ancestor && request.id == taken.record.id &&
                       (!request.at || *request.at == taken.record.ancestor_lsn);
     if (!same)
       return owed.fail({core::errc::conflict, taken.record.name == request.name

@@ -294,16 +294,14 @@ class timeline final : public support::actor_base<private_timeline> {
   void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("collect: ") + state_text_});
     if (collection_.running()) return owed.fail({core::errc::busy, "collect: a collection is running"});
-    std::optional<core::lsn> cutoff;
-    if (request.horizon_bytes)
-      cutoff = cutoff_for_horizon(store_->last_record_lsn(), store_->disk_consistent_lsn(), *request.horizon_bytes);
-    collection_.start(cutoff, [owed](const core::result<messages::garbage_collected>& done) { owed.answer(done); });
+    collection_.start(request.horizon_bytes,
+                      [owed](const core::result<messages::garbage_collected>& done) { owed.answer(done); });
   }
 
   collection::context around_collection() {
     return {.plan =
-                [this](std::function<void(const core::result<core::lsn>&)> then) {
-                  ask(collector_, plan_cutoff{source_ ? source_->clock_ahead : std::nullopt},
+                [this](std::optional<std::uint64_t> horizon_bytes, collection::context::planned then) {
+                  ask(collector_, plan_cutoff{source_ ? source_->clock_ahead : std::nullopt, horizon_bytes},
                       [then = std::move(then)](const core::result<cutoff_planned>& planned) {
                         planned ? then(planned->cutoff) : then(planned.error());
                       });

@@ -21,6 +21,9 @@ constexpr lesson lessons[] = {
      "the source's pg_hba.conf does not let us in; add a line like \"host replication <user> <address> scram-sha-256\" "
      "and reload it (select pg_reload_conf())"},
     {"28", "", core::errc::permission_denied, "the source refuses this user; check user and pg_hba.conf"},
+    // Of a file below its data directory, which it names so in every language.
+    {"42501", "\"./", core::errc::io_error,
+     "the source may not read one of its own files; correct the file's owner and mode there"},
     {"42501", "", core::errc::permission_denied,
      "the user has no right to replicate; run on the source: alter role <user> replication"},
     {"53300", "max_wal_senders", core::errc::busy,

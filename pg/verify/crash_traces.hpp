@@ -18,7 +18,7 @@ class crash_traces {
  public:
   /// The next record, before its blocks are redone.
   void add(const wal::record& record);
-  /// A hint without an image moved the LSN of a page in memory; only a flush brought that to the file.
+  /// A hint moved the LSN of a page. One without an image did so in memory, and only a flush brought that to the file.
   void hint_moved_lsn(const relation_fork& relation, block_number block, core::lsn from, core::lsn to);
 
   /// The server was restarted somewhere before the newest record.

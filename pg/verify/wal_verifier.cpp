@@ -53,6 +53,14 @@ bool is_lost_map(const wal::record& record, const wal::block_reference& block, c
   return record.manager == resource_manager::xlog && is_blank_map(page, block.relation.fork);
 }
 
+/// A heap page that is set all-visible: whether its LSN moves depends on a setting that may have been another one when
+/// the record was written, in which case the server was restarted since.
+bool is_set_visible(const wal::record& record, const wal::block_reference& block) {
+  constexpr std::uint8_t visible = 0x40;
+  return record.manager == resource_manager::heap2 && record.operation() == visible &&
+         block.relation.fork == fork::main;
+}
+
 bool is_hint_without_image(const wal::record& record, const wal::block_reference& block) {
   constexpr std::uint8_t image_for_hint = 0xA0;
   return record.manager == resource_manager::xlog && record.operation() == image_for_hint && !block.has_image;
@@ -91,11 +99,14 @@ void wal_verifier::add_block(const wal::record& record, std::size_t index, recor
   const redo::block_record cut = redo::slice(record, index);
   page_bytes* page = page_for(block, cut);
   if (page == nullptr) return learn(record, block, counts);
+  const core::lsn before = lsn_of(*page);
   if (auto redone = redo_block(cut, record.end, *page); !redone) {
     ++counts.failed;
     pages_.drop(block.relation, block.block);
     return differ(record, block, redone.error().detail);
   }
+  if (is_set_visible(record, block) && lsn_of(*page) != before)
+    traces_.hint_moved_lsn(block.relation, block.block, before, record.end);
   if (is_lost_map(record, block, *page))
     lost_maps_.emplace(block.relation, block.block);
   else if (cut.has_image)
@@ -265,8 +276,10 @@ void wal_verifier::differ(const wal::record& record, const wal::block_reference&
                  block.relation, block.block, std::move(what)});
 }
 
-// A file that a crash left of a relation whose first record was not yet on disk.
+// A file that a crash left of a relation whose first record was not yet on disk, or of a database whose files were
+// being copied: the record of that comes last, and nobody removes the files.
 bool wal_verifier::is_left_behind(const relation_fork& relation, core::lsn page) const {
+  if (traces_.restarted() && !pages_.has_database(relation.tablespace, relation.database)) return true;
   if (!traces_.left_behind(relation, page)) return false;
   return std::none_of(std::begin(all_forks), std::end(all_forks), [&](fork each) {
     relation_fork sibling = relation;

@@ -114,12 +114,6 @@ BOOST_AUTO_TEST_CASE(what_is_held_is_kept_until_the_last_holder_lets_go) {
   BOOST_TEST(!keep.hold(lsn(110), window).has_value());
 }
 
-BOOST_AUTO_TEST_CASE(a_horizon_never_reaches_what_is_not_on_disk) {
-  BOOST_TEST((cutoff_for_horizon(lsn(1000), lsn(1000), 300) == lsn(700)));
-  BOOST_TEST((cutoff_for_horizon(lsn(1000), lsn(600), 300) == lsn(600)));
-  BOOST_TEST((cutoff_for_horizon(lsn(200), lsn(200), 300) == lsn(0)));
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(actors_pageserver_circuit_breaker)

@@ -94,8 +94,8 @@ struct pageserver_fixture : server_disk, deterministic_system {
 
   played_source source;
   played_safekeepers safekeepers;
-  std::map<consensus::node_id, core::lsn> flushed;  ///< what safekeepers say of any timeline
-  config::tenant_options defaults;
+  std::map<consensus::node_id, core::lsn> flushed;       ///< what safekeepers say of any timeline
+  config::tenant_options defaults{.pitr_interval = {}};  ///< history by its WAL alone
   std::shared_ptr<actors::pageserver::tenant_files> files;
   actors::pageserver::housekeeping_actor housekeeping;
   actors::pageserver::safekeeper_errands_actor errands;

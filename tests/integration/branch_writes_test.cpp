@@ -208,6 +208,7 @@ BOOST_AUTO_TEST_CASE(the_own_history_of_a_branch_can_be_branched_exported_and_co
   of.strata.api("PUT", path + "/checkpoint");
   of.strata.api("PUT", path + "/compact");
   const core::lsn head = branch.at("last_record_lsn");
+  of.strata.set_options("s", {{"pitr_interval", "0s"}});
   of.strata.api("PUT", path + "/do_gc", {{"gc_horizon", head - moments[2].at}});
   BOOST_TEST(branch.at("latest_gc_cutoff_lsn").value > moments[1].at.value);
   // The moment itself is kept: a branch began there.

@@ -190,6 +190,7 @@ BOOST_FIXTURE_TEST_CASE(an_export_keeps_its_point_until_its_end_however_slow_it_
     strata.api("PUT", path + "/compact");
   }
   const auto collect = [&] { return strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}}); };
+  strata.set_options("s", {{"pitr_interval", "0s"}});
   BOOST_TEST((lsn_from(collect().at("gc_cutoff_lsn")) > lsn_from(at)));
   BOOST_TEST(strata.http("GET", path + "/export?lsn=" + at).status == 200);
   run({.arguments = {"bash", "-c", "echo -n > gate"}, .directory = work.path()});
@@ -228,6 +229,10 @@ BOOST_FIXTURE_TEST_CASE(garbage_collection_keeps_branch_points_and_leases, api_f
     flush();
     strata.api("PUT", path + "/compact");
   }
+  const core::lsn from = lsn_from(timeline().at("readable_from_lsn"));
+  strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}});
+  BOOST_TEST((lsn_from(timeline().at("readable_from_lsn")) == from), "an interval of 7 days keeps all");
+  strata.set_options("s", {{"pitr_interval", "0s"}});
   const json collected = strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}});
   BOOST_TEST_MESSAGE(collected.dump());
   BOOST_TEST(collected.at("layers_removed").get<int>() > 0);

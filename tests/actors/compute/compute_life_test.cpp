@@ -57,6 +57,27 @@ BOOST_AUTO_TEST_CASE(postgres_starts_where_the_quorum_is_safe_and_the_pageserver
   BOOST_TEST(life.lives() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_pageserver_that_has_more_than_the_quorum_tells_of_lost_wal_unless_a_later_term_has_it) {
+  const auto wait = [&] {
+    BOOST_TEST_REQUIRE(gives_nothing(won_election{{7}}));
+    BOOST_TEST_REQUIRE(gives<await_pageserver>(start_is_safe{core::lsn(0x2000)}));
+    BOOST_TEST(gives_nothing(pageserver_ahead{core::lsn(0x3000)}));
+    now += compute_life::later_term_limit - 1ms;
+    BOOST_TEST(gives_nothing(pageserver_ahead{core::lsn(0x3000)}));
+  };
+  wait();
+  {
+    compute_life other = life;
+    BOOST_TEST(std::holds_alternative<finish>(other.step(term_lost{{8}}, now).front()));
+    BOOST_TEST((other.state() == agent_state::superseded));
+  }
+  now += 1ms;
+  BOOST_TEST(gives<finish>(pageserver_ahead{core::lsn(0x3000)}));
+  BOOST_TEST(is(agent_state::failed));
+  for (const char* said : {"0/2000", "0/3000", "Nothing was written"})
+    BOOST_TEST(life.detail().find(said) != std::string::npos, life.detail());
+}
+
 BOOST_AUTO_TEST_CASE(what_may_pass_is_tried_again_and_says_why_meanwhile) {
   BOOST_TEST(gives<retry_later>(passing));
   BOOST_TEST(life.detail() == "no server");

@@ -44,6 +44,7 @@ BOOST_AUTO_TEST_CASE(complaints_of_a_server_become_what_can_be_done) {
   BOOST_TEST((code_of("28P01", "password authentication failed") == errc::permission_denied));
   BOOST_TEST((code_of("28000", "no pg_hba.conf entry") == errc::permission_denied));
   BOOST_TEST((code_of("42501", "must be superuser") == errc::permission_denied));
+  BOOST_TEST((code_of("42501", "could not open file \"./base/1/112\": Permission denied") == errc::io_error));
   BOOST_TEST((code_of("53300", "exceeds max_wal_senders (currently 10)") == errc::busy));
   BOOST_TEST((code_of("53400", "all replication slots are in use") == errc::busy));
   BOOST_TEST((code_of("42704", "replication slot does not exist") == errc::not_found));

@@ -226,6 +226,52 @@ BOOST_AUTO_TEST_CASE(a_crash_may_lose_the_lsn_that_a_hint_without_image_moved) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(hints_may_have_been_logged_only_since_a_restart) {
+  const auto set_visible = [] {
+    pg::relation_fork map = table;
+    map.fork = pg::fork::vm;
+    core::bytes data;
+    core::append_le<std::uint32_t>(data, 0);
+    data.push_back(0x03);
+    return wal_record{
+        .manager = resource_manager::heap2,
+        .info = 0x40,
+        .blocks = {{.id = 0, .relation = map, .block = 0, .will_init = true}, {.id = 1, .relation = table, .block = 9}},
+        .main_data = data};
+  };
+  for (const bool restarted : {false, true}) {
+    verification run({.context = {.hints_are_logged = true}});
+    run.add(noop());
+    run.add(insert(1, 9));
+    const core::lsn inserted = run.at;
+    run.add(set_visible());
+    if (restarted) restart(run);
+    page_bytes file = with_lsn(page_with(1, 9), inserted);
+    pg::page::slotted_page(file).set_flag(pg::page::all_visible);
+    run.verifier.compare_with_file(table, 9, file);
+    BOOST_TEST(run.found.mismatches == (restarted ? 0u : 1u));
+    run.verifier.compare_with_file(table, 9, with_lsn(file, core::lsn(inserted.value - 8)));
+    BOOST_TEST(run.found.mismatches == (restarted ? 1u : 2u));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_of_a_database_that_a_crash_ended_leaves_files_that_no_wal_names) {
+  for (const bool restarted : {false, true}) {
+    verification run({.has_base = true});
+    run.add(noop());
+    run.add(insert(1, 9));
+    if (restarted) restart(run);
+    pg::relation_fork copy = table;
+    copy.database = table.database + 1;
+    run.verifier.compare_with_file(copy, 9, page_with(1, 9));
+    BOOST_TEST(run.found.mismatches == (restarted ? 0u : 1u));
+    copy.database = table.database;
+    copy.relation = table.relation + 1;
+    run.verifier.compare_with_file(copy, 9, page_with(1, 9));
+    BOOST_TEST(run.found.mismatches == (restarted ? 1u : 2u));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(files_of_a_build_that_a_crash_ended_may_hold_what_wal_lost) {
   enum class after { nothing, restart, restart_and_use };
   // `behind`: of the page's LSN, from where the WAL ended at the restart.
