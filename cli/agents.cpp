@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "cli/compute_settings.hpp"
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "cli/terminal.hpp"
@@ -50,8 +51,10 @@ void show(progress& line, const agent_status& status) {
 [[noreturn]] void give_up(const context& of, const compute_record& record, const std::string& why,
                           const std::string& code) {
   stop_agent(of, record);
-  throw failure(code == "timeout" ? exit_code::unreachable : exit_code::failure, code,
-                "Postgres did not start on " + record.branch, why, "strata status");
+  if (code == "timeout")
+    throw failure(exit_code::unreachable, code, "Postgres did not start on " + record.branch, why, "strata status");
+  throw failure(exit_code::failure, code, "Postgres did not start on " + record.branch, why,
+                next_after_failed_start(record, "strata status"));
 }
 
 }  // namespace
@@ -122,6 +125,11 @@ void stop_agent(const context& of, const compute_record& record, std::chrono::mi
     need(compute::abandon_postgres(record.data_directory), "can't stop " + record.name,
          "its log is " + record.log_file);
   ended = ended || compute::wait_for_end(*agent, end_limit);
+  // Without its record nobody knows where its Postgres is; but that ends with its agent.
+  if (!ended && record.branch.empty()) {
+    ::kill(*agent, SIGKILL);
+    ended = compute::wait_for_end(*agent, end_limit);
+  }
   ::waitpid(*agent, nullptr, WNOHANG);
   line.end();
   if (!ended)
@@ -129,11 +137,12 @@ void stop_agent(const context& of, const compute_record& record, std::chrono::mi
                   "its agent, process " + std::to_string(*agent) + ", was told to, and still runs",
                   "wait, or kill -9 " + std::to_string(*agent) + "; nothing acknowledged is lost");
   if (is_cut_short)
-    throw failure(exit_code::unreachable, "timeout", record.name + " is stopped, but not in order",
-                  "its last WAL was not acknowledged by a majority of the safekeepers within " +
-                      config::duration_text(limit) +
-                      "; every transaction whose COMMIT has returned is kept, one that was waiting may be lost",
-                  "strata safekeeper list; strata compute start " + record.tenant + "/" + record.branch);
+    throw failure(
+        exit_code::unreachable, "timeout", record.name + " is stopped, but not in order",
+        "its last WAL was not acknowledged by a majority of the safekeepers within " + config::duration_text(limit) +
+            "; every transaction whose COMMIT has returned is kept, one that was waiting may be lost",
+        "strata safekeeper list" +
+            (record.branch.empty() ? std::string() : "; strata compute start " + record.tenant + "/" + record.branch));
 }
 
 }  // namespace strata::cli

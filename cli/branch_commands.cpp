@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/branch_tree.hpp"
+#include "cli/branch_writers.hpp"
 #include "cli/branches.hpp"
 #include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
@@ -157,6 +158,7 @@ void delete_branch(const context& of, const std::string& name, bool force) {
                   "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
   const auto computes = computes_of(of, branch.source.id, branch.id);
   require_no_computes(computes, of, "can't delete " + branch.name, force);
+  require_no_damaged_writers(of, branch.source.id, branch.id, "can't delete " + branch.name, force);
   need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
   remove_computes(of, computes);
   if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}, {"computes", computes.size()}});

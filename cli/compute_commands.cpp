@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/agents.hpp"
+#include "cli/branch_writers.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/failure.hpp"
@@ -75,10 +76,21 @@ void start(const context& of, const compute_request& asked) {
 }
 
 json damaged_json(const context& of, const compute::damaged_compute& each) {
-  return {{"name", each.name},
-          {"state", "damaged"},
-          {"directory", compute::registry(of.directory).directory_of(each.name)},
-          {"error", each.why.detail}};
+  json made = {{"name", each.name},
+               {"state", "damaged"},
+               {"directory", compute::registry(of.directory).directory_of(each.name)},
+               {"error", each.why.detail}};
+  if (const auto agent = agent_of(of, each.name)) made["agent_pid"] = *agent;
+  return made;
+}
+
+/// What becomes of one whose record is damaged.
+std::string next_for_damaged(const context& of, const std::string& name) {
+  for (const auto& writer : living_writers(of))
+    if (writer.name == name)
+      return "its agent, process " + std::to_string(writer.agent) + ", runs and writes " +
+             (writer.branch.empty() ? "a branch" : writer.branch) + "; strata compute stop " + name + " ends it";
+  return "strata compute stop " + name + " --remove";
 }
 
 void list(const context& of) {
@@ -111,7 +123,7 @@ void list(const context& of) {
       if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
   }
   for (const auto& each : found.damaged)
-    say(each.name + ": " + each.why.detail + "; strata compute stop " + each.name + " --remove");
+    say(each.name + ": " + each.why.detail + "; " + next_for_damaged(of, each.name));
 }
 
 struct stop_request {
@@ -128,12 +140,16 @@ compute_record to_stop(const context& of, const std::string& name) {
       say("note: " + each.why.detail);
       return computes.remains_of(name);
     }
-  return need(computes.find(name), "can't stop " + name, "strata compute list");
+  auto found = computes.find(name);
+  // Also while a command is at work on it.
+  if (!found && agent_of(of, name)) return computes.remains_of(name);
+  return need(std::move(found), "can't stop " + name, "strata compute list");
 }
 
 void stop(const context& of, const stop_request& asked) {
   const auto& [name, remove, limit_text] = asked;
-  const auto limit = need(config::parse_duration(limit_text), "can't understand --limit");
+  const auto limit = need(config::parse_duration(limit_text), "can't understand --limit",
+                          "strata compute stop " + name + " --limit 30s");
   if (limit > stop_limit_max)
     throw failure(exit_code::usage, "invalid_argument", "can't stop " + name,
                   "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
@@ -144,6 +160,7 @@ void stop(const context& of, const stop_request& asked) {
   stop_compute(of, record, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
+  if (!remove && record.branch.empty()) say("next: strata compute stop " + name + " --remove");
   if (!remove && !record.branch.empty())
     say("next: strata compute start " + record.tenant + "/" + record.branch + " --name " + name +
         "  (or stop it with --remove)");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cli/agents.hpp"
+#include "cli/branch_writers.hpp"
 #include "cli/branches.hpp"
 #include "cli/compute_choice.hpp"
 #include "cli/computes.hpp"
@@ -38,6 +40,21 @@ std::optional<branch_entry> exact_branch(const server_link& server, const contex
   return std::nullopt;
 }
 
+/// The compute that writes the branch, once its Postgres is up: one that comes back after a crash is waited for, and
+/// never a reason to start a second.
+std::optional<compute_record> writer_when_up(const context& of, const branch_entry& branch) {
+  std::optional<compute_record> found;
+  for (auto& each : computes_of(of, branch.source.id, branch.id)) {
+    if (each.mode != compute::compute_mode::branch) continue;
+    if (is_coming_up(of, each)) {
+      if (!found || each.started > found->started) found = std::move(each);
+    } else if (is_up(each) && agent_of(of, each.name)) {
+      return std::nullopt;
+    }
+  }
+  return found ? wait_until_up(of, *found) : std::nullopt;
+}
+
 /// Whether any source but the compute's has a branch of that name: then the name alone says too little.
 bool is_ambiguous(const server_link& server, const compute_record& record, const std::string& branch) {
   for (const auto& source : list_sources(server)) {
@@ -51,12 +68,19 @@ bool is_ambiguous(const server_link& server, const compute_record& record, const
 compute_lookup of_branch(const context& of, const branch_entry& branch) {
   compute_lookup made;
   made.follows_source = branch.text("ancestor_timeline_id").empty();
+  const auto back = writer_when_up(of, branch);
   const auto running = running_computes_of(of, branch);
   const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer makes no sense");
-  if (const auto* found = present_among(running, head)) made.running = *found;
+  if (back)
+    made.running = back;
+  else if (const auto* found = present_among(running, head))
+    made.running = *found;
   for (const auto& each : running)
     if (!shows_present(each, head)) made.older.push_back(each);
   std::sort(made.older.begin(), made.older.end(), [](const auto& a, const auto& b) { return a.as_of < b.as_of; });
+  if (made.running || made.follows_source) return made;
+  const auto in_doubt = damaged_writers(of, branch.source.id, branch.id);
+  if (!in_doubt.empty()) made.in_doubt = in_doubt.front();
   return made;
 }
 
@@ -91,6 +115,8 @@ compute_lookup look_up(const context& of, const std::string& text) {
 
 compute_record named_compute(const context& of, const std::string& name) {
   auto found = need(compute::registry(of.directory).find(name), "can't reach compute " + name, "strata compute list");
+  if (is_coming_up(of, found))
+    if (auto up = wait_until_up(of, found)) return *std::move(up);
   if (!is_up(found))
     throw failure(exit_code::not_found, "not_found", "compute " + name + " does not run",
                   "it is " + state_of(of, found),

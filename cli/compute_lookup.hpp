@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/branch_writers.hpp"
 #include "cli/context.hpp"
 #include "compute/registry.hpp"
 
@@ -13,14 +14,16 @@ namespace strata::cli {
 struct compute_lookup {
   std::optional<compute::compute_record> running{};  ///< shows the branch as it is now
   std::vector<compute::compute_record> older{};      ///< running copies of it that don't, the newest last
+  std::optional<branch_writer> in_doubt{};           ///< none is known to, and this one without a record may write it
   bool follows_source = false;                       ///< the branch is one that only its source writes
 };
 
-/// The branch of that name first, by its ids; else the compute of that name, if its branch is still there. Without the
+/// A compute that writes the branch and comes back after a crash is waited for, as wait_until_up(). The branch of that
+/// name first, by its ids; else the compute of that name, if its branch is still there. Without the
 /// server only a compute's name can be understood.
 compute_lookup look_up(const context& of, const std::string& branch);
 
-/// The running compute of that name; a failure when there is none.
+/// The running compute of that name, waited for likewise; a failure when there is none.
 compute::compute_record named_compute(const context& of, const std::string& name);
 
 }  // namespace strata::cli

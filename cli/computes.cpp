@@ -10,7 +10,9 @@
 #include <set>
 
 #include "cli/agents.hpp"
+#include "cli/branch_writers.hpp"
 #include "cli/compute_choice.hpp"
+#include "cli/compute_settings.hpp"
 #include "cli/discard.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
@@ -81,10 +83,15 @@ void restore(const server_link& server, const branch_entry& branch, core::lsn at
   need(unpacker->finish(), "can't restore " + branch.name, "strata branch show " + branch.spec());
 }
 
-std::string pg_bin_for(const context& of, const server_link& server, int major) {
-  const std::string& given = of.pg_bin.empty() ? server.file().pg_bin : of.pg_bin;
-  return need(compute::find_postgres(major, {given, variable("STRATA_PG_BIN"), variable("PATH")}),
-              "can't find Postgres " + std::to_string(major), "sudo apt install postgresql-" + std::to_string(major));
+/// Directories named on this command line are not passed over in silence; those of the server are for all its sources.
+std::string pg_bin_for(const context& of, const std::string& of_server, int major) {
+  const std::string& given = of.pg_bin.empty() ? of_server : of.pg_bin;
+  const std::string version = "Postgres " + std::to_string(major);
+  auto found = need(compute::find_postgres(major, {given, variable("STRATA_PG_BIN"), variable("PATH")}),
+                    "can't find " + version, "sudo apt install postgresql-" + std::to_string(major));
+  const bool is_named = (":" + of.pg_bin + ":").find(":" + found + ":") != std::string::npos;
+  if (!of.pg_bin.empty() && !is_named && !of.json) say("note: no " + version + " in " + of.pg_bin + "; using " + found);
+  return found;
 }
 
 compute::postgres_options options_of(const compute_record& record) {
@@ -107,15 +114,6 @@ void warn_of_overruled(const context& of, const compute_record& record) {
     say("note: --set \"" + each.line + "\" is overruled by " + each.by);
 }
 
-void refuse_armed_libraries(const compute_request& wanted) {
-  if (wanted.armed) return;
-  for (const auto& line : wanted.settings)
-    if (const auto library = compute::armed_library_in(line))
-      throw failure(exit_code::usage, "invalid_argument", "can't preload " + *library,
-                    "its workers act on other servers by themselves, as those of the source do",
-                    "add --armed if that is wanted");
-}
-
 /// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
 /// source: nobody else may write it.
 compute_mode mode_of(const server_link& server, const branch_entry& branch, const config::branch_spec& spec) {
@@ -127,6 +125,12 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
   if (keepers) return compute_mode::branch;
   if (!can_assign && keepers.error().code == core::errc::not_found) return compute_mode::copy;
   throw failure(keepers.error(), "can't get safekeepers for " + branch.name, "strata status");
+}
+
+/// Of a directory without a record: whether it is missing, or its command was killed before there was anything in it.
+/// With data it is a compute that has lost its record.
+bool is_empty(const compute::registry& computes, const std::string& name, const core::error& no_record) {
+  return no_record.code == core::errc::not_found && !fs::exists(computes.remains_of(name).data_directory);
 }
 
 /// A compute that is being made or started: whatever ends that, the compute is as it was before.
@@ -185,11 +189,9 @@ class attempt {
     const auto lock = compute::start_lock::take(computes.directory_of(name));
     if (!lock) return;
     // Nobody is at work on it but we.
-    const auto found = computes.find(name);
-    const bool is_left =
-        found ? !found->ready ? !agent_of(of, name).has_value() : found->temporary
-              : found.error().code == core::errc::not_found && !fs::exists(computes.remains_of(name).data_directory);
-    if (!is_left) return;
+    const auto found = computes.load(name);
+    if (agent_of(of, name) || !(found ? !found->ready || found->temporary : is_empty(computes, name, found.error())))
+      return;
     const auto record = found ? *found : computes.remains_of(name);
     if (!of.json) say("note: what an interrupted command has left of compute " + name + " is removed");
     need(compute::abandon_postgres(record.data_directory), "can't end what is left of " + name, "strata compute list");
@@ -210,29 +212,8 @@ void start_on_copy(const server_link& server, const branch_entry& branch, const 
   need(compute::write_settings(options, record.settings), "can't configure the compute", "");
   warn_of_overruled(of, record);
   need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
-       "strata branch show " + branch.spec());
+       next_after_failed_start(record, "strata branch show " + branch.spec()));
   record.started = core::system_clock().now();
-}
-
-/// Another compute that writes the branch now.
-std::optional<compute_record> living_writer(const context& of, const compute_record& beside) {
-  for (auto& other : list_computes(of))
-    if (other.mode == compute_mode::branch && belongs_to(other, beside.tenant_id, beside.timeline_id) &&
-        other.name != beside.name && agent_of(of, other.name))
-      return std::move(other);
-  return std::nullopt;
-}
-
-void check_take_over(const context& of, const compute_record& record, bool take_over) {
-  if (record.mode != compute_mode::branch) return;
-  const auto writer = living_writer(of, record);
-  if (!writer) return;
-  if (!take_over)
-    throw failure(exit_code::conflict, "conflict", "compute " + writer->name + " writes " + record.branch + " now",
-                  "it is " + state_of(of, *writer) + "; a branch has one writer, and a second one ends the first",
-                  "strata psql " + record.tenant + "/" + record.branch + "; or add --take-over");
-  say("note: compute " + writer->name + " writes " + record.branch + " now; it is stopped as soon as " + record.name +
-      " has taken over");
 }
 
 void start_on_branch(const context& of, attempt& made) {
@@ -249,7 +230,7 @@ std::string name_for(const context& of, const compute_request& wanted, const std
   const compute::registry computes(of.directory);
   for (const auto& each : choices) {
     const auto found = computes.find(each);
-    if (!found && found.error().code == core::errc::not_found) return each;
+    if (!found && is_empty(computes, each, found.error()) && !agent_of(of, each)) return each;
     if (found && state_of(of, *found) == "interrupted") return each;
   }
   return choices.front();
@@ -268,10 +249,12 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
       continue;
     // An older copy is reached by its own name only.
     if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
+    // Another copy does no harm; another writer ends this one.
     if (is_busy(of, each))
       throw failure(exit_code::conflict, "conflict", "compute " + each.name + " runs already",
                     "it is " + state_of(of, each) + " at " + socket_uri(each),
-                    "strata psql --compute " + each.name + "; or start another one with --name");
+                    "strata psql --compute " + each.name +
+                        (each.mode == compute_mode::copy ? "; or start another one with --name" : ""));
     return std::move(each);
   }
   return std::nullopt;
@@ -304,6 +287,7 @@ compute_record restart(const context& of, const compute_record& old, const compu
   if (!port_is_free && wanted.port != 0) need(compute::check_port(port), what, "leave --port out to get a free one");
   record.port = port_is_free ? port : need(compute::free_port(), what, "");
   record.armed = wanted.armed;
+  if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
     for (const auto& line : record.settings)
       if (!of.json && std::find(wanted.settings.begin(), wanted.settings.end(), line) == wanted.settings.end())
@@ -321,7 +305,8 @@ compute_record restart(const context& of, const compute_record& old, const compu
     const auto options = options_of(record);
     need(compute::replace_settings(options, record.settings), "can't configure " + record.name, "");
     warn_of_overruled(of, record);
-    need(compute::start_postgres(options), "Postgres did not start again", "its log is " + record.log_file);
+    need(compute::start_postgres(options), "Postgres did not start again",
+         next_after_failed_start(record, "its log is " + record.log_file));
     record.started = core::system_clock().now();
   }
   made->succeed();
@@ -355,7 +340,7 @@ std::unique_ptr<attempt> start_new(const context& of, const server_link& server,
   record.as_of = head || !point.time ? known_at(branch) : *point.time;
   if (record.mode == compute_mode::copy) record.at = point.at;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
-  record.bin_directory = pg_bin_for(of, server, record.pg_major);
+  record.bin_directory = pg_bin_for(of, server.file().pg_bin, record.pg_major);
   const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
   if (wanted.port != 0)
     need(compute::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
@@ -391,7 +376,7 @@ std::unique_ptr<attempt> start_at(const context& of, const server_link& server, 
 
 compute_record start_compute(const context& of, const compute_request& wanted) {
   const auto spec = parse_spec(wanted.spec);
-  refuse_armed_libraries(wanted);
+  check_settings(wanted.settings, wanted.armed);
   std::optional<server_link> server;
   try {
     server.emplace(of);
@@ -439,10 +424,13 @@ std::vector<compute_record> list_computes(const context& of) {
   auto found = need(compute::registry(of.directory).list(), "can't list the computes");
   // A command looks more than once, and tells it once.
   static std::set<std::string> told;
-  for (const auto& each : found.damaged)
-    if (told.insert(each.name).second)
-      say("note: compute " + each.name + " is left out: " + each.why.detail + "; strata compute stop " + each.name +
-          " --remove takes it away");
+  for (const auto& each : found.damaged) {
+    if (!told.insert(each.name).second) continue;
+    const bool is_writing = agent_of(of, each.name).has_value();
+    say("note: compute " + each.name + " is left out: " + each.why.detail +
+        (is_writing ? "; its agent runs and writes a branch; strata compute stop " + each.name + " ends it"
+                    : "; strata compute stop " + each.name + " --remove takes it away"));
+  }
   return std::move(found.computes);
 }
 
@@ -507,9 +495,7 @@ void remove_computes(const context& of, const std::vector<compute_record>& compu
 
 bool is_up(const compute_record& record) { return compute::running_postgres(record.data_directory).has_value(); }
 
-bool is_busy(const context& of, const compute_record& record) {
-  return is_up(record) || (record.mode == compute_mode::branch && agent_of(of, record.name));
-}
+bool is_busy(const context& of, const compute_record& record) { return is_up(record) || agent_of(of, record.name); }
 
 login login_to(const compute_record& of, const login& wanted) {
   return {wanted.user.empty() ? of.user : wanted.user, wanted.database.empty() ? of.database : wanted.database};

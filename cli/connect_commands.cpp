@@ -50,6 +50,11 @@ void show_url(const context& of, const connect_request& asked) {
   const std::string& wanted = asked.compute.empty() ? asked.branch : asked.compute;
   const auto found = asked.compute.empty() ? look_up(of, asked.branch) : compute_lookup{named_compute(of, wanted), {}};
   const compute_record* record = found.running ? &*found.running : found.older.empty() ? nullptr : &found.older.back();
+  if (record == nullptr && found.in_doubt)
+    throw failure(exit_code::conflict, "conflict", "can't tell how to reach " + wanted,
+                  "compute " + found.in_doubt->name +
+                      " may write it, and its record is damaged: " + why_in_doubt(*found.in_doubt),
+                  "strata compute stop " + found.in_doubt->name + "; then strata compute start " + wanted);
   if (record == nullptr)
     throw failure(exit_code::not_found, "not_found", "no Postgres runs on " + wanted, "a URL needs a server to lead to",
                   "strata compute start " + wanted);

@@ -46,6 +46,12 @@ void show(const storage::rebuild_report& report) {
       "      it. WAL of deleted branches that was still to be removed from safekeepers stays there.");
 }
 
+std::string next_after(core::errc refusal, const std::string& directory) {
+  if (refusal == core::errc::conflict) return "strata up --detach --dir " + directory;
+  if (refusal == core::errc::disk_full) return "make room there, then strata metadata rebuild --dir " + directory;
+  return "";
+}
+
 void rebuild(const context& of, bool force) {
   std::error_code ignored;
   if (!std::filesystem::exists(of.directory + "/metadata", ignored) &&
@@ -58,9 +64,7 @@ void rebuild(const context& of, bool force) {
                   "strata down --dir " + of.directory);
   ::umask(0077);
   auto done = storage::rebuild_metadata(of.directory + "/metadata", of.directory + "/tenants", force);
-  if (!done)
-    throw failure(done.error(), "can't rebuild the metadata",
-                  done.error().code == core::errc::conflict ? "strata up --detach --dir " + of.directory : "");
+  if (!done) throw failure(done.error(), "can't rebuild the metadata", next_after(done.error().code, of.directory));
   if (of.json)
     print(to_json(*done));
   else

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "cli/branch_writers.hpp"
+#include "cli/branches.hpp"
 #include "cli/commands.hpp"
 #include "cli/computes.hpp"
 #include "cli/counted.hpp"
@@ -48,6 +50,14 @@ json to_json(const server_file& of, const std::string& directory) {
           {"broker", of.broker}, {"version", of.version}, {"directory", directory}};
 }
 
+bool has_sources(const context& of) {
+  try {
+    return !list_sources(server_link(of)).empty();
+  } catch (const failure&) {
+    return true;  // strata status tells more
+  }
+}
+
 void announce(const context& of, const server_file& file) {
   if (of.json) return print(to_json(file, of.directory));
   print("strata " + file.version + " is up on " + of.directory + ", process " + std::to_string(file.pid));
@@ -55,7 +65,8 @@ void announce(const context& of, const server_file& file) {
   print("  page  " + file.page);
   if (const auto known = known_safekeepers(of.directory).size(); known > 0)
     print("  safekeepers  " + std::to_string(known) + ", broker " + file.broker);
-  say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
+  say(has_sources(of) ? std::string("next: strata status")
+                      : "next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 
 server_request request_of(const context& of, const up_options& asked) {
@@ -103,6 +114,11 @@ void prepare_directory(const std::string& directory) {
   const int nothing = ::open("/dev/null", O_RDWR);
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, standard);
   request.log_file = of.directory + "/strata.log";
+  // For the last words of a library that ends the process, which know of no log.
+  if (const int log = ::open(request.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600); log >= 0) {
+    ::dup2(log, STDERR_FILENO);
+    ::close(log);
+  }
   const auto tell = [&](const std::string& text) {
     [[maybe_unused]] const auto told = ::write(report, text.data(), text.size());
     ::close(report);
@@ -191,6 +207,12 @@ void down(const context& of, bool with_computes) {
   for (const auto& each : list_computes(of)) {
     if (!is_busy(of, each)) continue;
     if (with_computes) stop_on_the_way_down(of, each);
+    ++(with_computes ? stopped : left);
+  }
+  // What has a damaged record is not in the list.
+  for (const auto& writer : living_writers(of)) {
+    if (writer.record) continue;
+    if (with_computes) stop_on_the_way_down(of, compute::registry(of.directory).remains_of(writer.name));
     ++(with_computes ? stopped : left);
   }
   const auto holder = directory_lock::holder(of.directory);

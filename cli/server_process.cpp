@@ -53,7 +53,9 @@ foundation lay_foundation(const config::server_options& options) {
     const core::errc code = metadata.error().code;
     const bool damaged = code == core::errc::corrupt || code == core::errc::io_error;
     throw failure(metadata.error(), "can't open the server's metadata",
-                  std::string(damaged ? "strata metadata rebuild" : "strata down") + " --dir " + options.directory);
+                  code == core::errc::disk_full ? "make room there, then strata up --dir " + options.directory
+                                                : std::string(damaged ? "strata metadata rebuild" : "strata down") +
+                                                      " --dir " + options.directory);
   }
   made.metadata = *std::move(metadata);
   made.layers = std::make_unique<storage::layer_cache>(options.block_cache_bytes, options.open_layers_max);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cli/branch_writers.hpp"
 #include "cli/branches.hpp"
 #include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
@@ -211,6 +212,7 @@ void remove_source(const context& of, const std::string& name, bool force) {
                   "removing takes the whole name, and the nearest is " + source.name, "strata source list");
   const auto computes = computes_of(of, source.id, "");
   require_no_computes(computes, of, "can't remove " + source.name, force);
+  require_no_damaged_writers(of, source.id, "", "can't remove " + source.name, force);
   const json removed =
       need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
   remove_computes(of, computes);

@@ -71,7 +71,7 @@ void say(const std::string& line) {
 void finish_output(const std::string& done) {
   flush_output();
   if (output_errno == 0) return;
-  throw failure(core::from_errno("write it", output_errno), "can't write to standard output: " + done,
+  throw failure(core::from_errno("write to standard output", output_errno), "can't write to standard output: " + done,
                 "give it a place with room, or a reader that stays");
 }
 

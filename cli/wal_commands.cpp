@@ -75,11 +75,12 @@ class findings {
 
 core::lsn lsn_option(const std::string& name, const std::string& text) {
   if (text.empty()) return {};
-  return need(core::parse_lsn(text), "can't understand --" + name);
+  return need(core::parse_lsn(text), "can't understand --" + name, "write an LSN, as in --" + name + " 0/3B21F08");
 }
 
 std::uint64_t pages_max(const verify_options& asked) {
-  const std::uint64_t bytes = need(config::parse_size(asked.memory), "can't understand --memory");
+  const std::uint64_t bytes = need(config::parse_size(asked.memory), "can't understand --memory",
+                                   "strata wal verify --help; write a size, as in --memory 8GB");
   return std::max<std::uint64_t>(bytes / pg::page_size, 1);
 }
 
@@ -218,7 +219,8 @@ void verify_live(const context& of, const verify_options& asked) {
   auto wal = need(live_wal::open({.conninfo = asked.where,
                                   .from = lsn_option("from", asked.from),
                                   .until = until.valid() ? std::optional(until) : std::nullopt,
-                                  .during = need(config::parse_duration(asked.during), "can't understand --for")}),
+                                  .during = need(config::parse_duration(asked.during), "can't understand --for",
+                                                 "write a time, as in --for 30s")}),
                   "can't follow the server");
   if (wal.server().consistency_checking.empty())
     throw failure(exit_code::failure, "unsupported", "nothing to verify on this server",
@@ -247,7 +249,7 @@ void verify_wal(const context& of, const verify_options& asked) {
   lsn_option("from", asked.from);
   lsn_option("until", asked.until);
   pages_max(asked);
-  need(config::parse_duration(asked.during), "can't understand --for");
+  need(config::parse_duration(asked.during), "can't understand --for", "write a time, as in --for 30s");
   std::error_code ignored;
   if (std::filesystem::exists(asked.where, ignored)) return verify_files(of, asked);
   const bool is_conninfo = asked.where.find('=') != std::string::npos || asked.where.find("://") != std::string::npos;

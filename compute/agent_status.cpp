@@ -21,6 +21,12 @@ std::string path_in(const std::string& directory) { return directory + "/compute
 core::result<agent_status> from_json(const json& of) {
   agent_status made;
   made.pid = of.at("pid");
+  // Agents of before did not tell.
+  if (of.contains("timeline_id")) {
+    STRATA_ASSIGN(made.tenant_id, core::parse_id<core::tenant_id>(of.at("tenant_id").get<std::string>()));
+    STRATA_ASSIGN(made.timeline_id, core::parse_id<core::timeline_id>(of.at("timeline_id").get<std::string>()));
+    made.branch = of.value("branch", "");
+  }
   const std::string state = of.at("state");
   std::size_t found = 0;
   while (found < words.size() && words[found] != state) ++found;
@@ -57,21 +63,26 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                            {"address", each.address},
                            {"state", each.state},
                            {"flush_lsn", core::to_string(each.flush_lsn)}});
-  const json made = {{"pid", of.pid},
-                     {"state", to_string(of.state)},
-                     {"detail", of.detail},
-                     {"term", of.term},
-                     {"generation", of.generation},
-                     {"start_lsn", core::to_string(of.start_lsn)},
-                     {"written_lsn", core::to_string(of.written_lsn)},
-                     {"commit_lsn", core::to_string(of.commit_lsn)},
-                     {"applied_lsn", core::to_string(of.applied_lsn)},
-                     {"has_quorum", of.has_quorum},
-                     {"restored_bytes", of.restored_bytes},
-                     {"lives", of.lives},
-                     {"port", of.port},
-                     {"since_us", of.since.time_since_epoch().count()},
-                     {"safekeepers", std::move(safekeepers)}};
+  json made = {{"pid", of.pid},
+               {"state", to_string(of.state)},
+               {"detail", of.detail},
+               {"term", of.term},
+               {"generation", of.generation},
+               {"start_lsn", core::to_string(of.start_lsn)},
+               {"written_lsn", core::to_string(of.written_lsn)},
+               {"commit_lsn", core::to_string(of.commit_lsn)},
+               {"applied_lsn", core::to_string(of.applied_lsn)},
+               {"has_quorum", of.has_quorum},
+               {"restored_bytes", of.restored_bytes},
+               {"lives", of.lives},
+               {"port", of.port},
+               {"since_us", of.since.time_since_epoch().count()},
+               {"safekeepers", std::move(safekeepers)}};
+  if (of.timeline_id.valid()) {
+    made["tenant_id"] = core::to_string(of.tenant_id);
+    made["timeline_id"] = core::to_string(of.timeline_id);
+    made["branch"] = of.branch;
+  }
   const std::string temporary = path_in(directory) + ".tmp";
   std::ofstream file(temporary, std::ios::trunc);
   file << made.dump(1) << "\n";

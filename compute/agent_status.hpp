@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 
@@ -42,6 +43,9 @@ struct agent_status {
     bool operator==(const safekeeper&) const = default;
   };
   pid_t pid = 0;
+  core::tenant_id tenant_id;  ///< which branch it writes: known here, too, when compute.json is damaged
+  core::timeline_id timeline_id;
+  std::string branch;  ///< "shop/dev", for people
   agent_state state = agent_state::waiting_for_quorum;
   std::string detail;  ///< for people; empty when there is nothing to say
   std::uint64_t term = 0;

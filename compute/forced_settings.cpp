@@ -11,6 +11,9 @@ namespace {
 /// Logical replication outside of the core, and jobs that may do anything.
 constexpr std::array armed_libraries{"pglogical", "spock", "bdr", "pg_cron"};
 
+/// Where a compute's files are: Postgres would serve another cluster, or start by rules that nobody wrote for it.
+constexpr std::array own_files{"data_directory", "hba_file", "ident_file", "external_pid_file", "config_file"};
+
 bool blank(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 
 std::string lower(std::string_view text) {
@@ -40,6 +43,20 @@ std::string value_in(std::string_view text) {
     }
   }
   return value;
+}
+
+/// Whether a value begins with a quote that nothing closes.
+bool is_open(std::string_view text) {
+  if (text.empty() || text.front() != '\'') return false;
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    if (text[at] == '\\')
+      ++at;
+    else if (text[at] == '\'' && at + 1 < text.size() && text[at + 1] == '\'')
+      ++at;
+    else if (text[at] == '\'')
+      return false;
+  }
+  return true;
 }
 
 /// Whether two values of a setting mean the same, as far as that can be told without its type.
@@ -72,6 +89,25 @@ std::optional<setting> parse_setting(std::string_view line) {
   std::string_view rest = without_blanks(line.substr(end));
   if (!rest.empty() && rest.front() == '=') rest = without_blanks(rest.substr(1));
   return setting{lower(line.substr(0, end)), value_in(rest)};
+}
+
+core::result<void> check_setting(std::string_view line) {
+  const auto refused = [](std::string why) { return core::error{core::errc::invalid_argument, std::move(why)}; };
+  if (line.find_first_of("\r\n") != std::string_view::npos)
+    return refused("it is more than one line; --set may be given several times");
+  const auto found = parse_setting(line);
+  const auto equals = line.find('=');
+  if (!found || equals == std::string_view::npos) return refused("it is not NAME = VALUE");
+  const std::string_view name = without_blanks(line.substr(0, equals));
+  for (const char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::string_view("_.$").find(c) == std::string_view::npos)
+      return refused("\"" + std::string(name) + "\" is not the name of a setting");
+  const std::string_view value = without_blanks(line.substr(equals + 1));
+  if (value.empty() || value.front() == '#') return refused("it has no value; an empty one is written ''");
+  if (is_open(value)) return refused("the quote of its value is not closed");
+  if (std::find(own_files.begin(), own_files.end(), found->name) != own_files.end())
+    return refused("where the files of a compute are is not to be chosen: " + found->name + " is set by Strata");
+  return {};
 }
 
 std::optional<std::string> armed_library_in(std::string_view line) {

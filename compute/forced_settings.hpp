@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/result.hpp"
+
 namespace strata::compute {
 
 /// By what a Postgres on a copy of somebody's data would act on other servers by itself: workers of its subscriptions
@@ -21,6 +23,10 @@ struct setting {
   std::string value;
 };
 std::optional<setting> parse_setting(std::string_view line);
+
+/// Whether it can be a line of a compute's postgresql.conf: errc::invalid_argument for one that is not NAME = VALUE,
+/// and for the settings that say where its files are, which are not for others to choose.
+core::result<void> check_setting(std::string_view line);
 
 /// Those of `lines` that say something else than what is forced as "name=value", or than the last line of
 /// `overriding`, which Postgres reads later (postgresql.auto.conf): "fsync = on" -> "fsync=off".

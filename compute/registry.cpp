@@ -1,6 +1,7 @@
 #include "compute/registry.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+
+#include "compute/account.hpp"
 
 namespace strata::compute {
 namespace {
@@ -76,6 +79,22 @@ std::optional<bool> is_marked_for(const std::string& elsewhere, const std::strin
   std::ifstream file(elsewhere + owner_name);
   if (!is_elsewhere(elsewhere) || !file) return std::nullopt;
   return std::string(std::istreambuf_iterator<char>(file), {}) == identity_of(here);
+}
+
+/// Those in /var/tmp that say that they belong to a compute's directory, and are no stranger's.
+std::vector<std::string> elsewhere_of(const std::string& here) {
+  std::vector<std::string> found;
+  const auto account = postgres_account();
+  const fs::path prefix{std::string(elsewhere_prefix)};
+  std::error_code failure;
+  for (fs::directory_iterator at(prefix.parent_path(), failure), end; !failure && at != end; at.increment(failure)) {
+    const std::string path = at->path().string();
+    struct stat of {};
+    if (!is_elsewhere(path) || ::lstat(path.c_str(), &of) != 0 || !S_ISDIR(of.st_mode)) continue;
+    const bool is_ours = of.st_uid == ::geteuid() || (account && *account && of.st_uid == (*account)->user);
+    if (is_ours && is_marked_for(path, here).value_or(false)) found.push_back(path);
+  }
+  return found;
 }
 
 /// Whether the compute that the record was written for is another one, which has it still: the record is in a copy of
@@ -145,7 +164,7 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
   return made;
 }
 
-core::result<compute_record> load(const std::string& directory, const std::string& name) {
+core::result<compute_record> load_from(const std::string& directory, const std::string& name) {
   const std::string path = directory + record_name;
   std::ifstream file(path);
   if (!file) return core::from_errno("open " + path, errno);
@@ -167,26 +186,36 @@ core::result<void> remove_all(const std::string& path) {
 
 }  // namespace
 
-core::result<compute_listing> registry::list() const {
-  compute_listing all;
+core::result<std::vector<std::string>> registry::names() const {
+  std::vector<std::string> all;
   std::error_code failure;
   if (!fs::exists(directory_, failure)) return all;
   for (const auto& entry : fs::directory_iterator(directory_, failure)) {
     std::error_code hidden;
-    if (!entry.is_directory(hidden)) continue;
-    const std::string name = entry.path().filename();
-    auto record = load(entry.path().string(), name);
+    if (entry.is_directory(hidden)) all.push_back(entry.path().filename());
+  }
+  if (failure) return core::from_errno("list " + directory_, failure.value());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+core::result<compute_record> registry::load(const std::string& name) const {
+  return load_from(directory_of(name), name);
+}
+
+core::result<compute_listing> registry::list() const {
+  compute_listing all;
+  STRATA_ASSIGN(const auto every, names());
+  for (const std::string& name : every) {
+    auto record = load(name);
+    std::error_code hidden;
     if (record) {
       all.computes.push_back(*std::move(record));
-    } else if (fs::exists(entry.path(), hidden) && !start_lock::is_held(entry.path())) {
+    } else if (fs::exists(directory_of(name), hidden) && !start_lock::is_held(directory_of(name))) {
       // One that is being made has no record yet, one that is removed has none any more.
       all.damaged.push_back({name, std::move(record).error()});
     }
   }
-  if (failure) return core::from_errno("list " + directory_, failure.value());
-  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
-  std::sort(all.computes.begin(), all.computes.end(), by_name);
-  std::sort(all.damaged.begin(), all.damaged.end(), by_name);
   return all;
 }
 
@@ -240,10 +269,15 @@ compute_record registry::remains_of(const std::string& name) const {
   compute_record made;
   made.name = name;
   made.home = absolute(directory_of(name));
-  made.data_directory = made.home + "/data";
-  made.socket_directory = made.home + "/socket";
-  made.log_file = made.home + "/postgres.log";
   made.ready = false;
+  for (const std::string& each : elsewhere_of(made.home)) {
+    std::error_code missing;
+    // One that is for the socket has nothing but that.
+    (fs::exists(each + "/data", missing) ? made.home : made.socket_directory) = each;
+  }
+  made.data_directory = made.home + "/data";
+  made.log_file = made.home + "/postgres.log";
+  if (made.socket_directory.empty()) made.socket_directory = made.home + "/socket";
   return made;
 }
 

@@ -72,6 +72,10 @@ class registry {
   [[nodiscard]] core::result<compute_listing> list() const;
   /// errc::not_found names those there are; errc::corrupt the file.
   [[nodiscard]] core::result<compute_record> find(const std::string& name) const;
+  /// Of all directories of computes, by name: those with a record, without one, and with a damaged one.
+  [[nodiscard]] core::result<std::vector<std::string>> names() const;
+  /// What is in the directory of that name, whoever is at work on it; errc::not_found when there is no record.
+  [[nodiscard]] core::result<compute_record> load(const std::string& name) const;
   /// Makes the directory of a new compute, errc::conflict when the name is taken.
   [[nodiscard]] core::result<start_lock> claim(const std::string& name) const;
   /// The whole record or none is on disk afterwards.
@@ -79,7 +83,8 @@ class registry {
   /// Its directories, and then its record. Precondition: it does not run.
   [[nodiscard]] core::result<void> remove(const compute_record& record) const;
 
-  /// What can be known without a record: the paths below the server's directory.
+  /// What can be known without a record: the paths below the server's directory, or those in /var/tmp that say that
+  /// they belong to it.
   [[nodiscard]] compute_record remains_of(const std::string& name) const;
   [[nodiscard]] std::string directory_of(const std::string& name) const { return directory_ + "/" + name; }
 

@@ -18,6 +18,7 @@
 
 #include "core/log.hpp"
 #include "storage/file.hpp"
+#include "storage/metadata_space.hpp"
 
 namespace strata::storage {
 
@@ -199,6 +200,7 @@ class rocksdb_database final : public metadata_database {
 
 core::result<std::unique_ptr<metadata_database>> open_with(const std::string& path, rocksdb::Options options,
                                                            bool read_only) {
+  if (!read_only) STRATA_TRY(check_space_to_open(path));
   if (!options.create_if_missing) STRATA_TRY(check_table_ends(path));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const char* name : family_names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));

@@ -12,6 +12,7 @@
 #include "storage/file.hpp"
 #include "storage/metadata_codec.hpp"
 #include "storage/metadata_scan.hpp"
+#include "storage/metadata_space.hpp"
 
 namespace strata::storage {
 
@@ -68,6 +69,9 @@ core::result<void> keep_damaged(const metadata_paths& paths, const std::vector<d
   for (const damaged_tenant& each : damaged) ids.insert(to_string(each.id));
   STRATA_ASSIGN(const bool kept, is_kept(paths.directory, ids));
   if (kept || ids.empty()) return {};
+  // Not half a copy at every start.
+  STRATA_TRY(check_metadata_space(paths.database, space_use::opening, "the damaged metadata can't be kept",
+                                  bytes_in(paths.database)));
   const std::string to = paths.kept();
   std::error_code error;
   fs::create_directory(to, error);
@@ -170,6 +174,8 @@ core::result<opened_metadata> open_metadata(const std::string& directory, const 
   std::error_code error;
   fs::create_directories(directory, error);
   if (error) return core::from_errno("create directory " + directory, error.value());
+  // Before anything is written that would fail with less to say.
+  STRATA_TRY(check_space_to_open(paths.database));
   STRATA_ASSIGN(directory_lock lock, directory_lock::take(directory));
   opened_metadata made{
       .lock = std::move(lock), .path = paths.database, .seals = seal_files(paths.seals), .copies = copy_files(copies)};

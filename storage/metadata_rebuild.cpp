@@ -21,6 +21,7 @@
 #include "storage/metadata_codec.hpp"
 #include "storage/metadata_opening.hpp"
 #include "storage/metadata_scan.hpp"
+#include "storage/metadata_space.hpp"
 
 namespace strata::storage {
 
@@ -264,6 +265,10 @@ core::result<rebuild_report> rebuild_metadata(const std::string& directory, cons
                                    [](const auto& each) { return each.second.damage.has_value(); });
   if (old.trouble.empty() && !damaged && !force)
     return core::error{core::errc::conflict, "the metadata in " + directory + " is whole; nothing was changed"};
+
+  // The old one stays: the new one, which is about as large, needs room beside it.
+  STRATA_TRY(
+      check_metadata_space(directory, space_use::opening, "the metadata can't be rebuilt", bytes_in(paths.database)));
 
   const std::string made_path = directory + "/rebuilt";
   // From a rebuild that was interrupted; it may be the old one in the middle of the exchange.

@@ -1,9 +1,6 @@
 #include "storage/metadata_store.hpp"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -12,6 +9,7 @@
 #include "core/log.hpp"
 #include "storage/metadata_codec.hpp"
 #include "storage/metadata_opening.hpp"
+#include "storage/metadata_space.hpp"
 
 namespace strata::storage {
 
@@ -19,13 +17,6 @@ namespace {
 
 namespace codec = metadata_codec;
 using family = metadata_family;
-
-/// Once RocksDB has failed to write for want of space it stays broken until the next start, even if space becomes free
-/// (its issue 11643). So it never gets there: what grows is refused while there is this much left, and what helps to
-/// free space may use most of the rest.
-constexpr std::uint64_t reserve_bytes = 64u << 20;
-constexpr std::uint64_t last_reserve_bytes = 16u << 20;
-enum class purpose { growing, freeing };
 
 /// A failed write, like a failed fsync, leaves nothing certain; and a server that can't write goes on only in name.
 [[noreturn]] void end_process(const core::error& why) {
@@ -63,7 +54,7 @@ class sealed_metadata_store final : public metadata_store {
     const std::lock_guard guard(edits_);
     tenant_edit edit(tenant.id);
     edit.put(family::tenants, codec::tenant_key(tenant.id), codec::encode(tenant));
-    return commit("put tenant", edit, purpose::growing, tenant.name);
+    return commit("put tenant", edit, space_use::growing, tenant.name);
   }
 
   core::result<void> delete_tenant(const core::tenant_id& id) override {
@@ -73,7 +64,7 @@ class sealed_metadata_store final : public metadata_store {
     STRATA_TRY(opened_.copies.remove(id, std::nullopt));
     tenant_edit edit(id);
     edit.remove(family::tenants, codec::tenant_key(id));
-    return commit("delete tenant", edit, purpose::freeing);
+    return commit("delete tenant", edit, space_use::freeing);
   }
 
   core::result<std::vector<tenant_record>> tenants() override {
@@ -86,7 +77,7 @@ class sealed_metadata_store final : public metadata_store {
     const std::lock_guard guard(edits_);
     tenant_edit edit(timeline.tenant);
     edit.put(family::timelines, codec::timeline_key(timeline.tenant, timeline.id), codec::encode(timeline));
-    return commit("put timeline", edit, purpose::growing);
+    return commit("put timeline", edit, space_use::growing);
   }
 
   core::result<timeline_record> timeline(const core::tenant_id& tenant, const core::timeline_id& id) override {
@@ -141,18 +132,6 @@ class sealed_metadata_store final : public metadata_store {
     return codec::decode_timeline(key, *stored);
   }
 
-  [[nodiscard]] core::result<void> check_space(std::string_view doing, purpose of) const {
-    struct statvfs space {};
-    if (::statvfs(opened_.path.c_str(), &space) != 0) return core::from_errno("metadata: look for free space", errno);
-    const std::uint64_t size = std::uint64_t{space.f_blocks} * space.f_frsize;
-    const std::uint64_t reserve = of == purpose::growing ? reserve_bytes : last_reserve_bytes;
-    const std::uint64_t wanted = std::min(reserve, size / (of == purpose::growing ? 8 : 32));
-    if (std::uint64_t{space.f_bavail} * space.f_frsize >= wanted) return {};
-    return core::error{core::errc::disk_full, "metadata: " + std::string(doing) + ": less than " +
-                                                  std::to_string(wanted >> 20) + " MiB left on the file system of " +
-                                                  opened_.path};
-  }
-
   /// Records of damaged tenants, and the highest numbers among layers, are left out.
   template <class Record>
   core::result<void> list(family from, const std::string& prefix, std::vector<Record>& into,
@@ -173,7 +152,7 @@ class sealed_metadata_store final : public metadata_store {
   }
 
   /// Makes an edit durable, seals it, and brings the copies up to it. Only with edits_.
-  core::result<void> commit(const std::string& doing, const tenant_edit& edit, purpose of,
+  core::result<void> commit(const std::string& doing, const tenant_edit& edit, space_use use,
                             const std::string& name = {});
   void write_copies(const tenant_edit& edit, std::uint64_t edits);
   core::result<metadata_copy> copy_of_timeline(const std::string& key);
@@ -188,10 +167,10 @@ class sealed_metadata_store final : public metadata_store {
   std::mutex edits_;
 };
 
-core::result<void> sealed_metadata_store::commit(const std::string& doing, const tenant_edit& edit, purpose of,
+core::result<void> sealed_metadata_store::commit(const std::string& doing, const tenant_edit& edit, space_use use,
                                                  const std::string& name) {
   STRATA_TRY(usable(edit.tenant()));
-  STRATA_TRY(check_space(doing, of));
+  STRATA_TRY(check_metadata_space(opened_.path, use, "the edit is refused: " + doing));
   filed_seal before;
   if (const auto found = opened_.sealed.find(edit.tenant()); found != opened_.sealed.end()) before = found->second;
   filed_seal now = before;
@@ -290,7 +269,7 @@ core::result<void> sealed_metadata_store::delete_timeline(const core::tenant_id&
     }));
   // First, so that what is deleted can't come back from it.
   STRATA_TRY(opened_.copies.remove(tenant, id));
-  return commit("delete timeline", edit, purpose::freeing);
+  return commit("delete timeline", edit, space_use::freeing);
 }
 
 core::result<void> sealed_metadata_store::apply(const core::tenant_id& tenant, const core::timeline_id& id,
@@ -319,7 +298,7 @@ core::result<void> sealed_metadata_store::apply(const core::tenant_id& tenant, c
   add_commit_times(changes, id, edit.commit_times);
   if (edit.forget_commit_times_below) STRATA_TRY(forget_commit_times(changes, id, *edit.forget_commit_times_below));
   const bool frees = edit.add.empty() && edit.commit_times.empty();
-  return commit("edit timeline " + core::to_string(id), changes, frees ? purpose::freeing : purpose::growing);
+  return commit("edit timeline " + core::to_string(id), changes, frees ? space_use::freeing : space_use::growing);
 }
 
 void sealed_metadata_store::add_commit_times(tenant_edit& to, const core::timeline_id& id,
@@ -397,7 +376,7 @@ core::result<void> sealed_metadata_store::wal_deleted(const core::tenant_id& ten
     edit.remove(family::wal_deletions, key);
   else
     edit.put(family::wal_deletions, key, codec::encode(left));
-  return commit("note deleted WAL", edit, purpose::freeing);
+  return commit("note deleted WAL", edit, space_use::freeing);
 }
 
 wal_keeper& keeper_in(timeline_record& record, consensus::node_id id) {

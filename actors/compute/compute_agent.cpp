@@ -53,6 +53,9 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   compute_agent(const support::actor_setup& setup, compute_agent_options options)
       : actor_base(setup), options_(std::move(options)) {
     written_.pid = ::getpid();
+    written_.tenant_id = options_.record.tenant_id;
+    written_.timeline_id = options_.record.timeline_id;
+    written_.branch = options_.record.tenant + "/" + options_.record.branch;
     written_.port = options_.record.port;
     written_.since = clock().now();
   }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/process.hpp"
+#include "tests/support/small_disk.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {
@@ -75,6 +76,32 @@ BOOST_AUTO_TEST_CASE(a_killed_server_leaves_nothing_that_stops_the_next) {
   const json second = up();
   BOOST_TEST(second["pid"] != first["pid"]);
   BOOST_TEST(strata({"status"}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_told_by_up_and_by_a_rebuild) {
+  const small_disk disk("96m");
+  if (!disk.problem.empty()) {
+    BOOST_TEST_MESSAGE("SKIPPED: no small disk can be mounted here: " << disk.problem);
+    return;
+  }
+  path = disk.place() / "server";
+  const json first = up();
+  strata({"down"});
+  const fs::path filler = disk.place() / "filler";
+  std::ofstream file(filler, std::ios::binary);
+  while (file.write(std::string(4096, 'x').data(), 4096).flush()) continue;
+  file.close();
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"up"}, {"up", "--detach"}, {"metadata", "rebuild", "--force"}}) {
+    const finished said = strata(words);
+    BOOST_TEST(said.exit_code == 1, said.err);
+    BOOST_TEST(said.err.find("disk full: less than ") != std::string::npos, said.err);
+    BOOST_TEST(said.err.find(" MiB left on the file system of " + path) != std::string::npos, said.err);
+    BOOST_TEST(said.err.find("next:  make room there") != std::string::npos, said.err);
+  }
+  fs::remove(filler);
+  BOOST_TEST(up()["http"] == first["http"]);
+  strata({"down"});
 }
 
 BOOST_AUTO_TEST_CASE(a_taken_port_is_a_conflict) {

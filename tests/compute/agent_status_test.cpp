@@ -18,6 +18,9 @@ BOOST_FIXTURE_TEST_SUITE(compute_agent_status, with_directory)
 BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   agent_status status;
   status.pid = 4711;
+  status.tenant_id = core::make_id<core::tenant_id>();
+  status.timeline_id = core::make_id<core::timeline_id>();
+  status.branch = "shop/dev";
   status.state = agent_state::superseded;
   status.detail = "another \"compute\"";
   status.term = 7;

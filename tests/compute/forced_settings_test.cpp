@@ -57,6 +57,21 @@ BOOST_AUTO_TEST_CASE(libraries_whose_workers_act_on_other_servers_are_found) {
     BOOST_TEST(!armed_library_in(line).has_value(), line);
 }
 
+BOOST_AUTO_TEST_CASE(what_can_be_no_line_of_a_compute_is_refused) {
+  for (const char* line : {"work_mem = 64MB", "work_mem=64MB", " Work_Mem = '64MB'  # enough", "application_name = ''",
+                           "pg_stat_statements.max = 10", "search_path = '\"$user\", public'", "a.b = 'it''s = so'",
+                           "a.b = 'it\\'s'", "shared_preload_libraries = 'pg_stat_statements'"})
+    BOOST_TEST(check_setting(line).has_value(), line);
+  for (const char* line : {"work_mem 64MB", "work_mem", "", "= 5", "# work_mem = 5", "two words = 5",
+                           "work_mem =", "work_mem = # nothing", "work_mem = '64MB", "a.b = 'it\\'",
+                           "work_mem = 1MB\ndata_directory = '/'", "include 'file'", "data_directory = '/srv/postgres'",
+                           "HBA_FILE='/tmp/hba.conf'", "ident_file = x", "external_pid_file = x", "config_file = x"}) {
+    const auto checked = check_setting(line);
+    BOOST_TEST_REQUIRE(!checked.has_value(), line);
+    BOOST_TEST((checked.error().code == core::errc::invalid_argument), line);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -229,6 +229,32 @@ BOOST_AUTO_TEST_CASE(a_socket_elsewhere_is_the_moved_originals_too) {
   fs::remove_all(elsewhere);
 }
 
+BOOST_AUTO_TEST_CASE(without_a_record_its_directories_elsewhere_are_found) {
+  auto record = make("dev");
+  std::string home = std::string(elsewhere_prefix) + "XXXXXX";
+  std::string socket = home;
+  BOOST_TEST_REQUIRE(::mkdtemp(home.data()) != nullptr);
+  BOOST_TEST_REQUIRE(::mkdtemp(socket.data()) != nullptr);
+  record.home = home;
+  record.data_directory = home + "/data";
+  record.log_file = home + "/postgres.log";
+  record.socket_directory = socket;
+  save(record);
+  save(make("other"));
+  fs::remove(fs::path(computes.directory_of("dev")) / "compute.json");
+  BOOST_TEST((computes.load("dev").error().code == core::errc::not_found));
+  BOOST_TEST(computes.load("other").has_value());
+  BOOST_TEST((computes.names().value() == std::vector<std::string>{"dev", "other"}));
+  const auto remains = computes.remains_of("dev");
+  BOOST_TEST(remains.home == home);
+  BOOST_TEST(remains.data_directory == record.data_directory);
+  BOOST_TEST(remains.log_file == record.log_file);
+  BOOST_TEST(remains.socket_directory == socket);
+  BOOST_TEST(computes.remains_of("other").home == computes.directory_of("other"));
+  BOOST_TEST(computes.remove(remains).has_value());
+  for (const std::string& each : {home, socket, computes.directory_of("dev")}) BOOST_TEST(!fs::exists(each), each);
+}
+
 BOOST_AUTO_TEST_CASE(records_of_before_name_no_directory_and_are_understood) {
   save(make("dev"));
   const std::string path = computes.directory_of("dev") + "/compute.json";

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <mutex>
@@ -14,6 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
+namespace fs = std::filesystem;
 
 bool exists(pid_t process) { return ::kill(process, 0) == 0; }
 
@@ -180,6 +182,120 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
 }
 
+BOOST_AUTO_TEST_CASE(a_writer_whose_record_is_damaged_is_not_ended_by_accident) {
+  const json first = start();
+  execute(first, "insert into rows values (1, 'by the first')");
+  sql_session open(first.at("uri"));
+  const pid_t postmaster = postmaster_of(first);
+  strata.ask({"branch", "create", "free"});
+  const fs::path directory = strata.directory() / "computes" / "dev";
+  const auto check_refused = [&](const std::vector<std::string>& words) {
+    const finished refused = strata.cli(words);
+    BOOST_TEST(refused.exit_code == 4, words.front() << ": " << refused.err);
+    for (const std::string& part :
+         {directory.string() + " has a running agent", std::string("strata compute stop dev")})
+      BOOST_TEST(refused.err.find(part) != std::string::npos, words.front() << ": " << refused.err);
+    BOOST_TEST(open.value("select count(*) from rows where id = 1") == "1");
+  };
+  for (const bool is_missing : {false, true}) {
+    if (is_missing)
+      fs::remove(directory / "compute.json");
+    else
+      fs::resize_file(directory / "compute.json", fs::file_size(directory / "compute.json") / 2);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"compute", "start", "dev", "--name", "other"},
+          {"compute", "start", "dev"},
+          {"psql", "dev", "-c", "select 1"},
+          {"url", "dev"},
+          {"branch", "delete", "dev"}})
+      check_refused(words);
+  }
+  // Its agent tells which branch it writes; of one that does not, nobody knows.
+  BOOST_TEST(strata.cli({"psql", "free", "-c", "select 1"}).exit_code == 0);
+  strata.ask({"compute", "stop", "free", "--remove"});
+  ::kill(agent_of(first), SIGSTOP);
+  std::ofstream(directory / "compute-agent.json") << "{";
+  check_refused({"compute", "start", "free"});
+  ::kill(agent_of(first), SIGCONT);
+
+  // Who wants to end it can: by taking over, and by its name.
+  const json other = start({"--name", "other", "--take-over"});
+  wait_until("the first's Postgres is gone", [&] { return !exists(postmaster); });
+  BOOST_TEST(value(other, "select count(*) from rows where id = 1") == "1");
+  fs::remove(strata.directory() / "computes" / "other" / "compute.json");
+  const pid_t second = postmaster_of(other);
+  const finished stopped = strata.cli({"compute", "stop", "other"});
+  BOOST_TEST(stopped.exit_code == 0, stopped.err);
+  BOOST_TEST(stopped.out.find("stopped other") != std::string::npos, stopped.out);
+  BOOST_TEST(!exists(second));
+  wait_until("its agent is reaped", [&] { return !exists(agent_of(other)); });
+  const json last = start();
+  BOOST_TEST(value(last, "select count(*) from rows where id = 1") == "1");
+  // `down` ends it, too.
+  fs::remove(strata.directory() / "computes" / last.at("name").get<std::string>() / "compute.json");
+  BOOST_TEST(strata.cli({"down", "--computes"}).exit_code == 0);
+  wait_until("its agent is reaped", [&] { return !exists(agent_of(last)); });
+}
+
+BOOST_AUTO_TEST_CASE(commands_wait_for_a_writer_that_comes_back) {
+  const json compute = start();
+  execute(compute, "insert into rows values (1, 'x')");
+  const std::vector<std::string> ask{"-c", "select count(*) from rows where id > 0", "--", "-At"};
+  const auto check_reached = [&](std::vector<std::string> words) {
+    ::kill(postmaster_of(compute), SIGKILL);
+    words.insert(words.end(), ask.begin(), ask.end());
+    const finished said = strata.cli(words);
+    BOOST_TEST(said.out == "1\n", said.out << said.err);
+  };
+  check_reached({"psql", "dev"});
+  check_reached({"psql", "--compute", "dev"});
+  ::kill(postmaster_of(compute), SIGKILL);
+  const finished url = strata.cli({"url", "dev"});
+  BOOST_TEST_REQUIRE(url.exit_code == 0, url.err);
+  BOOST_TEST(sql_session(url.out.substr(0, url.out.find('\n'))).value("select 1") == "1");
+  BOOST_TEST(now().at("lives") == 4);
+
+  signal_safekeepers({1, 2}, SIGSTOP);
+  ::kill(postmaster_of(compute), SIGKILL);
+  wait_for_state("waiting_for_quorum");
+  const finished started = strata.cli({"compute", "start", "dev"});
+  BOOST_TEST(started.exit_code == 4, started.err);
+  BOOST_TEST(started.err.find("--name") == std::string::npos, started.err);
+  const finished late = strata.cli({"psql", "dev", "-c", "select 1"});
+  BOOST_TEST(late.exit_code == 6, late.err);
+  for (const char* part : {"compute dev is waiting_for_quorum", "not up within 30s", "try again"})
+    BOOST_TEST(late.err.find(part) != std::string::npos, late.err);
+  signal_safekeepers({1, 2}, SIGCONT);
+  wait_for_state("running");
+  BOOST_TEST(strata.ask({"compute", "list"}).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_wrong_on_the_command_line_is_named_when_postgres_does_not_start) {
+  for (const char* branch : {"dev", "main"}) {
+    const finished failed = strata.cli({"compute", "start", branch, "--set", "work_mem = nonsense"});
+    BOOST_TEST(failed.exit_code == 1, failed.err);
+    BOOST_TEST(failed.err.find("correct --set 'work_mem = nonsense'") != std::string::npos, failed.err);
+  }
+  BOOST_TEST(strata.ask({"compute", "list"}).empty());
+  // Programs of another version are no reason for an error, and not passed over in silence.
+  const temp_dir programs;
+  std::ofstream(programs / "postgres") << "#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n";
+  fs::permissions(programs / "postgres", fs::perms::owner_all);
+  const std::string note = " in " + programs.path().string() + "; using /";
+  for (int round = 0; round < 2; ++round) {
+    const finished started = strata.cli({"compute", "start", "dev", "--pg-bin", programs.path().string()});
+    BOOST_TEST(started.exit_code == 0, started.err);
+    BOOST_TEST(started.err.find(note) != std::string::npos, started.err);
+    strata.ask({"compute", "stop", "dev"});
+  }
+  // A server with sources needs no advice to add one.
+  strata.stop();
+  const finished up = strata.cli({"up", "--detach"});
+  BOOST_TEST(up.exit_code == 0, up.err);
+  BOOST_TEST(up.err.find("source add") == std::string::npos, up.err);
+  BOOST_TEST(strata.cli({"down"}).exit_code == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_compute_that_was_held_up_while_another_took_over_acknowledges_nothing) {
   const json first = start();
   const pid_t postmaster = postmaster_of(first);
@@ -326,7 +442,7 @@ BOOST_AUTO_TEST_CASE(a_stop_without_a_majority_ends_after_its_limit_and_says_wha
   BOOST_TEST((took > 2s && took < 20s), took / 1ms << " ms");
   BOOST_TEST(stopped.exit_code == 6, stopped.out << stopped.err);
   for (const char* words : {"dev is stopped, but not in order", "by a majority of the safekeepers within 2s",
-                            "every transaction whose COMMIT has returned is kept", "strata compute start dev"})
+                            "every transaction whose COMMIT has returned is kept", "strata compute start shop/dev"})
     BOOST_TEST(stopped.err.find(words) != std::string::npos, words << " is not in: " << stopped.err);
   BOOST_CHECK_THROW(waits.get(), std::runtime_error);
   BOOST_TEST(!exists(postmaster));
