@@ -1,13 +1,12 @@
 #include "cli/safekeeper_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/server_file.hpp"
+#include "config/json_file.hpp"
 #include "core/address.hpp"
 #include "pg/crc32c.hpp"
 #include "storage/file.hpp"
@@ -39,10 +38,8 @@ std::string checksum_of(std::uint64_t id, const std::string& instance) {
 }  // namespace
 
 core::result<safekeeper_file> read_safekeeper_file(const std::string& directory) {
-  std::ifstream file(path_in(directory));
-  if (!file) return core::from_errno("open " + path_in(directory), errno);
+  STRATA_ASSIGN(const json of, config::read_json_file(path_in(directory)));
   try {
-    const json of = json::parse(file);
     safekeeper_file found{of.at("pid"),     of.at("id"),      of.at("wal"), of.at("http"),
                           of.at("version"), of.at("started"), {},           {}};
     if (of.contains("instance")) {
@@ -58,8 +55,8 @@ core::result<safekeeper_file> read_safekeeper_file(const std::string& directory)
     if (of.contains("addresses")) found.addresses = of["addresses"].get<std::vector<std::string>>();
     remember_address(found);
     return found;
-  } catch (const json::exception& e) {
-    return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
+  } catch (const json::exception&) {
+    return config::wrong_members(path_in(directory));
   }
 }
 

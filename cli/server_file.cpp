@@ -11,6 +11,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "config/json_file.hpp"
 #include "storage/file.hpp"
 
 namespace strata::cli {
@@ -41,14 +42,12 @@ pid_t written_pid(int file) {
 }  // namespace
 
 core::result<server_file> read_server_file(const std::string& directory) {
-  std::ifstream file(path_in(directory));
-  if (!file) return core::from_errno("open " + path_in(directory), errno);
+  STRATA_ASSIGN(const json of, config::read_json_file(path_in(directory)));
   try {
-    const json of = json::parse(file);
     return server_file{of.at("pid"),    of.at("http"),    of.at("page"),         of.at("version"),
                        of.at("pg_bin"), of.at("started"), of.value("broker", "")};
-  } catch (const json::exception& e) {
-    return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
+  } catch (const json::exception&) {
+    return config::wrong_members(path_in(directory));
   }
 }
 

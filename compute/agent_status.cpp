@@ -6,6 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "config/json_file.hpp"
+
 namespace strata::compute {
 namespace {
 
@@ -95,14 +97,13 @@ core::result<void> save_status(const std::string& directory, const agent_status&
 }
 
 core::result<agent_status> load_status(const std::string& directory) {
-  std::ifstream file(path_in(directory));
-  if (!file) return core::from_errno("open " + path_in(directory), errno);
+  STRATA_ASSIGN(const json found, config::read_json_file(path_in(directory)));
   try {
-    auto made = from_json(json::parse(file));
+    auto made = from_json(found);
     if (!made) return core::error{core::errc::corrupt, path_in(directory) + ": " + made.error().detail};
     return made;
-  } catch (const json::exception& e) {
-    return core::error{core::errc::corrupt, path_in(directory) + ": " + e.what()};
+  } catch (const json::exception&) {
+    return config::wrong_members(path_in(directory));
   }
 }
 

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "compute/account.hpp"
+#include "config/json_file.hpp"
 
 namespace strata::compute {
 namespace {
@@ -166,14 +167,13 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
 
 core::result<compute_record> load_from(const std::string& directory, const std::string& name) {
   const std::string path = directory + record_name;
-  std::ifstream file(path);
-  if (!file) return core::from_errno("open " + path, errno);
+  STRATA_ASSIGN(const json found, config::read_json_file(path));
   try {
-    auto made = from_json(json::parse(file), name, absolute(directory));
+    auto made = from_json(found, name, absolute(directory));
     if (!made) return core::error{core::errc::corrupt, path + ": " + made.error().detail};
     return made;
-  } catch (const json::exception& e) {
-    return core::error{core::errc::corrupt, path + ": " + e.what()};
+  } catch (const json::exception&) {
+    return config::wrong_members(path);
   }
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
 #include <chrono>
 #include <optional>
 #include <utility>
 
+#include "console/http.hpp"
 #include "console/services.hpp"
 #include "core/result.hpp"
 #include "messages/errors.hpp"
@@ -28,6 +31,19 @@ core::result<Reply> ask(const services& of, const Handle& whom, Request request,
       .receive([&](Reply& reply) { answer.emplace(std::move(reply)); },
                [&](const caf::error& e) { answer.emplace(messages::from_caf(e)); });
   return std::move(*answer);
+}
+
+/// Asks without a thread that waits for it: `then` makes a reply of the answer, on an actor's thread.
+template <class Reply, class Handle, class Request, class Then>
+wait ask_later(const services& of, const Handle& whom, Request request, std::chrono::milliseconds limit, Then then) {
+  return [=, system = of.system](const answer_taker& give) -> std::function<void()> {
+    const auto waiter = system->spawn<caf::hidden>([=](caf::event_based_actor* self) {
+      self->request(whom, limit, request)
+          .then([=](Reply& answer) { give(then(std::move(answer))); },
+                [=](const caf::error& e) { give(messages::from_caf(e)); });
+    });
+    return [waiter] { caf::anon_send_exit(waiter, caf::exit_reason::user_shutdown); };
+  };
 }
 
 }  // namespace strata::console

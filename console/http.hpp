@@ -33,12 +33,19 @@ struct request {
 using body_part = std::shared_ptr<const core::bytes>;
 using body_source = std::function<core::result<body_part>()>;
 
+struct reply;
+/// Takes an answer that was waited for: once, from any thread.
+using answer_taker = std::function<void(core::result<reply>)>;
+/// Begins a wait, without holding a thread for it. What comes back ends it: nobody wants the answer any more.
+using wait = std::function<std::function<void()>(answer_taker)>;
+
 struct reply {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   body_source stream;  ///< set: follows `body`, asked for as fast as the client takes it
+  wait later;          ///< set: this is no answer yet, it comes from here
 };
 
 }  // namespace strata::console

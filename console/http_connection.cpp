@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "console/errors.hpp"
+#include "core/url.hpp"
 
 namespace strata::console {
 namespace {
@@ -26,13 +27,24 @@ std::size_t end_of_head(std::string_view input, std::size_t from) {
 std::string_view phrase(int status) {
   switch (status) {
     case 200: return "OK";
+    case 201: return "Created";
     case 400: return "Bad Request";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 411: return "Length Required";
+    case 413: return "Payload Too Large";
     case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 422: return "Unprocessable Content";
     case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
     case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 507: return "Insufficient Storage";
     default: return "";
   }
 }
@@ -52,9 +64,11 @@ std::string hexadecimal(std::size_t number) {
 
 }  // namespace
 
-std::string answer_text(const reply& of) {
-  return head_text(of) + "Content-Length: " + std::to_string(of.body.size()) + "\r\nConnection: close\r\n\r\n" +
-         of.body;
+std::string answer_text(const reply& of, bool close, bool head_only) {
+  std::string text = head_text(of) + "Content-Length: " + std::to_string(of.body.size()) +
+                     (close ? "\r\nConnection: close" : "\r\nConnection: keep-alive") + "\r\n\r\n";
+  if (!head_only) text += of.body;
+  return text;
 }
 
 std::string stream_head_text(const reply& of, bool close) {
@@ -103,7 +117,8 @@ bool http_connection::find_head_in_input(core::monotonic_time now) {
            "GET /openapi.json describes every request", now);
     return false;
   }
-  announced_ = {end, head->body_unknown || head->method.empty(), std::string(head->method), std::string(head->path)};
+  announced_ = {end, end, head->body_unknown || head->method.empty(), std::string(head->method),
+                core::url_decoded(head->path)};
   if (head->body_size > limits_.body_size_max) {
     announced_->last = true;  // refused by its head
     return true;
@@ -130,7 +145,7 @@ std::optional<raw_request> http_connection::take_request(core::monotonic_time no
   if (!announced_ && !find_head_in_input(now)) return std::nullopt;
   if (input_.size() < announced_->size) return std::nullopt;
   raw_request request{input_.substr(0, announced_->size), std::move(announced_->method), std::move(announced_->path),
-                      announced_->last};
+                      announced_->head_size, announced_->last};
   input_.erase(0, announced_->size);
   close_ = announced_->last;
   announced_.reset();

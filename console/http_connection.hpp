@@ -34,17 +34,21 @@ struct body_budget {
 struct raw_request {
   std::string bytes;
   std::string method;  ///< empty: it is no HTTP
-  std::string path;
+  std::string path;    ///< decoded
+  std::size_t head_size = 0;
   /// The connection ends with the answer: where the next request would begin can't be told, or the body was too large
   /// to be read.
   bool last = false;
+  [[nodiscard]] std::string_view body() const { return std::string_view(bytes).substr(head_size); }
 };
 
 /// What became of a request, ready to be sent.
 struct raw_response {
   std::string bytes;
   bool close = false;
-  body_source stream;  ///< set: its parts follow, each as a chunk
+  body_source stream = nullptr;  ///< set: its parts follow, each as a chunk
+  /// Set: it is not ready, and comes from here. As `wait` in http.hpp.
+  std::function<std::function<void()>(std::function<void(raw_response)>)> later = nullptr;
 };
 
 /// One client of the HTTP server, without its socket: what it may do next, until when, and what is to be sent to it. A
@@ -108,6 +112,7 @@ class http_connection {
   std::string input_;
   std::size_t scanned_ = 0;  ///< no empty line ends before here
   struct announced {
+    std::size_t head_size = 0;
     std::size_t size = 0;  ///< of head and body
     bool last = false;
     std::string method;
@@ -122,8 +127,8 @@ class http_connection {
   std::shared_ptr<body_source> stream_;
 };
 
-/// A whole answer that ends its connection.
-std::string answer_text(const reply& of);
+/// A whole answer.
+std::string answer_text(const reply& of, bool close = true, bool head_only = false);
 /// The head of an answer whose body follows in chunks.
 std::string stream_head_text(const reply& of, bool close);
 

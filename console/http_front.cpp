@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <system_error>
 
 #include "console/errors.hpp"
@@ -36,6 +37,8 @@ std::string text_of(const sockaddr_storage& address, socklen_t size) {
   return text.data();
 }
 
+const core::error stopping{core::errc::unavailable, "the server is stopping"};
+
 reply full(const std::string& message) { return error_reply({core::errc::busy, message}); }
 
 }  // namespace
@@ -52,9 +55,39 @@ struct http_front::client {
   const std::string peer;
   http_connection state;
   std::uint32_t watched = 0;
-  bool exporting = false;   ///< counts as a stream
-  bool part_asked = false;  ///< a part of its stream is being made
-  bool shut = false;        ///< our side of the socket is
+  std::string group;               ///< of its last request
+  bool exporting = false;          ///< counts as a stream
+  std::function<void()> end_wait;  ///< set: its answer is waited for
+  bool part_asked = false;         ///< a part of its stream is being made
+  bool shut = false;               ///< our side of the socket is
+};
+
+/// Where those that make answers put them, from any thread.
+struct http_front::mailbox {
+  explicit mailbox(int eventfd) : wake_fd(eventfd) {}
+  ~mailbox() { ::close(wake_fd); }
+  mailbox(const mailbox&) = delete;
+  mailbox& operator=(const mailbox&) = delete;
+
+  void wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_fd, &one, sizeof one);
+  }
+  void tell(news what) {
+    {
+      const std::lock_guard lock(mutex);
+      arrived.push_back(std::move(what));
+    }
+    wake();
+  }
+  std::vector<news> take() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(arrived, {});
+  }
+
+  const int wake_fd;
+  std::mutex mutex;
+  std::vector<news> arrived;
 };
 
 http_front::http_front(front_options options, answerer answer)
@@ -62,7 +95,9 @@ http_front::http_front(front_options options, answerer answer)
       answer_(std::move(answer)),
       lanes_(options_.lanes),
       listener_(options_.listener),
-      numbered_(first_client) {}
+      numbered_(first_client),
+      streams_(options_.streams_max),
+      waits_(std::max<std::size_t>(1, options_.connections_max / 2)) {}
 
 http_front::~http_front() { stop(); }
 
@@ -72,9 +107,9 @@ void http_front::start() {
     return fd;
   };
   epoll_ = opened(::epoll_create1(EPOLL_CLOEXEC), "create epoll");
-  wake_ = opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create eventfd");
+  mailbox_ = std::make_shared<mailbox>(opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create eventfd"));
   epoll_event event{.events = EPOLLIN, .data = {.u64 = wake_number}};
-  opened(::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event), "watch eventfd");
+  opened(::epoll_ctl(epoll_, EPOLL_CTL_ADD, mailbox_->wake_fd, &event), "watch eventfd");
   event = {.events = EPOLLIN, .data = {.u64 = listener_number}};
   opened(::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event), "watch a listening socket");
   thread_ = std::thread([this] {
@@ -86,26 +121,14 @@ void http_front::start() {
 void http_front::stop() {
   ending_ = true;
   if (thread_.joinable()) {
-    wake();
+    mailbox_->wake();
     thread_.join();
   }
   lanes_.stop();
+  for (const auto& [number, each] : clients_) release(*each);
   clients_.clear();
-  for (int* fd : {&listener_, &epoll_, &wake_})
+  for (int* fd : {&listener_, &epoll_})
     if (*fd >= 0) ::close(std::exchange(*fd, -1));
-}
-
-void http_front::wake() const {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_, &one, sizeof one);
-}
-
-void http_front::tell(news what) {
-  {
-    const std::lock_guard lock(mutex_);
-    news_.push_back(std::move(what));
-  }
-  wake();
 }
 
 void http_front::run() {
@@ -119,14 +142,14 @@ void http_front::run() {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == wake_number) {
         std::uint64_t woken = 0;
-        [[maybe_unused]] const auto read = ::read(wake_, &woken, sizeof woken);
+        [[maybe_unused]] const auto read = ::read(mailbox_->wake_fd, &woken, sizeof woken);
       } else if (event.data.u64 == listener_number) {
         accept_all();
       } else if (const auto found = clients_.find(event.data.u64); found != clients_.end()) {
         client& from = *found->second;
         if (from.state.wants_input())
           hear(from);
-        else if ((event.events & (EPOLLHUP | EPOLLERR)) != 0)
+        else if ((event.events & (EPOLLHUP | EPOLLERR)) != 0 || (from.end_wait && (event.events & EPOLLRDHUP) != 0))
           from.state.break_off();
         advance(from);
       }
@@ -186,7 +209,7 @@ bool http_front::make_room(const std::string& newcomer) {
   const core::admission made = core::admit(seats, newcomer, limits);
   if (!made.drop) return made.admitted;
   const auto found = clients_.find(*made.drop);
-  if (found->second->exporting) --streams_;
+  release(*found->second);
   clients_.erase(found);
   return true;
 }
@@ -244,10 +267,7 @@ void http_front::advance(client& of) {
       break;
   }
   if (of.state.wants_part() && !of.part_asked) ask_for_part(of);
-  if (of.exporting && !of.state.stream() && of.state.now_in() != serving) {
-    of.exporting = false;
-    --streams_;
-  }
+  if (!of.state.stream() && of.state.now_in() != serving) release_stream(of);
   if (of.state.now_in() == draining && !std::exchange(of.shut, true)) ::shutdown(of.fd, SHUT_WR);
   if (of.state.now_in() != closed) watch(of);
 }
@@ -256,6 +276,7 @@ void http_front::watch(client& of) {
   std::uint32_t wanted = 0;
   if (of.state.wants_input()) wanted |= EPOLLIN;
   if (!of.state.output().empty()) wanted |= EPOLLOUT;
+  if (of.end_wait) wanted |= EPOLLRDHUP;
   if (wanted == of.watched) return;
   of.watched = wanted;
   epoll_event event{.events = wanted, .data = {.u64 = of.number}};
@@ -264,36 +285,61 @@ void http_front::watch(client& of) {
 
 void http_front::hand_over(client& of, raw_request request) {
   const lane in = lane_of(request.method, request.path);
+  release_stream(of);  // of the request before
+  of.group = group_of(in, request.path, request.body());
   const auto refuse = [&](const std::string& why) { of.state.answer({answer_text(full(why)), true, nullptr}, now()); };
   if (in == lane::export_start) {
-    if (streams_ >= options_.streams_max)
-      return refuse("no more than " + std::to_string(options_.streams_max) +
-                    " exports run at once; try again when one of them has ended");
+    if (!streams_.take(of.group))
+      return refuse("no more than " + std::to_string(streams_.places()) + " exports run at once, of one tenant " +
+                    std::to_string(streams_.group_max()) + "; try again when one of them has ended");
     of.exporting = true;
-    ++streams_;
   }
-  const bool taken =
-      lanes_.push(in, [this, number = of.number, shared = std::make_shared<const raw_request>(std::move(request))] {
-        tell({number, answer_(*shared), std::nullopt});
+  const bool taken = lanes_.push(
+      in, of.group, [this, number = of.number, shared = std::make_shared<const raw_request>(std::move(request))] {
+        mailbox_->tell({number, answer_(*shared), std::nullopt});
       });
   if (!taken) refuse("too many requests of this kind are under way");
 }
 
 void http_front::ask_for_part(client& of) {
   of.part_asked = true;
-  const bool taken = lanes_.push(lane::export_parts, [this, number = of.number, source = of.state.stream()] {
-    tell({number, {}, (*source)()});
+  const bool taken = lanes_.push(lane::export_parts, of.group, [this, number = of.number, source = of.state.stream()] {
+    mailbox_->tell({number, {}, (*source)()});
   });
   if (!taken) of.state.break_off();
 }
 
+void http_front::begin_wait(client& of, raw_response pending) {
+  const auto refuse = [&](const core::error& why) {
+    of.state.answer({answer_text(error_reply(why), pending.close), pending.close}, now());
+  };
+  if (ending_) return refuse(stopping);
+  if (!waits_.take(of.group))
+    return refuse({core::errc::busy, "no more than " + std::to_string(waits_.places()) +
+                                         " requests may wait for an answer at once, about one tenant " +
+                                         std::to_string(waits_.group_max())});
+  of.end_wait = pending.later([to = mailbox_, number = of.number](raw_response answer) {
+    to->tell({number, std::move(answer), std::nullopt});
+  });
+}
+
+void http_front::release_wait(client& of) {
+  if (!of.end_wait) return;
+  std::exchange(of.end_wait, nullptr)();
+  waits_.give_back(of.group);
+}
+
+void http_front::release_stream(client& of) {
+  if (std::exchange(of.exporting, false)) streams_.give_back(of.group);
+}
+
+void http_front::release(client& of) {
+  release_wait(of);
+  release_stream(of);
+}
+
 void http_front::handle_news() {
-  std::vector<news> arrived;
-  {
-    const std::lock_guard lock(mutex_);
-    arrived.swap(news_);
-  }
-  for (news& each : arrived) {
+  for (news& each : mailbox_->take()) {
     const auto found = clients_.find(each.number);
     if (found == clients_.end()) continue;
     client& of = *found->second;
@@ -301,7 +347,10 @@ void http_front::handle_news() {
     if (each.part) {
       of.part_asked = false;
       of.state.add_part(*each.part, now());
+    } else if (each.answer.later) {
+      begin_wait(of, std::move(each.answer));
     } else {
+      release_wait(of);
       of.state.answer(std::move(each.answer), now());
     }
     advance(of);
@@ -310,9 +359,8 @@ void http_front::handle_news() {
 
 void http_front::close_ended() {
   std::erase_if(clients_, [this](const auto& entry) {
-    const client& each = *entry.second;
-    if (each.state.now_in() != http_connection::phase::closed) return false;
-    if (each.exporting) --streams_;
+    if (entry.second->state.now_in() != http_connection::phase::closed) return false;
+    release(*entry.second);
     return true;
   });
 }
@@ -324,6 +372,11 @@ bool http_front::wind_up(core::monotonic_time time) {
   }
   const bool overdue = time - ended_at_ > wind_up_limit;
   for (const auto& [number, each] : clients_) {
+    if (each->end_wait) {
+      release_wait(*each);
+      each->state.answer({answer_text(error_reply(stopping)), true}, time);
+      advance(*each);
+    }
     const auto phase = each->state.now_in();
     const bool answering = phase == http_connection::phase::serving && !each->state.stream();
     const bool answered = phase == http_connection::phase::sending && !each->state.stream() && !overdue;

@@ -5,11 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "console/fair_share.hpp"
 #include "console/http_connection.hpp"
 #include "console/worker_lanes.hpp"
 
@@ -24,8 +24,9 @@ struct front_options {
 };
 
 /// The sockets of the HTTP server: one thread accepts, reads and writes for all clients, and hands whole requests to
-/// the lanes. So a client that is slow costs its own connection, and a thread is held by work only. When all
-/// connections are taken, one without a request under way makes room (core/admission.hpp).
+/// the lanes. So a client that is slow costs its own connection, and a thread is held by work only: an answer that has
+/// to be waited for is sent when it comes, and a client that hangs up until then ends the wait. When all connections
+/// are taken, one without a request under way makes room (core/admission.hpp).
 class http_front {
  public:
   /// Called on the lanes' threads.
@@ -47,6 +48,7 @@ class http_front {
     raw_response answer;
     std::optional<core::result<body_part>> part;
   };
+  struct mailbox;
 
   void run();
   void accept_all();
@@ -56,11 +58,14 @@ class http_front {
   void advance(client& of);
   void hand_over(client& of, raw_request request);
   void ask_for_part(client& of);
+  void begin_wait(client& of, raw_response pending);
+  /// Gives back what a client has taken, but for its connection.
+  void release(client& of);
+  void release_wait(client& of);
+  void release_stream(client& of);
   void flush(client& to);
   void watch(client& of);
   void handle_news();
-  void tell(news what);
-  void wake() const;
   void close_ended();
   /// Whether all is done once it is stopped.
   bool wind_up(core::monotonic_time now);
@@ -70,18 +75,19 @@ class http_front {
   worker_lanes lanes_;
   int listener_ = -1;
   int epoll_ = -1;
-  int wake_ = -1;
+  /// Shared with those that are waited for: they may answer when nobody is here any more.
+  std::shared_ptr<mailbox> mailbox_;
   body_budget bodies_;
   std::map<std::uint64_t, std::unique_ptr<client>> clients_;
   std::uint64_t numbered_;
-  std::size_t streams_ = 0;
+  fair_share streams_;
+  /// Requests whose answer is waited for. They hold nothing but a connection, and of these no more than half.
+  fair_share waits_;
   bool accepting_ = true;
   core::monotonic_time accept_again_{};
   core::monotonic_time ended_at_{};
 
   std::atomic<bool> ending_ = false;
-  std::mutex mutex_;  ///< of the next
-  std::vector<news> news_;
   std::thread thread_;
 };
 

@@ -4,10 +4,6 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
-#include <cstring>
-
 #include "console/errors.hpp"
 #include "console/http_front.hpp"
 #include "console/route.hpp"
@@ -18,11 +14,8 @@
 namespace strata::console {
 namespace {
 
-void put(const reply& from, httplib::Response& to) {
-  to.status = from.status;
-  for (const auto& [name, value] : from.headers) to.set_header(name, value);
-  to.set_content(from.body, from.content_type);
-}
+constexpr std::size_t method_size_max = 40;
+constexpr std::size_t path_shown_max = 200;
 
 reply not_understood(int status) {
   const bool large = status == 413;
@@ -32,48 +25,50 @@ reply not_understood(int status) {
                  "GET /openapi.json describes every request");
 }
 
-/// A request that is here as a whole, and its answer: what the library takes for a connection.
-class whole_request final : public httplib::Stream {
+/// The library opens the port; nothing else of its server is used: it bounds what it reads by limits of its own, which
+/// are compiled into it, and takes a request where its answer is.
+class port_opener final : public httplib::Server {
  public:
-  explicit whole_request(const raw_request& of) : input_(of.bytes) {}
-
-  [[nodiscard]] bool is_readable() const override { return !input_.empty(); }
-  [[nodiscard]] bool is_writable() const override { return true; }
-  ssize_t read(char* to, std::size_t size) override {
-    const std::size_t count = std::min(size, input_.size());
-    std::memcpy(to, input_.data(), count);
-    input_.remove_prefix(count);
-    return static_cast<ssize_t>(count);
-  }
-  ssize_t write(const char* from, std::size_t size) override {
-    output_.append(from, size);
-    return static_cast<ssize_t>(size);
-  }
-  void get_remote_ip_and_port(std::string&, int&) const override {}
-  void get_local_ip_and_port(std::string&, int&) const override {}
-  [[nodiscard]] socket_t socket() const override { return 0; }
-
-  /// The answer. The front has told the client already that it may go on.
-  std::string take_output() {
-    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (output_.starts_with(go_on)) output_.erase(0, go_on.size());
-    return std::move(output_);
-  }
-
- private:
-  std::string_view input_;
-  std::string output_;
-};
-
-/// The library as a parser of requests and a writer of answers; its threads and sockets are not used, but for opening
-/// the port.
-class http_library final : public httplib::Server {
- public:
-  using httplib::Server::process_request;
   [[nodiscard]] int listener() const { return svr_sock_; }
 };
 
-constexpr std::array<std::string_view, 6> methods_served{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+/// What a head shows to be no request that can be served; nullopt: none of that.
+std::optional<reply> refused_by_head(const request_head& head, const http_limits& limits) {
+  if (head.method.empty()) return not_understood(400);
+  if (head.has_transfer_encoding)
+    return refusal(411, "invalid_argument", "the body's size is not announced", "send it whole, with Content-Length");
+  if (head.has_content_encoding) return refusal(415, "invalid_argument", "the body is compressed", "send it as it is");
+  if (head.body_size > limits.body_size_max) return not_understood(413);
+  if (head.body_unknown)
+    return refusal(400, "invalid_argument", "Content-Length is not one number", "send the body's size in bytes, once");
+  return std::nullopt;
+}
+
+/// The answer of a handler, or to what it failed at.
+reply reply_of(core::result<reply> made, const std::string& what) {
+  if (made) return *std::move(made);
+  if (http_status(made.error().code) >= 500) core::log_warning("http: " + what + ": " + core::to_string(made.error()));
+  return error_reply(made.error());
+}
+
+/// As it is sent. `what` is the request, for the log.
+raw_response response_of(reply made, const std::string& what, bool close, bool head_only) {
+  if (made.later)
+    return {{}, close, nullptr, [later = std::move(made.later), what, close, head_only](auto give) {
+              return later([give = std::move(give), what, close, head_only](core::result<reply> found) {
+                give(response_of(reply_of(std::move(found), what), what, close, head_only));
+              });
+            }};
+  if (!made.stream) return {answer_text(made, close, head_only), close};
+  raw_response streamed{stream_head_text(made, close), close};
+  if (!head_only)
+    streamed.stream = [what, source = std::move(made.stream)]() -> core::result<body_part> {
+      auto part = source();
+      if (!part) core::log_error("http: " + what + ": broken off: " + core::to_string(part.error()));
+      return part;
+    };
+  return streamed;
+}
 
 class server final : public http_server {
  public:
@@ -88,90 +83,41 @@ class server final : public http_server {
   void stop() override;
 
  private:
-  void configure();
   raw_response process(const raw_request& asked);
-  void serve(const httplib::Request& from, httplib::Response& to) const;
-  [[nodiscard]] reply answer(const std::string& method, const httplib::Request& from) const;
+  [[nodiscard]] reply answer(const std::string& method, request asked) const;
 
   const http_options options_;
   services services_;
   const route_table table_;
-  http_library http_;
+  port_opener port_opener_;
   std::unique_ptr<http_front> front_;
   std::uint16_t port_ = 0;
-  /// The answer that is being made on this thread, if its body is a stream.
-  static thread_local std::optional<reply> streamed_;
 };
 
-thread_local std::optional<reply> server::streamed_;
-
-void server::configure() {
-  // The library's own choice, SO_REUSEPORT, would let two servers share a port without a word.
-  http_.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  });
-  http_.set_payload_max_length(options_.limits.body_size_max);
-  http_.set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(options_.limits.idle_limit).count());
-  http_.set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
-    // Of neither does the library bound what it unpacks into memory.
-    if (from.has_header("Transfer-Encoding")) {
-      put(refusal(411, "invalid_argument", "the body's size is not announced", "send it whole, with Content-Length"),
-          to);
-      return httplib::Server::HandlerResponse::Handled;
-    }
-    if (from.has_header("Content-Encoding")) {
-      put(refusal(415, "invalid_argument", "the body is compressed", "send it as it is"), to);
-      return httplib::Server::HandlerResponse::Handled;
-    }
-    // The library would wait for the body of a PUT that announces none, and knows no body of some methods.
-    const bool may_have_body = std::ranges::find(methods_served, from.method) != methods_served.end();
-    if (may_have_body && from.has_header("Content-Length")) return httplib::Server::HandlerResponse::Unhandled;
-    serve(from, to);
-    return httplib::Server::HandlerResponse::Handled;
-  });
-  const auto handler = [this](const httplib::Request& from, httplib::Response& to) { serve(from, to); };
-  http_.Get(".*", handler).Post(".*", handler).Put(".*", handler).Patch(".*", handler).Delete(".*", handler);
-  http_.set_error_handler([](const httplib::Request&, httplib::Response& to) {
-    if (to.body.empty()) put(not_understood(to.status), to);
-  });
-}
-
-/// On a thread of a lane. What is no HTTP, or has a method of its own, does not get to the library.
+/// On a thread of a lane.
 raw_response server::process(const raw_request& asked) {
-  if (asked.method.empty()) return {answer_text(not_understood(400)), true, nullptr};
-  constexpr std::array<std::string_view, 4> never_served{"TRACE", "OPTIONS", "CONNECT", "PRI"};
-  if (std::ranges::find(methods_served, asked.method) == methods_served.end() &&
-      std::ranges::find(never_served, asked.method) == never_served.end()) {
-    httplib::Request unknown;
-    unknown.method = asked.method;
-    unknown.path = asked.path;
-    return {answer_text(answer(asked.method.substr(0, 40), unknown)), true, nullptr};
-  }
-  whole_request connection(asked);
-  bool close = false;
-  streamed_.reset();
-  const bool goes_on = http_.process_request(connection, asked.last || front_->ending(), close, nullptr);
-  raw_response made{connection.take_output(), close || !goes_on, nullptr};
-  if (auto streamed = std::exchange(streamed_, std::nullopt)) {
-    made.bytes = stream_head_text(*streamed, made.close);
-    if (asked.method != "HEAD")
-      made.stream = [path = asked.path, source = std::move(streamed->stream)]() -> core::result<body_part> {
-        auto part = source();
-        if (!part) core::log_error("http: " + path + ": broken off: " + core::to_string(part.error()));
-        return part;
-      };
-  }
-  return made;
+  const request_head head = find_head(asked.bytes).value_or(request_head{});
+  const bool close = asked.last || head.closes || front_->ending();
+  const bool head_only = head.method == "HEAD";
+  const std::string method(head_only ? "GET" : head.method.substr(0, method_size_max));
+  const std::string what = method + " " + asked.path.substr(0, path_shown_max);
+  if (auto refused = refused_by_head(head, options_.limits))
+    return response_of(*std::move(refused), what, true, head_only);
+  return response_of(answer(method, {asked.path, {}, query_members(head.query), std::string(asked.body())}), what,
+                     close, head_only);
 }
 
 core::result<void> server::start() {
-  configure();
+  // The library's own choice, SO_REUSEPORT, would let two servers share a port without a word.
+  port_opener_.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
   errno = 0;
   int port = options_.port;
   if (port == 0)
-    port = http_.bind_to_any_port(options_.listen_address);
-  else if (!http_.bind_to_port(options_.listen_address, port))
+    port = port_opener_.bind_to_any_port(options_.listen_address);
+  else if (!port_opener_.bind_to_port(options_.listen_address, port))
     port = -1;
   if (port <= 0) {
     const std::string where = options_.listen_address + ":" + std::to_string(options_.port);
@@ -181,10 +127,10 @@ core::result<void> server::start() {
   }
   port_ = static_cast<std::uint16_t>(port);
   // The library's queue holds five.
-  ::listen(http_.listener(), SOMAXCONN);
-  const int flags = ::fcntl(http_.listener(), F_GETFL);
-  ::fcntl(http_.listener(), F_SETFL, flags | O_NONBLOCK);
-  front_ = std::make_unique<http_front>(front_options{.listener = http_.listener(),
+  ::listen(port_opener_.listener(), SOMAXCONN);
+  const int flags = ::fcntl(port_opener_.listener(), F_GETFL);
+  ::fcntl(port_opener_.listener(), F_SETFL, flags | O_NONBLOCK);
+  front_ = std::make_unique<http_front>(front_options{.listener = port_opener_.listener(),
                                                       .connections_max = options_.connections_max,
                                                       .streams_max = options_.streams_max,
                                                       .limits = options_.limits,
@@ -198,41 +144,30 @@ void server::stop() {
   if (front_) front_->stop();
 }
 
-reply server::answer(const std::string& method, const httplib::Request& from) const {
-  const matched_route match = match_route(table_, method, from.path);
+reply server::answer(const std::string& method, request asked) const {
+  matched_route match = match_route(table_, method, asked.path);
+  const std::string shown = asked.path.substr(0, path_shown_max);
   if (match.found == nullptr && match.allowed.empty())
-    return refusal(404, "not_found", "there is no " + from.path.substr(0, 200), "GET /openapi.json lists every path");
+    return refusal(404, "not_found", "there is no " + shown, "GET /openapi.json lists every path");
   if (match.found == nullptr) {
     std::string allowed;
     for (const auto each : match.allowed) allowed += (allowed.empty() ? "" : ", ") + std::string(each);
-    reply refused = refusal(405, "invalid_argument", from.path + " takes " + allowed + ", not " + method,
+    reply refused = refusal(405, "invalid_argument", shown + " takes " + allowed + ", not " + method,
                             "GET /openapi.json describes every request");
     refused.headers.emplace_back("Allow", allowed);
     return refused;
   }
-  request asked{from.path, match.parameters, {}, from.body};
-  for (const auto& [name, value] : from.params) asked.query.emplace(name, value);
+  asked.path_parameters = std::move(match.parameters);
   for (const query_parameter& parameter : match.found->query)
     if (parameter.required && asked.query_text(std::string(parameter.name)).empty())
       return error_reply({core::errc::invalid_argument, "the query parameter " + std::string(parameter.name) +
                                                             " is missing: " + std::string(parameter.meaning)});
   try {
-    auto made = match.found->handler(services_, asked);
-    if (made) return *std::move(made);
-    if (http_status(made.error().code) >= 500)
-      core::log_warning("http: " + method + " " + from.path + ": " + core::to_string(made.error()));
-    return error_reply(made.error());
+    return reply_of(match.found->handler(services_, asked), method + " " + shown);
   } catch (const std::exception& e) {
-    core::log_error("http: " + method + " " + from.path + ": " + e.what());
+    core::log_error("http: " + method + " " + shown + ": " + e.what());
     return error_reply({core::errc::io_error, e.what()});
   }
-}
-
-void server::serve(const httplib::Request& from, httplib::Response& to) const {
-  // HEAD is GET without the body, which the library leaves out by itself.
-  reply made = answer(from.method == "HEAD" ? "GET" : from.method, from);
-  put(made, to);
-  if (made.stream) streamed_ = std::move(made);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "config/json_file.hpp"
 #include "config/suggest.hpp"
 
 namespace strata::console {
@@ -13,6 +14,7 @@ using nlohmann::json;
 
 // Nobody sends one this deep; the parser itself is recursion free, what walks the result is not.
 constexpr int depth_max = 16;
+struct nested_too_deeply {};
 /// That of DNS, and of the proposer protocol.
 constexpr std::size_t host_size_max = 255;
 
@@ -32,12 +34,17 @@ core::result<json> parse_body(const request& from, std::initializer_list<std::st
   json body;
   try {
     const json::parser_callback_t shallow = [](int depth, json::parse_event_t, json&) {
-      if (depth > depth_max) throw std::runtime_error("it is nested too deeply");
+      if (depth > depth_max) throw nested_too_deeply{};
       return true;
     };
     body = json::parse(from.body, shallow);
-  } catch (const std::exception& e) {
-    return core::error{core::errc::invalid_argument, std::string("the body is not JSON: ") + e.what()};
+  } catch (const json::parse_error& e) {
+    return core::error{core::errc::invalid_argument,
+                       "the body is not JSON (" + config::json_place(from.body, e.byte) + ")"};
+  } catch (const json::exception&) {
+    return core::error{core::errc::invalid_argument, "the body has a number that is too large"};
+  } catch (const nested_too_deeply&) {
+    return core::error{core::errc::invalid_argument, "the body is nested too deeply"};
   }
   // A client that has nothing to say may say so.
   if (body.is_null()) return json::object();

@@ -148,8 +148,9 @@ core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
     STRATA_ASSIGN(state.remote_consistent, lsn_at(timeline, "remote_consistent_lsn"));
     STRATA_ASSIGN(donor.wal_begin, lsn_at(timeline, "wal_begin_lsn"));
     STRATA_ASSIGN(donor.flush_lsn, lsn_at(timeline, "flush_lsn"));
-  } catch (const json::exception& e) {
-    return core::error{core::errc::corrupt, std::string("the other safekeeper's answer: ") + e.what()};
+  } catch (const json::exception&) {
+    return core::error{core::errc::corrupt,
+                       "in the other safekeeper's answer a member is missing or of the wrong kind"};
   }
   return donor;
 }

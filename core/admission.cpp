@@ -31,7 +31,7 @@ admission admit(std::span<const seat> seats, const std::string& newcomer, const 
   const auto of_peer = std::ranges::count(seats, newcomer, &seat::peer);
   const bool peer_full = !is_loopback(newcomer) && std::cmp_greater_equal(of_peer, limits.per_peer);
   if (!peer_full && seats.size() < limits.total) return {};
-  for (const seat_use use : {seat_use::fresh, seat_use::idle}) {
+  for (const seat_use use : {seat_use::fresh, seat_use::idle, seat_use::quiet}) {
     const auto from = peer_full ? std::optional(newcomer) : peer_with_most(seats, use);
     if (!from) continue;
     if (const seat* found = longest(seats, use, *from)) return {true, found->number};

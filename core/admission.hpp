@@ -13,7 +13,8 @@ namespace strata::core {
 enum class seat_use : std::uint8_t {
   fresh,  ///< has not begun: no start-up packet, no request
   idle,   ///< has begun and has nothing under way
-  busy,   ///< is being served, or holds a stream
+  quiet,  ///< holds a stream that has been used, and has nothing under way
+  busy,   ///< is being served
 };
 
 /// One connection of a service.
@@ -21,7 +22,7 @@ struct seat {
   std::uint64_t number = 0;  ///< the caller's
   std::string peer;          ///< IP address
   seat_use use = seat_use::fresh;
-  monotonic_time since{};  ///< of `use`
+  monotonic_time since{};  ///< of `use`, or when something was last under way
 };
 
 struct seat_limits {
@@ -36,10 +37,11 @@ struct admission {
   std::optional<std::uint64_t> drop;
 };
 
-/// At a limit the connection that has been fresh for longest goes, and if there is none the one that has been idle for
-/// longest: of the newcomer's own address at the limit of an address, of the address with most of these at the total.
-/// So a crowd that says nothing keeps out nobody else. A busy connection is never dropped: if all are, the newcomer is
-/// refused.
+/// At a limit the connection that has been fresh for longest goes, if there is none the one that has been idle for
+/// longest, and if there is none of these either the one that has been quiet for longest: of the newcomer's own address
+/// at the limit of an address, of the address with most of these at the total. So a crowd that says nothing keeps out
+/// nobody else, and a client that merely has nothing to ask for is the last to go. A busy connection is never dropped:
+/// if all are, the newcomer is refused.
 admission admit(std::span<const seat> seats, const std::string& newcomer, const seat_limits& limits);
 
 }  // namespace strata::core

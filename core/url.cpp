@@ -1,5 +1,8 @@
 #include "core/url.hpp"
 
+#include <charconv>
+#include <cstdint>
+
 namespace strata::core {
 
 std::string url_encoded(std::string_view text, std::string_view plain) {
@@ -12,6 +15,22 @@ std::string url_encoded(std::string_view text, std::string_view plain) {
       made += c;
     else
       made += {'%', digits[byte >> 4], digits[byte & 15]};
+  }
+  return made;
+}
+
+std::string url_decoded(std::string_view text, bool in_query) {
+  std::string made;
+  made.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::uint8_t byte = 0;
+    const char* const digits = text.data() + i + 1;
+    if (text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      made += static_cast<char>(byte);
+      i += 2;
+    } else {
+      made += in_query && text[i] == '+' ? ' ' : text[i];
+    }
   }
   return made;
 }

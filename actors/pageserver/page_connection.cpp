@@ -88,11 +88,14 @@ class page_connection final : public support::actor_base<private_page_connection
     tell_use();
   }
 
-  /// For the service, which may end a connection that has nothing under way.
+  /// For the service, which may end a connection that has nothing under way. A stream has not while it is the client's
+  /// turn, to ask or to take what it asked for; one that was never asked for anything is as good as none.
   void tell_use() {
-    const bool under_way = busy_ || backup_ || phase_ == phase::stream;
-    const auto otherwise = phase_ == phase::startup ? core::seat_use::fresh : core::seat_use::idle;
-    options_.seat->set(under_way ? core::seat_use::busy : otherwise, clock().monotonic());
+    using enum core::seat_use;
+    const auto now = clock().monotonic();
+    const auto otherwise = phase_ == phase::startup ? fresh : stream_used_ ? quiet : idle;
+    options_.seat->set(busy_ || backup_ ? busy : otherwise, now);
+    if (std::exchange(progressed_, false)) options_.seat->touch(now);
   }
 
   /// Sends, takes in and works until the client or somebody else has to do something, then waits for that.
@@ -137,6 +140,7 @@ class page_connection final : public support::actor_base<private_page_connection
       const ssize_t sent =
           ::send(options_.socket.get(), output_.data() + output_sent_, output_.size() - output_sent_, MSG_NOSIGNAL);
       if (sent > 0) {
+        progressed_ = true;
         output_sent_ += static_cast<std::size_t>(sent);
         sent_ += static_cast<std::uint64_t>(sent);
       } else if (errno == EAGAIN) {
@@ -290,6 +294,7 @@ class page_connection final : public support::actor_base<private_page_connection
   void end_stream() {
     timeline_ = {};
     phase_ = phase::idle;
+    stream_used_ = false;
     wire::append_copy_done(output_);
     complete("COPY 0");
   }
@@ -307,6 +312,7 @@ class page_connection final : public support::actor_base<private_page_connection
       default: return false;
     }
     auto request = wire::parse_request(frame.body, version_);
+    stream_used_ = stream_used_ || request;
     if (!request) {
       serve_then([this, echo = wire::echo_of(frame.body, version_), why = request.error()] {
         wire::append_request_error(output_, version_, echo, why.detail);
@@ -496,11 +502,13 @@ class page_connection final : public support::actor_base<private_page_connection
   core::bytes output_;
   std::size_t output_sent_ = 0;
   std::uint64_t sent_ = 0;
+  bool progressed_ = false;  ///< the client took some of it, since tell_use()
 
   messages::timeline_opened timeline_;
   wire::pagestream_version version_{};
   std::shared_ptr<page_batch> batch_;
   std::function<void()> after_batch_;
+  bool stream_used_ = false;  ///< a request came
   bool closing_stream_ = false;
   messages::basebackup_actor backup_;
   std::uint64_t backups_begun_ = 0;

@@ -18,6 +18,8 @@ class connection_seat {
     since_.store(now, std::memory_order_relaxed);
     use_.store(use, std::memory_order_relaxed);
   }
+  /// Something was under way, and may be over: `since` begins again.
+  void touch(core::monotonic_time now) { since_.store(now, std::memory_order_relaxed); }
   [[nodiscard]] core::seat_use use() const { return use_.load(std::memory_order_relaxed); }
   [[nodiscard]] core::monotonic_time since() const { return since_.load(std::memory_order_relaxed); }
 

@@ -77,14 +77,7 @@ reply not_known(core::wall_time time, const messages::point_resolved& answer) {
   return made;
 }
 
-}  // namespace
-
-core::result<reply> resolve_point(const services& of, const request& from) {
-  STRATA_ASSIGN(const json body, parse_body(from, {"lsn", "timestamp", "wait_ms"}));
-  STRATA_ASSIGN(const auto asked, point_asked(body));
-  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
-  STRATA_ASSIGN(const auto found,
-                ask<messages::point_resolved>(of, timeline.actor, asked, answer_limit + asked.timeout));
+reply point_reply(const messages::resolve_point& asked, const messages::point_resolved& found) {
   if (!found.at.valid()) {
     const auto* time = std::get_if<core::wall_time>(&asked.at);
     return not_known(time != nullptr ? *time : core::wall_time{}, found);
@@ -92,6 +85,24 @@ core::result<reply> resolve_point(const services& of, const request& from) {
   json answer{{"lsn", core::to_string(found.at)}, {"kept_until", config::utc_text(found.kept_until)}};
   if (found.known_until) answer["known_until"] = config::utc_text(*found.known_until);
   return json_reply(answer);
+}
+
+}  // namespace
+
+core::result<reply> resolve_point(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"lsn", "timestamp", "wait_ms"}));
+  STRATA_ASSIGN(const auto asked, point_asked(body));
+  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  // The head is here whatever the source does.
+  if (asked.timeout.count() == 0 || std::holds_alternative<std::monostate>(asked.at)) {
+    STRATA_ASSIGN(const auto found, ask<messages::point_resolved>(of, timeline.actor, asked));
+    return point_reply(asked, found);
+  }
+  reply awaited;
+  awaited.later = ask_later<messages::point_resolved>(
+      of, timeline.actor, asked, answer_limit + asked.timeout,
+      [asked](const messages::point_resolved& found) { return point_reply(asked, found); });
+  return awaited;
 }
 
 core::result<reply> get_lsn_by_timestamp(const services& of, const request& from) {

@@ -11,6 +11,7 @@
 #include "actors/support/outside.hpp"
 #include "actors/support/system.hpp"
 #include "tests/support/pagestream_client.hpp"
+#include "tests/support/timeline_home.hpp"
 
 namespace strata::tests {
 namespace {
@@ -51,6 +52,27 @@ core::bytes describe(char kind) { return message('D', kind + with_nul("")); }
 core::bytes execute() { return message('E', std::string(5, '\0')); }
 core::bytes sync() { return message('S', ""); }
 
+/// Opens every timeline, as this store.
+messages::tenant_manager_actor spawn_tenants(caf::actor_system& system,
+                                             const std::shared_ptr<storage::timeline_store>& store) {
+  const caf::actor made = system.spawn([store](caf::event_based_actor*) -> caf::behavior {
+    return {[store](const messages::open_timeline&) { return messages::timeline_opened{store, {}}; }};
+  });
+  return caf::actor_cast<messages::tenant_manager_actor>(caf::actor_cast<caf::strong_actor_ptr>(made));
+}
+
+const std::string stream_command = "pagestream_v3 " + std::string(32, 'a') + " " + std::string(32, 'b');
+
+/// "Does this relation exist?", of a stream of version 3; no WAL has to be waited for.
+core::bytes exists_request() {
+  core::bytes body{0};
+  for (const std::uint64_t number : {1, 0x10, 0x10})
+    core::append_be(body, number);  // its number, LSN, not changed since
+  for (const std::uint32_t number : {1663, 5, 16384}) core::append_be(body, number);
+  body.push_back(0);
+  return message('d', {body.begin(), body.end()});
+}
+
 struct reply_reader {
   /// Tags of the messages up to and with ReadyForQuery, or until the connection ends; archives count as one 'd'.
   static std::string tags(const raw_connection& from) {
@@ -71,13 +93,27 @@ struct page_port {
     auto listener = *support::listen_tcp("127.0.0.1", 0);
     port = listener.port;
     archives = spawn_archives(process.actors(), chunks);
-    service = pageserver::spawn_page_service(
-        process.actors(),
-        {.label = {"", 0}, .listener = std::move(listener), .connections_max = connections_max, .backups = archives});
+    tenants = spawn_tenants(process.actors(), home.store);
+    service = pageserver::spawn_page_service(process.actors(), {.label = {"", 0},
+                                                                .listener = std::move(listener),
+                                                                .connections_max = connections_max,
+                                                                .tenants = tenants,
+                                                                .backups = archives});
   }
   ~page_port() {
     support::stop_and_wait(process.actors(), service);
     support::stop_and_wait(process.actors(), archives);
+    support::stop_and_wait(process.actors(), tenants);
+  }
+  /// Starts up and opens a stream of pages.
+  [[nodiscard]] std::unique_ptr<raw_connection> open_stream() const {
+    auto client = std::make_unique<raw_connection>(port);
+    BOOST_TEST(start(*client) == "RSSSSZ");
+    client->send(query_message(stream_command));
+    std::uint8_t opened[8];
+    BOOST_TEST_REQUIRE(client->receive(opened, sizeof opened));
+    BOOST_TEST(opened[0] == 'W');
+    return client;
   }
   /// Tags of the answer to the start-up packet.
   static std::string start(const raw_connection& client) {
@@ -91,8 +127,10 @@ struct page_port {
     return reply_reader::tags(client);
   }
 
+  timeline_home home;  // outlives the actors, which hold its store
   support::process_system process;
   messages::backup_factory_actor archives;
+  messages::tenant_manager_actor tenants;
   support::tcp_service_actor service;
   std::uint16_t port = 0;
 };
@@ -160,6 +198,38 @@ BOOST_AUTO_TEST_CASE(clients_that_are_silent_trickle_or_have_nothing_under_way_m
       BOOST_TEST(page_port::start(newcomer) == "RSSSSZ", begun);
     }
   }
+}
+
+/// Asks once, and reads the answer. False: the connection has been ended.
+bool is_answered(const raw_connection& stream) {
+  try {
+    stream.send(exists_request());
+    std::uint8_t header[5];
+    if (!stream.receive(header, sizeof header)) return false;
+    core::bytes body(core::load_be<std::uint32_t>(header + 1) - 4);
+    return stream.receive(body.data(), body.size());
+  } catch (const std::runtime_error&) {  // reset
+    return false;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(streams_without_a_request_make_room_and_one_that_is_merely_quiet_is_the_last_to_go) {
+  const page_port at(8);
+  const auto used = at.open_stream();
+  BOOST_TEST(is_answered(*used));
+  std::vector<std::unique_ptr<raw_connection>> crowd;
+  for (int i = 0; i < 30; ++i) crowd.push_back(at.open_stream());
+  // Used once by now, all of them that are left: the one that was quiet for longest goes, and that is not the first.
+  BOOST_TEST(is_answered(*used));
+  std::vector<std::unique_ptr<raw_connection>> left;
+  for (auto& each : crowd)
+    if (is_answered(*each)) left.push_back(std::move(each));
+  BOOST_TEST(left.size() == 7u);
+  BOOST_TEST(is_answered(*used));
+  const auto newcomer = at.open_stream();
+  BOOST_TEST(is_answered(*newcomer));
+  BOOST_TEST(is_answered(*used));
+  BOOST_TEST(!is_answered(*left.front()));
 }
 
 BOOST_AUTO_TEST_CASE(clients_that_are_served_keep_their_place_and_one_too_many_is_told_why) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <future>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "console/api_client.hpp"
@@ -27,9 +28,9 @@ bool answers(const served& by, const std::string& path) {
   return got && got->status == 200;
 }
 
-std::vector<std::unique_ptr<raw_client>> crowd(const served& at, int count, const std::string& says) {
+std::vector<std::unique_ptr<raw_client>> crowd(const served& at, std::size_t count, const std::string& says) {
   std::vector<std::unique_ptr<raw_client>> made;
-  for (int i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     made.push_back(std::make_unique<raw_client>(at.server->port()));
     if (!says.empty()) made.back()->send(says);
   }
@@ -72,7 +73,9 @@ std::string export_request(const served& of) {
 }
 
 BOOST_AUTO_TEST_CASE(exports_that_are_not_read_hold_up_neither_others_nor_requests) {
-  served by;
+  http_options options;
+  options.streams_max = 256;  // 64 of a tenant
+  served by(options);
   by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
   const auto slow = crowd(by, 40, export_request(by));
   for (const auto& each : slow) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
@@ -91,7 +94,7 @@ BOOST_AUTO_TEST_CASE(exports_that_are_not_read_hold_up_neither_others_nor_reques
 
 BOOST_AUTO_TEST_CASE(one_export_too_many_is_told_when_to_come_again) {
   http_options options;
-  options.streams_max = 3;
+  options.streams_max = 12;  // 3 of a tenant
   served by(options);
   by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
   {
@@ -143,6 +146,96 @@ BOOST_AUTO_TEST_CASE(changes_that_hang_hold_up_no_reads) {
   }
   opened.set_value();
   for (const auto& each : hanging) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+}
+
+/// Tells a wait for the state at a time from one that is answered at once.
+std::string point_request(const served& of) {
+  const std::string body = R"({"timestamp": "2026-11-22T14:00:00Z", "wait_ms": 8000})";
+  return "POST " + of.others.timeline_path() +
+         "/point HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+bool become_waiting(served& at, std::size_t count) {
+  for (int i = 0; i < 5000 && at.others.state().points_waiting < count; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return at.others.state().points_waiting == count;
+}
+
+/// Of one tenant, with as many connections as there are by default.
+constexpr std::size_t waits_max = 64;
+
+BOOST_AUTO_TEST_CASE(waits_for_a_stalled_source_hold_no_thread_and_no_more_than_their_share) {
+  served by;
+  by.others.state().source_is_stalled = true;
+  const auto waiting = crowd(by, waits_max, point_request(by));
+  BOOST_TEST_REQUIRE(become_waiting(by, waits_max));
+  // Each one more is told at once, and who needs no wait is answered.
+  for (const auto& each : crowd(by, 36, point_request(by)))
+    BOOST_TEST(each->first_line() == "HTTP/1.1 503 Service Unavailable");
+  const std::string id = core::to_string(by.others.state().main.id);
+  by.others.state().point = {.at = core::lsn(0x1500), .kept_until = {}, .known_until = {}, .why = {}};
+  by.ok("POST", by.others.timeline_path() + "/point", R"({"wait_ms": 2000})");
+  by.ok("POST", by.others.tenant_path() + "/timeline", R"({"ancestor_timeline_id": ")" + id + "\"}");
+  by.ok("POST", "/v1/source", R"({"name": "shop", "conninfo": "host=x"})");
+  by.ok("GET", by.others.timeline_path());
+  by.ok("PUT", by.others.timeline_path() + "/checkpoint");
+  by.ok("PUT", by.others.timeline_path() + "/do_gc");  // which ends the waits
+  for (const auto& each : waiting) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_goes_on_after_a_wait) {
+  served by;
+  by.others.state().source_is_stalled = true;
+  const raw_client client(by.server->port());
+  client.send(point_request(by) + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  BOOST_TEST_REQUIRE(become_waiting(by, 1));
+  by.ok("PUT", by.others.timeline_path() + "/do_gc");
+  std::string all;
+  for (std::string line = client.first_line(); !line.empty(); line = client.first_line()) all += line;
+  // Nothing is known: a refusal with the words of the timeline, then the next answer.
+  BOOST_TEST(all.starts_with("HTTP/1.1 503 Service Unavailable"), all);
+  BOOST_TEST(all.find("Connection: keep-alive") != std::string::npos, all);
+  BOOST_TEST(all.find("is not known yet") != std::string::npos, all);
+  BOOST_TEST(all.find("HTTP/1.1 200 OK") != std::string::npos, all);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_hangs_up_ends_its_wait) {
+  served by;
+  by.others.state().source_is_stalled = true;
+  {
+    const auto gone = crowd(by, waits_max, point_request(by));
+    BOOST_TEST_REQUIRE(become_waiting(by, waits_max));
+  }
+  // Each place is free a moment after its client has gone.
+  std::vector<std::unique_ptr<raw_client>> next;
+  for (int tries = 0; next.size() < waits_max && tries < 5000; ++tries) {
+    const std::size_t before = by.others.state().points_waiting;
+    auto one = std::make_unique<raw_client>(by.server->port());
+    one->send(point_request(by));
+    while (by.others.state().points_waiting == before && !one->has_answer(std::chrono::milliseconds(1))) {
+    }
+    if (by.others.state().points_waiting > before) next.push_back(std::move(one));
+  }
+  BOOST_TEST(next.size() == waits_max);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_stops_waits_for_nobody_who_waits) {
+  served by;
+  by.others.state().source_is_stalled = true;
+  const auto waiting = crowd(by, 3, point_request(by));
+  BOOST_TEST_REQUIRE(become_waiting(by, 3));
+  by.server->stop();
+  for (const auto& each : waiting) BOOST_TEST(each->first_line() == "HTTP/1.1 503 Service Unavailable");
+}
+
+BOOST_AUTO_TEST_CASE(exports_of_one_tenant_get_a_quarter_of_the_places_however_they_are_spelled) {
+  http_options options;
+  options.streams_max = 8;
+  served by(options);
+  by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
+  const auto slow = crowd(by, 2, "GET " + by.others.timeline_path() + "/expor%74 HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (const auto& each : slow) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
+  by.refused(503, "GET", by.others.timeline_path() + "/export");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

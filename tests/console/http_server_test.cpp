@@ -305,6 +305,56 @@ BOOST_AUTO_TEST_CASE(a_method_that_a_path_does_not_have_is_refused_with_those_th
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_head_may_be_as_long_as_is_said_and_its_parts_as_well) {
+  BOOST_TEST(send("GET", "/livez?" + std::string(9000, 'a'))->status == 200);
+  refused(404, "GET", "/" + std::string(60'000, 'x'));
+  refused(414, "GET", "/" + std::string(70'000, 'x'));
+  const auto first_line = [this](const std::string& request) {
+    const raw_client client(server->port());
+    client.send(request);
+    return client.first_line();
+  };
+  BOOST_TEST(first_line("GET /livez HTTP/1.1\r\nX: " + std::string(60'000, 'x') + "\r\n\r\n") == "HTTP/1.1 200 OK");
+  BOOST_TEST(first_line("GET /livez HTTP/1.1\r\nX: " + std::string(70'000, 'x') + "\r\n\r\n") ==
+             "HTTP/1.1 431 Request Header Fields Too Large");
+  // What curl -d sends.
+  const std::string body = R"({"name": "shop", "conninfo": "host=x )" + std::string(9000, ' ') + "\"}";
+  BOOST_TEST(
+      first_line("POST /v1/source HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " +
+                 std::to_string(body.size()) + "\r\n\r\n" + body) == "HTTP/1.1 201 Created");
+}
+
+BOOST_AUTO_TEST_CASE(a_client_is_told_whether_more_may_follow) {
+  const auto connection = [this](const std::string& version, const std::string& headers) {
+    const raw_client client(server->port());
+    client.send("GET /livez HTTP/" + version + "\r\n" + headers + "\r\n");
+    BOOST_TEST(client.first_line() == "HTTP/1.1 200 OK");
+    return client.header("Connection");
+  };
+  BOOST_TEST(connection("1.1", "") == "keep-alive");
+  BOOST_TEST(connection("1.1", "Connection: close\r\n") == "close");
+  BOOST_TEST(connection("1.0", "") == "close");
+  BOOST_TEST(connection("1.0", "Connection: keep-alive\r\n") == "keep-alive");
+}
+
+BOOST_AUTO_TEST_CASE(head_has_no_body) {
+  const raw_client client(server->port());
+  client.send("HEAD /livez HTTP/1.1\r\n\r\nGET /livez HTTP/1.1\r\nConnection: close\r\n\r\n");
+  std::string got;
+  for (std::string line = client.first_line(); !line.empty(); line = client.first_line()) got += line + "|";
+  BOOST_TEST(got.find("Content-Length: 16|\nConnection: keep-alive|\n|\nHTTP/1.1 200 OK") != std::string::npos, got);
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_is_not_json_is_told_in_words_of_ours) {
+  const auto said = [this](const std::string& body) {
+    return json::parse(send("POST", "/v1/source", body)->body)["error"]["message"].get<std::string>();
+  };
+  BOOST_TEST(said("{") == "the body is not JSON (line 1, column 2)");
+  BOOST_TEST(said("{\n \"name\": x}") == "the body is not JSON (line 2, column 10)");
+  BOOST_TEST(said(R"({"name": 1e999})") == "the body has a number that is too large");
+  BOOST_TEST(said(std::string(5000, '[')) == "the body is nested too deeply");
+}
+
 BOOST_AUTO_TEST_CASE(a_body_may_be_announced_and_waited_for) {
   const raw_client client(server->port());
   client.send("POST /v1/source HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\nExpect: 100-continue\r\n\r\n");

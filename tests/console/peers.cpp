@@ -14,7 +14,8 @@ using state_ptr = std::shared_ptr<peer_state>;
 
 caf::error not_here(const char* what) { return to_caf({core::errc::not_found, std::string(what) + " is not here"}); }
 
-timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
+timeline_actor::behavior_type timeline_peer(timeline_actor::pointer self, const state_ptr& state) {
+  const auto stalled = std::make_shared<std::vector<caf::typed_response_promise<point_resolved>>>();
   return {
       [](const wait_lsn&) { return lsn_reached{}; },
       [](const ingest_batch&) { return batch_ingested{}; },
@@ -22,13 +23,20 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
       [](const compact_timeline&) {
         return timeline_compacted{8, 2, 1, 800, 700};
       },
-      [state](const collect_garbage& asked) {
+      [state, stalled](const collect_garbage& asked) {
         state->horizon_asked = asked.horizon_bytes;
+        for (auto& each : *stalled) each.deliver(state->point);
+        stalled->clear();
         return garbage_collected{3, 300, core::lsn(0x1800)};
       },
       [](const lease_lsn&) { return lsn_leased{core::wall_time(std::chrono::seconds(1700000000))}; },
-      [state](const resolve_point& asked) -> caf::result<point_resolved> {
+      [=](const resolve_point& asked) -> caf::result<point_resolved> {
         state->point_asked = asked;
+        if (state->source_is_stalled && std::holds_alternative<core::wall_time>(asked.at)) {
+          stalled->push_back(self->make_response_promise<point_resolved>());
+          ++state->points_waiting;
+          return stalled->back();
+        }
         if (state->refuse_all) return to_caf(*state->refuse_all);
         return state->point;
       },
@@ -46,7 +54,9 @@ timeline_actor::behavior_type timeline_peer(const state_ptr& state) {
 
 tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer self, const state_ptr& state) {
   const auto known = [state](const core::tenant_id& id) { return id == state->tenant.id; };
-  const auto timeline = self->spawn([state] { return timeline_peer(state); });
+  // Linked: promises that it holds would keep it.
+  const auto timeline =
+      self->spawn<caf::linked>([state](timeline_actor::pointer its) { return timeline_peer(its, state); });
   return {
       [=](const get_tenant& asked) -> caf::result<tenant_info> {
         if (!known(asked.tenant)) return not_here("tenant");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <map>
@@ -25,6 +26,8 @@ struct peer_state {
   std::optional<std::optional<std::uint64_t>> horizon_asked;
   std::optional<messages::resolve_point> point_asked;
   messages::point_resolved point;  ///< what a point is resolved to
+  bool source_is_stalled = false;  ///< points wait, until garbage is collected
+  std::atomic<std::size_t> points_waiting = 0;
   std::optional<core::error> refuse_all;
   std::vector<core::bytes> archive;            ///< parts of an export
   std::optional<core::error> archive_failure;  ///< told behind the last part

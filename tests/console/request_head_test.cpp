@@ -49,6 +49,42 @@ BOOST_AUTO_TEST_CASE(what_is_no_http_has_no_method) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_head_tells_whether_more_may_follow_and_what_its_body_is) {
+  const auto head = [](const std::string& first, const std::string& headers) {
+    static std::string text;
+    text = first + "\r\n" + headers + "\r\n";
+    return *find_head(text);
+  };
+  BOOST_TEST(!head("GET / HTTP/1.1", "").closes);
+  BOOST_TEST(head("GET / HTTP/1.0", "").closes);
+  BOOST_TEST(!head("GET / HTTP/1.0", "Connection: Keep-Alive\r\n").closes);
+  BOOST_TEST(head("GET / HTTP/1.1", "connection: Close\r\n").closes);
+  BOOST_TEST(head("PUT / HTTP/1.1", "Content-Encoding: gzip\r\n").has_content_encoding);
+  BOOST_TEST(head("PUT / HTTP/1.1", "Transfer-Encoding: chunked\r\n").has_transfer_encoding);
+  BOOST_TEST(head("GET /a?b=1?2#c HTTP/1.1", "").query == "b=1?2");
+  BOOST_TEST(head("GET /a#b?c HTTP/1.1", "").path == "/a");
+}
+
+BOOST_AUTO_TEST_CASE(a_query_is_taken_apart_and_decoded) {
+  const auto members = query_members("a=1&b=x%20y+z&&c&a=2&d=%zz&%65=%3d&");
+  const std::map<std::string, std::string> expected{{"a", "1"}, {"b", "x y z"}, {"c", ""}, {"d", "%zz"}, {"e", "="}};
+  BOOST_TEST((members == expected));
+  BOOST_TEST(query_members("").empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_request_takes_the_share_of_the_tenant_that_it_names) {
+  const std::string id(32, 'a');
+  const std::string other(32, '7');
+  BOOST_TEST(group_of(lane::queries, "/v1/tenant/" + id, "") == id);
+  BOOST_TEST(group_of(lane::changes, "/v1/tenant/" + std::string(32, 'A') + "/timeline/" + other + "/point", "") == id);
+  BOOST_TEST(group_of(lane::changes, "/v1/tenant/config", R"({"gc_horizon": 1, "tenant_id" : ")" + id + "\"}") == id);
+  BOOST_TEST(group_of(lane::long_work, "/v1/pull_timeline", R"({"tenant_id":")" + other + "\"}") == other);
+  BOOST_TEST(group_of(lane::changes, "/v1/tenant/config", R"({"tenant_id")") == "/v1/tenant/config");
+  BOOST_TEST(group_of(lane::long_work, "/v1/source", R"({"name": "a"})") == "/v1/source");
+  BOOST_TEST(group_of(lane::process, "/metrics", "") == "");
+  BOOST_TEST(group_of(lane::liveness, "/livez", "") == "");
+}
+
 BOOST_AUTO_TEST_CASE(each_request_has_the_lane_of_what_it_may_wait_for) {
   const std::string timeline = "/v1/tenant/a/timeline/b";
   const auto is = [](const char* method, const std::string& path, lane expected) {
@@ -70,7 +106,8 @@ BOOST_AUTO_TEST_CASE(each_request_has_the_lane_of_what_it_may_wait_for) {
   is("PUT", timeline + "/compact", lane::long_work);
   is("PUT", timeline + "/do_gc", lane::long_work);
   is("POST", "/v1/pull_timeline", lane::long_work);
-  is("POST", timeline + "/point", lane::long_work);  // may wait for what is not here yet
+  is("POST", timeline + "/point", lane::changes);  // a wait holds no thread
+  is("DELETE", "/v1/tenant/a", lane::long_work);   // talks to its source
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <httplib.h>
+#include <poll.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -72,6 +74,11 @@ class raw_client {
 
   void send(const std::string& bytes) const {
     BOOST_TEST_REQUIRE(std::cmp_equal(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL), bytes.size()));
+  }
+  /// Something has come, or the end, or does so within `patience`.
+  [[nodiscard]] bool has_answer(std::chrono::milliseconds patience) const {
+    pollfd end{socket_, POLLIN, 0};
+    return ::poll(&end, 1, static_cast<int>(patience.count())) > 0;
   }
   [[nodiscard]] std::string first_line() const {
     std::string line;

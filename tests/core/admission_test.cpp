@@ -37,6 +37,14 @@ BOOST_AUTO_TEST_CASE(the_longest_idle_one_makes_room_when_all_have_begun) {
   BOOST_TEST(outcome(seats, "10.0.0.1", {3, 3}) == 3);
 }
 
+BOOST_AUTO_TEST_CASE(a_quiet_one_is_the_last_to_go) {
+  std::vector<seat> seats{of(1, "127.0.0.1", quiet, 1), of(2, "127.0.0.1", idle, 5), of(3, "127.0.0.1", quiet, 0),
+                          of(4, "127.0.0.1", busy, 0)};
+  BOOST_TEST(outcome(seats, "127.0.0.1", {4, 4}) == 2);
+  seats.erase(seats.begin() + 1);
+  BOOST_TEST(outcome(seats, "127.0.0.1", {3, 3}) == 3);
+}
+
 BOOST_AUTO_TEST_CASE(nobody_who_is_served_is_dropped) {
   BOOST_TEST(outcome({of(1, "127.0.0.1", busy, 1), of(2, "127.0.0.1", busy, 2)}, "10.0.0.1", {2, 2}) == -1);
 }

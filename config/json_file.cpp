@@ -1,0 +1,36 @@
+#include "config/json_file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+namespace strata::config {
+
+std::string json_place(std::string_view text, std::size_t bytes_read) {
+  // The byte at which it stopped counts as read, the end of the text as one more byte.
+  const std::string_view before = text.substr(0, bytes_read > 0 ? bytes_read - 1 : 0);
+  const auto line = 1 + std::ranges::count(before, '\n');
+  const auto line_begin = before.rfind('\n') + 1;  // 0 when there is none
+  return "line " + std::to_string(line) + ", column " + std::to_string(before.size() - line_begin + 1);
+}
+
+core::result<nlohmann::json> read_json_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return core::from_errno("open " + path, errno);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& e) {
+    return core::error{core::errc::corrupt, path + " is damaged: not JSON at " + json_place(text, e.byte)};
+  } catch (const nlohmann::json::exception&) {  // a number that no type holds
+    return wrong_members(path);
+  }
+}
+
+core::error wrong_members(const std::string& path) {
+  return {core::errc::corrupt, path + " is damaged: a member is missing or of the wrong kind"};
+}
+
+}  // namespace strata::config
