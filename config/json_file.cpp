@@ -1,10 +1,9 @@
 #include "config/json_file.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "config/small_file.hpp"
 
 namespace strata::config {
 
@@ -17,9 +16,7 @@ std::string json_place(std::string_view text, std::size_t bytes_read) {
 }
 
 core::result<nlohmann::json> read_json_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return core::from_errno("open " + path, errno);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  STRATA_ASSIGN(const std::string text, read_small_file(path));
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::parse_error& e) {
