@@ -134,6 +134,11 @@ void prepare_directory(const std::string& directory) {
     if (!told) tell(e.json());
     core::log_error(e.text(false));
     ::_exit(static_cast<int>(e.code()));
+  } catch (const std::exception& e) {
+    const failure trouble(exit_code::failure, "io_error", "unexpected trouble", e.what(), "");
+    if (!told) tell(trouble.json());
+    core::log_error(trouble.text(false));
+    ::_exit(1);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/json_file.hpp"
+#include "config/small_file.hpp"
 #include "storage/file.hpp"
 
 namespace strata::cli {
@@ -73,10 +74,10 @@ void remove_server_file(const std::string& directory) {
 
 core::result<std::uint16_t> kept_port(const std::string& directory, const std::string& name) {
   const std::string path = directory + "/" + name + ".port";
-  std::ifstream file(path);
-  if (!file && errno == ENOENT) return std::uint16_t{0};
-  if (!file) return core::from_errno("open " + path, errno);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto read = config::read_small_file(path);
+  if (!read && read.error().code == core::errc::not_found) return std::uint16_t{0};
+  STRATA_TRY(read);
+  const std::string& text = *read;
   unsigned port = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (failed != std::errc() || port == 0 || port > 65535 || std::string_view(end) != "\n")

@@ -7,13 +7,13 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 
 #include "compute/account.hpp"
 #include "config/json_file.hpp"
+#include "config/small_file.hpp"
 
 namespace strata::compute {
 namespace {
@@ -77,9 +77,10 @@ core::result<void> mark(const std::string& elsewhere, const std::string& here) {
   return {};
 }
 std::optional<bool> is_marked_for(const std::string& elsewhere, const std::string& here) {
-  std::ifstream file(elsewhere + owner_name);
-  if (!is_elsewhere(elsewhere) || !file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {}) == identity_of(here);
+  if (!is_elsewhere(elsewhere)) return std::nullopt;
+  const auto owner = config::read_small_file(elsewhere + owner_name);
+  if (!owner && owner.error().code == core::errc::not_found) return std::nullopt;
+  return owner && *owner == identity_of(here);
 }
 
 /// Those in /var/tmp that say that they belong to a compute's directory, and are no stranger's.

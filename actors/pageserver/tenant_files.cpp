@@ -105,7 +105,7 @@ core::result<std::vector<storage::tenant_record>> tenant_files::load_tenants() c
   for (auto& each : all) {
     STRATA_ASSIGN(const auto timelines, metadata_.timelines(each.id));
     std::error_code none;
-    const auto files = std::filesystem::directory_iterator(tenant_path(directory_, each.id) + "/timelines", none);
+    const auto files = std::filesystem::directory_iterator(tenant_path(directory_, each.id) / "timelines", none);
     if (timelines.empty() && files == std::filesystem::directory_iterator()) {
       core::log_info("the removal of tenant " + each.name + " is completed");
       STRATA_TRY(remove_tenant(each.id));
