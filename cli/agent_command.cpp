@@ -73,6 +73,8 @@ actors::compute::branch_server server_of(const std::string& directory, const com
   made.last_record_lsn = [directory, path]() -> core::result<core::lsn> {
     STRATA_ASSIGN(const auto api, api_of(directory));
     STRATA_ASSIGN(const json answer, api.get(path));
+    // Not worth waiting for: WAL that the branch needs is nowhere any more.
+    if (answer.contains("wal_gap")) return core::error{core::errc::out_of_range, answer.value("trouble", "")};
     return core::parse_lsn(answer.value("last_record_lsn", ""));
   };
   made.restore = [directory, path](core::lsn at, const std::string& into,

@@ -86,7 +86,7 @@ void list_branches_command(const context& of) {
                                  from,
                                  each.text("last_record_lsn"),
                                  config::size_text(each.info.value("current_physical_size", std::uint64_t{0})),
-                                 each.state(),
+                                 each.state() + (each.text("trouble").empty() ? "" : ", in trouble"),
                                  created ? config::age_text(*created, core::system_clock().now()) : ""};
     if (of.wide)
       row.insert(row.end(),

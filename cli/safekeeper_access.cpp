@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/safekeeper_addresses.hpp"
 #include "cli/safekeeper_file.hpp"
 #include "console/api_client.hpp"
 #include "console/safekeeper_json.hpp"
@@ -58,6 +59,13 @@ actors::pageserver::safekeeper_access access_to_safekeepers(const std::string& s
     return {};
   };
   return made;
+}
+
+actors::pageserver::locate_member wal_of_safekeepers(const std::string& server_directory) {
+  return [server_directory](const consensus::member& of) -> core::result<actors::pageserver::member_location> {
+    STRATA_ASSIGN(const auto at, locate_safekeeper(server_directory, of));
+    return actors::pageserver::member_location{at.host, at.port, at.expected};
+  };
 }
 
 }  // namespace strata::cli

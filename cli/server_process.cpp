@@ -192,11 +192,13 @@ void serve(const server_request& request, const end_signals& signals,
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
   const std::string broker_address = cluster.identity ? publish_broker(options, local_broker) : "";
   const running_role role(
-      system, pageserver::spawn_supervisor(system.actors(), {.server = options,
-                                                             .files = below.files,
-                                                             .page_listener = std::move(listener),
-                                                             .broker = link,
-                                                             .safekeepers = access_to_safekeepers(options.directory)}));
+      system, pageserver::spawn_supervisor(
+                  system.actors(), {.server = options,
+                                    .files = below.files,
+                                    .page_listener = std::move(listener),
+                                    .broker = link,
+                                    .safekeepers = access_to_safekeepers(options.directory),
+                                    .ask_flushed = pageserver::ask_flushed(wal_of_safekeepers(options.directory))}));
   const actors::support::proc_metrics process_metrics(system.env().metrics(), version);
   const server_metrics metrics(system.env().metrics(), options.directory);
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);

@@ -142,6 +142,9 @@ json to_json(const messages::timeline_info& timeline) {
   }
   if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
   if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
+  if (timeline.source && timeline.source->gap)
+    made["wal_gap"] = {{"from_lsn", core::to_string(timeline.source->gap->from)},
+                       {"to_lsn", core::to_string(timeline.source->gap->to)}};
   if (timeline.safekeepers) made["safekeepers"] = to_json(*timeline.safekeepers);
   if (timeline.source && timeline.safekeepers) made["receiver"] = receiver_to_json(*timeline.source);
   if (timeline.source && !timeline.safekeepers) made["source"] = source_to_json(*timeline.source, timeline.lag);

@@ -102,8 +102,8 @@ std::vector<route> make_routes() {
        200, lease_lsn},
       {"POST", TIMELINE "/point", "resolve_point",
        "Find a point of the history (an LSN, the state at a time, or without either the head) and keep it readable for "
-       "a "
-       "while. 503 with known_until when the state at that time is not known within wait_ms",
+       "a while. 503 with known_until when the state at that time is not known within wait_ms; 503 when WAL that the "
+       "branch's safekeepers may have acknowledged has not arrived at the head",
        no_query, "ResolvePoint", "Point", 200, resolve_point},
 
       // Upkeep.

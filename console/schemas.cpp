@@ -163,6 +163,9 @@ std::string_view schemas() {
     "source": {"$ref": "#/components/schemas/SourceStatus"},
     "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
     "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},
+    "wal_gap": {"type": "object", "required": ["from_lsn", "to_lsn"], "properties": {
+      "from_lsn": {"$ref": "#/components/schemas/Lsn"}, "to_lsn": {"$ref": "#/components/schemas/Lsn"}},
+      "description": "WAL that no safekeeper has any more and that is not here, trouble says what to do; to_lsn 0/0: not known"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
       "description": "extensions' own, whose records changed pages that can't be read from these LSNs on; absent: none"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},

@@ -25,7 +25,7 @@ enum class backup_kind {
 struct start_backup {
   core::tenant_id tenant;
   core::timeline_id timeline;
-  core::lsn at;  ///< 0: the last record
+  core::lsn at;  ///< 0: the head, as of resolve_point
   backup_kind kind = backup_kind::full;
   bool gzip = false;
 };

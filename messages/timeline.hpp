@@ -23,6 +23,13 @@ class write_batch;
 
 namespace strata::messages {
 
+/// WAL of a branch that none of its safekeepers has any more, and that the timeline does not have.
+struct wal_gap {
+  core::lsn from;  ///< the last record that is here
+  core::lsn to;    ///< where the oldest WAL of a safekeeper begins; 0: not known
+  bool operator==(const wal_gap&) const = default;
+};
+
 /// Where the connection to the source, or to the safekeepers of a branch, stands.
 struct source_status {
   enum class phase {
@@ -49,6 +56,7 @@ struct source_status {
   std::optional<core::wall_time> known_until;
   std::optional<core::monotonic_time> last_word;         ///< when it last told how far its WAL goes
   std::optional<std::chrono::microseconds> clock_ahead;  ///< the source's clock minus this machine's
+  std::optional<wal_gap> gap;                            ///< nobody can go on with the branch. Only of safekeepers
 };
 
 /// How far a timeline is behind its source.
@@ -135,9 +143,14 @@ struct garbage_collected {
   core::lsn cutoff;
 };
 
+/// How long the head of a branch is waited for on behalf of a client that says no time of its own.
+inline constexpr std::chrono::milliseconds head_wait{10'000};
+
 /// Finds a point of the history and keeps it readable, in one step: the head, an LSN, or the moment before the first
 /// commit after a time. A time, or an LSN that the source is known to have written, is waited for, at most for
-/// `timeout`. errc::out_of_range when the point is not in the history.
+/// `timeout`. errc::out_of_range when the point is not in the history. The head of a branch with safekeepers has all
+/// that their quorum may have acknowledged when the request came; errc::unavailable when that has not arrived within
+/// `timeout`, or, after 2 s at least, when too few safekeepers answer to know it.
 struct resolve_point {
   std::variant<std::monostate, core::lsn, core::wall_time> at;  ///< nothing: the head
   std::chrono::milliseconds timeout{0};

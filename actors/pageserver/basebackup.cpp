@@ -100,8 +100,8 @@ class backup_factory final : public support::actor_base<messages::backup_factory
     ask(options_.tenants, messages::open_timeline{request.tenant, request.timeline},
         [this, request, answer](core::result<messages::timeline_opened> opened) {
           if (!opened) return answer.fail(opened.error());
-          const auto store = opened->store;
-          if (request.at <= store->last_record_lsn()) return lease(request, *opened, answer);
+          if (!request.at.valid()) return find_head(request, *opened, answer);
+          if (request.at <= opened->store->last_record_lsn()) return lease(request, *opened, answer);
           ask(opened->actor, messages::wait_lsn{request.at, options_.wait_lsn_timeout},
               [this, request, opened = *opened, answer](const core::result<messages::lsn_reached>& reached) {
                 if (!reached) return answer.fail(reached.error());
@@ -110,13 +110,22 @@ class backup_factory final : public support::actor_base<messages::backup_factory
         });
   }
 
+  /// It is leased with that.
+  void find_head(const messages::start_backup& request, const messages::timeline_opened& opened,
+                 const started& answer) {
+    ask(opened.actor, messages::resolve_point{{}, messages::head_wait},
+        [this, request, opened, answer](const core::result<messages::point_resolved>& head) {
+          if (!head) return answer.fail(head.error());
+          open_archive(request, head->at, opened, answer);
+        });
+  }
+
   /// Until the archive is there to hold its LSN.
   void lease(const messages::start_backup& request, const messages::timeline_opened& opened, const started& answer) {
-    const core::lsn at = request.at.valid() ? request.at : opened.store->last_record_lsn();
-    ask(opened.actor, messages::lease_lsn{at},
-        [this, request, opened, at, answer](const core::result<messages::lsn_leased>& leased) {
+    ask(opened.actor, messages::lease_lsn{request.at},
+        [this, request, opened, answer](const core::result<messages::lsn_leased>& leased) {
           if (!leased) return answer.fail(leased.error());
-          open_archive(request, at, opened, answer);
+          open_archive(request, request.at, opened, answer);
         });
   }
 

@@ -6,6 +6,15 @@
 
 namespace strata::actors::pageserver {
 
+history_points::history_points(surroundings around)
+    : around_(std::move(around)),
+      head_({.keep = [this](const reply& owed) { around_.keep(around_.last_record(), owed); },
+             .handed_over = [this] { return around_.handed_over(); },
+             .committed = [this] { return around_.committed(); },
+             .state = [this] { return around_.state(); },
+             .now = [this] { return around_.now(); },
+             .ask = [this] { around_.ask_for_word(); }}) {}
+
 void history_points::find(const question& asked) {
   // From before the store is asked: what is known now is in its answer.
   around_.find(asked.time, [this, asked, known = around_.known()](const core::result<storage::lsn_at_time>& found) {
@@ -47,6 +56,7 @@ std::vector<history_points::question> history_points::take(Predicate leaves) {
 }
 
 void history_points::tick() {
+  head_.tick();
   if (waiting_.empty()) return;
   const auto now = around_.now();
   for (const question& each : take([&](const question& asked) { return asked.deadline <= now; })) refuse(each);
@@ -58,6 +68,7 @@ void history_points::tick() {
 
 void history_points::stop() {
   stopped_ = true;
+  head_.stop();
   for (const question& each : take([](const question&) { return true; }))
     each.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
 }
@@ -73,15 +84,21 @@ void history_points::committed(core::wall_time time) {
   for (const question& each : take([&](const question& asked) { return asked.time < time; })) find(each);
 }
 
-bool history_points::begin_asking_quorum() { return !std::exchange(asking_quorum_, true); }
+bool history_points::begin_asking_quorum() {
+  if (std::exchange(asking_quorum_, true)) return false;
+  head_.round_begins();
+  return true;
+}
 
 void history_points::quorum_answered(const core::result<core::lsn>& head, core::wall_time asked) {
   asking_quorum_ = false;
   quorum_trouble_ = head ? "" : head.error().detail;
   if (head) quorum_word_ = {*head, asked - commit_delay_max};
+  head_.round_ended(head);
 }
 
 void history_points::handed_over(core::lsn position) {
+  head_.handed_over(position);
   if (!quorum_word_ || position < quorum_word_->head) return;
   const core::wall_time until = quorum_word_->until;
   quorum_word_.reset();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/pageserver/known_history.hpp"
+#include "actors/pageserver/quorum_head.hpp"
 #include "actors/support/reply.hpp"
 #include "core/clock.hpp"
 #include "messages/timeline.hpp"
@@ -13,9 +14,9 @@
 
 namespace strata::actors::pageserver {
 
-/// Who asks for the state at a moment of a timeline, and what is known of how far its history goes. Part of the
-/// timeline actor: everything it needs of that is a function. A moment whose state is not known waits for a word, that
-/// of the source or of a majority of the safekeepers, or for a later commit.
+/// Who asks for the state at a moment of a timeline, or for the head of a branch with safekeepers, and what is known of
+/// how far its history goes. Part of the timeline actor: everything it needs of that is a function. A moment whose
+/// state is not known waits for a word, that of the source or of a majority of the safekeepers, or for a later commit.
 class history_points {
  public:
   using reply = support::reply<messages::point_resolved>;
@@ -27,6 +28,9 @@ class history_points {
     std::function<void()> ask_for_word;                 ///< of how far the history goes
     std::function<std::string()> state;                 ///< of the receiver, for messages
     std::function<core::monotonic_time()> now;
+    std::function<core::lsn()> last_record;
+    std::function<core::lsn()> handed_over;  ///< all WAL up to here is in
+    std::function<core::lsn()> committed;    ///< as far as safekeepers have told
   };
   struct question {
     core::wall_time time;
@@ -34,9 +38,11 @@ class history_points {
     reply owed;
   };
 
-  explicit history_points(surroundings around) : around_(std::move(around)) {}
+  explicit history_points(surroundings around);
 
   void find(const question& asked);
+  /// Of a branch with safekeepers.
+  void find_head(std::chrono::milliseconds patience, const reply& owed) { head_.find(patience, owed); }
   void tick();
   void stop();
 
@@ -65,6 +71,7 @@ class history_points {
   std::vector<question> take(Predicate leaves);
 
   surroundings around_;
+  quorum_head head_;
   std::vector<question> waiting_;
   std::optional<core::wall_time> word_;
   std::optional<core::wall_time> first_word_;  ///< of this process

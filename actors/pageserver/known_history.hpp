@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +11,7 @@
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "messages/timeline.hpp"
+#include "pg/wire/safekeeper_identity.hpp"
 #include "storage/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -22,6 +25,9 @@ struct known_history {
   readable_window window;
 };
 
+/// Nobody could commit on a branch before it was there. Of what follows a source nothing is known by that.
+std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of);
+
 /// Where the timeline was at `time`; nullopt: that is not known yet. errc::out_of_range: before its history. (Pure.)
 core::result<std::optional<core::lsn>> point_at(core::wall_time time, const storage::lsn_at_time& found,
                                                 const known_history& known);
@@ -34,8 +40,22 @@ std::string why_not_known(const std::optional<core::wall_time>& until, const std
 core::result<core::lsn> acknowledged_at_most(const consensus::configuration& members,
                                              const std::map<consensus::node_id, core::lsn>& flushed);
 
-/// Asks the members how far the WAL on their disks goes. Blocks, at most 2 s for each.
-std::map<consensus::node_id, core::lsn> ask_flushed(const consensus::configuration& members,
-                                                    const core::tenant_id& tenant, const core::timeline_id& timeline);
+/// Where a member is reached now, and who must answer there: a configuration names addresses, and these change.
+struct member_location {
+  std::string host;
+  std::uint16_t port = 0;
+  pg::wire::safekeeper_identity expected;
+};
+/// Blocks. An error: it can't be reached now, and nobody else may be taken for it.
+using locate_member = std::function<core::result<member_location>(const consensus::member&)>;
+
+/// How far the WAL on the members' disks goes, of those that answer.
+using flushed_question = std::function<core::result<std::map<consensus::node_id, core::lsn>>(
+    const consensus::configuration&, const core::tenant_id&, const core::timeline_id&)>;
+
+/// Asks all members at once, and blocks for 1.5 s at most (name resolution apart): those that have not answered shortly
+/// after a majority are left out. errc::busy, and nobody was asked, when this is asked for too many timelines at once.
+/// Without `locate` the members are where the configuration says.
+flushed_question ask_flushed(locate_member locate = nullptr);
 
 }  // namespace strata::actors::pageserver

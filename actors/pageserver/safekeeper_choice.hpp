@@ -70,6 +70,7 @@ class safekeeper_choice {
   void caught_up(time now);
 
   [[nodiscard]] std::optional<consensus::member> current() const;
+  [[nodiscard]] const consensus::configuration& members() const { return members_; }
 
  private:
   struct candidate {

@@ -1,4 +1,5 @@
 #include "actors/pageserver/safekeeper_choice.hpp"
+#include "actors/pageserver/wal_gap.hpp"
 #include "actors/pageserver/wal_origin.hpp"
 #include "consensus/codec.hpp"
 #include "pg/client/conninfo.hpp"
@@ -33,13 +34,19 @@ class safekeeper_origin final : public wal_origin {
     choice_.heard(now, head, position);
   }
   void not_listening(time now) override { choice_.not_listening(now); }
-  void progressed() override { choice_.progressed(); }
+  void progressed() override {
+    choice_.progressed();
+    gap_.progressed();
+  }
   std::optional<core::error> reason_to_leave(time now) override {
     const auto why = choice_.reason_to_leave(now);
     if (!why) return std::nullopt;
     return core::error{core::errc::unavailable, "leave " + name_ + ": " + to_string(*why)};
   }
-  void lost(time now) override { choice_.lost(now); }
+  void lost(time now, core::lsn last_record, const core::error& why) override {
+    if (const auto from = choice_.current()) gap_.ended(from->id, last_record, why);
+    choice_.lost(now);
+  }
   void caught_up(time now) override {
     choice_.caught_up(now);
     resting_ = true;
@@ -65,11 +72,13 @@ class safekeeper_origin final : public wal_origin {
   void published(const messages::safekeeper_timeline_info& info, time now) override { choice_.published(info, now); }
   void change_members(const consensus::configuration& to) override { choice_.change_members(to); }
   void wanted() override { choice_.wanted(); }
+  std::optional<messages::wal_gap> gap() const override { return gap_.gap(choice_.members()); }
 
  private:
   core::tenant_id tenant_;
   core::timeline_id timeline_;
   safekeeper_choice choice_;
+  wal_gap_watch gap_;
   std::string name_ = "the safekeepers";
   std::string no_slot_;
   bool resting_ = false;

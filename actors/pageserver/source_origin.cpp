@@ -30,7 +30,7 @@ class source_origin final : public wal_origin {
     if (now - heard_ <= silence_max) return std::nullopt;
     return core::error{core::errc::timeout, "the source has said nothing for 90 s"};
   }
-  void lost(time) override {}
+  void lost(time, core::lsn, const core::error&) override {}
   void caught_up(time) override {}
   std::chrono::milliseconds pause() override { return backoff_.next(); }
 

@@ -66,7 +66,8 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
             .defaults = options_.server.tenant_defaults,
             .permits = std::make_shared<work_permits>(std::max(1, threads - 1)),
             .receiver = options_.receiver,
-            .errand = options_.errand};
+            .errand = options_.errand,
+            .ask_flushed = options_.ask_flushed};
   }
 
   core::result<pageserver_services> services(const get_services&) { return services_; }

@@ -21,6 +21,8 @@ struct supervisor_options {
   messages::broker_link_actor broker;
   /// How their management is reached; empty: not at all.
   safekeeper_access safekeepers;
+  /// How they are asked for the end of their WAL.
+  flushed_question ask_flushed = pageserver::ask_flushed();
   /// How sources are reached; tests put their own in its place.
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;

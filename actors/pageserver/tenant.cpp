@@ -223,28 +223,7 @@ class tenant final : public support::actor_base<private_tenant> {
     return core::error{code, "timeline " + found->record.name + " is broken: " + found->broken};
   }
 
-  /// Without asking the timeline.
-  static timeline_info brief(const entry& of) {
-    timeline_info info{.tenant = of.record.tenant,
-                       .id = of.record.id,
-                       .name = of.record.name,
-                       .state = "broken: " + of.broken,
-                       .ancestor = of.record.ancestor,
-                       .ancestor_lsn = of.record.ancestor_lsn,
-                       .last_record_lsn = of.record.disk_consistent_lsn,
-                       .disk_consistent_lsn = of.record.disk_consistent_lsn,
-                       .readable_from = of.record.readable_from,
-                       .gc_cutoff = of.record.gc_cutoff,
-                       .pg_major = static_cast<int>(of.record.major),
-                       .created = of.record.created,
-                       .safekeepers = of.record.safekeepers,
-                       .custom_managers = custom_managers_of(of.record)};
-    if (of.record.state == timeline_state::importing) {
-      info.state = "importing";
-      info.trouble = "import: " + of.broken;
-    }
-    return info;
-  }
+  static timeline_info brief(const entry& of) { return describe_broken(of.record, of.broken); }
 
   void get_info(const messages::get_tenant&, reply<messages::tenant_info> owed) {
     messages::tenant_info info{
@@ -353,10 +332,13 @@ class tenant final : public support::actor_base<private_tenant> {
     branch->name = request.name;
     branch->owed = owed;
     creating_[request.name] = request.ancestor;
-    if (!request.at) {
-      branch->at = (*ancestor)->store->last_record_lsn();
-      return keep_branch_point(branch);
-    }
+    if (!request.at)
+      return ask((*ancestor)->actor, messages::resolve_point{{}, messages::head_wait},
+                 [this, branch](const core::result<messages::point_resolved>& head) {
+                   if (!head) return branch_failed(branch, head.error());
+                   branch->at = head->at;
+                   keep_branch_point(branch);
+                 });
     branch->at = *request.at;
     ask((*ancestor)->actor, messages::wait_lsn{branch->at, branch_wait},
         [this, branch](const core::result<messages::lsn_reached>& there) {

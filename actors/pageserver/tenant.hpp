@@ -27,7 +27,7 @@ struct tenant_surroundings {
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
   errand_factory errand = spawn_source_errand;
-  flushed_question ask_flushed = pageserver::ask_flushed;
+  flushed_question ask_flushed = pageserver::ask_flushed();
 };
 
 struct tenant_options {

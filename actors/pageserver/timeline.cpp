@@ -17,6 +17,7 @@
 #include "actors/pageserver/source_words.hpp"
 #include "actors/pageserver/timeline_description.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
+#include "actors/pageserver/wal_gap.hpp"
 #include "actors/support/actor_base.hpp"
 #include "storage/write_batch.hpp"
 
@@ -59,7 +60,7 @@ class timeline final : public support::actor_base<private_timeline> {
   behavior_type make_behavior() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
-    note_damaged_layers();
+    if (!store_->damaged_layers().empty()) trouble_["layers"] = damage_of(*store_);
     start_children();
     if (followed()) start_receiver();
     look_up_last_commit();
@@ -122,13 +123,6 @@ class timeline final : public support::actor_base<private_timeline> {
 
   [[nodiscard]] std::string tenant_name() const { return name().substr(0, name().find('/')); }
   [[nodiscard]] std::string branch_name() const { return name().substr(name().find('/') + 1); }
-
-  void note_damaged_layers() {
-    const auto& damaged = store_->damaged_layers();
-    if (damaged.empty()) return;
-    trouble_["layers"] = std::to_string(damaged.size()) + " of " + std::to_string(store_->layers().size()) +
-                         " layers damaged, reads that need one fail: " + damaged.front();
-  }
 
   void start_children() {
     flusher_ = spawn_flusher(system(), {.label = child_label(name()), .store = store_, .timeline = self()});
@@ -200,6 +194,7 @@ class timeline final : public support::actor_base<private_timeline> {
     }
     store_->append(std::move(*request.batch));
     answer_waiters();
+    points_.handed_over(handed_over());
     if (latest) points_.committed(*latest);
     if (store_->freeze_due() || first_trace_.due(*store_)) freeze();
     if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
@@ -366,7 +361,10 @@ class timeline final : public support::actor_base<private_timeline> {
             .known = [this] { return known(); },
             .ask_for_word = [this] { ask_for_word(); },
             .state = [this] { return source_ ? receiver_state(*source_) : std::string("nothing is received"); },
-            .now = [this] { return clock().monotonic(); }};
+            .now = [this] { return clock().monotonic(); },
+            .last_record = [this] { return store_->last_record_lsn(); },
+            .handed_over = [this] { return handed_over(); },
+            .committed = [this] { return source_ ? source_->source_head : core::lsn(); }};
   }
 
   void resolve(const messages::resolve_point& request, point_reply owed) {
@@ -375,6 +373,7 @@ class timeline final : public support::actor_base<private_timeline> {
     if (const auto* time = std::get_if<core::wall_time>(&request.at))
       return points_.find({*time, clock().monotonic() + request.timeout, owed});
     const auto* given = std::get_if<core::lsn>(&request.at);
+    if (given == nullptr && store_->record().safekeepers) return points_.find_head(request.timeout, owed);
     resolve_lsn(given != nullptr ? *given : store_->last_record_lsn(), request.timeout, owed);
   }
 
@@ -401,7 +400,7 @@ class timeline final : public support::actor_base<private_timeline> {
 
   [[nodiscard]] known_history known() const {
     const auto record = store_->record();
-    known_history now{.until = std::max(points_.word(), last_commit_),
+    known_history now{.until = std::max({points_.word(), last_commit_, known_by_birth(record)}),
                       .since = record.source ? points_.first_word() : std::optional(record.created),
                       .window = window()};
     if (!followed()) now.until = clock().now();  // nobody writes it
@@ -415,7 +414,8 @@ class timeline final : public support::actor_base<private_timeline> {
     offload(
         support::pool_id::io, "ask safekeepers for their WAL's end",
         [question = options_.ask_flushed, members = *record.safekeepers, tenant = record.tenant, id = record.id] {
-          return acknowledged_at_most(members, question(members, tenant, id));
+          const auto flushed = question(members, tenant, id);
+          return flushed ? acknowledged_at_most(members, *flushed) : core::result<core::lsn>(flushed.error());
         },
         [this, asked = clock().now()](const core::result<core::lsn>& head) {
           points_.quorum_answered(head, asked);
@@ -474,6 +474,8 @@ class timeline final : public support::actor_base<private_timeline> {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
+    trouble_.erase("gap");
+    if (status.gap) trouble_["gap"] = gap_trouble(*status.gap, branch_name());
     points_.handed_over(handed_over());
     if (status.known_until) points_.word_came(*status.known_until);
   }

@@ -32,10 +32,6 @@ using owned_timeline_actor =
 /// How the connection to a source is made; tests put their own in its place.
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
 
-/// Asks safekeepers how far the WAL on their disks goes (known_history.hpp); tests put their own in its place.
-using flushed_question = std::function<std::map<consensus::node_id, core::lsn>(
-    const consensus::configuration&, const core::tenant_id&, const core::timeline_id&)>;
-
 struct timeline_options {
   support::actor_label label;
   std::shared_ptr<storage::timeline_store> store;
@@ -47,7 +43,7 @@ struct timeline_options {
   safekeeper_watch_actor watch;
   safekeeper_errands_actor errands;  ///< null: nobody makes the timeline on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
-  flushed_question ask_flushed = pageserver::ask_flushed;
+  flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests put their own in its place
 };
 
 /// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source or

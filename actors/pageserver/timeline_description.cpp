@@ -1,5 +1,6 @@
 #include "actors/pageserver/timeline_description.hpp"
 
+#include "actors/pageserver/wal_gap.hpp"
 #include "config/quantity.hpp"
 
 namespace strata::actors::pageserver {
@@ -28,6 +29,34 @@ messages::timeline_info describe_timeline(const storage::timeline_store& store) 
   return info;
 }
 
+messages::timeline_info describe_broken(const storage::timeline_record& of, const std::string& why) {
+  messages::timeline_info info{.tenant = of.tenant,
+                               .id = of.id,
+                               .name = of.name,
+                               .state = "broken: " + why,
+                               .ancestor = of.ancestor,
+                               .ancestor_lsn = of.ancestor_lsn,
+                               .last_record_lsn = of.disk_consistent_lsn,
+                               .disk_consistent_lsn = of.disk_consistent_lsn,
+                               .readable_from = of.readable_from,
+                               .gc_cutoff = of.gc_cutoff,
+                               .pg_major = static_cast<int>(of.major),
+                               .created = of.created,
+                               .safekeepers = of.safekeepers,
+                               .custom_managers = custom_managers_of(of)};
+  if (of.state == storage::timeline_state::importing) {
+    info.state = "importing";
+    info.trouble = "import: " + why;
+  }
+  return info;
+}
+
+std::string damage_of(const storage::timeline_store& store) {
+  const auto& damaged = store.damaged_layers();
+  return std::to_string(damaged.size()) + " of " + std::to_string(store.layers().size()) +
+         " layers damaged, reads that need one fail: " + damaged.front();
+}
+
 std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record) {
   std::vector<messages::custom_manager> all;
   for (const storage::custom_manager& each : record.custom_managers) all.push_back({each.id, each.since});
@@ -39,6 +68,7 @@ std::string receiver_state(const messages::source_status& of) {
       "connecting to the source",           "taking the base backup",   "catching up", "streaming",
       "waiting to reconnect to the source", "cannot follow the source", "resting"};
   constexpr std::chrono::seconds worth_a_word{2};
+  if (of.gap) return to_text(*of.gap);
   std::string state = words[static_cast<std::size_t>(of.now)];
   if (!of.last_error.empty()) state += " (" + of.last_error + ")";
   if (of.clock_ahead && std::chrono::abs(*of.clock_ahead) > worth_a_word)

@@ -11,6 +11,12 @@ namespace strata::actors::pageserver {
 /// What a timeline's store tells of it; state, receiver and what is known of its history are its actor's to add.
 messages::timeline_info describe_timeline(const storage::timeline_store& store);
 
+/// Without asking anybody: of one that has no actor, because of `why`.
+messages::timeline_info describe_broken(const storage::timeline_record& of, const std::string& why);
+
+/// Precondition: it has damaged layers.
+std::string damage_of(const storage::timeline_store& store);
+
 /// As the timeline's information tells them.
 std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record);
 

@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "messages/broker.hpp"
+#include "messages/timeline.hpp"
 #include "storage/metadata_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -37,7 +38,8 @@ class wal_origin {
   virtual void progressed() = 0;
   [[nodiscard]] virtual std::optional<core::error> reason_to_leave(time now) = 0;
 
-  virtual void lost(time now) = 0;
+  /// `last_record`: of the timeline.
+  virtual void lost(time now, core::lsn last_record, const core::error& why) = 0;
   /// The server ended the stream because there is no more to send.
   virtual void caught_up(time now) = 0;
   /// Before next() is asked again.
@@ -55,6 +57,8 @@ class wal_origin {
   virtual void change_members(const consensus::configuration&) {}
   /// Somebody waits for WAL.
   virtual void wanted() {}
+  /// None of them has the WAL that comes next.
+  [[nodiscard]] virtual std::optional<messages::wal_gap> gap() const { return std::nullopt; }
 };
 
 /// The Postgres that a root follows.

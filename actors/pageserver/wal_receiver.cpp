@@ -110,7 +110,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
     import_.reset();
     forget_stream();
     ++status_.reconnects;
-    origin_->lost(clock().monotonic());
+    origin_->lost(clock().monotonic(), options_.store->last_record_lsn(), why);
+    status_.gap = origin_->gap();
     set_phase(advice_for(why.code) == core::advice::retry_later ? phase::waiting_to_retry : phase::failed);
     try_again_after(origin_->pause());
   }
@@ -198,6 +199,8 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
   void wanted(const wal_wanted&) {
     origin_->wanted();
     if (status_.now == phase::resting) try_now();
+    // The end of what came may be a part of a record, of which the timeline knows nothing else.
+    if (!follows_source() && intake_ && !busy_ && !paused_) tell(options_.timeline, status_);
     if (!intake_ || busy_ || paused_ || !words_.may_ask(clock().monotonic())) return;
     if (auto sent = send_status(true); !sent) broke(sent.error());
   }
@@ -360,6 +363,7 @@ class wal_receiver final : public support::actor_base<private_wal_receiver> {
           if (!taken) return quit(taken.error());
           disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
           origin_->progressed();
+          status_.gap = origin_->gap();
           if (!paused_ || !intake_) return;
           paused_ = false;
           if (auto went = work_off(); !went) return broke(went.error());

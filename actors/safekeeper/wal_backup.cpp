@@ -38,8 +38,10 @@ void put_page_header(core::bytes_span to, const consensus::acceptor_state& state
   std::copy_n(header.begin(), std::min(header.size(), to.size()), to.begin());
 }
 
-core::error not_here(core::lsn at) {
-  return {core::errc::out_of_range, "WAL at " + to_string(at) + " is no longer on this safekeeper"};
+/// A pageserver reads the text (actors/pageserver/wal_gap.cpp).
+core::error not_here(core::lsn at, core::lsn begin) {
+  return {core::errc::out_of_range, "WAL at " + to_string(at) + " is no longer on this safekeeper" +
+                                        (begin.valid() ? ": its WAL begins at " + to_string(begin) : "")};
 }
 
 std::string segment_name(core::lsn at, std::uint32_t segment_size) {
@@ -64,11 +66,11 @@ core::bytes unwritten_prefix(const consensus::acceptor_state& state) {
 
 core::result<std::size_t> read_local_wal(const timeline_journal& journal, core::lsn from, core::bytes_span to) {
   const auto log = journal.log();
-  if (!log) return not_here(from);
+  if (!log) return not_here(from, {});
   if (from >= log->begin()) return log->read(from, to);
   const auto state = journal.state();
   if (log->begin() != state.timeline_start || from < segment_begin(log->begin(), state.cluster.wal_segment_size))
-    return not_here(from);
+    return not_here(from, log->begin());
   const core::bytes prefix = unwritten_prefix(state);
   const std::size_t offset = prefix.size() - (state.timeline_start - from);
   const std::size_t size = std::min(to.size(), prefix.size() - offset);

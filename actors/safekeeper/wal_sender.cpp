@@ -187,7 +187,11 @@ class wal_sender final : public support::actor_base<private_sender> {
          size = end - next_]() -> core::result<core::bytes> {
           core::bytes piece(size);
           auto got = read_local_wal(*view->journal(), from, piece);
-          if (!got && got.error().code == core::errc::out_of_range && backup) got = backup->read(*view, from, piece);
+          if (!got && got.error().code == core::errc::out_of_range && backup) {
+            auto stored = backup->read(*view, from, piece);
+            // What is not stored either is gone; only the first error says so.
+            if (stored || stored.error().code != core::errc::not_found) got = std::move(stored);
+          }
           if (!got) return std::move(got).error();
           piece.resize(*got);
           return piece;

@@ -12,6 +12,7 @@
 #include "pg/client/conninfo.hpp"
 #include "pg/client/server_error.hpp"
 #include "pg/client/stream_messages.hpp"
+#include "pg/wire/safekeeper_identity.hpp"
 
 namespace strata::pg::client {
 namespace {
@@ -144,12 +145,14 @@ struct replication_connection::implementation {
     now = phase::idle;
     const char* standby = PQparameterStatus(connection.get(), "in_hot_standby");
     const char* name = PQparameterStatus(connection.get(), "application_name");
+    const char* safekeeper = PQparameterStatus(connection.get(), wire::safekeeper_parameter.data());
     // libpq takes the user's name when nothing names a database.
     std::string named_database = PQdb(connection.get());
     if (!names_database && named_database == PQuser(connection.get())) named_database.clear();
-    return std::optional<replication_event>(
-        connected{static_cast<std::uint32_t>(version), major(), standby != nullptr && std::string_view(standby) == "on",
-                  name != nullptr ? name : "", PQuser(connection.get()), named_database});
+    return std::optional<replication_event>(connected{static_cast<std::uint32_t>(version), major(),
+                                                      standby != nullptr && std::string_view(standby) == "on",
+                                                      name != nullptr ? name : "", PQuser(connection.get()),
+                                                      named_database, safekeeper != nullptr ? safekeeper : ""});
   }
 
   core::result<void> send(command kind, const std::string& text, std::string about = {}) {

@@ -26,6 +26,7 @@ struct connected {
   std::string application_name;  ///< as the source knows us
   std::string user;              ///< as libpq understood the connection string, services and environment included
   std::string database;          ///< likewise; empty when none was named and it would be the user's name
+  std::string safekeeper;        ///< who a safekeeper says it is (wire::parse_safekeeper_identity); empty: it is none
 };
 struct system_identified {
   std::uint64_t system_id = 0;

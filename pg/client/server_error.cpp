@@ -65,6 +65,7 @@ constexpr lesson lessons[] = {
      "the name is that of a logical slot, which another program uses; choose another one with --slot"},
     {"0A", "", core::errc::unsupported, "the source does not support this"},
     {"42", "", core::errc::invalid_argument, "the source did not accept the command"},
+    {"22003", "is no longer on this safekeeper", core::errc::out_of_range, ""},
     {"22", "", core::errc::invalid_argument, "the source did not accept the command"},
 };
 

@@ -154,6 +154,7 @@ BOOST_AUTO_TEST_CASE(what_can_not_have_safekeepers_says_what_to_do) {
 
 BOOST_AUTO_TEST_CASE(a_branch_of_a_branch_with_safekeepers_has_none) {
   BOOST_REQUIRE(assign(branch, keepers(3)).has_value());
+  flushed = {{{1}, lsn(0x1000)}, {{2}, lsn(0x1000)}};
   const auto child = get(manager, messages::create_branch{.tenant = shop.tenant, .ancestor = branch, .name = "child"});
   BOOST_TEST(!info(shop.tenant, child.value().id).safekeepers.has_value());
 }

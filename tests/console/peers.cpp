@@ -171,7 +171,7 @@ peers::peers() {
   state_->main.state = "active";
   state_->main.last_record_lsn = core::lsn(0x3B21F08);
   state_->main.pg_major = 15;
-  state_->main.source = source_status{};
+  state_->main.source = source_status{.gap = wal_gap{core::lsn(0x3B21F08), core::lsn(0x4000000)}};
   state_->main.custom_managers = {{130, core::lsn(0x3B21F00)}};
   fill(*home_.store, state_->main.last_record_lsn);
   state_->store = home_.store;

@@ -79,6 +79,13 @@ BOOST_AUTO_TEST_CASE(what_does_not_pass_is_final) {
   BOOST_TEST(gives_nothing(stop_wanted{}));
 }
 
+BOOST_AUTO_TEST_CASE(wal_that_is_gone_is_not_waited_for) {
+  BOOST_TEST(gives<await_pageserver>(start_is_safe{core::lsn(0x2000)}));
+  BOOST_TEST(gives<finish>(step_failed{{core::errc::out_of_range, "the WAL from 0/1000 to 0/2000 is gone"}}));
+  BOOST_TEST(is(agent_state::failed));
+  BOOST_TEST(life.detail() == "the WAL from 0/1000 to 0/2000 is gone");
+}
+
 BOOST_AUTO_TEST_CASE(a_postgres_that_never_starts_is_not_started_again) {
   begin_restoring();
   BOOST_TEST(gives<start_server>(branch_restored{}));
