@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "tests/quorum/bank.hpp"
 #include "tests/support/quorum_cluster.hpp"
@@ -127,7 +128,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_was_put_back_to_an_older_state_says_so) {
         strata.api("PUT", path + "/checkpoint");
         bool removed = oldest_stored() > first_stored || !fs::exists(stored);
         for (const int id : {1, 2, 3}) {
-          cluster.safekeeper_api(id, "POST", path + "/checkpoint");
+          std::ignore = cluster.safekeeper_api(id, "POST", path + "/checkpoint");
           const json its = cluster.safekeeper_api(id, "GET", path);
           removed &= lsn_from(its.at("wal_begin_lsn")) >= put_back_to + (16u << 20);
         }
