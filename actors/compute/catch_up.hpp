@@ -43,6 +43,11 @@ class catch_up {
   [[nodiscard]] bool from_postgres() const { return !in_; }
 
   void adopt(pg::client::replication_connection connection) { link_.adopt(std::move(connection)); }
+  /// A safekeeper lends no more than it has: Postgres is read from where that ends.
+  void go_on_with_postgres(pg::client::replication_connection connection) {
+    in_.reset();
+    link_.adopt(std::move(connection));
+  }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
   [[nodiscard]] const strata::wal::window& wal() const { return wal_; }

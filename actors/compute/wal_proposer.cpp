@@ -265,8 +265,9 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
       to.catching->sent(next);
       take_in(to);
     }
-    // An acceptor lends whole records only. What is not committed Postgres has, too.
-    if (to.catching && !to.catching->from_postgres() && postgres_keeps(next)) to.catching.reset();
+    // An acceptor lends whole records only. What is not committed Postgres has, too; and a message may need both.
+    if (to.catching && !to.catching->from_postgres() && postgres_keeps(to.catching->wal().end()))
+      go_on_with_postgres(to);
     if (*stopped == acceptor_link::stop::wal_missing && !to.catching) open_catch_up(to, next);
     if (*stopped == acceptor_link::stop::socket_full) to.link.arm();
   }
@@ -312,6 +313,24 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
           if (of->link.next_wal() != from) return;
           of->catching = std::make_unique<catch_up>(env().sockets(), from, in);
           of->catching->adopt(*std::move(opened));
+          take_in(*of);
+        });
+  }
+
+  void go_on_with_postgres(remote& of) {
+    if (of.opening_catch_up) return;
+    of.opening_catch_up = true;
+    of.fed = clock().monotonic();
+    offload(
+        support::pool_id::io, "go on reading WAL from Postgres",
+        [conninfo = conninfo_] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
+        [this, node = of.link.node(), epoch = epoch_](core::result<pg::client::replication_connection> opened) {
+          remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
+          if (of == nullptr) return;
+          of->opening_catch_up = false;
+          if (!of->catching || of->catching->from_postgres() || !postgres_keeps(of->catching->wal().end())) return;
+          if (!opened) return catch_up_failed(*of, opened.error());
+          of->catching->go_on_with_postgres(*std::move(opened));
           take_in(*of);
         });
   }

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(an_option_that_libpq_does_not_know_is_named_without_any_val
   for (const char* wrong : {"hots=127.0.0.1", "host=a password='s 3' hots=b", "  user=me hots = x"}) {
     const auto opened = replication_connection::open(wrong);
     BOOST_TEST_REQUIRE(!opened.has_value());
-    BOOST_TEST((opened.error().code == errc::invalid_argument));
+    BOOST_TEST((opened.error().code == core::errc::invalid_argument));
     BOOST_TEST(opened.error().detail.find("\"hots\"") != std::string::npos, opened.error().detail);
     BOOST_TEST(opened.error().detail.find("s 3") == std::string::npos, opened.error().detail);
   }
