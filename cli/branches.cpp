@@ -1,5 +1,7 @@
 #include "cli/branches.hpp"
 
+#include <poll.h>
+
 #include "cli/failure.hpp"
 #include "cli/pick.hpp"
 #include "cli/terminal.hpp"
@@ -64,6 +66,21 @@ core::result<json> find_point(const server_link& server, const branch_entry& bra
 
 /// More than what is usually on its way.
 constexpr std::uint64_t usual_lag_bytes = 16u << 20;
+
+/// A stream that has just begun tells in a moment how far it is.
+json source_settled(const server_link& server, const branch_entry& branch) {
+  constexpr int looks_max = 10;
+  constexpr int look_interval_ms = 100;
+  json info = branch.info;
+  for (int looks = 0; looks < looks_max; ++looks) {
+    const auto source = info.find("source");
+    if (source == info.end() || source->contains("lag_bytes") || !source->value("last_error", "").empty()) break;
+    ::poll(nullptr, 0, look_interval_ms);
+    const auto now = server.api().get(branch.path());
+    if (now) info = *now;
+  }
+  return info;
+}
 
 /// The head of a branch that follows a source is the present only while the source is heard and followed closely.
 void tell_if_not_present(const branch_entry& branch) {
@@ -172,6 +189,8 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   std::string what = "can't find the head of " + branch.name;
   if (given != nullptr) what = "can't read " + branch.name + "@" + core::to_string(*given);
   if (moment != nullptr) what = "can't tell the state of " + branch.name + " at " + config::local_text(*moment);
+  branch_entry seen = branch;
+  if (given == nullptr && moment == nullptr) seen.info = source_settled(server, branch);
   auto tried = find_point(server, branch, asked);
   if (!tried && moment != nullptr && tried.error().code == core::errc::out_of_range)
     if (const auto earliest = earliest_time(server, branch))
@@ -179,7 +198,7 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
           core::error{core::errc::out_of_range, tried.error().detail + "; the earliest time that can be asked for is " +
                                                     config::local_text(*earliest)};
   const json answer = need(tried, what, "strata branch show " + branch.spec());
-  if (given == nullptr && moment == nullptr) tell_if_not_present(branch);
+  if (given == nullptr && moment == nullptr) tell_if_not_present(seen);
   resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
   if (moment != nullptr) found.time = *moment;
   if (found.time) return found;

@@ -37,6 +37,16 @@ std::vector<source_entry> list_broken_sources(const server_link& server, const s
   return all;
 }
 
+std::vector<source_entry> list_empty_sources(const server_link& server, const std::string& source,
+                                             const std::vector<branch_entry>& branches) {
+  auto all = list_sources(server);
+  std::erase_if(all, [&](const source_entry& each) {
+    return !each.broken.empty() || (!source.empty() && each.name != source && each.id != source) ||
+           std::ranges::any_of(branches, [&](const auto& branch) { return branch.source.id == each.id; });
+  });
+  return all;
+}
+
 nlohmann::json broken_json(const std::vector<source_entry>& broken) {
   nlohmann::json made = nlohmann::json::array();
   for (const source_entry& each : broken)

@@ -11,6 +11,12 @@ namespace strata::cli {
 /// The sources that can't be used; all others go on. Only the one called `source` unless that is empty.
 std::vector<source_entry> list_broken_sources(const server_link& server, const std::string& source);
 
+/// Those without a branch: their removal was interrupted, or their last branch was deleted.
+std::vector<source_entry> list_empty_sources(const server_link& server, const std::string& source,
+                                             const std::vector<branch_entry>& branches);
+/// What is to be said of one.
+inline constexpr const char* empty_source_note = "it has no branch; strata source remove takes it away";
+
 /// [{"name", "tenant_id", "state"}]
 nlohmann::json broken_json(const std::vector<source_entry>& broken);
 

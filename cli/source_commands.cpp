@@ -194,6 +194,13 @@ void list_sources_command(const context& of) {
     if (of.wide) row.insert(row.end(), {"", each.id});
     rows.add(std::move(row));
   }
+  for (const auto& each : list_empty_sources(server, of.tenant, branches)) {
+    all.push_back({{"name", each.name}, {"tenant_id", each.id}, {"state", "Empty"}});
+    std::vector<std::string> row{each.name, "empty", "", "", "", ""};
+    if (of.wide) row.insert(row.end(), {"", each.id});
+    rows.add(std::move(row));
+    if (!of.json) say(each.name + ": " + empty_source_note);
+  }
   if (of.json) {
     print(all);
     return fail_if_broken(of, broken, branches);

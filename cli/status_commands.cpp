@@ -90,6 +90,8 @@ void show_status(const context& of) {
                                                       config::age_text(*earliest, core::system_clock().now()) + ")");
   }
   for (const auto& each : broken) facts.add("source " + each.name, "broken: " + each.broken);
+  for (const auto& each : list_empty_sources(server, "", branches))
+    facts.add("source " + each.name, std::string("empty: ") + empty_source_note);
   for (const auto& each : branches)
     if (is_broken_root(each))
       facts.add("source " + each.source.name, "broken: its branch " + each.name + " can't be opened");

@@ -99,23 +99,6 @@ core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) co
   return metadata_.delete_tenant(tenant);
 }
 
-core::result<std::vector<storage::tenant_record>> tenant_files::load_tenants() const {
-  STRATA_ASSIGN(auto all, metadata_.tenants());
-  std::vector<storage::tenant_record> found;
-  for (auto& each : all) {
-    STRATA_ASSIGN(const auto timelines, metadata_.timelines(each.id));
-    std::error_code none;
-    const auto files = std::filesystem::directory_iterator(tenant_path(directory_, each.id) / "timelines", none);
-    if (timelines.empty() && files == std::filesystem::directory_iterator()) {
-      core::log_info("the removal of tenant " + each.name + " is completed");
-      STRATA_TRY(remove_tenant(each.id));
-    } else {
-      found.push_back(std::move(each));
-    }
-  }
-  return found;
-}
-
 core::result<void> tenant_files::discard_import(const storage::timeline_record& record,
                                                 const config::tenant_options& options) const {
   STRATA_ASSIGN(const auto now, metadata_.timeline(record.tenant, record.id));

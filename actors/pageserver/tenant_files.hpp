@@ -34,9 +34,6 @@ class tenant_files {
                                                               std::shared_ptr<storage::timeline_store> ancestor,
                                                               const config::tenant_options& options) const;
 
-  /// All tenants that are whole; interrupted removals are completed. A tenant has a timeline from the first, so one
-  /// without any was being removed.
-  [[nodiscard]] core::result<std::vector<storage::tenant_record>> load_tenants() const;
   /// All timelines of a tenant, ancestors first. One that is damaged, and all that descend from it, come without a
   /// store; interrupted imports are emptied, interrupted deletions completed.
   core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,

@@ -76,7 +76,7 @@ class tenant_manager final : public support::actor_base<private_tenant_manager> 
           for (const auto& path : unknown)
             core::log_warning("no record names " + path +
                               ": it is not used, and kept; remove it if no branch is missing");
-          return files->load_tenants();
+          return files->metadata().tenants();
         },
         [this](core::result<std::vector<storage::tenant_record>> found) {
           if (!found) return quit(core::error(found.error()).within("load tenants"));

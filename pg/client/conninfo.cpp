@@ -126,7 +126,8 @@ core::error unreadable_conninfo(const std::string& conninfo) {
   std::string culprit;
   for (std::size_t at = skip_blanks(conninfo, 0); !is_uri && culprit.empty() && at < conninfo.size();) {
     const std::size_t equals = conninfo.find('=', at);
-    const std::string name = conninfo.substr(at, equals - at);
+    std::string name = conninfo.substr(at, equals - at);
+    while (!name.empty() && blank(name.back())) name.pop_back();
     if (equals == std::string::npos || std::any_of(name.begin(), name.end(), blank)) break;
     const std::unique_ptr<PQconninfoOption, free_parsed> known(PQconninfoParse((name + "=''").c_str(), nullptr));
     if (known == nullptr) culprit = name;

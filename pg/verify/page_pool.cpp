@@ -1,7 +1,5 @@
 #include "pg/verify/page_pool.hpp"
 
-#include <algorithm>
-
 namespace strata::pg::verify {
 
 page_pool::relation_pages* page_pool::pages_of(const relation_fork& relation, bool make) {
@@ -65,12 +63,6 @@ void page_pool::truncate(const relation_fork& relation, block_number first) {
     }
     at = whole ? pages->chunks.erase(at) : std::next(at);
   }
-}
-
-bool page_pool::has_database(oid tablespace, oid database) const {
-  return std::any_of(relations_.begin(), relations_.end(), [&](const auto& each) {
-    return each.first.tablespace == tablespace && each.first.database == database;
-  });
 }
 
 void page_pool::drop_database(oid tablespace, oid database) {

@@ -25,8 +25,6 @@ class page_pool {
   page_bytes* make(const relation_fork& relation, block_number block);
   /// There is or was a page of the relation's fork.
   [[nodiscard]] bool has(const relation_fork& relation) const { return relations_.contains(relation); }
-  /// The same for a relation of the database.
-  [[nodiscard]] bool has_database(oid tablespace, oid database) const;
   void drop(const relation_fork& relation, block_number block);
   /// Drops the blocks from `first` on.
   void truncate(const relation_fork& relation, block_number first);

@@ -73,10 +73,17 @@ wal_verifier::wal_verifier(const verifier_options& options, report& into)
 
 void wal_verifier::add_base_page(const relation_fork& relation, block_number block, core::bytes_view page) {
   core::check(page.size() == page_size, "a page has 8192 bytes");
+  note_database(relation);
   if (page_bytes* made = pages_.make(relation, block))
     std::copy(page.begin(), page.end(), made->begin());
   else
     ++report_.pages_beyond_memory;
+}
+
+void wal_verifier::note_database(const relation_fork& relation) {
+  const std::pair named(relation.tablespace, relation.database);
+  if (last_database_ != named) databases_.insert(named);
+  last_database_ = named;
 }
 
 void wal_verifier::add(const wal::record& record) {
@@ -91,6 +98,7 @@ void wal_verifier::add(const wal::record& record) {
 
 void wal_verifier::add_block(const wal::record& record, std::size_t index, record_counts& counts) {
   const wal::block_reference& block = record.blocks[index];
+  note_database(block.relation);
   if (static_cast<std::uint8_t>(record.manager) >= first_custom_manager && !(block.has_image && block.apply_image)) {
     ++counts.foreign;
     pages_.drop(block.relation, block.block);
@@ -231,8 +239,10 @@ void wal_verifier::follow_transaction(const wal::record& record) {
 void wal_verifier::follow_storage(const wal::record& record) {
   const auto change = records::decode_storage(record);
   if (!change) return;
-  if (const auto* created = std::get_if<records::relation_create>(&*change))
+  if (const auto* created = std::get_if<records::relation_create>(&*change)) {
+    note_database(created->relation);
     return pages_.drop_relation(created->relation);
+  }
   const auto& cut = std::get<records::relation_truncate>(*change);
   relation_fork relation = cut.relation;
   if (cut.main) pages_.truncate(relation, cut.new_blocks);
@@ -253,6 +263,7 @@ void wal_verifier::follow_database(const wal::record& record) {
   const auto change = records::decode_database(record, options_.context.major);
   if (!change) return;
   if (const auto* copy = std::get_if<records::database_copy>(&*change)) {
+    databases_.emplace(copy->tablespace, copy->database);
     pages_.drop_database(copy->tablespace, copy->database);
     if (!pages_.copy_database(copy->source_tablespace, copy->source_database, copy->tablespace, copy->database))
       ++report_.pages_beyond_memory;
@@ -279,7 +290,7 @@ void wal_verifier::differ(const wal::record& record, const wal::block_reference&
 // A file that a crash left of a relation whose first record was not yet on disk, or of a database whose files were
 // being copied: the record of that comes last, and nobody removes the files.
 bool wal_verifier::is_left_behind(const relation_fork& relation, core::lsn page) const {
-  if (traces_.restarted() && !pages_.has_database(relation.tablespace, relation.database)) return true;
+  if (traces_.restarted() && !databases_.contains({relation.tablespace, relation.database})) return true;
   if (!traces_.left_behind(relation, page)) return false;
   return std::none_of(std::begin(all_forks), std::end(all_forks), [&](fork each) {
     relation_fork sibling = relation;

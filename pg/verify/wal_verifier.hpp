@@ -51,6 +51,7 @@ class wal_verifier {
   void observe(observer before_each) { before_each_ = std::move(before_each); }
 
  private:
+  void note_database(const relation_fork& relation);
   void add_block(const wal::record& record, std::size_t index, record_counts& counts);
   page_bytes* page_for(const wal::block_reference& block, const redo::block_record& cut);
   core::result<void> redo_block(const redo::block_record& cut, core::lsn end, page_bytes& page);
@@ -75,6 +76,8 @@ class wal_verifier {
   crash_traces traces_;
   /// Pages of visibility maps whose content CREATE DATABASE left out of the WAL.
   std::set<std::pair<relation_fork, block_number>> lost_maps_;
+  std::set<std::pair<oid, oid>> databases_;  ///< tablespace and database of all that the base and records name
+  std::optional<std::pair<oid, oid>> last_database_;
 };
 
 }  // namespace strata::pg::verify

@@ -396,25 +396,6 @@ BOOST_FIXTURE_TEST_CASE(a_removal_cut_off_by_a_kill_is_completed_and_leaves_no_f
   BOOST_TEST(files->unknown_directories().value().empty());
 }
 
-BOOST_FIXTURE_TEST_CASE(a_removal_that_was_interrupted_is_completed_unless_there_are_files, with_history) {
-  const auto other = add("other");
-  const std::string stranger = timeline_directory(other.tenant, core::make_id<core::timeline_id>());
-  std::filesystem::create_directories(stranger);
-  stop_server();
-  metadata = storage::metadata_store::open((directory / "metadata").string(), (directory / "tenants").string()).value();
-  for (const auto& each : {shop, other}) {
-    std::filesystem::remove_all(timeline_directory(each.tenant, each.timeline));
-    BOOST_REQUIRE(metadata->delete_timeline(each.tenant, each.timeline).has_value());
-  }
-  metadata.reset();
-  start_server();
-  const auto left = get(manager, messages::list_tenants{}).value().tenants;
-  BOOST_TEST_REQUIRE(left.size() == 1u);
-  BOOST_TEST(left[0].name == "other");
-  BOOST_TEST(std::filesystem::exists(stranger));
-  add("shop");
-}
-
 BOOST_FIXTURE_TEST_CASE(a_directory_that_no_record_names_is_told_and_kept, with_history) {
   const std::string stranger = timeline_directory(shop.tenant, core::make_id<core::timeline_id>());
   const std::string of_nobody =

@@ -1,5 +1,6 @@
 #include "config/json_file.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -39,6 +40,22 @@ BOOST_AUTO_TEST_CASE(a_damaged_one_is_named_with_the_place_and_without_words_of_
   BOOST_TEST(said("{\n\xff}") == " is damaged: not JSON at line 2, column 1");
   BOOST_TEST(said("{} x") == " is damaged: not JSON at line 1, column 4");
   BOOST_TEST(said("{\"pid\": 1e999}").find("json.exception") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_is_damage_and_is_not_waited_for) {
+  const written_file pipe("");
+  std::filesystem::remove(pipe.path);
+  BOOST_TEST_REQUIRE(::mkfifo(pipe.path.c_str(), 0600) == 0);
+  for (const std::string& path :
+       {std::filesystem::temp_directory_path().string(), pipe.path, std::string("/dev/zero")}) {
+    const auto read = read_json_file(path);
+    BOOST_TEST_REQUIRE(!read.has_value());
+    BOOST_TEST((read.error().code == core::errc::corrupt));
+    BOOST_TEST(read.error().detail.find(path) != std::string::npos, read.error().detail);
+  }
+  std::filesystem::remove(pipe.path);
+  const written_file large(std::string((1u << 20) + 4096, ' '));
+  BOOST_TEST((read_json_file(large.path).error().code == core::errc::corrupt));
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_not_there_is_not_damaged) {
