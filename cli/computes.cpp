@@ -316,15 +316,16 @@ compute_record restart(const context& of, const compute_record& old, const compu
 struct target {
   config::branch_spec spec;
   branch_entry branch;
-  resolved_point point;
+  compute_mode mode = compute_mode::copy;
+  resolved_point point;  ///< of a copy: where a writer begins the safekeepers decide
 };
 
 std::unique_ptr<attempt> start_new(const context& of, const server_link& server, const target& on,
                                    const compute_request& wanted, bool temporary) {
-  const auto& [spec, branch, point] = on;
+  const auto& [spec, branch, mode, point] = on;
   const bool head = std::holds_alternative<config::branch_head>(spec.at);
   compute_record record;
-  record.mode = temporary ? compute_mode::copy : mode_of(server, branch, spec);
+  record.mode = mode;
   record.tenant = branch.source.name;
   record.branch = branch.name;
   record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer makes no sense");
@@ -363,7 +364,8 @@ std::unique_ptr<attempt> start_at(const context& of, const server_link& server, 
   auto made = start_new(of, server, on, wanted, temporary);
   auto& record = made->record();
   if (!of.json)
-    say("starting Postgres " + std::to_string(record.pg_major) + " on " + describe(on.branch, on.point) +
+    say("starting Postgres " + std::to_string(record.pg_major) + " on " +
+        (on.mode == compute_mode::branch ? on.branch.name : describe(on.branch, on.point)) +
         (record.armed ? ", armed" : ", without logical replication workers"));
   if (record.mode == compute_mode::branch)
     start_on_branch(of, *made);
@@ -387,7 +389,9 @@ compute_record start_compute(const context& of, const compute_request& wanted) {
   }
   const branch_entry branch = find_branch(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
-  const auto made = start_at(of, *server, {spec, branch, resolve(*server, branch, spec.at)}, wanted, false);
+  const compute_mode mode = mode_of(*server, branch, spec);
+  const resolved_point point = mode == compute_mode::copy ? resolve(*server, branch, spec.at) : resolved_point();
+  const auto made = start_at(of, *server, {spec, branch, mode, point}, wanted, false);
   made->succeed();
   return made->record();
 }
@@ -402,7 +406,7 @@ temporary_compute::temporary_compute(const context& of, const std::string& spec_
   const server_link server(of);
   const branch_entry branch = find_branch(server, of, spec);
   const resolved_point point = resolve(server, branch, spec.at);
-  parts_->made = start_at(of, server, {spec, branch, point},
+  parts_->made = start_at(of, server, {spec, branch, compute_mode::copy, point},
                           {.spec = spec_text, .name = "psql-" + std::to_string(::getpid())}, true);
   parts_->made->record().ready = true;
   parts_->made->save();
