@@ -169,4 +169,33 @@ BOOST_AUTO_TEST_CASE(a_server_that_was_put_back_to_an_older_state_says_so) {
   BOOST_TEST(branch_compute(strata, "rescued").value("SELECT string_agg(filler, ',') FROM t") == "saved");
 }
 
+BOOST_AUTO_TEST_CASE(safekeepers_that_were_put_back_to_an_older_state_get_no_writer) {
+  execute("INSERT INTO t VALUES (1, 'saved')");
+  BOOST_TEST_REQUIRE(strata.cli({"compute", "stop", "dev"}).exit_code == 0);
+  strata.stop();
+  const fs::path safekeepers = strata.directory() / "safekeepers";
+  const fs::path backup = strata.directory() / "backup";
+  fs::copy(safekeepers, backup, fs::copy_options::recursive);
+  strata.start();
+  cluster.start_compute();
+  execute("INSERT INTO t VALUES (2, 'later')");
+  const core::lsn later = acknowledged();
+  wait_until("the server has it", [&] { return head() >= later; });
+  strata.api("PUT", path + "/checkpoint");
+  BOOST_TEST_REQUIRE(strata.cli({"compute", "stop", "dev"}).exit_code == 0);
+  strata.stop();
+  fs::remove_all(safekeepers);
+  fs::copy(backup, safekeepers, fs::copy_options::recursive);
+  strata.start();
+
+  const core::lsn before = head();
+  const finished refused = strata.cli({"compute", "start", "dev"});
+  BOOST_TEST(refused.exit_code == 1);
+  BOOST_TEST(has(refused.err, "have lost acknowledged WAL"), refused.err);
+  BOOST_TEST((head() == before));
+  strata.ask({"branch", "create", "rescued", "--from", "dev@" + core::to_string(before)});
+  BOOST_TEST(branch_compute(strata, "rescued").value("SELECT string_agg(filler, ',' ORDER BY i) FROM t") ==
+             "saved,later");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
