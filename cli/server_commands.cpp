@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -19,6 +20,7 @@
 #include "cli/log_levels.hpp"
 #include "cli/own_directory.hpp"
 #include "cli/safekeeper_processes.hpp"
+#include "cli/safekeeper_table.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
 #include "compute/free_port.hpp"
@@ -63,8 +65,16 @@ void announce(const context& of, const server_file& file) {
   print("strata " + file.version + " is up on " + of.directory + ", process " + std::to_string(file.pid));
   print("  http  http://" + file.http);
   print("  page  " + file.page);
-  if (const auto known = known_safekeepers(of.directory).size(); known > 0)
-    print("  safekeepers  " + std::to_string(known) + ", broker " + file.broker);
+  if (const auto all = view_safekeepers(of.directory); !all.empty()) {
+    const auto up = std::count_if(all.begin(), all.end(), [](const auto& each) { return each.up(); });
+    const std::string known = std::to_string(all.size());
+    print("  safekeepers  " + (up == std::ssize(all) ? known : std::to_string(up) + " of " + known) + ", broker " +
+          file.broker);
+    for (const auto& each : all)
+      if (!each.up())
+        say("note: safekeeper " + std::to_string(each.id) + " " + each.trouble + "; why may be in " +
+            safekeeper_directory(of.directory, each.id) + "/safekeeper.log");
+  }
   say(has_sources(of) ? std::string("next: strata status")
                       : "next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
