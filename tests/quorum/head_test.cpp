@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "pg/files/start_segment.hpp"
 #include "tests/quorum/bank.hpp"
 #include "tests/support/quorum_cluster.hpp"
 #include "tests/support/sql_session.hpp"
@@ -121,16 +122,18 @@ BOOST_AUTO_TEST_CASE(a_server_that_was_put_back_to_an_older_state_says_so) {
       for (const auto& each : fs::directory_iterator(stored)) names.insert(each.path().filename());
     return names.empty() ? std::string("F") : *names.begin();
   };
-  const std::string first_stored = oldest_stored();
+  constexpr std::uint32_t segment_size = 16u << 20;
+  const std::string needed =
+      pg::files::wal_segment_name(1, put_back_to - put_back_to.value % segment_size, segment_size);
   wait_until(
       "the WAL is removed",
       [&] {
         strata.api("PUT", path + "/checkpoint");
-        bool removed = oldest_stored() > first_stored || !fs::exists(stored);
+        bool removed = oldest_stored() > needed;
         for (const int id : {1, 2, 3}) {
           std::ignore = cluster.safekeeper_api(id, "POST", path + "/checkpoint");
           const json its = cluster.safekeeper_api(id, "GET", path);
-          removed &= lsn_from(its.at("wal_begin_lsn")) >= put_back_to + (16u << 20);
+          removed &= lsn_from(its.at("wal_begin_lsn")) >= put_back_to + segment_size;
         }
         return removed;
       },
