@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "pg/files/start_segment.hpp"
 #include "tests/quorum/bank.hpp"
@@ -173,9 +174,16 @@ BOOST_AUTO_TEST_CASE(a_server_that_was_put_back_to_an_older_state_says_so) {
 }
 
 BOOST_AUTO_TEST_CASE(safekeepers_that_were_put_back_to_an_older_state_get_no_writer) {
+  const auto stop_all = [&] {
+    std::vector<pid_t> processes;
+    for (const int id : {1, 2, 3}) processes.push_back(cluster.safekeeper(id));
+    strata.stop();
+    for (const pid_t each : processes) ::kill(each, SIGTERM);
+    for (const pid_t each : processes) wait_until("it has ended", [&] { return ::kill(each, 0) != 0; });
+  };
   execute("INSERT INTO t VALUES (1, 'saved')");
   BOOST_TEST_REQUIRE(strata.cli({"compute", "stop", "dev"}).exit_code == 0);
-  strata.stop();
+  stop_all();
   const fs::path safekeepers = strata.directory() / "safekeepers";
   const fs::path backup = strata.directory() / "backup";
   fs::copy(safekeepers, backup, fs::copy_options::recursive);
@@ -186,7 +194,7 @@ BOOST_AUTO_TEST_CASE(safekeepers_that_were_put_back_to_an_older_state_get_no_wri
   wait_until("the server has it", [&] { return head() >= later; });
   strata.api("PUT", path + "/checkpoint");
   BOOST_TEST_REQUIRE(strata.cli({"compute", "stop", "dev"}).exit_code == 0);
-  strata.stop();
+  stop_all();
   fs::remove_all(safekeepers);
   fs::copy(backup, safekeepers, fs::copy_options::recursive);
   strata.start();
