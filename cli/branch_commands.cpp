@@ -57,7 +57,7 @@ void create_branch(const context& of, const create_options& asked) {
     return print(answer);
   }
   print("created " + asked.name + " from " + describe(parent, point) + "  " + taken);
-  say("next: strata psql " + branch_entry{parent.source, "", asked.name, {}}.spec());
+  say("next: strata psql " + parent.source.spec_of(asked.name));
 }
 
 void list_branches_command(const context& of) {

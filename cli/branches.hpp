@@ -18,6 +18,9 @@ struct source_entry {
   std::string name;
   std::string broken;  ///< why it can't be used; empty when it can
   bool alone = false;  ///< there is no other
+
+  /// What the next command is to call a branch of it: SOURCE/BRANCH when there are several sources.
+  [[nodiscard]] std::string spec_of(const std::string& branch) const { return alone ? branch : name + "/" + branch; }
 };
 
 /// A branch as the server lists it: GET .../timeline/{timeline_id}.
@@ -27,8 +30,7 @@ struct branch_entry {
   std::string name;
   nlohmann::json info;
 
-  /// What the next command is to call it: SOURCE/BRANCH when there are several sources.
-  [[nodiscard]] std::string spec() const { return source.alone ? name : source.name + "/" + name; }
+  [[nodiscard]] std::string spec() const { return source.spec_of(name); }
   [[nodiscard]] std::string path() const { return "/v1/tenant/" + source.id + "/timeline/" + id; }
   [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
   /// "Active", "Importing", "Broken: why".

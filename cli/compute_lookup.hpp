@@ -18,9 +18,9 @@ struct compute_lookup {
   bool follows_source = false;                       ///< the branch is one that only its source writes
 };
 
-/// A compute that writes the branch and comes back after a crash is waited for, as wait_until_up(). The branch of that
-/// name first, by its ids; else the compute of that name, if its branch is still there. Without the
-/// server only a compute's name can be understood.
+/// The branch of that name first, by its ids; else the compute of that name, if its branch is still there. Without the
+/// server only a compute's name can be understood. A compute that writes the branch and comes back after a crash is
+/// waited for, as wait_until_up().
 compute_lookup look_up(const context& of, const std::string& branch);
 
 /// The running compute of that name, waited for likewise; a failure when there is none.

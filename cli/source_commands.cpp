@@ -157,7 +157,7 @@ void add_source(const context& of, const add_options& asked) {
   print("following " + asked.name + " as " + asked.name + "/main from " + timeline.value("readable_from_lsn", "") +
         "  " + config::size_text(backup_bytes) + " copied  " + time_taken(begun));
   tell_of_settings(*added);
-  say("next: strata branch create dev --from " + branch_entry{find_source(server, asked.name), "", "main", {}}.spec());
+  say("next: strata branch create dev --from " + find_source(server, asked.name).spec_of("main"));
 }
 
 void list_sources_command(const context& of) {

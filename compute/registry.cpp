@@ -65,21 +65,12 @@ std::string identity_of(const std::string& directory) {
   return std::to_string(found.st_dev) + " " + std::to_string(found.st_ino) + "\n";
 }
 
-/// Says in a directory elsewhere to which compute's directory it belongs.
-core::result<void> mark(const std::string& elsewhere, const std::string& here) {
-  std::error_code gone;
-  if (!is_elsewhere(elsewhere) || !fs::is_directory(elsewhere, gone)) return {};
-  const std::string path = elsewhere + owner_name;
-  std::ofstream file(path, std::ios::trunc);
-  file << identity_of(here);
-  file.close();
-  if (!file) return core::from_errno("write " + path, errno);
-  return {};
-}
 std::optional<bool> is_marked_for(const std::string& elsewhere, const std::string& here) {
   if (!is_elsewhere(elsewhere)) return std::nullopt;
   const auto owner = config::read_small_file(elsewhere + owner_name);
   if (!owner && owner.error().code == core::errc::not_found) return std::nullopt;
+  // Empty after a loss of power: nothing was said.
+  if (owner && owner->empty()) return std::nullopt;
   return owner && *owner == identity_of(here);
 }
 
@@ -97,6 +88,23 @@ std::vector<std::string> elsewhere_of(const std::string& here) {
     if (is_ours && is_marked_for(path, here).value_or(false)) found.push_back(path);
   }
   return found;
+}
+
+/// Says in a directory elsewhere to which compute's directory it belongs; whole or not at all, since any other mark
+/// than ours is that of another.
+core::result<void> mark(const std::string& elsewhere, const std::string& here) {
+  std::error_code failure;
+  if (!is_elsewhere(elsewhere) || !fs::is_directory(elsewhere, failure) || is_marked_for(elsewhere, here) == true)
+    return {};
+  const std::string path = elsewhere + owner_name;
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary, std::ios::trunc);
+  file << identity_of(here);
+  file.close();
+  if (!file) return core::from_errno("write " + temporary, errno);
+  fs::rename(temporary, path, failure);
+  if (failure) return core::from_errno("rename " + temporary, failure.value());
+  return {};
 }
 
 /// Whether the compute that the record was written for is another one, which has it still: the record is in a copy of

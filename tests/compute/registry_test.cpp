@@ -224,6 +224,14 @@ BOOST_AUTO_TEST_CASE(a_socket_elsewhere_is_the_moved_originals_too) {
   fs::copy(directory.path() / "computes", copied / "computes", fs::copy_options::recursive);
   fs::rename(directory.path(), moved);
   BOOST_TEST(registry(copied.path().string()).find("dev")->socket_directory == "");
+  {
+    // A mark that a loss of power emptied says nothing: who has the record has the directory.
+    const std::string owner = elsewhere + "/owner";
+    std::ofstream(owner, std::ios::trunc).close();
+    BOOST_TEST(registry(moved).find("dev")->socket_directory == elsewhere);
+    BOOST_TEST_REQUIRE(registry(moved).save(*registry(moved).find("dev")).has_value());
+    BOOST_TEST(registry(copied.path().string()).find("dev")->socket_directory == "");
+  }
   BOOST_TEST(registry(moved).find("dev")->socket_directory == elsewhere);
   fs::rename(moved, directory.path());
   fs::remove_all(elsewhere);
