@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "actors/pageserver/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_intake.hpp"
 #include "bench/demand.hpp"
 #include "bench/imported_timeline.hpp"
 #include "bench/stopwatch.hpp"

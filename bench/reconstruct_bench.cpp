@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/pageserver/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_intake.hpp"
 #include "bench/demand.hpp"
 #include "bench/imported_timeline.hpp"
 #include "bench/wal_source.hpp"

@@ -5,7 +5,8 @@
 #include <thread>
 
 #include "actors/compute/compute_agent.hpp"
-#include "actors/support/system.hpp"
+#include "actors/runtime/system.hpp"
+#include "api/api_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/end_signals.hpp"
@@ -13,15 +14,14 @@
 #include "cli/running_role.hpp"
 #include "cli/safekeeper_addresses.hpp"
 #include "cli/server_file.hpp"
-#include "compute/data_directory.hpp"
-#include "console/api_client.hpp"
 #include "core/log.hpp"
+#include "host/data_directory.hpp"
 
 namespace strata::cli {
 namespace {
 
 using actors::compute::branch_quorum;
-using compute::compute_record;
+using host::compute_record;
 using nlohmann::json;
 
 /// Its predecessor may still be ending.
@@ -54,11 +54,11 @@ core::result<branch_quorum> quorum_of(const json& of) {
 }
 
 /// The server may have been started again since, on other ports.
-core::result<console::api_client> api_of(const std::string& directory) {
+core::result<api::api_client> api_of(const std::string& directory) {
   auto file = read_server_file(directory);
   if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
   if (!file) return core::error{core::errc::unavailable, "no server runs on " + directory};
-  return console::api_client(file->http);
+  return api::api_client(file->http);
 }
 
 actors::compute::branch_server server_of(const std::string& directory, const compute_record& record) {
@@ -80,7 +80,7 @@ actors::compute::branch_server server_of(const std::string& directory, const com
   made.restore = [directory, path](core::lsn at, const std::string& into,
                                    const std::function<void(std::uint64_t)>& progress) -> core::result<void> {
     STRATA_ASSIGN(const auto api, api_of(directory));
-    STRATA_ASSIGN(auto unpacker, compute::data_directory_unpacker::open(into));
+    STRATA_ASSIGN(auto unpacker, host::data_directory_unpacker::open(into));
     STRATA_TRY(api.download(path + "/export", {{"lsn", core::to_string(at)}},
                             [&](core::bytes_view part) -> core::result<void> {
                               STRATA_TRY(unpacker->feed(part));
@@ -106,14 +106,14 @@ directory_lock take_lock(const std::string& directory) {
 
 void run_agent(const context& of, const std::string& name) {
   const end_signals signals;
-  const compute::registry computes(of.directory);
+  const host::registry computes(of.directory);
   const std::string here = computes.directory_of(name);
   const directory_lock lock = take_lock(here);
   const compute_record record = need(computes.find(name), "can't run an agent", "strata compute list");
-  const auto account = need(compute::postgres_account(), "can't run Postgres", "sudo apt install postgresql");
+  const auto account = need(host::postgres_account(), "can't run Postgres", "sudo apt install postgresql");
   core::open_log(core::log_level::info, "");
 
-  actors::support::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
+  actors::runtime::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
   {
     const running_role agent(
         system, actors::compute::spawn_compute_agent(system.actors(), {.record = record,

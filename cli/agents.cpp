@@ -11,16 +11,16 @@
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "cli/terminal.hpp"
-#include "compute/postgres_process.hpp"
-#include "compute/program.hpp"
 #include "config/quantity.hpp"
+#include "host/postgres_process.hpp"
+#include "host/program.hpp"
 
 namespace strata::cli {
 namespace {
 
-using compute::agent_state;
-using compute::agent_status;
-using compute::compute_record;
+using host::agent_state;
+using host::agent_status;
+using host::compute_record;
 
 /// Nothing moves for that long: it will not come up by waiting.
 constexpr std::chrono::minutes patience{2};
@@ -29,7 +29,7 @@ constexpr std::chrono::milliseconds look_interval{10};
 constexpr std::chrono::seconds end_limit{30};
 
 std::string directory_of(const context& of, const std::string& compute) {
-  return compute::registry(of.directory).directory_of(compute);
+  return host::registry(of.directory).directory_of(compute);
 }
 
 std::string log_of(const context& of, const std::string& compute) { return directory_of(of, compute) + "/agent.log"; }
@@ -45,7 +45,7 @@ std::string last_line(const std::string& path) {
 /// In the words of `compute list` and of the agent's log.
 void show(progress& line, const agent_status& status) {
   const bool restores = status.state == agent_state::restoring;
-  line.show(compute::to_string(status.state), restores ? config::size_text(status.restored_bytes) : status.detail);
+  line.show(host::to_string(status.state), restores ? config::size_text(status.restored_bytes) : status.detail);
 }
 
 [[noreturn]] void give_up(const context& of, const compute_record& record, const std::string& why,
@@ -64,13 +64,13 @@ std::optional<pid_t> agent_of(const context& of, const std::string& compute) {
 }
 
 bool has_agent_status(const context& of, const std::string& compute) {
-  return compute::load_status(directory_of(of, compute)).has_value();
+  return host::load_status(directory_of(of, compute)).has_value();
 }
 
 agent_status status_of(const context& of, const compute_record& record) {
   // Asked before the file is read: what it wrote last is there when it is gone.
   const auto agent = agent_of(of, record.name);
-  auto read = compute::load_status(directory_of(of, record.name));
+  auto read = host::load_status(directory_of(of, record.name));
   agent_status status = read ? *std::move(read) : agent_status{};
   if (agent || is_final(status.state)) return status;
   status.state = agent_state::failed;
@@ -79,16 +79,15 @@ agent_status status_of(const context& of, const compute_record& record) {
 }
 
 agent_status start_agent(const context& of, const compute_record& record) {
-  const compute::program agent{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir",
-                                             of.directory, "--name", record.name}};
-  const pid_t pid =
-      need(compute::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
+  const host::program agent{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir",
+                                          of.directory, "--name", record.name}};
+  const pid_t pid = need(host::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
   progress line(of.json);
   auto moved = std::chrono::steady_clock::now();
   std::pair<agent_state, std::uint64_t> seen{};
   for (;;) {
-    const bool ended = compute::wait_for_end(pid, look_interval);
-    const auto status = compute::load_status(directory_of(of, record.name));
+    const bool ended = host::wait_for_end(pid, look_interval);
+    const auto status = host::load_status(directory_of(of, record.name));
     const bool current = status && status->pid == pid;
     if (current && status->state == agent_state::running) return *status;
     if (current && is_final(status->state)) {
@@ -119,16 +118,15 @@ void stop_agent(const context& of, const compute_record& record, std::chrono::mi
   ::kill(*agent, SIGTERM);
   progress line(of.json);
   line.show("stopping " + record.name, "until everything is acknowledged");
-  bool ended = compute::wait_for_end(*agent, limit);
-  const bool is_cut_short = !ended && compute::running_postgres(record.data_directory);
+  bool ended = host::wait_for_end(*agent, limit);
+  const bool is_cut_short = !ended && host::running_postgres(record.data_directory);
   if (is_cut_short)
-    need(compute::abandon_postgres(record.data_directory), "can't stop " + record.name,
-         "its log is " + record.log_file);
-  ended = ended || compute::wait_for_end(*agent, end_limit);
+    need(host::abandon_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
+  ended = ended || host::wait_for_end(*agent, end_limit);
   // Without its record nobody knows where its Postgres is; but that ends with its agent.
   if (!ended && record.branch.empty()) {
     ::kill(*agent, SIGKILL);
-    ended = compute::wait_for_end(*agent, end_limit);
+    ended = host::wait_for_end(*agent, end_limit);
   }
   ::waitpid(*agent, nullptr, WNOHANG);
   line.end();

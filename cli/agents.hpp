@@ -7,8 +7,8 @@
 #include <string>
 
 #include "cli/context.hpp"
-#include "compute/agent_status.hpp"
-#include "compute/registry.hpp"
+#include "host/agent_status.hpp"
+#include "host/registry.hpp"
 
 namespace strata::cli {
 
@@ -20,17 +20,17 @@ std::optional<pid_t> agent_of(const context& of, const std::string& compute);
 bool has_agent_status(const context& of, const std::string& compute);
 
 /// What it says of itself, or said last: when it has ended without a last word the state is `failed`.
-compute::agent_status status_of(const context& of, const compute::compute_record& record);
+host::agent_status status_of(const context& of, const host::compute_record& record);
 
 /// Starts the agent and waits, showing what it does, until Postgres runs. When that can't be the agent is ended and the
 /// failure has its reason.
-compute::agent_status start_agent(const context& of, const compute::compute_record& record);
+host::agent_status start_agent(const context& of, const host::compute_record& record);
 
 /// How long Postgres gets to have everything acknowledged; the agent itself waits no longer.
 inline constexpr std::chrono::seconds stop_limit_max{60};
 /// Stops Postgres in order and then the agent. No effect when none runs. After `limit` Postgres is ended at once, and
 /// then a failure says what may be lost: nothing that was acknowledged.
-void stop_agent(const context& of, const compute::compute_record& record,
+void stop_agent(const context& of, const host::compute_record& record,
                 std::chrono::milliseconds limit = stop_limit_max);
 
 }  // namespace strata::cli

@@ -12,22 +12,22 @@
 namespace strata::cli {
 namespace {
 
-using compute::agent_state;
-using compute::agent_status;
-using compute::compute_mode;
-using compute::compute_record;
+using host::agent_state;
+using host::agent_status;
+using host::compute_mode;
+using host::compute_record;
 
 constexpr std::chrono::seconds wait_limit{30};
 constexpr std::chrono::milliseconds look_interval{50};
 
 /// What the agent that runs now says; not what one before it has left.
 std::optional<agent_status> status_by(const std::string& directory, pid_t agent) {
-  auto status = compute::load_status(directory);
+  auto status = host::load_status(directory);
   if (!status || status->pid != agent) return std::nullopt;
   return *std::move(status);
 }
 
-std::optional<branch_writer> writer_in(const context& of, const compute::registry& computes, const std::string& name) {
+std::optional<branch_writer> writer_in(const context& of, const host::registry& computes, const std::string& name) {
   const auto agent = agent_of(of, name);
   if (!agent) return std::nullopt;
   branch_writer made{.name = name, .directory = computes.directory_of(name), .agent = *agent};
@@ -68,9 +68,9 @@ std::pair<std::string, std::string> words_for(const std::optional<agent_status>&
   if (!status) return {"starting", ""};
   // Its Postgres has ended, and its agent has not noticed yet.
   if (status->state == agent_state::running) return {"restarting", ""};
-  return {compute::to_string(status->state), status->state == agent_state::restoring
-                                                 ? config::size_text(status->restored_bytes) + " so far"
-                                                 : status->detail};
+  return {host::to_string(status->state), status->state == agent_state::restoring
+                                              ? config::size_text(status->restored_bytes) + " so far"
+                                              : status->detail};
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ bool branch_writer::may_write(const core::tenant_id& of, const core::timeline_id
 }
 
 std::vector<branch_writer> living_writers(const context& of) {
-  const compute::registry computes(of.directory);
+  const host::registry computes(of.directory);
   std::vector<branch_writer> found;
   for (const auto& name : need(computes.names(), "can't list the computes"))
     if (auto writer = writer_in(of, computes, name)) found.push_back(*std::move(writer));
@@ -130,13 +130,13 @@ bool is_coming_up(const context& of, const compute_record& record) {
   if (record.mode != compute_mode::branch) return false;
   const auto agent = agent_of(of, record.name);
   if (!agent) return false;
-  const auto status = status_by(compute::registry(of.directory).directory_of(record.name), *agent);
+  const auto status = status_by(host::registry(of.directory).directory_of(record.name), *agent);
   if (!status) return true;
   return status->state < agent_state::running || (status->state == agent_state::running && !is_up(record));
 }
 
 std::optional<compute_record> wait_until_up(const context& of, const compute_record& record) {
-  const std::string directory = compute::registry(of.directory).directory_of(record.name);
+  const std::string directory = host::registry(of.directory).directory_of(record.name);
   const auto deadline = std::chrono::steady_clock::now() + wait_limit;
   progress line(of.json);
   for (;;) {

@@ -8,8 +8,8 @@
 
 #include "cli/branches.hpp"
 #include "cli/context.hpp"
-#include "compute/registry.hpp"
 #include "core/ids.hpp"
+#include "host/registry.hpp"
 
 namespace strata::cli {
 
@@ -18,9 +18,9 @@ struct branch_writer {
   std::string name;
   std::string directory;
   pid_t agent = 0;
-  std::optional<compute::compute_record> record{};  ///< none: it is damaged, or missing
-  std::string damage{};                             ///< then: why
-  core::tenant_id tenant{};                         ///< of its branch; invalid: nobody knows which that is
+  std::optional<host::compute_record> record{};  ///< none: it is damaged, or missing
+  std::string damage{};                          ///< then: why
+  core::tenant_id tenant{};                      ///< of its branch; invalid: nobody knows which that is
   core::timeline_id timeline{};
   std::string branch{};  ///< "shop/dev"; empty when it is not known
 
@@ -39,16 +39,16 @@ std::string why_in_doubt(const branch_writer& writer);
 
 /// Before `record` starts to write its branch: errors with exit code 4 when another compute writes it, or may, and that
 /// is not to end.
-void check_take_over(const context& of, const compute::compute_record& record, bool take_over);
+void check_take_over(const context& of, const host::compute_record& record, bool take_over);
 
 /// For what is about to be deleted: a failure ("can't delete dev") names one without a record that may write it.
 void require_no_damaged_writers(const context& of, const std::string& tenant, const std::string& timeline,
                                 const std::string& doing, bool force);
 
 /// Whether its agent is about to start, or to restart, its Postgres.
-bool is_coming_up(const context& of, const compute::compute_record& record);
+bool is_coming_up(const context& of, const host::compute_record& record);
 /// Waits for that and shows what it waits for; nullopt when the agent has ended instead. A failure with exit code 6
 /// says what the compute is doing when it takes longer than half a minute.
-std::optional<compute::compute_record> wait_until_up(const context& of, const compute::compute_record& record);
+std::optional<host::compute_record> wait_until_up(const context& of, const host::compute_record& record);
 
 }  // namespace strata::cli

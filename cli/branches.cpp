@@ -9,7 +9,7 @@
 #include "config/suggest.hpp"
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
-#include "storage/garbage_collection.hpp"
+#include "storage/timeline/garbage_collection.hpp"
 
 namespace strata::cli {
 namespace {

@@ -6,8 +6,8 @@
 
 namespace strata::cli {
 
-using compute::compute_mode;
-using compute::compute_record;
+using host::compute_mode;
+using host::compute_record;
 
 bool shows_present(const compute_record& record, core::lsn head) {
   return record.mode == compute_mode::branch || record.at == head;

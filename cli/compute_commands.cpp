@@ -13,8 +13,8 @@
 namespace strata::cli {
 namespace {
 
-using compute::compute_mode;
-using compute::compute_record;
+using host::compute_mode;
+using host::compute_record;
 using nlohmann::json;
 
 json to_json(const context& of, const compute_record& record) {
@@ -48,7 +48,7 @@ json to_json(const context& of, const compute_record& record) {
   made["has_quorum"] = status.has_quorum;
   made["lives"] = status.lives;
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
-  made["agent_log"] = compute::registry(of.directory).directory_of(record.name) + "/agent.log";
+  made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   made["safekeepers"] = json::array();
   for (const auto& each : status.safekeepers)
     made["safekeepers"].push_back({{"id", each.id},
@@ -75,10 +75,10 @@ void start(const context& of, const compute_request& asked) {
   say("next: strata psql --compute " + record.name);
 }
 
-json damaged_json(const context& of, const compute::damaged_compute& each) {
+json damaged_json(const context& of, const host::damaged_compute& each) {
   json made = {{"name", each.name},
                {"state", "damaged"},
-               {"directory", compute::registry(of.directory).directory_of(each.name)},
+               {"directory", host::registry(of.directory).directory_of(each.name)},
                {"error", each.why.detail}};
   if (const auto agent = agent_of(of, each.name)) made["agent_pid"] = *agent;
   return made;
@@ -94,7 +94,7 @@ std::string next_for_damaged(const context& of, const std::string& name) {
 }
 
 void list(const context& of) {
-  const auto found = need(compute::registry(of.directory).list(), "can't list the computes");
+  const auto found = need(host::registry(of.directory).list(), "can't list the computes");
   if (of.json) {
     json made = json::array();
     for (const auto& each : found.computes) made.push_back(to_json(of, each));
@@ -105,7 +105,7 @@ void list(const context& of) {
   table rows({"NAME", "BRANCH", "MODE", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
   for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
-    const auto status = on_branch ? status_of(of, each) : compute::agent_status();
+    const auto status = on_branch ? status_of(of, each) : host::agent_status();
     const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
               core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
@@ -134,7 +134,7 @@ struct stop_request {
 
 /// Of one whose record is damaged what is below the server's directory can be stopped and removed.
 compute_record to_stop(const context& of, const std::string& name) {
-  const compute::registry computes(of.directory);
+  const host::registry computes(of.directory);
   for (const auto& each : need(computes.list(), "can't list the computes").damaged)
     if (each.name == name) {
       say("note: " + each.why.detail);
@@ -154,7 +154,7 @@ void stop(const context& of, const stop_request& asked) {
     throw failure(exit_code::usage, "invalid_argument", "can't stop " + name,
                   "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
   const auto record = to_stop(of, name);
-  const auto lock = compute::start_lock::take(compute::registry(of.directory).directory_of(name));
+  const auto lock = host::start_lock::take(host::registry(of.directory).directory_of(name));
   if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "end that command; strata compute list");
   const bool was_up = is_busy(of, record);
   stop_compute(of, record, remove, limit);

@@ -13,12 +13,12 @@
 namespace strata::cli {
 namespace {
 
-using compute::compute_record;
+using host::compute_record;
 
 /// The running compute of exactly that name, of that source if one is named.
 std::optional<compute_record> by_name(const context& of, const config::branch_spec& spec) {
   const std::string& source = spec.tenant.empty() ? of.tenant : spec.tenant;
-  auto found = compute::registry(of.directory).find(spec.branch);
+  auto found = host::registry(of.directory).find(spec.branch);
   if (!found || !is_up(*found)) return std::nullopt;
   if (!source.empty() && found->tenant != source && core::to_string(found->tenant_id) != source) return std::nullopt;
   return *std::move(found);
@@ -45,7 +45,7 @@ std::optional<branch_entry> exact_branch(const server_link& server, const contex
 std::optional<compute_record> writer_when_up(const context& of, const branch_entry& branch) {
   std::optional<compute_record> found;
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
-    if (each.mode != compute::compute_mode::branch) continue;
+    if (each.mode != host::compute_mode::branch) continue;
     if (is_coming_up(of, each)) {
       if (!found || each.started > found->started) found = std::move(each);
     } else if (is_up(each) && agent_of(of, each.name)) {
@@ -114,7 +114,7 @@ compute_lookup look_up(const context& of, const std::string& text) {
 }
 
 compute_record named_compute(const context& of, const std::string& name) {
-  auto found = need(compute::registry(of.directory).find(name), "can't reach compute " + name, "strata compute list");
+  auto found = need(host::registry(of.directory).find(name), "can't reach compute " + name, "strata compute list");
   if (is_coming_up(of, found))
     if (auto up = wait_until_up(of, found)) return *std::move(up);
   if (!is_up(found))

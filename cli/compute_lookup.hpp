@@ -6,16 +6,16 @@
 
 #include "cli/branch_writers.hpp"
 #include "cli/context.hpp"
-#include "compute/registry.hpp"
+#include "host/registry.hpp"
 
 namespace strata::cli {
 
 /// What BRANCH on the command line means for somebody who wants to reach a Postgres.
 struct compute_lookup {
-  std::optional<compute::compute_record> running{};  ///< shows the branch as it is now
-  std::vector<compute::compute_record> older{};      ///< running copies of it that don't, the newest last
-  std::optional<branch_writer> in_doubt{};           ///< none is known to, and this one without a record may write it
-  bool follows_source = false;                       ///< the branch is one that only its source writes
+  std::optional<host::compute_record> running{};  ///< shows the branch as it is now
+  std::vector<host::compute_record> older{};      ///< running copies of it that don't, the newest last
+  std::optional<branch_writer> in_doubt{};        ///< none is known to, and this one without a record may write it
+  bool follows_source = false;                    ///< the branch is one that only its source writes
 };
 
 /// The branch of that name first, by its ids; else the compute of that name, if its branch is still there. Without the
@@ -24,6 +24,6 @@ struct compute_lookup {
 compute_lookup look_up(const context& of, const std::string& branch);
 
 /// The running compute of that name, waited for likewise; a failure when there is none.
-compute::compute_record named_compute(const context& of, const std::string& name);
+host::compute_record named_compute(const context& of, const std::string& name);
 
 }  // namespace strata::cli

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "compute/registry.hpp"
+#include "host/registry.hpp"
 
 namespace strata::cli {
 
@@ -12,6 +12,6 @@ namespace strata::cli {
 void check_settings(const std::vector<std::string>& lines, bool armed);
 
 /// What to do after Postgres did not start: with --set lines these are what it most likely did not like.
-std::string next_after_failed_start(const compute::compute_record& record, const std::string& without_settings);
+std::string next_after_failed_start(const host::compute_record& record, const std::string& without_settings);
 
 }  // namespace strata::cli

@@ -16,20 +16,20 @@
 #include "cli/discard.hpp"
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
-#include "compute/data_directory.hpp"
-#include "compute/forced_settings.hpp"
-#include "compute/free_port.hpp"
-#include "compute/postgres_install.hpp"
-#include "compute/postgres_process.hpp"
-#include "compute/quorum_settings.hpp"
 #include "config/quantity.hpp"
 #include "core/url.hpp"
+#include "host/data_directory.hpp"
+#include "host/forced_settings.hpp"
+#include "host/free_port.hpp"
+#include "host/postgres_install.hpp"
+#include "host/postgres_process.hpp"
+#include "host/quorum_settings.hpp"
 
 namespace strata::cli {
 namespace {
 
-using compute::compute_mode;
-using compute::compute_record;
+using host::compute_mode;
+using host::compute_record;
 namespace fs = std::filesystem;
 
 std::string variable(const char* name) {
@@ -39,38 +39,38 @@ std::string variable(const char* name) {
 
 /// A directory of this name for everybody's data, outside the server's directory.
 core::result<std::string> make_home_elsewhere() {
-  std::string pattern = std::string(compute::elsewhere_prefix) + "XXXXXX";
+  std::string pattern = std::string(host::elsewhere_prefix) + "XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return core::from_errno("make " + pattern, errno);
   return pattern;
 }
 
 /// Where the compute lives: below the server's directory, or, if Postgres's user can't get there, in /var/tmp.
-std::string choose_home(const compute::registry& computes, const std::string& name,
-                        const std::optional<compute::account>& account) {
+std::string choose_home(const host::registry& computes, const std::string& name,
+                        const std::optional<host::account>& account) {
   const std::string here = fs::absolute(computes.directory_of(name)).lexically_normal();
   if (account) {
     // Ours to open: the way through, not the right to look around.
     ::chmod(fs::path(here).parent_path().c_str(), 0711);
     ::chmod(here.c_str(), 0711);
   }
-  if (!account || compute::can_reach(*account, here + "/data")) return here;
+  if (!account || host::can_reach(*account, here + "/data")) return here;
   auto elsewhere = need(make_home_elsewhere(), "can't make a directory for the compute", "");
   ::chmod(elsewhere.c_str(), 0711);
   say("note: user " + account->name + " can't reach " + here + "; the data go to " + elsewhere);
   return elsewhere;
 }
 
-std::string choose_socket_directory(const std::string& home, const std::optional<compute::account>& account) {
+std::string choose_socket_directory(const std::string& home, const std::optional<host::account>& account) {
   std::string near = home + "/socket";
-  if (near.size() <= compute::socket_directory_max) return near;
+  if (near.size() <= host::socket_directory_max) return near;
   auto elsewhere = need(make_home_elsewhere(), "can't make a directory for the socket", "");
-  if (account) need(compute::give(*account, elsewhere), "can't hand the socket's directory over", "");
+  if (account) need(host::give(*account, elsewhere), "can't hand the socket's directory over", "");
   return elsewhere;
 }
 
 void restore(const server_link& server, const branch_entry& branch, core::lsn at, const std::string& directory,
              bool quiet) {
-  auto unpacker = need(compute::data_directory_unpacker::open(directory), "can't make the data directory", "");
+  auto unpacker = need(host::data_directory_unpacker::open(directory), "can't make the data directory", "");
   progress line(quiet);
   const auto done = server.api().download(
       branch.path() + "/export", {{"lsn", core::to_string(at)}}, [&](core::bytes_view part) -> core::result<void> {
@@ -87,30 +87,30 @@ void restore(const server_link& server, const branch_entry& branch, core::lsn at
 std::string pg_bin_for(const context& of, const std::string& of_server, int major) {
   const std::string& given = of.pg_bin.empty() ? of_server : of.pg_bin;
   const std::string version = "Postgres " + std::to_string(major);
-  auto found = need(compute::find_postgres(major, {given, variable("STRATA_PG_BIN"), variable("PATH")}),
+  auto found = need(host::find_postgres(major, {given, variable("STRATA_PG_BIN"), variable("PATH")}),
                     "can't find " + version, "sudo apt install postgresql-" + std::to_string(major));
   const bool is_named = (":" + of.pg_bin + ":").find(":" + found + ":") != std::string::npos;
   if (!of.pg_bin.empty() && !is_named && !of.json) say("note: no " + version + " in " + of.pg_bin + "; using " + found);
   return found;
 }
 
-compute::postgres_options options_of(const compute_record& record) {
+host::postgres_options options_of(const compute_record& record) {
   return {.bin_directory = record.bin_directory,
           .data_directory = record.data_directory,
           .socket_directory = record.socket_directory,
           .port = record.port,
           .log_file = record.log_file,
-          .run_as = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql"),
+          .run_as = need(host::postgres_account(), "can't start Postgres", "sudo apt install postgresql"),
           .armed = record.armed};
 }
 
 void warn_of_overruled(const context& of, const compute_record& record) {
   if (of.json) return;
   auto options = options_of(record);
-  if (record.mode == compute_mode::branch) options.forced = compute::quorum_settings("strata");
+  if (record.mode == compute_mode::branch) options.forced = host::quorum_settings("strata");
   const auto altered =
-      record.mode == compute_mode::copy ? compute::altered_settings(record.data_directory) : std::vector<std::string>();
-  for (const auto& each : compute::overruled(record.settings, compute::all_forced(options), altered))
+      record.mode == compute_mode::copy ? host::altered_settings(record.data_directory) : std::vector<std::string>();
+  for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
     say("note: --set \"" + each.line + "\" is overruled by " + each.by);
 }
 
@@ -129,7 +129,7 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
 
 /// Of a directory without a record: whether it is missing, or its command was killed before there was anything in it.
 /// With data it is a compute that has lost its record.
-bool is_empty(const compute::registry& computes, const std::string& name, const core::error& no_record) {
+bool is_empty(const host::registry& computes, const std::string& name, const core::error& no_record) {
   return no_record.code == core::errc::not_found && !fs::exists(computes.remains_of(name).data_directory);
 }
 
@@ -139,7 +139,7 @@ class attempt {
   /// Of a new one: takes its name.
   static std::unique_ptr<attempt> at_new(const context& of, const std::string& name) {
     const held_signals hold;
-    const compute::registry computes(of.directory);
+    const host::registry computes(of.directory);
     remove_remains(of, name);
     auto lock = need(computes.claim(name), "can't start a compute",
                      "strata compute list; strata compute stop " + name + "; or choose another --name");
@@ -147,12 +147,12 @@ class attempt {
   }
   static std::unique_ptr<attempt> at_stopped(const context& of, const compute_record& record) {
     const held_signals hold;
-    auto lock = need(compute::start_lock::take(compute::registry(of.directory).directory_of(record.name)),
+    auto lock = need(host::start_lock::take(host::registry(of.directory).directory_of(record.name)),
                      "can't start " + record.name, "strata compute list");
     return std::make_unique<attempt>(of, record, std::move(lock), true);
   }
 
-  attempt(const context& of, compute_record record, compute::start_lock lock, bool keep)
+  attempt(const context& of, compute_record record, host::start_lock lock, bool keep)
       : of_(of),
         record_(std::move(record)),
         keep_(keep),
@@ -160,9 +160,9 @@ class attempt {
         on_signal_(discard_words(of.directory, record_.name, keep)) {}
   ~attempt() {
     if (done_) return;
-    [[maybe_unused]] const auto stopped = compute::stop_postgres(record_.data_directory);
+    [[maybe_unused]] const auto stopped = host::stop_postgres(record_.data_directory);
     if (!keep_) [[maybe_unused]]
-      const auto removed = compute::registry(of_.directory).remove(record_);
+      const auto removed = host::registry(of_.directory).remove(record_);
   }
   attempt(const attempt&) = delete;
   attempt& operator=(const attempt&) = delete;
@@ -173,7 +173,7 @@ class attempt {
     save();
   }
   compute_record& record() { return record_; }
-  void save() { need(compute::registry(of_.directory).save(record_), "can't remember the compute"); }
+  void save() { need(host::registry(of_.directory).save(record_), "can't remember the compute"); }
   void succeed() {
     record_.ready = true;
     save();
@@ -183,10 +183,10 @@ class attempt {
  private:
   /// What a start that was killed has left under this name, or a psql of which it was the temporary one.
   static void remove_remains(const context& of, const std::string& name) {
-    const compute::registry computes(of.directory);
+    const host::registry computes(of.directory);
     std::error_code failed;
     if (!fs::exists(computes.directory_of(name), failed)) return;
-    const auto lock = compute::start_lock::take(computes.directory_of(name));
+    const auto lock = host::start_lock::take(computes.directory_of(name));
     if (!lock) return;
     // Nobody is at work on it but we.
     const auto found = computes.load(name);
@@ -194,7 +194,7 @@ class attempt {
       return;
     const auto record = found ? *found : computes.remains_of(name);
     if (!of.json) say("note: what an interrupted command has left of compute " + name + " is removed");
-    need(compute::abandon_postgres(record.data_directory), "can't end what is left of " + name, "strata compute list");
+    need(host::abandon_postgres(record.data_directory), "can't end what is left of " + name, "strata compute list");
     need(computes.remove(record), "can't remove what is left of " + name, "strata compute list");
   }
 
@@ -202,16 +202,16 @@ class attempt {
   compute_record record_;
   bool keep_;
   bool done_ = false;
-  compute::start_lock lock_;
+  host::start_lock lock_;
   discard_on_signal on_signal_;
 };
 
 void start_on_copy(const server_link& server, const branch_entry& branch, const context& of, compute_record& record) {
   restore(server, branch, record.at, record.data_directory, of.json);
   const auto options = options_of(record);
-  need(compute::write_settings(options, record.settings), "can't configure the compute", "");
+  need(host::write_settings(options, record.settings), "can't configure the compute", "");
   warn_of_overruled(of, record);
-  need(compute::start_postgres(options), "Postgres did not start on " + branch.name,
+  need(host::start_postgres(options), "Postgres did not start on " + branch.name,
        next_after_failed_start(record, "strata branch show " + branch.spec()));
   record.started = core::system_clock().now();
 }
@@ -227,7 +227,7 @@ void start_on_branch(const context& of, attempt& made) {
 
 std::string name_for(const context& of, const compute_request& wanted, const std::vector<std::string>& choices) {
   if (!wanted.name.empty()) return wanted.name;
-  const compute::registry computes(of.directory);
+  const host::registry computes(of.directory);
   for (const auto& each : choices) {
     const auto found = computes.find(each);
     if (!found && is_empty(computes, each, found.error()) && !agent_of(of, each)) return each;
@@ -263,7 +263,7 @@ std::optional<compute_record> stopped_before(const context& of, const compute_re
 /// While the server is away: a copy needs nothing of it.
 std::optional<compute_record> stopped_copy(const context& of, const compute_request& wanted,
                                            const config::branch_spec& spec) {
-  const auto found = compute::registry(of.directory).find(wanted.name.empty() ? spec.branch : wanted.name);
+  const auto found = host::registry(of.directory).find(wanted.name.empty() ? spec.branch : wanted.name);
   const std::string& source = spec.tenant.empty() ? of.tenant : spec.tenant;
   if (!found || found->mode != compute_mode::copy || found->branch != spec.branch || !found->ready ||
       !std::holds_alternative<config::branch_head>(spec.at) || (!source.empty() && found->tenant != source) ||
@@ -283,9 +283,9 @@ compute_record restart(const context& of, const compute_record& old, const compu
              : "a copy " + age_of(record, core::system_clock().now()) + " old, with what was written on it"));
   check_take_over(of, record, wanted.take_over);
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
-  const bool port_is_free = compute::check_port(port).has_value();
-  if (!port_is_free && wanted.port != 0) need(compute::check_port(port), what, "leave --port out to get a free one");
-  record.port = port_is_free ? port : need(compute::free_port(), what, "");
+  const bool port_is_free = host::check_port(port).has_value();
+  if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "leave --port out to get a free one");
+  record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
@@ -303,9 +303,9 @@ compute_record restart(const context& of, const compute_record& old, const compu
       throw failure(exit_code::not_found, "not_found", what, "its data are not in " + record.data_directory,
                     "strata compute stop " + record.name + " --remove");
     const auto options = options_of(record);
-    need(compute::replace_settings(options, record.settings), "can't configure " + record.name, "");
+    need(host::replace_settings(options, record.settings), "can't configure " + record.name, "");
     warn_of_overruled(of, record);
-    need(compute::start_postgres(options), "Postgres did not start again",
+    need(host::start_postgres(options), "Postgres did not start again",
          next_after_failed_start(record, "its log is " + record.log_file));
     record.started = core::system_clock().now();
   }
@@ -342,19 +342,19 @@ std::unique_ptr<attempt> start_new(const context& of, const server_link& server,
   if (record.mode == compute_mode::copy) record.at = point.at;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server.file().pg_bin, record.pg_major);
-  const auto account = need(compute::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
+  const auto account = need(host::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
   if (wanted.port != 0)
-    need(compute::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
+    need(host::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
   check_take_over(of, record, wanted.take_over);
 
   auto made = attempt::at_new(of, record.name);
   const held_signals hold;
-  record.home = choose_home(compute::registry(of.directory), record.name, account);
+  record.home = choose_home(host::registry(of.directory), record.name, account);
   made->record().home = record.home;
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
-  record.port = wanted.port != 0 ? wanted.port : need(compute::free_port(), "can't start a compute", "");
+  record.port = wanted.port != 0 ? wanted.port : need(host::free_port(), "can't start a compute", "");
   made->remember(record);
   return made;
 }
@@ -420,12 +420,12 @@ void temporary_compute::remove() {
 
 void stop_compute(const context& of, const compute_record& record, bool remove, std::chrono::milliseconds limit) {
   if (agent_of(of, record.name)) stop_agent(of, record, limit);
-  need(compute::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
-  if (remove) need(compute::registry(of.directory).remove(record), "can't remove " + record.name, "");
+  need(host::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
+  if (remove) need(host::registry(of.directory).remove(record), "can't remove " + record.name, "");
 }
 
 std::vector<compute_record> list_computes(const context& of) {
-  auto found = need(compute::registry(of.directory).list(), "can't list the computes");
+  auto found = need(host::registry(of.directory).list(), "can't list the computes");
   // A command looks more than once, and tells it once.
   static std::set<std::string> told;
   for (const auto& each : found.damaged) {
@@ -454,11 +454,11 @@ std::vector<compute_record> running_computes_of(const context& of, const branch_
 }
 
 std::string state_of(const context& of, const compute_record& record) {
-  const bool has_command = compute::start_lock::is_held(compute::registry(of.directory).directory_of(record.name));
+  const bool has_command = host::start_lock::is_held(host::registry(of.directory).directory_of(record.name));
   if (record.mode == compute_mode::branch) {
     // Its agent goes on when the command that waits for it is killed.
     const bool has_status = agent_of(of, record.name) || has_agent_status(of, record.name);
-    if (has_status) return compute::to_string(status_of(of, record).state);
+    if (has_status) return host::to_string(status_of(of, record).state);
     return has_command ? "starting" : record.ready ? "stopped" : "interrupted";
   }
   if (!has_command && (!record.ready || record.temporary)) return "interrupted";
@@ -491,13 +491,13 @@ void remove_computes(const context& of, const std::vector<compute_record>& compu
         say("removed compute " + each.name +
             (each.mode == compute_mode::branch ? ", which wrote it" : ", a copy of it"));
     } catch (const failure& e) {
-      if (!is_busy(of, each) && compute::registry(of.directory).remove(each)) continue;
+      if (!is_busy(of, each) && host::registry(of.directory).remove(each)) continue;
       say(e.text(false));
     }
   }
 }
 
-bool is_up(const compute_record& record) { return compute::running_postgres(record.data_directory).has_value(); }
+bool is_up(const compute_record& record) { return host::running_postgres(record.data_directory).has_value(); }
 
 bool is_busy(const context& of, const compute_record& record) { return is_up(record) || agent_of(of, record.name); }
 

@@ -8,7 +8,7 @@
 
 #include "cli/branches.hpp"
 #include "cli/context.hpp"
-#include "compute/registry.hpp"
+#include "host/registry.hpp"
 
 namespace strata::cli {
 
@@ -26,7 +26,7 @@ struct compute_request {
 /// the branch (an agent keeps it running, agents.hpp); otherwise it works on a copy in a directory of this machine. A
 /// stopped one of that name and branch is started again: a copy with what was written on it, a branch in a fresh
 /// directory. Nothing is left behind when it fails, or a signal ends it.
-compute::compute_record start_compute(const context& of, const compute_request& wanted);
+host::compute_record start_compute(const context& of, const compute_request& wanted);
 
 /// A copy that goes with this object, or with this process if a signal ends it.
 class temporary_compute {
@@ -35,7 +35,7 @@ class temporary_compute {
   ~temporary_compute();
   temporary_compute(const temporary_compute&) = delete;
   temporary_compute& operator=(const temporary_compute&) = delete;
-  [[nodiscard]] const compute::compute_record& record() const;
+  [[nodiscard]] const host::compute_record& record() const;
   /// Stops and removes it; a failure says what is left.
   void remove();
 
@@ -47,42 +47,42 @@ class temporary_compute {
 
 /// Stops it; with `remove`, its data go too. One that writes its branch gets at most `limit` to have everything
 /// acknowledged, errors as stop_agent().
-void stop_compute(const context& of, const compute::compute_record& record, bool remove,
+void stop_compute(const context& of, const host::compute_record& record, bool remove,
                   std::chrono::milliseconds limit = std::chrono::minutes(1));
 
 /// All computes of the server's directory. Damaged ones are named on standard error.
-std::vector<compute::compute_record> list_computes(const context& of);
+std::vector<host::compute_record> list_computes(const context& of);
 /// Those of a branch, or of a whole source when `timeline` is empty; by ids.
-std::vector<compute::compute_record> computes_of(const context& of, const std::string& tenant,
-                                                 const std::string& timeline);
+std::vector<host::compute_record> computes_of(const context& of, const std::string& tenant,
+                                              const std::string& timeline);
 /// The running ones of a branch.
-std::vector<compute::compute_record> running_computes_of(const context& of, const branch_entry& branch);
+std::vector<host::compute_record> running_computes_of(const context& of, const branch_entry& branch);
 
 /// In one word, the same in lists, logs and messages: "running", "stopped", "starting", "interrupted", or the state of
 /// its agent.
-std::string state_of(const context& of, const compute::compute_record& record);
+std::string state_of(const context& of, const host::compute_record& record);
 
 /// For what is about to be deleted, a failure ("can't delete dev") names computes that run, or copies with data of
 /// their own, unless they are to go, too.
-void require_no_computes(const std::vector<compute::compute_record>& computes, const context& of,
-                         const std::string& doing, bool force);
+void require_no_computes(const std::vector<host::compute_record>& computes, const context& of, const std::string& doing,
+                         bool force);
 /// After it was deleted. One that can't be ended is named, and the rest goes on.
-void remove_computes(const context& of, const std::vector<compute::compute_record>& computes);
+void remove_computes(const context& of, const std::vector<host::compute_record>& computes);
 
 /// Its Postgres runs.
-bool is_up(const compute::compute_record& record);
+bool is_up(const host::compute_record& record);
 /// Its name is taken: Postgres runs, or an agent is about to start it.
-bool is_busy(const context& of, const compute::compute_record& record);
+bool is_busy(const context& of, const host::compute_record& record);
 
 /// As whom, and to which database; empty ones are the compute's own.
 struct login {
   std::string user;
   std::string database;
 };
-login login_to(const compute::compute_record& of, const login& wanted);
+login login_to(const host::compute_record& of, const login& wanted);
 /// postgresql://user@/database?host=/path&port=N: works without a password, for who may enter the directory.
-std::string socket_uri(const compute::compute_record& of, const login& as = {});
+std::string socket_uri(const host::compute_record& of, const login& as = {});
 /// postgresql://user@127.0.0.1:N/database: needs a password that was set before.
-std::string tcp_uri(const compute::compute_record& of, const login& as = {});
+std::string tcp_uri(const host::compute_record& of, const login& as = {});
 
 }  // namespace strata::cli

@@ -15,12 +15,12 @@
 #include "cli/failure.hpp"
 #include "cli/psql_words.hpp"
 #include "cli/terminal.hpp"
-#include "compute/libpq_environment.hpp"
+#include "host/libpq_environment.hpp"
 
 namespace strata::cli {
 namespace {
 
-using compute::compute_record;
+using host::compute_record;
 
 /// What is to be reached, and as whom.
 struct connect_request {
@@ -92,7 +92,7 @@ struct psql_call {
 psql_call call_of(const compute_record& record, const connect_request& asked) {
   const login as = login_to(record, asked.as);
   psql_call made{{psql_of(record)},
-                 compute::client_environment({record.socket_directory, record.port, as.user, as.database}, environ)};
+                 host::client_environment({record.socket_directory, record.port, as.user, as.database}, environ)};
   const bool is_script = !asked.commands.empty() || read_psql_words(asked.words).is_script;
   if (!is_script && ::isatty(STDIN_FILENO) == 1 && output_is_terminal()) {
     say(where_text(record, core::system_clock().now()));

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "cli/failure.hpp"
-#include "compute/postgres_install.hpp"
+#include "host/postgres_install.hpp"
 
 namespace strata::cli {
 namespace {
@@ -59,7 +59,7 @@ void finish_command(CLI::App& command, context& of, const std::string& examples,
   command.callback([&of, run = std::move(run)] {
     of.chosen = [&of, run] {
       if (!of.pg_bin.empty())
-        of.pg_bin = need(compute::check_directories(of.pg_bin), "can't use --pg-bin",
+        of.pg_bin = need(host::check_directories(of.pg_bin), "can't use --pg-bin",
                          "name directories with the program postgres, separated by ':'");
       run();
     };

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "api/api_client.hpp"
 #include "cli/server_file.hpp"
-#include "console/api_client.hpp"
 
 namespace CLI {
 class App;
@@ -30,12 +30,12 @@ std::string default_directory();
 class server_link {
  public:
   explicit server_link(const context& of);
-  [[nodiscard]] const console::api_client& api() const { return *api_; }
+  [[nodiscard]] const api::api_client& api() const { return *api_; }
   [[nodiscard]] const server_file& file() const { return file_; }
 
  private:
   server_file file_;
-  std::optional<console::api_client> api_;
+  std::optional<api::api_client> api_;
 };
 
 /// Adds --dir, --json and what all commands share, the examples, and the function to run.

@@ -12,8 +12,8 @@
 #include "cli/context.hpp"
 #include "cli/discard.hpp"
 #include "cli/terminal.hpp"
-#include "compute/postgres_process.hpp"
-#include "compute/program.hpp"
+#include "host/postgres_process.hpp"
+#include "host/program.hpp"
 
 namespace strata::cli {
 namespace {
@@ -52,7 +52,7 @@ void end_children() {
   const auto all = children();
   for (const pid_t each : all) ::kill(each, SIGTERM);
   for (const pid_t each : all) {
-    if (!compute::wait_for_end(each, child_limit)) ::kill(each, SIGKILL);
+    if (!host::wait_for_end(each, child_limit)) ::kill(each, SIGKILL);
     ::waitpid(each, nullptr, 0);
   }
 }
@@ -62,23 +62,23 @@ void end_agent(const context& of, const std::string& name) {
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   // Its Postgres ends with it, however it ends.
-  if (!compute::wait_for_end(*agent, agent_limit)) ::kill(*agent, SIGKILL);
-  compute::wait_for_end(*agent, agent_limit);
+  if (!host::wait_for_end(*agent, agent_limit)) ::kill(*agent, SIGKILL);
+  host::wait_for_end(*agent, agent_limit);
 }
 
 /// Whether nothing runs any more, and nothing is left that should not be.
 bool discard(const context& of, const discard_request& asked) {
-  const compute::registry computes(of.directory);
+  const host::registry computes(of.directory);
   std::error_code failure;
   if (!fs::exists(computes.directory_of(asked.name), failure)) return true;
   // The command that this process was has let go of it. If somebody else has it, it is not that compute any more.
-  const auto lock = compute::start_lock::take(computes.directory_of(asked.name));
+  const auto lock = host::start_lock::take(computes.directory_of(asked.name));
   if (!lock) return false;
   const auto found = computes.find(asked.name);
   const auto record = found ? *found : computes.remains_of(asked.name);
   end_agent(of, asked.name);
   const auto ended =
-      asked.keep ? compute::stop_postgres(record.data_directory) : compute::abandon_postgres(record.data_directory);
+      asked.keep ? host::stop_postgres(record.data_directory) : host::abandon_postgres(record.data_directory);
   if (!ended || asked.keep) return ended.has_value();
   return computes.remove(record).has_value();
 }

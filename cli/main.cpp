@@ -11,8 +11,8 @@
 #include "cli/failure.hpp"
 #include "cli/terminal.hpp"
 #include "cli/version.hpp"
-#include "compute/libpq_environment.hpp"
 #include "config/suggest.hpp"
+#include "host/libpq_environment.hpp"
 
 namespace {
 
@@ -225,6 +225,6 @@ int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // as a full disk, a write tells of it
   // A command reaches what it names, whatever the shell's PGHOST says.
-  strata::compute::forget_libpq_target();
+  strata::host::forget_libpq_target();
   return run(count, words);
 }

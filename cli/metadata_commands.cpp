@@ -9,7 +9,7 @@
 #include "cli/failure.hpp"
 #include "cli/server_file.hpp"
 #include "cli/terminal.hpp"
-#include "storage/metadata_rebuild.hpp"
+#include "storage/metadata/metadata_rebuild.hpp"
 
 namespace strata::cli {
 namespace {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <utility>
 
-#include "actors/support/outside.hpp"
-#include "actors/support/system.hpp"
+#include "actors/runtime/outside.hpp"
+#include "actors/runtime/system.hpp"
 
 namespace strata::cli {
 
@@ -17,14 +17,14 @@ namespace strata::cli {
 template <class Actor>
 class running_role {
  public:
-  running_role(actors::support::process_system& system, Actor actor) : system_(system), actor_(std::move(actor)) {
+  running_role(actors::runtime::process_system& system, Actor actor) : system_(system), actor_(std::move(actor)) {
     actor_->attach_functor([ended = ended_] {
       *ended = true;
       ::kill(::getpid(), SIGTERM);
     });
   }
   ~running_role() {
-    if (!*ended_) actors::support::stop_and_wait(system_.actors(), actor_);
+    if (!*ended_) actors::runtime::stop_and_wait(system_.actors(), actor_);
   }
   running_role(const running_role&) = delete;
   running_role& operator=(const running_role&) = delete;
@@ -33,7 +33,7 @@ class running_role {
   [[nodiscard]] bool ended_by_itself() const { return *ended_; }
 
  private:
-  actors::support::process_system& system_;
+  actors::runtime::process_system& system_;
   Actor actor_;
   std::shared_ptr<std::atomic<bool>> ended_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -2,10 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/api_client.hpp"
+#include "api/safekeeper_json.hpp"
 #include "cli/safekeeper_addresses.hpp"
 #include "cli/safekeeper_file.hpp"
-#include "console/api_client.hpp"
-#include "console/safekeeper_json.hpp"
 
 namespace strata::cli {
 namespace {
@@ -14,7 +14,7 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds patience{5};
 
-core::result<console::api_client> client_of(const std::string& server_directory, consensus::node_id id) {
+core::result<api::api_client> client_of(const std::string& server_directory, consensus::node_id id) {
   const std::string directory = safekeeper_directory(server_directory, id.value);
   const auto file = read_safekeeper_file(directory);
   if (!file && file.error().code == core::errc::not_found)
@@ -22,7 +22,7 @@ core::result<console::api_client> client_of(const std::string& server_directory,
   if (!file) return file.error();
   if (!safekeeper_process(server_directory, id.value))
     return core::error{core::errc::unavailable, "safekeeper " + to_string(id) + " does not run"};
-  return console::api_client(file->http, patience);
+  return api::api_client(file->http, patience);
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ actors::pageserver::safekeeper_access access_to_safekeepers(const std::string& s
     STRATA_ASSIGN(const auto client, client_of(server_directory, id));
     const auto answer = client.post("/v1/tenant/timeline", {{"tenant_id", core::to_string(of.tenant)},
                                                             {"timeline_id", core::to_string(of.timeline)},
-                                                            {"mconf", console::configuration_json(of.members)},
+                                                            {"mconf", api::configuration_json(of.members)},
                                                             {"instance", core::to_string(instance)},
                                                             {"pg_version", of.cluster.pg_version},
                                                             {"system_id", of.cluster.system_id},

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "actors/pageserver/known_history.hpp"
-#include "actors/pageserver/safekeeper_errands.hpp"
+#include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
 
 namespace strata::cli {
 

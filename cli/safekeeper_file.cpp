@@ -8,8 +8,8 @@
 #include "cli/server_file.hpp"
 #include "config/json_file.hpp"
 #include "core/address.hpp"
+#include "io/file.hpp"
 #include "pg/crc32c.hpp"
-#include "storage/file.hpp"
 
 namespace strata::cli {
 namespace {
@@ -71,7 +71,7 @@ core::result<void> write_safekeeper_file(const std::string& directory, const saf
                      {"checksum", checksum_of(of.id, core::to_string(of.instance))},
                      {"addresses", of.addresses}};
   const std::string text = made.dump(1) + "\n";
-  STRATA_ASSIGN(auto file, storage::new_file::create(path_in(directory) + storage::temporary_suffix));
+  STRATA_ASSIGN(auto file, io::new_file::create(path_in(directory) + io::temporary_suffix));
   STRATA_TRY(file.append(core::bytes(text.begin(), text.end())));
   return file.commit(path_in(directory));
 }

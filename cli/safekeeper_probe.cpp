@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-#include "actors/support/sockets.hpp"
+#include "actors/net/sockets.hpp"
 #include "pg/wire/client_frames.hpp"
 
 namespace strata::cli {
@@ -29,8 +29,8 @@ core::result<void> wait_for(int socket, short events, clock::time_point until) {
   }
 }
 
-core::result<actors::support::unique_fd> connect_to(const safekeeper_location& at, clock::time_point until) {
-  STRATA_ASSIGN(auto socket, actors::support::begin_connect(at.host, at.port));
+core::result<actors::io::unique_fd> connect_to(const safekeeper_location& at, clock::time_point until) {
+  STRATA_ASSIGN(auto socket, actors::net::begin_connect(at.host, at.port));
   STRATA_TRY(wait_for(socket.get(), POLLOUT, until));
   int failure = 0;
   socklen_t size = sizeof failure;

@@ -8,27 +8,27 @@
 
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
+#include "actors/runtime/proc_metrics.hpp"
+#include "actors/runtime/system.hpp"
 #include "actors/safekeeper/supervisor.hpp"
-#include "actors/support/proc_metrics.hpp"
-#include "actors/support/system.hpp"
+#include "api/ask.hpp"
+#include "api/http_server.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/own_directory.hpp"
 #include "cli/running_role.hpp"
 #include "cli/server_file.hpp"
 #include "cli/version.hpp"
-#include "compute/free_port.hpp"
 #include "config/time_text.hpp"
-#include "console/ask.hpp"
-#include "console/http_server.hpp"
 #include "core/address.hpp"
+#include "host/free_port.hpp"
 
 namespace strata::cli {
 namespace {
 
 namespace broker = actors::broker;
 namespace safekeeper = actors::safekeeper;
-using actors::support::process_system;
+using actors::runtime::process_system;
 
 std::uint16_t port_of(const std::string& text) {
   const auto address = core::parse_address(text);
@@ -69,34 +69,33 @@ chosen_ports choose_ports(const safekeeper_request& request, const std::optional
   chosen.wal = request.wal_port.value_or(before ? port_of(before->wal) : 0);
   chosen.http = request.http_port.value_or(before ? port_of(before->http) : 0);
   // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
-  while (chosen.wal == 0) chosen.wal = need(compute::free_port(), "can't find a free port");
-  if (!request.http_port && chosen.http != 0 && !actors::support::listen_tcp(request.listen_address, chosen.http)) {
+  while (chosen.wal == 0) chosen.wal = need(host::free_port(), "can't find a free port");
+  if (!request.http_port && chosen.http != 0 && !actors::net::listen_tcp(request.listen_address, chosen.http)) {
     core::log_warning("somebody has port " + std::to_string(chosen.http) + "; the HTTP API gets another one");
     chosen.http = 0;
   }
-  while (chosen.http == 0 || chosen.http == chosen.wal)
-    chosen.http = need(compute::free_port(), "can't find a free port");
+  while (chosen.http == 0 || chosen.http == chosen.wal) chosen.http = need(host::free_port(), "can't find a free port");
   return chosen;
 }
 
 /// The WAL port, or another one when somebody has it and nobody insists: members are found by their ids.
-actors::support::tcp_listener open_wal_port(const safekeeper_request& request, chosen_ports& ports) {
-  auto listener = actors::support::listen_tcp(request.listen_address, ports.wal);
+actors::net::tcp_listener open_wal_port(const safekeeper_request& request, chosen_ports& ports) {
+  auto listener = actors::net::listen_tcp(request.listen_address, ports.wal);
   if (!listener && !request.wal_port) {
     core::log_warning("somebody has port " + std::to_string(ports.wal) + ": " + core::to_string(listener.error()) +
                       "; the WAL service gets another one");
-    do ports.wal = need(compute::free_port(), "can't find a free port");
+    do ports.wal = need(host::free_port(), "can't find a free port");
     while (ports.wal == ports.http);
-    listener = actors::support::listen_tcp(request.listen_address, ports.wal);
+    listener = actors::net::listen_tcp(request.listen_address, ports.wal);
   }
   return need(std::move(listener), "can't open the WAL service's port",
               "end what has the port, or name another one with --wal-port");
 }
 
 safekeeper::safekeeper_services services_of(process_system& system, const safekeeper::supervisor_actor& role) {
-  console::services asking;
+  api::services asking;
   asking.system = &system.actors();
-  return need(console::ask<safekeeper::safekeeper_services>(asking, role, safekeeper::get_services{}),
+  return need(api::ask<safekeeper::safekeeper_services>(asking, role, safekeeper::get_services{}),
               "the safekeeper did not start", "");
 }
 
@@ -139,14 +138,14 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   const running_role role(system, safekeeper::spawn_supervisor(system.actors(), {.self = {request.id},
                                                                                  .instance = file.instance,
                                                                                  .directory = request.directory,
-                                                                                 .disk = &wal::real_disk(),
+                                                                                 .disk = &io::real_disk(),
                                                                                  .backup_directory = request.wal_backup,
                                                                                  .wal_listener = std::move(listener),
                                                                                  .wal_address = file.wal,
                                                                                  .http_address = file.http,
                                                                                  .broker = link}));
-  const actors::support::proc_metrics process_metrics(system.env().metrics(), version);
-  console::services of;
+  const actors::runtime::proc_metrics process_metrics(system.env().metrics(), version);
+  api::services of;
   of.system = &system.actors();
   of.metrics = [&system] { return system.env().metrics().render(); };
   of.version = version;
@@ -155,8 +154,8 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   of.safekeeper = {request.id};
   of.instance = file.instance;
   of.wal_address = file.wal;
-  const auto http = need(console::http_server::start({.listen_address = request.listen_address, .port = ports.http}, of,
-                                                     console::safekeeper_routes()),
+  const auto http = need(api::http_server::start({.listen_address = request.listen_address, .port = ports.http}, of,
+                                                 api::safekeeper_routes()),
                          "can't open the HTTP port", "end what has the port, or name another one with --http-port");
 
   need(write_safekeeper_file(request.directory, file), "can't write safekeeper.json", "");

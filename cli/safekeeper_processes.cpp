@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "compute/program.hpp"
 #include "core/log.hpp"
+#include "host/program.hpp"
 
 namespace strata::cli {
 namespace {
@@ -80,7 +80,7 @@ void safekeeper_processes::begin(std::uint64_t id, kept& of) {
   std::error_code failed;
   fs::create_directories(directory, failed);
   if (failed) return ended(id, of, "can't be started: " + failed.message());
-  const auto started = compute::start_detached({.arguments = options_.command(id)}, directory + "/safekeeper.log");
+  const auto started = host::start_detached({.arguments = options_.command(id)}, directory + "/safekeeper.log");
   if (!started) return ended(id, of, "can't be started: " + core::to_string(started.error()));
   of.process = *started;
   of.child = true;
@@ -90,7 +90,7 @@ void safekeeper_processes::begin(std::uint64_t id, kept& of) {
 void safekeeper_processes::reap(std::uint64_t id, kept& of) {
   int status = 0;
   if (!of.child) {
-    if (!compute::is_running(of.process)) ended(id, of, "ended");
+    if (!host::is_running(of.process)) ended(id, of, "ended");
   } else if (::waitpid(of.process, &status, WNOHANG) == of.process) {
     ended(id, of, how_it_ended(status));
   }
@@ -116,7 +116,7 @@ void safekeeper_processes::give_up() {
     if (of.process != 0 && of.child) ::kill(of.process, SIGTERM);
   for (auto& [id, of] : kept_) {
     if (of.process == 0 || !of.child) continue;
-    if (!compute::wait_for_end(of.process, 10s)) ::kill(of.process, SIGKILL);
+    if (!host::wait_for_end(of.process, 10s)) ::kill(of.process, SIGKILL);
     ::waitpid(of.process, nullptr, 0);
   }
 }
@@ -131,7 +131,7 @@ core::result<std::size_t> stop_safekeepers(const std::string& server_directory, 
   for (const auto& [id, process] : running) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (!compute::wait_for_end(process, std::max(left, 0ms)))
+    if (!host::wait_for_end(process, std::max(left, 0ms)))
       return core::error{core::errc::timeout,
                          named(id) + ", process " + std::to_string(process) + ", was told to end and still runs"};
   }

@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "api/safekeeper_json.hpp"
 #include "cli/branches.hpp"
 #include "cli/failure.hpp"
 #include "cli/membership_change.hpp"
 #include "cli/safekeeper_file.hpp"
 #include "cli/terminal.hpp"
-#include "console/safekeeper_json.hpp"
 
 namespace strata::cli {
 namespace {
@@ -113,7 +113,7 @@ class replacement {
   }
 
   [[nodiscard]] core::result<void> tell_members(node_id to) const {
-    auto told = keeper(to).put(branch_.path() + "/membership", {{"mconf", console::configuration_json(now_)}});
+    auto told = keeper(to).put(branch_.path() + "/membership", {{"mconf", api::configuration_json(now_)}});
     if (!told) return std::move(told).error();
     return {};
   }
@@ -166,8 +166,7 @@ class replacement {
       if (now_.contains(node)) continue;
       auto has_it = keeper(node).get(branch_.path());
       if (!has_it && has_it.error().code == core::errc::not_found) continue;
-      if (has_it)
-        has_it = keeper(node).put(branch_.path() + "/exclude", {{"mconf", console::configuration_json(now_)}});
+      if (has_it) has_it = keeper(node).put(branch_.path() + "/exclude", {{"mconf", api::configuration_json(now_)}});
       step(has_it ? named(node) + " has deleted its copy"
                   : named(node) + " has not deleted its copy (" + has_it.error().detail +
                         "): a copy that it has stays until this is run again");
@@ -179,11 +178,11 @@ class replacement {
   void read_server() {
     const auto answer = server_.api().get(branch_.path() + "/safekeepers");
     if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " gives it safekeepers");
-    now_ = need(console::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
+    now_ = need(api::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
   }
 
   void put_on_server(const configuration& next) {
-    const auto stored = server_.api().put(branch_.path() + "/safekeepers", console::configuration_json(next));
+    const auto stored = server_.api().put(branch_.path() + "/safekeepers", api::configuration_json(next));
     if (!stored)
       fail(core::error(stored.error()).within("store generation " + std::to_string(next.generation)), again());
     now_ = next;
@@ -212,9 +211,9 @@ class replacement {
     return file ? file->http : "";
   }
   /// One without an address answers nothing.
-  [[nodiscard]] console::api_client keeper(node_id id, std::chrono::seconds limit = patience) const {
+  [[nodiscard]] api::api_client keeper(node_id id, std::chrono::seconds limit = patience) const {
     const std::string http = http_of(id);
-    return console::api_client(http.empty() ? "127.0.0.1:0" : http, limit);
+    return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit);
   }
 
   /// Of those of all its members that answer and have the timeline.
@@ -223,7 +222,7 @@ class replacement {
     for (const member& each : now_.all()) {
       const auto answer = keeper(each.id).get(branch_.path());
       if (!answer) continue;
-      const auto timeline = console::parse_donor(*answer);
+      const auto timeline = api::parse_donor(*answer);
       if (!timeline) continue;
       proposers_[each.id] = answer->value("proposers", 0U);
       logs.push_back({each.id,
@@ -272,7 +271,7 @@ class replacement {
 
   void conclude() const {
     if (of_.json) {
-      json answer = console::configuration_json(now_);
+      json answer = api::configuration_json(now_);
       answer["branch"] = branch_.name;
       answer["tenant_id"] = branch_.source.id;
       answer["timeline_id"] = branch_.id;

@@ -4,11 +4,11 @@
 #include <csignal>
 #include <set>
 
+#include "api/safekeeper_json.hpp"
 #include "cli/safekeeper_addresses.hpp"
 #include "cli/safekeeper_probe.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
-#include "console/safekeeper_json.hpp"
 
 namespace strata::cli {
 namespace {
@@ -98,7 +98,7 @@ void print_cures(const quorum_view& of, const std::string& branch, const std::ve
 
 /// Fills in what one that runs says of itself.
 void ask(safekeeper_view& view) {
-  const console::api_client api(view.http, patience);
+  const api::api_client api(view.http, patience);
   const auto status = api.get("/v1/status");
   if (!status) {
     view.trouble = "does not answer: " + status.error().detail;
@@ -123,7 +123,7 @@ void look_where_members_are(const std::string& server_directory, std::vector<saf
   std::map<std::uint64_t, std::set<std::string>> seen;
   for (const auto& each : all)
     for (const json& timeline : each.timelines) {
-      const auto members = console::parse_configuration(timeline.value("mconf", json()), "mconf");
+      const auto members = api::parse_configuration(timeline.value("mconf", json()), "mconf");
       if (!members) continue;
       for (const auto& member : members->all()) {
         const auto view = std::ranges::find(all, member.id.value, &safekeeper_view::id);
@@ -166,14 +166,14 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
   std::map<std::pair<std::string, std::string>, quorum_view> found;
   for (const auto& each : all)
     for (const json& timeline : each.timelines) {
-      auto members = console::parse_configuration(timeline.value("mconf", json()), "mconf");
+      auto members = api::parse_configuration(timeline.value("mconf", json()), "mconf");
       if (!members) continue;
       auto& view = found[{timeline.value("tenant_id", ""), timeline.value("timeline_id", "")}];
       if (members->generation >= view.members.generation) view.members = *std::move(members);
     }
   for (const auto& each : branches) {
     if (!each.info.contains("safekeepers")) continue;
-    auto members = console::parse_configuration(each.info["safekeepers"], "safekeepers");
+    auto members = api::parse_configuration(each.info["safekeepers"], "safekeepers");
     if (!members) continue;
     auto& view = found[{each.source.id, each.id}];
     if (members->generation > view.members.generation) view.members = *std::move(members);
@@ -280,7 +280,7 @@ json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector
     timelines.push_back({{"tenant_id", each.tenant_id},
                          {"timeline_id", each.timeline_id},
                          {"branch", name_of(each, branches)},
-                         {"mconf", console::configuration_json(each.members)},
+                         {"mconf", api::configuration_json(each.members)},
                          {"can_lose", each.health.can_lose},
                          {"health", each.health.text},
                          {"lacking", each.lacking},

@@ -23,10 +23,10 @@
 #include "cli/safekeeper_table.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
-#include "compute/free_port.hpp"
-#include "compute/postgres_install.hpp"
-#include "compute/program.hpp"
 #include "config/config_file.hpp"
+#include "host/free_port.hpp"
+#include "host/postgres_install.hpp"
+#include "host/program.hpp"
 
 namespace strata::cli {
 namespace {
@@ -100,12 +100,12 @@ server_request request_of(const context& of, const up_options& asked) {
   // 0 asks for one that the directory has not had.
   for (const auto& [port, option] : {std::pair(asked.http_port, &config::server_options::http_port),
                                      std::pair(asked.page_port, &config::server_options::page_port)})
-    if (port == 0) request.options.*option = need(compute::free_port(), "can't find a free port");
+    if (port == 0) request.options.*option = need(host::free_port(), "can't find a free port");
   request.options.listen_address =
       need(checked_listen_address(request.options.listen_address, asked.insecure), "can't listen there",
            "strata up --listen 127.0.0.1, and a tunnel or proxy that authenticates for those outside");
   if (!of.pg_bin.empty()) request.options.pg_bin = of.pg_bin;
-  request.options.pg_bin = need(compute::check_directories(request.options.pg_bin), "can't use pg_bin",
+  request.options.pg_bin = need(host::check_directories(request.options.pg_bin), "can't use pg_bin",
                                 "name directories with the program postgres, separated by ':'");
   request.log_level = log_level_of(asked.log_level);
   return request;
@@ -206,7 +206,7 @@ void up(const context& of, const up_options& asked) {
 }
 
 /// One that could not have everything acknowledged is stopped, too: the rest is not kept up by that.
-void stop_on_the_way_down(const context& of, const compute::compute_record& record) {
+void stop_on_the_way_down(const context& of, const host::compute_record& record) {
   try {
     stop_compute(of, record, false);
   } catch (const failure& e) {
@@ -227,7 +227,7 @@ void down(const context& of, bool with_computes) {
   // What has a damaged record is not in the list.
   for (const auto& writer : living_writers(of)) {
     if (writer.record) continue;
-    if (with_computes) stop_on_the_way_down(of, compute::registry(of.directory).remains_of(writer.name));
+    if (with_computes) stop_on_the_way_down(of, host::registry(of.directory).remains_of(writer.name));
     ++(with_computes ? stopped : left);
   }
   const auto holder = directory_lock::holder(of.directory);
@@ -235,7 +235,7 @@ void down(const context& of, bool with_computes) {
     ::kill(*holder, SIGTERM);
     progress line(of.json);
     line.show("stopping process " + std::to_string(*holder), "");
-    if (!compute::wait_for_end(*holder, stop_limit))
+    if (!host::wait_for_end(*holder, stop_limit))
       throw failure(exit_code::unreachable, "timeout", "the server does not end",
                     "process " + std::to_string(*holder) + " was told to, and still runs",
                     "wait, or kill -9 " + std::to_string(*holder) + "; nothing acknowledged is lost");

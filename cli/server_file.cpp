@@ -13,7 +13,7 @@
 
 #include "config/json_file.hpp"
 #include "config/small_file.hpp"
-#include "storage/file.hpp"
+#include "io/file.hpp"
 
 namespace strata::cli {
 namespace {
@@ -88,7 +88,7 @@ core::result<std::uint16_t> kept_port(const std::string& directory, const std::s
 core::result<void> keep_port(const std::string& directory, const std::string& name, std::uint16_t port) {
   const std::string path = directory + "/" + name + ".port";
   const std::string text = std::to_string(port) + "\n";
-  STRATA_ASSIGN(auto file, storage::new_file::create(path + storage::temporary_suffix));
+  STRATA_ASSIGN(auto file, io::new_file::create(path + io::temporary_suffix));
   STRATA_TRY(file.append({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
   return file.commit(path);
 }

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds quorums_for{10};
 
 }  // namespace
 
-server_metrics::server_metrics(actors::support::metrics& of, std::string directory)
+server_metrics::server_metrics(actors::runtime::metrics& of, std::string directory)
     : metrics_(of),
       directory_(std::move(directory)),
       running_(of.gauge(computes_name, computes_help, {{"state", "running"}})),
@@ -37,7 +37,7 @@ server_metrics::server_metrics(actors::support::metrics& of, std::string directo
 server_metrics::~server_metrics() { metrics_.remove_collector(collector_); }
 
 void server_metrics::count_computes() {
-  const auto found = compute::registry(directory_).list();
+  const auto found = host::registry(directory_).list();
   if (!found) return;
   const auto running = std::ranges::count_if(found->computes, is_up);
   running_.set(static_cast<double>(running));

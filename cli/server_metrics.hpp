@@ -4,7 +4,7 @@
 #include <mutex>
 #include <string>
 
-#include "actors/support/metrics.hpp"
+#include "actors/runtime/metrics.hpp"
 
 namespace strata::cli {
 
@@ -12,7 +12,7 @@ namespace strata::cli {
 /// when metrics are asked for, the quorums at most every ten seconds.
 class server_metrics {
  public:
-  server_metrics(actors::support::metrics& of, std::string directory);
+  server_metrics(actors::runtime::metrics& of, std::string directory);
   ~server_metrics();
   server_metrics(const server_metrics&) = delete;
   server_metrics& operator=(const server_metrics&) = delete;
@@ -21,11 +21,11 @@ class server_metrics {
   void count_computes();
   void look_at_quorums();
 
-  actors::support::metrics& metrics_;
+  actors::runtime::metrics& metrics_;
   const std::string directory_;
-  actors::support::gauge running_;
-  actors::support::gauge stopped_;
-  actors::support::gauge damaged_;
+  actors::runtime::gauge running_;
+  actors::runtime::gauge stopped_;
+  actors::runtime::gauge damaged_;
   std::mutex looking_;  ///< held by the one that asks the safekeepers; of the next
   std::chrono::steady_clock::time_point looked_at_{};
   std::uint64_t collector_;

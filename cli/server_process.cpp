@@ -12,8 +12,10 @@
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
 #include "actors/pageserver/supervisor.hpp"
-#include "actors/support/proc_metrics.hpp"
-#include "actors/support/system.hpp"
+#include "actors/runtime/proc_metrics.hpp"
+#include "actors/runtime/system.hpp"
+#include "api/ask.hpp"
+#include "api/http_server.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/failure.hpp"
 #include "cli/running_role.hpp"
@@ -21,20 +23,18 @@
 #include "cli/safekeeper_processes.hpp"
 #include "cli/server_metrics.hpp"
 #include "cli/version.hpp"
-#include "compute/free_port.hpp"
 #include "config/time_text.hpp"
-#include "console/ask.hpp"
-#include "console/http_server.hpp"
 #include "core/address.hpp"
-#include "storage/layer_cache.hpp"
-#include "storage/metadata_store.hpp"
+#include "host/free_port.hpp"
+#include "storage/layers/layer_cache.hpp"
+#include "storage/metadata/metadata_store.hpp"
 
 namespace strata::cli {
 namespace {
 
 namespace broker = actors::broker;
 namespace pageserver = actors::pageserver;
-using actors::support::process_system;
+using actors::runtime::process_system;
 
 /// How long `up` waits for its safekeepers.
 constexpr std::chrono::seconds safekeepers_limit{60};
@@ -66,11 +66,11 @@ foundation lay_foundation(const config::server_options& options) {
 
 /// What the role has, once it knows all its tenants: who is told that the server is up may rely on that.
 pageserver::pageserver_services services_of(process_system& system, const pageserver::supervisor_actor& role) {
-  console::services asking;
+  api::services asking;
   asking.system = &system.actors();
   const std::string doing = "the pageserver did not start";
-  auto found = need(console::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}), doing, "");
-  need(console::ask<messages::tenant_list>(asking, found.tenants, messages::list_tenants{}), doing, "");
+  auto found = need(api::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}), doing, "");
+  need(api::ask<messages::tenant_list>(asking, found.tenants, messages::list_tenants{}), doing, "");
   return found;
 }
 
@@ -105,7 +105,7 @@ std::string publish_broker(const config::server_options& options, const broker::
   const std::string what = "can't open the broker's port";
   // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
   std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
-  if (wanted == 0) wanted = need(compute::free_port(), what);
+  if (wanted == 0) wanted = need(host::free_port(), what);
   const std::uint16_t port = need(broker::publish(local, options.listen_address, wanted), what,
                                   "end what has the port; or strata down, then strata up --broker-port PORT");
   if (port != kept) need(keep_port(options.directory, "broker", port), "can't remember the broker's port");
@@ -119,7 +119,7 @@ auto open_port(const config::server_options& options, const std::string& name, s
   const std::string next = "leave --" + name + "-port out to have the one that the directory had, or a free one";
   const std::uint16_t kept = port_kept_by(options, name);
   std::uint16_t port = asked != 0 ? asked : kept;
-  auto opened = open(port != 0 ? port : need(compute::free_port(), what));
+  auto opened = open(port != 0 ? port : need(host::free_port(), what));
   const bool may_choose = asked == 0;
   // One that was free a moment ago may be another's by now.
   constexpr int attempts = 10;
@@ -127,7 +127,7 @@ auto open_port(const config::server_options& options, const std::string& name, s
     if (i == 0 && kept != 0)
       core::log_warning("another program has port " + std::to_string(kept) + ", which the " + name +
                         " port of this directory is; this time it is another one");
-    opened = open(need(compute::free_port(), what));
+    opened = open(need(host::free_port(), what));
   }
   const bool wrong_address = !opened && opened.error().code == core::errc::invalid_argument;
   return need(std::move(opened), what, wrong_address ? "name an address of this machine with --listen" : next);
@@ -162,9 +162,9 @@ std::vector<std::string> safekeeper_command(const config::server_options& option
           directory + "/safekeeper.log"};
 }
 
-std::unique_ptr<console::http_server> start_http(const config::server_options& options, process_system& system,
-                                                 const pageserver::pageserver_services& role, std::uint16_t page_port) {
-  console::services of;
+std::unique_ptr<api::http_server> start_http(const config::server_options& options, process_system& system,
+                                             const pageserver::pageserver_services& role, std::uint16_t page_port) {
+  api::services of;
   of.system = &system.actors();
   of.tenants = role.tenants;
   of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
@@ -178,7 +178,7 @@ std::unique_ptr<console::http_server> start_http(const config::server_options& o
   of.page_port = page_port;
   of.tenant_defaults = options.tenant_defaults;
   return open_port(options, "http", options.http_port, [&](std::uint16_t port) {
-    return console::http_server::start({.listen_address = options.listen_address, .port = port}, of);
+    return api::http_server::start({.listen_address = options.listen_address, .port = port}, of);
   });
 }
 
@@ -188,9 +188,8 @@ void serve(const server_request& request, const end_signals& signals,
   foundation below = lay_foundation(options);
   const cluster_side cluster = prepare_cluster(options);
   process_system system({.configure = cluster.identity ? broker::network_of(*cluster.identity) : nullptr});
-  auto listener = open_port(options, "page", options.page_port, [&](std::uint16_t port) {
-    return actors::support::listen_tcp(options.listen_address, port);
-  });
+  auto listener = open_port(options, "page", options.page_port,
+                            [&](std::uint16_t port) { return actors::net::listen_tcp(options.listen_address, port); });
   const std::uint16_t page_port = listener.port;
   const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
@@ -203,7 +202,7 @@ void serve(const server_request& request, const end_signals& signals,
                                     .broker = link,
                                     .safekeepers = access_to_safekeepers(options.directory),
                                     .ask_flushed = pageserver::ask_flushed(wal_of_safekeepers(options.directory))}));
-  const actors::support::proc_metrics process_metrics(system.env().metrics(), version);
+  const actors::runtime::proc_metrics process_metrics(system.env().metrics(), version);
   const server_metrics metrics(system.env().metrics(), options.directory);
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
 

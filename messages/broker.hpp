@@ -12,7 +12,7 @@
 namespace strata::messages {
 
 /// What one safekeeper says of one timeline, every second while the timeline is active (facts/neon-internals.md §7.8).
-struct safekeeper_timeline_info {
+struct protocol::safekeeper_timeline_info {
   std::uint64_t safekeeper = 0;  ///< its node id
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -27,11 +27,11 @@ struct safekeeper_timeline_info {
   core::lsn local_start_lsn;
   std::string wal_address;   ///< host:port of its WAL service
   std::string http_address;  ///< host:port of its management API
-  bool operator==(const safekeeper_timeline_info&) const = default;
+  bool operator==(const protocol::safekeeper_timeline_info&) const = default;
 };
 /// Travels between processes (actors/broker/protocol.hpp): a change of the members is a new version of that protocol.
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, safekeeper_timeline_info& x) {
+typename Inspector::result_type inspect(Inspector& f, protocol::safekeeper_timeline_info& x) {
   return f(caf::meta::type_name("strata.safekeeper_timeline_info"), x.safekeeper, x.tenant.value, x.timeline.value,
            x.term, x.last_log_term, x.generation, x.flush_lsn.value, x.commit_lsn.value, x.backup_lsn.value,
            x.remote_consistent_lsn.value, x.peer_horizon_lsn.value, x.local_start_lsn.value, x.wal_address,

@@ -15,10 +15,10 @@
 namespace strata::messages {
 
 /// A timeline of the cluster, as safekeepers name it.
-struct wal_timeline_key {
+struct core::timeline_key {
   core::tenant_id tenant;
   core::timeline_id timeline;
-  auto operator<=>(const wal_timeline_key&) const = default;
+  auto operator<=>(const core::timeline_key&) const = default;
 };
 
 /// What a safekeeper says of one of its timelines.
@@ -43,7 +43,7 @@ struct wal_timeline_list {
 };
 /// errc::not_found.
 struct get_wal_timeline {
-  wal_timeline_key of;
+  core::timeline_key of;
 };
 /// An empty timeline (or, for a pull, one whose WAL begins in the middle). Answers what is there when there is one of
 /// that name with the same cluster; errc::conflict when it was deleted here or belongs to another cluster.
@@ -52,7 +52,7 @@ struct create_wal_timeline {
 };
 /// With its files; from then on the timeline is refused here. No error when there is none.
 struct delete_wal_timeline {
-  wal_timeline_key of;
+  core::timeline_key of;
   bool everywhere = false;  ///< nobody keeps the timeline any more: its segments in object storage go, too
 };
 struct delete_wal_tenant {
@@ -68,21 +68,21 @@ struct pull_wal_timeline {
 };
 /// As consensus::switch_members.
 struct switch_wal_members {
-  wal_timeline_key of;
+  core::timeline_key of;
   consensus::configuration to;
 };
 /// As consensus::bump_term; without a term: one above the present one.
 struct bump_wal_term {
-  wal_timeline_key of;
+  core::timeline_key of;
   std::optional<consensus::term> to;
 };
 /// Makes positions durable that are only in memory, and removes WAL that nobody needs.
 struct checkpoint_wal_timeline {
-  wal_timeline_key of;
+  core::timeline_key of;
 };
 /// CRC-32C of the WAL [from, to), to compare safekeepers. errc::out_of_range when it is not here.
 struct digest_wal {
-  wal_timeline_key of;
+  core::timeline_key of;
   core::lsn from;
   core::lsn to;
 };

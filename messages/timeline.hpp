@@ -14,7 +14,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
-#include "messages/safekeepers.hpp"
+#include "messages/wal_membership.hpp"
 
 namespace strata::storage {
 class timeline_store;

@@ -18,7 +18,7 @@ core::error corrupt(const std::string& path, const std::string& why) {
 
 }  // namespace
 
-core::result<void> replace_control_file(disk& on, const std::string& directory, const std::string& name,
+core::result<void> replace_control_file(io::disk& on, const std::string& directory, const std::string& name,
                                         core::bytes_view payload) {
   const auto path = directory + "/" + name;
   if (payload.size() > control_payload_max)
@@ -50,7 +50,7 @@ core::result<void> replace_control_file(disk& on, const std::string& directory, 
   return {};
 }
 
-core::result<core::bytes> read_control_file(disk& on, const std::string& directory, const std::string& name) {
+core::result<core::bytes> read_control_file(io::disk& on, const std::string& directory, const std::string& name) {
   const auto path = directory + "/" + name;
   STRATA_ASSIGN(const auto file, on.open(path));
   STRATA_ASSIGN(const auto size, file->size());

@@ -4,7 +4,7 @@
 
 #include "core/bytes.hpp"
 #include "core/result.hpp"
-#include "wal/disk.hpp"
+#include "io/disk.hpp"
 
 namespace strata::wal {
 
@@ -13,9 +13,9 @@ namespace strata::wal {
 inline constexpr std::size_t control_payload_max = 1u << 20;
 
 /// Durable on return; after a crash in the middle the old or the new one is there.
-core::result<void> replace_control_file(disk& on, const std::string& directory, const std::string& name,
+core::result<void> replace_control_file(io::disk& on, const std::string& directory, const std::string& name,
                                         core::bytes_view payload);
 /// errc::not_found; errc::corrupt names the file; errc::unsupported for a newer format.
-core::result<core::bytes> read_control_file(disk& on, const std::string& directory, const std::string& name);
+core::result<core::bytes> read_control_file(io::disk& on, const std::string& directory, const std::string& name);
 
 }  // namespace strata::wal

@@ -27,7 +27,7 @@ core::error corrupt(const std::string& path, std::uint64_t offset, const std::st
   return {core::errc::corrupt, "read " + path + " at offset " + std::to_string(offset) + ": " + why};
 }
 
-core::result<void> write_at(file& to, std::uint64_t offset, core::bytes_view bytes) {
+core::result<void> write_at(io::file& to, std::uint64_t offset, core::bytes_view bytes) {
   const std::array<core::bytes_view, 1> parts{bytes};
   return to.write(offset, parts);
 }
@@ -67,7 +67,7 @@ struct segment {
 /// and frames that were cut off are in no file that anybody looks at again.
 class segment_log final : public log {
  public:
-  segment_log(disk& on, const log_options& options) : disk_(on), options_(options) {}
+  segment_log(io::disk& on, const log_options& options) : disk_(on), options_(options) {}
 
   core::result<void> make_first(core::lsn begin);
   core::result<void> recover(core::lsn begin, core::lsn must_reach);
@@ -107,7 +107,7 @@ class segment_log final : public log {
   core::result<frame_scanner::remains> scan(segment& of, bool& whole);
   struct new_segment {
     segment made;
-    std::shared_ptr<file> opened;
+    std::shared_ptr<io::file> opened;
   };
   core::result<new_segment> write_segment(const segment_identity& identity, const segment* copied,
                                           core::lsn copied_end);
@@ -120,7 +120,7 @@ class segment_log final : public log {
   core::result<std::shared_ptr<const file>> reader_of(const segment& of) const;
   void remember(core::lsn at, core::bytes_view payload);
 
-  disk& disk_;
+  io::disk& disk_;
   const log_options options_;
 
   /// Guards what readers look at. Held while files are opened and renamed and while bytes are copied in memory, never
@@ -133,8 +133,8 @@ class segment_log final : public log {
   window recent_{recent_bytes_max, recent_block};  ///< counts when it ends where the log does
 
   // The writer's.
-  std::shared_ptr<file> tail_;  ///< of the last segment; null at rest
-  bool soiled_ = false;         ///< a write has failed: there may be something behind the end
+  std::shared_ptr<io::file> tail_;  ///< of the last segment; null at rest
+  bool soiled_ = false;             ///< a write has failed: there may be something behind the end
   core::bytes payload_;
   core::bytes frame_;
 };
@@ -146,7 +146,7 @@ core::result<segment_log::new_segment> segment_log::write_segment(const segment_
   const auto temporary = path_of(identity.start) + std::string(temporary_suffix);
   const auto write = [&]() -> core::result<new_segment> {
     STRATA_TRY(disk_.remove(temporary));
-    STRATA_ASSIGN(std::shared_ptr<file> opened, disk_.create(temporary));
+    STRATA_ASSIGN(std::shared_ptr<io::file> opened, disk_.create(temporary));
     segment made{.identity = identity, .end = identity.begin};
     STRATA_TRY(write_at(*opened, 0, encode(identity)));
     if (copied != nullptr) {
@@ -518,7 +518,7 @@ core::result<void> segment_log::recover(core::lsn begin, core::lsn must_reach) {
 
 }  // namespace
 
-core::result<void> log::remove(disk& on, const std::string& directory) {
+core::result<void> log::remove(io::disk& on, const std::string& directory) {
   STRATA_ASSIGN(const auto names, on.list(directory));
   for (const auto& name : names) {
     const auto of_segment = std::string_view(name).substr(
@@ -529,13 +529,13 @@ core::result<void> log::remove(disk& on, const std::string& directory) {
   return {};
 }
 
-core::result<std::unique_ptr<log>> log::create(disk& on, const log_options& options, core::lsn begin) {
+core::result<std::unique_ptr<log>> log::create(io::disk& on, const log_options& options, core::lsn begin) {
   auto made = std::make_unique<segment_log>(on, options);
   STRATA_TRY(made->make_first(begin));
   return std::unique_ptr<log>(std::move(made));
 }
 
-core::result<std::unique_ptr<log>> log::open(disk& on, const log_options& options, core::lsn begin,
+core::result<std::unique_ptr<log>> log::open(io::disk& on, const log_options& options, core::lsn begin,
                                              core::lsn must_reach) {
   auto opened = std::make_unique<segment_log>(on, options);
   STRATA_TRY(opened->recover(begin, must_reach));

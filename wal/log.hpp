@@ -9,8 +9,8 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 #include "pg/types.hpp"
-#include "wal/disk.hpp"
 
 namespace strata::wal {
 
@@ -35,15 +35,15 @@ class log {
   static constexpr std::size_t recent_bytes_max = 512u << 10;
 
   /// An empty log that begins at `begin`. errc::conflict when there is one.
-  static core::result<std::unique_ptr<log>> create(disk& on, const log_options& options, core::lsn begin);
+  static core::result<std::unique_ptr<log>> create(io::disk& on, const log_options& options, core::lsn begin);
   /// Checks every byte. After a crash: what was written and not synced may be there, whole frames of it or none.
   /// Everything found is made durable before it returns. An end that a crash explains (frames that lack sectors) is cut
   /// off. errc::corrupt, with file and offset: bytes before `must_reach` are missing, a later frame tells that a
   /// missing one was durable, or a frame is damaged in a way that no crash explains. errc::not_found: there is no log.
-  static core::result<std::unique_ptr<log>> open(disk& on, const log_options& options, core::lsn begin,
+  static core::result<std::unique_ptr<log>> open(io::disk& on, const log_options& options, core::lsn begin,
                                                  core::lsn must_reach);
   /// Removes every file of a log that a crash has left, or of one that is not wanted any more; durable on return.
-  static core::result<void> remove(disk& on, const std::string& directory);
+  static core::result<void> remove(io::disk& on, const std::string& directory);
   virtual ~log() = default;
 
   [[nodiscard]] virtual core::lsn begin() const = 0;

@@ -150,7 +150,7 @@ bool frame_codec::sound(const head& of, std::uint64_t offset, core::bytes_view w
   return XXH3_64bits_withSeed(body.data(), body.size(), seed(offset)) == of.payload_checksum;
 }
 
-frame_scanner::frame_scanner(const file& from, const segment_identity& of, std::uint64_t offset, core::lsn lsn,
+frame_scanner::frame_scanner(const io::file& from, const segment_identity& of, std::uint64_t offset, core::lsn lsn,
                              std::uint64_t offset_end)
     : file_(from), identity_(of), codec_(of), offset_(offset), lsn_(lsn), offset_end_(offset_end) {}
 

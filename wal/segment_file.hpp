@@ -9,7 +9,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
-#include "wal/disk.hpp"
+#include "io/disk.hpp"
 
 /// The bytes of a segment file (docs/formats/wal_log.md): a header, then frames on multiples of 32, then zeros.
 namespace strata::wal {
@@ -86,7 +86,7 @@ class frame_codec {
 class frame_scanner {
  public:
   /// Begins with a frame at `offset` whose first byte is `lsn`. Frames behind `offset_end` are not looked at.
-  frame_scanner(const file& from, const segment_identity& of, std::uint64_t offset, core::lsn lsn,
+  frame_scanner(const io::file& from, const segment_identity& of, std::uint64_t offset, core::lsn lsn,
                 std::uint64_t offset_end);
 
   /// Why there is no further frame.
@@ -115,7 +115,7 @@ class frame_scanner {
   core::result<core::bytes_view> window(std::uint64_t offset, std::size_t size);
   [[nodiscard]] stop judge(std::uint64_t offset, const frame_codec::head& head, core::bytes_view whole) const;
 
-  const file& file_;
+  const io::file& file_;
   segment_identity identity_;
   frame_codec codec_;
   std::uint64_t offset_;

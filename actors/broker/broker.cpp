@@ -3,17 +3,17 @@
 #include <unordered_map>
 
 #include "actors/broker/fan_out.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 
 namespace strata::actors::broker {
 namespace {
 
-class broker final : public support::actor_base<broker_actor> {
+class broker final : public runtime::actor_base<broker_actor> {
  public:
   static constexpr const char* kind = "broker.broker";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  explicit broker(const support::actor_setup& setup)
+  explicit broker(const runtime::actor_setup& setup)
       : actor_base(setup),
         published_(env().metrics().counter("strata_broker_publications_total", "Messages published at the broker.")),
         dropped_(env().metrics().counter("strata_broker_dropped_total",
@@ -69,14 +69,14 @@ class broker final : public support::actor_base<broker_actor> {
   std::unordered_map<std::uint64_t, client_actor> sessions_;
   fan_out receivers_;
   std::uint64_t last_session_ = 0;
-  support::counter published_;
-  support::counter dropped_;
+  runtime::counter published_;
+  runtime::counter dropped_;
 };
 
 }  // namespace
 
-broker_actor spawn_broker(caf::actor_system& system, support::actor_label label) {
-  return support::spawn<broker>(system, std::move(label));
+broker_actor spawn_broker(caf::actor_system& system, runtime::actor_label label) {
+  return runtime::spawn<broker>(system, std::move(label));
 }
 
 core::result<void> check(const std::vector<safekeeper_timeline_info>& timelines) {

@@ -3,7 +3,7 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/broker/protocol.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/runtime/actor_registry.hpp"
 
 namespace strata::actors::broker {
 
@@ -12,7 +12,7 @@ inline constexpr std::size_t sessions_max = 1024;
 
 /// Passes what one link publishes on to all that asked for it, the publisher included. Keeps nothing: whoever connects
 /// later hears what is published later. What a subscriber may cost is bounded, see fan_out.hpp.
-broker_actor spawn_broker(caf::actor_system& system, support::actor_label label);
+broker_actor spawn_broker(caf::actor_system& system, runtime::actor_label label);
 
 /// Whether a message of a link may be passed on: errc::invalid_argument for too many timelines or an address that is
 /// too long.

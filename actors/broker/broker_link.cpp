@@ -4,7 +4,7 @@
 
 #include "actors/broker/fan_out.hpp"
 #include "actors/broker/network.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 
 namespace strata::actors::broker {
 namespace {
@@ -42,12 +42,12 @@ using private_link =
 
 ///  waiting --connect_due--> connecting --session_opened--> up
 ///     ^------ broker lost, refused, attempt_over -----------'
-class broker_link final : public support::actor_base<private_link> {
+class broker_link final : public runtime::actor_base<private_link> {
  public:
   static constexpr const char* kind = "broker.link";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  broker_link(const support::actor_setup& setup, broker_place broker) : actor_base(setup), place_(std::move(broker)) {}
+  broker_link(const runtime::actor_setup& setup, broker_place broker) : actor_base(setup), place_(std::move(broker)) {}
 
   behavior_type make_behavior() {
     begin_attempt();
@@ -166,9 +166,9 @@ class broker_link final : public support::actor_base<private_link> {
 
 }  // namespace
 
-messages::broker_link_actor spawn_broker_link(caf::actor_system& system, support::actor_label label,
+messages::broker_link_actor spawn_broker_link(caf::actor_system& system, runtime::actor_label label,
                                               broker_place broker) {
-  return support::spawn<broker_link>(system, std::move(label), std::move(broker));
+  return runtime::spawn<broker_link>(system, std::move(label), std::move(broker));
 }
 
 }  // namespace strata::actors::broker

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "actors/broker/protocol.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/runtime/actor_registry.hpp"
 #include "core/address.hpp"
 
 namespace strata::actors::broker {
@@ -17,7 +17,7 @@ inline constexpr std::size_t publications_on_the_way_max = 16;
 
 /// See messages::broker_link_actor. Never fails for good: it connects again for ever, after a pause that doubles from
 /// 100 ms to 5 s. With an address, the system must have network_of() (network.hpp).
-messages::broker_link_actor spawn_broker_link(caf::actor_system& system, support::actor_label label,
+messages::broker_link_actor spawn_broker_link(caf::actor_system& system, runtime::actor_label label,
                                               broker_place broker);
 
 }  // namespace strata::actors::broker

@@ -18,7 +18,7 @@ class fan_out {
  public:
   using receiver = std::uint64_t;
   /// Shared by all receivers that it waits for.
-  using batch = std::shared_ptr<const std::vector<messages::safekeeper_timeline_info>>;
+  using batch = std::shared_ptr<const std::vector<protocol::safekeeper_timeline_info>>;
 
   static constexpr std::size_t window = 8;
   static constexpr std::size_t waiting_max = 64;                ///< messages of a receiver

@@ -15,7 +15,7 @@ std::function<void(caf::actor_system_config&)> network_of(const node_identity& i
     config.set("middleman.connection-timeout", caf::timespan(silence_max));
     // Messages are decoded by the one thread that reads them: in order, and without threads that wait for work.
     config.set("middleman.workers", std::size_t{0});
-    config.add_message_type<messages::safekeeper_timeline_info>("strata.safekeeper_timeline_info");
+    config.add_message_type<protocol::safekeeper_timeline_info>("strata.safekeeper_timeline_info");
     config.add_message_type<session_opened>("strata.session_opened");
     config.add_message_type<delivery>("strata.delivery");
     config.add_message_type<publication_taken>("strata.publication_taken");

@@ -14,9 +14,9 @@
 #include <filesystem>
 #include <memory>
 
-#include "actors/support/sockets.hpp"
+#include "actors/net/sockets.hpp"
 #include "core/bytes.hpp"
-#include "storage/file.hpp"
+#include "io/file.hpp"
 
 namespace strata::actors::broker {
 namespace {
@@ -110,8 +110,8 @@ std::string text_in(BIO* memory) {
 
 core::result<void> write_private(const std::string& directory, const char* name, const std::string& text) {
   const std::string path = directory + "/" + name;
-  STRATA_ASSIGN(auto file, storage::new_file::create(path + storage::temporary_suffix));
-  if (::chmod((path + storage::temporary_suffix).c_str(), 0600) != 0)
+  STRATA_ASSIGN(auto file, io::new_file::create(path + io::temporary_suffix));
+  if (::chmod((path + io::temporary_suffix).c_str(), 0600) != 0)
     return core::from_errno("close " + path + " to others", errno);
   STRATA_TRY(
       file.append(core::bytes_view(reinterpret_cast<const core::bytes_view::value_type*>(text.data()), text.size())));
@@ -138,7 +138,7 @@ core::error unusable(const std::string& path, const std::string& why) {
 }
 
 core::result<std::string> read_private(const std::string& path) {
-  const support::unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const io::unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return core::from_errno("open " + path, errno);
   struct stat about {};
   if (::fstat(file.get(), &about) != 0) return core::from_errno("look at " + path, errno);
@@ -230,7 +230,7 @@ core::result<node_identity> node_identity::load(const std::string& directory, co
 core::result<void> make_identity(const std::string& directory, core::wall_time now) {
   std::error_code failed;
   if (fs::exists(directory, failed)) return core::error{core::errc::conflict, directory + " is there already"};
-  const std::string building = directory + storage::temporary_suffix;
+  const std::string building = directory + io::temporary_suffix;
   fs::remove_all(building, failed);  // of an attempt that was cut off
   if (::mkdir(building.c_str(), 0700) != 0) return core::from_errno("make " + building, errno);
   STRATA_ASSIGN(const issued authority, issue("strata cluster authority", nullptr, now));
@@ -240,7 +240,7 @@ core::result<void> make_identity(const std::string& directory, core::wall_time n
   STRATA_TRY(write_key(building, key_name, node.key.get()));
   fs::rename(building, directory, failed);
   if (failed) return core::from_errno("rename " + building, failed.value());
-  return storage::sync_directory(fs::path(directory).parent_path().string());
+  return io::sync_directory(fs::path(directory).parent_path().string());
 }
 
 }  // namespace strata::actors::broker

@@ -8,10 +8,10 @@
 /// CAF never fails a request to a process that died, so there is none; who waits has a deadline.
 namespace strata::actors::broker {
 
-using messages::safekeeper_timeline_info;
+using protocol::safekeeper_timeline_info;
 
 /// Checked when processes connect (CAF's app-identifier): a struct that has changed would be decoded as something else
-/// without an error. Count it up with every change of a message below or of safekeeper_timeline_info.
+/// without an error. Count it up with every change of a message below or of protocol::safekeeper_timeline_info.
 inline constexpr const char* protocol_name = "strata-broker-1";
 
 /// Of one message. More are refused by the broker and sent in parts by a link.

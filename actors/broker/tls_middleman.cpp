@@ -12,8 +12,8 @@
 #include <caf/send.hpp>
 
 #include "actors/broker/tls_session.hpp"
-#include "actors/support/pools.hpp"
-#include "actors/support/sockets.hpp"
+#include "actors/net/sockets.hpp"
+#include "actors/runtime/pools.hpp"
 
 namespace strata::actors::broker {
 namespace {
@@ -94,12 +94,12 @@ class tls_doorman final : public network::doorman_impl {
 };
 
 /// Connecting blocks its thread until TCP has an answer: it runs where that is allowed.
-class tls_middleman final : public caf::io::middleman_actor_impl, public support::pool_member {
+class tls_middleman final : public caf::io::middleman_actor_impl, public runtime::pool_member {
  public:
   tls_middleman(caf::actor_config& config, caf::actor broker, tls_sockets with)
       : middleman_actor_impl(config, std::move(broker)), with_(std::move(with)) {}
 
-  [[nodiscard]] support::pool_id pool() const noexcept override { return support::pool_id::io; }
+  [[nodiscard]] runtime::pool_id pool() const noexcept override { return runtime::pool_id::io; }
   const char* name() const override { return "broker.tls_middleman"; }
 
  protected:

@@ -25,8 +25,8 @@ struct acceptor_link::gathering {
   }
 };
 
-core::result<void> acceptor_link::open(support::unique_fd connecting, push_session session,
-                                       const support::socket_owner& owner) {
+core::result<void> acceptor_link::open(io::unique_fd connecting, push_session session,
+                                       const runtime::socket_owner& owner) {
   close();
   STRATA_ASSIGN(token_, sockets_.watch(connecting.get(), {.read = false, .write = true}, owner));
   fd_ = std::move(connecting);
@@ -76,7 +76,7 @@ void acceptor_link::queue(const consensus::proposer_message& message) {
   outgoing made;
   core::bytes body;
   body.reserve(64);
-  consensus::encode(message, body);
+  protocol::encode(message, body);
   if (const auto* append = std::get_if<consensus::append>(&message)) {
     made.begin = append->begin;
     made.end = append->end;

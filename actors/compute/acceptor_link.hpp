@@ -5,8 +5,8 @@
 #include <string>
 
 #include "actors/compute/push_session.hpp"
-#include "actors/support/socket_watcher.hpp"
-#include "actors/support/sockets.hpp"
+#include "actors/net/sockets.hpp"
+#include "actors/runtime/socket_watcher.hpp"
 #include "consensus/messages.hpp"
 #include "wal/window.hpp"
 
@@ -17,7 +17,7 @@ namespace strata::actors::compute {
 /// the proposer lets be in flight. Belongs to one actor, which gets the socket_ready messages.
 class acceptor_link {
  public:
-  acceptor_link(support::socket_watcher& sockets, consensus::member of) : sockets_(sockets), of_(std::move(of)) {}
+  acceptor_link(runtime::socket_watcher& sockets, consensus::member of) : sockets_(sockets), of_(std::move(of)) {}
   ~acceptor_link() { close(); }
   acceptor_link(const acceptor_link&) = delete;
   acceptor_link& operator=(const acceptor_link&) = delete;
@@ -31,11 +31,11 @@ class acceptor_link {
   }
 
   /// Takes a socket that is connecting. On error it is closed.
-  core::result<void> open(support::unique_fd connecting, push_session session, const support::socket_owner& owner);
+  core::result<void> open(io::unique_fd connecting, push_session session, const runtime::socket_owner& owner);
   void close();
   [[nodiscard]] bool is_open() const { return static_cast<bool>(fd_); }
   [[nodiscard]] bool established() const { return session_ && session_->pushing(); }
-  [[nodiscard]] bool is_current(support::watch_token token) const { return fd_ && token == token_; }
+  [[nodiscard]] bool is_current(runtime::watch_token token) const { return fd_ && token == token_; }
 
   /// Takes in what has arrived. Then next() until it gives nothing. Errors: the connection is of no use any more.
   core::result<void> receive();
@@ -76,10 +76,10 @@ class acceptor_link {
   bool gather(gathering& into, const wal::window& own, const wal::window* fetched) const;
   void forget_sent(std::size_t sent, const gathering& of);
 
-  support::socket_watcher& sockets_;
+  runtime::socket_watcher& sockets_;
   consensus::member of_;
-  support::unique_fd fd_;
-  support::watch_token token_;
+  io::unique_fd fd_;
+  runtime::watch_token token_;
   std::optional<push_session> session_;
   bool connected_ = false;
   bool socket_full_ = false;

@@ -33,14 +33,14 @@ core::lsn uncommitted_to_forget(const memory_use& of) {
   return std::min(of.sent_to_quorum, of.end - std::min(of.end.value, of.memory_bytes / 2));
 }
 
-catch_up::catch_up(support::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in)
+catch_up::catch_up(runtime::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in)
     : link_(sockets), wal_(memory_bytes), in_(in) {
   wal_.restart(from);
 }
 
 bool catch_up::waits_for_wal() const { return wal_.room() >= message_size_max; }
 
-core::result<bool> catch_up::take_in(const support::socket_owner& owner) {
+core::result<bool> catch_up::take_in(const runtime::socket_owner& owner) {
   if (!waits_for_wal()) return false;
   STRATA_TRY(link_.connection().step());
   for (;;) {

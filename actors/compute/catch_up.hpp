@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "actors/support/replication_link.hpp"
+#include "actors/net/replication_link.hpp"
 #include "consensus/proposer.hpp"
 #include "wal/window.hpp"
 
@@ -36,7 +36,7 @@ class catch_up {
   static constexpr std::size_t memory_bytes = std::size_t{4} << 20;
 
   /// `in`: the term of an acceptor that is read from; none: Postgres is.
-  catch_up(support::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in);
+  catch_up(runtime::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in);
 
   /// The connections' names. Not that of the synchronous standby: what this one is told means nothing.
   static constexpr const char* name = "wal_proposer_recovery";
@@ -49,20 +49,20 @@ class catch_up {
     link_.adopt(std::move(connection));
   }
   [[nodiscard]] bool is_open() const { return link_.open(); }
-  [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
+  [[nodiscard]] bool is_current(runtime::watch_token token) const { return link_.is_current(token); }
   [[nodiscard]] const strata::wal::window& wal() const { return wal_; }
 
   /// There is room: whoever is read from is to send.
   [[nodiscard]] bool waits_for_wal() const;
   /// Takes in what has arrived, as far as there is room; armed unless full. False: full.
-  core::result<bool> take_in(const support::socket_owner& owner);
+  core::result<bool> take_in(const runtime::socket_owner& owner);
   /// What is before `to` has been sent on.
   void sent(core::lsn to) { wal_.release(to); }
 
  private:
   core::result<void> on(const pg::client::replication_event& event);
 
-  support::replication_link link_;
+  net::replication_link link_;
   strata::wal::window wal_;
   std::optional<consensus::term> in_;
 };

@@ -11,18 +11,17 @@
 
 #include "actors/compute/compute_life.hpp"
 #include "actors/compute/postgres_stream.hpp"
-#include "actors/support/actor_base.hpp"
-#include "actors/support/sockets.hpp"
-#include "compute/local_position.hpp"
-#include "compute/log_watch.hpp"
-#include "compute/postgres_process.hpp"
-#include "compute/quorum_settings.hpp"
+#include "actors/net/sockets.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "host/local_position.hpp"
+#include "host/log_watch.hpp"
+#include "host/postgres_process.hpp"
+#include "host/quorum_settings.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::compute {
 namespace {
 
-namespace host = strata::compute;
 using host::agent_state;
 using peer_state = consensus::proposer::peer::state;
 
@@ -30,7 +29,7 @@ struct look_due {};
 struct retry_is_due {};
 struct poll_due {};
 using private_compute_agent =
-    proposer_owner_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<look_due>,
+    proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<look_due>,
                                  messages::accepts<retry_is_due>, messages::accepts<poll_due>>;
 
 const char* word_for(peer_state of) {
@@ -45,12 +44,12 @@ const char* word_for(peer_state of) {
   return "";
 }
 
-class compute_agent final : public support::actor_base<private_compute_agent> {
+class compute_agent final : public runtime::actor_base<private_compute_agent> {
  public:
   static constexpr const char* kind = "compute.agent";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  compute_agent(const support::actor_setup& setup, compute_agent_options options)
+  compute_agent(const runtime::actor_setup& setup, compute_agent_options options)
       : actor_base(setup), options_(std::move(options)) {
     written_.pid = ::getpid();
     written_.tenant_id = options_.record.tenant_id;
@@ -119,7 +118,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   }
 
   void ask_for_members() {
-    offload(support::pool_id::io, "ask for the safekeepers", options_.server.quorum,
+    offload(runtime::pool_id::io, "ask for the safekeepers", options_.server.quorum,
             [this](core::result<branch_quorum> answer) {
               if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
               if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
@@ -155,7 +154,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   void poll_now(const poll_due&) {
     if (life_.state() != agent_state::waiting_for_pageserver || polling_) return;
     polling_ = true;
-    offload(support::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
+    offload(runtime::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
               polling_ = false;
               if (life_.state() != agent_state::waiting_for_pageserver) return;
@@ -179,7 +178,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     if (!serves || has_quorum_ || polling_ || now < next_look_for_branch_) return;
     next_look_for_branch_ = now + retry_interval;
     polling_ = true;
-    offload(support::pool_id::io, "ask whether the branch is there", options_.server.last_record_lsn,
+    offload(runtime::pool_id::io, "ask whether the branch is there", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
               polling_ = false;
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
@@ -190,7 +189,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   void carry_out(const restore_branch& effect) {
     *restored_ = 0;
     offload(
-        support::pool_id::io, "restore the branch",
+        runtime::pool_id::io, "restore the branch",
         [restore = options_.server.restore, at = effect.start, directory = options_.record.data_directory,
          restored = restored_]() -> core::result<void> {
           // Never used again, and perhaps still served by what an agent that was killed has left.
@@ -224,7 +223,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     starting_ = true;
     // The threads of the pool live as long as the process: it is them that Postgres ends with.
     offload(
-        support::pool_id::io, "start Postgres",
+        runtime::pool_id::io, "start Postgres",
         [server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
           // New segments cost less than old ones where nothing has to last.
           std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
@@ -251,7 +250,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   void carry_out(const stop_server&) {
     ++ending_;
     offload(
-        support::pool_id::io, "stop Postgres",
+        runtime::pool_id::io, "stop Postgres",
         [directory = options_.record.data_directory, limit = options_.stop_limit] {
           return host::stop_postgres(directory, limit);
         },
@@ -269,7 +268,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     abandon_when_started_ = false;
     ++ending_;
     offload(
-        support::pool_id::io, "kill Postgres",
+        runtime::pool_id::io, "kill Postgres",
         [directory = options_.record.data_directory] { return host::abandon_postgres(directory); },
         [this](const core::result<void>& gone) { server_gone(gone); });
   }
@@ -285,7 +284,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   /// Its end is told by its pidfd.
   void watch_process(pid_t server) {
     server_ = server;
-    process_ = support::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, server, 0)));
+    process_ = io::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, server, 0)));
     if (!process_) return note_error("watch Postgres", core::from_errno("pidfd_open", errno));
     auto token = env().sockets().watch(process_.get(), {.read = true}, self());
     if (!token) return note_error("watch Postgres", token.error());
@@ -297,7 +296,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     server_ = 0;
     escape_.reset();
   }
-  void exited(const support::socket_ready& event) {
+  void exited(const runtime::socket_ready& event) {
     if (!process_ || event.token != process_token_) return;
     // Who ends it reports its end, so that nothing of this life happens in the next.
     if (ending_ > 0) return;
@@ -319,7 +318,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     if (life_.state() != agent_state::running || looking_) return;
     looking_ = true;
     offload(
-        support::pool_id::io, "look at Postgres's log", [log = log_]() -> core::result<bool> { return log->look(); },
+        runtime::pool_id::io, "look at Postgres's log", [log = log_]() -> core::result<bool> { return log->look(); },
         [this](const core::result<bool>& told) {
           looking_ = false;
           if (told && *told) wait_cancelled();
@@ -335,7 +334,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     }
     escape_ = escape{clock().monotonic() + options_.escape_limit, std::nullopt, false};
     offload(
-        support::pool_id::io, "ask Postgres for its position",
+        runtime::pool_id::io, "ask Postgres for its position",
         [conninfo = conninfo_, limit = options_.escape_limit] { return host::flushed_position(conninfo, limit); },
         [this](const core::result<core::lsn>& at) {
           if (escape_ && at) escape_->at = *at;
@@ -427,7 +426,7 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
     saving_ = true;
     saved_once_ = true;
     offload(
-        support::pool_id::io, "write compute-agent.json",
+        runtime::pool_id::io, "write compute-agent.json",
         [directory = options_.status_directory, now = std::move(now)] { return host::save_status(directory, now); },
         [this](const core::result<void>& saved) {
           saving_ = false;
@@ -470,8 +469,8 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
   bool abandon_when_started_ = false;
   int ending_ = 0;  ///< jobs that end Postgres
   pid_t server_ = 0;
-  support::unique_fd process_;
-  support::watch_token process_token_;
+  io::unique_fd process_;
+  runtime::watch_token process_token_;
   std::string conninfo_;
   std::shared_ptr<host::log_watch> log_;
   bool looking_ = false;
@@ -486,8 +485,8 @@ class compute_agent final : public support::actor_base<private_compute_agent> {
 }  // namespace
 
 proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options) {
-  support::actor_label label{options.record.name, 0};
-  return support::spawn<compute_agent>(system, std::move(label), std::move(options));
+  runtime::actor_label label{options.record.name, 0};
+  return runtime::spawn<compute_agent>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::compute

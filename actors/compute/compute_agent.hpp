@@ -7,10 +7,10 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/compute/wal_proposer.hpp"
-#include "compute/account.hpp"
-#include "compute/registry.hpp"
 #include "consensus/messages.hpp"
 #include "core/result.hpp"
+#include "host/account.hpp"
+#include "host/registry.hpp"
 
 namespace strata::actors::compute {
 
@@ -34,8 +34,8 @@ struct branch_server {
 };
 
 struct compute_agent_options {
-  strata::compute::compute_record record;
-  std::optional<strata::compute::account> run_as;
+  strata::host::compute_record record;
+  std::optional<strata::host::account> run_as;
   std::string status_directory;  ///< gets compute-agent.json
   branch_server server;
   /// How long a transaction that stopped waiting for the quorum may be visible before it is durable.

@@ -4,7 +4,7 @@
 
 namespace strata::actors::compute {
 
-using strata::compute::is_final;
+using strata::host::is_final;
 
 life_effects compute_life::step(const life_input& input, core::monotonic_time now) {
   now_ = now;

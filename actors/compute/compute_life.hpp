@@ -6,11 +6,11 @@
 #include <variant>
 #include <vector>
 
-#include "compute/agent_status.hpp"
 #include "consensus/term.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/lsn.hpp"
+#include "host/agent_status.hpp"
 
 namespace strata::actors::compute {
 
@@ -76,7 +76,7 @@ using life_effect = std::variant<run_for_term, await_pageserver, restore_branch,
                                  abandon_server, retry_later, finish>;
 using life_effects = std::vector<life_effect>;
 
-/// What the agent of a compute does when: a pure machine over strata::compute::agent_state. A data directory is used
+/// What the agent of a compute does when: a pure machine over strata::host::agent_state. A data directory is used
 /// for one life of Postgres; whatever ends that life, the next one begins with an election, so that it starts where the
 /// quorum's WAL ends. Whoever loses the term for good never starts anything again.
 class compute_life {
@@ -89,7 +89,7 @@ class compute_life {
 
   life_effects step(const life_input& input, core::monotonic_time now);
 
-  [[nodiscard]] strata::compute::agent_state state() const { return state_; }
+  [[nodiscard]] strata::host::agent_state state() const { return state_; }
   /// Why, for people; empty when all is as it should be.
   [[nodiscard]] const std::string& detail() const { return detail_; }
   [[nodiscard]] core::lsn start() const { return start_; }
@@ -98,7 +98,7 @@ class compute_life {
   [[nodiscard]] std::uint32_t lives() const { return lives_; }
 
  private:
-  using agent_state = strata::compute::agent_state;
+  using agent_state = strata::host::agent_state;
 
   life_effects on(const agent_begun& input);
   life_effects on(const step_failed& input);

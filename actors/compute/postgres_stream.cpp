@@ -20,7 +20,7 @@ core::result<void> postgres_stream::open(const std::string& conninfo) {
   return {};
 }
 
-core::result<postgres_stream::stop> postgres_stream::take_in(const support::socket_owner& owner) {
+core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::socket_owner& owner) {
   auto& connection = link_.connection();
   if (into_.room() < message_size_max) return stop::window_full;
   // What was taken in and not yet received comes first: libpq would hold it all.

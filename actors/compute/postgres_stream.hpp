@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "actors/support/replication_link.hpp"
+#include "actors/net/replication_link.hpp"
 #include "wal/window.hpp"
 
 namespace strata::actors::compute {
@@ -12,14 +12,14 @@ namespace strata::actors::compute {
 /// window, tells how far WAL has got. Belongs to one actor, which gets the socket_ready messages.
 class postgres_stream {
  public:
-  postgres_stream(support::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
+  postgres_stream(runtime::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
 
   /// Connects (again). A Unix socket: nothing blocks.
   core::result<void> open(const std::string& conninfo);
   void close() { link_.close(); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool streaming() { return link_.open() && link_.connection().streaming(); }
-  [[nodiscard]] bool is_current(support::watch_token token) const { return link_.is_current(token); }
+  [[nodiscard]] bool is_current(runtime::watch_token token) const { return link_.is_current(token); }
 
   /// What take_in() stopped at.
   enum class stop : std::uint8_t {
@@ -27,7 +27,7 @@ class postgres_stream {
     turn_over,    ///< there may be more, but others want the thread
     window_full,  ///< not armed: Postgres waits until there is room
   };
-  core::result<stop> take_in(const support::socket_owner& owner);
+  core::result<stop> take_in(const runtime::socket_owner& owner);
 
   /// Postgres may believe this: written is where the window ends. Kept for the next take_in() if the socket is full.
   core::result<void> report(core::lsn flushed, core::lsn applied);
@@ -38,7 +38,7 @@ class postgres_stream {
  private:
   core::result<void> on(const pg::client::replication_event& event);
 
-  support::replication_link link_;
+  net::replication_link link_;
   wal::window& into_;
   core::lsn flushed_;
   core::lsn applied_;

@@ -28,7 +28,7 @@ core::error refusal(core::bytes_view body) {
 
 push_session::push_session(const core::tenant_id& tenant, const core::timeline_id& timeline,
                            wire::safekeeper_identity expected)
-    : expected_(expected), input_(consensus::message_size_max + 5) {
+    : expected_(expected), input_(protocol::message_size_max + 5) {
   wire::append_startup(output_, {{"user", "strata"},
                                  {"database", "replication"},
                                  {"replication", "true"},
@@ -50,7 +50,7 @@ core::bytes_span push_session::space() {
 core::result<std::optional<push_session::event>> push_session::next() {
   for (;;) {
     const auto arrived = core::bytes_view(input_).subspan(begin_, end_ - begin_);
-    STRATA_ASSIGN(const auto frame, wire::parse_backend_frame(arrived, consensus::message_size_max));
+    STRATA_ASSIGN(const auto frame, wire::parse_backend_frame(arrived, protocol::message_size_max));
     if (!frame) return std::optional<event>();
     begin_ += frame->size;
     if (frame->tag == 'E') return refusal(frame->body);
@@ -72,7 +72,7 @@ core::result<std::optional<push_session::event>> push_session::next() {
         return std::optional<event>(established{});
       case state::pushing:
         if (frame->tag != 'd') return core::error{core::errc::unavailable, "the safekeeper has ended the stream"};
-        STRATA_ASSIGN(auto reply, consensus::decode_from_acceptor(frame->body));
+        STRATA_ASSIGN(auto reply, protocol::decode_from_acceptor(frame->body));
         return std::optional<event>(std::move(reply));
     }
   }

@@ -4,11 +4,11 @@
 #include <utility>
 #include <variant>
 
-#include "consensus/codec.hpp"
 #include "core/bytes.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
 #include "pg/wire/safekeeper_identity.hpp"
+#include "protocol/quorum_codec.hpp"
 
 namespace strata::actors::compute {
 
@@ -25,7 +25,7 @@ class push_session {
 
   /// Messages of the proposer may be sent from now on.
   struct established {};
-  using event = std::variant<established, consensus::received_reply>;
+  using event = std::variant<established, protocol::received_reply>;
 
   /// Where to put what arrives; never empty unless next() has not been called until it gave nothing.
   [[nodiscard]] core::bytes_span space();

@@ -7,7 +7,7 @@
 #include "actors/compute/acceptor_link.hpp"
 #include "actors/compute/catch_up.hpp"
 #include "actors/compute/postgres_stream.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "pg/client/conninfo.hpp"
 
 namespace strata::actors::compute {
@@ -21,18 +21,18 @@ struct go_on {};
 struct announcement_due {};
 struct farewell_over {};
 using private_wal_proposer =
-    wal_proposer_actor::extend<messages::accepts<support::socket_ready>, messages::accepts<tick_due>,
+    wal_proposer_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<tick_due>,
                                messages::accepts<go_on>, messages::accepts<announcement_due>,
                                messages::accepts<farewell_over>>;
 
 struct opened_link {
-  support::unique_fd socket;
+  io::unique_fd socket;
   safekeeper_location at;
 };
 
 /// One acceptor: the connection to it and what is needed to open the next one.
 struct remote {
-  remote(support::socket_watcher& sockets, const consensus::member& of) : configured(of), link(sockets, of) {}
+  remote(runtime::socket_watcher& sockets, const consensus::member& of) : configured(of), link(sockets, of) {}
   consensus::member configured;
   acceptor_link link;       ///< to where it was found last
   bool connecting = false;  ///< from the look-up of its address until it takes messages
@@ -47,12 +47,12 @@ struct remote {
   std::size_t catch_up_attempts = 0;
 };
 
-class wal_proposer final : public support::actor_base<private_wal_proposer> {
+class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
  public:
   static constexpr const char* kind = "compute.wal_proposer";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  wal_proposer(const support::actor_setup& setup, wal_proposer_options options)
+  wal_proposer(const runtime::actor_setup& setup, wal_proposer_options options)
       : actor_base(setup),
         options_(within_memory(std::move(options))),
         machine_(options_.proposer),
@@ -172,13 +172,13 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     to.connecting = true;
     to.since = clock().monotonic();
     offload(
-        support::pool_id::io, "connect to safekeeper " + to_string(to.link.node()),
+        runtime::pool_id::io, "connect to safekeeper " + to_string(to.link.node()),
         [of = to.configured, locate = options_.locate]() -> core::result<opened_link> {
           safekeeper_location at{of.host, of.port, {.id = of.id.value}};
           if (locate) {
             STRATA_ASSIGN(at, locate(of));
           }
-          STRATA_ASSIGN(auto socket, support::begin_connect(at.host, at.port));
+          STRATA_ASSIGN(auto socket, net::begin_connect(at.host, at.port));
           return opened_link{std::move(socket), std::move(at)};
         },
         [this, node = to.link.node(), epoch = epoch_](core::result<opened_link> opened) {
@@ -223,7 +223,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
       if (!event) return lose(from, event.error());
       if (!*event) break;
       from.heard = clock().monotonic();
-      if (auto* reply = std::get_if<consensus::received_reply>(&**event)) {
+      if (auto* reply = std::get_if<protocol::received_reply>(&**event)) {
         if (reply->feedback) applied_ = std::max(applied_, reply->feedback->last_received);
         feed(consensus::acceptor_said{from.link.node(), std::move(reply->message)});
       } else {
@@ -302,7 +302,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     of.opening_catch_up = true;
     of.fed = clock().monotonic();
     offload(
-        support::pool_id::io, "read WAL from " + source,
+        runtime::pool_id::io, "read WAL from " + source,
         [conninfo] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
         [this, node = of.link.node(), epoch = epoch_, from,
          in](core::result<pg::client::replication_connection> opened) {
@@ -322,7 +322,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
     of.opening_catch_up = true;
     of.fed = clock().monotonic();
     offload(
-        support::pool_id::io, "go on reading WAL from Postgres",
+        runtime::pool_id::io, "go on reading WAL from Postgres",
         [conninfo = conninfo_] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
         [this, node = of.link.node(), epoch = epoch_](core::result<pg::client::replication_connection> opened) {
           remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
@@ -416,7 +416,7 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
 
   // -- events -------------------------------------------------------------------------------------------------------
 
-  void ready(const support::socket_ready& event) {
+  void ready(const runtime::socket_ready& event) {
     if (superseded_) return;
     if (postgres_.is_current(event.token)) {
       take_wal();
@@ -531,15 +531,15 @@ class wal_proposer final : public support::actor_base<private_wal_proposer> {
   bool announcing_ = false;  ///< announcement_due is on its way
   bool paused_ = false;      ///< the window is full: Postgres is not read from
   bool report_due_ = false;  ///< Postgres does not know the newest positions
-  support::counter received_;
-  support::counter statuses_;
+  runtime::counter received_;
+  runtime::counter statuses_;
 };
 
 }  // namespace
 
 wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_options options) {
   auto label = options.label;
-  return support::spawn<wal_proposer>(system, std::move(label), std::move(options));
+  return runtime::spawn<wal_proposer>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::compute

@@ -7,7 +7,7 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/compute/safekeeper_location.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/runtime/actor_registry.hpp"
 #include "consensus/proposer.hpp"
 #include "messages/interface.hpp"
 
@@ -68,7 +68,7 @@ using wal_proposer_actor = messages::actor_interface<messages::accepts<stream_po
                                                      messages::answers<get_proposer_status, proposer_status>>;
 
 struct wal_proposer_options {
-  support::actor_label label;
+  runtime::actor_label label;
   consensus::proposer_options proposer;
   proposer_owner_actor owner;
   locate_safekeeper locate;  ///< null: members are where the configuration says

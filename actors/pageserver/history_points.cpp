@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "actors/pageserver/source_words.hpp"
+#include "actors/pageserver/ingest/source_words.hpp"
 
 namespace strata::actors::pageserver {
 

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "actors/pageserver/known_history.hpp"
-#include "actors/pageserver/quorum_head.hpp"
-#include "actors/support/reply.hpp"
+#include "actors/pageserver/quorum/quorum_head.hpp"
+#include "actors/runtime/reply.hpp"
 #include "core/clock.hpp"
 #include "messages/timeline.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -19,7 +19,7 @@ namespace strata::actors::pageserver {
 /// state is not known waits for a word, that of the source or of a majority of the safekeepers, or for a later commit.
 class history_points {
  public:
-  using reply = support::reply<messages::point_resolved>;
+  using reply = runtime::reply<messages::point_resolved>;
   using found = std::function<void(const core::result<storage::lsn_at_time>&)>;
   struct surroundings {
     std::function<void(core::wall_time, found)> find;   ///< asks the store, on another thread

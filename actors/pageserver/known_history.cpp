@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "actors/pageserver/work_permits.hpp"
+#include "actors/pageserver/maintenance/work_permits.hpp"
 #include "config/time_text.hpp"
 #include "pg/client/conninfo.hpp"
 #include "pg/client/replication_connection.hpp"

@@ -6,13 +6,13 @@
 #include <optional>
 #include <string>
 
-#include "actors/pageserver/retention.hpp"
+#include "actors/pageserver/maintenance/retention.hpp"
 #include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "messages/timeline.hpp"
 #include "pg/wire/safekeeper_identity.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 

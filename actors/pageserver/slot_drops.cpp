@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "io/file.hpp"
 #include "pg/crc32c.hpp"
-#include "storage/file.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -81,16 +81,16 @@ core::result<slot_drops> load_slot_drops(const std::string& path) {
   if (failure == std::errc::no_such_file_or_directory) return slot_drops();
   if (failure) return core::from_errno("read " + path, failure.value());
   if (size > file_size_max) return core::error{core::errc::corrupt, "read " + path + ": it is too large"};
-  STRATA_ASSIGN(const auto file, storage::open_for_reading(path));
+  STRATA_ASSIGN(const auto file, io::open_for_reading(path));
   core::bytes bytes(size);
-  STRATA_TRY(storage::read_at(file, 0, bytes, path));
+  STRATA_TRY(io::read_at(file, 0, bytes, path));
   auto drops = slot_drops::decode(bytes);
   if (!drops) return core::error(drops.error()).within("read " + path);
   return drops;
 }
 
 core::result<void> store_slot_drops(const std::string& path, const slot_drops& drops) {
-  STRATA_ASSIGN(auto file, storage::new_file::create(path + storage::temporary_suffix));
+  STRATA_ASSIGN(auto file, io::new_file::create(path + io::temporary_suffix));
   STRATA_TRY(file.append(drops.encode()));
   return file.commit(path);
 }

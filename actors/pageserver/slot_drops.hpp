@@ -8,7 +8,7 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
-#include "storage/metadata_store.hpp"
+#include "storage/metadata/metadata_store.hpp"
 
 namespace strata::actors::pageserver {
 

@@ -2,22 +2,22 @@
 
 #include <algorithm>
 
-#include "actors/pageserver/basebackup.hpp"
-#include "actors/pageserver/housekeeping.hpp"
-#include "actors/pageserver/introspector.hpp"
-#include "actors/pageserver/page_service.hpp"
+#include "actors/pageserver/pages/basebackup.hpp"
+#include "actors/pageserver/pages/page_service.hpp"
 #include "actors/pageserver/tenant_manager.hpp"
-#include "actors/support/role_supervisor.hpp"
+#include "actors/runtime/housekeeping.hpp"
+#include "actors/runtime/introspector.hpp"
+#include "actors/runtime/role_supervisor.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
 
-class supervisor final : public support::role_supervisor<supervisor_actor> {
+class supervisor final : public runtime::role_supervisor<supervisor_actor> {
  public:
   static constexpr const char* kind = "pageserver.supervisor";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  supervisor(const support::actor_setup& setup, supervisor_options options)
+  supervisor(const runtime::actor_setup& setup, supervisor_options options)
       : role_supervisor(setup, "the server"), options_(std::move(options)) {}
 
   behavior_type make_behavior() {
@@ -61,7 +61,7 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
   [[nodiscard]] tenant_surroundings surroundings() {
     // A thread of the background pool stays free for flushes.
     const auto threads =
-        static_cast<int>(env().pools().threads(static_cast<std::size_t>(support::pool_id::background)));
+        static_cast<int>(env().pools().threads(static_cast<std::size_t>(runtime::pool_id::background)));
     return {.files = options_.files,
             .defaults = options_.server.tenant_defaults,
             .permits = std::make_shared<work_permits>(std::max(1, threads - 1)),
@@ -79,7 +79,7 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
 }  // namespace
 
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
-  return support::spawn<supervisor>(system, {"pageserver", 0}, std::move(options));
+  return runtime::spawn<supervisor>(system, {"pageserver", 0}, std::move(options));
 }
 
 }  // namespace strata::actors::pageserver

@@ -3,12 +3,12 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
+#include "actors/net/sockets.hpp"
 #include "actors/pageserver/tenant.hpp"
-#include "actors/support/sockets.hpp"
 #include "config/options.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
-#include "messages/safekeeper_errands.hpp"
+#include "messages/pending_operations.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::actors::pageserver {
@@ -16,7 +16,7 @@ namespace strata::actors::pageserver {
 struct supervisor_options {
   config::server_options server;
   std::shared_ptr<tenant_files> files;
-  support::tcp_listener page_listener;
+  net::tcp_listener page_listener;
   /// Tells what safekeepers publish; null: nobody does.
   messages::broker_link_actor broker;
   /// How their management is reached; empty: not at all.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 
-#include "actors/pageserver/circuit_breaker.hpp"
+#include "actors/pageserver/maintenance/circuit_breaker.hpp"
 #include "actors/pageserver/timeline_description.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "config/option_text.hpp"
 #include "pg/client/replication_connection.hpp"
@@ -27,10 +27,10 @@ namespace strata::actors::pageserver {
 namespace {
 
 using messages::timeline_info;
+using runtime::pool_id;
+using runtime::reply;
 using storage::timeline_record;
 using storage::timeline_state;
-using support::pool_id;
-using support::reply;
 using store_ptr = std::shared_ptr<storage::timeline_store>;
 
 /// How long a new branch waits for its point to arrive.
@@ -38,12 +38,12 @@ constexpr std::chrono::seconds branch_wait{30};
 constexpr std::chrono::seconds reimport_pause_first{1};
 constexpr std::chrono::seconds reimport_pause_max{60};
 
-class tenant final : public support::actor_base<private_tenant> {
+class tenant final : public runtime::actor_base<private_tenant> {
  public:
   static constexpr const char* kind = "pageserver.tenant";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  tenant(const support::actor_setup& setup, tenant_options options)
+  tenant(const runtime::actor_setup& setup, tenant_options options)
       : actor_base(setup), record_(std::move(options.record)), around_(std::move(options.surroundings)) {}
 
   behavior_type make_behavior() {
@@ -577,7 +577,7 @@ class tenant final : public support::actor_base<private_tenant> {
 
 owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options) {
   auto label = options.label;
-  return support::spawn<tenant>(system, std::move(label), std::move(options));
+  return runtime::spawn<tenant>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::pageserver

@@ -4,18 +4,18 @@
 #include <functional>
 #include <memory>
 
-#include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/ingest/wal_receiver.hpp"
+#include "actors/pageserver/maintenance/work_permits.hpp"
 #include "actors/pageserver/slot_drops.hpp"
 #include "actors/pageserver/tenant_files.hpp"
 #include "actors/pageserver/timeline.hpp"
-#include "actors/pageserver/wal_receiver.hpp"
-#include "actors/pageserver/work_permits.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/runtime/actor_registry.hpp"
+#include "actors/runtime/housekeeping.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::actors::pageserver {
 
-using errand_factory = std::function<source_errand_actor(caf::actor_system&, support::actor_label)>;
+using errand_factory = std::function<source_errand_actor(caf::actor_system&, runtime::actor_label)>;
 
 /// What all tenants of a server share.
 struct tenant_surroundings {
@@ -31,7 +31,7 @@ struct tenant_surroundings {
 };
 
 struct tenant_options {
-  support::actor_label label;
+  runtime::actor_label label;
   storage::tenant_record record;
   tenant_surroundings surroundings;
 };

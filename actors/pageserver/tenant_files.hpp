@@ -7,8 +7,8 @@
 #include "config/options.hpp"
 #include "core/clock.hpp"
 #include "core/result.hpp"
-#include "storage/metadata_store.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/metadata/metadata_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 

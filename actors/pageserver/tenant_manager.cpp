@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "pg/client/database_check.hpp"
 
@@ -12,8 +12,8 @@ namespace strata::actors::pageserver {
 namespace {
 
 using messages::tenant_info;
-using support::pool_id;
-using support::reply;
+using runtime::pool_id;
+using runtime::reply;
 
 struct drops_due {};
 using private_tenant_manager = messages::tenant_manager_actor::extend<messages::accepts<drops_due>>;
@@ -21,12 +21,12 @@ using private_tenant_manager = messages::tenant_manager_actor::extend<messages::
 constexpr std::size_t waiting_max = 1024;
 constexpr std::chrono::seconds drops_interval{30};
 
-class tenant_manager final : public support::actor_base<private_tenant_manager> {
+class tenant_manager final : public runtime::actor_base<private_tenant_manager> {
  public:
   static constexpr const char* kind = "pageserver.tenant_manager";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  tenant_manager(const support::actor_setup& setup, tenant_manager_options options)
+  tenant_manager(const runtime::actor_setup& setup, tenant_manager_options options)
       : actor_base(setup), around_(std::move(options.surroundings)) {}
 
   behavior_type make_behavior() {
@@ -357,7 +357,7 @@ std::string default_slot(std::string_view tenant_name) {
 
 messages::tenant_manager_actor spawn_tenant_manager(caf::actor_system& system, tenant_manager_options options) {
   auto label = options.label;
-  return support::spawn<tenant_manager>(system, std::move(label), std::move(options));
+  return runtime::spawn<tenant_manager>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::pageserver

@@ -3,13 +3,13 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/pageserver/tenant.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/runtime/actor_registry.hpp"
 #include "messages/tenant.hpp"
 
 namespace strata::actors::pageserver {
 
 struct tenant_manager_options {
-  support::actor_label label;
+  runtime::actor_label label;
   tenant_surroundings surroundings;
 };
 

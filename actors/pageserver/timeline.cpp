@@ -4,21 +4,21 @@
 #include <atomic>
 #include <map>
 
-#include "actors/pageserver/collection.hpp"
-#include "actors/pageserver/first_trace.hpp"
-#include "actors/pageserver/garbage_collector.hpp"
 #include "actors/pageserver/history_points.hpp"
-#include "actors/pageserver/lsn_waiters.hpp"
-#include "actors/pageserver/maintenance_schedule.hpp"
-#include "actors/pageserver/retention.hpp"
-#include "actors/pageserver/safekeeper_assignment.hpp"
-#include "actors/pageserver/safekeeper_membership.hpp"
-#include "actors/pageserver/source_gauges.hpp"
-#include "actors/pageserver/source_words.hpp"
+#include "actors/pageserver/ingest/first_trace.hpp"
+#include "actors/pageserver/ingest/source_gauges.hpp"
+#include "actors/pageserver/ingest/source_words.hpp"
+#include "actors/pageserver/ingest/wal_gap.hpp"
+#include "actors/pageserver/maintenance/collection.hpp"
+#include "actors/pageserver/maintenance/garbage_collector.hpp"
+#include "actors/pageserver/maintenance/maintenance_schedule.hpp"
+#include "actors/pageserver/maintenance/retention.hpp"
+#include "actors/pageserver/pages/lsn_waiters.hpp"
+#include "actors/pageserver/quorum/safekeeper_assignment.hpp"
+#include "actors/pageserver/quorum/safekeeper_membership.hpp"
 #include "actors/pageserver/timeline_description.hpp"
 #include "actors/pageserver/timeline_gauges.hpp"
-#include "actors/pageserver/wal_gap.hpp"
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "storage/write_batch.hpp"
 
 namespace strata::actors::pageserver {
@@ -38,7 +38,7 @@ namespace strata::actors::pageserver {
 namespace {
 
 using messages::timeline_info;
-using support::reply;
+using runtime::reply;
 
 /// Frozen layers above which no batch is answered, so that memory stays bounded.
 constexpr std::size_t frozen_max = 2;
@@ -46,12 +46,12 @@ constexpr std::size_t frozen_max = 2;
 constexpr std::size_t waiting_max = 16384;
 constexpr std::chrono::seconds receiver_pause{30};
 
-class timeline final : public support::actor_base<private_timeline> {
+class timeline final : public runtime::actor_base<private_timeline> {
  public:
   static constexpr const char* kind = "pageserver.timeline";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  timeline(const support::actor_setup& setup, timeline_options options)
+  timeline(const runtime::actor_setup& setup, timeline_options options)
       : actor_base(setup), options_(std::move(options)), store_(options_.store) {
     gauges_.emplace(env().metrics(), tenant_name(), branch_name());
     for (const auto& [child, at] : options_.branch_points) retention_.restore_branch_point(child, at);
@@ -172,7 +172,7 @@ class timeline final : public support::actor_base<private_timeline> {
   void look_up_last_commit() {
     if (state_ != state::active) return;
     offload(
-        support::pool_id::io, "last commit of " + name(),
+        runtime::pool_id::io, "last commit of " + name(),
         [store = store_] { return store->find_time(store->last_record_lsn()); },
         [this](const core::result<std::optional<pg::timestamp>>& found) {
           if (found && *found && !last_commit_) last_commit_ = pg::wall_time_of(**found);
@@ -352,7 +352,7 @@ class timeline final : public support::actor_base<private_timeline> {
     return {.find =
                 [this](core::wall_time time, history_points::found then) {
                   offload(
-                      support::pool_id::io, "look up a point in time",
+                      runtime::pool_id::io, "look up a point in time",
                       [store = store_, time] { return store->find_lsn(pg::timestamp_of(time)); }, std::move(then));
                 },
             .keep = [this](core::lsn at, const point_reply& owed) { keep_point(at, owed); },
@@ -410,7 +410,7 @@ class timeline final : public support::actor_base<private_timeline> {
     const auto record = store_->record();
     if (!record.safekeepers || !points_.begin_asking_quorum()) return;
     offload(
-        support::pool_id::io, "ask safekeepers for their WAL's end",
+        runtime::pool_id::io, "ask safekeepers for their WAL's end",
         [question = options_.ask_flushed, members = *record.safekeepers, tenant = record.tenant, id = record.id] {
           const auto flushed = question(members, tenant, id);
           return flushed ? acknowledged_at_most(members, *flushed) : core::result<core::lsn>(flushed.error());
@@ -435,7 +435,7 @@ class timeline final : public support::actor_base<private_timeline> {
             .store =
                 [this](const consensus::configuration& to, safekeeper_membership::stored then) {
                   offload(
-                      support::pool_id::io, "store the safekeepers of " + name(),
+                      runtime::pool_id::io, "store the safekeepers of " + name(),
                       [store = store_, to] { return store->update({.safekeepers = to}); }, std::move(then));
                 },
             .create_on_safekeepers =
@@ -491,7 +491,7 @@ class timeline final : public support::actor_base<private_timeline> {
     if (!source) return owed.fail({core::errc::invalid_argument, "resume source: branch " + name() + " follows none"});
     if (!source->refusal) return owed.deliver();
     offload(
-        support::pool_id::io, "resume the source of " + name(),
+        runtime::pool_id::io, "resume the source of " + name(),
         [store = store_] { return store->update({.resume_source = true}); },
         [this, owed](const core::result<void>& stored) {
           if (!stored) return owed.fail(stored.error());
@@ -589,7 +589,7 @@ class timeline final : public support::actor_base<private_timeline> {
 
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options) {
   auto label = options.label;
-  return support::spawn<timeline>(system, std::move(label), std::move(options));
+  return runtime::spawn<timeline>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::pageserver

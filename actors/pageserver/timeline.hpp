@@ -6,17 +6,17 @@
 #include <utility>
 #include <vector>
 
-#include "actors/pageserver/compactor.hpp"
-#include "actors/pageserver/flusher.hpp"
-#include "actors/pageserver/housekeeping.hpp"
+#include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/known_history.hpp"
-#include "actors/pageserver/safekeeper_errands.hpp"
-#include "actors/pageserver/wal_receiver.hpp"
-#include "actors/pageserver/work_permits.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "actors/pageserver/maintenance/compactor.hpp"
+#include "actors/pageserver/maintenance/flusher.hpp"
+#include "actors/pageserver/maintenance/work_permits.hpp"
+#include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
+#include "actors/runtime/actor_registry.hpp"
+#include "actors/runtime/housekeeping.hpp"
 #include "config/options.hpp"
 #include "messages/timeline.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -33,7 +33,7 @@ using owned_timeline_actor =
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
 
 struct timeline_options {
-  support::actor_label label;
+  runtime::actor_label label;
   std::shared_ptr<storage::timeline_store> store;
   config::tenant_options tenant;
   /// Of the children that exist: kept from the first collection on.

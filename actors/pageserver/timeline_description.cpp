@@ -1,6 +1,6 @@
 #include "actors/pageserver/timeline_description.hpp"
 
-#include "actors/pageserver/wal_gap.hpp"
+#include "actors/pageserver/ingest/wal_gap.hpp"
 #include "config/quantity.hpp"
 
 namespace strata::actors::pageserver {

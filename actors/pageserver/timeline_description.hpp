@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "messages/timeline.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 

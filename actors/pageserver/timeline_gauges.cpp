@@ -10,13 +10,13 @@ constexpr const char* layers_name = "strata_timeline_layers";
 constexpr const char* memory_name = "strata_timeline_memory_bytes";
 constexpr const char* waiting_name = "strata_timeline_waiting_reads";
 
-support::gauge by_state(support::metrics& of, const char* state) {
+runtime::gauge by_state(runtime::metrics& of, const char* state) {
   return of.gauge("strata_timelines", "Timelines by state", {{"state", state}});
 }
 
 }  // namespace
 
-timeline_gauges::timeline_gauges(support::metrics& of, const std::string& tenant, const std::string& timeline)
+timeline_gauges::timeline_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline)
     : metrics_(of),
       last_record_(
           of.gauge(last_record_name, "Position of the last record", {{"tenant", tenant}, {"timeline", timeline}})),

@@ -2,9 +2,9 @@
 
 #include <string>
 
-#include "actors/support/metrics.hpp"
+#include "actors/runtime/metrics.hpp"
 #include "core/lsn.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -12,7 +12,7 @@ namespace strata::actors::pageserver {
 class timeline_gauges {
  public:
   /// `tenant` and `timeline` are names, for people.
-  timeline_gauges(support::metrics& of, const std::string& tenant, const std::string& timeline);
+  timeline_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline);
   ~timeline_gauges();
   timeline_gauges(const timeline_gauges&) = delete;
   timeline_gauges& operator=(const timeline_gauges&) = delete;
@@ -22,14 +22,14 @@ class timeline_gauges {
   void set_state(const char* state);
 
  private:
-  support::metrics& metrics_;
-  support::gauge last_record_;
-  support::gauge disk_consistent_;
-  support::gauge layer_bytes_;
-  support::gauge layers_;
-  support::gauge memory_bytes_;
-  support::gauge waiting_;
-  support::gauge dirty_total_;
+  runtime::metrics& metrics_;
+  runtime::gauge last_record_;
+  runtime::gauge disk_consistent_;
+  runtime::gauge layer_bytes_;
+  runtime::gauge layers_;
+  runtime::gauge memory_bytes_;
+  runtime::gauge waiting_;
+  runtime::gauge dirty_total_;
   double dirty_ = 0;
   const char* state_ = nullptr;
 };

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/ids.hpp"
-#include "storage/metadata_store.hpp"
+#include "storage/metadata/metadata_store.hpp"
 
 namespace strata::actors::pageserver {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <set>
 
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -14,12 +14,12 @@ struct exchange_due {};
 using private_exchange =
     peer_exchange_actor::extend<messages::accepts<messages::timelines_published>, messages::accepts<exchange_due>>;
 
-class peer_exchange final : public support::actor_base<private_exchange> {
+class peer_exchange final : public runtime::actor_base<private_exchange> {
  public:
   static constexpr const char* kind = "safekeeper.peer_exchange";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  peer_exchange(const support::actor_setup& setup, peer_exchange_options options)
+  peer_exchange(const runtime::actor_setup& setup, peer_exchange_options options)
       : actor_base(setup),
         options_(std::move(options)),
         known_gauge_(env().metrics().gauge("strata_safekeeper_timelines", "Timelines that are on this safekeeper")),
@@ -61,7 +61,7 @@ class peer_exchange final : public support::actor_base<private_exchange> {
       if (!active_.contains(key)) ask_for_report(key);
   }
 
-  void ask_for_report(const messages::wal_timeline_key& key) {
+  void ask_for_report(const core::timeline_key& key) {
     const auto found = known_.find(key);
     if (found == known_.end()) return;
     ++awaited_;
@@ -85,11 +85,11 @@ class peer_exchange final : public support::actor_base<private_exchange> {
   }
 
   peer_exchange_options options_;
-  support::gauge known_gauge_;
-  support::gauge active_gauge_;
-  std::map<messages::wal_timeline_key, acceptor_actor> known_;
-  std::set<messages::wal_timeline_key> active_;
-  std::set<messages::wal_timeline_key> leaving_;
+  runtime::gauge known_gauge_;
+  runtime::gauge active_gauge_;
+  std::map<core::timeline_key, acceptor_actor> known_;
+  std::set<core::timeline_key> active_;
+  std::set<core::timeline_key> leaving_;
   messages::publish_timelines collected_;
   std::size_t awaited_ = 0;
 };
@@ -98,7 +98,7 @@ class peer_exchange final : public support::actor_base<private_exchange> {
 
 peer_exchange_actor spawn_peer_exchange(caf::actor_system& system, peer_exchange_options options) {
   auto label = options.label;
-  return support::spawn<peer_exchange>(system, std::move(label), std::move(options));
+  return runtime::spawn<peer_exchange>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

@@ -2,13 +2,13 @@
 
 #include <caf/actor_system.hpp>
 
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/support/actor_registry.hpp"
 
 namespace strata::actors::safekeeper {
 
 struct peer_exchange_options {
-  support::actor_label label;
+  runtime::actor_label label;
   consensus::node_id self;
   messages::broker_link_actor broker;  ///< null: there is none
 };

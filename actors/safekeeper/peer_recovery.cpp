@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "actors/safekeeper/acceptor_text.hpp"
-#include "actors/support/actor_base.hpp"
-#include "actors/support/replication_link.hpp"
+#include "actors/net/replication_link.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "core/address.hpp"
 #include "pg/client/conninfo.hpp"
+#include "protocol/acceptor_summary.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -17,14 +17,14 @@ namespace client = pg::client;
 constexpr std::chrono::seconds silence_max{10};
 
 struct recovery_look_due {};
-using private_recovery = support::socket_owner::extend<messages::accepts<recovery_look_due>>;
+using private_recovery = runtime::socket_owner::extend<messages::accepts<recovery_look_due>>;
 
-class peer_recovery final : public support::actor_base<private_recovery> {
+class peer_recovery final : public runtime::actor_base<private_recovery> {
  public:
   static constexpr const char* kind = "safekeeper.peer_recovery";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  peer_recovery(const support::actor_setup& setup, peer_recovery_options options)
+  peer_recovery(const runtime::actor_setup& setup, peer_recovery_options options)
       : actor_base(setup), options_(std::move(options)), link_(env().sockets()) {}
 
   behavior_type make_behavior() {
@@ -47,7 +47,7 @@ class peer_recovery final : public support::actor_base<private_recovery> {
     return link_.arm(self());
   }
 
-  void ready(const support::socket_ready& event) {
+  void ready(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
   void look(const recovery_look_due&) {
@@ -91,7 +91,7 @@ class peer_recovery final : public support::actor_base<private_recovery> {
 
   /// Tells of the election as the donor's proposer did, and asks for what follows.
   core::result<void> begin(const std::string& text) {
-    STRATA_ASSIGN(donor_, parse_acceptor_summary(text));
+    STRATA_ASSIGN(donor_, protocol::parse_acceptor_summary(text));
     const auto journal = options_.view->journal();
     const auto state = journal->state();
     if (donor_.history.last_term() != donor_.in)
@@ -143,9 +143,9 @@ class peer_recovery final : public support::actor_base<private_recovery> {
 
   peer_recovery_options options_;
   /// Nobody else must keep it.
-  support::socket_owner alive_;
-  support::replication_link link_;
-  acceptor_summary donor_;
+  runtime::socket_owner alive_;
+  net::replication_link link_;
+  protocol::acceptor_summary donor_;
   core::lsn position_;  ///< end of what was received
   message_batch next_;
   bool sending_ = false;
@@ -155,9 +155,9 @@ class peer_recovery final : public support::actor_base<private_recovery> {
 
 }  // namespace
 
-support::socket_owner spawn_peer_recovery(caf::actor_system& system, peer_recovery_options options) {
+runtime::socket_owner spawn_peer_recovery(caf::actor_system& system, peer_recovery_options options) {
   auto label = options.label;
-  return support::spawn<peer_recovery>(system, std::move(label), std::move(options));
+  return runtime::spawn<peer_recovery>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

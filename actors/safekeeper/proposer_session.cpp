@@ -1,6 +1,6 @@
 #include "actors/safekeeper/proposer_session.hpp"
 
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "pg/wire/frames.hpp"
 
 namespace strata::actors::safekeeper {
@@ -13,14 +13,14 @@ constexpr std::chrono::seconds silence_max{60};
 struct session_go_on {};
 struct session_look_due {};
 using private_session =
-    support::socket_owner::extend<messages::accepts<session_go_on>, messages::accepts<session_look_due>>;
+    runtime::socket_owner::extend<messages::accepts<session_go_on>, messages::accepts<session_look_due>>;
 
-class proposer_session final : public support::actor_base<private_session> {
+class proposer_session final : public runtime::actor_base<private_session> {
  public:
   static constexpr const char* kind = "safekeeper.proposer_session";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  proposer_session(const support::actor_setup& setup, proposer_session_options options)
+  proposer_session(const runtime::actor_setup& setup, proposer_session_options options)
       : actor_base(setup),
         options_(std::move(options)),
         socket_(*options_.socket),
@@ -29,7 +29,7 @@ class proposer_session final : public support::actor_base<private_session> {
 
   behavior_type make_behavior() {
     alive_ = self();
-    socket_.grow_input(2 * (consensus::message_size_max + 16));
+    socket_.grow_input(2 * (protocol::message_size_max + 16));
     heard_at_ = clock().monotonic();
     tell_self_after(silence_max, session_look_due{});
     if (auto watched = socket_.watch(self()); !watched)
@@ -40,7 +40,7 @@ class proposer_session final : public support::actor_base<private_session> {
   }
 
  private:
-  void ready(const support::socket_ready& event) {
+  void ready(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
   void resumed(const session_go_on&) { advance(); }
@@ -51,7 +51,7 @@ class proposer_session final : public support::actor_base<private_session> {
   }
 
   void advance() {
-    using enum client_socket::outcome;
+    using enum net::client_socket::outcome;
     // A proposer that sends without pause must not keep the thread.
     constexpr int rounds_max = 32;
     for (int round = 0; round < rounds_max; ++round) {
@@ -74,12 +74,12 @@ class proposer_session final : public support::actor_base<private_session> {
   /// Takes complete messages into the batch. False: the session ends once what it has to say is sent.
   bool collect() {
     while (!collecting_->full() && !closing_) {
-      const auto frame = wire::parse_frame(socket_.input(), true, consensus::message_size_max + 4);
+      const auto frame = wire::parse_frame(socket_.input(), true, protocol::message_size_max + 4);
       if (!frame) return refuse(frame.error());
       if (!*frame) break;
       switch ((*frame)->kind) {
         case wire::frame_kind::copy_data: {
-          const auto message = consensus::decode_from_proposer((*frame)->body);
+          const auto message = protocol::decode_from_proposer((*frame)->body);
           if (!message) return refuse(message.error());
           if (!greeted_ && !greet(*message)) return false;
           collecting_->add(*message);
@@ -100,7 +100,7 @@ class proposer_session final : public support::actor_base<private_session> {
   }
 
   /// The first message says whose WAL it is.
-  bool greet(const consensus::received_message& first) {
+  bool greet(const protocol::received_message& first) {
     const auto* greeting = std::get_if<consensus::greeting>(&first.message);
     if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is no greeting"});
     if (greeting->tenant != options_.key.tenant || greeting->timeline != options_.key.timeline)
@@ -147,9 +147,9 @@ class proposer_session final : public support::actor_base<private_session> {
     });
   }
 
-  void put(const consensus::acceptor_message& reply, const std::optional<consensus::pageserver_feedback>& feedback) {
+  void put(const consensus::acceptor_message& reply, const std::optional<protocol::pageserver_feedback>& feedback) {
     encoded_.clear();
-    consensus::encode(reply, feedback, encoded_);
+    protocol::encode(reply, feedback, encoded_);
     wire::append_copy_data_header(socket_.output(), encoded_.size());
     core::append(socket_.output(), encoded_);
   }
@@ -164,8 +164,8 @@ class proposer_session final : public support::actor_base<private_session> {
 
   proposer_session_options options_;
   /// Nobody else must keep it.
-  support::socket_owner alive_;
-  client_socket& socket_;
+  runtime::socket_owner alive_;
+  net::client_socket& socket_;
   acceptor_actor acceptor_;
   std::shared_ptr<message_batch> collecting_;
   std::shared_ptr<message_batch> spare_;  ///< with the acceptor while waiting_
@@ -179,9 +179,9 @@ class proposer_session final : public support::actor_base<private_session> {
 
 }  // namespace
 
-support::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options) {
+runtime::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options) {
   auto label = options.label;
-  return support::spawn<proposer_session>(system, std::move(label), std::move(options));
+  return runtime::spawn<proposer_session>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

@@ -3,23 +3,23 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
-#include "actors/safekeeper/client_socket.hpp"
+#include "actors/net/client_socket.hpp"
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/support/actor_registry.hpp"
 
 namespace strata::actors::safekeeper {
 
 struct proposer_session_options {
-  support::actor_label label;
-  std::shared_ptr<client_socket> socket;  ///< behind CopyBothResponse
+  runtime::actor_label label;
+  std::shared_ptr<net::client_socket> socket;  ///< behind CopyBothResponse
   timelines_actor timelines;
-  messages::wal_timeline_key key;  ///< that the start-up packet named
+  core::timeline_key key;  ///< that the start-up packet named
   bool may_create = false;
 };
 
 /// START_WAL_PUSH: takes a proposer's messages to the acceptor and replies back (facts/neon-internals.md §7.2). Holds
 /// at most one batch that is being made durable and one that is collected meanwhile; then the socket is no longer read.
 /// Ends with the connection, on the first message that is refused, and after 60 s without any.
-support::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options);
+runtime::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options);
 
 }  // namespace strata::actors::safekeeper

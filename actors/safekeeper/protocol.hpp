@@ -5,11 +5,11 @@
 #include <optional>
 #include <vector>
 
-#include "actors/safekeeper/timeline_view.hpp"
-#include "actors/support/socket_watcher.hpp"
-#include "consensus/codec.hpp"
+#include "actors/runtime/socket_watcher.hpp"
+#include "journal/timeline_view.hpp"
 #include "messages/broker.hpp"
 #include "messages/safekeeper.hpp"
+#include "protocol/quorum_codec.hpp"
 
 /// What the actors of the role say to each other; messages/safekeeper.hpp is what others may ask.
 namespace strata::actors::safekeeper {
@@ -24,7 +24,7 @@ struct message_batch {
   std::vector<entry> entries;
   core::bytes wal;
 
-  void add(const consensus::received_message& received) {
+  void add(const protocol::received_message& received) {
     entries.push_back({received.message, wal.size(), received.wal.size()});
     core::append(wal, received.wal);
   }
@@ -47,11 +47,11 @@ struct take_batch {
 struct batch_taken {
   std::vector<consensus::acceptor_message> replies;
   std::optional<core::error> refused;  ///< the connection must be closed
-  std::optional<consensus::pageserver_feedback> feedback;
+  std::optional<protocol::pageserver_feedback> feedback;
 };
 /// Until `who` ends.
 struct proposer_arrived {
-  support::socket_owner who;
+  runtime::socket_owner who;
 };
 struct positions_moved {};
 using position_listener = messages::actor_interface<messages::accepts<positions_moved>>;
@@ -60,7 +60,7 @@ struct receiver_arrived {
   position_listener who;
 };
 struct pageserver_said {
-  consensus::pageserver_feedback feedback;
+  protocol::pageserver_feedback feedback;
 };
 /// From the offloader: WAL before `to` is in object storage.
 struct wal_backed_up {
@@ -68,12 +68,12 @@ struct wal_backed_up {
 };
 /// What a peer has published of the timeline.
 struct peer_said {
-  messages::safekeeper_timeline_info info;
+  protocol::safekeeper_timeline_info info;
 };
 /// Every second while the timeline is active; the answer is what is published.
 struct report_due {};
 struct timeline_report {
-  messages::safekeeper_timeline_info info;
+  protocol::safekeeper_timeline_info info;
 };
 
 /// The one that holds a timeline here.
@@ -91,26 +91,26 @@ using acceptor_actor =
 
 /// For connections. errc::not_found unless it is here or `create` is set.
 struct open_wal_timeline {
-  messages::wal_timeline_key of;
+  core::timeline_key of;
   std::optional<consensus::acceptor_state> create;
 };
 struct wal_timeline_opened {
   acceptor_actor acceptor;
-  std::shared_ptr<timeline_view> view;
+  std::shared_ptr<journal::timeline_view> view;
 };
 using timelines_actor =
     messages::wal_timelines_actor::extend<messages::answers<open_wal_timeline, wal_timeline_opened>>;
 
 /// The acceptors that have something to tell are in the exchange's group; all are told what peers publish.
 struct enter_exchange {
-  messages::wal_timeline_key key;
+  core::timeline_key key;
   acceptor_actor acceptor;
 };
 struct leave_exchange {
-  messages::wal_timeline_key key;
+  core::timeline_key key;
 };
 struct set_active {
-  messages::wal_timeline_key key;
+  core::timeline_key key;
   bool active = false;
 };
 using peer_exchange_actor = messages::actor_interface<messages::accepts<enter_exchange>,

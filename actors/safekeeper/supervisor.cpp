@@ -2,22 +2,22 @@
 
 #include <unistd.h>
 
+#include "actors/runtime/role_supervisor.hpp"
 #include "actors/safekeeper/peer_exchange.hpp"
 #include "actors/safekeeper/timelines.hpp"
 #include "actors/safekeeper/wal_flusher.hpp"
 #include "actors/safekeeper/wal_service.hpp"
-#include "actors/support/role_supervisor.hpp"
 #include "pg/wire/safekeeper_identity.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
 
-class supervisor final : public support::role_supervisor<supervisor_actor> {
+class supervisor final : public runtime::role_supervisor<supervisor_actor> {
  public:
   static constexpr const char* kind = "safekeeper.supervisor";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  supervisor(const support::actor_setup& setup, supervisor_options options)
+  supervisor(const runtime::actor_setup& setup, supervisor_options options)
       : role_supervisor(setup, "the safekeeper"), options_(std::move(options)) {}
 
   behavior_type make_behavior() {
@@ -28,9 +28,9 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
  private:
   // The children, in start order. Each knows only those above it.
   void start_children() {
-    std::shared_ptr<const wal_backup> backup;
+    std::shared_ptr<const journal::wal_archive> backup;
     if (!options_.backup_directory.empty())
-      backup = std::make_shared<wal_backup>(*options_.disk, options_.backup_directory, options_.self);
+      backup = std::make_shared<journal::wal_archive>(*options_.disk, options_.backup_directory, options_.self);
     const auto exchange = started(
         "peer_exchange",
         spawn_peer_exchange(system(), {.label = child_label(""), .self = options_.self, .broker = options_.broker}));
@@ -42,7 +42,7 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
                                                                             .disk_reserve = options_.disk_reserve}));
     const auto timelines =
         started("timelines", spawn_timelines(system(), {.label = child_label(""),
-                                                        .directory = std::make_shared<timeline_directory>(
+                                                        .directory = std::make_shared<journal::timeline_directory>(
                                                             *options_.disk, options_.directory, options_.self),
                                                         .around = {.disk = options_.disk,
                                                                    .self = options_.self,
@@ -72,7 +72,7 @@ class supervisor final : public support::role_supervisor<supervisor_actor> {
 }  // namespace
 
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
-  return support::spawn<supervisor>(system, {"safekeeper", 0}, std::move(options));
+  return runtime::spawn<supervisor>(system, {"safekeeper", 0}, std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

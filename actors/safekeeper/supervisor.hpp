@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <string>
 
-#include "actors/support/sockets.hpp"
+#include "actors/net/sockets.hpp"
 #include "consensus/term.hpp"
 #include "core/instance_id.hpp"
+#include "io/disk.hpp"
 #include "messages/broker.hpp"
 #include "messages/introspection.hpp"
 #include "messages/safekeeper.hpp"
-#include "wal/disk.hpp"
 
 namespace strata::actors::safekeeper {
 
@@ -18,9 +18,9 @@ struct supervisor_options {
   consensus::node_id self;
   core::instance_id instance;
   std::string directory;  ///< exists
-  wal::disk* disk = nullptr;
+  io::disk* disk = nullptr;
   std::string backup_directory;  ///< exists; empty: no object storage
-  support::tcp_listener wal_listener;
+  net::tcp_listener wal_listener;
   std::string wal_address;   ///< host:port that others reach this safekeeper by
   std::string http_address;  ///< likewise
   std::uint32_t connections_max = 1024;

@@ -3,26 +3,26 @@
 #include <functional>
 #include <map>
 
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
 
+using core::timeline_key;
 using messages::wal_timeline_info;
-using messages::wal_timeline_key;
-using support::pool_id;
-using support::reply;
+using runtime::pool_id;
+using runtime::reply;
 
-std::string label_of(const wal_timeline_key& key) {
+std::string label_of(const core::timeline_key& key) {
   return core::to_string(key.tenant).substr(0, 8) + "/" + core::to_string(key.timeline).substr(0, 8);
 }
 
-class timelines final : public support::actor_base<timelines_actor> {
+class timelines final : public runtime::actor_base<timelines_actor> {
  public:
   static constexpr const char* kind = "safekeeper.timelines";
-  static constexpr support::pool_id pool = support::pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  timelines(const support::actor_setup& setup, timelines_options options)
+  timelines(const runtime::actor_setup& setup, timelines_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
   behavior_type make_behavior() {
@@ -41,7 +41,7 @@ class timelines final : public support::actor_base<timelines_actor> {
  private:
   using waiter = std::function<void(const core::result<wal_timeline_opened>&)>;
   struct entry {
-    std::shared_ptr<timeline_view> view;  ///< null until it is open
+    std::shared_ptr<journal::timeline_view> view;  ///< null until it is open
     acceptor_actor acceptor;
     bool opening = false;
     bool deleting = false;
@@ -58,7 +58,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     describe("loading");
     offload(
         pool_id::io, "look for timelines", [directory = options_.directory] { return directory->load(); },
-        [this](core::result<std::vector<wal_timeline_key>> found) {
+        [this](core::result<std::vector<core::timeline_key>> found) {
           if (!found) return quit(core::error(found.error()).within("look for timelines"));
           loaded_ = true;
           describe("");
@@ -77,30 +77,32 @@ class timelines final : public support::actor_base<timelines_actor> {
     return true;
   }
 
-  void open_files(const wal_timeline_key& key) {
+  void open_files(const core::timeline_key& key) {
     entries_[key].opening = true;
     offload(
         pool_id::io, "open a timeline", [directory = options_.directory, key] { return directory->open(key); },
-        [this, key](core::result<std::unique_ptr<timeline_journal>> opened) { files_opened(key, std::move(opened)); });
+        [this, key](core::result<std::unique_ptr<journal::timeline_journal>> opened) {
+          files_opened(key, std::move(opened));
+        });
   }
-  void create_files(const wal_timeline_key& key, const consensus::acceptor_state& state) {
+  void create_files(const core::timeline_key& key, const consensus::acceptor_state& state) {
     entries_[key].opening = true;
     offload(
         pool_id::io, "make a timeline", [directory = options_.directory, state] { return directory->create(state); },
-        [this, key](core::result<std::unique_ptr<timeline_journal>> made) {
+        [this, key](core::result<std::unique_ptr<journal::timeline_journal>> made) {
           const bool nothing_there = !made;
           files_opened(key, std::move(made));
           if (nothing_there && !entries_[key].deleting) entries_.erase(key);
         });
   }
 
-  void files_opened(const wal_timeline_key& key, core::result<std::unique_ptr<timeline_journal>> opened) {
+  void files_opened(const core::timeline_key& key, core::result<std::unique_ptr<journal::timeline_journal>> opened) {
     entry& of = entries_[key];
     of.opening = false;
     of.never_made = !opened && opened.error().code == core::errc::not_found;
     if (opened) {
       of.broken.clear();
-      of.view = std::make_shared<timeline_view>(key, *std::move(opened));
+      of.view = std::make_shared<journal::timeline_view>(key, *std::move(opened));
       if (!stopping_) start_acceptor(key, of);
     } else {
       of.broken = core::to_string(opened.error());
@@ -112,7 +114,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     if (of.deleting) close_for_deletion(key);
   }
 
-  void start_acceptor(const wal_timeline_key& key, entry& of) {
+  void start_acceptor(const core::timeline_key& key, entry& of) {
     of.acceptor = spawn_wal_acceptor(system(), {.label = child_label(label_of(key)),
                                                 .journal = options_.directory->where(key),
                                                 .view = of.view,
@@ -121,7 +123,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     adopt(of.acceptor, [this, key](const core::error&) { acceptor_ended(key); });
   }
 
-  void acceptor_ended(const wal_timeline_key& key) {
+  void acceptor_ended(const core::timeline_key& key) {
     tell(options_.around.exchange, leave_exchange{key});
     const auto found = entries_.find(key);
     if (found == entries_.end() || stopping_) return;
@@ -131,7 +133,7 @@ class timelines final : public support::actor_base<timelines_actor> {
   }
 
   /// Calls back with the open timeline, now or later.
-  void with_open(const wal_timeline_key& key, waiter then) {
+  void with_open(const core::timeline_key& key, waiter then) {
     if (postpone([this, key, then] { with_open(key, then); })) return;
     const auto found = entries_.find(key);
     if (stopping_) return then(core::error{core::errc::unavailable, "the safekeeper is stopping"});
@@ -146,7 +148,7 @@ class timelines final : public support::actor_base<timelines_actor> {
 
   void with_created(const consensus::acceptor_state& state, const waiter& then) {
     if (postpone([this, state, then] { with_created(state, then); })) return;
-    const wal_timeline_key key{state.tenant, state.timeline};
+    const core::timeline_key key{state.tenant, state.timeline};
     const auto found = entries_.find(key);
     const bool none =
         found == entries_.end() || (found->second.never_made && !found->second.opening && !found->second.deleting);
@@ -168,7 +170,7 @@ class timelines final : public support::actor_base<timelines_actor> {
   // -- what others may ask: passed to the acceptor
 
   template <class Request, class Reply>
-  void pass_on(const wal_timeline_key& key, const Request& request, reply<Reply> owed) {
+  void pass_on(const core::timeline_key& key, const Request& request, reply<Reply> owed) {
     with_open(key, [request, owed](const core::result<wal_timeline_opened>& opened) {
       if (opened)
         owed.pass_to(opened->acceptor, request);
@@ -270,7 +272,7 @@ class timelines final : public support::actor_base<timelines_actor> {
     close_for_deletion(request.of);
   }
 
-  void close_for_deletion(const wal_timeline_key& key) {
+  void close_for_deletion(const core::timeline_key& key) {
     const entry& of = entries_[key];
     if (of.opening) return;                     // goes on when it is open
     if (of.acceptor) return stop(of.acceptor);  // and when it has ended
@@ -319,7 +321,7 @@ class timelines final : public support::actor_base<timelines_actor> {
   }
 
   timelines_options options_;
-  std::map<wal_timeline_key, entry> entries_;
+  std::map<core::timeline_key, entry> entries_;
   std::vector<std::function<void()>> waiting_for_load_;
   bool loaded_ = false;
   bool stopping_ = false;
@@ -329,7 +331,7 @@ class timelines final : public support::actor_base<timelines_actor> {
 
 timelines_actor spawn_timelines(caf::actor_system& system, timelines_options options) {
   auto label = options.label;
-  return support::spawn<timelines>(system, std::move(label), std::move(options));
+  return runtime::spawn<timelines>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

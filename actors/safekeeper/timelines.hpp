@@ -3,16 +3,16 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/safekeeper/timeline_directory.hpp"
 #include "actors/safekeeper/wal_acceptor.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "journal/timeline_directory.hpp"
 
 namespace strata::actors::safekeeper {
 
 struct timelines_options {
-  support::actor_label label;
-  std::shared_ptr<const timeline_directory> directory;
+  runtime::actor_label label;
+  std::shared_ptr<const journal::timeline_directory> directory;
   safekeeper_surroundings around;
 };
 

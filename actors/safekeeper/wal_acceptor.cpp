@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <deque>
 
+#include "actors/runtime/actor_base.hpp"
 #include "actors/safekeeper/peer_recovery.hpp"
-#include "actors/safekeeper/upkeep.hpp"
-#include "actors/support/actor_base.hpp"
+#include "journal/maintenance.hpp"
 #include "pg/crc32c.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
 
 using messages::wal_timeline_info;
-using support::pool_id;
-using support::reply;
+using runtime::pool_id;
+using runtime::reply;
 
 /// How long positions may be in memory only: what is written again by whoever announced it.
 constexpr std::chrono::seconds save_interval{300};
@@ -34,12 +34,12 @@ bool is_disk_trouble(core::errc code) {
   }
 }
 
-class wal_acceptor final : public support::actor_base<private_acceptor> {
+class wal_acceptor final : public runtime::actor_base<private_acceptor> {
  public:
   static constexpr const char* kind = "safekeeper.wal_acceptor";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  wal_acceptor(const support::actor_setup& setup, wal_acceptor_options options)
+  wal_acceptor(const runtime::actor_setup& setup, wal_acceptor_options options)
       : actor_base(setup),
         options_(std::move(options)),
         view_(options_.view),
@@ -67,7 +67,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     fail_queue({core::errc::unavailable, "the timeline is being closed"});
     stop_children([this] {
       exclusively(
-          "save positions", [](timeline_journal& journal) { return journal.save_positions(); },
+          "save positions", [](journal::timeline_journal& journal) { return journal.save_positions(); },
           [this](const core::result<void>&) { quit(); });
     });
   }
@@ -81,10 +81,10 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     std::function<void(const core::error&)> fail;
   };
 
-  /// function(timeline_journal&) -> core::result<T>, then(core::result<T>).
+  /// function(journal::timeline_journal&) -> core::result<T>, then(core::result<T>).
   template <class Function, class Then>
   void exclusively(std::string what, Function function, Then then) {
-    using outcome = std::invoke_result_t<Function&, timeline_journal&>;
+    using outcome = std::invoke_result_t<Function&, journal::timeline_journal&>;
     auto next_step = std::make_shared<Then>(std::move(then));
     auto run = [this, what = std::move(what), function = std::move(function), next_step] {
       offload(
@@ -125,8 +125,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     auto* disk = options_.around.disk;
     offload(
         pool_id::io, "open the timeline again",
-        [disk, where = options_.journal] { return timeline_journal::open(*disk, where); },
-        [this](core::result<std::unique_ptr<timeline_journal>> opened) {
+        [disk, where = options_.journal] { return journal::timeline_journal::open(*disk, where); },
+        [this](core::result<std::unique_ptr<journal::timeline_journal>> opened) {
           if (!opened) {
             trouble_ = core::to_string(opened.error());
             note_error("open the timeline again", opened.error());
@@ -194,7 +194,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   }
 
   void moved() {
-    const acceptor_position now = view_->position();
+    const journal::acceptor_position now = view_->position();
     const bool told = now.in != last_.in || now.flush_lsn != last_.flush_lsn || now.commit_lsn != last_.commit_lsn ||
                       now.remote_consistent != last_.remote_consistent;
     last_ = now;
@@ -214,7 +214,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
 
   void learn(const consensus::timeline_news& news) {
     exclusively(
-        "take in news", [news](timeline_journal& journal) { return journal.tell(news); },
+        "take in news", [news](journal::timeline_journal& journal) { return journal.tell(news); },
         [this](const core::result<void>& told) {
           if (!told) note_error("take in news", told.error());
         });
@@ -223,8 +223,9 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void peer(const peer_said& said) {
     const auto& info = said.info;
     const core::monotonic_time now = clock().monotonic();
-    const auto known = std::find_if(peers_.begin(), peers_.end(),
-                                    [&](const heard_peer& each) { return each.info.safekeeper == info.safekeeper; });
+    const auto known = std::find_if(peers_.begin(), peers_.end(), [&](const journal::heard_peer& each) {
+      return each.info.safekeeper == info.safekeeper;
+    });
     if (known != peers_.end())
       *known = {info, now};
     else if (peers_.size() < consensus::members_max)
@@ -236,7 +237,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
       learn(
           {{info.last_log_term}, info.commit_lsn, info.backup_lsn, info.peer_horizon_lsn, info.remote_consistent_lsn});
     if (recovery_ || stopping_) return;
-    if (const auto* donor = peer_to_recover_from(situation())) recover_from(donor->wal_address);
+    if (const auto* donor = journal::peer_to_recover_from(situation())) recover_from(donor->wal_address);
   }
 
   void recover_from(const std::string& donor) {
@@ -270,7 +271,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
 
   // -- once a second while active -----------------------------------------------------------------------------------
 
-  [[nodiscard]] timeline_situation situation() const {
+  [[nodiscard]] journal::timeline_situation situation() const {
     return {.position = last_,
             .timeline = view_->key().timeline,
             .self = options_.around.self,
@@ -282,8 +283,9 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   }
 
   core::result<timeline_report> report(const report_due&) {
-    std::erase_if(peers_,
-                  [now = clock().monotonic()](const heard_peer& each) { return now - each.at > peer_lifetime; });
+    std::erase_if(peers_, [now = clock().monotonic()](const journal::heard_peer& each) {
+      return now - each.at > journal::peer_lifetime;
+    });
     if (!stopping_ && !lost_) {
       offload_segment();
       remove_wal();
@@ -308,7 +310,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
 
   void offload_segment() {
     if (offloading_ || trimming_) return;
-    const auto begin = segment_to_offload(situation());
+    const auto begin = journal::segment_to_offload(situation());
     if (!begin) return;
     offloading_ = true;
     offload(
@@ -328,7 +330,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void trim_backup() {
     const std::uint32_t segment_size = situation().segment_size;
     if (!options_.around.backup || segment_size == 0 || trimming_ || offloading_ || stopping_) return;
-    const core::lsn before = segment_begin(backup_removal_horizon(last_), segment_size);
+    const core::lsn before = segment_begin(journal::backup_removal_horizon(last_), segment_size);
     if (before <= trimmed_) return;
     trimming_ = true;
     offload(
@@ -344,7 +346,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   void backed_up(const wal_backed_up& said) {
     exclusively(
         "take in news",
-        [news = consensus::timeline_news{.backup_lsn = said.to}](timeline_journal& journal) {
+        [news = consensus::timeline_news{.backup_lsn = said.to}](journal::timeline_journal& journal) {
           return journal.tell(news);
         },
         [this](const core::result<void>& told) {
@@ -359,12 +361,12 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     const auto log = view_->journal()->log();
     const std::uint32_t segment_size = situation().segment_size;
     if (!log || segment_size == 0 || removing_) return;
-    const core::lsn horizon = removal_horizon(last_, options_.around.backup != nullptr);
+    const core::lsn horizon = journal::removal_horizon(last_, options_.around.backup != nullptr);
     if (segment_begin(horizon, segment_size) <= log->begin()) return;
     removing_ = true;
     exclusively(
         "remove WAL",
-        [horizon](timeline_journal& journal) -> core::result<void> {
+        [horizon](journal::timeline_journal& journal) -> core::result<void> {
           STRATA_TRY(journal.save_positions());
           return journal.remove_wal_before(horizon);
         },
@@ -384,7 +386,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     saved_commit_ = last_.commit_lsn;
     saved_at_ = clock().monotonic();
     exclusively(
-        "save positions", [](timeline_journal& journal) { return journal.save_positions(); },
+        "save positions", [](journal::timeline_journal& journal) { return journal.save_positions(); },
         [this](const core::result<void>& saved) {
           if (!saved) note_error("save positions", saved.error());
         });
@@ -393,7 +395,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   // -- rest -----------------------------------------------------------------------------------------------------------
 
   void update_activity() {
-    const bool active = is_active(situation());
+    const bool active = journal::is_active(situation());
     if (active == active_) return;
     active_ = active;
     describe(active ? "" : "idle");
@@ -407,7 +409,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     trim_backup();
     exclusively(
         "rest",
-        [](timeline_journal& journal) -> core::result<void> {
+        [](journal::timeline_journal& journal) -> core::result<void> {
           journal.rest();
           return {};
         },
@@ -431,8 +433,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     info.wal_bytes = log ? log->size_bytes() : 0;
     info.recovering_from = recovering_from_;
     info.trouble = trouble_;
-    for (const heard_peer& each : peers_)
-      if (clock().monotonic() - each.at <= peer_lifetime) info.peers.push_back(each.info);
+    for (const journal::heard_peer& each : peers_)
+      if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
   }
   core::result<wal_timeline_info> info(const messages::get_wal_timeline&) { return describe_timeline(); }
@@ -453,20 +455,22 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     });
   }
   void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
-    answer_after("change members", owed,
-                 [to = request.to](timeline_journal& journal) { return journal.tell(consensus::switch_members{to}); });
+    answer_after("change members", owed, [to = request.to](journal::timeline_journal& journal) {
+      return journal.tell(consensus::switch_members{to});
+    });
   }
   void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
-    answer_after("bump the term", owed, [to = request.to](timeline_journal& journal) {
+    answer_after("bump the term", owed, [to = request.to](journal::timeline_journal& journal) {
       return journal.tell(consensus::bump_term{to.value_or(journal.position().in.next())});
     });
   }
   void checkpoint(const messages::checkpoint_wal_timeline&, reply<wal_timeline_info> owed) {
-    answer_after("checkpoint", owed,
-                 [has_backup = options_.around.backup != nullptr](timeline_journal& journal) -> core::result<void> {
-                   STRATA_TRY(journal.save_positions());
-                   return journal.remove_wal_before(removal_horizon(journal.position(), has_backup));
-                 });
+    answer_after(
+        "checkpoint", owed,
+        [has_backup = options_.around.backup != nullptr](journal::timeline_journal& journal) -> core::result<void> {
+          STRATA_TRY(journal.save_positions());
+          return journal.remove_wal_before(journal::removal_horizon(journal.position(), has_backup));
+        });
   }
 
   void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
@@ -475,7 +479,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
         [journal = view_->journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },
         [owed](core::result<messages::wal_digest> made) { owed.answer(std::move(made)); });
   }
-  static core::result<messages::wal_digest> digest_of(const timeline_journal& journal, core::lsn from, core::lsn to) {
+  static core::result<messages::wal_digest> digest_of(const journal::timeline_journal& journal, core::lsn from,
+                                                      core::lsn to) {
     if (to < from || to > journal.position().flush_lsn)
       return core::error{core::errc::out_of_range, "make a digest: [" + to_string(from) + ", " + to_string(to) +
                                                        ") is not a part of WAL up to " +
@@ -484,7 +489,8 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
     std::uint32_t crc = pg::crc32c_begin;
     while (from < to) {
       const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), to - from);
-      STRATA_ASSIGN(const std::size_t got, read_local_wal(journal, from, core::bytes_span(buffer).first(wanted)));
+      STRATA_ASSIGN(const std::size_t got,
+                    journal::read_local_wal(journal, from, core::bytes_span(buffer).first(wanted)));
       crc = pg::crc32c_update(crc, core::bytes_view(buffer).first(got));
       from = from + got;
     }
@@ -497,11 +503,11 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   };
 
   wal_acceptor_options options_;
-  std::shared_ptr<timeline_view> view_;
-  acceptor_position last_;  ///< what receivers were told of
-  support::counter wal_in_;
-  support::counter refused_;
-  support::counter offloaded_;
+  std::shared_ptr<journal::timeline_view> view_;
+  journal::acceptor_position last_;  ///< what receivers were told of
+  runtime::counter wal_in_;
+  runtime::counter refused_;
+  runtime::counter offloaded_;
 
   std::deque<task> queue_;
   bool working_ = false;
@@ -515,9 +521,9 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
   std::string trouble_;
 
   std::vector<position_listener> receivers_;
-  std::vector<heard_peer> peers_;
-  std::optional<consensus::pageserver_feedback> feedback_;
-  support::socket_owner recovery_;
+  std::vector<journal::heard_peer> peers_;
+  std::optional<protocol::pageserver_feedback> feedback_;
+  runtime::socket_owner recovery_;
   std::string recovering_from_;
   std::optional<pending_pull> pull_;
   core::lsn saved_commit_;
@@ -528,7 +534,7 @@ class wal_acceptor final : public support::actor_base<private_acceptor> {
 
 acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options) {
   auto label = options.label;
-  return support::spawn<wal_acceptor>(system, std::move(label), std::move(options));
+  return runtime::spawn<wal_acceptor>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

@@ -5,29 +5,29 @@
 #include <memory>
 #include <string>
 
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/safekeeper/wal_backup.hpp"
 #include "actors/safekeeper/wal_flusher.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "journal/wal_archive.hpp"
 
 namespace strata::actors::safekeeper {
 
 /// What the timelines of a safekeeper share.
 struct safekeeper_surroundings {
-  wal::disk* disk = nullptr;
+  io::disk* disk = nullptr;
   consensus::node_id self;
-  std::string wal_address;                   ///< host:port that peers and pageservers reach this safekeeper by
-  std::string http_address;                  ///< likewise
-  std::uint64_t disk_reserve = 0;            ///< with no more than this free no WAL is taken
-  std::shared_ptr<const wal_backup> backup;  ///< null: there is no object storage
+  std::string wal_address;         ///< host:port that peers and pageservers reach this safekeeper by
+  std::string http_address;        ///< likewise
+  std::uint64_t disk_reserve = 0;  ///< with no more than this free no WAL is taken
+  std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is no object storage
   peer_exchange_actor exchange;
   wal_flusher_set flushers;
 };
 
 struct wal_acceptor_options {
-  support::actor_label label;
-  timeline_journal::options journal;
-  std::shared_ptr<timeline_view> view;
+  runtime::actor_label label;
+  journal::timeline_journal::options journal;
+  std::shared_ptr<journal::timeline_view> view;
   safekeeper_surroundings around;
 };
 

@@ -2,15 +2,15 @@
 
 #include <array>
 
-#include "actors/safekeeper/acceptor_text.hpp"
-#include "actors/safekeeper/client_socket.hpp"
+#include "actors/net/client_socket.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "actors/safekeeper/proposer_session.hpp"
 #include "actors/safekeeper/wal_sender.hpp"
-#include "actors/support/actor_base.hpp"
 #include "pg/wire/extended_query.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/safekeeper_commands.hpp"
 #include "pg/wire/safekeeper_identity.hpp"
+#include "protocol/acceptor_summary.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -26,7 +26,7 @@ constexpr std::string_view recovering_proposer = "wal_proposer_recovery";
 struct connection_go_on {};
 struct startup_overdue {};
 using private_connection =
-    support::socket_owner::extend<messages::accepts<stream_over>, messages::accepts<connection_go_on>,
+    runtime::socket_owner::extend<messages::accepts<stream_over>, messages::accepts<connection_go_on>,
                                   messages::accepts<startup_overdue>>;
 
 /// "16MB" as Postgres shows it.
@@ -34,16 +34,16 @@ std::string shown_size(std::uint32_t bytes) {
   return bytes >= 1u << 30 ? std::to_string(bytes >> 30) + "GB" : std::to_string(bytes >> 20) + "MB";
 }
 
-class wal_connection final : public support::actor_base<private_connection> {
+class wal_connection final : public runtime::actor_base<private_connection> {
  public:
   static constexpr const char* kind = "safekeeper.wal_connection";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  wal_connection(const support::actor_setup& setup, wal_connection_options options)
+  wal_connection(const runtime::actor_setup& setup, wal_connection_options options)
       : actor_base(setup),
         options_(std::move(options)),
-        socket_(
-            std::make_shared<client_socket>(env().sockets(), std::move(options_.socket), wire::frame_size_max + 16)) {}
+        socket_(std::make_shared<net::client_socket>(env().sockets(), std::move(options_.socket),
+                                                     wire::frame_size_max + 16)) {}
 
   behavior_type make_behavior() {
     alive_ = self();
@@ -58,7 +58,7 @@ class wal_connection final : public support::actor_base<private_connection> {
 
   // -- the socket -----------------------------------------------------------------------------------------------------
 
-  void take_socket(std::shared_ptr<client_socket> socket) {
+  void take_socket(std::shared_ptr<net::client_socket> socket) {
     socket_ = std::move(socket);
     if (auto watched = socket_->watch(self()); !watched) return quit(watched.error());
     tell(self(), connection_go_on{});
@@ -68,7 +68,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     phase_ = phase::idle;
     take_socket(over.socket);
   }
-  void ready(const support::socket_ready& event) {
+  void ready(const runtime::socket_ready& event) {
     if (socket_ && socket_->fired(event)) advance();
   }
   void resumed(const connection_go_on&) { advance(); }
@@ -92,7 +92,7 @@ class wal_connection final : public support::actor_base<private_connection> {
   }
 
   void move_on() {
-    using enum client_socket::outcome;
+    using enum net::client_socket::outcome;
     if (phase_ == phase::away || busy_) return;
     for (int round = 0; round < 8; ++round) {
       const auto sent = socket_->send();
@@ -212,7 +212,7 @@ class wal_connection final : public support::actor_base<private_connection> {
           advance();
         });
   }
-  [[nodiscard]] messages::wal_timeline_key key() const { return {*client_.tenant, *client_.timeline}; }
+  [[nodiscard]] core::timeline_key key() const { return {*client_.tenant, *client_.timeline}; }
 
   void refuse(const core::error& why) {
     wire::append_error(socket_->output(), wire::sqlstate_of(why.code), why.detail);
@@ -223,7 +223,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     wire::append_ready_for_query(socket_->output());
   }
 
-  void identify(const timeline_view& view) {
+  void identify(const journal::timeline_view& view) {
     const auto position = view.position();
     const core::lsn at = client_.application_name == recovering_proposer ? position.flush_lsn : position.commit_lsn;
     constexpr std::array<std::string_view, 4> columns{"systemid", "timeline", "xlogpos", "dbname"};
@@ -236,7 +236,7 @@ class wal_connection final : public support::actor_base<private_connection> {
   }
 
   /// No row for a timeline that is not here.
-  void show_status(const timeline_view* view) {
+  void show_status(const journal::timeline_view* view) {
     constexpr std::array<std::string_view, 2> columns{"flush_lsn", "commit_lsn"};
     wire::append_row_description(socket_->output(), columns);
     if (view != nullptr) {
@@ -249,7 +249,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     complete("TIMELINE_STATUS");
   }
 
-  void show_setting(const timeline_view& view, const std::string& name) {
+  void show_setting(const journal::timeline_view& view, const std::string& name) {
     std::string value;
     const auto cluster = view.journal()->state().cluster;
     if (name == "wal_segment_size")
@@ -261,7 +261,7 @@ class wal_connection final : public support::actor_base<private_connection> {
     else if (name == "wal_level")
       value = "replica";
     else if (name == "acceptor_state")
-      value = to_text(summary_of(*view.journal()));
+      value = to_text(journal::summary_of(*view.journal()));
     else
       return refuse({core::errc::not_found, "there is no setting \"" + name.substr(0, 60) + "\" here"});
     wire::append_row_description(socket_->output(), name);
@@ -328,10 +328,10 @@ class wal_connection final : public support::actor_base<private_connection> {
 
   wal_connection_options options_;
   /// Nobody else keeps a connection; this goes when it quits.
-  support::socket_owner alive_;
-  std::shared_ptr<client_socket> socket_;
+  runtime::socket_owner alive_;
+  std::shared_ptr<net::client_socket> socket_;
   wire::wal_client client_;
-  support::socket_owner stream_;
+  runtime::socket_owner stream_;
   /// Only to refuse it once for each Sync, as clients expect.
   wire::extended_query extended_{[](std::string_view) -> core::result<std::optional<std::string_view>> {
     return core::error{core::errc::unsupported, "the WAL service takes simple queries only"};
@@ -342,9 +342,9 @@ class wal_connection final : public support::actor_base<private_connection> {
 
 }  // namespace
 
-support::socket_owner spawn_wal_connection(caf::actor_system& system, wal_connection_options options) {
+runtime::socket_owner spawn_wal_connection(caf::actor_system& system, wal_connection_options options) {
   auto label = options.label;
-  return support::spawn<wal_connection>(system, std::move(label), std::move(options));
+  return runtime::spawn<wal_connection>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

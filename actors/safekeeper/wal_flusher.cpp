@@ -1,7 +1,7 @@
 #include "actors/safekeeper/wal_flusher.hpp"
 
-#include "actors/support/actor_base.hpp"
-#include "actors/support/latency.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/latency.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -9,11 +9,11 @@ namespace {
 struct round_due {};
 using private_flusher = wal_flusher_actor::extend<messages::accepts<round_due>>;
 
-using outcome = timeline_journal::outcome;
+using outcome = journal::timeline_journal::outcome;
 using round_work = std::vector<keep_wal>;
 
-std::vector<timeline_journal::incoming> incoming_of(const message_batch& batch) {
-  std::vector<timeline_journal::incoming> incoming;
+std::vector<journal::timeline_journal::incoming> incoming_of(const message_batch& batch) {
+  std::vector<journal::timeline_journal::incoming> incoming;
   incoming.reserve(batch.entries.size());
   for (const message_batch::entry& each : batch.entries)
     incoming.push_back({each.message, core::bytes_view(batch.wal).subspan(each.wal_offset, each.wal_size)});
@@ -30,7 +30,7 @@ void add_synced(outcome& to, outcome synced) {
 }
 
 /// One outcome for each.
-std::vector<outcome> do_round(const round_work& work, std::uint64_t room, support::histogram& fsync) {
+std::vector<outcome> do_round(const round_work& work, std::uint64_t room, runtime::histogram& fsync) {
   std::vector<outcome> done(work.size());
   std::vector<bool> written(work.size());
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -46,19 +46,19 @@ std::vector<outcome> do_round(const round_work& work, std::uint64_t room, suppor
   }
   for (std::size_t i = 0; i < work.size(); ++i) {
     if (!written[i]) continue;
-    const support::stopwatch watch;
+    const runtime::stopwatch watch;
     add_synced(done[i], work[i].journal->sync());
     fsync.observe(watch.elapsed());
   }
   return done;
 }
 
-class wal_flusher final : public support::actor_base<private_flusher> {
+class wal_flusher final : public runtime::actor_base<private_flusher> {
  public:
   static constexpr const char* kind = "safekeeper.wal_flusher";
-  static constexpr support::pool_id pool = support::pool_id::io;
+  static constexpr runtime::pool_id pool = runtime::pool_id::io;
 
-  wal_flusher(const support::actor_setup& setup, wal_flusher_options options)
+  wal_flusher(const runtime::actor_setup& setup, wal_flusher_options options)
       : actor_base(setup),
         options_(std::move(options)),
         rounds_(env().metrics().counter("strata_safekeeper_flush_rounds_total",
@@ -66,15 +66,15 @@ class wal_flusher final : public support::actor_base<private_flusher> {
         batches_(env().metrics().counter("strata_safekeeper_batches_total",
                                          "Batches of proposers' messages that were made durable")),
         fsync_(env().metrics().histogram("strata_safekeeper_fsync_seconds", "Making written WAL of a timeline durable",
-                                         support::latency_buckets())),
+                                         runtime::latency_buckets())),
         commit_(env().metrics().histogram("strata_safekeeper_commit_seconds",
                                           "From the arrival of a proposer's batch until it is durable",
-                                          support::latency_buckets())) {}
+                                          runtime::latency_buckets())) {}
 
   behavior_type make_behavior() { return {handle(&wal_flusher::keep), handle(&wal_flusher::round)}; }
 
  private:
-  void keep(const keep_wal& request, support::reply<wal_kept> owed) {
+  void keep(const keep_wal& request, runtime::reply<wal_kept> owed) {
     waiting_.push_back(request);
     arrived_.emplace_back();
     owed_.push_back(std::move(owed));
@@ -113,13 +113,13 @@ class wal_flusher final : public support::actor_base<private_flusher> {
   }
 
   wal_flusher_options options_;
-  support::counter rounds_;
-  support::counter batches_;
-  support::histogram fsync_;
-  support::histogram commit_;
+  runtime::counter rounds_;
+  runtime::counter batches_;
+  runtime::histogram fsync_;
+  runtime::histogram commit_;
   round_work waiting_;
-  std::vector<support::reply<wal_kept>> owed_;
-  std::vector<support::stopwatch> arrived_;
+  std::vector<runtime::reply<wal_kept>> owed_;
+  std::vector<runtime::stopwatch> arrived_;
   std::uint64_t free_bytes_ = 0;
   core::monotonic_time asked_at_{};
 };
@@ -128,7 +128,7 @@ class wal_flusher final : public support::actor_base<private_flusher> {
 
 wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_options options) {
   auto label = options.label;
-  return support::spawn<wal_flusher>(system, std::move(label), std::move(options));
+  return runtime::spawn<wal_flusher>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

@@ -4,24 +4,24 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/support/actor_registry.hpp"
 
 namespace strata::actors::safekeeper {
 
 /// A batch for a journal that nobody else uses until the answer. `journal` is kept alive by it.
 struct keep_wal {
-  std::shared_ptr<timeline_journal> journal;
+  std::shared_ptr<journal::timeline_journal> journal;
   std::shared_ptr<const message_batch> batch;
 };
 struct wal_kept {
-  timeline_journal::outcome outcome;
+  journal::timeline_journal::outcome outcome;
 };
 using wal_flusher_actor = messages::actor_interface<messages::answers<keep_wal, wal_kept>>;
 
 struct wal_flusher_options {
-  support::actor_label label;
-  wal::disk* disk = nullptr;
+  runtime::actor_label label;
+  io::disk* disk = nullptr;
   std::string directory;           ///< whose disk it is
   std::uint64_t disk_reserve = 0;  ///< WAL is refused, errc::disk_full, when less would be left
 };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "actors/support/actor_base.hpp"
+#include "actors/runtime/actor_base.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/replication_messages.hpp"
 
@@ -18,7 +18,7 @@ constexpr std::chrono::seconds silence_max{60};
 
 struct sender_go_on {};
 struct keepalive_due {};
-using private_sender = support::socket_owner::extend<messages::accepts<positions_moved>,
+using private_sender = runtime::socket_owner::extend<messages::accepts<positions_moved>,
                                                      messages::accepts<sender_go_on>, messages::accepts<keepalive_due>>;
 
 /// Where the piece that begins at `from` ends: on the edge of a page unless everything is sent by it.
@@ -28,12 +28,12 @@ core::lsn piece_end(core::lsn from, core::lsn limit) {
   return end - end.value % pg::wal_page_size;
 }
 
-class wal_sender final : public support::actor_base<private_sender> {
+class wal_sender final : public runtime::actor_base<private_sender> {
  public:
   static constexpr const char* kind = "safekeeper.wal_sender";
-  static constexpr support::pool_id pool = support::pool_id::wal;
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
-  wal_sender(const support::actor_setup& setup, wal_sender_options options)
+  wal_sender(const runtime::actor_setup& setup, wal_sender_options options)
       : actor_base(setup),
         options_(std::move(options)),
         socket_(*options_.socket),
@@ -61,7 +61,7 @@ class wal_sender final : public support::actor_base<private_sender> {
   }
 
  private:
-  void ready(const support::socket_ready& event) {
+  void ready(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
   void resumed(const sender_go_on&) {
@@ -73,7 +73,7 @@ class wal_sender final : public support::actor_base<private_sender> {
   // -- the socket -----------------------------------------------------------------------------------------------------
 
   void advance() {
-    using enum client_socket::outcome;
+    using enum net::client_socket::outcome;
     if (over_) return;
     for (int round = 0; round < 8; ++round) {
       if (!hear()) return quit();
@@ -88,7 +88,7 @@ class wal_sender final : public support::actor_base<private_sender> {
 
   /// False: the connection is over. What a client that talks without pause still has to say is heard later.
   bool hear() {
-    using enum client_socket::outcome;
+    using enum net::client_socket::outcome;
     for (int round = 0; round < 16; ++round) {
       const auto received = socket_.receive();
       if (received == closed) return false;
@@ -127,7 +127,7 @@ class wal_sender final : public support::actor_base<private_sender> {
       note_error("hear a receiver", message.error());
       return false;
     }
-    consensus::pageserver_feedback feedback;
+    protocol::pageserver_feedback feedback;
     if (const auto* status = std::get_if<wire::standby_status>(&*message)) {
       if (status->reply_requested) put_keepalive(false);
       if (!is_pageserver_) return true;
@@ -136,7 +136,7 @@ class wal_sender final : public support::actor_base<private_sender> {
                   .remote_consistent = status->applied,
                   .replied_at = pg::timestamp_of(clock().now())};
     } else if (const auto* said = std::get_if<wire::pageserver_status>(&*message)) {
-      auto decoded = consensus::decode_feedback(said->feedback);
+      auto decoded = protocol::decode_feedback(said->feedback);
       if (!decoded) {
         note_error("hear a receiver", decoded.error());
         return false;
@@ -182,11 +182,11 @@ class wal_sender final : public support::actor_base<private_sender> {
   void read(core::lsn end) {
     reading_ = true;
     offload(
-        support::pool_id::io, "read WAL",
+        runtime::pool_id::io, "read WAL",
         [view = options_.timeline.view, backup = options_.backup, from = next_,
          size = end - next_]() -> core::result<core::bytes> {
           core::bytes piece(size);
-          auto got = read_local_wal(*view->journal(), from, piece);
+          auto got = journal::read_local_wal(*view->journal(), from, piece);
           if (!got && got.error().code == core::errc::out_of_range && backup) {
             auto stored = backup->read(*view, from, piece);
             // What is not stored either is gone; only the first error says so.
@@ -265,13 +265,13 @@ class wal_sender final : public support::actor_base<private_sender> {
 
   wal_sender_options options_;
   /// Nobody else must keep it.
-  support::socket_owner alive_;
-  client_socket& socket_;
-  timeline_view& view_;
+  runtime::socket_owner alive_;
+  net::client_socket& socket_;
+  journal::timeline_view& view_;
   core::lsn next_;
   core::bytes recent_;  ///< the piece that comes out of memory
   bool is_pageserver_;
-  support::counter sent_bytes_;
+  runtime::counter sent_bytes_;
   bool resuming_ = false;
   bool reading_ = false;
   bool quiet_ = false;   ///< was idle at the last look
@@ -282,9 +282,9 @@ class wal_sender final : public support::actor_base<private_sender> {
 
 }  // namespace
 
-support::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options) {
+runtime::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options) {
   auto label = options.label;
-  return support::spawn<wal_sender>(system, std::move(label), std::move(options));
+  return runtime::spawn<wal_sender>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::safekeeper

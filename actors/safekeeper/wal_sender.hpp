@@ -3,24 +3,24 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
-#include "actors/safekeeper/client_socket.hpp"
+#include "actors/net/client_socket.hpp"
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/safekeeper/wal_backup.hpp"
-#include "actors/support/actor_registry.hpp"
+#include "journal/wal_archive.hpp"
 
 namespace strata::actors::safekeeper {
 
 /// The stream is over; whoever handed the socket over has it back.
 struct stream_over {
-  std::shared_ptr<client_socket> socket;
+  std::shared_ptr<net::client_socket> socket;
 };
 using stream_starter = messages::actor_interface<messages::accepts<stream_over>>;
 
 struct wal_sender_options {
-  support::actor_label label;
-  std::shared_ptr<client_socket> socket;  ///< behind CopyBothResponse
+  runtime::actor_label label;
+  std::shared_ptr<net::client_socket> socket;  ///< behind CopyBothResponse
   wal_timeline_opened timeline;
-  std::shared_ptr<const wal_backup> backup;  ///< null: there is none
+  std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none
   core::lsn from;
   std::optional<consensus::term>
       term;                    ///< up to what is flushed as long as it is the acceptor's; else what is committed
@@ -30,7 +30,7 @@ struct wal_sender_options {
 
 /// START_REPLICATION: streams WAL to one client (facts/neon-internals.md §7.7). Reads the next piece (at most 128 KiB)
 /// when the client has taken the one before. At least once a second the client hears something.
-support::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options);
+runtime::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options);
 
 }  // namespace strata::actors::safekeeper
 

@@ -4,22 +4,22 @@
 #include <cstdint>
 #include <memory>
 
+#include "actors/net/tcp_service.hpp"
 #include "actors/safekeeper/protocol.hpp"
-#include "actors/safekeeper/wal_backup.hpp"
-#include "actors/support/tcp_service.hpp"
+#include "journal/wal_archive.hpp"
 
 namespace strata::actors::safekeeper {
 
 struct wal_service_options {
-  support::actor_label label;
-  support::tcp_listener listener;
+  runtime::actor_label label;
+  net::tcp_listener listener;
   std::uint32_t connections_max = 1024;
   timelines_actor timelines;
-  std::shared_ptr<const wal_backup> backup;  ///< null: there is none
-  std::string identity;                      ///< told to every client
+  std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none
+  std::string identity;                                ///< told to every client
 };
 
 /// Accepts clients of the WAL service and starts a wal_connection for each.
-support::tcp_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options);
+net::tcp_service_actor spawn_wal_service(caf::actor_system& system, wal_service_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -20,7 +20,7 @@ struct standby_status {
 };
 /// 'h': what a hot standby's queries need. Taken and not used: computes have no standbys here.
 struct standby_feedback {};
-/// 'z', u64 length: what a pageserver has made of the WAL (consensus/codec.hpp, decode_feedback).
+/// 'z', u64 length: what a pageserver has made of the WAL (protocol/quorum_codec.hpp, decode_feedback).
 struct pageserver_status {
   core::bytes_view feedback;
 };

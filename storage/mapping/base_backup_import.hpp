@@ -7,7 +7,7 @@
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 #include "pg/types.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

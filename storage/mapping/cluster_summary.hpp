@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/page_key.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

@@ -5,7 +5,7 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

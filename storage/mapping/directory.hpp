@@ -9,7 +9,7 @@
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 #include "pg/types.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 /// What Postgres calls relations, databases and transaction-status files, read from a timeline at an LSN. All functions
 /// share the preconditions of timeline_store::read_pages: the caller has waited for the LSN and checked the window.

@@ -4,7 +4,7 @@
 
 #include "core/result.hpp"
 #include "pg/wal/record.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 #include "storage/write_batch.hpp"
 
 namespace strata::storage::mapping {

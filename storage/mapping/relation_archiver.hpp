@@ -10,7 +10,7 @@
 #include "core/result.hpp"
 #include "pg/files/free_space_map.hpp"
 #include "pg/types.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

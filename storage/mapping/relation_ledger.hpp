@@ -11,7 +11,7 @@
 #include "core/result.hpp"
 #include "pg/types.hpp"
 #include "storage/mapping/change_target.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

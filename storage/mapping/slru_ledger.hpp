@@ -12,7 +12,7 @@
 #include "pg/types.hpp"
 #include "storage/mapping/change_target.hpp"
 #include "storage/strata_record.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage::mapping {
 

@@ -5,8 +5,8 @@
 namespace strata::cli {
 namespace {
 
-using compute::compute_mode;
-using compute::compute_record;
+using host::compute_mode;
+using host::compute_record;
 using namespace std::chrono_literals;
 
 const core::lsn head(0x2000);

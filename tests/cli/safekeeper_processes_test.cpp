@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "cli/safekeeper_processes.hpp"
-#include "compute/program.hpp"
+#include "host/program.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {
@@ -67,7 +67,7 @@ struct cluster_directory {
   }
   static void kill_and_wait(pid_t process) {
     ::kill(process, SIGKILL);
-    BOOST_REQUIRE(compute::wait_for_end(process, 10s));
+    BOOST_REQUIRE(host::wait_for_end(process, 10s));
   }
   [[nodiscard]] std::size_t starts(std::uint64_t id) const {
     std::error_code none;

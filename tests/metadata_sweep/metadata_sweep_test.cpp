@@ -4,7 +4,7 @@
 #include <set>
 #include <vector>
 
-#include "tests/storage/metadata_fixture.hpp"
+#include "tests/storage/metadata/metadata_fixture.hpp"
 
 /// Every metadata file of a small server, damaged in one way after the other, and opened. There are two right answers:
 /// what was stored, or that it is damaged. And what lies beside it stays.

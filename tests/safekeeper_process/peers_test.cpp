@@ -3,15 +3,15 @@
 
 #include "actors/broker/broker.hpp"
 #include "actors/broker/broker_link.hpp"
+#include "actors/runtime/outside.hpp"
+#include "actors/runtime/system.hpp"
 #include "actors/safekeeper/supervisor.hpp"
-#include "actors/support/outside.hpp"
-#include "actors/support/system.hpp"
 #include "tests/safekeeper_process/safekeeper_fixture.hpp"
 
 using namespace strata;
 using namespace strata::tests;
 namespace sk = strata::actors::safekeeper;
-namespace support = strata::actors::support;
+namespace support = strata::actors::runtime;
 using namespace std::chrono_literals;
 
 namespace {
@@ -19,29 +19,29 @@ namespace {
 /// The role in this process, with a broker that all share.
 class role {
  public:
-  role(support::process_system& system, const messages::broker_link_actor& link, std::uint64_t id,
+  role(runtime::process_system& system, const messages::broker_link_actor& link, std::uint64_t id,
        std::string directory, std::string backup)
       : system_(system), id_(id) {
     std::filesystem::create_directories(directory);
-    auto listener = support::listen_tcp("127.0.0.1", 0);
+    auto listener = net::listen_tcp("127.0.0.1", 0);
     port_ = listener->port;
     supervisor_ = sk::spawn_supervisor(system.actors(), {.self = {id},
                                                          .directory = std::move(directory),
-                                                         .disk = &wal::real_disk(),
+                                                         .disk = &io::real_disk(),
                                                          .backup_directory = std::move(backup),
                                                          .wal_listener = *std::move(listener),
                                                          .wal_address = "127.0.0.1:" + std::to_string(port_),
                                                          .http_address = "127.0.0.1:1",
                                                          .broker = link});
-    timelines_ = support::ask_and_wait(system.actors(), supervisor_, sk::get_services{}, 10s)->timelines;
+    timelines_ = runtime::ask_and_wait(system.actors(), supervisor_, sk::get_services{}, 10s)->timelines;
   }
-  ~role() { actors::support::stop_and_wait(system_.actors(), supervisor_); }
+  ~role() { actors::runtime::stop_and_wait(system_.actors(), supervisor_); }
   role(const role&) = delete;
   role& operator=(const role&) = delete;
 
   template <class Request>
   auto ask(Request request) const {
-    return support::ask_and_wait(system_.actors(), timelines_, std::move(request), 10s);
+    return runtime::ask_and_wait(system_.actors(), timelines_, std::move(request), 10s);
   }
   [[nodiscard]] messages::wal_timeline_info info(const wal_identity& of) const {
     auto found = ask(messages::get_wal_timeline{{of.tenant, of.timeline}});
@@ -52,7 +52,7 @@ class role {
   [[nodiscard]] consensus::member member() const { return {{id_}, "127.0.0.1", port_}; }
 
  private:
-  support::process_system& system_;
+  runtime::process_system& system_;
   std::uint64_t id_;
   std::uint16_t port_ = 0;
   sk::supervisor_actor supervisor_;
@@ -65,7 +65,7 @@ struct two_peers {
     both.members = {first.member(), second.member()};
   }
   temp_dir home;
-  support::process_system system;
+  runtime::process_system system;
   actors::broker::broker_actor broker = actors::broker::spawn_broker(system.actors(), {"", 0});
   messages::broker_link_actor link = actors::broker::spawn_broker_link(system.actors(), {"", 0}, broker);
   role first{system, link, 1, (home / "1").string(), ""};
@@ -86,7 +86,7 @@ struct two_peers {
 
 void say_feedback(wal_client& to, core::lsn at) {
   core::bytes content;
-  consensus::encode(consensus::pageserver_feedback{at, at, at, 0, 1}, content);
+  protocol::encode(protocol::pageserver_feedback{at, at, at, 0, 1}, content);
   core::bytes feedback{'z'};
   core::append_be(feedback, static_cast<std::uint64_t>(content.size()));
   core::append(feedback, content);

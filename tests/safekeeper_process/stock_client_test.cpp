@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   page.query("START_REPLICATION PHYSICAL " + core::to_string(wal.end()));
   core::bytes feedback{'z'};
   core::bytes content;
-  consensus::encode(consensus::pageserver_feedback{.remote_consistent = readers}, content);
+  protocol::encode(protocol::pageserver_feedback{.remote_consistent = readers}, content);
   core::append_be(feedback, static_cast<std::uint64_t>(content.size()));
   core::append(feedback, content);
   page.send_copy_data(feedback);

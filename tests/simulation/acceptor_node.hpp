@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "actors/safekeeper/timeline_journal.hpp"
+#include "journal/timeline_journal.hpp"
 #include "tests/simulation/network.hpp"
 #include "tests/simulation/oracle.hpp"
 #include "tests/simulation/world.hpp"
@@ -12,7 +12,7 @@
 
 namespace strata::tests::simulation {
 
-using actors::safekeeper::timeline_journal;
+using actors::journal::timeline_journal;
 
 extern const core::tenant_id the_tenant;
 extern const core::timeline_id the_timeline;

@@ -8,10 +8,10 @@
 
 #include <stdexcept>
 
-#include "consensus/codec.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/replication_messages.hpp"
 #include "pg/wire/safekeeper_commands.hpp"
+#include "protocol/quorum_codec.hpp"
 #include "tests/support/free_port.hpp"
 
 namespace strata::tests {
@@ -147,7 +147,7 @@ void acceptor_server::serve(int fd) {
     wait_while_paused();
     input.insert(input.end(), part, part + got);
     for (;;) {
-      const auto frame = wire::parse_frame(input, started, consensus::message_size_max + 4);
+      const auto frame = wire::parse_frame(input, started, protocol::message_size_max + 4);
       if (!frame || !*frame) break;
       core::bytes answer;
       if ((*frame)->kind == wire::frame_kind::startup) {
@@ -179,7 +179,7 @@ void acceptor_server::serve(int fd) {
 }
 
 bool acceptor_server::push(int fd, core::bytes_view payload) {
-  const auto message = consensus::decode_from_proposer(payload);
+  const auto message = protocol::decode_from_proposer(payload);
   if (!message) return false;
   core::bytes replies;
   {
@@ -218,7 +218,7 @@ void acceptor_server::carry_out(const consensus::acceptor_effects& effects, core
       core::append(wal_, wal);
     } else if (const auto* reply = std::get_if<consensus::send_reply>(&effect)) {
       core::bytes body;
-      consensus::encode(reply->message, std::nullopt, body);
+      protocol::encode(reply->message, std::nullopt, body);
       wire::append_copy_data_header(replies, body.size());
       core::append(replies, body);
     }

@@ -8,8 +8,8 @@
 #include <memory>
 #include <optional>
 
-#include "actors/support/actor_base.hpp"
-#include "actors/support/system.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/system.hpp"
 #include "core/clock.hpp"
 
 namespace strata::tests {
@@ -28,7 +28,7 @@ class deterministic_system {
   }
 
   [[nodiscard]] caf::actor_system& system() { return process_.actors(); }
-  [[nodiscard]] actors::support::environment& env() { return process_.env(); }
+  [[nodiscard]] actors::runtime::environment& env() { return process_.env(); }
 
   /// Runs until nobody has a message left.
   void run() {
@@ -55,13 +55,13 @@ class deterministic_system {
   };
   template <class Handle, class Request>
   auto ask(const Handle& to, Request request) {
-    using Reply = actors::support::detail::reply_to<Handle, Request>;
+    using Reply = actors::runtime::detail::reply_to<Handle, Request>;
     pending<Reply> answer;
     // One asker per request: an event-based actor that keeps the outcome where the test sees it.
     const auto asker = [request, slot = answer.outcome_](caf::event_based_actor* self, const Handle& whom) {
       self->request(whom, caf::infinite, request)
           .then([slot](Reply& value) { slot->emplace(std::move(value)); },
-                [slot](caf::error& error) { slot->emplace(actors::support::to_core(error)); });
+                [slot](caf::error& error) { slot->emplace(actors::runtime::to_core(error)); });
     };
     system().spawn(asker, to);
     return answer;
@@ -91,7 +91,7 @@ class deterministic_system {
   caf::scheduler::test_coordinator& scheduler() {
     return dynamic_cast<caf::scheduler::test_coordinator&>(system().scheduler());
   }
-  actors::support::process_system process_;
+  actors::runtime::process_system process_;
 };
 
 }  // namespace strata::tests

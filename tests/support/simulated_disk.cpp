@@ -75,7 +75,7 @@ std::uint64_t simulated_disk::node::crash(std::mt19937_64& random) {
   return lost;
 }
 
-class simulated_file final : public wal::file {
+class simulated_file final : public io::file {
  public:
   simulated_file(simulated_disk& on, simulated_disk::node_ptr of, std::string path)
       : disk_(on), node_(std::move(of)), path_(std::move(path)) {}
@@ -145,19 +145,19 @@ simulated_disk::node_ptr simulated_disk::find(const std::string& path) const {
   return found == names_.end() ? nullptr : found->second.now();
 }
 
-core::result<std::unique_ptr<wal::file>> simulated_disk::create(const std::string& path) {
+core::result<std::unique_ptr<io::file>> simulated_disk::create(const std::string& path) {
   if (find(path)) return core::error{core::errc::conflict, "create " + path + ": it exists"};
   if (parent_of(path) != "/" && !find(parent_of(path))) return missing(parent_of(path));
   if (!may(call::create, path)) return full(path);
   const auto made = std::make_shared<node>();
   set(path, made);
-  return std::unique_ptr<wal::file>(std::make_unique<simulated_file>(*this, made, path));
+  return std::unique_ptr<io::file>(std::make_unique<simulated_file>(*this, made, path));
 }
 
-core::result<std::unique_ptr<wal::file>> simulated_disk::open(const std::string& path) {
+core::result<std::unique_ptr<io::file>> simulated_disk::open(const std::string& path) {
   const auto found = find(path);
   if (!found || found->directory) return missing(path);
-  return std::unique_ptr<wal::file>(std::make_unique<simulated_file>(*this, found, path));
+  return std::unique_ptr<io::file>(std::make_unique<simulated_file>(*this, found, path));
 }
 
 core::result<void> simulated_disk::rename(const std::string& from, const std::string& to) {

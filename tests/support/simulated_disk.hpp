@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "wal/disk.hpp"
+#include "io/disk.hpp"
 
 namespace strata::tests {
 
@@ -21,7 +21,7 @@ struct simulated_crash : std::runtime_error {
 
 /// A disk in memory that keeps apart what is durable and what is not. Directories begin with "/"; "/" itself exists.
 /// One thread.
-class simulated_disk final : public wal::disk {
+class simulated_disk final : public io::disk {
  public:
   enum class call : std::uint8_t {
     create,
@@ -68,8 +68,8 @@ class simulated_disk final : public wal::disk {
   };
   [[nodiscard]] const counts& counted() const { return counts_; }
 
-  core::result<std::unique_ptr<wal::file>> create(const std::string& path) override;
-  core::result<std::unique_ptr<wal::file>> open(const std::string& path) override;
+  core::result<std::unique_ptr<io::file>> create(const std::string& path) override;
+  core::result<std::unique_ptr<io::file>> open(const std::string& path) override;
   core::result<void> rename(const std::string& from, const std::string& to) override;
   core::result<void> remove(const std::string& path) override;
   core::result<void> make_directory(const std::string& path) override;

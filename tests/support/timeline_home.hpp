@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "core/clock.hpp"
-#include "storage/layer_cache.hpp"
-#include "storage/metadata_store.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/layers/layer_cache.hpp"
+#include "storage/metadata/metadata_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {

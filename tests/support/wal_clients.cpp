@@ -159,17 +159,17 @@ test_proposer::test_proposer(std::uint16_t port, const wal_identity& of) : of_(o
 
 void test_proposer::say(const consensus::proposer_message& message, core::bytes_view wal) {
   core::bytes payload;
-  consensus::encode(message, payload);
+  protocol::encode(message, payload);
   core::append(payload, wal);
   client_.send_copy_data(payload);
 }
 
-consensus::received_reply test_proposer::hear() {
+protocol::received_reply test_proposer::hear() {
   const auto got = client_.next();
   if (!got) throw std::runtime_error("the safekeeper closed the connection");
   if (got->tag == 'E') throw std::runtime_error(message_of(got->body));
   if (got->tag != 'd') throw std::runtime_error(std::string("a message of type ") + got->tag);
-  auto reply = consensus::decode_from_acceptor(got->body);
+  auto reply = protocol::decode_from_acceptor(got->body);
   if (!reply) throw std::runtime_error(core::to_string(reply.error()));
   return *std::move(reply);
 }

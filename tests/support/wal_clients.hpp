@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "consensus/codec.hpp"
+#include "protocol/quorum_codec.hpp"
 #include "tests/support/pagestream_client.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -95,7 +95,7 @@ class test_proposer {
 
   void say(const consensus::proposer_message& message, core::bytes_view wal = {});
   /// Throws when the connection ends; the error's text is what the safekeeper said.
-  consensus::received_reply hear();
+  protocol::received_reply hear();
   template <class Reply>
   Reply hear_one() {
     return std::get<Reply>(hear().message);

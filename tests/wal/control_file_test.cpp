@@ -13,7 +13,7 @@ using core::errc;
 BOOST_AUTO_TEST_CASE(a_control_file_is_replaced_as_a_whole) {
   const temp_dir directory;
   const auto where = directory.path().string();
-  auto& on = wal::real_disk();
+  auto& on = io::real_disk();
   BOOST_TEST((wal::read_control_file(on, where, "control").error().code == errc::not_found));
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5000}, wal::control_payload_max}) {
     const core::bytes payload(size, static_cast<std::uint8_t>(size + 1));

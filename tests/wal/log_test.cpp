@@ -13,12 +13,12 @@ namespace {
 
 using core::errc;
 
-std::unique_ptr<wal::log> created(wal::disk& on, const wal::log_options& options) {
+std::unique_ptr<wal::log> created(io::disk& on, const wal::log_options& options) {
   auto made = wal::log::create(on, options, small_log_begin);
   BOOST_REQUIRE_MESSAGE(made, why(made));
   return std::move(*made);
 }
-std::unique_ptr<wal::log> opened(wal::disk& on, const wal::log_options& options, core::lsn must_reach) {
+std::unique_ptr<wal::log> opened(io::disk& on, const wal::log_options& options, core::lsn must_reach) {
   auto made = wal::log::open(on, options, small_log_begin, must_reach);
   BOOST_REQUIRE_MESSAGE(made, why(made));
   return std::move(*made);
@@ -34,7 +34,7 @@ void require_content(const wal::log& of, const core::bytes& expected) {
 template <class F>
 void on_both_disks(F f) {
   const temp_dir directory;
-  f(wal::real_disk(), directory.path().string());
+  f(io::real_disk(), directory.path().string());
   simulated_disk simulated;
   require(simulated.make_directory("/log"));
   f(simulated, std::string("/log"));
@@ -43,7 +43,7 @@ void on_both_disks(F f) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(what_is_appended_is_read_again_after_opening) {
-  on_both_disks([](wal::disk& on, const std::string& directory) {
+  on_both_disks([](io::disk& on, const std::string& directory) {
     const auto options = small_log(directory);
     const auto content = wal_bytes(small_log_begin, 20000);
     {
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(what_is_appended_is_read_again_after_opening) {
 }
 
 BOOST_AUTO_TEST_CASE(a_log_is_created_once_and_opened_only_where_it_is) {
-  on_both_disks([](wal::disk& on, const std::string& directory) {
+  on_both_disks([](io::disk& on, const std::string& directory) {
     const auto options = small_log(directory);
     BOOST_TEST((wal::log::open(on, options, small_log_begin, small_log_begin).error().code == errc::not_found));
     created(on, options);
@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_log_is_created_once_and_opened_only_where_it_is) {
 
 BOOST_AUTO_TEST_CASE(truncation_cuts_at_any_byte) {
   for (const std::uint64_t kept : {0u, 1u, 500u, 3095u, 3096u, 3097u, 4000u, 7192u, 9000u, 9999u, 10000u}) {
-    on_both_disks([&](wal::disk& on, const std::string& directory) {
+    on_both_disks([&](io::disk& on, const std::string& directory) {
       const auto options = small_log(directory);
       auto content = wal_bytes(small_log_begin, 10000);
       {
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(truncation_cuts_at_any_byte) {
 }
 
 BOOST_AUTO_TEST_CASE(the_newest_bytes_are_in_memory_and_are_those_on_the_disk) {
-  on_both_disks([&](wal::disk& on, const std::string& directory) {
+  on_both_disks([&](io::disk& on, const std::string& directory) {
     auto options = small_log(directory);
     options.segment_size = 1u << 20;
     const auto log = created(on, options);
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(the_newest_bytes_are_in_memory_and_are_those_on_the_disk) {
 }
 
 BOOST_AUTO_TEST_CASE(segments_that_nobody_needs_are_removed_as_files) {
-  on_both_disks([](wal::disk& on, const std::string& directory) {
+  on_both_disks([](io::disk& on, const std::string& directory) {
     const auto options = small_log(directory);
     {
       const auto log = created(on, options);
@@ -247,7 +247,7 @@ BOOST_AUTO_TEST_CASE(readers_of_other_threads_see_whole_content_while_it_grows_a
   auto options = small_log(directory.path().string());
   options.segment_size = 1u << 20;
   options.preallocated_bytes = 64u << 10;
-  const auto log = created(wal::real_disk(), options);
+  const auto log = created(io::real_disk(), options);
   require(append_to(*log, wal_bytes(small_log_begin, 10000)));
   std::atomic<bool> over = false;
   std::atomic<std::uint64_t> wrong = 0;

@@ -6,7 +6,7 @@ namespace strata::actors::compute {
 namespace {
 
 using namespace std::chrono_literals;
-using strata::compute::agent_state;
+using strata::host::agent_state;
 
 struct with_life {
   template <class Effect>

@@ -41,7 +41,7 @@ struct with_session {
   }
   static core::bytes reply(const consensus::acceptor_message& message) {
     core::bytes body;
-    consensus::encode(message, std::nullopt, body);
+    protocol::encode(message, std::nullopt, body);
     core::bytes made;
     wire::append_copy_data_header(made, body.size());
     core::append(made, body);
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(replies_are_understood_however_they_are_cut) {
   }
   const auto event = session.next();
   BOOST_TEST_REQUIRE((event && *event));
-  BOOST_TEST((std::get<consensus::received_reply>(**event).message == consensus::acceptor_message(told)));
+  BOOST_TEST((std::get<protocol::received_reply>(**event).message == consensus::acceptor_message(told)));
   core::bytes many;
   for (int i = 0; i < 1000; ++i) core::append(many, bytes);
   int heard = 0;

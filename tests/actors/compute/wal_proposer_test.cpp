@@ -4,9 +4,9 @@
 #include <future>
 
 #include "actors/compute/postgres_stream.hpp"
-#include "actors/support/actor_base.hpp"
-#include "actors/support/outside.hpp"
-#include "actors/support/system.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/outside.hpp"
+#include "actors/runtime/system.hpp"
 #include "tests/support/acceptor_server.hpp"
 #include "tests/support/postgres_cluster.hpp"
 #include "tests/support/strata_server.hpp"
@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace actors::compute;
-namespace support = actors::support;
+namespace support = actors::runtime;
 
 /// What the owner of a proposer was told.
 struct told {
@@ -34,11 +34,11 @@ struct told {
   }
 };
 
-class owner final : public support::actor_base<proposer_owner_actor> {
+class owner final : public runtime::actor_base<proposer_owner_actor> {
  public:
   static constexpr const char* kind = "test.proposer_owner";
-  static constexpr support::pool_id pool = support::pool_id::management;
-  owner(const support::actor_setup& setup, std::shared_ptr<told> into) : actor_base(setup), into_(std::move(into)) {}
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
+  owner(const runtime::actor_setup& setup, std::shared_ptr<told> into) : actor_base(setup), into_(std::move(into)) {}
   behavior_type make_behavior() {
     return {handle(&owner::on_elected), handle(&owner::on_synced), handle(&owner::on_superseded),
             handle(&owner::on_quorum)};
@@ -68,8 +68,8 @@ class owner final : public support::actor_base<proposer_owner_actor> {
 
 /// One proposer with its owner.
 struct proposal {
-  proposal(support::process_system& system, wal_proposer_options options) : system_(system) {
-    owner_ = support::spawn<owner>(system.actors(), {"owner", 0}, news);
+  proposal(runtime::process_system& system, wal_proposer_options options) : system_(system) {
+    owner_ = runtime::spawn<owner>(system.actors(), {"owner", 0}, news);
     options.owner = owner_;
     options.label = {"test", 0};
     options.tick = 100ms;
@@ -80,13 +80,13 @@ struct proposal {
     caf::anon_send_exit(owner_, caf::exit_reason::user_shutdown);
   }
   proposer_status status() const {
-    return *support::ask_and_wait(system_.actors(), proposer, get_proposer_status{}, 5s);
+    return *runtime::ask_and_wait(system_.actors(), proposer, get_proposer_status{}, 5s);
   }
   void wait_until_synced() const {
     wait_until(
         "a proposer is elected and synced", [&] { return news->look([](auto& of) { return of.synced; }); }, 10s);
   }
-  support::process_system& system_;
+  runtime::process_system& system_;
   std::shared_ptr<told> news = std::make_shared<told>();
   proposer_owner_actor owner_;
   wal_proposer_actor proposer;
@@ -158,7 +158,7 @@ struct with_quorum {
     return made;
   }();
   consensus::proposer_options machine;
-  support::process_system system;
+  runtime::process_system system;
 };
 
 BOOST_FIXTURE_TEST_SUITE(compute_wal_proposer, with_quorum)

@@ -9,7 +9,7 @@
 #include "storage/key_space.hpp"
 #include "storage/mapping/directory.hpp"
 #include "storage/mapping/ingest.hpp"
-#include "storage/timeline_store.hpp"
+#include "storage/timeline/timeline_store.hpp"
 #include "tests/support/timeline_home.hpp"
 #include "tests/support/wal_builder.hpp"
 

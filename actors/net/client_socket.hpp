@@ -1,0 +1,55 @@
+#pragma once
+
+#include "actors/net/sockets.hpp"
+#include "actors/runtime/socket_watcher.hpp"
+#include "core/bytes.hpp"
+
+namespace strata::actors::net {
+
+/// A client's socket with what has arrived and is not used up, and what is still to be sent. One actor has it at a time
+/// and gets its runtime::socket_ready messages; it may be handed on.
+class client_socket {
+ public:
+  /// `input_max`: bytes that may wait to be used up; at least the longest frame.
+  client_socket(runtime::socket_watcher& sockets, io::unique_fd fd, std::size_t input_max);
+  ~client_socket() { let_go(); }
+  client_socket(const client_socket&) = delete;
+  client_socket& operator=(const client_socket&) = delete;
+
+  /// From now on `owner` is told, once for each rearm(), and passes what it is told to fired().
+  core::result<void> watch(const runtime::socket_owner& owner);
+  void let_go();
+  /// False: it is not about this socket, or not any more.
+  [[nodiscard]] bool fired(const runtime::socket_ready& event);
+  void rearm(runtime::socket_events wanted);
+
+  /// Makes room for longer frames.
+  void grow_input(std::size_t input_max);
+  enum class outcome : std::uint8_t { something, nothing, closed };
+  /// Takes in what has arrived, as far as there is room. Once all has been taken in it is `nothing` until the socket
+  /// has fired.
+  outcome receive();
+  [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
+  void consume(std::size_t count) { begin_ += count; }
+
+  /// To be sent: append to it.
+  core::bytes& output() { return output_; }
+  [[nodiscard]] bool output_pending() const { return sent_ < output_.size(); }
+  /// Sends what the client takes now. nothing: it takes no more; something: all is sent.
+  outcome send();
+
+ private:
+  runtime::socket_watcher& sockets_;
+  io::unique_fd fd_;
+  runtime::watch_token token_;
+  bool watched_ = false;
+  bool drained_ = false;
+  runtime::socket_events armed_;
+  core::bytes input_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  core::bytes output_;
+  std::size_t sent_ = 0;
+};
+
+}  // namespace strata::actors::net

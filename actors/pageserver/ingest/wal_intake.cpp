@@ -1,0 +1,145 @@
+#include "actors/pageserver/ingest/wal_intake.hpp"
+
+#include <algorithm>
+
+#include "actors/pageserver/ingest/source_history.hpp"
+
+namespace strata::actors::pageserver {
+
+namespace mapping = storage::mapping;
+
+namespace {
+
+pg::wal::stream_decoder_options decoder_options(const storage::timeline_record& record, core::lsn start) {
+  pg::wal::stream_decoder_options options;
+  // As the receiver asks for it.
+  options.start = record.source ? start : pg::wal::after_header(start, record.wal_segment_size);
+  options.major = record.major;
+  options.segment_size = record.wal_segment_size;
+  options.system_id = record.system_id;
+  return options;
+}
+
+std::shared_ptr<storage::write_batch> new_batch() {
+  return std::make_shared<storage::write_batch>(wal_intake::batch_size_bytes / 4);
+}
+
+}  // namespace
+
+core::result<std::unique_ptr<wal_intake>> wal_intake::open(std::shared_ptr<storage::timeline_store> store,
+                                                           compared part) {
+  STRATA_ASSIGN(auto ingest, mapping::wal_ingest::open(store));
+  return std::unique_ptr<wal_intake>(new wal_intake(std::move(store), std::move(ingest), part));
+}
+
+wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<mapping::wal_ingest> ingest,
+                       compared part)
+    : store_(std::move(store)),
+      ingest_(std::move(ingest)),
+      decoder_(decoder_options(store_->record(), store_->last_record_lsn())),
+      major_(store_->record().major),
+      batch_(new_batch()) {
+  if (!store_->record().source) return;
+  before_ = store_->received();
+  if (before_ && part == compared::newer_piece) before_ = before_->newer_piece();
+  comparing_ = before_.has_value();
+  previous_record_ = store_->previous_record_lsn();
+  tracer_.emplace(before_ ? before_->begin : decoder_.position());
+}
+
+core::lsn wal_intake::position() const { return comparing_ ? tracer_->position() : decoder_.position(); }
+
+std::shared_ptr<storage::write_batch> wal_intake::take_batch() {
+  if (batch_trace_) batch_->set_trace(*batch_trace_);
+  batch_trace_.reset();
+  return std::exchange(batch_, new_batch());
+}
+
+core::result<void> wal_intake::feed(core::bytes_view wal) {
+  fed_ = wal;
+  if (comparing_) STRATA_TRY(compare());
+  decoder_.feed(fed_);
+  return {};
+}
+
+/// Takes from what was fed what stands before the first new record. Behind the trace, up to there, is only the rest of
+/// a segment that was left by a switch.
+core::result<void> wal_intake::compare() {
+  const core::lsn last = decoder_.position();
+  if (tracer_->position() < before_->end) {
+    trace_to(before_->end);
+    if (tracer_->position() < before_->end) return {};
+    auto again = tracer_->trace();
+    again.source_timeline = before_->source_timeline;
+    if (again != *before_)
+      return not_the_same_server("its WAL from " + to_string(before_->begin) + " to " + to_string(before_->end) +
+                                 " is not the WAL that was received");
+  }
+  trace_to(last);
+  comparing_ = tracer_->position() < last;
+  return {};
+}
+
+void wal_intake::trace_to(core::lsn end) {
+  if (!tracer_ || end <= tracer_->position()) return;
+  const auto part = fed_.first(std::min<std::size_t>(end - tracer_->position(), fed_.size()));
+  tracer_->add(part);
+  fed_ = fed_.subspan(part.size());
+}
+
+core::result<wal_intake::progress> wal_intake::work() {
+  STRATA_ASSIGN(const auto went, work_on());
+  if (!tracer_) return went;
+  if (batch_to_ > tracer_->position()) {
+    trace_to(batch_to_);
+    batch_trace_ = tracer_->trace();
+    batch_trace_->source_timeline = source_timeline_;
+  }
+  // What was fed is gone when more is fed.
+  if (went == progress::used_up && !comparing_) trace_to(decoder_.position());
+  return went;
+}
+
+core::result<wal_intake::progress> wal_intake::work_on() {
+  for (;;) {
+    if (!record_waits_) {
+      STRATA_ASSIGN(const bool framed, frame_record());
+      if (!framed) return progress::used_up;
+      record_waits_ = true;
+      at_barrier_ = mapping::wal_ingest::needs_empty_batch(record_);
+    }
+    if (at_barrier_) return progress::barrier;
+    STRATA_ASSIGN(const auto handed, add_record());
+    if (handed) return *handed;
+  }
+}
+
+core::result<bool> wal_intake::frame_record() {
+  const auto framed = decoder_.next();
+  const bool first = previous_record_.valid();
+  if (!framed && first && !before_)
+    return not_the_same_server("behind " + to_string(store_->last_record_lsn()) +
+                               ", up to where it was followed, it has no record (" + framed.error().detail + ")");
+  if (!framed) return framed.error();
+  if (!*framed) return false;
+  const pg::wal::framed_record& found = **framed;
+  STRATA_TRY(pg::wal::parse_record(found.bytes, found.start, found.end, major_, record_));
+  if (first && record_.previous != previous_record_)
+    return not_the_same_server("its record at " + to_string(found.start) + " follows one at " +
+                               to_string(record_.previous) + ", and the last one that was received stands at " +
+                               to_string(previous_record_));
+  previous_record_ = {};
+  framed_to_ = std::min(decoder_.position(), found.end);
+  return true;
+}
+
+core::result<std::optional<wal_intake::progress>> wal_intake::add_record() {
+  STRATA_TRY(ingest_->add(record_, *batch_));
+  record_waits_ = false;
+  batch_to_ = framed_to_;
+  const bool alone = mapping::wal_ingest::needs_empty_batch(record_);
+  if (alone || batch_->value_bytes() >= batch_size_bytes) return std::optional(progress::batch_full);
+  return std::optional<progress>();
+}
+
+}  // namespace strata::actors::pageserver

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "pg/wal/record.hpp"
+#include "pg/wal/stream_decoder.hpp"
+#include "storage/mapping/ingest.hpp"
+#include "storage/timeline/timeline_store.hpp"
+#include "storage/wal_trace.hpp"
+#include "storage/write_batch.hpp"
+
+namespace strata::actors::pageserver {
+
+/// From WAL bytes to batches: framing, parsing and mapping in one pass. A pure machine over its store.
+///
+/// The WAL of a source is read again from the start of the store's trace: what was received before is compared, byte by
+/// byte as its digests tell, before anything behind it is taken in. errc::conflict when it differs: this is not the
+/// server that was followed.
+class wal_intake {
+ public:
+  /// A batch is handed over when it holds this much.
+  static constexpr std::size_t batch_size_bytes = 1u << 20;
+
+  enum class compared { whole_trace, newer_piece };
+  /// Starts at the store's last_record_lsn, or where the part of its trace begins that is to be compared; no batch may
+  /// be on its way. Blocks.
+  static core::result<std::unique_ptr<wal_intake>> open(std::shared_ptr<storage::timeline_store> store,
+                                                        compared part = compared::whole_trace);
+
+  /// Where the next bytes belong.
+  [[nodiscard]] core::lsn position() const;
+  /// Precondition: work() has returned used_up since the last feed.
+  core::result<void> feed(core::bytes_view wal);
+  /// The timeline of the source from which what is fed comes.
+  void set_source_timeline(std::uint32_t timeline) { source_timeline_ = timeline; }
+
+  enum class progress {
+    used_up,     ///< feed more
+    batch_full,  ///< take the batch, then go on
+    barrier,     ///< take the batch, wait until all are visible, say so by passed_barrier(), then go on
+  };
+  core::result<progress> work();
+  void passed_barrier() { at_barrier_ = false; }
+
+  /// Nothing but what was received before has come.
+  [[nodiscard]] bool comparing() const { return comparing_; }
+  [[nodiscard]] bool has_batch() const { return !batch_->empty(); }
+  std::shared_ptr<storage::write_batch> take_batch();
+
+ private:
+  wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest,
+             compared part);
+  core::result<std::optional<progress>> add_record();
+  core::result<progress> work_on();
+  /// The next record, checked against the last one that was received when it is the first.
+  core::result<bool> frame_record();
+  core::result<void> compare();
+  /// Adds to the trace what was fed, up to there.
+  void trace_to(core::lsn end);
+
+  std::shared_ptr<storage::timeline_store> store_;
+  std::unique_ptr<storage::mapping::wal_ingest> ingest_;
+  pg::wal::stream_decoder decoder_;
+  pg::major_version major_;
+  pg::wal::record record_;
+  bool record_waits_ = false;  ///< record_ is parsed but not added
+  bool at_barrier_ = false;
+  std::shared_ptr<storage::write_batch> batch_;
+
+  // Of a source alone.
+  std::optional<storage::wal_trace> before_;  ///< what must come again
+  bool comparing_ = false;
+  core::lsn previous_record_;  ///< what the first record must follow; 0: not known, or it has
+  std::optional<storage::wal_tracer> tracer_;
+  std::uint32_t source_timeline_ = 1;
+  core::bytes_view fed_;  ///< the part of it that is not in the trace yet
+  core::lsn framed_to_;   ///< the bytes up to here belong to the record that waits or those before
+  core::lsn batch_to_;    ///< the same of the records in the batch
+  std::optional<storage::wal_trace> batch_trace_;
+};
+
+}  // namespace strata::actors::pageserver

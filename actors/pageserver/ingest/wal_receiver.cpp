@@ -1,0 +1,521 @@
+#include "actors/pageserver/ingest/wal_receiver.hpp"
+
+#include "actors/pageserver/ingest/source_history.hpp"
+#include "actors/pageserver/ingest/source_import.hpp"
+#include "actors/pageserver/ingest/source_link.hpp"
+#include "actors/pageserver/ingest/source_words.hpp"
+#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_origin.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "config/time_text.hpp"
+#include "core/log.hpp"
+#include "pg/client/conninfo.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+namespace client = pg::client;
+using phase = messages::source_status::phase;
+
+struct retry_due {
+  std::uint64_t attempt = 0;  ///< others are late
+};
+struct status_due {};
+struct resume_due {};
+using private_wal_receiver =
+    wal_receiver_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<retry_due>,
+                               messages::accepts<status_due>, messages::accepts<resume_due>>;
+
+class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
+ public:
+  static constexpr const char* kind = "pageserver.wal_receiver";
+  static constexpr runtime::pool_id pool = runtime::pool_id::wal;
+
+  wal_receiver(const runtime::actor_setup& setup, wal_receiver_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        origin_(options_.conninfo.empty() ? follow_safekeepers(options_.store->record())
+                                          : follow_source(options_.conninfo, options_.slot, clock().monotonic())),
+        link_(env().sockets()),
+        received_bytes_(env().metrics().counter("strata_wal_received_bytes_total", "WAL received by timelines")),
+        batches_(env().metrics().counter("strata_wal_batches_total", "Batches of WAL records handed to timelines")) {
+    status_.conninfo = origin_->name();
+    status_.slot = origin_->slot();
+    status_.database = client::database_in_conninfo(options_.conninfo);
+  }
+
+  behavior_type make_behavior() {
+    disk_consistent_ = options_.store->disk_consistent_lsn();
+    if (options_.watch) {
+      const auto record = options_.store->record();
+      tell(options_.watch, watch_timeline{record.tenant, record.id, self()});
+    }
+    if (const auto source = options_.store->record().source; source && source->refusal)
+      stand_still(*source->refusal);
+    else
+      connect();
+    tell_self_after(status_interval, status_due{});
+    return {handle(&wal_receiver::published), handle(&wal_receiver::flushed), handle(&wal_receiver::change_members),
+            handle(&wal_receiver::wanted),    handle(&wal_receiver::ready),   handle(&wal_receiver::retry),
+            handle(&wal_receiver::report),    handle(&wal_receiver::resumed), handle(&wal_receiver::follow_again)};
+  }
+
+ private:
+  static constexpr auto status_interval = std::chrono::seconds(1);
+  static constexpr int batches_in_flight_max = 2;
+
+  // -- connecting ---------------------------------------------------------------------------------------------------
+
+  /// Precondition: no batch is on its way, so that the store shows where to go on.
+  void connect() {
+    const auto last = options_.store->last_record_lsn();
+    const auto conninfo = origin_->next(clock().monotonic(), last);
+    if (!conninfo) return try_again_after(origin_->pause());
+    auto goal = origin_->goal(options_.store->record(), last);
+    if (const auto received = options_.store->received()) {
+      goal.read_from = compared_ == wal_intake::compared::whole_trace ? received->begin : received->middle;
+      goal.source_timeline = received->source_timeline;
+    }
+    session_ = source_session(std::move(goal));
+    confirmed_ = {};
+    status_.conninfo = origin_->name();
+    set_phase(phase::connecting);
+    busy_ = true;
+    offload(
+        runtime::pool_id::io, "connect to " + status_.conninfo,
+        [conninfo = *conninfo] { return client::replication_connection::open(conninfo); },
+        [this](core::result<client::replication_connection> opened) {
+          busy_ = false;
+          if (!opened) return broke(opened.error());
+          link_.adopt(*std::move(opened));
+          heard_ = clock().monotonic();
+          advance();
+        });
+  }
+
+  void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++attempt_}); }
+
+  void broke(const core::error& why) {
+    // What else conflicts belongs to an import, or to a safekeeper, of which there are several.
+    if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
+    link_.close();
+    if (compares_less(why)) {
+      forget_stream();
+      return try_again_after(std::chrono::milliseconds(0));
+    }
+    compared_ = wal_intake::compared::whole_trace;
+    note_error("follow " + status_.conninfo, why);
+    status_.last_error = why.detail;
+    if (import_ && import_->begun()) return quit(why);
+    import_.reset();
+    forget_stream();
+    ++status_.reconnects;
+    origin_->lost(clock().monotonic(), options_.store->last_record_lsn(), why);
+    status_.gap = origin_->gap();
+    set_phase(advice_for(why.code) == core::advice::retry_later ? phase::waiting_to_retry : phase::failed);
+    try_again_after(origin_->pause());
+  }
+
+  /// A source that was promoted may have removed the segment in which the trace begins, while it has all that is needed
+  /// to go on: it is told by the newer piece, which is in the segment of its end.
+  bool compares_less(const core::error& why) {
+    const auto received = options_.store->received();
+    const bool can = why.code == core::errc::out_of_range && compared_ == wal_intake::compared::whole_trace &&
+                     received && received->middle > received->begin;
+    if (can) compared_ = wal_intake::compared::newer_piece;
+    return can;
+  }
+
+  /// This is not the server that was followed: nothing of it may come in, now or after a restart, until a person has
+  /// looked.
+  void refuse(const core::error& why) {
+    note_error("follow " + status_.conninfo, why);
+    const storage::source_refusal refusal{why.detail, options_.store->last_record_lsn(), clock().now()};
+    stand_still(refusal);
+    store_refusal(refusal);
+  }
+  void stand_still(const storage::source_refusal& refusal) {
+    link_.close();
+    forget_stream();
+    refused_ = true;
+    ++attempt_;  // none is due
+    status_.last_error =
+        refusal.why + " (refused at " + to_string(refusal.at) + ", " + config::utc_text(refusal.since) + ")";
+    set_phase(phase::failed);
+  }
+  void store_refusal(const storage::source_refusal& refusal) {
+    offload(
+        runtime::pool_id::io, "note that the source is refused",
+        [store = options_.store, refusal] { return store->update({.refuse_source = refusal}); },
+        [this](const core::result<void>& stored) {
+          if (stored) return;
+          note_error("note that the source is refused", stored.error());
+          quit(stored.error());
+        });
+  }
+  void follow_again(const source_resumed&) {
+    if (!std::exchange(refused_, false)) return;
+    status_.last_error.clear();
+    try_now();
+  }
+
+  /// What was received and not handed over comes again.
+  void forget_stream() {
+    intake_.reset();
+    paused_ = false;
+  }
+
+  /// The stream has ended because all there is was sent.
+  void rest() {
+    if (intake_ && intake_->has_batch()) hand_over();
+    link_.close();
+    forget_stream();
+    origin_->caught_up(clock().monotonic());
+    status_.last_error.clear();
+    set_phase(phase::resting);
+    try_again_after(origin_->pause());
+  }
+
+  void retry(const retry_due& due) {
+    if (due.attempt == attempt_) try_now();
+  }
+  void try_now() {
+    if (link_.open() || refused_) return;
+    if (busy_ || in_flight_ > 0)  // the store does not yet show what was handed over
+      try_again_after(std::chrono::milliseconds(100));
+    else
+      connect();
+  }
+
+  // -- news of the safekeepers --------------------------------------------------------------------------------------
+
+  void published(const safekeeper_published& news) {
+    origin_->published(news.info, clock().monotonic());
+    status_.source_head = std::max(status_.source_head, news.info.commit_lsn);
+    if (status_.now == phase::resting) try_now();
+  }
+  void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
+  /// Of WAL, or only of the word how far it goes.
+  void wanted(const wal_wanted&) {
+    origin_->wanted();
+    if (status_.now == phase::resting) try_now();
+    // The end of what came may be a part of a record, of which the timeline knows nothing else.
+    if (!follows_source() && intake_ && !busy_ && !paused_) tell(options_.timeline, status_);
+    if (!intake_ || busy_ || paused_ || !words_.may_ask(clock().monotonic())) return;
+    if (auto sent = send_status(true); !sent) broke(sent.error());
+  }
+
+  // -- the conversation ---------------------------------------------------------------------------------------------
+
+  void ready(const runtime::socket_ready& event) {
+    if (link_.is_current(event.token)) advance();
+  }
+  void resumed(const resume_due&) { advance(); }
+
+  /// Takes in what has arrived until there is no more, or until this actor has to wait for somebody else.
+  void advance() {
+    if (busy_ || paused_ || !link_.open()) return;
+    if (auto stepped = link_.connection().step(); !stepped) return broke(stepped.error());
+    // A fast source must not keep the thread for itself.
+    constexpr int events_max = 64;
+    for (int handled = 0; handled < events_max; ++handled) {
+      auto event = link_.connection().receive();
+      if (!event) return broke(event.error());
+      if (!*event) {
+        if (intake_ && intake_->has_batch()) {
+          if (in_flight_ == batches_in_flight_max) {
+            paused_ = true;
+            return;
+          }
+          hand_over();
+        }
+        note_handed_over();
+        if (auto armed = link_.arm(self()); !armed) broke(armed.error());
+        return;
+      }
+      heard_ = clock().monotonic();
+      origin_->heard(heard_, {}, std::nullopt);
+      if (auto went = handle_event(**event); !went) return broke(went.error());
+      if (busy_ || paused_ || !link_.open()) return;
+    }
+    tell(self(), resume_due{});
+  }
+
+  core::result<void> handle_event(const client::replication_event& event) {
+    if (const auto* wal = std::get_if<client::wal_data>(&event)) return take_wal(*wal);
+    if (const auto* alive = std::get_if<client::keepalive>(&event)) {
+      status_.source_head = std::max(status_.source_head, alive->server_end);
+      origin_->heard(heard_, alive->server_end, std::nullopt);
+      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), heard_, clock().now());
+      return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
+    }
+    if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
+      if (end->next_timeline != 0 && origin_->is_source() && intake_) return go_to_next_timeline(*end);
+      if (!end->caught_up) return core::error{core::errc::unavailable, "the source has ended the stream"};
+      rest();
+      return {};
+    }
+    if (const auto* connected = std::get_if<client::connected>(&event)) {
+      status_.user = connected->user;
+      status_.database = connected->database;
+    }
+    if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
+    if (busy_) return {};
+    return follow(event);
+  }
+
+  /// The source has left the timeline that was streamed, where it was promoted.
+  core::result<void> go_to_next_timeline(const client::streaming_ended& end) {
+    if (intake_->position() == end.next_timeline_start) return follow(end);
+    return not_the_same_server("its timeline " + std::to_string(end.next_timeline) + " forked at " +
+                               to_string(end.next_timeline_start) + ", and it was followed to " +
+                               to_string(intake_->position()));
+  }
+
+  /// The next step of the session after an event.
+  core::result<void> follow(const client::replication_event& event) {
+    STRATA_ASSIGN(const auto command, session_.on(event));
+    status_.source_head = std::max(status_.source_head, session_.source_head());
+    origin_->heard(heard_, session_.source_head(), std::nullopt);
+    if (std::holds_alternative<client::streaming_started>(event)) {
+      words_.connected(session_.source_head());
+      if (const auto& names = session_.synchronous_standby_names(); !names.empty())
+        core::log_warning(status_.conninfo + ": synchronous_standby_names = '" + names +
+                          "' names Strata, which is never a synchronous standby: COMMIT waits for another one there");
+      if (!intake_) open_intake();
+      if (intake_) intake_->set_source_timeline(session_.source_timeline());
+      return {};
+    }
+    return link_.carry_out(command, origin_->slot());
+  }
+
+  // -- WAL ----------------------------------------------------------------------------------------------------------
+
+  void open_intake() {
+    set_phase(phase::catching_up);
+    busy_ = true;
+    offload(
+        runtime::pool_id::io, "prepare to take in WAL",
+        [store = options_.store, part = compared_] { return wal_intake::open(store, part); },
+        [this](core::result<std::unique_ptr<wal_intake>> opened) {
+          busy_ = false;
+          if (!opened) return broke(opened.error());
+          intake_ = *std::move(opened);
+          intake_->set_source_timeline(session_.source_timeline());
+          advance();
+        });
+  }
+
+  core::result<void> take_wal(const client::wal_data& wal) {
+    received_bytes_.add(static_cast<double>(wal.bytes.size()));
+    status_.source_head = std::max(status_.source_head, wal.server_end);
+    if (wal.start != intake_->position())
+      return core::error{core::errc::corrupt, "WAL at " + to_string(wal.start) + " came where " +
+                                                  to_string(intake_->position()) + " was expected"};
+    STRATA_TRY(intake_->feed(wal.bytes));
+    status_.received = wal.start + wal.bytes.size();
+    origin_->heard(heard_, wal.server_end, status_.received);
+    words_.heard_wal(wal.server_end, heard_);
+    return work_off();
+  }
+
+  /// Goes through what was fed; pauses when it needs credit or must wait until all is visible.
+  core::result<void> work_off() {
+    for (;;) {
+      STRATA_ASSIGN(const auto progress, intake_->work());
+      if (progress == wal_intake::progress::used_up) return {};
+      if (intake_->has_batch()) hand_over();
+      const bool barrier = progress == wal_intake::progress::barrier;
+      if (barrier && in_flight_ == 0) {
+        intake_->passed_barrier();
+      } else if (barrier || in_flight_ == batches_in_flight_max) {
+        paused_ = true;
+        return {};
+      }
+    }
+  }
+
+  /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
+  /// behind the batches.
+  void note_handed_over() {
+    if (!intake_ || intake_->has_batch()) return;
+    status_.handed_over = intake_->position();
+    if (words_.handed_over(status_.handed_over) && follows_source()) {
+      take_words();
+      tell(options_.timeline, status_);
+    }
+  }
+  /// One safekeeper does not know what the others have: its word tells nothing of the branch.
+  [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
+  void take_words() {
+    status_.last_word = words_.last_word();
+    if (!follows_source()) return;
+    status_.known_until = words_.known_until();
+    status_.clock_ahead = words_.clock_ahead();
+  }
+
+  void hand_over() {
+    batches_.add();
+    ++in_flight_;
+    ask(options_.timeline, messages::ingest_batch{intake_->take_batch()},
+        [this](const core::result<messages::batch_ingested>& taken) {
+          --in_flight_;
+          if (!taken) return quit(taken.error());
+          disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
+          origin_->progressed();
+          status_.gap = origin_->gap();
+          if (!paused_ || !intake_) return;
+          paused_ = false;
+          if (auto went = work_off(); !went) return broke(went.error());
+          advance();
+        });
+  }
+
+  // -- the base backup ------------------------------------------------------------------------------------------------
+
+  void take_backup(const client::replication_event& event) {
+    if (const auto* started = std::get_if<client::backup_started>(&event)) {
+      set_phase(phase::backing_up);
+      status_.backup_bytes_expected = started->size_estimate;
+      import_ = std::make_unique<source_import>(options_.store, started->start, link_.connection().major());
+      return;
+    }
+    if (const auto* archive = std::get_if<client::archive_data>(&event)) status_.backup_bytes += archive->bytes.size();
+    auto job = import_->on(event);
+    if (!job) return;
+    busy_ = true;
+    offload(runtime::pool_id::background, "import a base backup", std::move(job),
+            [this, event = import_->finished() ? event : client::replication_event()](const core::result<void>& done) {
+              busy_ = false;
+              if (!done) return broke(done.error());
+              if (import_->finished()) {
+                import_.reset();
+                tell(options_.timeline, import_finished{});
+                disk_consistent_ = options_.store->disk_consistent_lsn();
+                if (auto went = follow(event); !went) return broke(went.error());
+              }
+              advance();
+            });
+  }
+
+  // -- telling how far it is
+
+  /// A walsender that hears from its receiver has no reason to say anything unless it is asked.
+  core::result<void> send_status(bool ask_for_word = false) {
+    if (!link_.open() || !link_.connection().streaming()) return {};
+    const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
+    const auto more = origin_->feedback(received, disk_consistent_, clock().now());
+    // What a safekeeper takes for applied it may remove.
+    const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
+    auto sent = origin_->is_source()
+                    ? tell_source(received, applied, ask_for_word)
+                    : link_.connection().send_status(received, disk_consistent_, applied, ask_for_word);
+    if (sent && ask_for_word) words_.asked(clock().monotonic());
+    if (sent && !more.empty()) sent = link_.connection().send_message(more);
+    if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
+    return sent;
+  }
+
+  /// The source keeps WAL from the start of the trace on, to be compared with. It counts as a synchronous standby who
+  /// has last told how far it has flushed; so this is told only when it moves, and taken back at once
+  /// (docs/decisions/0036). While it shuts down and waits until what it has sent is durable, it hears of no more.
+  core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
+    const auto source = options_.store->record().source;
+    const auto keep = source && source->received ? source->received->begin : disk_consistent_;
+    if (keep > confirmed_) {
+      STRATA_TRY(link_.connection().send_status(received, keep, applied, false));
+      confirmed_ = keep;
+    }
+    return link_.connection().send_status(flushing_for_source_ ? disk_consistent_ : received, {}, applied,
+                                          ask_for_word);
+  }
+
+  /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
+  /// durable here, and asks again after every answer until then. True: the answer goes out when that is so.
+  bool flush_for_source() {
+    if (!origin_->is_source()) return false;
+    if (flushing_for_source_) return true;
+    if (intake_ && intake_->has_batch()) hand_over();
+    if (in_flight_ == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
+    flushing_for_source_ = true;
+    ask(options_.timeline, messages::checkpoint_timeline{},
+        [this](const core::result<messages::timeline_checkpointed>& made) {
+          flushing_for_source_ = false;
+          if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
+          // Under an offloaded job the connection is not given up: it will say so itself.
+          if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
+        });
+    return true;
+  }
+
+  void flushed(const timeline_flushed& event) {
+    disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
+    // Under an offloaded job the connection is not given up: it will say so itself.
+    if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
+  }
+
+  void report(const status_due&) {
+    tell_self_after(status_interval, status_due{});
+    if (busy_ || paused_)
+      origin_->not_listening(clock().monotonic());
+    else if (link_.open())
+      if (const auto why = origin_->reason_to_leave(clock().monotonic())) return broke(*why);
+    if (intake_ && !intake_->comparing()) {
+      const auto last = options_.store->last_record_lsn();
+      const bool readable = last >= options_.store->record().readable_from;
+      const bool near = status_.source_head <= last + near_bytes;
+      set_phase(readable && near ? phase::streaming : phase::catching_up);
+      if (readable && near) status_.last_error.clear();
+    }
+    // Not asked while we don't listen: the answer would be old when it is read.
+    const bool asks = follows_source() && !busy_ && !paused_ && words_.may_ask(clock().monotonic());
+    if (auto sent = send_status(asks); !sent && !busy_) return broke(sent.error());
+    take_words();
+    tell(options_.timeline, status_);
+  }
+
+  void set_phase(phase now) {
+    static constexpr const char* words[] = {"connecting",       "backing up", "catching up", "streaming",
+                                            "waiting to retry", "failed",     "resting"};
+    describe(words[static_cast<std::size_t>(now)]);
+    if (std::exchange(status_.now, now) != now) tell(options_.timeline, status_);
+  }
+
+  /// Closer to the source's head than this counts as following it.
+  static constexpr std::uint64_t near_bytes = 1u << 20;
+
+  wal_receiver_options options_;
+  std::unique_ptr<wal_origin> origin_;
+  source_link link_;
+  source_session session_{{}};
+  runtime::counter received_bytes_;
+  runtime::counter batches_;
+  messages::source_status status_;
+  source_words words_;
+  core::monotonic_time heard_{};
+  core::lsn disk_consistent_;
+  std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next
+
+  std::unique_ptr<source_import> import_;
+  std::unique_ptr<wal_intake> intake_;
+  wal_intake::compared compared_ = wal_intake::compared::whole_trace;  ///< of the connection
+  int in_flight_ = 0;                                                  ///< batches without an answer
+  bool busy_ = false;                                                  ///< an offloaded job runs
+  bool flushing_for_source_ = false;
+  bool refused_ = false;  ///< the source is not the server that was followed
+  core::lsn confirmed_;   ///< the source may forget WAL before it, as it was told
+  bool paused_ = false;   ///< fed WAL waits for credit or for visibility
+};
+
+}  // namespace
+
+wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options) {
+  auto label = options.label;
+  return runtime::spawn<wal_receiver>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retry_due)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::status_due)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::resume_due)

@@ -1,0 +1,90 @@
+#include "actors/pageserver/maintenance/flusher.hpp"
+
+#include "actors/pageserver/maintenance/circuit_breaker.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/latency.hpp"
+#include "storage/timeline/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+struct flush_retry_due {};
+using private_flusher = flusher_actor::extend<messages::accepts<flush_retry_due>>;
+
+}  // namespace
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::flush_retry_due)
+
+namespace strata::actors::pageserver {
+namespace {
+
+constexpr std::chrono::milliseconds pause_first{200};
+constexpr std::chrono::milliseconds pause_max{30'000};
+
+class flusher final : public runtime::actor_base<private_flusher> {
+ public:
+  static constexpr const char* kind = "pageserver.flusher";
+  static constexpr runtime::pool_id pool = runtime::pool_id::background;
+
+  flusher(const runtime::actor_setup& setup, flusher_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        flushes_(env().metrics().counter("strata_flushed_layers_total", "Frozen layers written to disk")),
+        failures_total_(env().metrics().counter("strata_flush_failures_total", "Attempts to write one that failed")),
+        seconds_(env().metrics().histogram("strata_layer_flush_seconds", "Writing a frozen layer and making it durable",
+                                           runtime::latency_buckets())) {}
+
+  behavior_type make_behavior() { return {handle(&flusher::due), handle(&flusher::retry)}; }
+
+ private:
+  void due(const flush_due& request) {
+    if (pausing_ && !request.now) return;
+    flush_one();
+  }
+  void retry(const flush_retry_due&) {
+    pausing_ = false;
+    flush_one();
+  }
+
+  void flush_one() {
+    if (options_.store->counters().frozen_layers == 0) return;
+    core::result<core::lsn> flushed = core::lsn{};
+    const runtime::stopwatch watch;
+    if (auto thrown = guarded("flush a layer", [&] { flushed = options_.store->flush_oldest(); })) flushed = *thrown;
+    if (!flushed) return failed(flushed.error());
+    failures_ = 0;
+    flushes_.add();
+    seconds_.observe(watch.elapsed());
+    describe("");
+    tell(options_.timeline, layer_flushed{*flushed});
+    // The next layer is a message of its own, so that other flushers get a turn.
+    tell(self(), flush_due{.now = true});
+  }
+
+  void failed(const core::error& why) {
+    ++failures_;
+    failures_total_.add();
+    note_error("flush a layer", why);
+    describe("waits to try again");
+    tell(options_.timeline, flush_failed{why});
+    if (std::exchange(pausing_, true)) return;
+    tell_self_after(doubling_pause(failures_, pause_first, pause_max), flush_retry_due{});
+  }
+
+  flusher_options options_;
+  runtime::counter flushes_;
+  runtime::counter failures_total_;
+  runtime::histogram seconds_;
+  int failures_ = 0;
+  bool pausing_ = false;
+};
+
+}  // namespace
+
+flusher_actor spawn_flusher(caf::actor_system& system, flusher_options options) {
+  auto label = options.label;
+  return runtime::spawn<flusher>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+
+#include <caf/actor_system.hpp>
+
+#include "actors/runtime/actor_registry.hpp"
+#include "messages/basebackup.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::actors::pageserver {
+
+struct backup_factory_options {
+  runtime::actor_label label;
+  messages::tenant_manager_actor tenants;
+  std::chrono::milliseconds wait_lsn_timeout{60'000};
+  /// Open archives of each kind: a slow reader keeps one open as long as it takes.
+  int exports_max = 64;
+  int computes_max = 256;
+};
+
+/// Opens timelines at an LSN (waiting for it, checking the window) and starts a basebackup actor for each archive. The
+/// archives are made on threads of their own; one too many is refused with errc::busy.
+messages::backup_factory_actor spawn_backup_factory(caf::actor_system& system, backup_factory_options options);
+
+}  // namespace strata::actors::pageserver

@@ -1,0 +1,528 @@
+#include "actors/pageserver/pages/page_connection.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "actors/pageserver/pages/page_batch.hpp"
+#include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/latency.hpp"
+#include "pg/wire/commands.hpp"
+#include "pg/wire/extended_query.hpp"
+#include "pg/wire/frames.hpp"
+#include "storage/timeline/timeline_store.hpp"
+
+namespace strata::actors::pageserver {
+namespace {
+
+namespace wire = pg::wire;
+
+struct go_on {};
+struct startup_overdue {};
+/// Of the backup with this number, when so many of its bytes had been sent.
+struct backup_progress_due {
+  std::uint64_t backup;
+  std::uint64_t sent;
+};
+using private_page_connection =
+    runtime::socket_owner::extend<messages::accepts<go_on>, messages::accepts<startup_overdue>,
+                                  messages::accepts<backup_progress_due>>;
+
+constexpr std::uint64_t backup_progress_min = 64u << 10;
+
+/// The rows of a command, for the extended protocol.
+core::result<std::optional<std::string_view>> describe_command(std::string_view query) {
+  STRATA_ASSIGN(const auto command, wire::parse_command(query));
+  if (std::holds_alternative<wire::lease>(command)) return std::optional<std::string_view>("valid_until");
+  return std::optional<std::string_view>();
+}
+
+class page_connection final : public runtime::actor_base<private_page_connection> {
+ public:
+  static constexpr const char* kind = "pageserver.page_connection";
+  static constexpr runtime::pool_id pool = runtime::pool_id::page;
+
+  page_connection(const runtime::actor_setup& setup, page_connection_options options)
+      : actor_base(setup),
+        options_(std::move(options)),
+        pages_(env().metrics().counter("strata_pages_served_total", "Pages sent to clients of the page service")),
+        slow_pages_(env().metrics().counter("strata_pages_read_from_disk_total",
+                                            "Pages whose rebuilding had to wait for the disk")),
+        read_seconds_(env().metrics().histogram(
+            "strata_page_read_seconds", "Answering a batch of page requests, with the waits for WAL and the disk",
+            runtime::latency_buckets())),
+        redo_seconds_(env().metrics().histogram("strata_page_redo_seconds",
+                                                "Finding the versions of a batch's pages and replaying their records",
+                                                runtime::latency_buckets())) {}
+  ~page_connection() { env().sockets().forget(token_); }
+
+  behavior_type make_behavior() {
+    alive_ = self();
+    if (auto token = env().sockets().watch(options_.socket.get(), {.read = true}, self()))
+      token_ = *token;
+    else
+      quit(token.error());
+    tell_self_after(options_.startup_limit, startup_overdue{});
+    return {handle(&page_connection::ready), handle(&page_connection::resumed), handle(&page_connection::overdue),
+            handle(&page_connection::backup_progress)};
+  }
+
+ private:
+  /// What the client may say next.
+  enum class phase { startup, idle, stream, closing };
+
+  // -- the socket ---------------------------------------------------------------------------------------------------
+
+  void ready(const runtime::socket_ready& event) {
+    if (event.token != token_) return;
+    advance();
+  }
+  void resumed(const go_on&) { advance(); }
+  void overdue(const startup_overdue&) {
+    if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
+  }
+
+  void advance() {
+    move_on();
+    tell_use();
+  }
+
+  /// For the service, which may end a connection that has nothing under way. A stream has not while it is the client's
+  /// turn, to ask or to take what it asked for; one that was never asked for anything is as good as none.
+  void tell_use() {
+    using enum core::seat_use;
+    const auto now = clock().monotonic();
+    const auto otherwise = phase_ == phase::startup ? fresh : stream_used_ ? quiet : idle;
+    options_.seat->set(busy_ || backup_ ? busy : otherwise, now);
+    if (std::exchange(progressed_, false)) options_.seat->touch(now);
+  }
+
+  /// Sends, takes in and works until the client or somebody else has to do something, then waits for that.
+  void move_on() {
+    // A client that keeps both directions busy must not keep the thread.
+    constexpr int rounds_max = 8;
+    for (int round = 0; round < rounds_max; ++round) {
+      if (!send_output()) return;
+      if (busy_) return;
+      if (phase_ == phase::closing) return quit();
+      if (!work_off_input()) return;
+      if (busy_ || output_pending() || phase_ == phase::closing) continue;
+      const auto received = receive();
+      if (received == outcome::closed) return quit();
+      if (received == outcome::nothing) return env().sockets().rearm(token_, {.read = true});
+    }
+    tell(self(), go_on{});
+  }
+
+  enum class outcome { something, nothing, closed };
+
+  outcome receive() {
+    if (input_begin_ > 0) {
+      std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
+      input_end_ -= input_begin_;
+      input_begin_ = 0;
+    }
+    const ssize_t got = ::recv(options_.socket.get(), input_.data() + input_end_, input_.size() - input_end_, 0);
+    if (got > 0) {
+      input_end_ += static_cast<std::size_t>(got);
+      return outcome::something;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return outcome::nothing;
+    return outcome::closed;
+  }
+
+  [[nodiscard]] bool output_pending() const { return output_sent_ < output_.size(); }
+
+  /// False when the client takes no more for now, or has gone.
+  bool send_output() {
+    while (output_pending()) {
+      const ssize_t sent =
+          ::send(options_.socket.get(), output_.data() + output_sent_, output_.size() - output_sent_, MSG_NOSIGNAL);
+      if (sent > 0) {
+        progressed_ = true;
+        output_sent_ += static_cast<std::size_t>(sent);
+        sent_ += static_cast<std::uint64_t>(sent);
+      } else if (errno == EAGAIN) {
+        env().sockets().rearm(token_, {.write = true});
+        return false;
+      } else if (errno != EINTR) {
+        quit();
+        return false;
+      }
+    }
+    output_.clear();
+    output_sent_ = 0;
+    if (backup_ && !busy_) ask_for_chunk();
+    return true;
+  }
+
+  void put(core::bytes responses) {
+    if (output_.empty())
+      output_ = std::move(responses);
+    else
+      core::append(output_, responses);
+  }
+
+  // -- the protocol -------------------------------------------------------------------------------------------------
+
+  /// Handles complete frames until none is left or one of them has to wait. False: the connection ends.
+  bool work_off_input() {
+    while (!busy_ && phase_ != phase::closing && !output_pending()) {
+      const auto input = core::bytes_view(input_).subspan(input_begin_, input_end_ - input_begin_);
+      auto frame = wire::parse_frame(input, phase_ != phase::startup);
+      if (!frame) {
+        wire::append_error(output_, "08P01", frame.error().detail, true);
+        phase_ = phase::closing;
+        break;
+      }
+      if (!*frame) break;
+      const bool page_request = handle_frame(**frame);
+      input_begin_ += (*frame)->size;
+      if (page_request && batch_ && !batch_->full()) continue;
+      serve_batch();
+    }
+    serve_batch();
+    return true;
+  }
+
+  /// True if the frame went into the batch.
+  bool handle_frame(const wire::frame& frame) {
+    switch (phase_) {
+      case phase::startup: start(frame); return false;
+      case phase::idle: idle(frame); return false;
+      case phase::stream: return stream(frame);
+      case phase::closing: return false;
+    }
+    return false;
+  }
+
+  void start(const wire::frame& frame) {
+    switch (frame.kind) {
+      case wire::frame_kind::ssl_request:
+      case wire::frame_kind::gss_request: output_.push_back('N'); return;
+      case wire::frame_kind::startup:
+        wire::append_authentication_ok(output_);
+        wire::append_parameter_status(output_, "server_version", "15.0 (Strata)");
+        wire::append_parameter_status(output_, "client_encoding", "UTF8");
+        wire::append_parameter_status(output_, "integer_datetimes", "on");
+        wire::append_parameter_status(output_, "standard_conforming_strings", "on");
+        wire::append_ready_for_query(output_);
+        phase_ = phase::idle;
+        return;
+      default: phase_ = phase::closing;
+    }
+  }
+
+  void idle(const wire::frame& frame) {
+    if (frame.kind == wire::frame_kind::terminate) {
+      phase_ = phase::closing;
+      return;
+    }
+    if (wire::extended_query::is_message(frame.kind)) {
+      const auto command = extended_.take(frame, output_);
+      simple_ = false;
+      if (command) run(*command);
+      return;
+    }
+    if (extended_.skipping()) return;
+    simple_ = true;
+    switch (frame.kind) {
+      case wire::frame_kind::query: return run({reinterpret_cast<const char*>(frame.body.data()), frame.body.size()});
+      case wire::frame_kind::unsupported:
+        return refuse({core::errc::unsupported, "the page service takes no function calls"});
+      default: return;  // leftovers of a stream that has ended
+    }
+  }
+
+  void run(std::string_view query) {
+    auto command = wire::parse_command(query);
+    if (!command) return refuse(command.error());
+    if (const auto* opened = std::get_if<wire::open_pagestream>(&*command)) return open_stream(*opened);
+    if (const auto* backup = std::get_if<wire::send_backup>(&*command)) return start_backup(*backup);
+    if (const auto* lease = std::get_if<wire::lease>(&*command)) return take_lease(*lease);
+    complete("SELECT 1");
+  }
+
+  /// After a simple query the client may go on; in the extended protocol its Sync is answered for that.
+  void complete(std::string_view tag) {
+    wire::append_command_complete(output_, tag);
+    if (simple_) wire::append_ready_for_query(output_);
+  }
+  void refuse(const core::error& why) {
+    wire::append_error(output_, wire::sqlstate_of(why.code), why.detail);
+    if (simple_)
+      wire::append_ready_for_query(output_);
+    else
+      extended_.failed();
+  }
+
+  // -- waiting for others: busy_ keeps the socket unread until then ---------------------------------------------------
+
+  template <class Handle, class Request, class Then>
+  void ask_busy(const Handle& to, Request request, Then then) {
+    busy_ = true;
+    ask(to, std::move(request), [this, then = std::move(then)](auto answer) {
+      busy_ = false;
+      then(std::move(answer));
+      advance();
+    });
+  }
+  template <class Function, class Then>
+  void offload_busy(std::string what, Function function, Then then) {
+    busy_ = true;
+    offload(runtime::pool_id::io, std::move(what), std::move(function), [this, then = std::move(then)](auto answer) {
+      busy_ = false;
+      then(std::move(answer));
+      advance();
+    });
+  }
+
+  // -- pages --------------------------------------------------------------------------------------------------------
+
+  void open_stream(const wire::open_pagestream& command) {
+    ask_busy(options_.tenants, messages::open_timeline{command.tenant, command.timeline},
+             [this, version = command.version](core::result<messages::timeline_opened> opened) {
+               if (!opened) return refuse(opened.error());
+               timeline_ = *std::move(opened);
+               version_ = version;
+               phase_ = phase::stream;
+               wire::append_copy_both_response(output_);
+             });
+  }
+
+  void end_stream() {
+    timeline_ = {};
+    phase_ = phase::idle;
+    stream_used_ = false;
+    wire::append_copy_done(output_);
+    complete("COPY 0");
+  }
+
+  bool stream(const wire::frame& frame) {
+    switch (frame.kind) {
+      case wire::frame_kind::copy_data: break;
+      case wire::frame_kind::copy_done:
+      case wire::frame_kind::copy_fail:
+        serve_batch();
+        closing_stream_ = true;
+        finish_stream();
+        return false;
+      case wire::frame_kind::terminate: phase_ = phase::closing; return false;
+      default: return false;
+    }
+    auto request = wire::parse_request(frame.body, version_);
+    stream_used_ = stream_used_ || request;
+    if (!request) {
+      serve_then([this, echo = wire::echo_of(frame.body, version_), why = request.error()] {
+        wire::append_request_error(output_, version_, echo, why.detail);
+      });
+      return false;
+    }
+    if (request->kind == wire::request_kind::page) {
+      if (!batch_) batch_ = std::make_shared<page_batch>(timeline_.store, version_);
+      batch_->add(*request);
+      return true;
+    }
+    serve_then([this, asked = *request] { serve_metadata(asked); });
+    return false;
+  }
+
+  /// The batch collected so far is answered first, so that responses keep the order of the requests.
+  void serve_then(std::function<void()> next) {
+    after_batch_ = std::move(next);
+    if (!batch_) run_after_batch();
+  }
+  void run_after_batch() {
+    if (auto next = std::exchange(after_batch_, nullptr)) next();
+  }
+  void finish_stream() {
+    if (busy_ || batch_ || !closing_stream_) return;
+    closing_stream_ = false;
+    end_stream();
+  }
+
+  void serve_batch() {
+    if (busy_ || !batch_) return;
+    batch_begun_ = runtime::stopwatch();
+    const core::lsn awaited = batch_->awaited();
+    if (!awaited.valid()) return read_batch();
+    ask_busy(timeline_.actor, messages::wait_lsn{awaited, options_.wait_lsn_timeout},
+             [this](core::result<messages::lsn_reached> reached) {
+               if (reached) return read_batch();
+               put(batch_->fail(reached.error()));
+               batch_done();
+             });
+  }
+
+  void read_batch() {
+    const runtime::stopwatch watch;
+    const bool complete = batch_->read(storage::read_mode::memory_only);
+    if (complete) {
+      redo_seconds_.observe(watch.elapsed());
+      return send_batch();
+    }
+    slow_pages_.add(static_cast<double>(batch_->size()));
+    offload_busy(
+        "read pages",
+        [batch = batch_, seconds = redo_seconds_]() mutable -> core::result<void> {
+          const runtime::stopwatch again;
+          batch->read(storage::read_mode::may_block);
+          seconds.observe(again.elapsed());
+          return {};
+        },
+        [this](const core::result<void>& read) {
+          if (read) return send_batch();
+          put(batch_->fail(read.error()));
+          batch_done();
+        });
+  }
+
+  void send_batch() {
+    pages_.add(static_cast<double>(batch_->size()));
+    read_seconds_.observe(batch_begun_.elapsed());
+    put(batch_->take_responses());
+    batch_done();
+  }
+
+  void batch_done() {
+    batch_.reset();
+    run_after_batch();
+    finish_stream();
+  }
+
+  void serve_metadata(const wire::pagestream_request& request) {
+    const auto position = wire::position_of(request, timeline_.store->last_record_lsn());
+    if (!position || !position->wait) return answer_metadata(request);
+    ask_busy(timeline_.actor, messages::wait_lsn{position->at, options_.wait_lsn_timeout},
+             [this, request](core::result<messages::lsn_reached> reached) {
+               if (reached) return answer_metadata(request);
+               wire::append_request_error(output_, version_, request, reached.error().detail);
+               finish_stream();
+             });
+  }
+
+  void answer_metadata(const wire::pagestream_request& request) {
+    offload_busy(
+        "answer a request",
+        [store = timeline_.store, version = version_, request]() -> core::result<core::bytes> {
+          core::bytes response;
+          answer_request(*store, version, request, response);
+          return response;
+        },
+        [this](core::result<core::bytes> response) {
+          if (response)
+            put(*std::move(response));
+          else
+            quit(response.error());
+          finish_stream();
+        });
+  }
+
+  // -- backups and leases -------------------------------------------------------------------------------------------
+
+  void start_backup(const wire::send_backup& command) {
+    messages::start_backup request{command.tenant, command.timeline, command.at,
+                                   command.full ? messages::backup_kind::full : messages::backup_kind::compute,
+                                   command.gzip};
+    ask_busy(options_.backups, request, [this](core::result<messages::backup_started> started) {
+      if (!started) return refuse(started.error());
+      wire::append_copy_out_response(output_);
+      backup_ = started->actor;
+      ++backups_begun_;
+      look_at_progress();
+    });
+  }
+
+  void look_at_progress() {
+    tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, sent_});
+  }
+  void backup_progress(const backup_progress_due& then) {
+    if (!backup_ || then.backup != backups_begun_) return;
+    // While a chunk is being made it is not the client that is slow.
+    if (output_pending() && sent_ - then.sent < backup_progress_min)
+      return quit({core::errc::timeout, "a client does not take the archive that it asked for"});
+    look_at_progress();
+  }
+
+  /// Called when everything before has been sent, so that at most one chunk is in memory.
+  void ask_for_chunk() {
+    ask_busy(backup_, messages::next_chunk{}, [this](core::result<messages::backup_chunk> chunk) {
+      if (!chunk) {
+        backup_ = nullptr;
+        return refuse(chunk.error());
+      }
+      if (!chunk->bytes->empty()) {
+        wire::append_copy_data_header(output_, chunk->bytes->size());
+        core::append(output_, *chunk->bytes);
+        return;
+      }
+      backup_ = nullptr;
+      wire::append_copy_done(output_);
+      complete("COPY 0");
+    });
+  }
+
+  void take_lease(const wire::lease& command) {
+    ask_busy(options_.tenants, messages::open_timeline{command.tenant, command.timeline},
+             [this, at = command.at](core::result<messages::timeline_opened> opened) {
+               if (!opened) return refuse(opened.error());
+               ask_busy(opened->actor, messages::lease_lsn{at}, [this](core::result<messages::lsn_leased> leased) {
+                 if (simple_) wire::append_row_description(output_, "valid_until");
+                 if (leased) {
+                   const auto since_1970 = leased->valid_until.time_since_epoch();
+                   wire::append_data_row(
+                       output_,
+                       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count()));
+                 } else {
+                   wire::append_data_row(output_, std::nullopt);
+                 }
+                 complete("SELECT 1");
+               });
+             });
+  }
+
+  page_connection_options options_;
+  /// Nobody else keeps a connection; this goes when it quits.
+  runtime::socket_owner alive_;
+  runtime::counter pages_;
+  runtime::counter slow_pages_;
+  runtime::histogram read_seconds_;
+  runtime::histogram redo_seconds_;
+  runtime::stopwatch batch_begun_;
+  runtime::watch_token token_;
+  phase phase_ = phase::startup;
+  bool busy_ = false;  ///< an answer of somebody else is awaited
+  wire::extended_query extended_{describe_command};
+  bool simple_ = true;  ///< how the command under way was asked for
+
+  core::bytes input_ = core::bytes(wire::frame_size_max + 16);
+  std::size_t input_begin_ = 0;
+  std::size_t input_end_ = 0;
+  core::bytes output_;
+  std::size_t output_sent_ = 0;
+  std::uint64_t sent_ = 0;
+  bool progressed_ = false;  ///< the client took some of it, since tell_use()
+
+  messages::timeline_opened timeline_;
+  wire::pagestream_version version_{};
+  std::shared_ptr<page_batch> batch_;
+  std::function<void()> after_batch_;
+  bool stream_used_ = false;  ///< a request came
+  bool closing_stream_ = false;
+  messages::basebackup_actor backup_;
+  std::uint64_t backups_begun_ = 0;
+};
+
+}  // namespace
+
+runtime::socket_owner spawn_page_connection(caf::actor_system& system, page_connection_options options) {
+  auto label = options.label;
+  return runtime::spawn<page_connection>(system, std::move(label), std::move(options));
+}
+
+}  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::go_on)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::startup_overdue)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::backup_progress_due)

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/runtime/reply.hpp"
+#include "core/clock.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "messages/timeline.hpp"
+
+namespace strata::actors::pageserver {
+
+/// Who asks for the head of a branch with safekeepers. What has arrived is not the head: commits that were acknowledged
+/// may still be on their way. A request is answered when everything has arrived that a quorum may have acknowledged
+/// when the request came, which only safekeepers that were asked after that can tell. All requests that came before a
+/// round of questions share it. Part of history_points, which asks.
+class quorum_head {
+ public:
+  using reply = runtime::reply<messages::point_resolved>;
+  struct surroundings {
+    std::function<void(const reply&)> keep;  ///< leases the last record and answers
+    std::function<core::lsn()> handed_over;  ///< all WAL up to here is in
+    std::function<core::lsn()> committed;    ///< as far as the receiver was told; 0: of nothing
+    std::function<std::string()> state;      ///< of the receiver, for messages
+    std::function<core::monotonic_time()> now;
+    std::function<void()> ask;  ///< for a round of questions, unless one is under way
+  };
+
+  explicit quorum_head(surroundings around) : around_(std::move(around)) {}
+
+  void find(std::chrono::milliseconds patience, const reply& owed);
+  [[nodiscard]] bool awaited() const { return !waiting_.empty(); }
+
+  // -- the rounds: one at a time
+  void round_begins() { ++rounds_; }
+  /// All that may have been acknowledged when the round began ends at or before `head`.
+  void round_ended(const core::result<core::lsn>& head);
+
+  void handed_over(core::lsn position);
+  void tick();
+  void stop();
+
+ private:
+  static constexpr std::size_t waiting_max = 1024;
+  /// Without patience a request still waits so long for the safekeepers' answer.
+  static constexpr std::chrono::milliseconds round_limit{2000};
+
+  struct request {
+    std::uint64_t after = 0;  ///< the first round that counts is the next one
+    core::monotonic_time answer_limit;
+    core::monotonic_time deadline;
+    reply owed;
+    bool told = false;                ///< a round that counts has ended
+    std::optional<core::lsn> needed;  ///< the least that such a round has told
+  };
+
+  [[nodiscard]] bool overdue(const request& of) const;
+  [[nodiscard]] std::string why_not(const request& of) const;
+  void settle();
+
+  surroundings around_;
+  std::vector<request> waiting_;
+  std::uint64_t rounds_ = 0;
+  std::string round_trouble_;  ///< why the last round told nothing
+  bool stopped_ = false;
+};
+
+}  // namespace strata::actors::pageserver

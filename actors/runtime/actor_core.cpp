@@ -1,0 +1,95 @@
+#include "actors/runtime/actor_core.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/send.hpp>
+
+#include "actors/runtime/job.hpp"
+
+namespace strata::actors::runtime {
+
+void actor_core::note_error(std::string_view doing, const core::error& what) {
+  const std::string text = std::string(doing) + ": " + core::to_string(what);
+  core::log_warning(std::string(trace_.kind()) + " " + trace_.label().name + ": " + text);
+  trace_.note_error(text);
+}
+
+core::error actor_core::escaped(const char* doing, const char* what) {
+  core::error error{core::errc::io_error, std::string("internal error: ") + what};
+  note_error(doing, error);
+  return error;
+}
+
+std::shared_ptr<promise> actor_core::open_promise() {
+  const auto* element = self_->current_mailbox_element();
+  if (element == nullptr || !element->mid.is_request()) return nullptr;
+  return std::make_shared<promise>(promises_, self_->make_response_promise());
+}
+
+void actor_core::watch(const caf::strong_actor_ptr& other, down_handler then, bool child) {
+  if (!other) return;
+  auto [at, fresh] = watched_.try_emplace(caf::actor_cast<caf::actor_addr>(other));
+  if (then) at->second.then.push_back(std::move(then));
+  if (child && !at->second.child) {
+    at->second.child = true;
+    ++children_;
+  }
+  if (fresh) self_->monitor(at->first);
+}
+
+void actor_core::on_down(const caf::down_msg& down) {
+  const auto at = watched_.find(down.source);
+  if (at == watched_.end()) return;
+  const watched gone = std::move(at->second);
+  watched_.erase(at);
+  const core::error why = to_core(down.reason);
+  for (const auto& then : gone.then) guarded("on an actor's end", [&] { then(why); });
+  if (gone.child && --children_ == 0 && when_childless_)
+    guarded("after the last child", [&] { std::exchange(when_childless_, nullptr)(); });
+}
+
+void actor_core::send_exit(const caf::strong_actor_ptr& to, bool now) {
+  if (!to) return;
+  to->enqueue(caf::make_mailbox_element(
+                  self_->ctrl(), caf::make_message_id(caf::message_priority::high), {},
+                  caf::exit_msg{self_->address(), now ? caf::exit_reason::kill : caf::exit_reason::user_shutdown}),
+              self_->context());
+}
+
+void actor_core::exit_children() {
+  for (const auto& [address, entry] : watched_)
+    if (entry.child) send_exit(caf::actor_cast<caf::strong_actor_ptr>(address), false);
+}
+
+void actor_core::stop_children(std::function<void()> then) {
+  if (children_ == 0) {
+    then();
+    return;
+  }
+  when_childless_ = std::move(then);
+  exit_children();
+}
+
+void actor_core::quit() { self_->quit(caf::exit_reason::user_shutdown); }
+
+void actor_core::quit(const core::error& why) {
+  note_error("ends", why);
+  self_->quit(to_caf(why));
+}
+
+void actor_core::start_job(pool_id pool, std::string what, std::function<void()> run,
+                           std::function<void(const core::error*)> done) {
+  const auto job = spawn_job(system(), pool, child_label(std::move(what)));
+  const auto request = self_->new_request_id(caf::message_priority::normal);
+  caf::actor_cast<caf::strong_actor_ptr>(job)->enqueue(
+      caf::make_mailbox_element(self_->ctrl(), request, {}, run_job{std::move(run)}), self_->context());
+  auto shared = std::make_shared<std::function<void(const core::error*)>>(std::move(done));
+  self_->add_multiplexed_response_handler(
+      request.response_id(),
+      caf::behavior{[this, shared](const job_done&) { guarded("after a job", [&] { (*shared)(nullptr); }); },
+                    [this, shared](const caf::error& error) {
+                      const core::error failure = to_core(error);
+                      guarded("after a job", [&] { (*shared)(&failure); });
+                    }});
+}
+
+}  // namespace strata::actors::runtime

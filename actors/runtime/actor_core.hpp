@@ -1,0 +1,131 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <caf/actor_addr.hpp>
+#include <caf/scheduled_actor.hpp>
+
+#include "actors/runtime/environment.hpp"
+#include "actors/runtime/reply.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace strata::actors::runtime {
+
+/// What every actor can do whatever its interface is; see actor_base.hpp. All calls from the actor's own handlers.
+class actor_core {
+ public:
+  actor_core(caf::scheduled_actor* self, actor_trace& trace, promise_list& promises)
+      : self_(self), trace_(trace), promises_(promises) {}
+  actor_core(const actor_core&) = delete;
+  actor_core& operator=(const actor_core&) = delete;
+
+  // -- for the shell ------------------------------------------------------------------------------------------------
+  void on_down(const caf::down_msg& down);
+  /// Sends every adopted child an exit message.
+  void exit_children();
+
+ protected:
+  ~actor_core() = default;
+
+  // -- who and where ------------------------------------------------------------------------------------------------
+  [[nodiscard]] std::uint64_t id() const { return self_->id(); }
+  [[nodiscard]] caf::actor_system& system() const { return self_->home_system(); }
+  [[nodiscard]] environment& env() const { return environment_of(self_->home_system()); }
+  [[nodiscard]] const core::clock& clock() const { return env().clock(); }
+  /// For children: their name and this actor as parent.
+  [[nodiscard]] actor_label child_label(std::string name) const { return {std::move(name), id()}; }
+  [[nodiscard]] const std::string& name() const { return trace_.label().name; }
+
+  // -- the console --------------------------------------------------------------------------------------------------
+  /// The `state` column; empty: "running" or "waiting".
+  void describe(std::string text) { trace_.describe(std::move(text)); }
+  /// The `last error` column, and a line in the log: "<kind> <name>: <doing>: <detail>".
+  void note_error(std::string_view doing, const core::error& what);
+
+  // -- children and neighbours --------------------------------------------------------------------------------------
+  using down_handler = std::function<void(const core::error&)>;
+  /// Calls back once when the actor has ended (at once if it has already).
+  template <class Handle>
+  void monitor(const Handle& of, down_handler then) {
+    watch(caf::actor_cast<caf::strong_actor_ptr>(of), std::move(then), false);
+  }
+  /// Monitors a child and ends it when this actor ends.
+  template <class Handle>
+  void adopt(const Handle& child, down_handler then = {}) {
+    watch(caf::actor_cast<caf::strong_actor_ptr>(child), std::move(then), true);
+  }
+  /// Asks a child to end (in order, as its on_stop says).
+  template <class Handle>
+  void stop(const Handle& child) {
+    send_exit(caf::actor_cast<caf::strong_actor_ptr>(child), false);
+  }
+  /// Asks all adopted children to end, then calls back when the last has.
+  void stop_children(std::function<void()> then);
+  /// Ends this actor after the current handler; children go with it.
+  void quit();
+  void quit(const core::error& why);
+
+  // -- blocking work ------------------------------------------------------------------------------------------------
+  /// Runs `function` (-> core::result<T>) on a thread of the pool (background or io) and then `then(core::result<T>)`
+  /// here. Both may throw: an exception becomes an error. When this actor ends first, the function still runs to its
+  /// end, on what it has captured, and `then` is dropped. The function must not touch this actor.
+  template <class Function, class Then>
+  void offload(pool_id pool, std::string what, Function function, Then then) {
+    using outcome = std::invoke_result_t<Function&>;
+    struct work {
+      Function function;
+      std::optional<outcome> result;
+    };
+    auto shared = std::make_shared<work>(work{std::move(function), std::nullopt});
+    auto continuation = std::make_shared<Then>(std::move(then));
+    start_job(
+        pool, std::move(what), [shared] { shared->result.emplace(shared->function()); },
+        [shared, continuation](const core::error* failure) {
+          if (failure)
+            (*continuation)(outcome(*failure));
+          else
+            (*continuation)(std::move(*shared->result));
+        });
+  }
+
+  // -- errors -------------------------------------------------------------------------------------------------------
+  /// Runs a part of a handler; an exception becomes an error, is noted, and the actor lives on.
+  template <class Function>
+  std::optional<core::error> guarded(const char* doing, Function&& function) {
+    try {
+      function();
+      return std::nullopt;
+    } catch (const std::exception& thrown) {
+      return escaped(doing, thrown.what());
+    } catch (...) {
+      return escaped(doing, "unknown exception");
+    }
+  }
+
+  std::shared_ptr<promise> open_promise();
+
+ private:
+  core::error escaped(const char* doing, const char* what);
+  void watch(const caf::strong_actor_ptr& other, down_handler then, bool child);
+  void send_exit(const caf::strong_actor_ptr& to, bool now);
+  void start_job(pool_id pool, std::string what, std::function<void()> run,
+                 std::function<void(const core::error*)> done);
+
+  struct watched {
+    std::vector<down_handler> then;
+    bool child = false;
+  };
+  caf::scheduled_actor* self_;
+  actor_trace& trace_;
+  promise_list& promises_;
+  std::map<caf::actor_addr, watched> watched_;
+  std::size_t children_ = 0;
+  std::function<void()> when_childless_;
+};
+
+}  // namespace strata::actors::runtime

@@ -1,0 +1,135 @@
+#include "api/api_client.hpp"
+
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/url.hpp"
+
+namespace strata::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t error_size_max = 1u << 20;
+// The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
+constexpr std::size_t part_size = 256u << 10;
+
+httplib::Client connect(const std::string& address, std::chrono::seconds patience) {
+  httplib::Client client("http://" + address);
+  client.set_connection_timeout(std::chrono::seconds(5));
+  client.set_read_timeout(patience);
+  client.set_write_timeout(std::chrono::seconds(60));
+  client.set_tcp_nodelay(true);
+  return client;
+}
+
+std::string target(const std::string& path, const api_client::query& with) {
+  std::string made = path;
+  for (const auto& [name, value] : with)
+    made += (made.size() == path.size() ? '?' : '&') + core::url_encoded(name) + '=' + core::url_encoded(value);
+  return made;
+}
+
+core::error connection_error(const std::string& address, httplib::Error failure) {
+  const std::string why = httplib::to_string(failure);
+  if (failure == httplib::Error::Connection || failure == httplib::Error::ConnectionTimeout)
+    return {core::errc::unavailable, "the server at " + address + " can't be reached"};
+  if (failure == httplib::Error::Read)
+    return {core::errc::outcome_unknown, "the server at " + address + " closed the connection before it answered"};
+  return {core::errc::unavailable, "talk to the server at " + address + ": " + why};
+}
+
+core::errc code_of(std::string_view text) {
+  for (int code = 0; code <= static_cast<int>(core::errc::io_error); ++code)
+    if (core::to_string(static_cast<core::errc>(code)) == text) return static_cast<core::errc>(code);
+  return core::errc::io_error;
+}
+
+core::error refusal_of(int status, const std::string& body) {
+  const json parsed = json::parse(body, nullptr, false);
+  if (parsed.is_object() && parsed.contains("error") && parsed["error"].is_object()) {
+    const json& e = parsed["error"];
+    return {code_of(e.value("code", "")), e.value("message", "no reason given")};
+  }
+  return {core::errc::io_error, "HTTP status " + std::to_string(status)};
+}
+
+}  // namespace
+
+core::result<std::string> api_client::send(const char* method, const std::string& path, const std::string& body) const {
+  httplib::Request asked;
+  asked.method = method;
+  asked.path = path;
+  if (!body.empty()) {
+    asked.body = body;
+    asked.set_header("Content-Type", "application/json");
+  }
+  httplib::Client client = connect(address_, patience_);
+  const httplib::Result got = client.send(asked);
+  if (!got) return connection_error(address_, got.error());
+  if (got->status < 200 || got->status > 299) return refusal_of(got->status, got->body);
+  return got->body;
+}
+
+core::result<json> api_client::send_json(const char* method, const std::string& path, const std::string& body) const {
+  STRATA_ASSIGN(const std::string text, send(method, path, body));
+  json parsed = json::parse(text, nullptr, false);
+  if (parsed.is_discarded())
+    return core::error{core::errc::io_error, "the server at " + address_ + " answered something that is not JSON"};
+  return parsed;
+}
+
+core::result<json> api_client::get(const std::string& path, const query& with) const {
+  return send_json("GET", target(path, with), "");
+}
+core::result<json> api_client::post(const std::string& path, const json& body) const {
+  return send_json("POST", path, body.dump());
+}
+core::result<json> api_client::put(const std::string& path, const json& body) const {
+  return send_json("PUT", path, body.dump());
+}
+core::result<json> api_client::patch(const std::string& path, const json& body) const {
+  return send_json("PATCH", path, body.dump());
+}
+core::result<json> api_client::remove(const std::string& path) const { return send_json("DELETE", path, ""); }
+
+core::result<std::string> api_client::get_text(const std::string& path) const { return send("GET", path, ""); }
+
+core::result<void> api_client::download(const std::string& path, const query& with, const body_sink& sink) const {
+  int status = 0;
+  std::string refused;
+  core::bytes part;
+  std::optional<core::error> sink_failure;
+  const auto hand_over = [&] {
+    auto taken = part.empty() ? core::result<void>() : sink(part);
+    part.clear();
+    if (!taken) sink_failure = std::move(taken).error();
+    return !sink_failure;
+  };
+  const auto on_head = [&](const httplib::Response& head) {
+    status = head.status;
+    return true;
+  };
+  const auto on_body = [&](const char* data, std::size_t size) {
+    if (status != 200) {
+      refused.append(data, std::min(size, error_size_max - std::min(refused.size(), error_size_max)));
+      return true;
+    }
+    core::append(part, {reinterpret_cast<const std::uint8_t*>(data), size});
+    return part.size() < part_size || hand_over();
+  };
+  httplib::Client client = connect(address_, patience_);
+  const httplib::Result got = client.Get(target(path, with), on_head, on_body);
+  if (sink_failure) return *std::move(sink_failure);
+  if (!got && status == 200)
+    return core::error{core::errc::io_error,
+                       "the server at " + address_ + " broke off in the middle; its log says why"};
+  if (!got) return connection_error(address_, got.error());
+  if (status != 200) return refusal_of(status, refused);
+  if (!hand_over()) return *std::move(sink_failure);
+  return {};
+}
+
+}  // namespace strata::api

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "core/bytes.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+
+namespace strata::api {
+
+/// A client of the management API. Errors of the server come back as they left it (code and message); one that can't be
+/// reached is errc::unavailable. One call at a time.
+class api_client {
+ public:
+  using query = std::map<std::string, std::string>;
+
+  /// Longer than any answer of the server may take.
+  static constexpr std::chrono::seconds longest_answer{960};
+
+  /// `address` is host:port; `patience` how long it may say nothing.
+  explicit api_client(std::string address, std::chrono::seconds patience = longest_answer)
+      : address_(std::move(address)), patience_(patience) {}
+
+  core::result<nlohmann::json> get(const std::string& path, const query& with = {}) const;
+  core::result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
+  core::result<nlohmann::json> put(const std::string& path, const nlohmann::json& body) const;
+  core::result<nlohmann::json> patch(const std::string& path, const nlohmann::json& body) const;
+  core::result<nlohmann::json> remove(const std::string& path) const;
+
+  /// A text that is not JSON, such as /metrics.
+  core::result<std::string> get_text(const std::string& path) const;
+
+  /// Hands the body to `sink` as it comes, until it ends or the sink fails. errc::io_error when the server broke off.
+  using body_sink = std::function<core::result<void>(core::bytes_view)>;
+  core::result<void> download(const std::string& path, const query& with, const body_sink& sink) const;
+
+  [[nodiscard]] const std::string& address() const { return address_; }
+
+ private:
+  core::result<std::string> send(const char* method, const std::string& path, const std::string& body) const;
+  core::result<nlohmann::json> send_json(const char* method, const std::string& path, const std::string& body) const;
+
+  std::string address_;
+  std::chrono::seconds patience_;
+};
+
+}  // namespace strata::api

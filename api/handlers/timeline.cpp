@@ -1,0 +1,89 @@
+#include <nlohmann/json.hpp>
+
+#include "api/ask.hpp"
+#include "api/handlers.hpp"
+#include "api/json_body.hpp"
+#include "api/json_text.hpp"
+#include "api/timeline_sizes.hpp"
+#include "config/branch_spec.hpp"
+
+namespace strata::api::handlers {
+
+using nlohmann::json;
+
+namespace {
+
+core::result<messages::create_branch> branch_request(const core::tenant_id& tenant, const json& body) {
+  messages::create_branch wanted;
+  wanted.tenant = tenant;
+  STRATA_ASSIGN(const auto ancestor, optional_text_member(body, "ancestor_timeline_id"));
+  if (!ancestor)
+    return core::error{core::errc::invalid_argument,
+                       "ancestor_timeline_id is missing; a timeline without an ancestor comes from POST /v1/source"};
+  STRATA_ASSIGN(wanted.ancestor, parse_timeline_id(*ancestor));
+  STRATA_ASSIGN(wanted.at, optional_lsn_member(body, "ancestor_start_lsn"));
+  STRATA_ASSIGN(const auto id, optional_text_member(body, "new_timeline_id"));
+  if (id) {
+    STRATA_ASSIGN(wanted.id, parse_timeline_id(*id));
+  }
+  STRATA_ASSIGN(const auto name, optional_text_member(body, "name"));
+  if (!name && !id) wanted.id = core::make_id<core::timeline_id>();
+  wanted.name = name ? *name : "branch-" + core::to_string(*wanted.id).substr(0, 12);
+  STRATA_TRY(config::check_name("branch", wanted.name));
+  return wanted;
+}
+
+}  // namespace
+
+core::result<reply> list_timelines(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_ASSIGN(const auto found, ask<messages::timeline_list>(of, of.tenants, messages::list_timelines{tenant}));
+  json timelines = json::array();
+  for (const auto& timeline : found.timelines) timelines.push_back(to_json(timeline));
+  return json_reply(timelines);
+}
+
+core::result<reply> create_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto tenant, tenant_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn",
+                                                   "name", "pg_version"}));
+  STRATA_ASSIGN(auto wanted, branch_request(tenant, body));
+  STRATA_ASSIGN(const auto major, optional_count_member(body, "pg_version"));
+  if (major) {
+    STRATA_ASSIGN(const auto ancestor,
+                  ask<messages::timeline_info>(of, of.tenants, messages::get_timeline{tenant, wanted.ancestor}));
+    if (std::cmp_not_equal(ancestor.pg_major, *major))
+      return core::error{core::errc::invalid_argument,
+                         "pg_version must be the ancestor's, " + std::to_string(ancestor.pg_major)};
+  }
+  // Longer than the server's own wait for an LSN that has not arrived yet.
+  STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted),
+                                                              answer_limit + std::chrono::seconds(30)));
+  return json_reply(to_json(made), 201);
+}
+
+core::result<reply> get_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_ASSIGN(const auto found,
+                ask<messages::timeline_info>(of, of.tenants, messages::get_timeline{path.tenant, path.timeline}));
+  json made = to_json(found);
+  // One that can't be opened is shown with what its record says.
+  const auto opened =
+      ask<messages::timeline_opened>(of, of.tenants, messages::open_timeline{path.tenant, path.timeline});
+  if (opened) made.update(of.sizes->describe(path.timeline, *opened->store));
+  return json_reply(made);
+}
+
+core::result<reply> delete_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::delete_timeline{path.tenant, path.timeline}));
+  return json_reply(json::object());
+}
+
+core::result<reply> resume_source(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::resume_source{path.tenant, path.timeline}));
+  return json_reply(json::object());
+}
+
+}  // namespace strata::api::handlers

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "messages/introspection.hpp"
+#include "messages/pending_operations.hpp"
+#include "messages/tenant.hpp"
+#include "storage/metadata/metadata_store.hpp"
+
+namespace strata::api {
+
+/// What actors answer, in the words of the API (schemas.cpp).
+nlohmann::json to_json(const messages::tenant_info& tenant);
+nlohmann::json to_json(const messages::timeline_info& timeline);
+nlohmann::json to_json(const consensus::configuration& safekeepers);
+nlohmann::json to_json(const messages::safekeeper_errand& errand);
+nlohmann::json to_json(const messages::actor_info& actor);
+nlohmann::json to_json(const messages::pool_info& pool);
+nlohmann::json to_json(const storage::layer_record& layer);
+
+}  // namespace strata::api

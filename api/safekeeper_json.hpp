@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "core/result.hpp"
+#include "messages/safekeeper.hpp"
+
+namespace strata::api {
+
+/// A safekeeper's timeline in the words of its API (safekeeper_schemas.cpp), and back, as one safekeeper reads it from
+/// another.
+nlohmann::json to_json(const messages::wal_timeline_info& timeline);
+/// What is needed to pull it. errc::corrupt.
+core::result<messages::pull_wal_timeline> parse_donor(const nlohmann::json& timeline);
+
+/// {"generation", "members": [{"id", "host", "port"}], "new_members": the same or null}
+nlohmann::json configuration_json(const consensus::configuration& of);
+/// Also checked by consensus::check(); `name` is the member's, for errors.
+core::result<consensus::configuration> parse_configuration(const nlohmann::json& from, std::string_view name);
+
+}  // namespace strata::api

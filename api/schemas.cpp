@@ -1,0 +1,237 @@
+#include "api/route.hpp"
+
+namespace strata::api {
+
+std::string_view schemas() {
+  return R"json({
+  "Id": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$", "description": "32 hex digits"},
+  "Lsn": {"type": "string", "pattern": "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$", "example": "0/3B21F08"},
+  "Position": {"type": "string", "pattern": "^(?!0{1,8}/0{1,8}$)[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$",
+    "example": "0/3B21F08", "description": "an LSN, not 0/0"},
+  "Name": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$", "example": "dev"},
+  "Time": {"type": "string", "format": "date-time"},
+  "Bytes": {"type": "integer", "format": "int64", "minimum": 0},
+  "Count": {"type": "integer", "format": "int64", "minimum": 0},
+  "Nothing": {"type": "object", "additionalProperties": false},
+  "Anything": {"type": "object"},
+
+  "Error": {"type": "object", "required": ["error", "msg"], "properties": {
+    "msg": {"type": "string", "description": "the same as error.message"},
+    "error": {"type": "object", "required": ["code", "message", "next"], "properties": {
+      "code": {"type": "string", "description": "stable; what kind of error"},
+      "message": {"type": "string"},
+      "next": {"type": "string", "description": "what the caller may do now"},
+      "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+        "description": "the state at a time is not known: everything that was committed by this one is here"}}}}},
+
+  "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
+  "Status": {"type": "object", "required": ["version", "pid", "directory", "page_port", "state"], "properties": {
+    "version": {"type": "string"}, "pid": {"type": "integer"}, "directory": {"type": "string"},
+    "page_port": {"type": "integer"}, "pg_bin": {"type": "string"}, "state": {"type": "string"},
+    "time": {"$ref": "#/components/schemas/Time"},
+    "safekeeper_errands": {"type": "array", "items": {"$ref": "#/components/schemas/SafekeeperErrand"},
+      "description": "what is still to be done on safekeepers; tried every second"}}},
+  "SafekeeperErrand": {"type": "object", "required": ["what", "safekeeper", "tenant_id", "timeline_id", "age_ms",
+      "trouble"], "properties": {
+    "what": {"type": "string", "enum": ["make", "delete"], "description": "the WAL timeline of a branch"},
+    "safekeeper": {"type": "integer", "minimum": 1}, "tenant_id": {"$ref": "#/components/schemas/Id"},
+    "timeline_id": {"$ref": "#/components/schemas/Id"}, "age_ms": {"$ref": "#/components/schemas/Count"},
+    "trouble": {"type": "string", "description": "what the last attempt failed at"}}},
+
+  "Actor": {"type": "object", "required": ["id", "kind", "name", "parent", "pool", "state", "age_us", "handled",
+      "mailbox", "busy_us", "longest_us", "last_error"], "properties": {
+    "id": {"type": "integer"}, "kind": {"type": "string"}, "name": {"type": "string"}, "parent": {"type": "integer"},
+    "pool": {"type": "string"}, "state": {"type": "string"}, "age_us": {"type": "integer"},
+    "handled": {"type": "integer"}, "mailbox": {"type": "integer"}, "busy_us": {"type": "integer"},
+    "longest_us": {"type": "integer"}, "last_error": {"type": "string"}}},
+  "ActorList": {"type": "object", "required": ["actors"], "properties": {
+    "actors": {"type": "array", "items": {"$ref": "#/components/schemas/Actor"}}}},
+  "Pool": {"type": "object", "required": ["name", "threads", "queued", "busy_us"], "properties": {
+    "name": {"type": "string"}, "threads": {"type": "integer"}, "queued": {"type": "integer"},
+    "busy_us": {"type": "integer"}}},
+  "PoolList": {"type": "object", "required": ["pools"], "properties": {
+    "pools": {"type": "array", "items": {"$ref": "#/components/schemas/Pool"}}}},
+
+  "AddSource": {"type": "object", "required": ["name", "conninfo"], "additionalProperties": false, "properties": {
+    "name": {"$ref": "#/components/schemas/Name"},
+    "conninfo": {"type": "string", "minLength": 1, "description": "libpq connection string or postgresql:// URI"},
+    "slot": {"type": "string", "pattern": "^[a-z0-9_]{1,63}$", "description": "replication slot; strata_<name> when absent"}}},
+  "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "name": {"type": "string"},
+    "settings": {"type": "array", "description": "of the source, on which answers to queries depend, and that computes do not have by themselves",
+      "items": {"type": "object", "required": ["name", "value"], "properties": {
+        "name": {"type": "string"}, "value": {"type": "string"}}}}}},
+
+  "TenantDeleted": {"type": "object", "required": ["slots_left"], "properties": {
+    "slots_left": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
+      "source": {"type": "string", "description": "connection string without its password"},
+      "slot": {"type": "string"},
+      "error": {"type": "string", "description": "why it was not dropped; empty: the user chose its name"},
+      "remembered": {"type": "boolean", "description": "it is dropped when the source can be reached"}}}}}},
+  "Tenant": {"type": "object", "required": ["id", "name", "state", "attachment_status", "generation", "timeline_count",
+      "current_physical_size"], "properties": {
+    "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
+    "state": {"type": "object", "required": ["slug"], "properties": {"slug": {"type": "string"},
+      "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
+    "attachment_status": {"type": "object", "required": ["slug"], "properties": {
+      "slug": {"type": "string", "enum": ["attached", "maybe", "failed"]},
+      "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
+    "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
+    "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "of one tenant only"},
+    "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},
+  "TenantList": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}},
+  "TenantOptions": {"type": "object", "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
+    "description": "durations as text (\"10m\") or milliseconds, sizes as text (\"64 MiB\") or bytes"},
+  "TenantConfig": {"type": "object", "required": ["tenant_specific_overrides", "effective_config"], "properties": {
+    "tenant_specific_overrides": {"$ref": "#/components/schemas/TenantOptions"},
+    "effective_config": {"$ref": "#/components/schemas/TenantOptions"}}},
+  "ChangeTenantConfig": {"type": "object", "required": ["tenant_id"], "additionalProperties": false, "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}},
+    "description": "null: the default"},
+
+  "SourceStatus": {"type": "object", "required": ["phase", "conninfo", "slot", "received_lsn", "source_head_lsn",
+      "backup_bytes", "backup_bytes_expected", "last_error", "reconnects"], "properties": {
+    "phase": {"type": "string", "enum": ["connecting", "backing_up", "catching_up", "streaming", "waiting_to_retry",
+      "failed"]},
+    "conninfo": {"type": "string", "description": "without its password"}, "slot": {"type": "string"},
+    "user": {"type": "string", "description": "as whom it is followed; empty until it was reached"},
+    "database": {"type": "string", "description": "that the connection string names; empty: none"},
+    "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "source_head_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
+    "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
+    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"},
+    "lag_bytes": {"allOf": [{"$ref": "#/components/schemas/Bytes"}],
+      "description": "WAL that is not here yet; absent while the source does not tell or what it sends is not taken"},
+    "last_word_ms": {"allOf": [{"$ref": "#/components/schemas/Count"}],
+      "description": "since the source last told how far its WAL goes"},
+    "clock_ahead_ms": {"type": "integer", "description": "the source's clock minus this server's"}}},
+  "ReceiverStatus": {"type": "object", "required": ["phase", "from", "received_lsn", "head_lsn", "last_error",
+      "reconnects"], "properties": {
+    "phase": {"type": "string", "enum": ["connecting", "catching_up", "streaming", "waiting_to_retry", "failed",
+      "resting"], "description": "resting: there was no more WAL"},
+    "from": {"type": "string", "description": "the safekeeper that is followed"},
+    "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "head_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
+  "Safekeeper": {"type": "object", "required": ["id", "host", "port"], "properties": {
+    "id": {"type": "integer", "minimum": 1}, "host": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535}}},
+  "SafekeeperList": {"type": "array", "minItems": 1, "maxItems": 32,
+    "items": {"$ref": "#/components/schemas/Safekeeper"}},
+  "SafekeeperSet": {"type": "object", "required": ["generation", "members", "new_members"], "properties": {
+    "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
+    "new_members": {"nullable": true, "description": "the members that it changes to; null: it does not change",
+      "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
+  "Safekeepers": {"allOf": [{"$ref": "#/components/schemas/SafekeeperSet"},
+    {"type": "object", "required": ["tenant_id", "timeline_id", "start_lsn", "pg_version", "system_id",
+      "wal_segment_size"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "start_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
+    "system_id": {"type": "integer", "format": "int64"}, "wal_segment_size": {"type": "integer"}}}]},
+  "ChangeSafekeepers": {"type": "object", "required": ["generation", "members"], "additionalProperties": false,
+    "properties": {
+    "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
+    "new_members": {"nullable": true, "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
+  "CustomResourceManager": {"type": "object", "required": ["id", "since_lsn"], "properties": {
+    "id": {"type": "integer", "minimum": 128, "maximum": 255}, "since_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "Timeline": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "state", "last_record_lsn",
+      "prev_record_lsn", "disk_consistent_lsn", "readable_from_lsn", "latest_gc_cutoff_lsn", "pg_version",
+      "current_physical_size", "layer_count", "l0_layer_count", "memory_size", "created_at"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "name": {"type": "string"},
+    "state": {"oneOf": [{"type": "string"}, {"type": "object"}],
+      "description": "Importing, Active, Stopping, or {\"Broken\": {\"reason\": why}}"},
+    "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "last_record_lsn": {"$ref": "#/components/schemas/Lsn"}, "prev_record_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"}, "trouble": {"type": "string"},
+    "latest_gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
+    "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
+    "remote_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "remote_consistent_lsn_visible": {"$ref": "#/components/schemas/Lsn"},
+    "walreceiver_status": {"type": "string"}, "initdb_lsn": {"$ref": "#/components/schemas/Lsn"},
+    "current_logical_size": {"$ref": "#/components/schemas/Bytes"},
+    "current_logical_size_is_accurate": {"type": "boolean"},
+    "directory_entries_counts": {"type": "array", "items": {"$ref": "#/components/schemas/Count"},
+      "description": "databases, prepared transactions, forks of relations, 0, then segments of clog, multixact members, multixact offsets"},
+    "pitr_history_size": {"$ref": "#/components/schemas/Bytes"}, "within_ancestor_pitr": {"type": "boolean"},
+    "layer_count": {"$ref": "#/components/schemas/Count"}, "l0_layer_count": {"$ref": "#/components/schemas/Count"},
+    "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
+    "last_commit_at": {"$ref": "#/components/schemas/Time"},
+    "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+      "description": "everything that was committed by then is here; absent: not known"},
+    "source": {"$ref": "#/components/schemas/SourceStatus"},
+    "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
+    "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},
+    "wal_gap": {"type": "object", "required": ["from_lsn", "to_lsn"], "properties": {
+      "from_lsn": {"$ref": "#/components/schemas/Lsn"}, "to_lsn": {"$ref": "#/components/schemas/Lsn"}},
+      "description": "WAL that no safekeeper has any more and that is not here, trouble says what to do; to_lsn 0/0: not known"},
+    "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
+      "description": "extensions' own, whose records changed pages that can't be read from these LSNs on; absent: none"}}},
+  "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
+  "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
+    "properties": {
+    "new_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"},
+    "ancestor_start_lsn": {"$ref": "#/components/schemas/Position"},
+    "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "made from the id when absent"},
+    "pg_version": {"type": "integer", "description": "must be the ancestor's, if given"}}},
+
+  "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"},
+    "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]},
+    "earliest": {"$ref": "#/components/schemas/Time"},
+    "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+      "description": "everything that was committed by then is here: of a later time, future may still become present"}}},
+  "Timestamp": {"$ref": "#/components/schemas/Time"},
+  "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
+    "lsn": {"$ref": "#/components/schemas/Position"}}},
+  "ResolvePoint": {"type": "object", "additionalProperties": false, "properties": {
+    "lsn": {"$ref": "#/components/schemas/Position"}, "timestamp": {"$ref": "#/components/schemas/Time"},
+    "wait_ms": {"type": "integer", "minimum": 0, "maximum": 10000,
+      "description": "how long to wait for what is not here yet; 0 when absent"}}},
+  "Point": {"type": "object", "required": ["lsn", "kept_until"], "properties": {
+    "lsn": {"$ref": "#/components/schemas/Lsn"},
+    "kept_until": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "readable until then at least"},
+    "known_until": {"$ref": "#/components/schemas/Time"}}},
+  "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
+    "valid_until": {"$ref": "#/components/schemas/Time"}}},
+
+  "Checkpointed": {"type": "object", "required": ["disk_consistent_lsn"], "properties": {
+    "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "Compacted": {"type": "object", "required": ["layers_in", "layers_out", "images_out", "bytes_in", "bytes_out"],
+    "properties": {
+    "layers_in": {"$ref": "#/components/schemas/Count"}, "layers_out": {"$ref": "#/components/schemas/Count"},
+    "images_out": {"$ref": "#/components/schemas/Count"}, "bytes_in": {"$ref": "#/components/schemas/Bytes"},
+    "bytes_out": {"$ref": "#/components/schemas/Bytes"}}},
+  "CollectGarbage": {"type": "object", "additionalProperties": false, "properties": {
+    "gc_horizon": {"$ref": "#/components/schemas/Bytes"}},
+    "description": "gc_horizon: keep that many WAL bytes, in place of the option; pitr_interval counts as ever"},
+  "GarbageCollected": {"type": "object", "required": ["layers_removed", "bytes_removed", "gc_cutoff_lsn"],
+    "properties": {
+    "layers_removed": {"$ref": "#/components/schemas/Count"}, "bytes_removed": {"$ref": "#/components/schemas/Bytes"},
+    "gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "Layer": {"type": "object", "required": ["kind", "layer_file_name", "layer_file_size", "lsn_start", "level",
+      "key_start", "key_end", "remote"], "properties": {
+    "kind": {"type": "string", "enum": ["Delta", "Image"]}, "layer_file_name": {"type": "string"},
+    "layer_file_size": {"$ref": "#/components/schemas/Bytes"}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
+    "lsn_end": {"$ref": "#/components/schemas/Lsn"}, "level": {"type": "integer"}, "key_start": {"type": "string"},
+    "key_end": {"type": "string"}, "remote": {"type": "boolean"}}},
+  "MemoryLayer": {"type": "object", "required": ["kind", "lsn_start"], "properties": {
+    "kind": {"type": "string", "enum": ["Open", "Frozen"]}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
+    "lsn_end": {"$ref": "#/components/schemas/Lsn"}}},
+  "Key": {"type": "string", "pattern": "^[0-9A-F]{36}$"},
+  "KeyRange": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/components/schemas/Key"},
+    "description": "the first key, and the first one after it"},
+  "Keyspace": {"type": "object", "required": ["keys", "sparse_keys", "at_lsn"], "properties": {
+    "keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},
+    "sparse_keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},
+    "at_lsn": {"$ref": "#/components/schemas/Lsn"}}},
+  "LayerMap": {"type": "object", "required": ["in_memory_layers", "historic_layers", "frozen_layer_count", "memory_size"], "properties": {
+    "historic_layers": {"type": "array", "items": {"$ref": "#/components/schemas/Layer"}},
+    "in_memory_layers": {"type": "array", "items": {"$ref": "#/components/schemas/MemoryLayer"}},
+    "frozen_layer_count": {"$ref": "#/components/schemas/Count"},
+    "memory_size": {"$ref": "#/components/schemas/Bytes"}}}
+})json";
+}
+
+}  // namespace strata::api

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <caf/actor_system.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/options.hpp"
+#include "consensus/membership.hpp"
+#include "core/clock.hpp"
+#include "core/instance_id.hpp"
+#include "messages/basebackup.hpp"
+#include "messages/introspection.hpp"
+#include "messages/pending_operations.hpp"
+#include "messages/safekeeper.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::api {
+
+class timeline_sizes;
+
+/// What the management API speaks for. The actor system must outlive the server.
+struct services {
+  caf::actor_system* system = nullptr;
+  messages::tenant_manager_actor tenants;
+  messages::backup_factory_actor backups;
+  messages::introspector_actor introspector;
+  messages::safekeeper_errands_actor errands;
+  /// Those that new branches may be given; absent: none. Called from any thread.
+  std::function<std::vector<consensus::member>()> safekeepers;
+  /// Prometheus's text.
+  std::function<std::string()> metrics;
+  /// What GET /v1/status says of the process.
+  std::string version;
+  std::string directory;
+  std::string pg_bin;
+  std::uint16_t page_port = 0;
+  config::tenant_options tenant_defaults;
+  /// Made by the server when it is absent.
+  std::shared_ptr<timeline_sizes> sizes;
+  /// Of a safekeeper's process, which has none of the above.
+  messages::wal_timelines_actor wal_timelines;
+  consensus::node_id safekeeper;
+  core::instance_id instance;
+  std::string wal_address;
+  const core::clock* clock = &core::system_clock();
+};
+
+}  // namespace strata::api

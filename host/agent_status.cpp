@@ -1,0 +1,110 @@
+#include "host/agent_status.hpp"
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "config/json_file.hpp"
+
+namespace strata::host {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array words = {
+    "waiting_for_quorum", "waiting_for_pageserver", "restoring", "starting", "running", "stopping", "stopped", "failed",
+    "superseded"};
+static_assert(words.size() == static_cast<std::size_t>(agent_state::superseded) + 1);
+
+std::string path_in(const std::string& directory) { return directory + "/compute-agent.json"; }
+
+core::result<agent_status> from_json(const json& of) {
+  agent_status made;
+  made.pid = of.at("pid");
+  // Agents of before did not tell.
+  if (of.contains("timeline_id")) {
+    STRATA_ASSIGN(made.tenant_id, core::parse_id<core::tenant_id>(of.at("tenant_id").get<std::string>()));
+    STRATA_ASSIGN(made.timeline_id, core::parse_id<core::timeline_id>(of.at("timeline_id").get<std::string>()));
+    made.branch = of.value("branch", "");
+  }
+  const std::string state = of.at("state");
+  std::size_t found = 0;
+  while (found < words.size() && words[found] != state) ++found;
+  if (found == words.size()) return core::error{core::errc::corrupt, "there is no state \"" + state + "\""};
+  made.state = static_cast<agent_state>(found);
+  made.detail = of.at("detail");
+  made.term = of.at("term");
+  made.generation = of.at("generation");
+  STRATA_ASSIGN(made.start_lsn, core::parse_lsn(of.at("start_lsn").get<std::string>()));
+  STRATA_ASSIGN(made.written_lsn, core::parse_lsn(of.at("written_lsn").get<std::string>()));
+  STRATA_ASSIGN(made.commit_lsn, core::parse_lsn(of.at("commit_lsn").get<std::string>()));
+  STRATA_ASSIGN(made.applied_lsn, core::parse_lsn(of.at("applied_lsn").get<std::string>()));
+  made.has_quorum = of.at("has_quorum");
+  made.restored_bytes = of.at("restored_bytes");
+  made.lives = of.at("lives");
+  made.port = of.at("port");
+  made.since = core::wall_time(std::chrono::microseconds(of.at("since_us").get<std::int64_t>()));
+  for (const auto& each : of.at("safekeepers")) {
+    agent_status::safekeeper one{each.at("id"), each.at("address"), each.at("state"), {}};
+    STRATA_ASSIGN(one.flush_lsn, core::parse_lsn(each.at("flush_lsn").get<std::string>()));
+    made.safekeepers.push_back(std::move(one));
+  }
+  return made;
+}
+
+}  // namespace
+
+const char* to_string(agent_state of) { return words[static_cast<std::size_t>(of)]; }
+
+core::result<void> save_status(const std::string& directory, const agent_status& of) {
+  json safekeepers = json::array();
+  for (const auto& each : of.safekeepers)
+    safekeepers.push_back({{"id", each.id},
+                           {"address", each.address},
+                           {"state", each.state},
+                           {"flush_lsn", core::to_string(each.flush_lsn)}});
+  json made = {{"pid", of.pid},
+               {"state", to_string(of.state)},
+               {"detail", of.detail},
+               {"term", of.term},
+               {"generation", of.generation},
+               {"start_lsn", core::to_string(of.start_lsn)},
+               {"written_lsn", core::to_string(of.written_lsn)},
+               {"commit_lsn", core::to_string(of.commit_lsn)},
+               {"applied_lsn", core::to_string(of.applied_lsn)},
+               {"has_quorum", of.has_quorum},
+               {"restored_bytes", of.restored_bytes},
+               {"lives", of.lives},
+               {"port", of.port},
+               {"since_us", of.since.time_since_epoch().count()},
+               {"safekeepers", std::move(safekeepers)}};
+  if (of.timeline_id.valid()) {
+    made["tenant_id"] = core::to_string(of.tenant_id);
+    made["timeline_id"] = core::to_string(of.timeline_id);
+    made["branch"] = of.branch;
+  }
+  const std::string temporary = path_in(directory) + ".tmp";
+  std::ofstream file(temporary, std::ios::trunc);
+  file << made.dump(1) << "\n";
+  file.close();
+  if (!file) return core::from_errno("write " + temporary, errno);
+  std::error_code failure;
+  std::filesystem::rename(temporary, path_in(directory), failure);
+  if (failure) return core::from_errno("rename " + temporary, failure.value());
+  return {};
+}
+
+core::result<agent_status> load_status(const std::string& directory) {
+  STRATA_ASSIGN(const json found, config::read_json_file(path_in(directory)));
+  try {
+    auto made = from_json(found);
+    if (!made) return core::error{core::errc::corrupt, path_in(directory) + ": " + made.error().detail};
+    return made;
+  } catch (const json::exception&) {
+    return config::wrong_members(path_in(directory));
+  }
+}
+
+}  // namespace strata::host

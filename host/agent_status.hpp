@@ -1,0 +1,71 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+
+namespace strata::host {
+
+/// Where the agent of a compute stands. The last three are final: the agent ends with them.
+///
+///   waiting_for_quorum -> waiting_for_pageserver -> restoring -> starting -> running -> stopping -> stopped
+///           ^------------- Postgres has ended ---------------------------------'    or failed, superseded
+enum class agent_state : std::uint8_t {
+  waiting_for_quorum,
+  waiting_for_pageserver,
+  restoring,
+  starting,
+  running,
+  stopping,
+  stopped,
+  failed,
+  superseded,  ///< a newer compute writes the branch
+};
+/// As in the file: "waiting_for_quorum".
+const char* to_string(agent_state of);
+constexpr bool is_final(agent_state of) { return of >= agent_state::stopped; }
+
+/// What an agent says of itself: <server directory>/computes/<name>/compute-agent.json (docs/formats/directory.md).
+struct agent_status {
+  struct safekeeper {
+    std::uint64_t id = 0;
+    std::string address;
+    std::string state;  ///< "streaming", "away: why"
+    core::lsn flush_lsn;
+    bool operator==(const safekeeper&) const = default;
+  };
+  pid_t pid = 0;
+  core::tenant_id tenant_id;  ///< which branch it writes: known here, too, when compute.json is damaged
+  core::timeline_id timeline_id;
+  std::string branch;  ///< "shop/dev", for people
+  agent_state state = agent_state::waiting_for_quorum;
+  std::string detail;  ///< for people; empty when there is nothing to say
+  std::uint64_t term = 0;
+  std::uint32_t generation = 0;
+  core::lsn start_lsn;    ///< where this life of Postgres began
+  core::lsn written_lsn;  ///< received from Postgres
+  core::lsn commit_lsn;   ///< a quorum has it
+  core::lsn applied_lsn;  ///< the pageserver has it
+  bool has_quorum = false;
+  std::uint64_t restored_bytes = 0;
+  std::uint32_t lives = 0;  ///< times that Postgres was started
+  std::uint16_t port = 0;
+  core::wall_time since{};  ///< of the state
+  std::vector<safekeeper> safekeepers;
+  bool operator==(const agent_status&) const = default;
+};
+
+/// The whole file or the one before is there afterwards.
+core::result<void> save_status(const std::string& directory, const agent_status& of);
+/// errc::not_found when no agent ever ran there.
+core::result<agent_status> load_status(const std::string& directory);
+
+}  // namespace strata::host

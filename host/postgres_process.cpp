@@ -1,0 +1,232 @@
+#include "host/postgres_process.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "host/forced_settings.hpp"
+#include "host/program.hpp"
+
+namespace strata::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds look_interval{10};
+constexpr std::size_t log_lines_shown = 8;
+
+/// Lines of postmaster.pid that others may rely on.
+struct pid_file {
+  pid_t pid = 0;
+  std::string data_directory;
+  std::string status;  ///< "ready" once connections are accepted
+};
+
+std::optional<pid_file> read_pid_file(const std::string& data_directory) {
+  std::ifstream file(data_directory + "/postmaster.pid");
+  std::vector<std::string> lines;
+  for (std::string line; lines.size() < 8 && std::getline(file, line);) lines.push_back(line);
+  if (lines.empty()) return std::nullopt;
+  pid_file found;
+  const std::string& first = lines.front();
+  std::from_chars(first.data(), first.data() + first.size(), found.pid);
+  if (found.pid <= 0) return std::nullopt;
+  if (lines.size() > 1) found.data_directory = lines[1];
+  if (lines.size() == 8) found.status = lines[7].substr(0, lines[7].find(' '));
+  return found;
+}
+
+core::result<void> append_text(const std::string& path, const std::string& text, bool truncate) {
+  std::ofstream file(path, truncate ? std::ios::trunc : std::ios::app);
+  file << text;
+  if (!file.flush()) return core::from_errno("write " + path, errno);
+  return {};
+}
+
+std::string quoted(const std::string& text, char quote = '\'') {
+  std::string made(1, quote);
+  for (const char c : text) made += c == quote ? std::string(2, quote) : std::string(1, c);
+  return made + quote;
+}
+
+std::string access_rules(const postgres_options& of) {
+  std::string text = "# Written by Strata. Only its owner can reach the socket's directory.\n";
+  if (of.replication_user.empty())
+    text += "local replication all trust\n";
+  else
+    text += "local replication " + quoted(of.replication_user, '"') +
+            " trust\nlocal replication all reject\nhost replication all all reject\n";
+  return text +
+         "local all all trust\n"
+         // md5 takes what the role has: SCRAM for a SCRAM verifier, and the older one where the source never changed
+         // it.
+         "host all all 127.0.0.1/32 md5\n"
+         "host all all ::1/128 md5\n";
+}
+
+/// Sends a signal to a server and waits for its end; reaps it if it is our child.
+bool end_with(pid_t server, int signal, std::chrono::milliseconds limit) {
+  if (::kill(server, signal) != 0 && errno != ESRCH) return false;
+  const bool ended = wait_for_end(server, limit);
+  if (ended) ::waitpid(server, nullptr, WNOHANG);
+  return ended;
+}
+
+/// The last lines of what was written to the log after `from`.
+std::string end_of_log(const std::string& path, std::uintmax_t from) {
+  std::ifstream file(path);
+  file.seekg(static_cast<std::streamoff>(from));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    lines.push_back(line);
+    if (lines.size() > log_lines_shown) lines.erase(lines.begin());
+  }
+  std::string text;
+  for (const auto& line : lines) text += "\n  " + line;
+  return text;
+}
+
+core::result<void> prepare_socket_directory(const postgres_options& of) {
+  if (of.socket_directory.size() > socket_directory_max)
+    return core::error{core::errc::invalid_argument, of.socket_directory + " is too long for a Unix socket"};
+  std::error_code failure;
+  fs::create_directories(of.socket_directory, failure);
+  if (failure) return core::from_errno("make " + of.socket_directory, failure.value());
+  if (::chmod(of.socket_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.socket_directory, errno);
+  return {};
+}
+
+constexpr std::string_view settings_mark = "\n# Written by Strata for this compute; later lines win.\n";
+
+std::string our_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  std::ostringstream text;
+  text << settings_mark << "listen_addresses = '127.0.0.1'\n"
+       << "port = " << of.port << "\n"
+       << "unix_socket_directories = " << quoted(quoted(of.socket_directory, '"')) << "\n"
+       << "unix_socket_permissions = 0700\n"
+       << "password_encryption = 'scram-sha-256'\n"
+       << "shared_buffers = '64MB'\n"
+       << "archive_mode = off\n"
+       << "ssl = off\n"
+       << "autovacuum = on\n"
+       << "logging_collector = off\n"
+       << "log_destination = 'stderr'\n"
+       << "cluster_name = 'strata'\n";
+  // An export says 0 (storage/mapping/start_files.cpp).
+  if (of.armed) text << "max_logical_replication_workers = 4\n";
+  for (const auto& line : settings) text << line << "\n";
+  return text.str();
+}
+
+}  // namespace
+
+core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", our_settings(of, settings), false));
+  STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
+  STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
+  return append_text(of.data_directory + "/pg_hba.conf", access_rules(of), true);
+}
+
+core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  const std::string path = of.data_directory + "/postgresql.conf";
+  std::ifstream file(path);
+  std::stringstream read;
+  read << file.rdbuf();
+  if (!file) return core::from_errno("read " + path, errno);
+  const std::string text = read.str();
+  const std::string temporary = path + ".tmp";
+  STRATA_TRY(append_text(temporary, text.substr(0, text.find(settings_mark)) + our_settings(of, settings), true));
+  if (of.run_as) STRATA_TRY(give(*of.run_as, temporary));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return core::from_errno("rename " + temporary, errno);
+  return {};
+}
+
+std::vector<std::string> altered_settings(const std::string& data_directory) {
+  std::ifstream file(data_directory + "/postgresql.auto.conf");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> all_forced(const postgres_options& of) {
+  std::vector<std::string> all = of.forced;
+  all.push_back("port=" + std::to_string(of.port));
+  // A list: without quotes a comma would end the first of it.
+  all.push_back("unix_socket_directories=" + quoted(of.socket_directory, '"'));
+  if (of.armed) return all;
+  const auto quiet = unarmed_settings();
+  all.insert(all.end(), quiet.begin(), quiet.end());
+  return all;
+}
+
+core::result<pid_t> start_postgres(const postgres_options& of) {
+  if (const auto pid = running_postgres(of.data_directory))
+    return core::error{core::errc::conflict,
+                       "a Postgres runs on " + of.data_directory + " already, process " + std::to_string(*pid)};
+  STRATA_TRY(prepare_socket_directory(of));
+  if (of.run_as) {
+    STRATA_TRY(give(*of.run_as, of.data_directory));
+    STRATA_TRY(give(*of.run_as, of.socket_directory));
+  }
+  if (::chmod(of.data_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.data_directory, errno);
+  std::error_code missing;
+  std::uintmax_t log_begin = fs::file_size(of.log_file, missing);
+  if (missing) log_begin = 0;
+  program server{.arguments = {of.bin_directory + "/postgres", "-D", of.data_directory},
+                 .directory = of.data_directory,
+                 .run_as = of.run_as,
+                 .environment = {{"PGDATA", of.data_directory}},
+                 .signal_at_death = of.ends_with_starter ? SIGQUIT : 0};
+  for (const auto& setting : all_forced(of)) server.arguments.insert(server.arguments.end(), {"-c", setting});
+  STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
+  const auto deadline = std::chrono::steady_clock::now() + of.start_limit;
+  for (;;) {
+    const auto state = read_pid_file(of.data_directory);
+    if (state && state->pid == pid && state->status == "ready") return pid;
+    const bool ended = wait_for_end(pid, look_interval);
+    if (!ended && std::chrono::steady_clock::now() < deadline) continue;
+    if (!ended) {
+      ::kill(pid, SIGQUIT);
+      wait_for_end(pid, std::chrono::seconds(10));
+    }
+    ::waitpid(pid, nullptr, WNOHANG);
+    return core::error{core::errc::io_error,
+                       "start postgres on " + of.data_directory +
+                           (ended ? ": it ended; its log says:" : ": it did not get ready; its log says:") +
+                           end_of_log(of.log_file, log_begin)};
+  }
+}
+
+core::result<void> stop_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  const auto pid = running_postgres(data_directory);
+  if (!pid || end_with(*pid, SIGINT, limit) || end_with(*pid, SIGQUIT, std::chrono::seconds(10))) return {};
+  return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it does not end"};
+}
+
+core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  const auto pid = running_postgres(data_directory);
+  if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) return {};
+  return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it does not end"};
+}
+
+std::optional<pid_t> running_postgres(const std::string& data_directory) {
+  const auto found = read_pid_file(data_directory);
+  if (!found || !is_running(found->pid)) return std::nullopt;
+  // After a crash the file stays and the number may be another program's: a server works in its data directory.
+  std::error_code hidden;
+  const fs::path works_in = fs::read_symlink("/proc/" + std::to_string(found->pid) + "/cwd", hidden);
+  const fs::path here = fs::weakly_canonical(data_directory);
+  // Of another user's process only the file tells, and a copied directory has the file of the original.
+  if (hidden ? fs::weakly_canonical(found->data_directory) != here : works_in != here) return std::nullopt;
+  return found->pid;
+}
+
+}  // namespace strata::host

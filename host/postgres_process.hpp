@@ -1,0 +1,70 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+#include "host/account.hpp"
+
+namespace strata::host {
+
+/// One Postgres on one data directory.
+struct postgres_options {
+  std::string bin_directory;
+  std::string data_directory;
+  std::string socket_directory;
+  std::uint16_t port = 0;
+  std::string log_file;
+  std::optional<account> run_as;
+  std::chrono::milliseconds start_limit = std::chrono::minutes(2);
+  /// "name=value", given on the command line: neither postgresql.conf nor ALTER SYSTEM can change them.
+  std::vector<std::string> forced{};
+  /// The one user who may replicate, and over the socket only. Empty: every user who gets in that way.
+  std::string replication_user{};
+  /// It stops at once (SIGQUIT) when the thread that started it ends, however it ends.
+  bool ends_with_starter = false;
+  /// It may act on other servers by itself (forced_settings.hpp).
+  bool armed = false;
+};
+
+/// All that is given on the command line: `forced`, the port and the socket's directory, without which it could not be
+/// found again, and unless it is armed what keeps it quiet.
+std::vector<std::string> all_forced(const postgres_options& of);
+
+/// Longest directory for a Unix socket: the kernel takes 107 bytes, ".s.PGSQL.65535" included.
+inline constexpr std::size_t socket_directory_max = 91;
+
+/// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing
+/// that a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
+/// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win over all but what is forced.
+core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings);
+
+/// The same for a data directory that it was done for before: what was written behind postgresql.conf is replaced, and
+/// nothing else is touched, ALTER SYSTEM and pg_hba.conf among it.
+core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings);
+
+/// The lines of ALTER SYSTEM.
+std::vector<std::string> altered_settings(const std::string& data_directory);
+
+/// Starts it detached from this process and returns when it accepts connections. When it ends instead, the error has
+/// the last lines of its log.
+core::result<pid_t> start_postgres(const postgres_options& of);
+
+/// Immediate shutdown: nothing is written, no session is waited for; after `limit` SIGKILL. For a server whose data
+/// nobody will look at again.
+core::result<void> abandon_postgres(const std::string& data_directory,
+                                    std::chrono::milliseconds limit = std::chrono::seconds(2));
+
+/// Fast shutdown: sessions are ended, everything is written. After `limit` an immediate one.
+core::result<void> stop_postgres(const std::string& data_directory,
+                                 std::chrono::milliseconds limit = std::chrono::seconds(60));
+
+/// The server that runs on a data directory.
+std::optional<pid_t> running_postgres(const std::string& data_directory);
+
+}  // namespace strata::host

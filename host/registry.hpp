@@ -1,0 +1,95 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "host/start_lock.hpp"
+
+namespace strata::host {
+
+/// What becomes of what is written on a compute.
+enum class compute_mode : std::uint8_t {
+  copy,    ///< stays in its directory: the branch does not change
+  branch,  ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
+};
+
+/// One compute of this machine: <server directory>/computes/<name>/compute.json (docs/formats/directory.md). It belongs
+/// to a timeline, by its ids; the names are those at the time of the start, for people.
+struct compute_record {
+  std::string name;
+  std::string tenant;
+  std::string branch;
+  core::tenant_id tenant_id;
+  core::timeline_id timeline_id;
+  core::lsn at;  ///< where its copy of the branch begins; 0 in mode `branch`, whose agent knows (agent_status.hpp)
+  core::wall_time as_of{};  ///< the moment whose state the copy has
+  int pg_major = 0;
+  std::string bin_directory;
+  std::string home;  ///< holds data, socket and log; elsewhere if Postgres's user can't reach the server's directory
+  std::string data_directory;
+  std::string socket_directory;  ///< empty: to be chosen at the next start
+  std::string log_file;
+  std::uint16_t port = 0;
+  std::string user;                   ///< the superuser to connect as
+  std::string database = "postgres";  ///< and the database
+  core::wall_time started{};
+  compute_mode mode = compute_mode::copy;
+  std::vector<std::string> settings;  ///< lines for postgresql.conf
+  bool armed = false;                 ///< may act on other servers by itself (outward.hpp)
+  bool ready = true;                  ///< false until its first start has succeeded
+  bool temporary = false;             ///< goes with the command that holds its start_lock
+};
+
+/// A directory of a compute whose record can't be used.
+struct damaged_compute {
+  std::string name;
+  core::error why;  ///< names the file
+};
+
+struct compute_listing {
+  std::vector<compute_record> computes;  ///< by name
+  std::vector<damaged_compute> damaged;  ///< by name
+};
+
+/// Directories of computes that can't be below the server's directory begin so.
+inline constexpr std::string_view elsewhere_prefix = "/var/tmp/strata-";
+
+/// The computes of one server directory. Paths in a record are of that directory: when it was moved they are those of
+/// now, and when it was copied they are not those of the original.
+class registry {
+ public:
+  explicit registry(std::string server_directory) : directory_(std::move(server_directory) + "/computes") {}
+
+  /// A record that is damaged is listed as that and harms no other.
+  [[nodiscard]] core::result<compute_listing> list() const;
+  /// errc::not_found names those there are; errc::corrupt the file.
+  [[nodiscard]] core::result<compute_record> find(const std::string& name) const;
+  /// Of all directories of computes, by name: those with a record, without one, and with a damaged one.
+  [[nodiscard]] core::result<std::vector<std::string>> names() const;
+  /// What is in the directory of that name, whoever is at work on it; errc::not_found when there is no record.
+  [[nodiscard]] core::result<compute_record> load(const std::string& name) const;
+  /// Makes the directory of a new compute, errc::conflict when the name is taken.
+  [[nodiscard]] core::result<start_lock> claim(const std::string& name) const;
+  /// The whole record or none is on disk afterwards.
+  [[nodiscard]] core::result<void> save(const compute_record& record) const;
+  /// Its directories, and then its record. Precondition: it does not run.
+  [[nodiscard]] core::result<void> remove(const compute_record& record) const;
+
+  /// What can be known without a record: the paths below the server's directory, or those in /var/tmp that say that
+  /// they belong to it.
+  [[nodiscard]] compute_record remains_of(const std::string& name) const;
+  [[nodiscard]] std::string directory_of(const std::string& name) const { return directory_ + "/" + name; }
+
+ private:
+  std::string directory_;
+};
+
+}  // namespace strata::host

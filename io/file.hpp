@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+
+namespace strata::io {
+
+/// A file descriptor that closes itself.
+class unique_fd {
+ public:
+  unique_fd() = default;
+  explicit unique_fd(int descriptor) : descriptor_(descriptor) {}
+  unique_fd(unique_fd&& from) noexcept : descriptor_(std::exchange(from.descriptor_, -1)) {}
+  unique_fd& operator=(unique_fd&& from) noexcept;
+  ~unique_fd();
+  [[nodiscard]] int get() const { return descriptor_; }
+  [[nodiscard]] bool open() const { return descriptor_ >= 0; }
+
+ private:
+  int descriptor_ = -1;
+};
+
+core::result<unique_fd> open_for_reading(const std::string& path);
+
+/// Fills `to` from `offset`. A file that ends before is errc::corrupt; both name the file and the offset.
+core::result<void> read_at(const unique_fd& from, std::uint64_t offset, core::bytes_span to, const std::string& path);
+
+/// fsync of a file or directory. A failure ends the process: the kernel may have dropped what was written, and a second
+/// fsync would not tell. Running out of space is the exception, it is reported.
+core::result<void> sync_or_die(const unique_fd& file, const std::string& path);
+core::result<void> sync_directory(const std::string& directory);
+
+/// A file that appears under its name only when it is whole: written under a temporary name beside it, made durable,
+/// renamed. Removed by the destructor unless committed.
+class new_file {
+ public:
+  static core::result<new_file> create(const std::string& temporary_path);
+  new_file(new_file&&) noexcept = default;
+  new_file& operator=(new_file&&) = delete;
+  ~new_file();
+
+  /// Appends through a buffer.
+  core::result<void> append(core::bytes_view bytes);
+  [[nodiscard]] std::uint64_t size() const { return written_ + buffer_.size(); }
+  /// Makes it durable under its final name; errors leave nothing behind.
+  core::result<void> commit(const std::string& final_path);
+
+ private:
+  new_file(unique_fd file, std::string path);
+  core::result<void> write_out();
+
+  unique_fd file_;
+  std::string path_;
+  core::bytes buffer_;
+  std::uint64_t written_ = 0;
+  std::uint64_t writeback_started_ = 0;
+};
+
+/// Makes an already written file durable under its final name.
+core::result<void> publish_file(const std::string& temporary_path, const std::string& final_path);
+
+inline constexpr const char* temporary_suffix = ".tmp";
+
+}  // namespace strata::io

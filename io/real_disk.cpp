@@ -1,0 +1,200 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/log.hpp"
+#include "io/disk.hpp"
+
+namespace strata::io {
+namespace {
+
+/// Of one call; longer lists of parts are written by several.
+constexpr std::size_t parts_at_once = 64;
+
+core::error failure(const std::string& doing, int saved_errno) {
+  if (saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EFBIG)
+    return {core::errc::disk_full, doing + ": no space left"};
+  return core::from_errno(doing, saved_errno);
+}
+
+[[noreturn]] void die_of(const std::string& doing, int saved_errno) {
+  core::log(core::log_level::critical,
+            core::from_errno(doing, saved_errno).detail +
+                "; what was written may be lost, the process ends so that nobody relies on it");
+  core::flush_log();
+  std::abort();
+}
+
+class descriptor {
+ public:
+  explicit descriptor(int number) : number_(number) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int get() const { return number_; }
+
+ private:
+  int number_;
+};
+
+class real_file final : public file {
+ public:
+  real_file(int number, std::string path) : descriptor_(number), path_(std::move(path)) {}
+
+  core::result<std::uint64_t> size() const override {
+    struct stat status {};
+    if (::fstat(descriptor_.get(), &status) != 0) return core::from_errno("look at " + path_, errno);
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+
+  core::result<void> write(std::uint64_t offset, std::span<const core::bytes_view> parts) override {
+    std::size_t skip = 0;  // bytes of the first part that are written already
+    while (!parts.empty()) {
+      if (parts.front().size() == skip) {
+        parts = parts.subspan(1);
+        skip = 0;
+        continue;
+      }
+      std::array<iovec, parts_at_once> vector{};
+      std::size_t count = 0;
+      for (const auto& part : parts.first(std::min(parts.size(), vector.size()))) {
+        const auto rest = count == 0 ? part.subspan(skip) : part;
+        // writev takes what it reads as not const.
+        vector[count++] = {const_cast<std::uint8_t*>(rest.data()), rest.size()};
+      }
+      const ssize_t put =
+          ::pwritev(descriptor_.get(), vector.data(), static_cast<int>(count), static_cast<off_t>(offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) return failure("write " + path_ + " at " + std::to_string(offset), errno);
+      offset += static_cast<std::uint64_t>(put);
+      for (auto done = static_cast<std::size_t>(put); done > 0;) {
+        const auto step = std::min(done, parts.front().size() - skip);
+        done -= step;
+        skip += step;
+        if (skip == parts.front().size()) {
+          parts = parts.subspan(1);
+          skip = 0;
+        }
+      }
+    }
+    return {};
+  }
+
+  core::result<std::size_t> read(std::uint64_t offset, core::bytes_span to) const override {
+    std::size_t done = 0;
+    while (done < to.size()) {
+      const ssize_t got =
+          ::pread(descriptor_.get(), to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return core::from_errno("read " + path_ + " at " + std::to_string(offset), errno);
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  void sync() override {
+    if (::fdatasync(descriptor_.get()) != 0) die_of("make " + path_ + " durable", errno);
+  }
+
+  core::result<void> resize(std::uint64_t to) override {
+    STRATA_ASSIGN(const auto now, size());
+    if (to > now) {
+      const int refused = ::posix_fallocate(descriptor_.get(), static_cast<off_t>(now), static_cast<off_t>(to - now));
+      if (refused != 0) return failure("reserve room for " + path_, refused);
+      return {};
+    }
+    if (::ftruncate(descriptor_.get(), static_cast<off_t>(to)) != 0) return failure("cut " + path_, errno);
+    return {};
+  }
+
+ private:
+  descriptor descriptor_;
+  std::string path_;
+};
+
+class posix_disk final : public disk {
+ public:
+  core::result<std::unique_ptr<file>> create(const std::string& path) override {
+    const int number = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (number < 0 && errno == EEXIST) return core::error{core::errc::conflict, "create " + path + ": it exists"};
+    if (number < 0) return failure("create " + path, errno);
+    return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
+  }
+
+  core::result<std::unique_ptr<file>> open(const std::string& path) override {
+    const int number = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (number < 0) return core::from_errno("open " + path, errno);
+    return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
+  }
+
+  core::result<void> rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return failure("rename " + from + " to " + to, errno);
+    return {};
+  }
+
+  core::result<void> remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return core::from_errno("remove " + path, errno);
+    return {};
+  }
+
+  core::result<void> make_directory(const std::string& path) override {
+    if (::mkdir(path.c_str(), 0755) == 0) return {};
+    if (errno == EEXIST) return core::error{core::errc::conflict, "make directory " + path + ": it exists"};
+    return failure("make directory " + path, errno);
+  }
+
+  core::result<void> remove_directory(const std::string& path) override {
+    std::error_code problem;
+    std::filesystem::remove_all(path, problem);
+    if (problem) return core::from_errno("remove " + path, problem.value());
+    return {};
+  }
+
+  core::result<std::vector<std::string>> list(const std::string& directory) override {
+    DIR* opened = ::opendir(directory.c_str());
+    if (opened == nullptr) return core::from_errno("list " + directory, errno);
+    const std::unique_ptr<DIR, int (*)(DIR*)> closes(opened, ::closedir);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(opened)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+      errno = 0;
+    }
+    if (errno != 0) return core::from_errno("list " + directory, errno);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  void sync_directory(const std::string& directory) override {
+    const descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (opened.get() < 0 || ::fsync(opened.get()) != 0) die_of("make directory " + directory + " durable", errno);
+  }
+
+  core::result<std::uint64_t> free_bytes(const std::string& directory) override {
+    struct statvfs status {};
+    if (::statvfs(directory.c_str(), &status) != 0) return core::from_errno("look at " + directory, errno);
+    return std::uint64_t{status.f_bavail} * status.f_frsize;
+  }
+};
+
+}  // namespace
+
+disk& real_disk() {
+  static posix_disk the_disk;
+  return the_disk;
+}
+
+}  // namespace strata::io

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "journal/timeline_journal.hpp"
+
+namespace strata::protocol {
+
+/// What a safekeeper tells a peer that wants its WAL, as the value of SHOW acceptor_state:
+/// "generation=1 term=5 flush_lsn=0/3000 commit_lsn=0/2000 history=1@0/1000,5@0/2000".
+struct acceptor_summary {
+  std::uint32_t generation = 0;
+  consensus::term in;
+  core::lsn flush_lsn;
+  core::lsn commit_lsn;
+  consensus::term_history history;
+  auto operator<=>(const acceptor_summary&) const = default;
+};
+std::string to_text(const acceptor_summary& of);
+/// errc::corrupt.
+core::result<acceptor_summary> parse_acceptor_summary(std::string_view text);
+acceptor_summary summary_of(const timeline_journal& journal);
+
+}  // namespace strata::protocol

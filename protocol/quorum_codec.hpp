@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "consensus/messages.hpp"
+#include "core/bytes.hpp"
+#include "core/result.hpp"
+
+/// The bytes of consensus/messages.hpp in the proposer protocol, version 3 (facts/neon-internals.md §7.2): big-endian,
+/// one message per CopyData, the first byte is its tag.
+namespace strata::protocol {
+
+/// The longest message taken; anything longer is refused before it is buffered.
+inline constexpr std::size_t message_size_max = append_size_max + (64u << 10);
+
+/// For an append: all but the WAL bytes, which follow.
+void encode(const proposer_message& message, core::bytes& to);
+
+/// errc::corrupt for what is not this protocol: unknown tag, too short, bytes left over, counts and strings without
+/// end, histories that are not well formed, an append whose length is not that of its bytes.
+struct received_message {
+  proposer_message message;
+  core::bytes_view wal;  ///< of an append; part of `from`
+};
+core::result<received_message> decode_from_proposer(core::bytes_view from);
+
+/// What the pageservers of a timeline have made of its WAL, sent along with an append reply (§7.9).
+struct pageserver_feedback {
+  core::lsn last_received;
+  core::lsn disk_consistent;
+  core::lsn remote_consistent;
+  std::int64_t replied_at = 0;  ///< Postgres time
+  std::uint64_t timeline_size = 0;
+  auto operator<=>(const pageserver_feedback&) const = default;
+};
+/// As a message of its own ('z' of a replication client) it stands behind a length; here without.
+void encode(const pageserver_feedback& feedback, core::bytes& to);
+core::result<pageserver_feedback> decode_feedback(core::bytes_view from);
+
+void encode(const acceptor_message& message, const std::optional<pageserver_feedback>& feedback, core::bytes& to);
+struct received_reply {
+  acceptor_message message;
+  std::optional<pageserver_feedback> feedback;
+};
+core::result<received_reply> decode_from_acceptor(core::bytes_view from);
+
+}  // namespace strata::protocol

@@ -1,0 +1,69 @@
+#include "storage/layers/layer_cache.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace strata::storage {
+
+stored_layer::stored_layer(layer_cache& cache, std::string directory, const layer_identity& identity)
+    : cache_(cache),
+      identity_(identity),
+      path_(std::move(directory) + "/" + layer_file_name(identity.layer)),
+      ticket_(cache.next_ticket()) {}
+
+stored_layer::~stored_layer() {
+  cache_.forget(ticket_);
+  std::error_code ignored;  // a file that stays is set aside by the next opening
+  if (retired_.load(std::memory_order_relaxed)) std::filesystem::remove(path_, ignored);
+}
+
+core::result<std::shared_ptr<const layer_reader>> stored_layer::reader(read_mode mode) const {
+  return cache_.get(*this, mode);
+}
+
+layer_cache::layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max)
+    : blocks_(block_cache_bytes), open_layers_max_(std::max(1u, open_layers_max)) {}
+
+core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_layer& layer, read_mode mode) {
+  {
+    const std::lock_guard guard(mutex_);
+    if (const auto found = by_ticket_.find(layer.ticket()); found != by_ticket_.end()) {
+      recent_.splice(recent_.begin(), recent_, found->second);
+      return found->second->reader;
+    }
+  }
+  if (mode == read_mode::memory_only)
+    return core::error{core::errc::would_block, "layer " + layer.path() + " is not open"};
+  auto found = layer_reader::open(layer.path(), layer.identity(), blocks_);
+  // The metadata names it: a file that is gone is damage.
+  if (!found && found.error().code == core::errc::not_found) found.error().code = core::errc::corrupt;
+  STRATA_ASSIGN(auto opened, std::move(found));
+
+  std::list<open_layer> closed;  // closing is done without the lock
+  const std::lock_guard guard(mutex_);
+  ++opened_;
+  if (const auto found = by_ticket_.find(layer.ticket()); found != by_ticket_.end()) return found->second->reader;
+  recent_.push_front({layer.ticket(), opened});
+  by_ticket_.emplace(layer.ticket(), recent_.begin());
+  if (recent_.size() > open_layers_max_) {
+    by_ticket_.erase(recent_.back().ticket);
+    closed.splice(closed.begin(), recent_, std::prev(recent_.end()));
+  }
+  return opened;
+}
+
+void layer_cache::forget(std::uint64_t ticket) {
+  std::list<open_layer> closed;
+  const std::lock_guard guard(mutex_);
+  const auto found = by_ticket_.find(ticket);
+  if (found == by_ticket_.end()) return;
+  closed.splice(closed.begin(), recent_, found->second);
+  by_ticket_.erase(found);
+}
+
+layer_cache::counters layer_cache::count() const {
+  const std::lock_guard guard(mutex_);
+  return {recent_.size(), opened_, blocks_.used_bytes()};
+}
+
+}  // namespace strata::storage

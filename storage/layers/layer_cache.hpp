@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "core/ids.hpp"
+#include "core/result.hpp"
+#include "storage/layers/block_cache.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/timeline/timeline_store.hpp"
+
+namespace strata::storage {
+
+class layer_cache;
+
+/// A layer file that the metadata names, as the layer maps share it. Once retired, the file is removed when the last
+/// map that knows it is gone, so that whoever reads from an older map is not disturbed. `cache` outlives it.
+class stored_layer {
+ public:
+  stored_layer(layer_cache& cache, std::string directory, const layer_identity& identity);
+  ~stored_layer();
+  stored_layer(const stored_layer&) = delete;
+  stored_layer& operator=(const stored_layer&) = delete;
+
+  [[nodiscard]] const layer_record& record() const { return identity_.layer; }
+  [[nodiscard]] const layer_identity& identity() const { return identity_; }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::uint64_t ticket() const { return ticket_; }
+  /// The metadata no longer names it.
+  void retire() { retired_.store(true, std::memory_order_relaxed); }
+
+  /// Its open reader, from the cache or newly opened. memory_only: errc::would_block when it is not open.
+  [[nodiscard]] core::result<std::shared_ptr<const layer_reader>> reader(read_mode mode) const;
+
+ private:
+  layer_cache& cache_;
+  layer_identity identity_;
+  std::string path_;
+  std::uint64_t ticket_;
+  std::atomic<bool> retired_ = false;
+};
+
+/// The open layer files of one server, least recently used are closed first, over one bounded cache of their blocks.
+/// Thread safe.
+class layer_cache {
+ public:
+  layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max);
+
+  core::result<std::shared_ptr<const layer_reader>> get(const stored_layer& layer, read_mode mode);
+  void forget(std::uint64_t ticket);
+
+  struct counters {
+    std::uint64_t open_layers = 0, opened = 0, block_cache_used_bytes = 0;
+  };
+  [[nodiscard]] counters count() const;
+
+  std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
+  block_cache& blocks() { return blocks_; }
+
+ private:
+  struct open_layer {
+    std::uint64_t ticket;
+    std::shared_ptr<const layer_reader> reader;
+  };
+  block_cache blocks_;
+  const std::uint32_t open_layers_max_;
+  std::atomic<std::uint64_t> tickets_{1};
+  mutable std::mutex mutex_;
+  std::list<open_layer> recent_;  // most recently used first; guarded by mutex_
+  std::unordered_map<std::uint64_t, std::list<open_layer>::iterator> by_ticket_;  // guarded by mutex_
+  std::uint64_t opened_ = 0;                                                      // guarded by mutex_
+};
+
+}  // namespace strata::storage

@@ -1,0 +1,254 @@
+#include "storage/metadata/metadata_database.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <vector>
+
+#include "core/log.hpp"
+#include "io/file.hpp"
+#include "storage/metadata/metadata_space.hpp"
+
+namespace strata::storage {
+
+namespace {
+
+/// RocksDB always has a family "default"; the seals are in it.
+constexpr std::array<const char*, metadata_family_count> family_names{"default", "tenants",      "timelines",
+                                                                      "layers",  "commit_times", "wal_deletions"};
+
+rocksdb::Slice slice_of(const core::bytes& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+core::bytes_view view_of(const rocksdb::Slice& slice) {
+  return {reinterpret_cast<const std::uint8_t*>(slice.data()), slice.size()};
+}
+
+core::error failure(const std::string& doing, const rocksdb::Status& status) {
+  core::errc code = core::errc::io_error;
+  if (status.IsNoSpace()) code = core::errc::disk_full;
+  if (status.IsCorruption()) code = core::errc::corrupt;
+  return {code, doing + ": " + status.ToString()};
+}
+
+/// RocksDB looks at parts of a table's end before it has compared their checksums, and a damaged byte there ends the
+/// process. So each table has a file beside it, which RocksDB ignores, with a checksum of what follows its data
+/// blocks: where that begins u64, XXH3-64 of it, XXH3-64 of these 16 bytes.
+constexpr const char* table_suffix = ".sst";
+constexpr const char* end_suffix = ".end";
+constexpr std::size_t end_size = 24;
+constexpr std::uint64_t table_end_max = 256u << 20;
+
+core::result<std::uint64_t> checksum_of_end(const std::string& table, std::uint64_t begin) {
+  STRATA_ASSIGN(const io::unique_fd file, io::open_for_reading(table));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return core::from_errno("look at " + table, errno);
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size < begin || size - begin > table_end_max)
+    return core::error{core::errc::corrupt, table + " is damaged: it has " + std::to_string(size) + " bytes"};
+  core::bytes end(size - begin);
+  STRATA_TRY(io::read_at(file, begin, end, table));
+  return XXH3_64bits(end.data(), end.size());
+}
+
+core::result<void> write_end(const std::string& table, std::uint64_t begin) {
+  STRATA_ASSIGN(const std::uint64_t checksum, checksum_of_end(table, begin));
+  core::bytes content;
+  core::append_le(content, begin);
+  core::append_le(content, checksum);
+  core::append_le<std::uint64_t>(content, XXH3_64bits(content.data(), content.size()));
+  STRATA_ASSIGN(io::new_file created, io::new_file::create(table + end_suffix + io::temporary_suffix));
+  STRATA_TRY(created.append(content));
+  return created.commit(table + end_suffix);
+}
+
+/// Fine if there is nothing to compare it with.
+core::result<void> check_end(const std::string& table) {
+  const auto file = io::open_for_reading(table + end_suffix);
+  if (!file) return {};
+  core::bytes content(end_size);
+  if (!io::read_at(*file, 0, content, table) ||
+      core::load_le<std::uint64_t>(&content[16]) != XXH3_64bits(content.data(), 16)) {
+    core::log_warning(table + end_suffix + " is damaged; the table is not compared with it");
+    return {};
+  }
+  STRATA_ASSIGN(const std::uint64_t found, checksum_of_end(table, core::load_le<std::uint64_t>(content.data())));
+  if (found == core::load_le<std::uint64_t>(&content[8])) return {};
+  return core::error{core::errc::corrupt, table + " is damaged: wrong checksum of its end"};
+}
+
+core::result<void> check_table_ends(const std::string& path) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(path, error), end; !error && at != end; at.increment(error))
+    if (at->path().extension() == table_suffix) STRATA_TRY(check_end(at->path().string()));
+  if (error) return core::from_errno("list directory " + path, error.value());
+  return {};
+}
+
+/// A table is told of before anything names it.
+class table_listener final : public rocksdb::EventListener {
+ public:
+  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& made) override {
+    if (!made.status.ok() || made.file_size == 0) return;
+    if (const auto written = write_end(made.file_path, made.table_properties.data_size); !written)
+      core::log_warning("no checksum beside a table of the metadata: " + core::to_string(written.error()));
+  }
+  void OnTableFileDeleted(const rocksdb::TableFileDeletionInfo& gone) override {
+    ::unlink((gone.file_path + end_suffix).c_str());
+  }
+};
+
+rocksdb::Options options_of(metadata_database::access how) {
+  rocksdb::Options options;
+  options.paranoid_checks = true;
+  options.write_buffer_size = 8u << 20;
+  options.max_total_wal_size = 32u << 20;
+  options.max_open_files = 128;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = 4u << 20;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  // With damage in the log no family may be ahead of another one.
+  options.atomic_flush = true;
+  // Up to the first damage, and not one record behind it; the seals tell whether that is all that was acknowledged.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  if (how == metadata_database::access::upgrade) {
+    options.create_missing_column_families = true;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  }
+  if (how == metadata_database::access::write_without_compaction) {
+    // A compaction that meets damage makes RocksDB refuse all writes.
+    options.disable_auto_compactions = true;
+    options.level0_slowdown_writes_trigger = 1 << 20;
+    options.level0_stop_writes_trigger = 1 << 20;
+  }
+  options.listeners.push_back(std::make_shared<table_listener>());
+  rocksdb::BlockBasedTableOptions table;
+  table.checksum = rocksdb::kXXH3;
+  table.block_cache = rocksdb::NewLRUCache(16u << 20);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+class rocksdb_database final : public metadata_database {
+ public:
+  rocksdb_database(std::string path, std::unique_ptr<rocksdb::DB> db, std::vector<rocksdb::ColumnFamilyHandle*> handles)
+      : path_(std::move(path)), db_(std::move(db)), handles_(std::move(handles)) {}
+  ~rocksdb_database() override {
+    for (rocksdb::ColumnFamilyHandle* each : handles_) db_->DestroyColumnFamilyHandle(each);
+    db_->Close();
+  }
+
+  core::result<std::optional<core::bytes>> get(metadata_family from, const std::string& key) override {
+    std::string value;
+    const rocksdb::Status status = db_->Get({}, handle(from), key, &value);
+    if (status.IsNotFound()) return std::optional<core::bytes>();
+    if (!status.ok()) return failure("read " + std::string(to_string(from)) + " of " + path_, status);
+    return std::optional(core::bytes(value.begin(), value.end()));
+  }
+
+  core::result<void> visit(metadata_family from, const std::string& begin, const visitor& each) override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, handle(from)));
+    for (at->Seek(begin); at->Valid(); at->Next())
+      if (!each({at->key().data(), at->key().size()}, view_of(at->value()))) return {};
+    if (!at->status().ok()) return failure("read " + std::string(to_string(from)) + " of " + path_, at->status());
+    return {};
+  }
+
+  core::result<std::optional<std::string>> last_key(metadata_family from, const std::string& key) override {
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, handle(from)));
+    at->SeekForPrev(key);
+    if (at->Valid()) return std::optional(at->key().ToString());
+    if (!at->status().ok()) return failure("read " + std::string(to_string(from)) + " of " + path_, at->status());
+    return std::optional<std::string>();
+  }
+
+  core::result<void> write(std::span<const metadata_change> changes) override {
+    rocksdb::WriteBatch batch;
+    for (const metadata_change& each : changes)
+      if (each.value)
+        batch.Put(handle(each.family), each.key, slice_of(*each.value));
+      else
+        batch.Delete(handle(each.family), each.key);
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    const rocksdb::Status status = db_->Write(options, &batch);
+    if (!status.ok()) return failure("write " + path_, status);
+    return {};
+  }
+
+ private:
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* handle(metadata_family of) const {
+    return handles_[static_cast<std::size_t>(of)];
+  }
+
+  std::string path_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+};
+
+core::result<std::unique_ptr<metadata_database>> open_with(const std::string& path, rocksdb::Options options,
+                                                           bool read_only) {
+  if (!read_only) STRATA_TRY(check_space_to_open(path));
+  if (!options.create_if_missing) STRATA_TRY(check_table_ends(path));
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const char* name : family_names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status =
+      read_only ? rocksdb::DB::OpenForReadOnly(rocksdb::DBOptions(options), path, descriptors, &handles, &db)
+                : rocksdb::DB::Open(rocksdb::DBOptions(options), path, descriptors, &handles, &db);
+  if (!status.ok()) {
+    core::error why = failure("open metadata " + path, status);
+    // A file that another one names.
+    if (status.IsPathNotFound()) why.code = core::errc::corrupt;
+    return why;
+  }
+  return std::unique_ptr<metadata_database>(
+      std::make_unique<rocksdb_database>(path, std::unique_ptr<rocksdb::DB>(db), std::move(handles)));
+}
+
+}  // namespace
+
+std::string_view to_string(metadata_family of) {
+  return of == metadata_family::seals ? "seals" : family_names[static_cast<std::size_t>(of)];
+}
+
+core::result<std::unique_ptr<metadata_database>> metadata_database::open(const std::string& path, access how) {
+  return open_with(path, options_of(how), how == access::read);
+}
+
+core::result<std::unique_ptr<metadata_database>> metadata_database::create(const std::string& path) {
+  const std::string unfinished = path + io::temporary_suffix;
+  std::error_code error;
+  std::filesystem::remove_all(unfinished, error);
+  if (error) return core::from_errno("remove " + unfinished, error.value());
+  rocksdb::Options options = options_of(access::write);
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.error_if_exists = true;
+  // Closed before it gets its name: RocksDB remembers its path.
+  if (auto made = open_with(unfinished, std::move(options), false); !made) return std::move(made).error();
+  STRATA_TRY(io::publish_file(unfinished, path));
+  return open(path, access::write);
+}
+
+core::result<void> metadata_database::visit_prefix(metadata_family from, const std::string& prefix,
+                                                   const visitor& each) {
+  return visit(from, prefix, [&](std::string_view key, core::bytes_view value) {
+    return key.starts_with(prefix) && each(key, value);
+  });
+}
+
+}  // namespace strata::storage

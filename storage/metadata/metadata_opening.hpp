@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/directory_lock.hpp"
+#include "storage/metadata/metadata_copy.hpp"
+#include "storage/metadata/metadata_database.hpp"
+#include "storage/metadata/metadata_seal.hpp"
+#include "storage/metadata/metadata_store.hpp"
+
+namespace strata::storage {
+
+/// Where things are in the metadata's directory.
+struct metadata_paths {
+  explicit metadata_paths(const std::string& directory)
+      : directory(directory), database(directory + "/metadata"), seals(directory + "/seals") {}
+  std::string directory;
+  std::string database;
+  std::string seals;
+  /// A new name for what is kept of damaged metadata: "damaged-20261130T014704Z".
+  [[nodiscard]] std::string kept() const;
+};
+
+/// Metadata that was checked and is open for writing.
+struct opened_metadata {
+  io::directory_lock lock;
+  std::string path;
+  std::unique_ptr<metadata_database> database;
+  seal_files seals;
+  copy_files copies;
+  std::map<core::tenant_id, filed_seal> sealed;  ///< of the tenants that are whole
+  std::vector<damaged_tenant> damaged;
+};
+
+/// Reads everything before anything may change; then opens it for writing, with the damaged tenants apart. What is
+/// damaged in RocksDB is kept as it was, in a directory of its own.
+core::result<opened_metadata> open_metadata(const std::string& directory, const std::string& copies);
+
+}  // namespace strata::storage

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ids.hpp"
+#include "core/result.hpp"
+#include "storage/metadata/metadata_copy.hpp"
+#include "storage/metadata/metadata_database.hpp"
+#include "storage/metadata/metadata_seal.hpp"
+
+namespace strata::storage {
+
+/// What reading all records of a tenant has found.
+struct tenant_scan {
+  tenant_seal found;                  ///< the content; edits are those of `stored`
+  std::optional<stored_seal> stored;  ///< in RocksDB
+  std::optional<metadata_copy> record;
+  std::vector<metadata_copy> timelines;  ///< what their copies are to say
+  std::optional<core::error> failure;    ///< something could not be read or decoded
+
+  [[nodiscard]] std::string name() const;
+};
+tenant_scan scan_tenant(metadata_database& database, const core::tenant_id& tenant);
+
+/// A tenant as start-up finds it.
+struct checked_tenant {
+  tenant_scan scan;
+  std::optional<filed_seal> filed;
+  seal_verdict verdict;
+  /// Why it can't be trusted, with the place of the damage.
+  std::optional<core::error> damage;
+  std::vector<metadata_copy> outdated;  ///< copies that are missing, damaged or older, as they are to be
+
+  [[nodiscard]] std::string name() const;
+};
+using checked_tenants = std::map<core::tenant_id, checked_tenant>;
+
+/// Reads every record of all tenants, of RocksDB and of those that have a seal, and compares them with the seals, and
+/// with the copies: one that is of a later edit tells that the metadata is older.
+core::result<checked_tenants> check_tenants(metadata_database& database, const seal_files& seals,
+                                            const copy_files& copies);
+
+/// The tenants that have records.
+std::vector<core::tenant_id> tenants_in(metadata_database& database);
+
+}  // namespace strata::storage

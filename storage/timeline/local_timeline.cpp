@@ -1,0 +1,255 @@
+#include "storage/timeline/local_timeline.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/check.hpp"
+#include "core/log.hpp"
+
+namespace strata::storage {
+
+core::result<std::shared_ptr<timeline_store>> timeline_store::open(const context& context,
+                                                                   const timeline_record& record,
+                                                                   std::shared_ptr<timeline_store> ancestor) {
+  auto local_ancestor = std::dynamic_pointer_cast<local_timeline>(ancestor);
+  if (record.ancestor.has_value() != (ancestor != nullptr) || (ancestor != nullptr && local_ancestor == nullptr))
+    return core::error{core::errc::invalid_argument, "open timeline " + core::to_string(record.id) +
+                                                         ": its ancestor is not the one its record names"};
+  auto found = load_timeline_files(context, record);
+  if (!found) return std::move(found).error().within("open timeline " + core::to_string(record.id));
+  return std::shared_ptr<timeline_store>(
+      std::make_shared<local_timeline>(context, *std::move(found), std::move(local_ancestor)));
+}
+
+local_timeline::local_timeline(const context& context, opened found, std::shared_ptr<local_timeline> ancestor)
+    : context_(context),
+      local_ancestor_(std::move(ancestor)),
+      ancestor_(local_ancestor_),
+      last_number_(found.last_number),
+      damaged_layers_(std::move(found.damaged_layers)),
+      record_(std::move(found.record)),
+      options_(context.options) {
+  // A fresh branch has everything up to its branch point, in its ancestor.
+  const core::lsn start = std::max(record_.disk_consistent_lsn, record_.ancestor_lsn);
+  if (record_.source) received_ = record_.source->received;
+  store(last_record_, start);
+  store(previous_record_, record_.previous_record_lsn);
+  store(disk_consistent_, start);
+  store(gc_cutoff_, record_.gc_cutoff);
+  store(readable_from_, record_.readable_from);
+  auto view = std::make_shared<timeline_view>();
+  view->memory.push_back(std::make_shared<memory_layer>(start + 1));
+  view->files = std::make_shared<const layer_map>(std::move(found.layers));
+  view_ = std::move(view);
+}
+
+std::shared_ptr<const timeline_view> local_timeline::current() const {
+  const std::lock_guard guard(view_mutex_);
+  return view_;
+}
+
+void local_timeline::change_view(const std::function<void(timeline_view&)>& change) {
+  const std::lock_guard changing(change_mutex_);
+  auto changed = std::make_shared<timeline_view>(*current());
+  change(*changed);
+  std::shared_ptr<const timeline_view> before = std::move(changed);
+  {
+    const std::lock_guard guard(view_mutex_);
+    view_.swap(before);
+  }
+}
+
+std::vector<read_level> local_timeline::levels_at(core::lsn at) const {
+  std::vector<read_level> levels;
+  core::lsn bound = at;
+  for (const local_timeline* timeline = this; timeline != nullptr; timeline = timeline->local_ancestor_.get()) {
+    levels.push_back({timeline->current(), bound});
+    // The ancestor's LSN never changes: no lock.
+    bound = std::min(bound, timeline->record_.ancestor_lsn);
+  }
+  return levels;
+}
+
+core::result<std::vector<read_level>> local_timeline::readable_levels(core::lsn at) const {
+  // The picture first, the cutoff second: a picture that lacks a collected layer was made after the cutoff was raised.
+  // Files of the picture stay until it is gone, so nothing else has to wait for readers.
+  std::vector<read_level> levels = levels_at(at);
+  if (at < gc_cutoff() && !retained(at))
+    return core::error{core::errc::out_of_range, "read at " + core::to_string(at) +
+                                                     ": garbage collection has passed it, the oldest readable is " +
+                                                     core::to_string(gc_cutoff())};
+  return levels;
+}
+
+bool local_timeline::retained(core::lsn at) const {
+  const std::lock_guard guard(record_mutex_);
+  return std::find(retained_.begin(), retained_.end(), at) != retained_.end();
+}
+
+config::tenant_options local_timeline::options() const {
+  const std::lock_guard guard(record_mutex_);
+  return options_;
+}
+
+void local_timeline::set_options(const config::tenant_options& options) {
+  const std::lock_guard guard(record_mutex_);
+  options_ = options;
+}
+
+timeline_record local_timeline::record() const {
+  const std::lock_guard guard(record_mutex_);
+  return record_;
+}
+
+std::optional<wal_trace> local_timeline::received() const {
+  const std::lock_guard guard(record_mutex_);
+  return received_;
+}
+
+pg::redo::redo_context local_timeline::redo_context() const {
+  const std::lock_guard guard(record_mutex_);
+  return {.major = record_.major, .hints_are_logged = record_.data_checksums || record_.wal_log_hints};
+}
+
+timeline_counters local_timeline::counters() const {
+  const auto view = current();
+  timeline_counters counters;
+  for (const auto& item : view->files->layers()) counters.layer_bytes += item.record.size_bytes;
+  counters.layers = view->files->layers().size();
+  counters.l0_layers = view->files->level0().size();
+  for (const auto& layer : view->memory) counters.memory_bytes += layer->memory_bytes();
+  counters.frozen_layers = view->memory.size() - 1;
+  return counters;
+}
+
+std::vector<layer_record> local_timeline::layers() const {
+  const auto view = current();
+  std::vector<layer_record> records;
+  for (const auto& item : view->files->layers()) records.push_back(item.record);
+  return records;
+}
+
+// -- reading --------------------------------------------------------------------------------------------------------
+
+core::result<void> local_timeline::check_readable(core::lsn at) const {
+  const core::lsn first = std::max(load(readable_from_), gc_cutoff());
+  const core::lsn last = last_record_lsn();
+  if (at <= last && (at >= first || (at >= load(readable_from_) && retained(at)))) return {};
+  return core::error{core::errc::out_of_range, "LSN " + core::to_string(at) + " cannot be read: the window is " +
+                                                   core::to_string(first) + " to " + core::to_string(last)};
+}
+
+void local_timeline::read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const {
+  const auto levels = readable_levels(at);
+  if (levels) return rebuild_pages(*levels, reads, mode, redo_context());
+  for (page_read& read : reads) read.failure = levels.error();
+}
+
+core::result<std::optional<core::bytes>> local_timeline::read_value(const core::page_key& key, core::lsn at,
+                                                                    read_mode mode) const {
+  STRATA_ASSIGN(const auto levels, readable_levels(at));
+  return find_value(levels, key, mode);
+}
+
+core::result<void> local_timeline::scan(
+    const core::key_range& keys, core::lsn at,
+    const std::function<bool(const core::page_key&, core::bytes_view)>& visitor) const {
+  STRATA_ASSIGN(const auto levels, readable_levels(at));
+  return scan_values(levels, keys, visitor);
+}
+
+// -- the writer -----------------------------------------------------------------------------------------------------
+
+void local_timeline::append(write_batch&& batch) {
+  if (batch.empty()) return;
+  const core::lsn end = batch.last_record_end();
+  const core::lsn start = batch.last_record_start();
+  const core::lsn before = last_record_lsn();
+  core::check(end > before, "a batch goes on where the last one ended");
+  if (!batch.entries().empty()) core::check(batch.entries().front().at > before, "versions of a batch are new");
+  if (batch.trace()) {
+    const std::lock_guard guard(record_mutex_);
+    received_ = batch.trace();
+  }
+  current()->memory.front()->append(std::move(batch));
+  if (!open_since_) open_since_ = context_.clock->monotonic();
+  store(previous_record_, start);
+  store(last_record_, end);
+}
+
+bool local_timeline::freeze_due() const {
+  if (!open_since_) return false;
+  const memory_layer& open = *current()->memory.front();
+  const config::tenant_options limits = options();
+  return open.memory_bytes() >= limits.checkpoint_distance_bytes ||
+         last_record_lsn() - open.begin() >= limits.checkpoint_distance_bytes ||
+         context_.clock->monotonic() - *open_since_ >= limits.checkpoint_timeout;
+}
+
+bool local_timeline::freeze() {
+  const core::lsn last = last_record_lsn();
+  const std::shared_ptr<memory_layer> open = current()->memory.front();
+  if (last < open->begin()) return false;
+  open->freeze(last + 1, previous_record_lsn(), received());
+  change_view(
+      [&](timeline_view& view) { view.memory.insert(view.memory.begin(), std::make_shared<memory_layer>(last + 1)); });
+  open_since_.reset();
+  return true;
+}
+
+// -- metadata and files ---------------------------------------------------------------------------------------------
+
+core::result<void> local_timeline::commit(const timeline_edit& edit) {
+  const auto [tenant, id] = [&] {
+    const std::lock_guard guard(record_mutex_);
+    return std::pair(record_.tenant, record_.id);
+  }();
+  STRATA_TRY(context_.metadata->apply(tenant, id, edit));
+  const std::lock_guard guard(record_mutex_);
+  apply_to_record(edit, record_);
+  if (edit.readable_from) store(readable_from_, *edit.readable_from);
+  if (edit.disk_consistent_lsn) store(disk_consistent_, std::max(disk_consistent_lsn(), *edit.disk_consistent_lsn));
+  if (edit.gc_cutoff) store(gc_cutoff_, std::max(gc_cutoff(), *edit.gc_cutoff));
+  return {};
+}
+
+core::result<void> local_timeline::update(const timeline_edit& edit) {
+  core::check(edit.add.empty() && edit.remove.empty(), "layers are not changed from outside");
+  return commit(edit);
+}
+
+core::result<void> local_timeline::exchange_layers(timeline_edit edit) {
+  STRATA_TRY(commit(edit));
+  std::vector<layer_map::item> added;
+  for (const layer_record& layer : edit.add) added.push_back(item_of(layer));
+  const auto before = current();
+  change_view([&](timeline_view& view) {
+    view.files = std::make_shared<const layer_map>(view.files->changed(edit.remove, std::move(added)));
+  });
+  for (const auto& item : before->files->layers())
+    if (std::find(edit.remove.begin(), edit.remove.end(), item.record.number) != edit.remove.end())
+      item.layer->retire();
+  return {};
+}
+
+layer_map::item local_timeline::item_of(const layer_record& layer) const {
+  const timeline_record of = record();
+  return {layer, std::make_shared<stored_layer>(*context_.layers, context_.directory,
+                                                layer_identity{of.tenant, of.id, layer})};
+}
+
+core::result<std::unique_ptr<layer_writer>> local_timeline::new_layer(layer_writer_options options) {
+  const timeline_record of = record();
+  options.directory = context_.directory;
+  options.tenant = of.tenant;
+  options.timeline = of.id;
+  return layer_writer::create(options);
+}
+
+void local_timeline::remove_files(const std::vector<layer_record>& layers) const {
+  std::error_code ignored;  // what stays is set aside by the next opening
+  for (const layer_record& layer : layers)
+    std::filesystem::remove(context_.directory + "/" + layer_file_name(layer), ignored);
+}
+
+}  // namespace strata::storage

@@ -1,0 +1,189 @@
+#include "tests/actors/pageserver/pageserver_fixture.hpp"
+
+namespace strata::tests {
+namespace {
+
+namespace pageserver = actors::pageserver;
+using actors::runtime::actor_base;
+using actors::runtime::actor_setup;
+using actors::runtime::pool_id;
+
+class played_receiver final : public actor_base<pageserver::wal_receiver_actor> {
+ public:
+  static constexpr const char* kind = "test.receiver";
+  static constexpr pool_id pool = pool_id::wal;
+  played_receiver(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
+  behavior_type make_behavior() {
+    return {handle(&played_receiver::published), handle(&played_receiver::flushed), handle(&played_receiver::changed),
+            handle(&played_receiver::wanted), handle(&played_receiver::resumed)};
+  }
+
+ private:
+  void published(const pageserver::safekeeper_published&) {}
+  void flushed(const pageserver::timeline_flushed&) {}
+  void changed(const pageserver::safekeepers_changed&) {}
+  void wanted(const pageserver::wal_wanted&) {}
+  void resumed(const pageserver::source_resumed&) { ++source_.resumed; }
+  played_source& source_;
+};
+
+class played_errand final : public actor_base<pageserver::source_errand_actor> {
+ public:
+  static constexpr const char* kind = "test.errand";
+  static constexpr pool_id pool = pool_id::management;
+  played_errand(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
+  behavior_type make_behavior() { return {handle(&played_errand::probe), handle(&played_errand::drop)}; }
+
+ private:
+  core::result<pageserver::source_probed> probe(const pageserver::probe_source&) {
+    quit();
+    if (source_.refuses) return *source_.refuses;
+    return pageserver::source_probed{.system_id = 7, .slot_existed = source_.slot_existed};
+  }
+  core::result<void> drop(const pageserver::drop_source_slot& request) {
+    quit();
+    if (source_.refuses) return *source_.refuses;
+    source_.dropped_slots.push_back(request.slot);
+    return {};
+  }
+  played_source& source_;
+};
+
+}  // namespace
+
+pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,
+                                                     pageserver::wal_receiver_options options, played_source& source) {
+  auto actor = actors::runtime::spawn<played_receiver>(system, options.label, &source);
+  source.receivers.push_back(std::move(options));
+  source.receiver_actors.push_back(actor);
+  return actor;
+}
+
+pageserver::source_errand_actor spawn_played_errand(caf::actor_system& system, actors::runtime::actor_label label,
+                                                    played_source& source) {
+  return actors::runtime::spawn<played_errand>(system, std::move(label), &source);
+}
+
+pageserver::safekeeper_access played_safekeepers::access() {
+  const auto reach = [this](consensus::node_id id) -> core::result<keeper*> {
+    const auto found = all.find(id.value);
+    if (found != all.end() && found->second.up) return &found->second;
+    return core::error{core::errc::unavailable, "safekeeper " + std::to_string(id.value) + " does not run"};
+  };
+  const auto answer = [](const keeper& of) -> core::result<void> {
+    if (of.answers) return {};
+    return core::error{core::errc::outcome_unknown, "it did not answer"};
+  };
+  return {.instance = [reach](consensus::node_id id) -> core::result<core::instance_id> {
+            STRATA_ASSIGN(const auto* at, reach(id));
+            return at->instance;
+          },
+          .make = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
+                      const core::instance_id& instance) -> core::result<void> {
+            STRATA_ASSIGN(auto* at, reach(id));
+            ++at->made;
+            if (instance != at->instance) return core::error{core::errc::conflict, "it was emptied since"};
+            if (at->deleted.contains(of.timeline)) return core::error{core::errc::conflict, "it was deleted here"};
+            at->has.insert(of.timeline);
+            return answer(*at);
+          },
+          .remove = [=](consensus::node_id id, const core::tenant_id&,
+                        const core::timeline_id& timeline) -> core::result<void> {
+            STRATA_ASSIGN(auto* at, reach(id));
+            at->has.erase(timeline);
+            at->deleted.insert(timeline);
+            return answer(*at);
+          }};
+}
+
+pageserver_fixture::pageserver_fixture() {
+  clock.set(core::wall_time(std::chrono::hours(24 * 365 * 50)));
+  housekeeping = pageserver::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
+  start_server();
+}
+
+void pageserver_fixture::start_server() {
+  metadata = storage::metadata_store::open((directory / "metadata").string(), (directory / "tenants").string()).value();
+  layers = std::make_unique<storage::layer_cache>(8u << 20, 64);
+  files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
+  errands =
+      pageserver::spawn_safekeeper_errands(system(), {.label = {}, .files = files, .access = safekeepers.access()});
+  pageserver::tenant_surroundings around{
+      .files = files,
+      .defaults = defaults,
+      .housekeeping = housekeeping,
+      .safekeeper_errands = errands,
+      .permits = std::make_shared<pageserver::work_permits>(1),
+      .receiver =
+          [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
+            return spawn_played_receiver(in, std::move(options), source);
+          },
+      .errand = [this](
+                    caf::actor_system& in,
+                    actors::runtime::actor_label label) { return spawn_played_errand(in, std::move(label), source); },
+      .ask_flushed = [this](const auto&, const auto&, const auto&) { return flushed; }};
+  manager = pageserver::spawn_tenant_manager(system(), {.surroundings = std::move(around)});
+  run();
+}
+
+void pageserver_fixture::stop_server() {
+  if (manager) stop(manager);
+  manager = nullptr;
+  if (errands) stop(errands);
+  errands = nullptr;
+  source.receivers.clear();
+  source.receiver_actors.clear();
+  files.reset();
+  layers.reset();
+  metadata.reset();
+}
+
+messages::source_added pageserver_fixture::add(const std::string& name, core::lsn start) {
+  const auto added = get(manager, messages::add_source{.name = name, .conninfo = "host=nowhere"}).value();
+  finish_import(start);
+  return added;
+}
+
+void pageserver_fixture::finish_import(core::lsn start) {
+  auto& receiver = source.receivers.back();
+  if (auto put = receiver.store->import_value(page(0), start, filled(1)); !put)
+    throw std::runtime_error(to_string(put.error()));
+  if (auto finished = receiver.store->finish_import(start, start); !finished)
+    throw std::runtime_error(to_string(finished.error()));
+  tell(receiver.timeline, pageserver::import_finished{});
+}
+
+std::shared_ptr<storage::write_batch> pageserver_fixture::batch(std::uint32_t block, core::lsn at, std::uint8_t fill) {
+  auto made = std::make_shared<storage::write_batch>();
+  made->put_image(page(block), at, filled(fill));
+  made->finish_record(at - 8, at);
+  return made;
+}
+
+core::page_key pageserver_fixture::page(std::uint32_t block) {
+  return storage::relation_page_key({1663, 5, 16384, pg::fork::main}, block);
+}
+
+messages::timeline_opened pageserver_fixture::open(const messages::source_added& of,
+                                                   const core::timeline_id& timeline) {
+  return get(manager, messages::open_timeline{of.tenant, timeline}).value();
+}
+
+int pageserver_fixture::read(const storage::timeline_store& store, std::uint32_t block, core::lsn at) {
+  core::bytes bytes(pg::page_size);
+  storage::page_read read{page(block), bytes, {}};
+  store.read_pages({&read, 1}, at, storage::read_mode::may_block);
+  // The header is redo's: a byte of the contents tells the versions apart.
+  return read.failure ? -1 : bytes[4000];
+}
+
+messages::timeline_info pageserver_fixture::info(const core::tenant_id& tenant, const core::timeline_id& timeline) {
+  return get(manager, messages::get_timeline{tenant, timeline}).value();
+}
+
+std::string pageserver_fixture::timeline_directory(const core::tenant_id& tenant,
+                                                   const core::timeline_id& timeline) const {
+  return files->timeline_directory(tenant, timeline);
+}
+
+}  // namespace strata::tests

@@ -1,0 +1,64 @@
+#include "host/agent_status.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+
+#include "tests/support/temp_dir.hpp"
+
+namespace strata::host {
+namespace {
+
+struct with_directory {
+  tests::temp_dir home;
+  std::string directory = home.path().string();
+};
+
+BOOST_FIXTURE_TEST_SUITE(compute_agent_status, with_directory)
+
+BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
+  agent_status status;
+  status.pid = 4711;
+  status.tenant_id = core::make_id<core::tenant_id>();
+  status.timeline_id = core::make_id<core::timeline_id>();
+  status.branch = "shop/dev";
+  status.state = agent_state::superseded;
+  status.detail = "another \"compute\"";
+  status.term = 7;
+  status.generation = 2;
+  status.start_lsn = core::lsn(0x3000000);
+  status.written_lsn = core::lsn(0x3000500);
+  status.commit_lsn = core::lsn(0x3000400);
+  status.applied_lsn = core::lsn(0x3000300);
+  status.has_quorum = true;
+  status.restored_bytes = 1u << 30;
+  status.lives = 3;
+  status.port = 20001;
+  status.since = core::wall_time(std::chrono::microseconds(1700000000123456));
+  status.safekeepers = {{1, "127.0.0.1:5454", "streaming", core::lsn(0x3000400)}, {2, "b:1", "away: refused", {}}};
+  BOOST_TEST_REQUIRE(save_status(directory, status).has_value());
+  const auto loaded = load_status(directory);
+  BOOST_TEST_REQUIRE(loaded.has_value(), (loaded ? "" : loaded.error().detail));
+  BOOST_TEST((*loaded == status));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_not_found_and_damage_is_named) {
+  BOOST_TEST((load_status(directory).error().code == core::errc::not_found));
+  BOOST_TEST_REQUIRE(save_status(directory, {}).has_value());
+  std::ofstream(directory + "/compute-agent.json") << R"({"pid": 1, "state": "dancing"})";
+  const auto loaded = load_status(directory);
+  BOOST_TEST_REQUIRE(!loaded.has_value());
+  BOOST_TEST((loaded.error().code == core::errc::corrupt));
+  BOOST_TEST(loaded.error().detail.find("dancing") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_three_states_are_final) {
+  BOOST_TEST(!is_final(agent_state::stopping));
+  BOOST_TEST(is_final(agent_state::stopped));
+  BOOST_TEST(is_final(agent_state::failed));
+  BOOST_TEST(is_final(agent_state::superseded));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::host
