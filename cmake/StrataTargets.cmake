@@ -18,13 +18,17 @@ foreach(label unit actor simulation integration)
   add_custom_target(${label})
 endforeach()
 
-# strata_tests(NAME LABEL label [SUITES] [RUNS_STRATA] [TIMEOUT seconds] DEPENDS lib...)
-# One Boost.Test program of all sources in the folder. The label is unit, actor, simulation or integration. Every test case
+# strata_tests(NAME LABEL label [SUITES] [RUNS_STRATA] [RECURSE] [TIMEOUT seconds] DEPENDS lib...)
+# One Boost.Test program of all sources in the folder, with RECURSE also in its subfolders. The label is unit, actor, simulation or integration. Every test case
 # is a ctest of its own; with SUITES every top-level suite is one, for cases that share an expensive fixture. With
 # RUNS_STRATA the program finds the strata binary under the macro STRATA_BINARY, built before it.
 function(strata_tests name)
-  cmake_parse_arguments(ARG "SUITES;RUNS_STRATA" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  cmake_parse_arguments(ARG "SUITES;RUNS_STRATA;RECURSE" "LABEL;TIMEOUT" "DEPENDS" ${ARGN})
+  set(how GLOB)
+  if(ARG_RECURSE)
+    set(how GLOB_RECURSE)
+  endif()
+  file(${how} sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources)
     return()
   endif()

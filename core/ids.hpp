@@ -22,6 +22,12 @@ struct random_id {
 using tenant_id = random_id<struct tenant_tag>;
 /// Unique within its tenant only.
 using timeline_id = random_id<struct timeline_tag>;
+/// A timeline within a cluster.
+struct timeline_key {
+  tenant_id tenant;
+  timeline_id timeline;
+  auto operator<=>(const timeline_key&) const = default;
+};
 
 std::string hex(const std::array<std::uint8_t, 16>& value);
 result<std::array<std::uint8_t, 16>> parse_hex(std::string_view text);

@@ -1,12 +1,10 @@
 #include "host/agent_status.hpp"
 
 #include <array>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "config/json_file.hpp"
+#include "io/replace_file.hpp"
 
 namespace strata::host {
 namespace {
@@ -85,15 +83,7 @@ core::result<void> save_status(const std::string& directory, const agent_status&
     made["timeline_id"] = core::to_string(of.timeline_id);
     made["branch"] = of.branch;
   }
-  const std::string temporary = path_in(directory) + ".tmp";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << made.dump(1) << "\n";
-  file.close();
-  if (!file) return core::from_errno("write " + temporary, errno);
-  std::error_code failure;
-  std::filesystem::rename(temporary, path_in(directory), failure);
-  if (failure) return core::from_errno("rename " + temporary, failure.value());
-  return {};
+  return io::replace_file(path_in(directory), made.dump(1) + "\n", {.durable = false});
 }
 
 core::result<agent_status> load_status(const std::string& directory) {

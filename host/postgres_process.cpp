@@ -14,6 +14,7 @@
 
 #include "host/forced_settings.hpp"
 #include "host/program.hpp"
+#include "io/replace_file.hpp"
 
 namespace strata::host {
 namespace {
@@ -142,11 +143,9 @@ core::result<void> replace_settings(const postgres_options& of, const std::vecto
   read << file.rdbuf();
   if (!file) return core::from_errno("read " + path, errno);
   const std::string text = read.str();
-  const std::string temporary = path + ".tmp";
-  STRATA_TRY(append_text(temporary, text.substr(0, text.find(settings_mark)) + our_settings(of, settings), true));
-  if (of.run_as) STRATA_TRY(give(*of.run_as, temporary));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return core::from_errno("rename " + temporary, errno);
-  return {};
+  io::replace_options how;
+  if (of.run_as) how.owner = {of.run_as->user, of.run_as->group};
+  return io::replace_file(path, text.substr(0, text.find(settings_mark)) + our_settings(of, settings), how);
 }
 
 std::vector<std::string> altered_settings(const std::string& data_directory) {

@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -14,6 +12,7 @@
 #include "config/json_file.hpp"
 #include "config/small_file.hpp"
 #include "host/account.hpp"
+#include "io/replace_file.hpp"
 
 namespace strata::host {
 namespace {
@@ -96,15 +95,7 @@ core::result<void> mark(const std::string& elsewhere, const std::string& here) {
   std::error_code failure;
   if (!is_elsewhere(elsewhere) || !fs::is_directory(elsewhere, failure) || is_marked_for(elsewhere, here) == true)
     return {};
-  const std::string path = elsewhere + owner_name;
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << identity_of(here);
-  file.close();
-  if (!file) return core::from_errno("write " + temporary, errno);
-  fs::rename(temporary, path, failure);
-  if (failure) return core::from_errno("rename " + temporary, failure.value());
-  return {};
+  return io::replace_file(elsewhere + owner_name, identity_of(here));
 }
 
 /// Whether the compute that the record was written for is another one, which has it still: the record is in a copy of
@@ -252,15 +243,7 @@ core::result<start_lock> registry::claim(const std::string& name) const {
 
 core::result<void> registry::save(const compute_record& record) const {
   const std::string directory = directory_of(record.name);
-  const std::string path = directory + record_name;
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << to_json(record, absolute(directory)).dump(1) << "\n";
-  file.close();
-  if (!file) return core::from_errno("write " + temporary, errno);
-  std::error_code failure;
-  fs::rename(temporary, path, failure);
-  if (failure) return core::from_errno("rename " + temporary, failure.value());
+  STRATA_TRY(io::replace_file(directory + record_name, to_json(record, absolute(directory)).dump(1) + "\n"));
   for (const std::string& each : {record.home, record.socket_directory}) STRATA_TRY(mark(each, directory));
   return {};
 }

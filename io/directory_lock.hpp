@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "core/result.hpp"
-#include "io/file.hpp"
+#include "io/unique_fd.hpp"
 
 namespace strata::io {
 
@@ -19,15 +18,5 @@ class directory_lock {
   explicit directory_lock(unique_fd file) : file_(std::move(file)) {}
   unique_fd file_;
 };
-
-/// The version of a directory's format. Version 1 had no seals.
-inline constexpr std::uint32_t directory_version = 2;
-
-/// Checks the file STRATA, which says that a directory is ours and which format version it has (docs/formats/
-/// metadata.md), and returns the version; writes it when the directory is new. errc::unsupported for a version we don't
-/// know, errc::corrupt when it is damaged, or missing although `in_use`.
-core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use);
-/// Says that the directory has the present version.
-core::result<void> write_identity_file(const std::string& directory);
 
 }  // namespace strata::io

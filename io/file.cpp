@@ -26,15 +26,6 @@ core::error write_error(const std::string& path, int error) {
 
 }  // namespace
 
-unique_fd& unique_fd::operator=(unique_fd&& from) noexcept {
-  std::swap(descriptor_, from.descriptor_);
-  return *this;
-}
-
-unique_fd::~unique_fd() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 core::result<unique_fd> open_for_reading(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return core::from_errno("open " + path, errno);
@@ -84,7 +75,7 @@ core::result<new_file> new_file::create(const std::string& temporary_path) {
 }
 
 new_file::~new_file() {
-  if (file_.open()) ::unlink(path_.c_str());
+  if (file_) ::unlink(path_.c_str());
 }
 
 core::result<void> new_file::append(core::bytes_view bytes) {
@@ -115,10 +106,14 @@ core::result<void> new_file::write_out() {
   return {};
 }
 
-core::result<void> new_file::commit(const std::string& final_path) {
+core::result<void> new_file::commit(const std::string& final_path, bool durable) {
   STRATA_TRY(write_out());
-  STRATA_TRY(sync_or_die(file_, path_));
-  STRATA_TRY(publish_file(path_, final_path));
+  if (durable) {
+    STRATA_TRY(sync_or_die(file_, path_));
+    STRATA_TRY(publish_file(path_, final_path));
+  } else if (::rename(path_.c_str(), final_path.c_str()) != 0) {
+    return core::from_errno("rename " + path_ + " to " + final_path, errno);
+  }
   file_ = unique_fd();
   return {};
 }

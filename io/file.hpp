@@ -2,27 +2,12 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "core/bytes.hpp"
 #include "core/result.hpp"
+#include "io/unique_fd.hpp"
 
 namespace strata::io {
-
-/// A file descriptor that closes itself.
-class unique_fd {
- public:
-  unique_fd() = default;
-  explicit unique_fd(int descriptor) : descriptor_(descriptor) {}
-  unique_fd(unique_fd&& from) noexcept : descriptor_(std::exchange(from.descriptor_, -1)) {}
-  unique_fd& operator=(unique_fd&& from) noexcept;
-  ~unique_fd();
-  [[nodiscard]] int get() const { return descriptor_; }
-  [[nodiscard]] bool open() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_ = -1;
-};
 
 core::result<unique_fd> open_for_reading(const std::string& path);
 
@@ -46,8 +31,8 @@ class new_file {
   /// Appends through a buffer.
   core::result<void> append(core::bytes_view bytes);
   [[nodiscard]] std::uint64_t size() const { return written_ + buffer_.size(); }
-  /// Makes it durable under its final name; errors leave nothing behind.
-  core::result<void> commit(const std::string& final_path);
+  /// Gives it its final name, durably unless asked otherwise; errors leave nothing behind.
+  core::result<void> commit(const std::string& final_path, bool durable = true);
 
  private:
   new_file(unique_fd file, std::string path);

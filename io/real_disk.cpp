@@ -13,6 +13,7 @@
 
 #include "core/log.hpp"
 #include "io/disk.hpp"
+#include "io/unique_fd.hpp"
 
 namespace strata::io {
 namespace {
@@ -33,20 +34,6 @@ core::error failure(const std::string& doing, int saved_errno) {
   core::flush_log();
   std::abort();
 }
-
-class descriptor {
- public:
-  explicit descriptor(int number) : number_(number) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 class real_file final : public file {
  public:
@@ -120,7 +107,7 @@ class real_file final : public file {
   }
 
  private:
-  descriptor descriptor_;
+  unique_fd descriptor_;
   std::string path_;
 };
 
@@ -179,7 +166,7 @@ class posix_disk final : public disk {
   }
 
   void sync_directory(const std::string& directory) override {
-    const descriptor opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const unique_fd opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (opened.get() < 0 || ::fsync(opened.get()) != 0) die_of("make directory " + directory + " durable", errno);
   }
 

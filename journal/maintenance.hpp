@@ -6,7 +6,7 @@
 
 #include "core/clock.hpp"
 #include "journal/timeline_journal.hpp"
-#include "messages/broker.hpp"
+#include "protocol/timeline_info.hpp"
 
 /// What a timeline's acceptor decides each second, as functions of what it knows (facts/neon-internals.md §7.8, §7.10).
 namespace strata::journal {

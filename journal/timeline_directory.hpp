@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "core/ids.hpp"
 #include "io/disk.hpp"
 #include "journal/timeline_journal.hpp"
-#include "messages/safekeeper.hpp"
 
 namespace strata::journal {
 

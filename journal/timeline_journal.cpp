@@ -416,4 +416,10 @@ std::shared_ptr<const wal::log> timeline_journal::log() const {
   return log_;
 }
 
+protocol::acceptor_summary summary_of(const timeline_journal& journal) {
+  const auto position = journal.position();
+  const auto state = journal.state();
+  return {state.members.generation, position.in, position.flush_lsn, position.commit_lsn, state.history};
+}
+
 }  // namespace strata::journal

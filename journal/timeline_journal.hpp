@@ -14,6 +14,7 @@
 #include "core/result.hpp"
 #include "io/disk.hpp"
 #include "pg/wal/stream_decoder.hpp"
+#include "protocol/acceptor_summary.hpp"
 #include "protocol/quorum_codec.hpp"
 #include "wal/log.hpp"
 
@@ -135,5 +136,8 @@ class timeline_journal {
   std::vector<core::bytes_view> group_;  ///< appends taken and not yet written, as one frame
   std::size_t group_bytes_ = 0;
 };
+
+/// For SHOW acceptor_state.
+protocol::acceptor_summary summary_of(const timeline_journal& journal);
 
 }  // namespace strata::journal

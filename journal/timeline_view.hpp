@@ -4,8 +4,8 @@
 #include <memory>
 #include <mutex>
 
+#include "core/ids.hpp"
 #include "journal/timeline_journal.hpp"
-#include "messages/safekeeper.hpp"
 
 namespace strata::journal {
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,13 +12,6 @@
 #include "messages/interface.hpp"
 
 namespace strata::messages {
-
-/// A timeline of the cluster, as safekeepers name it.
-struct core::timeline_key {
-  core::tenant_id tenant;
-  core::timeline_id timeline;
-  auto operator<=>(const core::timeline_key&) const = default;
-};
 
 /// What a safekeeper says of one of its timelines.
 struct wal_timeline_info {
@@ -34,7 +26,7 @@ struct wal_timeline_info {
   std::uint64_t wal_bytes = 0;  ///< on this safekeeper's disk
   std::string recovering_from;  ///< a peer's WAL address; empty: nobody
   std::string trouble;          ///< what last failed and is retried; empty when all is well
-  std::vector<safekeeper_timeline_info> peers;
+  std::vector<protocol::safekeeper_timeline_info> peers;
 };
 
 struct list_wal_timelines {};

@@ -1,6 +1,7 @@
 #include "protocol/acceptor_summary.hpp"
 
 #include <charconv>
+#include <utility>
 #include <vector>
 
 namespace strata::protocol {
@@ -70,12 +71,6 @@ core::result<acceptor_summary> parse_acceptor_summary(std::string_view text) {
   STRATA_ASSIGN(parsed.history, parse_history(history));
   if (!text.empty()) return corrupt();
   return parsed;
-}
-
-acceptor_summary summary_of(const timeline_journal& journal) {
-  const auto position = journal.position();
-  const auto state = journal.state();
-  return {state.members.generation, position.in, position.flush_lsn, position.commit_lsn, state.history};
 }
 
 }  // namespace strata::protocol

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <compare>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "journal/timeline_journal.hpp"
+#include "consensus/term.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
 
 namespace strata::protocol {
 
@@ -20,6 +24,5 @@ struct acceptor_summary {
 std::string to_text(const acceptor_summary& of);
 /// errc::corrupt.
 core::result<acceptor_summary> parse_acceptor_summary(std::string_view text);
-acceptor_summary summary_of(const timeline_journal& journal);
 
 }  // namespace strata::protocol

@@ -5,6 +5,8 @@
 #include <string_view>
 
 namespace strata::protocol {
+
+using namespace consensus;
 namespace {
 
 /// Longest host name of a member: that of DNS.

@@ -12,15 +12,15 @@
 namespace strata::protocol {
 
 /// The longest message taken; anything longer is refused before it is buffered.
-inline constexpr std::size_t message_size_max = append_size_max + (64u << 10);
+inline constexpr std::size_t message_size_max = consensus::append_size_max + (64u << 10);
 
 /// For an append: all but the WAL bytes, which follow.
-void encode(const proposer_message& message, core::bytes& to);
+void encode(const consensus::proposer_message& message, core::bytes& to);
 
 /// errc::corrupt for what is not this protocol: unknown tag, too short, bytes left over, counts and strings without
 /// end, histories that are not well formed, an append whose length is not that of its bytes.
 struct received_message {
-  proposer_message message;
+  consensus::proposer_message message;
   core::bytes_view wal;  ///< of an append; part of `from`
 };
 core::result<received_message> decode_from_proposer(core::bytes_view from);
@@ -38,9 +38,10 @@ struct pageserver_feedback {
 void encode(const pageserver_feedback& feedback, core::bytes& to);
 core::result<pageserver_feedback> decode_feedback(core::bytes_view from);
 
-void encode(const acceptor_message& message, const std::optional<pageserver_feedback>& feedback, core::bytes& to);
+void encode(const consensus::acceptor_message& message, const std::optional<pageserver_feedback>& feedback,
+            core::bytes& to);
 struct received_reply {
-  acceptor_message message;
+  consensus::acceptor_message message;
   std::optional<pageserver_feedback> feedback;
 };
 core::result<received_reply> decode_from_acceptor(core::bytes_view from);

@@ -117,7 +117,7 @@ class segment_log final : public log {
   core::result<void> write_frame(core::bytes_view payload);
   core::result<void> make_room(std::uint64_t offset_end);
   core::result<void> open_tail();
-  core::result<std::shared_ptr<const file>> reader_of(const segment& of) const;
+  core::result<std::shared_ptr<const io::file>> reader_of(const segment& of) const;
   void remember(core::lsn at, core::bytes_view payload);
 
   io::disk& disk_;
@@ -128,7 +128,7 @@ class segment_log final : public log {
   mutable std::mutex mutex_;
   std::deque<segment> segments_;  ///< without gaps; not empty after make_first or recover
   core::lsn synced_;
-  mutable std::shared_ptr<const file> reading_;  ///< the file that was read last
+  mutable std::shared_ptr<const io::file> reading_;  ///< the file that was read last
   mutable core::lsn reading_start_;
   window recent_{recent_bytes_max, recent_block};  ///< counts when it ends where the log does
 
@@ -344,7 +344,7 @@ std::uint64_t segment_log::size_bytes() const {
 // ---- reading
 
 /// Precondition: mutex_ is held, so that no other file gets the name meanwhile.
-core::result<std::shared_ptr<const file>> segment_log::reader_of(const segment& of) const {
+core::result<std::shared_ptr<const io::file>> segment_log::reader_of(const segment& of) const {
   if (!reading_ || reading_start_ != of.identity.start) {
     STRATA_ASSIGN(reading_, disk_.open(path_of(of.identity.start)));
     reading_start_ = of.identity.start;
@@ -372,7 +372,7 @@ core::result<std::size_t> segment_log::read(core::lsn from, core::bytes_span to)
   std::size_t done = 0;
   while (done < to.size()) {
     const auto at = from + done;
-    std::shared_ptr<const file> source;
+    std::shared_ptr<const io::file> source;
     segment_identity identity;
     mark first;
     core::lsn end;

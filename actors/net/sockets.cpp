@@ -11,11 +11,6 @@
 
 namespace strata::actors::net {
 
-void io::unique_fd::reset() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
 core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t port) {
   const std::string doing = "listen on " + address + ":" + std::to_string(port);
   addrinfo hints{};

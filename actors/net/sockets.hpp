@@ -5,27 +5,9 @@
 #include <utility>
 
 #include "core/result.hpp"
+#include "io/unique_fd.hpp"
 
 namespace strata::actors::net {
-
-/// A descriptor that closes itself.
-class io::unique_fd {
- public:
-  io::unique_fd() = default;
-  explicit io::unique_fd(int fd) : fd_(fd) {}
-  io::unique_fd(io::unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  io::unique_fd& operator=(io::unique_fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~io::unique_fd() { reset(); }
-  void reset();
-  [[nodiscard]] int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 struct tcp_listener {
   io::unique_fd fd;  ///< non-blocking

@@ -30,12 +30,12 @@ struct accept_again {};
 using private_tcp_service =
     tcp_service_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<accept_again>>;
 
-class tcp_service final : public actor_base<private_tcp_service> {
+class tcp_service final : public runtime::actor_base<private_tcp_service> {
  public:
   static constexpr const char* kind = "support.tcp_service";
-  static constexpr pool_id pool = pool_id::management;
+  static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  tcp_service(const actor_setup& setup, tcp_service_options options)
+  tcp_service(const runtime::actor_setup& setup, tcp_service_options options)
       : actor_base(setup),
         options_(std::move(options)),
         accepted_(
@@ -128,9 +128,9 @@ class tcp_service final : public actor_base<private_tcp_service> {
   }
 
   tcp_service_options options_;
-  counter accepted_;
-  counter dropped_;
-  gauge open_;
+  runtime::counter accepted_;
+  runtime::counter dropped_;
+  runtime::gauge open_;
   runtime::watch_token token_;
   /// By number; without those that were told to end.
   std::map<std::uint64_t, held_seat> seats_;
@@ -142,9 +142,9 @@ class tcp_service final : public actor_base<private_tcp_service> {
 
 tcp_service_actor spawn_tcp_service(caf::actor_system& system, tcp_service_options options) {
   auto label = options.label;
-  return spawn<tcp_service>(system, std::move(label), std::move(options));
+  return runtime::spawn<tcp_service>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::net
 
-STRATA_LOCAL_MESSAGE(strata::actors::runtime::accept_again)
+STRATA_LOCAL_MESSAGE(strata::actors::net::accept_again)

@@ -16,14 +16,14 @@
 namespace strata::actors::net {
 
 struct tcp_service_options {
-  actor_label label;
+  runtime::actor_label label;
   tcp_listener listener;
   std::uint32_t connections_max = 1024;
   std::string what;    ///< "page service", for people
   std::string metric;  ///< "strata_page_connections": a gauge, and with "_total" a counter
   /// Starts the actor that owns a client; it becomes a child of the service, and tells what it does in its seat.
   using seat = std::shared_ptr<connection_seat>;
-  std::function<caf::strong_actor_ptr(caf::actor_system&, actor_label, io::unique_fd, seat)> welcome;
+  std::function<caf::strong_actor_ptr(caf::actor_system&, runtime::actor_label, io::unique_fd, seat)> welcome;
 };
 
 /// Answers nothing: it is there to be stopped.

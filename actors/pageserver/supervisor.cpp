@@ -29,8 +29,9 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
   // The children, in start order. Each knows only those above it.
   void start_children() {
     const auto& server = options_.server;
-    services_.introspector = started("introspector", spawn_introspector(system(), {.label = child_label("")}));
-    const auto housekeeping = started("housekeeping", spawn_housekeeping(system(), {.label = child_label("")}));
+    services_.introspector = started("introspector", runtime::spawn_introspector(system(), {.label = child_label("")}));
+    const auto housekeeping =
+        started("housekeeping", runtime::spawn_housekeeping(system(), {.label = child_label("")}));
     const auto watch = started("safekeeper_watch",
                                spawn_safekeeper_watch(system(), {.label = child_label(""), .broker = options_.broker}));
     const auto errands =

@@ -21,7 +21,7 @@ using errand_factory = std::function<source_errand_actor(caf::actor_system&, run
 struct tenant_surroundings {
   std::shared_ptr<tenant_files> files;
   config::tenant_options defaults;
-  housekeeping_actor housekeeping;
+  runtime::housekeeping_actor housekeeping;
   safekeeper_watch_actor watch;
   safekeeper_errands_actor safekeeper_errands;
   std::shared_ptr<work_permits> permits;

@@ -65,7 +65,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     if (followed()) start_receiver();
     look_up_last_commit();
     schedule_.start(options_.tenant, clock().monotonic());
-    if (options_.housekeeping) tell(options_.housekeeping, tick_me{self()});
+    if (options_.housekeeping) tell(options_.housekeeping, runtime::tick_me{self()});
     return {handle(&timeline::wait),
             handle(&timeline::ingest),
             handle(&timeline::checkpoint),
@@ -519,7 +519,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     schedule_.change(change.options, clock().monotonic());
   }
 
-  void tick(const housekeeping_tick&) {
+  void tick(const runtime::housekeeping_tick&) {
     const auto now = clock().monotonic();
     for (auto& waiter : waiters_.expired(now)) waiter.waiter.fail({core::errc::timeout, why_late(waiter.at)});
     points_.tick();

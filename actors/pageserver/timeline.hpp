@@ -27,7 +27,7 @@ struct options_changed {
 
 /// A timeline as its tenant sees it.
 using owned_timeline_actor =
-    received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<housekeeping_tick>>;
+    received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<runtime::housekeeping_tick>>;
 
 /// How the connection to a source is made; tests put their own in its place.
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
@@ -38,7 +38,7 @@ struct timeline_options {
   config::tenant_options tenant;
   /// Of the children that exist: kept from the first collection on.
   std::vector<std::pair<core::timeline_id, core::lsn>> branch_points;
-  housekeeping_actor housekeeping;
+  runtime::housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
   safekeeper_errands_actor errands;  ///< null: nobody makes the timeline on safekeepers

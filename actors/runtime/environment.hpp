@@ -20,13 +20,13 @@ class environment {
   environment(const pool_sizes& pools, const core::clock& clock) : pools_(pools), clock_(clock) {}
 
   [[nodiscard]] actor_registry& registry() { return registry_; }
-  [[nodiscard]] metrics& metrics() { return metrics_; }
+  [[nodiscard]] runtime::metrics& metrics() { return metrics_; }
   [[nodiscard]] pool_counters& pools() { return pools_; }
   [[nodiscard]] socket_watcher& sockets() { return sockets_; }
   [[nodiscard]] const core::clock& clock() const { return clock_; }
 
  private:
-  metrics metrics_;
+  runtime::metrics metrics_;
   actor_registry registry_;
   pool_counters pools_;
   process_metrics process_metrics_{metrics_, registry_, pools_};

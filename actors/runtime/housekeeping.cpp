@@ -13,7 +13,7 @@ using private_housekeeping = housekeeping_actor::extend<messages::accepts<interv
 }  // namespace
 }  // namespace strata::actors::runtime
 
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::interval_over)
+STRATA_LOCAL_MESSAGE(strata::actors::runtime::interval_over)
 
 namespace strata::actors::runtime {
 namespace {

@@ -28,5 +28,5 @@ housekeeping_actor spawn_housekeeping(caf::actor_system& system, housekeeping_op
 
 }  // namespace strata::actors::runtime
 
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::housekeeping_tick)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::tick_me)
+STRATA_LOCAL_MESSAGE(strata::actors::runtime::housekeeping_tick)
+STRATA_LOCAL_MESSAGE(strata::actors::runtime::tick_me)

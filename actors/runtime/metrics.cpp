@@ -46,21 +46,21 @@ metrics::~metrics() = default;
 
 counter metrics::counter(const std::string& name, const std::string& help, const labels& with) {
   const std::lock_guard lock(mutex_);
-  return counter(&family(families_->counters, name, help, *registry_).Add(with));
+  return runtime::counter(&family(families_->counters, name, help, *registry_).Add(with));
 }
 
 gauge metrics::gauge(const std::string& name, const std::string& help, const labels& with) {
   const std::lock_guard lock(mutex_);
-  return gauge(&family(families_->gauges, name, help, *registry_).Add(with));
+  return runtime::gauge(&family(families_->gauges, name, help, *registry_).Add(with));
 }
 
 histogram metrics::histogram(const std::string& name, const std::string& help, std::vector<double> buckets,
                              const labels& with) {
   const std::lock_guard lock(mutex_);
-  return histogram(&family(families_->histograms, name, help, *registry_).Add(with, std::move(buckets)));
+  return runtime::histogram(&family(families_->histograms, name, help, *registry_).Add(with, std::move(buckets)));
 }
 
-void metrics::remove(const std::string& name, const gauge& of) {
+void metrics::remove(const std::string& name, const runtime::gauge& of) {
   const std::lock_guard lock(mutex_);
   const auto found = families_->gauges.find(name);
   if (found != families_->gauges.end()) found->second->Remove(of.of_);

@@ -56,12 +56,12 @@ class metrics {
   metrics();
   ~metrics();
 
-  counter counter(const std::string& name, const std::string& help, const labels& with = {});
-  gauge gauge(const std::string& name, const std::string& help, const labels& with = {});
-  histogram histogram(const std::string& name, const std::string& help, std::vector<double> buckets,
-                      const labels& with = {});
+  runtime::counter counter(const std::string& name, const std::string& help, const labels& with = {});
+  runtime::gauge gauge(const std::string& name, const std::string& help, const labels& with = {});
+  runtime::histogram histogram(const std::string& name, const std::string& help, std::vector<double> buckets,
+                               const labels& with = {});
   /// Forgets a series, e.g. of a timeline that was deleted. Handles on it must not be used any more.
-  void remove(const std::string& name, const gauge& of);
+  void remove(const std::string& name, const runtime::gauge& of);
 
   /// Called before every render(), to set what is cheaper to look up than to keep up to date. The owner removes it.
   std::uint64_t add_collector(std::function<void()> collector);

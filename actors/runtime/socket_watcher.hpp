@@ -9,9 +9,9 @@
 #include <caf/actor_cast.hpp>
 #include <caf/weak_intrusive_ptr.hpp>
 
-#include "actors/net/sockets.hpp"
 #include "actors/runtime/pools.hpp"
 #include "core/result.hpp"
+#include "io/unique_fd.hpp"
 #include "messages/interface.hpp"
 
 namespace strata::actors::runtime {

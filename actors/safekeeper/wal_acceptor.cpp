@@ -330,7 +330,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   void trim_backup() {
     const std::uint32_t segment_size = situation().segment_size;
     if (!options_.around.backup || segment_size == 0 || trimming_ || offloading_ || stopping_) return;
-    const core::lsn before = segment_begin(journal::backup_removal_horizon(last_), segment_size);
+    const core::lsn before = journal::segment_begin(journal::backup_removal_horizon(last_), segment_size);
     if (before <= trimmed_) return;
     trimming_ = true;
     offload(
@@ -362,7 +362,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     const std::uint32_t segment_size = situation().segment_size;
     if (!log || segment_size == 0 || removing_) return;
     const core::lsn horizon = journal::removal_horizon(last_, options_.around.backup != nullptr);
-    if (segment_begin(horizon, segment_size) <= log->begin()) return;
+    if (journal::segment_begin(horizon, segment_size) <= log->begin()) return;
     removing_ = true;
     exclusively(
         "remove WAL",

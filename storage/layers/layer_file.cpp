@@ -1,8 +1,6 @@
 #include "storage/layers/layer_file.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include "io/file.hpp"
 #include "storage/layers/block_layer.hpp"
@@ -17,20 +15,7 @@ void append_key(core::bytes& to, const core::page_key& key) {
   key.encode(to.data() + to.size() - core::page_key::encoded_size);
 }
 
-std::string hex16(std::uint64_t value) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llX", static_cast<unsigned long long>(value));
-  return text.data();
-}
-
 }  // namespace
-
-std::string layer_file_name(const layer_record& layer) {
-  std::string name = hex16(layer.number) + "__" + core::to_string(layer.keys.begin) + "-" +
-                     core::to_string(layer.keys.end) + "__" + hex16(layer.begin.value);
-  if (layer.kind == layer_kind::delta) name += "-" + hex16(layer.end.value);
-  return name + (layer.kind == layer_kind::delta ? ".delta" : ".image");
-}
 
 core::bytes encode_identity(const layer_identity& of) {
   core::bytes to;

@@ -10,6 +10,7 @@
 
 #include "core/log.hpp"
 #include "io/file.hpp"
+#include "storage/metadata/identity_file.hpp"
 #include "storage/metadata/metadata_codec.hpp"
 #include "storage/metadata/metadata_scan.hpp"
 #include "storage/metadata/metadata_space.hpp"

@@ -18,6 +18,7 @@
 #include "io/file.hpp"
 #include "storage/layers/block_cache.hpp"
 #include "storage/layers/layer_file.hpp"
+#include "storage/metadata/identity_file.hpp"
 #include "storage/metadata/metadata_codec.hpp"
 #include "storage/metadata/metadata_opening.hpp"
 #include "storage/metadata/metadata_scan.hpp"

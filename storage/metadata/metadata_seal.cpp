@@ -191,7 +191,7 @@ core::result<void> seal_files::write(const core::tenant_id& tenant, const filed_
   const core::bytes place = encode_place(tenant, seal);
   const std::size_t at = seal.seal.edits % 2 * place_size;
   const io::unique_fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file.open()) {
+  if (!file) {
     if (errno != ENOENT) return core::from_errno("open " + path, errno);
     core::bytes whole(2 * place_size);
     std::copy(place.begin(), place.end(), whole.begin() + static_cast<std::ptrdiff_t>(at));

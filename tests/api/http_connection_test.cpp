@@ -40,7 +40,7 @@ struct connected {
   }
 };
 
-BOOST_FIXTURE_TEST_SUITE(console_http_connection, connected)
+BOOST_FIXTURE_TEST_SUITE(api_http_connection, connected)
 
 BOOST_AUTO_TEST_CASE(a_request_is_handed_out_once_it_is_whole_and_the_next_one_after_its_answer) {
   say("PUT /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nab");

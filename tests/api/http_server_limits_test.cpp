@@ -17,7 +17,7 @@ using tests::peers;
 using tests::raw_client;
 using tests::served;
 
-BOOST_AUTO_TEST_SUITE(console_http_server_limits)
+BOOST_AUTO_TEST_SUITE(api_http_server_limits)
 
 constexpr std::string_view half_a_head = "GET /v1/status HTTP/1.1\r\nHost:";
 

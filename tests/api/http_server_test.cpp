@@ -45,7 +45,7 @@ bool matches(const json& value, const json& schema, const json& all) {
   return value.is_object();
 }
 
-BOOST_FIXTURE_TEST_SUITE(console_http_server, served)
+BOOST_FIXTURE_TEST_SUITE(api_http_server, served)
 
 BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
   const std::string tenant = others.tenant_path();

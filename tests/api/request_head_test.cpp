@@ -6,7 +6,7 @@
 namespace strata::api {
 namespace {
 
-BOOST_AUTO_TEST_SUITE(console_request_head)
+BOOST_AUTO_TEST_SUITE(api_request_head)
 
 BOOST_AUTO_TEST_CASE(a_head_is_found_only_when_it_is_whole) {
   const std::string whole = "PUT /v1/tenant/config?x=1 HTTP/1.1\r\nHost: a\r\ncontent-LENGTH:  12 \r\n\r\n";

@@ -24,7 +24,7 @@ void collect_references(const json& in, std::set<std::string>& to) {
     for (const json& each : in) collect_references(each, to);
 }
 
-BOOST_AUTO_TEST_SUITE(console_route_table)
+BOOST_AUTO_TEST_SUITE(api_route_table)
 
 /// By its number, which Boost can print.
 const std::vector<route_table> all_tables{routes(), safekeeper_routes()};

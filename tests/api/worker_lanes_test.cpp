@@ -6,7 +6,7 @@
 namespace strata::api {
 namespace {
 
-BOOST_AUTO_TEST_SUITE(console_worker_lanes)
+BOOST_AUTO_TEST_SUITE(api_worker_lanes)
 
 BOOST_AUTO_TEST_CASE(a_lane_that_is_full_refuses_and_the_others_go_on) {
   lane_sizes sizes = default_lane_sizes();

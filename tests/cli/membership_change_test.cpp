@@ -28,7 +28,7 @@ core::errc refusal(const configuration& now, std::uint64_t from, std::uint64_t t
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(membership_change)
+BOOST_AUTO_TEST_SUITE(cli_membership_change)
 
 BOOST_AUTO_TEST_CASE(the_configuration_tells_where_a_replacement_stands) {
   BOOST_TEST((stage_of(before, {2}, {4}).value() == change_stage::to_begin));

@@ -26,7 +26,7 @@ struct config_directory {
   std::string path;
 };
 
-BOOST_FIXTURE_TEST_SUITE(config_config_file, config_directory)
+BOOST_FIXTURE_TEST_SUITE(config_file, config_directory)
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_changes_nothing) {
   server_options base;

@@ -57,7 +57,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(acceptor_rules, fixture)
+BOOST_FIXTURE_TEST_SUITE(consensus_acceptor, fixture)
 
 BOOST_AUTO_TEST_CASE(greets_its_own_timeline_only) {
   BOOST_TEST((reply<greeting_reply>(step(hello())) == greeting_reply{{1}, members, {0}}));

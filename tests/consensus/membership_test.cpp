@@ -21,7 +21,7 @@ std::function<bool(node_id)> only(std::set<std::uint64_t> ids) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(membership)
+BOOST_AUTO_TEST_SUITE(consensus_membership)
 
 BOOST_AUTO_TEST_CASE(a_quorum_is_a_majority_of_each_set) {
   const configuration three{1, nodes({1, 2, 3}), std::nullopt};

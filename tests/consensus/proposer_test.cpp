@@ -65,7 +65,7 @@ std::vector<Message> sent(const proposer_effects& effects, std::uint64_t node = 
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(proposer_rules, fixture)
+BOOST_FIXTURE_TEST_SUITE(consensus_proposer, fixture)
 
 BOOST_AUTO_TEST_CASE(campaigns_above_every_term_of_a_quorum) {
   const auto hello = machine.step(acceptor_connected{{1}});
@@ -354,7 +354,7 @@ BOOST_AUTO_TEST_CASE(drops_those_that_make_no_sense) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(proposer_with_changing_members)
+BOOST_AUTO_TEST_SUITE(consensus_proposer_changing_members)
 
 BOOST_AUTO_TEST_CASE(needs_a_majority_of_both_sets) {
   fixture of;

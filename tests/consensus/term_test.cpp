@@ -6,7 +6,7 @@
 
 namespace strata::consensus {
 
-BOOST_AUTO_TEST_SUITE(term_history_rules)
+BOOST_AUTO_TEST_SUITE(consensus_term)
 
 BOOST_AUTO_TEST_CASE(is_well_formed_when_terms_ascend_and_positions_do_not_descend) {
   using entries = std::vector<term_start>;

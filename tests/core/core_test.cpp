@@ -12,7 +12,7 @@
 
 using namespace strata::core;
 
-BOOST_AUTO_TEST_SUITE(core_words)
+BOOST_AUTO_TEST_SUITE(core)
 
 BOOST_AUTO_TEST_CASE(an_lsn_is_written_and_read_as_postgres_does) {
   BOOST_TEST(to_string(lsn(0x1'03B21F08)) == "1/3B21F08");

@@ -13,7 +13,7 @@ struct with_directory {
   std::string directory = home.path().string();
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_agent_status, with_directory)
+BOOST_FIXTURE_TEST_SUITE(host_agent_status, with_directory)
 
 BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   agent_status status;

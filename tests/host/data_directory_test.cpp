@@ -63,7 +63,7 @@ struct unpacking {
   tests::temp_dir home;
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_data_directory, unpacking)
+BOOST_FIXTURE_TEST_SUITE(host_data_directory, unpacking)
 
 BOOST_AUTO_TEST_CASE(an_archive_is_unpacked_however_it_is_cut) {
   for (const std::size_t part_size : {1u, 511u, 4096u, 1u << 20}) {

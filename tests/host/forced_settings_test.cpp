@@ -13,7 +13,7 @@ std::string told(const std::vector<overruled_setting>& all) {
   return text;
 }
 
-BOOST_AUTO_TEST_SUITE(compute_forced_settings)
+BOOST_AUTO_TEST_SUITE(host_forced_settings)
 
 BOOST_AUTO_TEST_CASE(a_line_is_read_as_postgres_reads_it) {
   const std::vector<std::vector<std::string>> all{

@@ -8,7 +8,7 @@
 namespace strata::host {
 namespace {
 
-BOOST_AUTO_TEST_SUITE(compute_libpq_environment)
+BOOST_AUTO_TEST_SUITE(host_libpq_environment)
 
 BOOST_AUTO_TEST_CASE(a_client_goes_where_it_is_sent_whatever_it_inherits) {
   const char* const inherited[] = {"PATH=/bin",

@@ -20,7 +20,7 @@ struct with_log {
   std::string path = (home / "postgres.log").string();
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_log_watch, with_log)
+BOOST_FIXTURE_TEST_SUITE(host_log_watch, with_log)
 
 BOOST_AUTO_TEST_CASE(both_ways_of_not_waiting_are_known) {
   BOOST_TEST(tells_of_cancelled_wait(cancelled));

@@ -51,7 +51,7 @@ struct with_data {
   postgres_options options;
 };
 
-BOOST_AUTO_TEST_SUITE(compute_postgres_process)
+BOOST_AUTO_TEST_SUITE(host_postgres_process)
 
 BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopped, with_data) {
   BOOST_TEST_REQUIRE(write_settings(options, {"work_mem = 7MB"}).has_value());

@@ -43,7 +43,7 @@ struct with_registry {
   registry computes{directory.path().string()};
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_registry, with_registry)
+BOOST_FIXTURE_TEST_SUITE(host_registry, with_registry)
 
 BOOST_AUTO_TEST_CASE(a_new_directory_has_no_computes) {
   const auto all = computes.list();

@@ -116,7 +116,7 @@ STRATA_CASE_FOR_MAJORS(integration_majors, a_source_is_followed_branched_exporte
   check_export(strata, "main@" + at_end.when, at_end);
 }
 
-BOOST_AUTO_TEST_SUITE(integration_majors_side_by_side, *boost::unit_test::precondition(every_major_is_installed))
+BOOST_AUTO_TEST_SUITE(integration_majors, *boost::unit_test::precondition(every_major_is_installed))
 
 BOOST_AUTO_TEST_CASE(one_server_follows_sources_of_all_majors_and_runs_branches_of_them) {
   strata_server strata;

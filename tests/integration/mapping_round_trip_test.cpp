@@ -343,7 +343,7 @@ STRATA_CASE_FOR_MAJORS(storage_mapping_round_trip,
   round_trip(install, false, {}, {});
 }
 
-BOOST_AUTO_TEST_SUITE(storage_mapping_round_trip)
+BOOST_AUTO_TEST_SUITE(integration_mapping_round_trip)
 
 BOOST_AUTO_TEST_CASE(the_same_with_checksums_small_segments_hints_in_wal_and_compressed_images) {
   round_trip(postgres_installs().front(), true, {"--wal-segsize=1"},

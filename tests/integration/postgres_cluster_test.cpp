@@ -12,7 +12,7 @@ bool mentions(const std::string& text, const std::string& part) { return text.fi
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(support_postgres_cluster)
+BOOST_AUTO_TEST_SUITE(integration_postgres_cluster)
 
 BOOST_AUTO_TEST_CASE(a_cluster_keeps_its_rows_over_a_restart_and_over_a_crash) {
   postgres_cluster cluster;

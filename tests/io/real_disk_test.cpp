@@ -15,6 +15,8 @@ namespace strata::tests {
 
 using core::errc;
 
+BOOST_AUTO_TEST_SUITE(io_real_disk)
+
 BOOST_AUTO_TEST_CASE(files_of_the_real_disk) {
   const temp_dir directory;
   auto& disk = io::real_disk();
@@ -89,5 +91,7 @@ BOOST_AUTO_TEST_CASE(a_failed_sync_ends_the_process) {
   BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
   BOOST_TEST((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

@@ -53,7 +53,7 @@ core::timeline_id timeline_of_hash(std::size_t remainder, std::size_t count) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(safekeeper_upkeep)
+BOOST_AUTO_TEST_SUITE(journal_maintenance)
 
 BOOST_AUTO_TEST_CASE(object_storage_is_freed_of_what_the_pageserver_and_every_member_have) {
   auto of = three_segments().position;

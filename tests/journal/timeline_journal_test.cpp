@@ -119,6 +119,8 @@ wal_record noop(std::size_t size = 40) { return {.info = 0x20, .main_data = core
 
 }  // namespace
 
+BOOST_AUTO_TEST_SUITE(journal_timeline_journal)
+
 BOOST_AUTO_TEST_CASE(an_append_is_answered_with_the_end_of_its_last_whole_record) {
   stage the;
   const auto first = the.wal.append(noop());
@@ -561,5 +563,7 @@ BOOST_AUTO_TEST_CASE(the_state_of_an_acceptor_is_read_as_it_was_written) {
   wrong.timeline_start = core::lsn(700);
   BOOST_TEST(refused(wrong));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

@@ -86,7 +86,7 @@ core::bytes unhex(std::string_view text) {
 
 void check_corrupt(const core::error& e) { BOOST_TEST((e.code == core::errc::corrupt), e.detail); }
 
-BOOST_AUTO_TEST_SUITE(codec)
+BOOST_AUTO_TEST_SUITE(protocol_quorum_codec)
 
 BOOST_AUTO_TEST_CASE(a_proposers_messages_come_back_as_they_were) {
   for (const auto& message : proposer_messages()) {

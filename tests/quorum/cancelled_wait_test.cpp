@@ -119,7 +119,7 @@ struct linked_compute {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(cancelled_wait, linked_compute)
+BOOST_FIXTURE_TEST_SUITE(quorum_cancelled_wait, linked_compute)
 
 BOOST_AUTO_TEST_CASE(transactions_that_one_of_the_electing_safekeepers_has_are_there_in_the_next_life) {
   three_ways_to_stop_waiting(true);

@@ -10,7 +10,7 @@ using namespace strata;
 using namespace strata::tests;
 using namespace std::chrono_literals;
 
-BOOST_AUTO_TEST_SUITE(catching_up)
+BOOST_AUTO_TEST_SUITE(quorum_catch_up)
 
 /// What is committed comes from another safekeeper, and what waits for the one that lags to be committed does not.
 BOOST_AUTO_TEST_CASE(a_safekeeper_that_lags_is_fed_over_the_end_of_what_is_committed) {

@@ -42,7 +42,7 @@ struct deletion_fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(wal_deletion, deletion_fixture)
+BOOST_FIXTURE_TEST_SUITE(quorum_deletion, deletion_fixture)
 
 BOOST_AUTO_TEST_CASE(a_branch_is_given_to_who_is_there_and_to_others_when_they_are_back) {
   cluster.signal_safekeeper(3, SIGSTOP);

@@ -60,7 +60,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(head, written_branch)
+BOOST_FIXTURE_TEST_SUITE(quorum_head, written_branch)
 
 BOOST_AUTO_TEST_CASE(the_head_of_a_branch_has_every_acknowledged_commit) {
   const std::string many = "INSERT INTO t SELECT i, repeat(md5(i::text), 4) FROM generate_series(1, 20000) i";

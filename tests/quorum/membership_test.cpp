@@ -7,7 +7,7 @@ using namespace strata::tests;
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-BOOST_FIXTURE_TEST_SUITE(membership, membership_fixture)
+BOOST_FIXTURE_TEST_SUITE(quorum_membership, membership_fixture)
 
 BOOST_AUTO_TEST_CASE(a_healthy_member_is_replaced_under_load) {
   const int from = members().front(), to = spare();

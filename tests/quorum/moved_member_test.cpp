@@ -81,7 +81,7 @@ struct moving {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(moved_members, moving)
+BOOST_FIXTURE_TEST_SUITE(quorum_moved_member, moving)
 
 BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_and_write) {
   // Somebody takes the port of one: it takes another, and the running compute finds it there.

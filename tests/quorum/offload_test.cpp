@@ -175,7 +175,7 @@ struct offloading {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(offload, offloading)
+BOOST_FIXTURE_TEST_SUITE(quorum_offload, offloading)
 
 BOOST_AUTO_TEST_CASE(one_stores_and_when_it_is_killed_another_one_goes_on) {
   const int first = who_stores(3, ids);

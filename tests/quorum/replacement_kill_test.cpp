@@ -138,7 +138,7 @@ struct killed_replacement : membership_fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(replacement_kill, killed_replacement)
+BOOST_FIXTURE_TEST_SUITE(quorum_replacement_kill, killed_replacement)
 
 BOOST_AUTO_TEST_CASE(killed_before_any_of_its_requests_the_command_goes_on_when_it_is_repeated) {
   kill_everywhere_and_repeat(request_gates::side::before);

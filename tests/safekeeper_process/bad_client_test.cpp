@@ -20,7 +20,7 @@ void check_alive(const safekeeper_process& keeper) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(bad_client)
+BOOST_AUTO_TEST_SUITE(safekeeper_process_bad_client)
 
 BOOST_AUTO_TEST_CASE(garbage_and_absurd_lengths_end_only_their_connection) {
   safekeeper_process keeper(1);

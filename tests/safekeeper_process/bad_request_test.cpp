@@ -158,7 +158,7 @@ class false_donor {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(bad_request, asked_badly)
+BOOST_FIXTURE_TEST_SUITE(safekeeper_process_bad_request, asked_badly)
 
 BOOST_AUTO_TEST_CASE(malformed_ids_are_refused_on_every_route_that_names_one) {
   int asked = 0;

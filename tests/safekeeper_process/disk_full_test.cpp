@@ -8,7 +8,7 @@
 using namespace strata;
 using namespace strata::tests;
 
-BOOST_AUTO_TEST_SUITE(disk_full)
+BOOST_AUTO_TEST_SUITE(safekeeper_process_disk_full)
 
 BOOST_AUTO_TEST_CASE(wal_is_refused_while_the_disk_is_full_and_taken_when_it_is_not) {
   if (::geteuid() != 0) {

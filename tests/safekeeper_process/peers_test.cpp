@@ -95,7 +95,7 @@ void say_feedback(wal_client& to, core::lsn at) {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(peers, two_peers)
+BOOST_FIXTURE_TEST_SUITE(safekeeper_process_peers, two_peers)
 
 BOOST_AUTO_TEST_CASE(who_has_missed_wal_fetches_it_and_all_come_to_rest_when_the_pageserver_has_it) {
   wal.grow(2u << 20);

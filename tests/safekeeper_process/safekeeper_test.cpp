@@ -32,7 +32,7 @@ struct one_safekeeper {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(safekeeper, one_safekeeper)
+BOOST_FIXTURE_TEST_SUITE(safekeeper_process_safekeeper, one_safekeeper)
 
 BOOST_AUTO_TEST_CASE(pushed_wal_is_kept_served_and_survives_a_kill) {
   wal.grow(300'000);

@@ -30,7 +30,7 @@ command receivewal(const safekeeper_process& keeper, const wal_identity& id, con
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(stock_client)
+BOOST_AUTO_TEST_SUITE(safekeeper_process_stock_client)
 
 BOOST_AUTO_TEST_CASE(pg_receivewal_follows_a_safekeeper_and_pg_waldump_reads_what_it_wrote) {
   const temp_dir home;

@@ -10,6 +10,8 @@ namespace strata::tests {
 
 using core::errc;
 
+BOOST_AUTO_TEST_SUITE(wal_control_file)
+
 BOOST_AUTO_TEST_CASE(a_control_file_is_replaced_as_a_whole) {
   const temp_dir directory;
   const auto where = directory.path().string();
@@ -100,5 +102,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_leaves_the_old_control_file) {
     BOOST_TEST(bool(wal::replace_control_file(on, "/d", "control", old)));
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

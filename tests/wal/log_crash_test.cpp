@@ -103,6 +103,8 @@ void scenario(run& on) {
 
 /// Crashes at the n-th call, for every n, several times with other sectors and names lost; then again while it
 /// recovers; then goes on and looks whether anything that was given up comes back.
+BOOST_AUTO_TEST_SUITE(wal_log_crash)
+
 BOOST_AUTO_TEST_CASE(a_crash_at_any_call_loses_nothing_that_was_durable) {
   constexpr int outcomes = 12;
   int crashes = 0;
@@ -192,5 +194,7 @@ BOOST_AUTO_TEST_CASE(random_histories_with_crashes) {
     }
   }
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

@@ -42,6 +42,8 @@ bool names_file_and_offset(const core::error& error, const std::string& path) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_SUITE(wal_log_damage)
+
 BOOST_AUTO_TEST_CASE(every_changed_byte_is_found_or_was_never_part_of_the_log) {
   durable_log the;
   std::size_t found = 0;
@@ -199,5 +201,7 @@ BOOST_AUTO_TEST_CASE(names_of_segments_are_those_of_postgres) {
         "0000000100000001000000f3.frames", "0000000100000001000000F3.frames.tmp", "control"})
     BOOST_TEST(!wal::parse_segment_file_name(name, size));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

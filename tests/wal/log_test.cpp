@@ -42,6 +42,8 @@ void on_both_disks(F f) {
 
 }  // namespace
 
+BOOST_AUTO_TEST_SUITE(wal_log)
+
 BOOST_AUTO_TEST_CASE(what_is_appended_is_read_again_after_opening) {
   on_both_disks([](io::disk& on, const std::string& directory) {
     const auto options = small_log(directory);
@@ -277,5 +279,7 @@ BOOST_AUTO_TEST_CASE(readers_of_other_threads_see_whole_content_while_it_grows_a
   BOOST_TEST(wrong == 0u);
   BOOST_TEST(reads > 0u);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

@@ -16,7 +16,7 @@ fan_out::batch batch_of(std::size_t timelines, std::uint64_t term = 1) {
 }
 std::uint64_t term_of(const fan_out::batch& of) { return of->front().term; }
 
-BOOST_AUTO_TEST_SUITE(broker_fan_out)
+BOOST_AUTO_TEST_SUITE(actors_broker_fan_out)
 
 BOOST_AUTO_TEST_CASE(a_receiver_that_takes_gets_everything_in_order) {
   fan_out out;

@@ -26,7 +26,7 @@ struct made_identity {
   core::wall_time now = core::system_clock().now();
 };
 
-BOOST_FIXTURE_TEST_SUITE(broker_identity, made_identity)
+BOOST_FIXTURE_TEST_SUITE(actors_broker_identity, made_identity)
 
 BOOST_AUTO_TEST_CASE(what_was_made_is_closed_to_others_and_can_be_loaded) {
   BOOST_TEST(refusal(now) == "");

@@ -201,7 +201,7 @@ struct stranger {
   SSL* session = nullptr;
 };
 
-BOOST_FIXTURE_TEST_SUITE(broker_network, cluster)
+BOOST_FIXTURE_TEST_SUITE(actors_broker_network, cluster)
 
 BOOST_AUTO_TEST_CASE(what_one_process_publishes_the_others_get) {
   node server(tls);

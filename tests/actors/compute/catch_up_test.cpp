@@ -20,7 +20,7 @@ memory_use use(std::uint64_t end, std::uint64_t commit, std::uint64_t sent) {
           .memory_bytes = 64 * mib};
 }
 
-BOOST_AUTO_TEST_SUITE(compute_catch_up)
+BOOST_AUTO_TEST_SUITE(actors_compute_catch_up)
 
 BOOST_AUTO_TEST_CASE(what_is_committed_leaves_memory_but_for_the_newest_half) {
   BOOST_TEST((committed_to_forget(use(100, 100, 100)) == at(68)));

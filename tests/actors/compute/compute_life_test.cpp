@@ -38,7 +38,7 @@ struct with_begun_life : with_life {
 const step_failed passing{{core::errc::unavailable, "no server"}};
 const step_failed final_failure{{core::errc::corrupt, "a damaged archive"}};
 
-BOOST_FIXTURE_TEST_SUITE(compute_life_machine, with_begun_life)
+BOOST_FIXTURE_TEST_SUITE(actors_compute_life, with_begun_life)
 
 BOOST_AUTO_TEST_CASE(postgres_starts_where_the_quorum_is_safe_and_the_pageserver_has_it) {
   BOOST_TEST(is(agent_state::waiting_for_quorum));

@@ -52,7 +52,7 @@ struct with_session {
   push_session session{tenant, timeline};
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_push_session, with_session)
+BOOST_FIXTURE_TEST_SUITE(actors_compute_push_session, with_session)
 
 BOOST_AUTO_TEST_CASE(somebody_else_on_the_members_port_is_not_taken_for_it) {
   const wire::safekeeper_identity expected{2, core::make_id<core::instance_id>(), 4711};

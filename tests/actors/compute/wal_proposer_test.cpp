@@ -161,7 +161,7 @@ struct with_quorum {
   runtime::process_system system;
 };
 
-BOOST_FIXTURE_TEST_SUITE(compute_wal_proposer, with_quorum)
+BOOST_FIXTURE_TEST_SUITE(actors_compute_wal_proposer, with_quorum)
 
 BOOST_AUTO_TEST_CASE(a_commit_returns_when_a_majority_has_it) {
   const auto running = propose_and_stream();

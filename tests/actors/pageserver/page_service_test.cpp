@@ -180,7 +180,7 @@ struct lone_connection {
   io::unique_fd client;
 };
 
-BOOST_AUTO_TEST_SUITE(pageserver_page_service)
+BOOST_AUTO_TEST_SUITE(actors_pageserver_page_service)
 
 BOOST_AUTO_TEST_CASE(clients_that_are_silent_trickle_or_have_nothing_under_way_make_room) {
   const core::bytes startup = startup_message();

@@ -98,7 +98,7 @@ pageserver::safekeeper_access played_safekeepers::access() {
 
 pageserver_fixture::pageserver_fixture() {
   clock.set(core::wall_time(std::chrono::hours(24 * 365 * 50)));
-  housekeeping = pageserver::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
+  housekeeping = runtime::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
   start_server();
 }
 

@@ -97,7 +97,7 @@ struct pageserver_fixture : server_disk, deterministic_system {
   std::map<consensus::node_id, core::lsn> flushed;       ///< what safekeepers say of any timeline
   config::tenant_options defaults{.pitr_interval = {}};  ///< history by its WAL alone
   std::shared_ptr<actors::pageserver::tenant_files> files;
-  actors::pageserver::housekeeping_actor housekeeping;
+  actors::runtime::housekeeping_actor housekeeping;
   actors::pageserver::safekeeper_errands_actor errands;
   messages::tenant_manager_actor manager;
 };

@@ -47,7 +47,7 @@ storage::timeline_record branch(const core::tenant_id& tenant, const core::timel
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_pageserver_errand_book, with_book)
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_pending_operations, with_book)
 
 BOOST_AUTO_TEST_CASE(metadata_say_what_is_to_be_done) {
   const auto all = errands_of({.to_begin = {branch(tenant, a)}, .to_delete = {{tenant, b, {{1}, {9}}}}});

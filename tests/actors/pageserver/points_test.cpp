@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(what_holds_a_point_keeps_it_as_long_as_it_lives) {
   }
   const auto timeline = open(shop, shop.timeline);
   // Any actor will do.
-  const auto holder = actors::pageserver::spawn_housekeeping(system(), {.interval = 1h});
+  const auto holder = actors::runtime::spawn_housekeeping(system(), {.interval = 1h});
   BOOST_REQUIRE(
       get(timeline.actor, messages::hold_lsn{lsn(0x1100), caf::actor_cast<caf::strong_actor_ptr>(holder)}).has_value());
   BOOST_TEST(!get(timeline.actor, messages::hold_lsn{lsn(0x1500), caf::actor_cast<caf::strong_actor_ptr>(holder)})

@@ -51,7 +51,7 @@ using ids = std::vector<std::uint64_t>;
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_pageserver_safekeeper_errands, errands_fixture)
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_safekeeper_reconciler, errands_fixture)
 
 BOOST_AUTO_TEST_CASE(who_is_given_a_branch_has_it_when_that_is_answered) {
   give();

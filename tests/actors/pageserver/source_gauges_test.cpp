@@ -23,7 +23,7 @@ std::string value_of(runtime::metrics& all, const std::string& metric) {
   return at == std::string::npos ? "absent" : text.substr(at + series.size(), text.find('\n', at) - at - series.size());
 }
 
-BOOST_AUTO_TEST_SUITE(pageserver_source_gauges)
+BOOST_AUTO_TEST_SUITE(actors_pageserver_source_gauges)
 
 BOOST_AUTO_TEST_CASE(lag_that_is_not_known_is_not_a_number) {
   runtime::metrics all;

@@ -87,7 +87,7 @@ struct fixture : deterministic_system {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_support_actor_base, fixture)
+BOOST_FIXTURE_TEST_SUITE(actors_runtime_actor_base, fixture)
 
 BOOST_AUTO_TEST_CASE(answers_and_errors_arrive_as_they_were_given) {
   BOOST_TEST(get(subject, add{1, 2}).value().value == 3);

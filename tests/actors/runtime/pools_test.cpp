@@ -133,7 +133,7 @@ struct socket_pair {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(actors_support_pools)
+BOOST_AUTO_TEST_SUITE(actors_runtime_pools)
 
 BOOST_AUTO_TEST_CASE(a_pool_that_always_has_work_sees_its_sockets) {
   const socket_pair in, out;

@@ -19,7 +19,7 @@ double value_of(const std::string& text, const std::string& name) {
   return -1;
 }
 
-BOOST_AUTO_TEST_SUITE(support_proc_metrics)
+BOOST_AUTO_TEST_SUITE(actors_runtime_proc_metrics)
 
 BOOST_AUTO_TEST_CASE(the_process_tells_what_every_exporter_tells) {
   actors::runtime::metrics all;

@@ -144,7 +144,7 @@ struct fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_support_system, fixture)
+BOOST_FIXTURE_TEST_SUITE(actors_runtime_system, fixture)
 
 BOOST_AUTO_TEST_CASE(an_actor_runs_on_the_threads_of_its_pool) {
   const auto page = spawn_on<pool_id::page>();

@@ -114,7 +114,7 @@ class writers {
   std::vector<std::thread> threads_;
 };
 
-BOOST_FIXTURE_TEST_SUITE(integration_branch_compute, with_branch)
+BOOST_FIXTURE_TEST_SUITE(integration_compute_branch_compute, with_branch)
 
 BOOST_AUTO_TEST_CASE(what_was_acknowledged_survives_the_loss_of_the_compute_again_and_again) {
   std::atomic<std::int64_t> next = 0;

@@ -2,7 +2,7 @@
 
 #include "tests/pg/redo/redo_sample.hpp"
 
-BOOST_AUTO_TEST_SUITE(pg_redo_custom_managers)
+BOOST_AUTO_TEST_SUITE(pg_redo_custom_manager)
 
 namespace {
 

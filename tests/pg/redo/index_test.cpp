@@ -3,7 +3,7 @@
 #include "pg/redo/btree_format.hpp"
 #include "tests/pg/redo/redo_sample.hpp"
 
-BOOST_AUTO_TEST_SUITE(pg_redo_indexes)
+BOOST_AUTO_TEST_SUITE(pg_redo_index)
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "pg/page/checksum.hpp"
 #include "pg/page/malformed.hpp"
 
-BOOST_AUTO_TEST_SUITE(pg_page_page)
+BOOST_AUTO_TEST_SUITE(pg_redo_page)
 
 namespace {
 

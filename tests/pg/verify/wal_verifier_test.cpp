@@ -13,7 +13,7 @@
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/wal_builder.hpp"
 
-BOOST_AUTO_TEST_SUITE(pg_verify)
+BOOST_AUTO_TEST_SUITE(pg_verify_wal_verifier)
 
 namespace {
 

@@ -28,7 +28,7 @@ std::uint32_t reference(core::bytes_view data) {
   return crc32c_end(crc);
 }
 
-BOOST_AUTO_TEST_SUITE(pg_crc32c)
+BOOST_AUTO_TEST_SUITE(pg_wal_crc32c)
 
 BOOST_AUTO_TEST_CASE(known_inputs_have_their_published_checksums) {
   BOOST_TEST(crc32c(view("123456789")) == 0xE3069283u);

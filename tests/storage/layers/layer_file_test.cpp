@@ -70,7 +70,7 @@ using layer_file_test::fixture;
 BOOST_TEST_DONT_PRINT_LOG_VALUE(layer_format)
 const layer_format both[] = {layer_format::block, layer_format::table};
 
-BOOST_AUTO_TEST_SUITE(storage_layer_file)
+BOOST_AUTO_TEST_SUITE(storage_layers_layer_file)
 
 BOOST_DATA_TEST_CASE(every_version_is_found_where_it_was_written, boost::unit_test::data::make(both), format) {
   fixture of;

@@ -51,7 +51,7 @@ removable sorted(removable found) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(storage_layer_map)
+BOOST_AUTO_TEST_SUITE(storage_layers_layer_map)
 
 BOOST_AUTO_TEST_CASE(an_empty_map_finds_nothing) {
   const layer_map map;

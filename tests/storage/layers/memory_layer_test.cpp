@@ -26,7 +26,7 @@ std::vector<std::uint64_t> lsns(const memory_layer& layer, const core::page_key&
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(storage_memory_layer)
+BOOST_AUTO_TEST_SUITE(storage_layers_memory_layer)
 
 BOOST_AUTO_TEST_CASE(versions_come_newest_first_from_the_one_asked_for) {
   memory_layer layer(core::lsn(1));

@@ -11,7 +11,7 @@ using namespace strata;
 using namespace strata::storage;
 using namespace strata::tests;
 
-BOOST_AUTO_TEST_SUITE(storage_strata_record)
+BOOST_AUTO_TEST_SUITE(storage_mapping_strata_record)
 
 BOOST_AUTO_TEST_CASE(an_empty_payload_leaves_the_page_as_it_is) {
   core::bytes page(pg::page_size, 3);

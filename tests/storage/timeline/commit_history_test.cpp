@@ -40,7 +40,7 @@ struct fixture : tests::store_fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(storage_commit_history, fixture)
+BOOST_FIXTURE_TEST_SUITE(storage_timeline_commit_history, fixture)
 
 BOOST_AUTO_TEST_CASE(without_commits_there_is_no_answer) {
   BOOST_TEST(answers(*store, 5, kind::no_data, 0));
@@ -227,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(clocks_that_disagree_stop_the_plan, planning) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(storage_retention_clocks)
+BOOST_AUTO_TEST_SUITE(storage_timeline_retention_clocks)
 
 BOOST_AUTO_TEST_CASE(what_is_kept_counts_from_the_newest_commit) {
   const core::wall_time now(std::chrono::hours(500'000));

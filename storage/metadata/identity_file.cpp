@@ -1,0 +1,57 @@
+#include "storage/metadata/identity_file.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "io/file.hpp"
+
+namespace strata::storage {
+
+namespace {
+
+constexpr std::array<std::uint8_t, 8> identity_magic{'S', 'T', 'R', 'A', 'T', 'A', '\r', '\n'};
+constexpr std::size_t identity_size = 8 + 4 + 8;
+
+core::bytes identity_content() {
+  core::bytes content(identity_magic.begin(), identity_magic.end());
+  core::append_le(content, directory_version);
+  core::append_le<std::uint64_t>(content, XXH3_64bits(content.data(), content.size()));
+  return content;
+}
+
+}  // namespace
+
+core::result<void> write_identity_file(const std::string& directory) {
+  const std::string path = directory + "/STRATA";
+  STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix));
+  STRATA_TRY(created.append(identity_content()));
+  return created.commit(path);
+}
+
+core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use) {
+  const std::string path = directory + "/STRATA";
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    if (in_use) return core::error{core::errc::corrupt, "directory " + directory + " has no file STRATA"};
+    STRATA_TRY(write_identity_file(directory));
+    return directory_version;
+  }
+  STRATA_ASSIGN(io::unique_fd file, io::open_for_reading(path));
+  core::bytes found(identity_size);
+  STRATA_TRY(io::read_at(file, 0, found, path));
+  if (!std::equal(identity_magic.begin(), identity_magic.end(), found.begin()))
+    return core::error{core::errc::corrupt, path + " does not say that the directory is one of Strata"};
+  if (XXH3_64bits(found.data(), identity_size - 8) != core::load_le<std::uint64_t>(&found[identity_size - 8]))
+    return core::error{core::errc::corrupt, path + " is damaged: wrong checksum"};
+  const auto version = core::load_le<std::uint32_t>(&found[identity_magic.size()]);
+  if (version < 1 || version > directory_version)
+    return core::error{core::errc::unsupported, path + " has format version " + std::to_string(version) +
+                                                    ", this server knows versions 1 to " +
+                                                    std::to_string(directory_version) + " only"};
+  return version;
+}
+
+}  // namespace strata::storage

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "consensus/membership.hpp"
+#include "core/clock.hpp"
+#include "core/ids.hpp"
+#include "core/instance_id.hpp"
+#include "core/lsn.hpp"
+#include "core/page_key.hpp"
+#include "core/result.hpp"
+#include "pg/types.hpp"
+#include "storage/write_batch.hpp"
+
+/// What the metadata store keeps of tenants, timelines and layers, as plain values (docs/formats/metadata.md).
+namespace strata::storage {
+
+struct tenant_record {
+  core::tenant_id id;
+  std::string name;
+  std::uint32_t generation = 1;
+  std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
+};
+
+/// Why a source is not followed any more. Stands until a person resumes it (docs/decisions/0035).
+struct source_refusal {
+  std::string why;
+  core::lsn at;  ///< how far it was followed
+  core::wall_time since{};
+  bool operator==(const source_refusal&) const = default;
+};
+
+/// The Postgres a root timeline follows.
+struct source_record {
+  std::string conninfo;
+  std::string slot;
+  bool slot_named = false;                 ///< the user chose its name
+  bool slot_existed = false;               ///< the user made it
+  std::optional<wal_trace> received = {};  ///< of the WAL up to disk_consistent_lsn
+  std::optional<source_refusal> refusal = {};
+};
+
+/// A resource manager of an extension whose records a timeline holds. Pages that they changed can't be read.
+struct custom_manager {
+  std::uint8_t id = 0;
+  core::lsn since;  ///< end of the first record
+  bool operator==(const custom_manager&) const = default;
+};
+
+/// What is known of a branch's WAL on a safekeeper that is, or once was, a member (docs/decisions/0028). The timeline
+/// is made there once, and only on the instance that was written down before: a safekeeper that lost what it had must
+/// not vote again as if it were new.
+struct wal_keeper {
+  consensus::node_id id;
+  core::instance_id instance;  ///< not valid: nobody has asked it yet, so nothing was made there
+  bool begun = false;          ///< the timeline was made there
+  bool operator==(const wal_keeper&) const = default;
+};
+
+enum class timeline_state : std::uint8_t { importing = 1, active = 2, deleting = 3 };
+
+struct timeline_record {
+  core::tenant_id tenant;
+  core::timeline_id id;
+  std::string name;  ///< the branch's name, unique within the tenant
+  timeline_state state = timeline_state::active;
+  std::optional<core::timeline_id> ancestor;
+  core::lsn ancestor_lsn;  ///< reads of keys this timeline has not changed go to the ancestor at this LSN
+  pg::major_version major = pg::major_version::v15;
+  std::uint64_t system_id = 0;
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;
+  bool data_checksums = false;
+  bool wal_log_hints = false;
+  core::lsn disk_consistent_lsn;  ///< everything up to and including it is in layer files
+  core::lsn previous_record_lsn;  ///< start of the record that ends at disk_consistent_lsn; 0 = unknown
+  core::lsn readable_from;        ///< the end of the base backup, or the branch point: nothing below can be read
+  core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
+  core::wall_time created{};
+  std::optional<source_record> source;
+  std::optional<consensus::configuration> safekeepers;  ///< who keeps the WAL of a branch that is written to
+  std::vector<wal_keeper> wal_keepers;                  ///< of all members there ever were; ids ascend
+  std::vector<custom_manager> custom_managers;          ///< ids ascend
+};
+/// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
+bool keeps_slot(const timeline_record& of);
+/// The members on which the timeline has still to be made. None of one that is being deleted.
+std::vector<wal_keeper> keepers_to_begin(const timeline_record& of);
+
+/// A timeline is gone, and its WAL has still to go from these safekeepers.
+struct wal_deletion {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  std::vector<consensus::node_id> from;
+  bool operator==(const wal_deletion&) const = default;
+};
+
+/// What is left to be done on safekeepers.
+struct wal_errands {
+  std::vector<timeline_record> to_begin;  ///< those of whom keepers_to_begin() names somebody
+  std::vector<wal_deletion> to_delete;
+};
+
+enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
+
+/// An immutable layer file. Its name says the same (docs/formats/layers.md).
+struct layer_record {
+  std::uint64_t number = 0;  ///< unique in the timeline, never reused
+  layer_kind kind = layer_kind::delta;
+  std::uint8_t level = 0;  ///< 0: as flushed, whole key space; 1: compacted
+  core::key_range keys;
+  core::lsn begin;  ///< delta: versions in [begin, end); image: end = begin + 1
+  core::lsn end;
+  std::uint64_t size_bytes = 0;
+  bool operator==(const layer_record&) const = default;
+};
+std::string layer_file_name(const layer_record& layer);
+
+/// What one step changes, all or nothing. Files of added layers are durable before the edit is committed; files of
+/// removed ones are deleted after.
+struct timeline_edit {
+  std::vector<layer_record> add;
+  std::vector<std::uint64_t> remove;
+  std::optional<core::lsn> disk_consistent_lsn;
+  std::optional<core::lsn> previous_record_lsn;
+  std::optional<core::lsn> gc_cutoff;
+  std::optional<timeline_state> state;
+  std::optional<core::lsn> readable_from;
+  std::optional<bool> wal_log_hints;
+  std::optional<wal_trace> received;  ///< from the source
+  std::optional<source_refusal> refuse_source;
+  bool resume_source = false;                           ///< takes the refusal back
+  std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
+  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; begun stays begun
+  std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts
+  std::vector<commit_time> commit_times;
+  std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
+};
+/// What the edit changes in the timeline's own record.
+void apply_to_record(const timeline_edit& edit, timeline_record& record);
+
+}  // namespace strata::storage
