@@ -11,7 +11,7 @@
 
 namespace strata::messages {
 
-/// What one safekeeper says of one timeline, every second while the timeline is active (facts/neon-internals.md §7.8).
+/// The state of one timeline on one safekeeper, published every second while the timeline is active.
 struct protocol::safekeeper_timeline_info {
   std::uint64_t safekeeper = 0;  ///< its node id
   core::tenant_id tenant;
