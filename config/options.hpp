@@ -8,7 +8,7 @@ namespace strata::config {
 
 using namespace std::chrono_literals;
 
-/// How one tenant's timelines keep their history. Names follow the field's (facts/neon-internals.md §9.4).
+/// How one tenant's timelines keep their history. Names are those of Neon's pageserver.
 struct tenant_options {
   /// WAL bytes, or bytes held in memory, after which the open layer is frozen.
   std::uint64_t checkpoint_distance_bytes = 128u << 20;

@@ -83,7 +83,7 @@ using acceptor_effect = std::variant<persist_state, write_wal, truncate_wal, sen
 /// In the order in which they are to be carried out; an effect that fails must not be followed by the next.
 using acceptor_effects = boost::container::small_vector<acceptor_effect, 3>;
 
-/// One member's part in keeping a timeline's WAL: a pure machine (rules: facts/neon-internals.md §7.3). The owner feeds
+/// One member's part in keeping a timeline's WAL: a pure machine (rules: docs/consensus.md). The owner feeds
 /// it one input at a time and carries out what comes back before the next, but may collect several appends before it
 /// makes them durable and says so by wal_flushed; only then the last of them is answered. Before vote_request and
 /// elected everything written must be flushed and said to be.

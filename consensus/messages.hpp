@@ -8,8 +8,8 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 
-/// What proposers and acceptors say to each other (facts/neon-internals.md §7.2, protocol version 3). codec.hpp and
-/// docs/formats/wire.md have the bytes. Positions are ends of whole records unless they say otherwise.
+/// The messages between proposers and acceptors, protocol version 3. Their bytes are in codec.hpp and
+/// docs/formats/wire.md. Positions are ends of whole records unless they say otherwise.
 namespace strata::consensus {
 
 /// The cluster whose WAL it is. 0: not known.

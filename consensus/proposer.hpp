@@ -94,7 +94,7 @@ struct drop_connection {
 using proposer_effect = std::variant<send_to, election_won, committed, superseded, members_changed, drop_connection>;
 using proposer_effects = boost::container::small_vector<proposer_effect, 4>;
 
-/// The one that writes: a pure machine (rules: facts/neon-internals.md §7.6).
+/// The one that writes: a pure machine (rules: docs/consensus.md).
 ///
 ///   collecting --quorum greeted--> campaigning --quorum voted--> leading --higher term--> superseded
 ///        ^                             |

@@ -8,7 +8,7 @@
 #include "journal/timeline_journal.hpp"
 #include "protocol/timeline_info.hpp"
 
-/// What a timeline's acceptor decides each second, as functions of what it knows (facts/neon-internals.md §7.8, §7.10).
+/// What a timeline's acceptor decides each second, as functions of what it knows.
 namespace strata::journal {
 
 /// What a peer has published, and when.

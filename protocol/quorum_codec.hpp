@@ -7,7 +7,7 @@
 #include "core/bytes.hpp"
 #include "core/result.hpp"
 
-/// The bytes of consensus/messages.hpp in the proposer protocol, version 3 (facts/neon-internals.md §7.2): big-endian,
+/// The bytes of consensus/messages.hpp in the proposer protocol, version 3 (docs/formats/wire.md): big-endian,
 /// one message per CopyData, the first byte is its tag.
 namespace strata::protocol {
 
@@ -25,7 +25,7 @@ struct received_message {
 };
 core::result<received_message> decode_from_proposer(core::bytes_view from);
 
-/// What the pageservers of a timeline have made of its WAL, sent along with an append reply (§7.9).
+/// What the pageservers of a timeline have made of its WAL, sent along with an append reply.
 struct pageserver_feedback {
   core::lsn last_received;
   core::lsn disk_consistent;

@@ -17,7 +17,7 @@ namespace strata::actors::broker {
 inline constexpr std::chrono::seconds silence_max{5};
 
 /// For process_options::configure: CAF's network layer with TLS in both directions, for this protocol. There is no
-/// network without an identity: an unauthenticated peer could make CAF allocate 4 GiB (facts/caf-and-libs.md §5).
+/// network without an identity: CAF 0.17 allocates what the header of an unauthenticated peer asks for, up to 4 GiB.
 std::function<void(caf::actor_system_config&)> network_of(const node_identity& identity);
 
 /// Lets links connect; 0: any free port. Gives the port. Blocks its thread (no actor's) for the call.

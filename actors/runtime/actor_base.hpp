@@ -10,7 +10,7 @@
 
 #include "actors/runtime/actor_core.hpp"
 
-/// How an actor is written here (design.md §2.1, style.md §4):
+/// How an actor is written here:
 ///
 ///   // collector.hpp: options and one function
 ///   struct collector_options { actor_label label; ... };

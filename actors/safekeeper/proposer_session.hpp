@@ -17,7 +17,7 @@ struct proposer_session_options {
   bool may_create = false;
 };
 
-/// START_WAL_PUSH: takes a proposer's messages to the acceptor and replies back (facts/neon-internals.md §7.2). Holds
+/// START_WAL_PUSH: takes a proposer's messages to the acceptor and replies back (docs/formats/wire.md). Holds
 /// at most one batch that is being made durable and one that is collected meanwhile; then the socket is no longer read.
 /// Ends with the connection, on the first message that is refused, and after 60 s without any.
 runtime::socket_owner spawn_proposer_session(caf::actor_system& system, proposer_session_options options);

@@ -28,7 +28,7 @@ struct wal_sender_options {
   stream_starter starter;
 };
 
-/// START_REPLICATION: streams WAL to one client (facts/neon-internals.md §7.7). Reads the next piece (at most 128 KiB)
+/// START_REPLICATION: streams WAL to one client (docs/formats/wire.md). Reads the next piece (at most 128 KiB)
 /// when the client has taken the one before. At least once a second the client hears something.
 runtime::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options);
 

@@ -348,7 +348,7 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
     answer = slot_dropped{false};
     return;
   }
-  // So a safekeeper ends a stream that has nothing more to send (facts/neon-internals.md §7.7). What comes behind it is
+  // So a safekeeper ends a stream that has nothing more to send (docs/formats/wire.md). What comes behind it is
   // the end of the connection.
   if (running == command::replicate && complaint.sqlstate == success &&
       complaint.message.find("ending streaming to") != std::string::npos) {

@@ -14,7 +14,7 @@ namespace strata::pg::files {
 using full_transaction_id = std::uint64_t;
 
 /// The counters of a cluster at one moment: the data of a checkpoint record and the copy of it in pg_control. 88 bytes
-/// in every supported major (facts/wal-redo.md §3.3).
+/// in every supported major (docs/formats/cluster_files.md).
 struct checkpoint {
   static constexpr std::size_t encoded_size = 88;
 

@@ -10,7 +10,7 @@
 namespace strata::pg::files {
 namespace {
 
-// Offsets in the file, the same in all majors but for the CRC (facts/wal-redo.md §3.3).
+// Offsets in the file, the same in all majors but for the CRC (docs/formats/cluster_files.md).
 constexpr std::size_t version_offset = 8;
 constexpr std::size_t catalog_version_offset = 12;
 constexpr std::size_t checkpoint_copy_offset = 40;

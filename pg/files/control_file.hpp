@@ -26,7 +26,8 @@ enum class wal_level : std::int32_t { minimal = 0, replica = 1, logical = 2 };
 
 inline constexpr std::size_t control_file_size = 8192;
 
-/// global/pg_control in fields (facts/wal-redo.md §3.3). Fields not listed stay in the bytes it was decoded from.
+/// global/pg_control in fields (docs/formats/cluster_files.md). Fields not listed stay in the bytes it was decoded
+/// from.
 struct control_file {
   major_version major = major_version::v15;  ///< from the version and catalog version; not written by encode()
   std::uint64_t system_id = 0;
@@ -64,8 +65,8 @@ core::result<control_file> decode_control_file(core::bytes_view bytes);
 core::result<core::bytes> encode_control_file(const control_file& of, core::bytes_view original);
 
 /// The control file of a server that shut down cleanly with its last checkpoint record at `copy.redo`
-/// (facts/stock-compute.md §A.1): no recovery, no backup, the counters of `copy`. `original` is any control file of the
-/// same cluster. `copy.redo` must be where a record can start (start_segment.hpp).
+/// (docs/formats/cluster_files.md): no recovery, no backup, the counters of `copy`. `original` is any control file of
+/// the same cluster. `copy.redo` must be where a record can start (start_segment.hpp).
 core::result<core::bytes> shut_down_control_file(core::bytes_view original, const checkpoint& copy);
 
 }  // namespace strata::pg::files

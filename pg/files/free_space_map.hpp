@@ -9,7 +9,7 @@
 
 namespace strata::pg::files {
 
-/// The fork fsm (facts: the README of storage/freespace in Postgres's sources; all majors). A page is a page header,
+/// The fork fsm (src/backend/storage/freespace/README in Postgres's sources; all majors). A page is a page header,
 /// the slot where the next search begins (i32), and a binary tree of one byte a node in the order of a heap: the
 /// children of node n are 2n + 1 and 2n + 2, and a node is the larger of them. The leaves are the page's slots. The
 /// pages form a tree of three levels in depth-first order: a slot of a lowest page is the category of one heap block, a

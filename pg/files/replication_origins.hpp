@@ -16,7 +16,7 @@ struct origin_progress {
   bool operator==(const origin_progress&) const = default;
 };
 
-/// pg_logical/replorigin_checkpoint (facts/neon-internals.md §6.1 row 10). errc::corrupt names what does not fit.
+/// pg_logical/replorigin_checkpoint (docs/formats/cluster_files.md). errc::corrupt names what does not fit.
 core::result<std::vector<origin_progress>> decode_replication_origins(core::bytes_view file);
 core::bytes encode_replication_origins(const std::vector<origin_progress>& origins);
 

@@ -8,7 +8,7 @@
 
 namespace strata::pg::files {
 
-/// Where things are in the transaction-status files (facts/neon-internals.md §2.6, §2.9). Pages are numbered through
+/// Where things are in the transaction-status files (docs/formats/cluster_files.md). Pages are numbered through
 /// all segments; a page lies in segment page / pages_per_slru_segment.
 inline constexpr std::uint32_t clog_xids_per_page = page_size * 4;
 inline constexpr std::uint32_t multixact_offsets_per_page = page_size / 4;

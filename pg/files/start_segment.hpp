@@ -63,8 +63,8 @@ struct start_wal {
 };
 
 /// The WAL a stock server needs to start at start_point::position as if it had shut down there: one shutdown checkpoint
-/// record, the page headers around it, zeros (facts/stock-compute.md §A.1). The bytes before position in the last page
-/// are zero, not what the stream had. Refuses positions as record_start_at() does, and previous >= position.
+/// record, the page headers around it, zeros (docs/formats/cluster_files.md). The bytes before position in the last
+/// page are zero, not what the stream had. Refuses positions as record_start_at() does, and previous >= position.
 core::result<start_wal> start_segments(const start_point& at);
 
 }  // namespace strata::pg::files

@@ -60,7 +60,8 @@ class line_pointer {
 
 /// A Postgres page: the only way by which redo reads and writes one. Nothing on a page is trusted: every access is
 /// checked against the page and throws malformed, and what leaves is a window that checks as well. The changes are
-/// those of facts/wal-redo.md §2.0, under whose names (in capitals) they are listed; their byte layouts are Postgres's.
+/// those of docs/formats/wal_records.md, under whose names (in capitals) they are listed; their byte layouts are
+/// Postgres's.
 class slotted_page {
  public:
   /// `bytes` has page_size bytes and outlives this object.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t info_has_flags = 0x80;
 
-// Which parts follow the time, in this order (facts/wal-redo.md §2.9).
+// Which parts follow the time, in this order (Postgres: src/include/access/xact.h).
 constexpr std::uint32_t has_database = 0x01;
 constexpr std::uint32_t has_subtransactions = 0x02;
 constexpr std::uint32_t has_relations = 0x04;

@@ -1,4 +1,5 @@
-// Resource manager BRIN: facts/wal-redo.md §2.8. In each function: what the record does, then block by block.
+// Resource manager BRIN (Postgres: src/include/access/brin_xlog.h). In each function: what the record does, then block
+// by block.
 
 #include "pg/redo/action.hpp"
 

@@ -1,4 +1,5 @@
-// Resource manager Btree: facts/wal-redo.md §2.3. In each function: what the record does, then block by block.
+// Resource manager Btree (Postgres: src/include/access/nbtxlog.h). In each function: what the record does, then block
+// by block.
 
 #include <array>
 

@@ -1,4 +1,5 @@
-// Resource manager Generic, for indexes of extensions: facts/wal-redo.md §2.8. The data is a list of byte ranges.
+// Resource manager Generic, for indexes of extensions (Postgres: src/include/access/generic_xlog.h). The data is a list
+// of byte ranges.
 
 #include "pg/redo/action.hpp"
 

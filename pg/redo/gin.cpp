@@ -1,6 +1,6 @@
-// Resource manager Gin: facts/wal-redo.md §2.5, the same in all majors. Three kinds of pages: of the entry tree, whose
-// items are index tuples; of posting trees, the heap tids of one frequent key, without line pointers; and of the
-// pending list, which collects index tuples until they are moved into the trees.
+// Resource manager Gin (Postgres: src/include/access/ginxlog.h), the same in all majors. Three kinds of pages: of the
+// entry tree, whose items are index tuples; of posting trees, the heap tids of one frequent key, without line pointers;
+// and of the pending list, which collects index tuples until they are moved into the trees.
 
 #include <array>
 

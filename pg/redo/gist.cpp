@@ -1,4 +1,5 @@
-// Resource manager GiST: facts/wal-redo.md §2.6. In each function: what the record does, then block by block.
+// Resource manager GiST (Postgres: src/include/access/gistxlog.h). In each function: what the record does, then block
+// by block.
 
 #include "pg/redo/index_tuple.hpp"
 #include "pg/redo/item_list.hpp"

@@ -1,4 +1,5 @@
-// Resource manager Hash: facts/wal-redo.md §2.4. In each function: what the record does, then block by block.
+// Resource manager Hash (Postgres: src/include/access/hash_xlog.h). In each function: what the record does, then block
+// by block.
 
 #include <array>
 #include <bit>

@@ -1,5 +1,5 @@
-// Resource manager Heap: facts/wal-redo.md §2.1. "Old" is the version that a record ends or locks, "new" the one it
-// adds.
+// Resource manager Heap (Postgres: src/include/access/heapam_xlog.h). "Old" is the version that a record ends or locks,
+// "new" the one it adds.
 
 #include "pg/redo/heap_format.hpp"
 #include "pg/redo/visibility_map.hpp"

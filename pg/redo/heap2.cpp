@@ -1,4 +1,5 @@
-// Resource manager Heap2: facts/wal-redo.md §2.2, and §3.1 for the formats of 16 and of 17 and later.
+// Resource manager Heap2 (Postgres: src/include/access/heapam_xlog.h). The formats of 14 and 15, of 16, and of 17 and
+// later: docs/formats/wal_records.md.
 
 #include <array>
 

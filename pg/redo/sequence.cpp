@@ -1,4 +1,5 @@
-// Resource manager Sequence: facts/wal-redo.md §2.8. Every record carries the whole page: one tuple.
+// Resource manager Sequence (Postgres: src/include/commands/sequence.h). Every record carries the whole page: one
+// tuple.
 
 #include "pg/redo/action.hpp"
 

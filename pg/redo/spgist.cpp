@@ -1,4 +1,4 @@
-// Resource manager SP-GiST: facts/wal-redo.md §2.7, and §3.1 for the format of 16 and later. In each function: what the
+// Resource manager SP-GiST (Postgres: src/include/access/spgxlog.h). In each function: what the
 // record does, then block by block.
 
 #include "pg/redo/spgist_format.hpp"

@@ -5,7 +5,7 @@
 #include "pg/redo/item_list.hpp"
 
 /// Byte layout of SP-GiST pages and tuples, and the changes of pages that several of its records share; in capitals
-/// their names in facts/wal-redo.md §2.7. Numbers of Postgres, never renumber.
+/// their names in docs/formats/wal_records.md. Numbers of Postgres, never renumber.
 namespace strata::pg::redo::spgist {
 
 using page::item_number;

@@ -41,7 +41,7 @@ struct visibility_clears_of_record {
   std::array<visibility_clear, 2> clears;  ///< the first `count`
 };
 
-/// What an insert, delete, update, lock or multi-insert clears (facts/wal-redo.md §2.1, §2.2, §3.2). Empty for every
+/// What an insert, delete, update, lock or multi-insert clears (docs/formats/wal_records.md). Empty for every
 /// other record, and for one that refers to the map's blocks itself, as the newest minor releases write them: those are
 /// cleared by apply(). The rules are the same in all supported majors. A record too short for its kind clears nothing:
 /// its redo fails by itself.

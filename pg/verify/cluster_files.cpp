@@ -117,7 +117,7 @@ core::result<core::lsn> start_inside(const fs::path& segment, core::lsn begin) {
   }
 }
 
-// The long header of the first page says what the file name can't (facts/wal-redo.md §1.1).
+// The long header of the first page says what the file name can't (docs/formats/wal_records.md).
 core::result<void> read_long_header(const fs::path& segment, wal_directory& into) {
   std::array<std::uint8_t, 40> header{};
   STRATA_ASSIGN(input_file file, input_file::open(segment));

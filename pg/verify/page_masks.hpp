@@ -18,7 +18,8 @@ page_kind kind_of(const page_bytes& page, fork in_fork);
 enum class lsn_counts { no, yes };
 
 /// The page without what Postgres does not log: hint bits, command ids, marks of dead index entries, checksum, the hole
-/// (facts/wal-redo.md §4.2, but stricter for heap tuples; of the visibility map every bit counts).
+/// (as src/backend/access/common/bufmask.c in Postgres, but stricter for heap tuples; of the visibility map every bit
+/// counts).
 page_bytes masked(const page_bytes& from, page_kind kind, block_number block, lsn_counts lsn);
 
 /// "bytes 34-36, 99 and 9 more; from the first on: ours 1 2 3 ..., theirs ..."

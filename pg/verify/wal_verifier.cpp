@@ -26,7 +26,7 @@ bool only_bits_ahead(const page_bytes& ours, const page_bytes& theirs) {
                     [](std::uint8_t mine, std::uint8_t other) { return (other & ~mine) == 0; });
 }
 
-/// Postgres makes an emptied page of an SP-GiST index anew without WAL (facts/wal-redo.md §4.3).
+/// Postgres makes an emptied page of an SP-GiST index anew without WAL (docs/redo.md).
 bool is_unlogged_spgist(page_bytes theirs) {
   const page::slotted_page view(theirs);
   return !view.lsn().valid() && view.item_count() == 0;

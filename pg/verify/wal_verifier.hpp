@@ -28,7 +28,7 @@ struct verifier_options {
 };
 
 /// Replays WAL with our redo over pages in memory, and compares each changed block with the image that
-/// wal_consistency_checking puts into its record (facts/wal-redo.md §4). A page that differs is told once and then
+/// wal_consistency_checking puts into its record (docs/redo.md). A page that differs is told once and then
 /// taken over from the image. Pure: records in, counts and mismatches into the report.
 class wal_verifier {
  public:

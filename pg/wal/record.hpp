@@ -61,7 +61,7 @@ struct record {
 };
 
 /// Splits a complete record (header included, CRC already checked) into its parts. `into` is reused between calls so
-/// that parsing allocates nothing. Every length and flag is checked (facts/wal-redo.md §1.3); anything odd is
+/// that parsing allocates nothing. Every length and flag is checked (docs/formats/wal_records.md); anything odd is
 /// errc::corrupt naming the record's LSN, and then `into` must not be used.
 core::result<void> parse_record(core::bytes_view bytes, core::lsn start, core::lsn end, major_version major,
                                 record& into);

@@ -34,9 +34,9 @@ struct stream_decoder_options {
   bool keeps_records = true;
 };
 
-/// Finds records in a physical WAL stream (facts/wal-redo.md §1): page headers, segments, continuation records, segment
-/// switches and overwritten continuations. A pure machine: bytes in, records out. Records that lie within one page are
-/// given out without copying; others are assembled in one buffer that is reused.
+/// Finds records in a physical WAL stream (docs/formats/wal_records.md): page headers, segments, continuation records,
+/// segment switches and overwritten continuations. A pure machine: bytes in, records out. Records that lie within one
+/// page are given out without copying; others are assembled in one buffer that is reused.
 class stream_decoder {
  public:
   explicit stream_decoder(const stream_decoder_options& options);

@@ -7,7 +7,7 @@
 
 namespace strata::pg::wal {
 
-/// The magic number at the start of each WAL page of a major version (facts/wal-redo.md §1.4).
+/// The magic number at the start of each WAL page of a major version (docs/formats/wal_records.md).
 std::uint16_t page_magic(major_version major);
 core::result<major_version> major_of_magic(std::uint16_t magic);
 

@@ -47,7 +47,7 @@ std::size_t append_page(core::bytes& to, pagestream_version version, const pages
 /// Bytes of a whole page response, to reserve room for a batch.
 std::size_t page_response_size(pagestream_version version);
 
-/// At which LSN to answer, from what the client asks and how far the timeline is (§5.2).
+/// At which LSN to answer, from what the client asks and how far the timeline is (docs/formats/wire.md).
 struct read_position {
   core::lsn at;
   bool wait = false;  ///< `at` has not arrived: wait for it first

@@ -9,7 +9,7 @@
 
 namespace strata::storage::mapping {
 
-/// The counters with which a server could start at the newest record (facts/neon-internals.md §2.7). The next
+/// The counters with which a server could start at the newest record. The next
 /// transaction number runs ahead, in steps of next_xid_step, so that the stored value changes rarely. The newest
 /// transaction with a commit timestamp is that of the last checkpoint; which ones can be answered is decided when a
 /// server is to start (start_files.hpp). All others are exact. Comparisons are circular.

@@ -11,7 +11,7 @@ namespace strata::storage::mapping {
 
 enum class data_directory_kind {
   full,     ///< a plain data directory that stock Postgres of that major starts from
-  compute,  ///< everything but relation data, with neon.signal (facts/neon-internals.md §6)
+  compute,  ///< everything but relation data, with neon.signal (docs/formats/cluster_files.md)
 };
 
 struct data_directory_options {

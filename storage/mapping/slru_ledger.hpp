@@ -17,7 +17,7 @@
 namespace strata::storage::mapping {
 
 /// The transaction-status files: which segments there are and how many pages each has, and their changes as WAL tells
-/// them (facts/neon-internals.md §2.6, §2.9). Segments are all in memory.
+/// them (docs/formats/cluster_files.md). Segments are all in memory.
 class slru_ledger {
  public:
   core::result<void> load(const timeline_store& store);

@@ -41,12 +41,12 @@ struct start_files {
   std::vector<pg::files::sparse_file> segments;
 };
 
-/// For stock Postgres: a shutdown checkpoint record at the position (facts/stock-compute.md §A.1).
+/// For stock Postgres: a shutdown checkpoint record at the position (docs/formats/cluster_files.md).
 core::result<start_files> stock_start_files(const start_state& from);
 /// For a compute that understands neon.signal: an empty segment whose page headers make a reader begin at the position
-/// (facts/neon-internals.md §6.3, §6.4).
+/// (docs/formats/cluster_files.md).
 core::result<start_files> signal_start_files(const start_state& from);
-/// The one line of neon.signal (§6.2).
+/// The one line of neon.signal.
 std::string signal_text(const start_state& from);
 
 /// postgresql.conf: what the server must have to start with this data, nothing else.

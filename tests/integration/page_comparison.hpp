@@ -26,7 +26,7 @@ struct comparison_report {
 
 struct comparison_options {
   /// Databases made by CREATE DATABASE ... STRATEGY = WAL_LOG: the copied visibility maps are not in WAL
-  /// (facts/wal-redo.md §4.3).
+  /// (docs/redo.md).
   std::set<pg::oid> without_visibility_map{};
 };
 

@@ -47,7 +47,7 @@ core::bytes query_message(const std::string& text);
 /// What the page service sends as COPY OUT for a command, such as a backup. Throws pagestream_error when it refuses.
 core::bytes copy_out(std::uint16_t port, const std::string& command);
 
-/// A client of the page service, written from its protocol alone (facts/neon-internals.md §5).
+/// A client of the page service, written from its protocol alone (docs/formats/wire.md).
 class pagestream_client {
  public:
   pagestream_client(std::uint16_t port, const std::string& tenant, const std::string& timeline, int version = 3);

@@ -29,7 +29,7 @@ struct choice_options {
 enum class leave_reason : std::uint8_t { no_keepalives, lagging_wal, no_wal, not_a_member, another_look };
 const char* to_string(leave_reason why);
 
-/// Which safekeeper a timeline is followed from: a pure machine (facts/neon-internals.md §7.8), time is passed in.
+/// Which safekeeper a timeline is followed from: a pure machine, time is passed in.
 ///
 ///   away --next() gives a member, started()--> connecting --heard()--> connected
 ///     ^                                            |                      |

@@ -27,7 +27,7 @@ struct page_connection_options {
   messages::backup_factory_actor backups;
 };
 
-/// Speaks with one client of the page service (facts/neon-internals.md §5) until it goes. Responses come in the order
+/// Serves one client of the page service (docs/formats/wire.md) until it disconnects. Responses come in the order
 /// of the requests; what it holds is bounded: one receive buffer, one batch of requests, one batch of responses.
 runtime::socket_owner spawn_page_connection(caf::actor_system& system, page_connection_options options);
 

@@ -189,7 +189,7 @@ void random_page(fixture& on, std::mt19937& random) {
   for (std::size_t at = free_end; at < on.page.special(); ++at) on.bytes[at] = static_cast<std::uint8_t>(random());
 }
 
-/// REPAIR as facts/wal-redo.md §2.0 has it: one item after the other, from a copy of the page.
+/// REPAIR as docs/formats/wal_records.md has it: one item after the other, from a copy of the page.
 std::optional<page_bytes> repaired_one_by_one(page_bytes bytes, bool cut_unused_at_end) {
   const page_bytes before = bytes;
   pg::page::slotted_page page(bytes);
