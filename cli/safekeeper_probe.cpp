@@ -29,7 +29,7 @@ core::result<void> wait_for(int socket, short events, clock::time_point until) {
   }
 }
 
-core::result<actors::io::unique_fd> connect_to(const safekeeper_location& at, clock::time_point until) {
+core::result<io::unique_fd> connect_to(const safekeeper_location& at, clock::time_point until) {
   STRATA_ASSIGN(auto socket, actors::net::begin_connect(at.host, at.port));
   STRATA_TRY(wait_for(socket.get(), POLLOUT, until));
   int failure = 0;

@@ -10,7 +10,7 @@
 namespace strata::tests {
 namespace {
 
-using actors::journal::timeline_journal;
+using journal::timeline_journal;
 using consensus::acceptor_message;
 using consensus::append_reply;
 using consensus::term;
@@ -541,14 +541,14 @@ BOOST_AUTO_TEST_CASE(the_state_of_an_acceptor_is_read_as_it_was_written) {
   state.peer_horizon = core::lsn(2);
   state.remote_consistent = core::lsn(3);
   const auto encoded = actors::safekeeper::encode(state);
-  BOOST_TEST((*actors::journal::decode_acceptor_state(encoded) == state));
+  BOOST_TEST((*journal::decode_acceptor_state(encoded) == state));
   for (std::size_t size = 0; size < encoded.size(); ++size)
-    BOOST_TEST(!actors::journal::decode_acceptor_state(core::bytes_view(encoded).first(size)));
+    BOOST_TEST(!journal::decode_acceptor_state(core::bytes_view(encoded).first(size)));
   auto newer = encoded;
   newer[0] = 2;
-  BOOST_TEST((actors::journal::decode_acceptor_state(newer).error().code == errc::unsupported));
+  BOOST_TEST((journal::decode_acceptor_state(newer).error().code == errc::unsupported));
   const auto refused = [](consensus::acceptor_state of) {
-    return actors::journal::decode_acceptor_state(actors::safekeeper::encode(of)).error().code == errc::corrupt;
+    return journal::decode_acceptor_state(actors::safekeeper::encode(of)).error().code == errc::corrupt;
   };
   auto wrong = state;
   wrong.in = term{8};

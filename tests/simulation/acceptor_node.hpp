@@ -12,7 +12,7 @@
 
 namespace strata::tests::simulation {
 
-using actors::journal::timeline_journal;
+using journal::timeline_journal;
 
 extern const core::tenant_id the_tenant;
 extern const core::timeline_id the_timeline;

@@ -24,7 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using actors::broker::node_identity;
-using actors::io::unique_fd;
+using io::unique_fd;
 using protocol::safekeeper_timeline_info;
 
 /// What a subscriber has got, seen from the test's thread.
