@@ -95,8 +95,6 @@ core::result<json> api_client::patch(const std::string& path, const json& body) 
 }
 core::result<json> api_client::remove(const std::string& path) const { return send_json("DELETE", path, ""); }
 
-core::result<std::string> api_client::get_text(const std::string& path) const { return send("GET", path, ""); }
-
 core::result<void> api_client::download(const std::string& path, const query& with, const body_sink& sink) const {
   int status = 0;
   std::string refused;

@@ -31,9 +31,6 @@ class api_client {
   core::result<nlohmann::json> patch(const std::string& path, const nlohmann::json& body) const;
   core::result<nlohmann::json> remove(const std::string& path) const;
 
-  /// A text that is not JSON, such as /metrics.
-  core::result<std::string> get_text(const std::string& path) const;
-
   /// Hands the body to `sink` as it comes, until it ends or the sink fails. errc::io_error when the server broke off.
   using body_sink = std::function<core::result<void>(core::bytes_view)>;
   core::result<void> download(const std::string& path, const query& with, const body_sink& sink) const;

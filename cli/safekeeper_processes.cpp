@@ -16,8 +16,6 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds first_pause = 1s;
-constexpr std::chrono::milliseconds longest_pause = 30s;
 /// One that ran for so long is not in a loop of failures.
 constexpr std::chrono::milliseconds healthy_run = 1min;
 
@@ -99,10 +97,10 @@ void safekeeper_processes::reap(std::uint64_t id, kept& of) {
 void safekeeper_processes::ended(std::uint64_t id, kept& of, const std::string& how) {
   const auto now = options_.now();
   of.process = 0;
-  if (now - of.since >= healthy_run) of.pause = first_pause;
-  of.restart = now + of.pause;
-  core::log_error(named(id) + " " + how + "; it is started again in " + std::to_string(of.pause / 1s) + " s");
-  of.pause = std::min(longest_pause, of.pause * 2);
+  if (now - of.since >= healthy_run) of.pauses.reset();
+  const auto pause = of.pauses.next();
+  of.restart = now + pause;
+  core::log_error(named(id) + " " + how + "; it is started again in " + std::to_string(pause / 1s) + " s");
 }
 
 bool safekeeper_processes::ready(std::uint64_t id, const kept& of) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/safekeeper_file.hpp"
+#include "core/backoff.hpp"
 #include "core/clock.hpp"
 
 namespace strata::cli {
@@ -42,7 +43,7 @@ class safekeeper_processes {
     bool child = false;
     core::monotonic_time since{};    ///< runs since then
     core::monotonic_time restart{};  ///< not before
-    std::chrono::milliseconds pause{1000};
+    core::backoff pauses{{.first = std::chrono::seconds(1), .longest = std::chrono::seconds(30)}};
   };
   void begin(std::uint64_t id, kept& of);
   void ended(std::uint64_t id, kept& of, const std::string& how);

@@ -127,7 +127,6 @@ core::result<const option_field<Options>*> find_in(const std::array<option_field
 }  // namespace
 
 std::span<const tenant_field> tenant_fields() { return tenant_table; }
-std::span<const server_field> server_fields() { return server_table; }
 
 core::result<void> set_field(tenant_options& options, const tenant_field& field, const option_value& value) {
   return set_any(options, field, value);

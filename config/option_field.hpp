@@ -32,7 +32,6 @@ struct option_field {
 };
 
 std::span<const option_field<tenant_options>> tenant_fields();
-std::span<const option_field<server_options>> server_fields();
 
 /// Sets a field from text or a number. Durations and sizes may carry a unit. errc::invalid_argument names the field.
 core::result<void> set_field(tenant_options& options, const option_field<tenant_options>& field,

@@ -35,8 +35,6 @@ void open_log(log_level level, const std::string& file) { current() = make_logge
 
 void log(log_level level, std::string_view line) { current()->log(spdlog_level(level), "{}", line); }
 
-bool log_enabled(log_level level) noexcept { return current()->should_log(spdlog_level(level)); }
-
 void flush_log() { current()->flush(); }
 
 }  // namespace strata::core

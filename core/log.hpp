@@ -11,12 +11,10 @@ enum class log_level { trace, debug, info, warning, error, critical, off };
 /// `file` empty means standard error.
 void open_log(log_level level, const std::string& file);
 
-/// Writes one line. Thread safe. Build the text only if enabled() where that costs something.
+/// Writes one line. Thread safe.
 void log(log_level level, std::string_view line);
-bool log_enabled(log_level level) noexcept;
 void flush_log();
 
-inline void log_debug(std::string_view line) { log(log_level::debug, line); }
 inline void log_info(std::string_view line) { log(log_level::info, line); }
 inline void log_warning(std::string_view line) { log(log_level::warning, line); }
 inline void log_error(std::string_view line) { log(log_level::error, line); }

@@ -26,7 +26,6 @@ class unpacker final : public data_directory_unpacker {
   core::result<void> feed(core::bytes_view part) override;
   core::result<void> finish() override;
   [[nodiscard]] std::uint64_t bytes_written() const override { return bytes_; }
-  [[nodiscard]] std::uint64_t files_written() const override { return files_; }
 
  private:
   core::result<void> on(const tar_event& event);
@@ -42,7 +41,6 @@ class unpacker final : public data_directory_unpacker {
   std::string name_;
   int file_ = -1;
   std::uint64_t bytes_ = 0;
-  std::uint64_t files_ = 0;
   bool has_version_ = false;
   bool has_control_ = false;
 };
@@ -80,7 +78,6 @@ core::result<void> unpacker::begin(const tar_entry& entry) {
   if (file_ < 0 && errno == EEXIST)
     return core::error{core::errc::corrupt, "unpack " + name_ + ": the archive has it twice"};
   if (file_ < 0) return core::from_errno("unpack " + name_, errno);
-  ++files_;
   return {};
 }
 

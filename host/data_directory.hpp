@@ -23,7 +23,6 @@ class data_directory_unpacker {
   virtual core::result<void> finish() = 0;
 
   [[nodiscard]] virtual std::uint64_t bytes_written() const = 0;
-  [[nodiscard]] virtual std::uint64_t files_written() const = 0;
 };
 
 }  // namespace strata::host

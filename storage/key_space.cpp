@@ -88,12 +88,4 @@ core::key_range kind_range(key_kind kind, std::uint32_t tablespace, std::uint32_
   return {begin, behind(begin, &core::page_key::database)};
 }
 
-core::key_range relation_catalog_range(pg::oid tablespace, pg::oid database, pg::oid relation) {
-  const core::page_key begin{.kind = byte_of(key_kind::relation_catalog),
-                             .tablespace = tablespace,
-                             .database = database,
-                             .relation = relation};
-  return {begin, behind(begin, &core::page_key::relation)};
-}
-
 }  // namespace strata::storage

@@ -47,7 +47,5 @@ pg::relation_fork relation_of(const core::page_key& key);
 core::key_range kind_range(key_kind kind);
 core::key_range kind_range(key_kind kind, std::uint32_t tablespace);
 core::key_range kind_range(key_kind kind, std::uint32_t tablespace, std::uint32_t database);
-/// The four forks of one relation in the relation catalog.
-core::key_range relation_catalog_range(pg::oid tablespace, pg::oid database, pg::oid relation);
 
 }  // namespace strata::storage

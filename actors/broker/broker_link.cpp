@@ -5,14 +5,13 @@
 #include "actors/broker/fan_out.hpp"
 #include "actors/broker/network.hpp"
 #include "actors/runtime/actor_base.hpp"
+#include "core/backoff.hpp"
 
 namespace strata::actors::broker {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds first_pause = 100ms;
-constexpr std::chrono::milliseconds longest_pause = 5s;
 /// For the connection and the session, together.
 constexpr std::chrono::milliseconds attempt_limit = 5s;
 
@@ -132,8 +131,8 @@ class broker_link final : public runtime::actor_base<private_link> {
     session_ = answer.session;
     // Somebody may have subscribed meanwhile.
     if (!asked_for_deliveries_ && !subscribers_.empty()) tell(broker_, begin_deliveries{session_});
-    if (failures_ > 0) core::log_info(std::string(kind) + " " + name() + ": connected");
-    failures_ = 0;
+    if (backoff_.failures() > 0) core::log_info(std::string(kind) + " " + name() + ": connected");
+    backoff_.reset();
     describe("connected");
   }
   void over(const attempt_over& deadline) {
@@ -144,11 +143,9 @@ class broker_link final : public runtime::actor_base<private_link> {
     ++attempt_;
     session_ = 0;
     broker_ = broker_actor();
-    if (failures_ == 0) note_error("reach the broker", why);
-    const auto pause = std::min(longest_pause, first_pause * (1 << std::min(failures_, 6)));
-    ++failures_;
+    if (backoff_.failures() == 0) note_error("reach the broker", why);
     describe("waiting to connect");
-    tell_self_after(pause, connect_due{});
+    tell_self_after(backoff_.next(), connect_due{});
   }
   void due(const connect_due&) { begin_attempt(); }
 
@@ -157,7 +154,7 @@ class broker_link final : public runtime::actor_base<private_link> {
   std::uint64_t attempt_ = 0;
   std::uint64_t session_ = 0;  ///< 0: none
   bool asked_for_deliveries_ = false;
-  int failures_ = 0;  ///< in a row
+  core::backoff backoff_{{.first = 100ms, .longest = 5s}};
   std::size_t on_the_way_ = 0;
   std::unordered_map<std::uint64_t, messages::broker_subscriber_actor> subscribers_;
   std::uint64_t last_subscriber_ = 0;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "actors/pageserver/maintenance/circuit_breaker.hpp"
 #include "actors/pageserver/timeline_description.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "config/option_text.hpp"
+#include "core/backoff.hpp"
 #include "pg/client/replication_connection.hpp"
 
 namespace strata::actors::pageserver {
@@ -35,8 +35,7 @@ using store_ptr = std::shared_ptr<storage::timeline_store>;
 
 /// How long a new branch waits for its point to arrive.
 constexpr std::chrono::seconds branch_wait{30};
-constexpr std::chrono::seconds reimport_pause_first{1};
-constexpr std::chrono::seconds reimport_pause_max{60};
+constexpr core::backoff::limits reimport_limits{.first = std::chrono::seconds(1), .longest = std::chrono::seconds(60)};
 
 class tenant final : public runtime::actor_base<private_tenant> {
  public:
@@ -76,7 +75,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
     store_ptr store;
     owned_timeline_actor actor;
     std::string broken;  ///< why there is no actor, or what the last import failed at
-    int imports_failed = 0;
+    core::backoff import_backoff{reimport_limits};
     bool deleting = false;
     std::function<void()> when_ended;
   };
@@ -169,7 +168,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
     note_error("timeline " + entry.record.name, why);
     entry.broken = core::to_string(why);
     if (state != timeline_state::importing) return;
-    const auto pause = doubling_pause(++entry.imports_failed, reimport_pause_first, reimport_pause_max);
+    const auto pause = entry.import_backoff.next();
     // Its files are of no use any more, and may be what filled the disk.
     offload(
         pool_id::io, "discard what a failed import has written",
@@ -196,7 +195,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
           if (!store) {
             note_error("start an import over", store.error());
             found->second.broken = core::to_string(store.error());
-            tell_self_after(reimport_pause_max, reimport_due{id});
+            tell_self_after(reimport_limits.longest, reimport_due{id});
             return;
           }
           found->second.store = *std::move(store);

@@ -10,7 +10,7 @@
 
 namespace strata::actors::runtime {
 
-/// A request from a thread that is no actor's, e.g. of the HTTP server: blocks it until the answer or the deadline,
+/// A request from a thread that is no actor's, such as one of a test: blocks it until the answer or the deadline,
 /// then errc::timeout (the request itself is not taken back).
 template <class Handle, class Request>
 core::result<detail::plain<detail::reply_to<Handle, Request>>> ask_and_wait(caf::actor_system& system, const Handle& to,

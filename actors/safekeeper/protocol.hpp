@@ -62,10 +62,6 @@ struct receiver_arrived {
 struct pageserver_said {
   protocol::pageserver_feedback feedback;
 };
-/// From the offloader: WAL before `to` is in object storage.
-struct wal_backed_up {
-  core::lsn to;
-};
 /// What a peer has published of the timeline.
 struct peer_said {
   protocol::safekeeper_timeline_info info;
@@ -80,8 +76,7 @@ struct timeline_report {
 using acceptor_actor =
     messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
                               messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
-                              messages::accepts<wal_backed_up>, messages::accepts<peer_said>,
-                              messages::answers<report_due, timeline_report>,
+                              messages::accepts<peer_said>, messages::answers<report_due, timeline_report>,
                               messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
                               messages::answers<messages::pull_wal_timeline, messages::wal_timeline_info>,
                               messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
@@ -124,7 +119,6 @@ STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::proposer_arrived)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::positions_moved)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::receiver_arrived)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::pageserver_said)
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_backed_up)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::peer_said)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::report_due)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::timeline_report)

@@ -54,11 +54,11 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     saved_at_ = clock().monotonic();
     update_activity();
     rest_when_idle();
-    return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),  handle(&wal_acceptor::receiver),
-            handle(&wal_acceptor::pageserver), handle(&wal_acceptor::backed_up), handle(&wal_acceptor::peer),
-            handle(&wal_acceptor::report),     handle(&wal_acceptor::info),      handle(&wal_acceptor::pull),
-            handle(&wal_acceptor::change),     handle(&wal_acceptor::bump),      handle(&wal_acceptor::checkpoint),
-            handle(&wal_acceptor::digest),     handle(&wal_acceptor::reopen)};
+    return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),   handle(&wal_acceptor::receiver),
+            handle(&wal_acceptor::pageserver), handle(&wal_acceptor::peer),       handle(&wal_acceptor::report),
+            handle(&wal_acceptor::info),       handle(&wal_acceptor::pull),       handle(&wal_acceptor::change),
+            handle(&wal_acceptor::bump),       handle(&wal_acceptor::checkpoint), handle(&wal_acceptor::digest),
+            handle(&wal_acceptor::reopen)};
   }
 
   /// What is under way on the disk ends first; whoever waits is told.
@@ -323,7 +323,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             return note_error("put a segment into object storage", stored.error());
           }
           offloaded_.add();
-          backed_up({end});
+          backed_up(end);
         });
   }
 
@@ -343,10 +343,11 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void backed_up(const wal_backed_up& said) {
+  /// WAL before `to` is in object storage.
+  void backed_up(core::lsn to) {
     exclusively(
         "take in news",
-        [news = consensus::timeline_news{.backup_lsn = said.to}](journal::timeline_journal& journal) {
+        [news = consensus::timeline_news{.backup_lsn = to}](journal::timeline_journal& journal) {
           return journal.tell(news);
         },
         [this](const core::result<void>& told) {

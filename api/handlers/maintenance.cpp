@@ -3,7 +3,6 @@
 #include "api/handlers.hpp"
 #include "api/json_text.hpp"
 #include "api/open_timeline.hpp"
-#include "storage/layers/memory_spans.hpp"
 #include "storage/mapping/cluster_summary.hpp"
 
 namespace strata::api::handlers {
@@ -45,7 +44,7 @@ core::result<reply> list_layers(const services& of, const request& from) {
   for (const auto& layer : timeline.store->layers()) layers.push_back(to_json(layer));
   const auto counters = timeline.store->counters();
   json memory = json::array();
-  for (const auto& span : storage::memory_spans(*timeline.store)) {
+  for (const auto& span : timeline.store->memory_spans()) {
     memory.push_back({{"kind", span.end ? "Frozen" : "Open"}, {"lsn_start", core::to_string(span.begin)}});
     if (span.end) memory.back()["lsn_end"] = core::to_string(*span.end);
   }

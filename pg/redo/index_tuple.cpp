@@ -13,11 +13,6 @@ core::bytes_view at_start_of(core::bytes_view bytes) {
 
 core::bytes_view take(page::cursor& from) { return from.take_bytes(at_start_of(from.rest()).size()); }
 
-core::bytes_view take_aligned(page::cursor& from) {
-  const std::size_t size = at_start_of(from.rest()).size();
-  return from.take_bytes(page::align8(size)).first(size);
-}
-
 block_number block(core::bytes_view tuple) {
   require(tuple.size() >= header_size, "index tuple shorter than its header");
   return block_number{core::load_le<std::uint16_t>(tuple.data())} << 16 |

@@ -16,8 +16,6 @@ inline constexpr std::uint16_t info_size_mask = 0x1FFF;
 
 /// The tuple that starts here, without what follows it; checked to hold at least its header.
 core::bytes_view at_start_of(core::bytes_view bytes);
-/// Takes the tuple that starts at the cursor and the padding up to the next multiple of 8 bytes.
-core::bytes_view take_aligned(page::cursor& from);
 /// Takes the tuple that starts at the cursor.
 core::bytes_view take(page::cursor& from);
 block_number block(core::bytes_view tuple);

@@ -92,11 +92,4 @@ bool page_pool::copy_database(oid tablespace, oid database, oid to_tablespace, o
   return complete;
 }
 
-void page_pool::for_each(const std::function<void(const relation_fork&, block_number, const page_bytes&)>& use) const {
-  for (const auto& [relation, pages] : relations_)
-    for (const auto& [number, blocks] : pages.chunks)
-      for (block_number i = 0; i < chunk_blocks; ++i)
-        if ((*blocks)[i]) use(relation, number * chunk_blocks + i, *(*blocks)[i]);
-}
-
 }  // namespace strata::pg::verify

@@ -32,7 +32,6 @@ class page_pool {
   void drop_database(oid tablespace, oid database);
   /// All relations of one database become those of another. False if not all had room.
   bool copy_database(oid tablespace, oid database, oid to_tablespace, oid to_database);
-  void for_each(const std::function<void(const relation_fork&, block_number, const page_bytes&)>& use) const;
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ >= pages_max_; }
 

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <array>
 
-#include "storage/layers/block_layer.hpp"
-
 namespace strata::storage::block_format {
 
 namespace {

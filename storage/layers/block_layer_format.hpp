@@ -1,18 +1,33 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "core/bytes.hpp"
+#include "core/ids.hpp"
+#include "core/lsn.hpp"
 #include "core/page_key.hpp"
 #include "core/result.hpp"
-#include "storage/layers/layer_file.hpp"
 
-/// The bytes of docs/formats/layers.md, §Block format. Private to block_layer_*.cpp.
+/// The bytes of docs/formats/layers.md. Private to the layer files.
 namespace strata::storage::block_format {
 
+inline constexpr std::array<std::uint8_t, 8> magic{'S', 't', 'L', 'a', 'y', 'e', 'r', 0x0A};
 inline constexpr std::uint32_t version = 1;
 inline constexpr std::size_t header_size = 8 + 4;
+
+/// The order of versions in a file, as bytes: the key, then the LSN's complement, big-endian.
+inline constexpr std::size_t version_key_size = core::page_key::encoded_size + 8;
+inline void encode_version_key(const core::page_key& key, core::lsn at, std::uint8_t* to) {
+  key.encode(to);
+  core::store_be(to + core::page_key::encoded_size, ~at.value);
+}
+
+/// Of a layer's identity (layer_file.hpp), level and size left out.
+inline constexpr std::size_t encoded_identity_size = 16 + 16 + 8 + 1 + 18 + 18 + 8 + 8;
 
 /// What follows the payload of every block: its encoding (u8), the size it unpacks to (u32) and a checksum (u64) over
 /// payload, encoding and size, seeded with file and offset, so that a block that landed elsewhere is noticed.

@@ -41,7 +41,6 @@ core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_
 
   std::list<open_layer> closed;  // closing is done without the lock
   const std::lock_guard guard(mutex_);
-  ++opened_;
   if (const auto found = by_ticket_.find(layer.ticket()); found != by_ticket_.end()) return found->second->reader;
   recent_.push_front({layer.ticket(), opened});
   by_ticket_.emplace(layer.ticket(), recent_.begin());
@@ -59,11 +58,6 @@ void layer_cache::forget(std::uint64_t ticket) {
   if (found == by_ticket_.end()) return;
   closed.splice(closed.begin(), recent_, found->second);
   by_ticket_.erase(found);
-}
-
-layer_cache::counters layer_cache::count() const {
-  const std::lock_guard guard(mutex_);
-  return {recent_.size(), opened_, blocks_.used_bytes()};
 }
 
 }  // namespace strata::storage

@@ -12,7 +12,7 @@
 #include "core/result.hpp"
 #include "storage/layers/block_cache.hpp"
 #include "storage/layers/layer_file.hpp"
-#include "storage/timeline/timeline_store.hpp"
+#include "storage/page_read.hpp"
 
 namespace strata::storage {
 
@@ -54,11 +54,6 @@ class layer_cache {
   core::result<std::shared_ptr<const layer_reader>> get(const stored_layer& layer, read_mode mode);
   void forget(std::uint64_t ticket);
 
-  struct counters {
-    std::uint64_t open_layers = 0, opened = 0, block_cache_used_bytes = 0;
-  };
-  [[nodiscard]] counters count() const;
-
   std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
   block_cache& blocks() { return blocks_; }
 
@@ -70,10 +65,9 @@ class layer_cache {
   block_cache blocks_;
   const std::uint32_t open_layers_max_;
   std::atomic<std::uint64_t> tickets_{1};
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::list<open_layer> recent_;  // most recently used first; guarded by mutex_
   std::unordered_map<std::uint64_t, std::list<open_layer>::iterator> by_ticket_;  // guarded by mutex_
-  std::uint64_t opened_ = 0;                                                      // guarded by mutex_
 };
 
 }  // namespace strata::storage

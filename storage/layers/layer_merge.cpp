@@ -8,7 +8,7 @@ core::result<layer_merge> layer_merge::open(std::span<const layer_map::item> lay
   layer_merge merge;
   for (const layer_map::item& item : layers) {
     STRATA_ASSIGN(auto reader, item.layer->reader(read_mode::may_block));
-    auto cursor = reader->cursor({.fill_cache = false});
+    auto cursor = std::make_unique<layer_cursor>(reader->cursor({.fill_cache = false}));
     const bool found = cursor->seek(core::page_key::min(), core::lsn::max());
     if (cursor->failure() != nullptr) return *cursor->failure();
     if (found) merge.heap_.push_back({std::move(reader), std::move(cursor), item.record.number});

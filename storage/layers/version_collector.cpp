@@ -67,7 +67,7 @@ void version_collector::search_files(const read_level& level, read_mode mode) {
 void version_collector::search_layer(const layer_map::item& item, const read_level& level, std::span<const task> tasks,
                                      read_mode mode) {
   std::shared_ptr<const layer_reader> reader;
-  std::unique_ptr<layer_cursor> cursor;
+  std::optional<layer_cursor> cursor;
   std::optional<core::error> cannot_open;
   for (const task& each : tasks) {
     wanted& of = wanted_[each.wanted];
@@ -75,7 +75,7 @@ void version_collector::search_layer(const layer_map::item& item, const read_lev
     if (!reader && !cannot_open) {
       if (auto opened = item.layer->reader(mode)) {
         reader = *std::move(opened);
-        cursor = reader->cursor({.memory_only = mode == read_mode::memory_only});
+        cursor.emplace(reader->cursor({.memory_only = mode == read_mode::memory_only}));
       } else {
         cannot_open = std::move(opened).error();
       }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/layers/memory_layer.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
 
@@ -104,7 +106,7 @@ core::result<commit_history::neighbours> commit_history::around(pg::timestamp ti
   return found;
 }
 
-commit_history::part local_timeline::own_history(core::lsn below) const {
+commit_history::part timeline_store::own_history(core::lsn below) const {
   // Memory first, disk later: what is flushed in between is seen twice rather than never.
   const auto view = current();
   const timeline_record of = record();
@@ -121,20 +123,19 @@ commit_history::part local_timeline::own_history(core::lsn below) const {
   return part;
 }
 
-void local_timeline::add_history(commit_history& to, core::lsn below) const {
-  if (local_ancestor_) local_ancestor_->add_history(to, std::min(below, record_.ancestor_lsn + 1));
+void timeline_store::add_history(commit_history& to, core::lsn below) const {
+  if (ancestor_) ancestor_->add_history(to, std::min(below, record_.ancestor_lsn + 1));
   to.add(own_history(below));
 }
 
-commit_history local_timeline::history() const {
+commit_history timeline_store::history() const {
   commit_history history;
   add_history(history, core::lsn::max());
   return history;
 }
 
-core::result<void> local_timeline::add_history_in_stretches(commit_history& to, core::lsn below) const {
-  if (local_ancestor_)
-    STRATA_TRY(local_ancestor_->add_history_in_stretches(to, std::min(below, record_.ancestor_lsn + 1)));
+core::result<void> timeline_store::add_history_in_stretches(commit_history& to, core::lsn below) const {
+  if (ancestor_) STRATA_TRY(ancestor_->add_history_in_stretches(to, std::min(below, record_.ancestor_lsn + 1)));
   commit_history::part part = own_history(below);
   {
     // Each commit is looked at once in the life of the process, by the first question after it.
@@ -151,7 +152,7 @@ core::result<void> local_timeline::add_history_in_stretches(commit_history& to, 
   return {};
 }
 
-core::result<lsn_at_time> local_timeline::find_lsn(pg::timestamp time) const {
+core::result<lsn_at_time> timeline_store::find_lsn(pg::timestamp time) const {
   const core::lsn last = last_record_lsn();
   commit_history history;
   STRATA_TRY(add_history_in_stretches(history, core::lsn::max()));
@@ -165,7 +166,7 @@ core::result<lsn_at_time> local_timeline::find_lsn(pg::timestamp time) const {
   return lsn_at_time{lsn_at_time::kind::present, at};
 }
 
-core::result<std::optional<pg::timestamp>> local_timeline::find_time(core::lsn at) const {
+core::result<std::optional<pg::timestamp>> timeline_store::find_time(core::lsn at) const {
   STRATA_ASSIGN(const auto found, history().newest(std::min(at, last_record_lsn())));
   if (!found) return std::optional<pg::timestamp>();
   return std::optional(found->time);

@@ -2,8 +2,10 @@
 
 #include "core/log.hpp"
 #include "storage/key_space.hpp"
+#include "storage/layers/layer_file.hpp"
 #include "storage/layers/layer_merge.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 #include "storage/value.hpp"
 
 namespace strata::storage {
@@ -125,7 +127,7 @@ core::result<bool> rewrite(std::span<const layer_map::item> inputs, level1_outpu
 
 }  // namespace
 
-core::result<timeline_store::compaction_outcome> local_timeline::compact(bool force,
+core::result<timeline_store::compaction_outcome> timeline_store::compact(bool force,
                                                                          const std::function<bool()>& cancelled) {
   compaction_outcome outcome;
   STRATA_TRY(compact_level0(cancelled, force, outcome));
@@ -134,7 +136,7 @@ core::result<timeline_store::compaction_outcome> local_timeline::compact(bool fo
   return outcome;
 }
 
-core::result<void> local_timeline::compact_level0(const cancelled_check& cancelled, bool force,
+core::result<void> timeline_store::compact_level0(const cancelled_check& cancelled, bool force,
                                                   compaction_outcome& outcome) {
   const config::tenant_options limits = options();
   const auto view = current();
@@ -155,7 +157,7 @@ core::result<void> local_timeline::compact_level0(const cancelled_check& cancell
   }
   level1_output output(
       begin, end, limits.compaction_target_bytes,
-      [&](std::uint64_t number) { return new_layer({.number = number, .format = compacted_format, .compress = true}); },
+      [&](std::uint64_t number) { return new_layer({.number = number, .compress = true}); },
       [&] { return last_number_.fetch_add(1) + 1; });
   auto rewritten = rewrite(inputs, output, cancelled);
   if (!rewritten || !*rewritten) {

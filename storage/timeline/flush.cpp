@@ -1,22 +1,25 @@
 #include "core/check.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/layers/memory_layer.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
 
-core::result<layer_record> local_timeline::write_level0(const memory_layer& layer) {
+core::result<layer_record> timeline_store::write_level0(const memory_layer& layer) {
   layer_record record{.number = last_number_.fetch_add(1) + 1,
                       .kind = layer_kind::delta,
                       .level = 0,
                       .keys = {core::page_key::min(), core::page_key::max()},
                       .begin = layer.begin(),
                       .end = layer.end()};
-  STRATA_ASSIGN(const auto writer, new_layer({.number = record.number, .format = layer_format::block}));
+  STRATA_ASSIGN(const auto writer, new_layer({.number = record.number}));
   STRATA_TRY(layer.visit_sorted(
       [&](const core::page_key& key, core::lsn at, core::bytes_view value) { return writer->add(key, at, value); }));
   return writer->finish(record);
 }
 
-core::result<core::lsn> local_timeline::flush_oldest() {
+core::result<core::lsn> timeline_store::flush_oldest() {
   const auto view = current();
   if (view->memory.size() == 1) return core::error{core::errc::not_found, "flush: no layer is frozen"};
   const std::shared_ptr<memory_layer> oldest = view->memory.back();

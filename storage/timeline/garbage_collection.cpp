@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "config/quantity.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
 
@@ -56,7 +57,7 @@ core::result<std::optional<core::wall_time>> oldest_kept(const collection_clocks
   return std::optional(*clocks.newest_commit - std::chrono::duration_cast<std::chrono::microseconds>(interval));
 }
 
-core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
+core::result<core::lsn> timeline_store::plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
                                                        std::optional<std::uint64_t> horizon_bytes) const {
   const config::tenant_options limits = options();
   const core::lsn last = last_record_lsn();
@@ -82,7 +83,7 @@ core::result<core::lsn> local_timeline::plan_gc_cutoff(std::optional<std::chrono
   return cutoff < load(readable_from_) ? core::lsn() : cutoff;
 }
 
-core::result<timeline_store::gc_outcome> local_timeline::collect(const retention& keep) {
+core::result<timeline_store::gc_outcome> timeline_store::collect(const retention& keep) {
   // An image that can't be read replaces nothing.
   if (!damaged_layers_.empty())
     return core::error{core::errc::corrupt,

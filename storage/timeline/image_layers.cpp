@@ -5,7 +5,9 @@
 #include "core/log.hpp"
 #include "pg/types.hpp"
 #include "storage/key_space.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 #include "storage/value.hpp"
 
 namespace strata::storage {
@@ -83,12 +85,12 @@ core::result<std::uint32_t> count_in(core::bytes_view value, const core::page_ke
 /// Writes image layers side by side over one key range. A key that is left out splits the layers around it.
 class image_writer {
  public:
-  image_writer(local_timeline& timeline, const core::key_range& range, core::lsn at, std::uint64_t target_bytes)
+  image_writer(timeline_store& timeline, const core::key_range& range, core::lsn at, std::uint64_t target_bytes)
       : timeline_(timeline), range_(range), at_(at), target_bytes_(target_bytes), next_begin_(range.begin) {}
 
   core::result<void> add(const core::page_key& key, core::bytes_view image) {
     if (writer_ && writer_->size_bytes() >= target_bytes_) STRATA_TRY(close(key));
-    if (!writer_) STRATA_TRY(start(compacted_format));
+    if (!writer_) STRATA_TRY(start());
     value_.assign(1, value_tag(value_kind::image, false));
     core::append(value_, image);
     return writer_->add(key, at_, value_);
@@ -104,18 +106,17 @@ class image_writer {
   ~image_writer() { timeline_.remove_files(layers_); }
 
  private:
-  core::result<void> start(layer_format format) {
+  core::result<void> start() {
     number_ = timeline_.last_number_.fetch_add(1) + 1;
-    STRATA_ASSIGN(writer_, timeline_.new_layer({.number = number_,
-                                                .format = format,
-                                                .compress = true,
-                                                .filter = false,
-                                                .block_size_bytes = image_block_size_bytes}));
+    STRATA_ASSIGN(
+        writer_,
+        timeline_.new_layer(
+            {.number = number_, .compress = true, .filter = false, .block_size_bytes = image_block_size_bytes}));
     return {};
   }
   core::result<void> close(const core::page_key& end) {
-    // A table of RocksDB must have an entry; a layer may say that no key of its range exists.
-    if (!writer_) STRATA_TRY(start(layer_format::block));
+    // A layer without an entry says that no key of its range exists.
+    if (!writer_) STRATA_TRY(start());
     STRATA_ASSIGN(layer_record written, writer_->finish({.number = number_,
                                                          .kind = layer_kind::image,
                                                          .level = 1,
@@ -128,7 +129,7 @@ class image_writer {
     return {};
   }
 
-  local_timeline& timeline_;
+  timeline_store& timeline_;
   const core::key_range range_;
   const core::lsn at_;
   const std::uint64_t target_bytes_;
@@ -139,7 +140,7 @@ class image_writer {
   std::vector<layer_record> layers_;
 };
 
-core::result<void> local_timeline::create_images(const cancelled_check& cancelled, compaction_outcome& outcome) {
+core::result<void> timeline_store::create_images(const cancelled_check& cancelled, compaction_outcome& outcome) {
   const core::lsn at = disk_consistent_lsn();
   // Below readable_from pages are not consistent with each other yet; below the cutoff nobody may read.
   if (at < load(readable_from_) || at < gc_cutoff()) return {};
@@ -158,7 +159,7 @@ core::result<void> local_timeline::create_images(const cancelled_check& cancelle
   return {};
 }
 
-std::vector<local_timeline::deep_range> local_timeline::deep_ranges(core::lsn at) const {
+std::vector<timeline_store::deep_range> timeline_store::deep_ranges(core::lsn at) const {
   const std::size_t threshold = std::max(1u, options().image_creation_threshold);
   const auto view = current();
   const layer_map& files = *view->files;
@@ -182,7 +183,7 @@ std::vector<local_timeline::deep_range> local_timeline::deep_ranges(core::lsn at
   return ranges;
 }
 
-bool local_timeline::worth_images(const deep_range& range, const std::vector<core::key_range>& dense,
+bool timeline_store::worth_images(const deep_range& range, const std::vector<core::key_range>& dense,
                                   core::lsn at) const {
   const config::tenant_options limits = options();
   if (range.depth >= very_deep * std::max(1u, limits.image_creation_threshold)) return true;
@@ -191,7 +192,7 @@ bool local_timeline::worth_images(const deep_range& range, const std::vector<cor
          images <= image_bytes_per_delta_byte * delta_bytes(*current()->files, range.keys, at);
 }
 
-core::result<std::vector<core::key_range>> local_timeline::dense_keys(core::lsn at) const {
+core::result<std::vector<core::key_range>> timeline_store::dense_keys(core::lsn at) const {
   std::vector<core::key_range> dense;
   std::optional<core::error> malformed;
   const auto count_of = [&](const core::page_key& key, core::bytes_view value) -> std::uint32_t {
@@ -215,7 +216,7 @@ core::result<std::vector<core::key_range>> local_timeline::dense_keys(core::lsn 
   return dense;
 }
 
-core::result<void> local_timeline::add_images(std::vector<layer_record> images, compaction_outcome& outcome) {
+core::result<void> timeline_store::add_images(std::vector<layer_record> images, compaction_outcome& outcome) {
   if (images.empty()) return {};
   outcome.images_out += images.size();
   for (const layer_record& layer : images) outcome.bytes_out += layer.size_bytes;
@@ -224,7 +225,7 @@ core::result<void> local_timeline::add_images(std::vector<layer_record> images, 
   return exchanged;
 }
 
-core::result<void> local_timeline::create_dense_images(const core::key_range& range,
+core::result<void> timeline_store::create_dense_images(const core::key_range& range,
                                                        const std::vector<core::key_range>& dense, core::lsn at,
                                                        const cancelled_check& cancelled, compaction_outcome& outcome) {
   image_writer writer(*this, range, at, options().compaction_target_bytes);
@@ -270,7 +271,7 @@ core::result<void> local_timeline::create_dense_images(const core::key_range& ra
   return add_images(writer.take_finished(), outcome);
 }
 
-core::result<void> local_timeline::create_sparse_images(const core::key_range& range, core::lsn at,
+core::result<void> timeline_store::create_sparse_images(const core::key_range& range, core::lsn at,
                                                         compaction_outcome& outcome) {
   image_writer writer(*this, range, at, options().compaction_target_bytes);
   core::result<void> added;

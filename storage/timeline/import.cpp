@@ -2,7 +2,10 @@
 #include <numeric>
 
 #include "core/check.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/layers/memory_layer.hpp"
+#include "storage/timeline/read_path.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
 
@@ -23,7 +26,7 @@ void set_levels(std::vector<layer_record>& layers) {
 
 }  // namespace
 
-core::result<void> local_timeline::import_value(const core::page_key& key, core::lsn at, core::bytes_view image) {
+core::result<void> timeline_store::import_value(const core::page_key& key, core::lsn at, core::bytes_view image) {
   const std::lock_guard guard(import_mutex_);
   if (at < import_at_) return core::error{core::errc::invalid_argument, "import: all values have one LSN"};
   if (at > import_at_) {
@@ -39,7 +42,7 @@ core::result<void> local_timeline::import_value(const core::page_key& key, core:
   return write_import_run();
 }
 
-core::result<void> local_timeline::write_import_run() {
+core::result<void> timeline_store::write_import_run() {
   const auto entries = import_run_->entries();
   if (entries.empty()) return {};
   std::vector<std::uint32_t> order(entries.size());
@@ -54,8 +57,7 @@ core::result<void> local_timeline::write_import_run() {
                      .keys = {entries[order.front()].key, entries[order.back()].key.next()},
                      .begin = import_at_,
                      .end = import_at_ + 1};
-  STRATA_ASSIGN(const auto writer,
-                new_layer({.number = layer.number, .format = layer_format::block, .compress = true}));
+  STRATA_ASSIGN(const auto writer, new_layer({.number = layer.number, .compress = true}));
   const write_batch::entry* before = nullptr;
   for (const std::uint32_t index : order) {
     const write_batch::entry& each = entries[index];
@@ -69,7 +71,7 @@ core::result<void> local_timeline::write_import_run() {
   return {};
 }
 
-core::result<void> local_timeline::finish_import(core::lsn at, core::lsn readable_from) {
+core::result<void> timeline_store::finish_import(core::lsn at, core::lsn readable_from) {
   const std::lock_guard guard(import_mutex_);
   core::check(last_record_lsn() <= at, "an import comes before all WAL");
   if (import_at_.valid() && import_at_ != at)

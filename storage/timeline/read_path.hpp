@@ -11,7 +11,7 @@
 #include "pg/redo/redo.hpp"
 #include "storage/layers/layer_map.hpp"
 #include "storage/layers/memory_layer.hpp"
-#include "storage/timeline/timeline_store.hpp"
+#include "storage/page_read.hpp"
 
 /// How values are found and pages rebuilt (docs/walks/get_page.md). Private to the timeline store.
 namespace strata::storage {

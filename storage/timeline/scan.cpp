@@ -32,19 +32,19 @@ void copy_keys(const std::vector<core::page_key>& sorted, const core::key_range&
 core::result<void> scan_file(const layer_map::item& item, const core::key_range& range, core::lsn floor, core::lsn at,
                              found_values& found) {
   STRATA_ASSIGN(const auto reader, item.layer->reader(read_mode::may_block));
-  const auto cursor = reader->cursor({});
-  bool valid = cursor->seek(range.begin, at);
-  while (valid && cursor->key() < range.end) {
-    const core::page_key key = cursor->key();
-    if (cursor->at() > at) {
-      valid = cursor->seek(key, at);
+  auto cursor = reader->cursor({});
+  bool valid = cursor.seek(range.begin, at);
+  while (valid && cursor.key() < range.end) {
+    const core::page_key key = cursor.key();
+    if (cursor.at() > at) {
+      valid = cursor.seek(key, at);
       continue;
     }
-    if (cursor->at() > floor) STRATA_TRY(keep(found, key, cursor->at(), cursor->value()));
-    while ((valid = cursor->next()) && cursor->key() == key) {
+    if (cursor.at() > floor) STRATA_TRY(keep(found, key, cursor.at(), cursor.value()));
+    while ((valid = cursor.next()) && cursor.key() == key) {
     }
   }
-  if (cursor->failure() != nullptr) return *cursor->failure();
+  if (cursor.failure() != nullptr) return *cursor.failure();
   return {};
 }
 

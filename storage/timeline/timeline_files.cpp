@@ -4,7 +4,9 @@
 
 #include "core/log.hpp"
 #include "io/file.hpp"
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/layers/layer_cache.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
 
@@ -66,8 +68,7 @@ core::result<void> forget_import(const timeline_store::context& context, const t
 
 }  // namespace
 
-core::result<local_timeline::opened> load_timeline_files(const timeline_store::context& context,
-                                                         const timeline_record& record) {
+core::result<timeline_store::opened> timeline_store::load_files(const context& context, const timeline_record& record) {
   std::error_code error;
   std::filesystem::create_directories(context.directory, error);
   if (error) return core::from_errno("create directory " + context.directory, error.value());
@@ -80,20 +81,20 @@ core::result<local_timeline::opened> load_timeline_files(const timeline_store::c
   for (const layer_record& layer : layers) named.insert(layer_file_name(layer));
   STRATA_TRY(clear_leftovers(context.directory, named, record.state == timeline_state::importing));
 
-  local_timeline::opened opened{.record = record, .last_number = last_number};
+  opened found{.record = record, .last_number = last_number};
   for (const layer_record& layer : layers) {
     const layer_identity identity{record.tenant, record.id, layer};
-    opened.last_number = std::max(opened.last_number, layer.number);
+    found.last_number = std::max(found.last_number, layer.number);
     auto stored = std::make_shared<stored_layer>(*context.layers, context.directory, identity);
     // Only what has to look into the layer fails then; what doesn't is as right as before.
     if (auto readable = layer_reader::open(stored->path(), identity, context.layers->blocks()); !readable) {
       core::log_error("timeline " + to_string(record.id) + " (" + record.name +
                       ") has a damaged layer: " + core::to_string(readable.error()));
-      opened.damaged_layers.push_back(std::move(readable).error().detail);
+      found.damaged_layers.push_back(std::move(readable).error().detail);
     }
-    opened.layers.push_back({layer, std::move(stored)});
+    found.layers.push_back({layer, std::move(stored)});
   }
-  return opened;
+  return found;
 }
 
 }  // namespace strata::storage

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,26 +17,29 @@
 #include "core/page_key.hpp"
 #include "core/result.hpp"
 #include "pg/redo/redo.hpp"
+#include "storage/layers/layer_map.hpp"
 #include "storage/metadata/metadata_store.hpp"
+#include "storage/page_read.hpp"
+#include "storage/timeline/commit_history.hpp"
 #include "storage/write_batch.hpp"
 
 namespace strata::storage {
 
 class layer_cache;   // open layer files and the shared block cache of one server (storage/layers/layer_cache.hpp)
+class layer_writer;  // storage/layers/layer_file.hpp
+struct layer_writer_options;
 class memory_layer;  // storage/layers/memory_layer.hpp
-
-/// May a read wait for the disk?
-enum class read_mode { memory_only, may_block };
-
-/// One page of a vectored read: the caller's 8 KiB, and how it went.
-struct page_read {
-  core::page_key key;
-  core::bytes_span page;
-  std::optional<core::error> failure;
-};
+struct read_level;   // storage/timeline/read_path.hpp
+struct timeline_view;
 
 struct timeline_counters {
   std::uint64_t layers = 0, layer_bytes = 0, l0_layers = 0, memory_bytes = 0, frozen_layers = 0;
+};
+
+/// The versions that one memory layer holds: from `begin` on, and, once it is frozen, below `end`.
+struct memory_span {
+  core::lsn begin;
+  std::optional<core::lsn> end;
 };
 
 /// What "the LSN at a time" can answer: like recovery_target_time, the LSN is the end of the last transaction before
@@ -47,7 +52,7 @@ struct lsn_at_time {
 /// All versions of all values of one timeline: an open memory layer, frozen ones, and layer files; below them the
 /// ancestor. Reads may come from any thread and see an immutable picture. Writes come from one thread at a time (its
 /// timeline actor); flush, compaction and collection from one background thread each.
-class timeline_store {
+class timeline_store final {
  public:
   struct context {
     metadata_store* metadata = nullptr;
@@ -62,62 +67,61 @@ class timeline_store {
   /// iff record.ancestor is, and outlives nothing: it is kept alive.
   static core::result<std::shared_ptr<timeline_store>> open(const context& context, const timeline_record& record,
                                                             std::shared_ptr<timeline_store> ancestor);
-  virtual ~timeline_store() = default;
 
   // -- any thread -------------------------------------------------------------------------------------------------
 
-  [[nodiscard]] virtual timeline_record record() const = 0;
-  [[nodiscard]] virtual const std::shared_ptr<timeline_store>& ancestor() const = 0;
-  [[nodiscard]] virtual core::lsn last_record_lsn() const = 0;
+  [[nodiscard]] timeline_record record() const;
+  [[nodiscard]] const std::shared_ptr<timeline_store>& ancestor() const { return ancestor_; }
+  [[nodiscard]] core::lsn last_record_lsn() const { return load(last_record_); }
   /// Start of the record that ends at last_record_lsn; 0 when unknown.
-  [[nodiscard]] virtual core::lsn previous_record_lsn() const = 0;
+  [[nodiscard]] core::lsn previous_record_lsn() const { return load(previous_record_); }
   /// Of the WAL before last_record_lsn; nullopt when none of it was received from a source.
-  [[nodiscard]] virtual std::optional<wal_trace> received() const = 0;
-  [[nodiscard]] virtual core::lsn disk_consistent_lsn() const = 0;
-  [[nodiscard]] virtual core::lsn gc_cutoff() const = 0;
-  [[nodiscard]] virtual timeline_counters counters() const = 0;
-  [[nodiscard]] virtual std::vector<layer_record> layers() const = 0;
+  [[nodiscard]] std::optional<wal_trace> received() const;
+  [[nodiscard]] core::lsn disk_consistent_lsn() const { return load(disk_consistent_); }
+  [[nodiscard]] core::lsn gc_cutoff() const { return load(gc_cutoff_); }
+  [[nodiscard]] timeline_counters counters() const;
+  [[nodiscard]] std::vector<layer_record> layers() const;
+  /// The memory layers, the open one first, then the frozen ones, newest first.
+  [[nodiscard]] std::vector<memory_span> memory_spans() const;
   /// What opening found wrong with layer files, one text each, naming the file.
-  [[nodiscard]] virtual const std::vector<std::string>& damaged_layers() const = 0;
-  [[nodiscard]] virtual pg::redo::redo_context redo_context() const = 0;
+  [[nodiscard]] const std::vector<std::string>& damaged_layers() const { return damaged_layers_; }
+  [[nodiscard]] pg::redo::redo_context redo_context() const;
 
   /// errc::out_of_range, with the window that can be read, unless readable_from and gc_cutoff <= at <= last_record_lsn.
-  virtual core::result<void> check_readable(core::lsn at) const = 0;
+  core::result<void> check_readable(core::lsn at) const;
 
   /// Rebuilds pages as of `at` (versions <= at). Each read succeeds or fails on its own; memory_only gives
   /// errc::would_block for pages that need the disk. Precondition: at <= last_record_lsn (the caller has waited). Does
   /// not check the window.
-  virtual void read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const = 0;
+  void read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const;
   /// The value of a sparse key, nullopt when it does not exist as of `at`.
-  virtual core::result<std::optional<core::bytes>> read_value(const core::page_key& key, core::lsn at,
-                                                              read_mode mode) const = 0;
+  core::result<std::optional<core::bytes>> read_value(const core::page_key& key, core::lsn at, read_mode mode) const;
   /// All existing sparse keys of a range in key order, until the visitor returns false. Blocks.
-  virtual core::result<void> scan(
-      const core::key_range& keys, core::lsn at,
-      const std::function<bool(const core::page_key&, core::bytes_view)>& visitor) const = 0;
+  core::result<void> scan(const core::key_range& keys, core::lsn at,
+                          const std::function<bool(const core::page_key&, core::bytes_view)>& visitor) const;
 
-  virtual core::result<lsn_at_time> find_lsn(pg::timestamp time) const = 0;
+  core::result<lsn_at_time> find_lsn(pg::timestamp time) const;
   /// The time of the last transaction that ended at or before `at`.
-  virtual core::result<std::optional<pg::timestamp>> find_time(core::lsn at) const = 0;
+  core::result<std::optional<pg::timestamp>> find_time(core::lsn at) const;
 
   // -- the writer -------------------------------------------------------------------------------------------------
 
   /// Takes a batch over and advances last_record_lsn to its end; visible to readers as a whole.
   /// Precondition: the batch begins at or after last_record_lsn.
-  virtual void append(write_batch&& batch) = 0;
+  void append(write_batch&& batch);
   /// The open layer has reached its size or distance, or its age limit.
-  [[nodiscard]] virtual bool freeze_due() const = 0;
+  [[nodiscard]] bool freeze_due() const;
   /// Freezes the open layer if it holds anything or last_record_lsn moved; true if there is something to flush.
-  virtual bool freeze() = 0;
+  bool freeze();
   /// Frozen layers not yet on disk; the writer stops taking batches when there are two or more.
-  [[nodiscard]] virtual std::size_t frozen_count() const = 0;
+  [[nodiscard]] std::size_t frozen_count() const;
 
   // -- background (one of each at a time) ---------------------------------------------------------------------------
 
   /// Writes the oldest frozen layer to an L0 file, makes it durable, commits it and advances disk_consistent_lsn.
   /// Nothing moves when it fails; a failed fsync ends the process. Returns the new disk_consistent_lsn; not_found when
   /// nothing is frozen.
-  virtual core::result<core::lsn> flush_oldest() = 0;
+  core::result<core::lsn> flush_oldest();
 
   struct compaction_outcome {
     std::size_t layers_in = 0, layers_out = 0, images_out = 0;
@@ -125,7 +129,7 @@ class timeline_store {
   };
   /// One step: L0 -> L1 when there are enough L0 layers (or `force`), then image layers where deltas are deep. Reads go
   /// on.
-  virtual core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled) = 0;
+  core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled);
 
   struct retention {
     core::lsn cutoff;                      ///< the LSN that horizon and interval allow to forget below
@@ -134,27 +138,134 @@ class timeline_store {
   /// The cutoff that the options ask for, counted from the newest commit (0 when history is shorter than they ask to
   /// keep); `horizon_bytes` in place of their gc_horizon, where 0 keeps no more than the head. `source_ahead`: the
   /// source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
-  virtual core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
-                                                 std::optional<std::uint64_t> horizon_bytes = {}) const = 0;
+  core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
+                                         std::optional<std::uint64_t> horizon_bytes = {}) const;
   struct gc_outcome {
     std::size_t removed = 0;
     std::uint64_t removed_bytes = 0;
     core::lsn cutoff;
   };
   /// Publishes the cutoff, waits for readers below it, commits it, then removes layers nobody can need.
-  virtual core::result<gc_outcome> collect(const retention& keep) = 0;
+  core::result<gc_outcome> collect(const retention& keep);
 
   /// State, readable_from and flags kept in the metadata; durable on return.
-  virtual core::result<void> update(const timeline_edit& edit) = 0;
-  virtual void set_options(const config::tenant_options& options) = 0;
+  core::result<void> update(const timeline_edit& edit);
+  void set_options(const config::tenant_options& options);
 
   /// Import of a base backup: versions at one LSN, in any key order, written as delta layers [at, at+1) beside the
   /// memory layers (which stay empty until the import is done). The store keeps at most about checkpoint_distance_bytes
   /// in memory. A value at a greater LSN than before is a new attempt: what was imported is forgotten.
-  virtual core::result<void> import_value(const core::page_key& key, core::lsn at, core::bytes_view image) = 0;
+  core::result<void> import_value(const core::page_key& key, core::lsn at, core::bytes_view image);
   /// Makes all imported values durable and readable and starts the timeline at `at`: last_record = disk_consistent =
   /// at.
-  virtual core::result<void> finish_import(core::lsn at, core::lsn readable_from) = 0;
+  core::result<void> finish_import(core::lsn at, core::lsn readable_from);
+
+ private:
+  /// What opening found.
+  struct opened {
+    timeline_record record;
+    std::vector<layer_map::item> layers;
+    std::uint64_t last_number = 0;
+    std::vector<std::string> damaged_layers;
+  };
+  timeline_store(const context& context, opened found, std::shared_ptr<timeline_store> ancestor);
+  using cancelled_check = std::function<bool()>;
+
+  static core::lsn load(const std::atomic<std::uint64_t>& position) {
+    return core::lsn(position.load(std::memory_order_acquire));
+  }
+  static void store(std::atomic<std::uint64_t>& position, core::lsn value) {
+    position.store(value.value, std::memory_order_release);
+  }
+
+  // -- the picture (timeline_store.cpp)
+  [[nodiscard]] std::shared_ptr<const timeline_view> current() const;
+  /// Replaces the picture by a changed copy; one change at a time.
+  void change_view(const std::function<void(timeline_view&)>& change);
+  /// This timeline's and its ancestors' pictures for a read as of `at`.
+  [[nodiscard]] std::vector<read_level> levels_at(core::lsn at) const;
+  /// The levels, unless collection has passed `at`.
+  [[nodiscard]] core::result<std::vector<read_level>> readable_levels(core::lsn at) const;
+  [[nodiscard]] bool retained(core::lsn at) const;
+  [[nodiscard]] config::tenant_options options() const;
+
+  /// Commits an edit in the metadata, then here.
+  core::result<void> commit(const timeline_edit& edit);
+  /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the added
+  /// files are the caller's.
+  core::result<void> exchange_layers(timeline_edit edit);
+  core::result<std::unique_ptr<layer_writer>> new_layer(layer_writer_options options);
+  void remove_files(const std::vector<layer_record>& layers) const;
+  [[nodiscard]] layer_map::item item_of(const layer_record& layer) const;
+
+  // -- timeline_files.cpp
+  /// Loads what metadata and directory say of a timeline, and clears leftovers away.
+  static core::result<opened> load_files(const context& context, const timeline_record& record);
+
+  // -- flush.cpp
+  core::result<layer_record> write_level0(const memory_layer& layer);
+
+  // -- compaction.cpp, image_layers.cpp
+  core::result<void> compact_level0(const cancelled_check& cancelled, bool force, compaction_outcome& outcome);
+  core::result<void> create_images(const cancelled_check& cancelled, compaction_outcome& outcome);
+  /// A key range in which reads have to look into many delta layers.
+  struct deep_range {
+    core::key_range keys;
+    std::size_t depth = 0;
+  };
+  [[nodiscard]] std::vector<deep_range> deep_ranges(core::lsn at) const;
+  [[nodiscard]] bool worth_images(const deep_range& range, const std::vector<core::key_range>& dense,
+                                  core::lsn at) const;
+  /// The pages that exist, in key order.
+  [[nodiscard]] core::result<std::vector<core::key_range>> dense_keys(core::lsn at) const;
+  core::result<void> create_dense_images(const core::key_range& range, const std::vector<core::key_range>& dense,
+                                         core::lsn at, const cancelled_check& cancelled, compaction_outcome& outcome);
+  core::result<void> create_sparse_images(const core::key_range& range, core::lsn at, compaction_outcome& outcome);
+  core::result<void> add_images(std::vector<layer_record> images, compaction_outcome& outcome);
+
+  // -- import.cpp
+  core::result<void> write_import_run();
+
+  // -- commit_history.cpp
+  [[nodiscard]] commit_history history() const;
+  void add_history(commit_history& to, core::lsn below) const;
+  [[nodiscard]] commit_history::part own_history(core::lsn below) const;
+  /// With the steps of the clock, for around(). The first call reads all commit times.
+  [[nodiscard]] core::result<void> add_history_in_stretches(commit_history& to, core::lsn below) const;
+
+  friend class image_writer;
+
+  context context_;
+  std::shared_ptr<timeline_store> ancestor_;
+
+  std::atomic<std::uint64_t> last_record_{0};
+  std::atomic<std::uint64_t> previous_record_{0};
+  std::atomic<std::uint64_t> disk_consistent_{0};
+  std::atomic<std::uint64_t> gc_cutoff_{0};
+  std::atomic<std::uint64_t> readable_from_{0};
+  std::atomic<std::uint64_t> last_number_;
+  const std::vector<std::string> damaged_layers_;
+
+  mutable std::mutex record_mutex_;
+  timeline_record record_;             // guarded by record_mutex_
+  config::tenant_options options_;     // guarded by record_mutex_
+  std::vector<core::lsn> retained_;    // guarded by record_mutex_
+  std::optional<wal_trace> received_;  // guarded by record_mutex_
+
+  std::mutex change_mutex_;        // held while a new picture is made
+  mutable std::mutex view_mutex_;  // held while the pointer is read or replaced
+  std::shared_ptr<const timeline_view> view_;
+
+  mutable std::mutex clock_steps_mutex_;
+  mutable clock_steps clock_steps_;  // guarded by clock_steps_mutex_
+
+  // Of the writer alone.
+  std::optional<core::monotonic_time> open_since_;
+
+  std::mutex import_mutex_;
+  std::unique_ptr<write_batch> import_run_;  // guarded by import_mutex_
+  core::lsn import_at_;                      // guarded by import_mutex_
+  std::vector<layer_record> imported_;       // guarded by import_mutex_
 };
 
 }  // namespace strata::storage

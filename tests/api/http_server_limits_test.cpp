@@ -8,6 +8,7 @@
 
 #include "api/api_client.hpp"
 #include "tests/api/served.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::api {
 namespace {
@@ -123,7 +124,7 @@ BOOST_AUTO_TEST_CASE(changes_that_hang_hold_up_no_reads) {
     return std::vector<consensus::member>{{{1}, "127.0.0.1", 5454}};
   };
   auto started = http_server::start(options, of);
-  BOOST_TEST_REQUIRE(started.has_value());
+  BOOST_TEST_REQUIRE(started);
   const std::uint16_t port = (*started)->port();
   const std::string change = "POST " + others.timeline_path() + "/safekeepers HTTP/1.1\r\nHost: x\r\n\r\n";
   std::vector<std::unique_ptr<raw_client>> hanging;

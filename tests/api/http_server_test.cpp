@@ -10,6 +10,7 @@
 #include "api/route.hpp"
 #include "config/option_text.hpp"
 #include "tests/api/served.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::api {
 namespace {
@@ -162,7 +163,7 @@ BOOST_AUTO_TEST_CASE(a_tenant_that_is_not_active_is_not_attached) {
 BOOST_AUTO_TEST_CASE(a_source_is_handed_on_as_it_was_given) {
   ok("POST", "/v1/source", R"({"name": "shop", "conninfo": "postgresql://u:p@h/db", "slot": "mine"})");
   const auto& asked = others.state().source_asked;
-  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST_REQUIRE(asked);
   BOOST_TEST(asked->name == "shop");
   BOOST_TEST(asked->conninfo == "postgresql://u:p@h/db");
   BOOST_TEST(asked->slot == "mine");
@@ -181,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_branch_is_asked_for_with_name_id_and_lsn) {
   BOOST_TEST(made["timeline_id"] == id);
   BOOST_TEST(made["ancestor_lsn"] == "0/1500");
   const auto& asked = others.state().branch_asked;
-  BOOST_TEST_REQUIRE(asked.has_value());
+  BOOST_TEST_REQUIRE(asked);
   BOOST_TEST(asked->name == "dev");
   BOOST_TEST(core::to_string(asked->ancestor) == ancestor);
   BOOST_TEST(asked->at->value == 0x1500u);
@@ -434,7 +435,7 @@ BOOST_AUTO_TEST_CASE(an_export_that_fails_at_once_is_an_error_and_not_a_file) {
   const auto done =
       client.download(others.timeline_path() + "/export", {}, [](core::bytes_view) { return core::result<void>(); });
   BOOST_TEST_REQUIRE(!done.has_value());
-  BOOST_TEST((done.error().code == core::errc::corrupt));
+  BOOST_TEST(done.error().code == core::errc::corrupt);
   BOOST_TEST(done.error().detail == "layer 17 is damaged");
 }
 
@@ -448,7 +449,7 @@ BOOST_AUTO_TEST_CASE(an_export_that_fails_in_the_middle_is_noticed) {
     return core::result<void>();
   });
   BOOST_TEST_REQUIRE(!done.has_value());
-  BOOST_TEST((done.error().code == core::errc::io_error));
+  BOOST_TEST(done.error().code == core::errc::io_error);
   BOOST_TEST(got > 0u);
 }
 
@@ -459,7 +460,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_gives_up_ends_the_export) {
     return core::result<void>(core::error{core::errc::disk_full, "no room"});
   });
   BOOST_TEST_REQUIRE(!done.has_value());
-  BOOST_TEST((done.error().code == core::errc::disk_full));
+  BOOST_TEST(done.error().code == core::errc::disk_full);
   server->stop();
   // Pulled part by part: what the client did not take was not asked for.
   BOOST_TEST(others.state().parts_asked < 100u);
@@ -469,12 +470,12 @@ BOOST_AUTO_TEST_CASE(the_client_tells_errors_as_the_server_had_them) {
   const api_client client(address());
   const auto missing = client.get("/v1/tenant/" + std::string(32, 'f'));
   BOOST_TEST_REQUIRE(!missing.has_value());
-  BOOST_TEST((missing.error().code == core::errc::not_found));
+  BOOST_TEST(missing.error().code == core::errc::not_found);
   BOOST_TEST(missing.error().detail == "tenant is not here");
   const api_client nobody("127.0.0.1:1");
   const auto unreachable = nobody.get("/v1/status");
   BOOST_TEST_REQUIRE(!unreachable.has_value());
-  BOOST_TEST((unreachable.error().code == core::errc::unavailable));
+  BOOST_TEST(unreachable.error().code == core::errc::unavailable);
 }
 
 BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_a_conflict) {

@@ -3,6 +3,8 @@
 #include <boost/test/unit_test.hpp>
 #include <string>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::api {
 namespace {
 
@@ -13,7 +15,7 @@ BOOST_AUTO_TEST_CASE(a_head_is_found_only_when_it_is_whole) {
   for (std::size_t size = 0; size < whole.size(); ++size) BOOST_TEST(!find_head(whole.substr(0, size)), size);
   const std::string with_body = whole + "{\"a\": 1}";
   const auto head = find_head(with_body);
-  BOOST_TEST_REQUIRE(head.has_value());
+  BOOST_TEST_REQUIRE(head);
   BOOST_TEST(head->method == "PUT");
   BOOST_TEST(head->path == "/v1/tenant/config");
   BOOST_TEST(head->size == whole.size());
@@ -24,7 +26,7 @@ BOOST_AUTO_TEST_CASE(a_head_is_found_only_when_it_is_whole) {
 
 BOOST_AUTO_TEST_CASE(lines_may_end_without_a_carriage_return) {
   const auto head = find_head("GET /livez HTTP/1.0\nExpect: 100-Continue\n\n");
-  BOOST_TEST_REQUIRE(head.has_value());
+  BOOST_TEST_REQUIRE(head);
   BOOST_TEST(head->path == "/livez");
   BOOST_TEST(head->wants_continue);
 }

@@ -12,6 +12,7 @@
 
 #include "api/http_server.hpp"
 #include "tests/api/peers.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::tests {
 
@@ -24,7 +25,7 @@ struct served {
   served() : served(http_options{}) {}
   explicit served(const http_options& options) {
     auto started = http_server::start(options, others.services());
-    BOOST_TEST_REQUIRE(started.has_value());
+    BOOST_TEST_REQUIRE(started);
     server = *std::move(started);
   }
   [[nodiscard]] httplib::Result send(const std::string& method, const std::string& path,

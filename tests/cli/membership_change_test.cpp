@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::tests {
 namespace {
 
@@ -31,19 +33,19 @@ core::errc refusal(const configuration& now, std::uint64_t from, std::uint64_t t
 BOOST_AUTO_TEST_SUITE(cli_membership_change)
 
 BOOST_AUTO_TEST_CASE(the_configuration_tells_where_a_replacement_stands) {
-  BOOST_TEST((stage_of(before, {2}, {4}).value() == change_stage::to_begin));
-  BOOST_TEST((stage_of(changing, {2}, {4}).value() == change_stage::to_finish));
-  BOOST_TEST((stage_of(after, {2}, {4}).value() == change_stage::to_tidy));
+  BOOST_TEST(stage_of(before, {2}, {4}).value() == change_stage::to_begin);
+  BOOST_TEST(stage_of(changing, {2}, {4}).value() == change_stage::to_finish);
+  BOOST_TEST(stage_of(after, {2}, {4}).value() == change_stage::to_tidy);
   BOOST_TEST((members_after(before, {2}, one(4)) == after.members));
 }
 
 BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
-  BOOST_TEST((refusal(before, 2, 2) == core::errc::invalid_argument));
-  BOOST_TEST((refusal(before, 4, 5) == core::errc::invalid_argument));
-  BOOST_TEST((refusal(before, 1, 2) == core::errc::invalid_argument));
-  BOOST_TEST((refusal(changing, 1, 4) == core::errc::conflict));
-  BOOST_TEST((refusal(changing, 2, 5) == core::errc::conflict));
-  BOOST_TEST((refusal(changing, 4, 2) == core::errc::conflict));
+  BOOST_TEST(refusal(before, 2, 2) == core::errc::invalid_argument);
+  BOOST_TEST(refusal(before, 4, 5) == core::errc::invalid_argument);
+  BOOST_TEST(refusal(before, 1, 2) == core::errc::invalid_argument);
+  BOOST_TEST(refusal(changing, 1, 4) == core::errc::conflict);
+  BOOST_TEST(refusal(changing, 2, 5) == core::errc::conflict);
+  BOOST_TEST(refusal(changing, 4, 2) == core::errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(the_goal_is_the_furthest_log_of_a_majority_that_has_gone_over) {

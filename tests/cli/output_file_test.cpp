@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::cli {
@@ -39,13 +40,13 @@ BOOST_AUTO_TEST_CASE(a_file_appears_under_its_name_when_it_is_complete) {
   const fs::path path = home / "base.tar";
   {
     auto file = output_file::open(path.string());
-    BOOST_TEST_REQUIRE(file.has_value());
+    BOOST_TEST_REQUIRE(file);
     const std::uint8_t some[] = {1, 2, 3};
-    BOOST_TEST_REQUIRE(file->write(some).has_value());
+    BOOST_TEST_REQUIRE(file->write(some));
     BOOST_TEST(!fs::exists(path));
   }
   BOOST_TEST(files() == 0u);
-  BOOST_TEST_REQUIRE(write(path, "whole").has_value());
+  BOOST_TEST_REQUIRE(write(path, "whole"));
   BOOST_TEST(text_of(path) == "whole");
   BOOST_TEST((fs::status(path).permissions() == fs::perms(0600)));
   BOOST_TEST(files() == 1u);
@@ -59,12 +60,12 @@ BOOST_AUTO_TEST_CASE(a_file_is_replaced_by_a_whole_one_that_is_as_open_to_others
   fs::permissions(path, fs::perms(0644));
   {
     auto file = output_file::open(path.string());
-    BOOST_TEST_REQUIRE(file.has_value());
+    BOOST_TEST_REQUIRE(file);
     const std::uint8_t some[] = {1};
-    BOOST_TEST_REQUIRE(file->write(some).has_value());
+    BOOST_TEST_REQUIRE(file->write(some));
   }
   BOOST_TEST(text_of(path) == "old");
-  BOOST_TEST_REQUIRE(write(path, "new").has_value());
+  BOOST_TEST_REQUIRE(write(path, "new"));
   BOOST_TEST(text_of(path) == "new");
   BOOST_TEST((fs::status(path).permissions() == fs::perms(0644)));
   BOOST_TEST(text_of(stranger) == "somebody's");
@@ -74,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_file_is_replaced_by_a_whole_one_that_is_as_open_to_others
 BOOST_AUTO_TEST_CASE(a_link_stays_and_what_it_leads_to_is_written) {
   std::ofstream(home / "target") << "old";
   fs::create_symlink("target", home / "link");
-  BOOST_TEST_REQUIRE(write(home / "link", "new").has_value());
+  BOOST_TEST_REQUIRE(write(home / "link", "new"));
   BOOST_TEST(fs::is_symlink(home / "link"));
   BOOST_TEST(!fs::is_symlink(home / "target"));
   BOOST_TEST(text_of(home / "target") == "new");
@@ -82,7 +83,7 @@ BOOST_AUTO_TEST_CASE(a_link_stays_and_what_it_leads_to_is_written) {
   fs::create_symlink("nothing", home / "dangling");
   const auto refused = write(home / "dangling", "new");
   BOOST_TEST_REQUIRE(!refused.has_value());
-  BOOST_TEST((refused.error().code == core::errc::invalid_argument));
+  BOOST_TEST(refused.error().code == core::errc::invalid_argument);
   BOOST_TEST(fs::is_symlink(home / "dangling"));
   BOOST_TEST(!fs::exists(home / "nothing"));
 }
@@ -90,8 +91,8 @@ BOOST_AUTO_TEST_CASE(a_link_stays_and_what_it_leads_to_is_written) {
 BOOST_AUTO_TEST_CASE(a_device_is_written_to_and_stays_one) {
   const auto full = write("/dev/full", "lost");
   BOOST_TEST_REQUIRE(!full.has_value());
-  BOOST_TEST((full.error().code == core::errc::disk_full));
-  BOOST_TEST(write("/dev/null", "gone").has_value());
+  BOOST_TEST(full.error().code == core::errc::disk_full);
+  BOOST_TEST(write("/dev/null", "gone"));
   fs::create_symlink("/dev/full", home / "link");
   BOOST_TEST(!write(home / "link", "lost").has_value());
   BOOST_TEST(fs::is_symlink(home / "link"));
@@ -103,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_fifo_is_written_to_and_stays_one) {
   const fs::path path = home / "fifo";
   BOOST_TEST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
   const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-  BOOST_TEST_REQUIRE(write(path, "through").has_value());
+  BOOST_TEST_REQUIRE(write(path, "through"));
   char text[16] = {};
   BOOST_TEST(::read(reader, text, sizeof text) == 7);
   BOOST_TEST(std::string(text) == "through");
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_place_for_an_archive_is_refused_and_stays) {
   ::close(socket);
   const auto missing = write(home / "no" / "folder", "x");
   BOOST_TEST_REQUIRE(!missing.has_value());
-  BOOST_TEST((missing.error().code == core::errc::not_found));
+  BOOST_TEST(missing.error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,7 @@
 
 #include "cli/safekeeper_addresses.hpp"
 #include "cli/server_file.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {
@@ -64,15 +65,15 @@ BOOST_AUTO_TEST_CASE(a_changed_digit_of_id_or_instance_is_found) {
     char& digit = bad[good.find(instance) + i];
     digit = digit == '0' ? '1' : '0';
     put(bad);
-    BOOST_TEST((read_safekeeper_file(directory).error().code == core::errc::corrupt));
+    BOOST_TEST(read_safekeeper_file(directory).error().code == core::errc::corrupt);
   }
   std::string other = good;
   other.replace(other.find("\"id\": 2"), 7, "\"id\": 3");
   put(other);
-  BOOST_TEST((read_safekeeper_file(directory).error().code == core::errc::corrupt));
+  BOOST_TEST(read_safekeeper_file(directory).error().code == core::errc::corrupt);
   for (const std::size_t length : {std::size_t{0}, std::size_t{1}, good.size() / 2}) {
     put(good.substr(0, length));
-    BOOST_TEST((read_safekeeper_file(directory).error().code == core::errc::corrupt));
+    BOOST_TEST(read_safekeeper_file(directory).error().code == core::errc::corrupt);
   }
 }
 
@@ -131,12 +132,12 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_where_it_is_now_by_every_address_it_had) 
 }
 
 BOOST_AUTO_TEST_CASE(nobody_is_taken_for_a_member_that_does_not_run) {
-  BOOST_TEST((locate(7002).error().code == core::errc::unavailable));
-  BOOST_TEST((locate(9999).error().code == core::errc::unavailable));
+  BOOST_TEST(locate(7002).error().code == core::errc::unavailable);
+  BOOST_TEST(locate(9999).error().code == core::errc::unavailable);
   fs::remove(directory + "/safekeeper.json");
-  BOOST_TEST((locate(7002).error().code == core::errc::unavailable));
+  BOOST_TEST(locate(7002).error().code == core::errc::unavailable);
   put("{}");
-  BOOST_TEST((locate(7002).error().code == core::errc::corrupt));
+  BOOST_TEST(locate(7002).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_member_without_a_directory_here_is_where_the_configuration_says) {

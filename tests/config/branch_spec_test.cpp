@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "config/time_text.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::config {
 namespace {
@@ -27,7 +28,7 @@ BOOST_FIXTURE_TEST_SUITE(config_branch_spec, berlin)
 
 BOOST_AUTO_TEST_CASE(a_branch_alone_means_its_head) {
   const auto spec = parse_branch_spec("main", now);
-  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST_REQUIRE(spec);
   BOOST_TEST(spec->branch == "main");
   BOOST_TEST(spec->tenant == "");
   BOOST_TEST(std::holds_alternative<branch_head>(spec->at));
@@ -36,7 +37,7 @@ BOOST_AUTO_TEST_CASE(a_branch_alone_means_its_head) {
 
 BOOST_AUTO_TEST_CASE(a_source_may_stand_in_front) {
   const auto spec = parse_branch_spec("shop/dev@0/3B21F08", now);
-  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST_REQUIRE(spec);
   BOOST_TEST(spec->tenant == "shop");
   BOOST_TEST(spec->branch == "dev");
   BOOST_TEST(std::get<core::lsn>(spec->at).value == 0x3B21F08u);
@@ -94,7 +95,7 @@ BOOST_AUTO_TEST_CASE(times_are_understood_as_people_write_them) {
 BOOST_AUTO_TEST_CASE(yesterday_is_the_day_before_also_when_the_clocks_change) {
   // Berlin went back to winter time on 2026-10-25: that day has 25 hours.
   const auto spec = parse_branch_spec("main@yesterday 23:30", utc("2026-10-25T22:30:00Z"));
-  BOOST_TEST_REQUIRE(spec.has_value());
+  BOOST_TEST_REQUIRE(spec);
   BOOST_TEST(utc_text(time_in(*spec)) == "2026-10-24T21:30:00.000000Z");
 }
 
@@ -147,7 +148,7 @@ BOOST_AUTO_TEST_CASE(a_time_that_came_twice_is_asked_about_and_one_that_never_ca
   BOOST_TEST(asked.find("2026-10-25 02:30:00+02 (CEST)") != std::string::npos, asked);
   BOOST_TEST(asked.find("2026-10-25 02:30:00+01 (CET)") != std::string::npos, asked);
   // What is proposed is understood.
-  BOOST_TEST(parse_branch_spec("main@2026-10-25 02:30:00+02", now).has_value());
+  BOOST_TEST(parse_branch_spec("main@2026-10-25 02:30:00+02", now));
   BOOST_TEST(refused("yesterday 2:30", utc("2026-10-26T09:00:00Z")).find("came twice") != std::string::npos);
   for (const char* text :
        {"2026-03-29 02:30", "2026-03-29 02:00", "2026-03-29 02:59:59", "2026-03-08 02:30 US/Eastern"})
@@ -177,8 +178,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_zone_is_named_where_it_is_written) {
   BOOST_TEST(refused("2026-11-22 12:00 XYZ").find("no time zone is called \"XYZ\"") != std::string::npos);
   ::setenv("TZ", "Europe/Berlim", 1), ::tzset();
   BOOST_TEST(refused("yesterday").find("TZ is \"Europe/Berlim\"") != std::string::npos);
-  BOOST_TEST(parse_branch_spec("main@2026-11-22 12:00Z", now).has_value());
-  BOOST_TEST(parse_branch_spec("main@10m", now).has_value());
+  BOOST_TEST(parse_branch_spec("main@2026-11-22 12:00Z", now));
+  BOOST_TEST(parse_branch_spec("main@10m", now));
 }
 
 BOOST_AUTO_TEST_CASE(the_future_has_no_branches) {
@@ -193,8 +194,8 @@ BOOST_AUTO_TEST_CASE(names_are_checked) {
   for (const char* text : {"", "@10m", "/main", "shop/", "a/b/c", "-x", "mäin", "a b", "../etc"})
     BOOST_TEST(!parse_branch_spec(text, now).has_value(), text);
   BOOST_TEST(!check_name("branch", std::string(64, 'a')).has_value());
-  BOOST_TEST(check_name("branch", std::string(63, 'a')).has_value());
-  BOOST_TEST(check_name("branch", "ci-42_x.y").has_value());
+  BOOST_TEST(check_name("branch", std::string(63, 'a')));
+  BOOST_TEST(check_name("branch", "ci-42_x.y"));
 }
 
 BOOST_AUTO_TEST_CASE(a_point_says_how_it_was_understood) {

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::config {
 namespace {
 
@@ -32,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_changes_nothing) {
   server_options base;
   base.http_port = 17;
   const auto loaded = load_config_file(path, base);
-  BOOST_TEST_REQUIRE(loaded.has_value());
+  BOOST_TEST_REQUIRE(loaded);
   BOOST_TEST(loaded->http_port == 17);
 }
 
@@ -43,9 +45,9 @@ BOOST_AUTO_TEST_CASE(server_options_and_tenant_defaults_are_read) {
   BOOST_TEST_REQUIRE(loaded.has_value(), (loaded.has_value() ? "" : loaded.error().detail));
   BOOST_TEST(loaded->http_port == 9898);
   BOOST_TEST(loaded->block_cache_bytes == 64u << 20);
-  BOOST_TEST((loaded->wait_lsn_timeout == 5s));
+  BOOST_TEST(loaded->wait_lsn_timeout == 5s);
   BOOST_TEST(loaded->pg_bin == "/opt/pg14/bin:/opt/pg15/bin");
-  BOOST_TEST((loaded->tenant_defaults.pitr_interval == 24h));
+  BOOST_TEST(loaded->tenant_defaults.pitr_interval == 24h);
   BOOST_TEST(loaded->tenant_defaults.gc_horizon_bytes == 0u);
 }
 

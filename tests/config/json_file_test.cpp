@@ -8,6 +8,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::config {
 namespace {
 
@@ -30,7 +32,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_one_is_named_with_the_place_and_without_words_of_
     const written_file file(text);
     const auto read = read_json_file(file.path);
     BOOST_TEST_REQUIRE(!read.has_value());
-    BOOST_TEST((read.error().code == core::errc::corrupt));
+    BOOST_TEST(read.error().code == core::errc::corrupt);
     BOOST_TEST(read.error().detail.starts_with(file.path + " is damaged: "));
     return read.error().detail.substr(file.path.size());
   };
@@ -50,18 +52,18 @@ BOOST_AUTO_TEST_CASE(what_is_no_file_is_damage_and_is_not_waited_for) {
        {std::filesystem::temp_directory_path().string(), pipe.path, std::string("/dev/zero")}) {
     const auto read = read_json_file(path);
     BOOST_TEST_REQUIRE(!read.has_value());
-    BOOST_TEST((read.error().code == core::errc::corrupt));
+    BOOST_TEST(read.error().code == core::errc::corrupt);
     BOOST_TEST(read.error().detail.find(path) != std::string::npos, read.error().detail);
   }
   std::filesystem::remove(pipe.path);
   const written_file large(std::string((1u << 20) + 4096, ' '));
-  BOOST_TEST((read_json_file(large.path).error().code == core::errc::corrupt));
+  BOOST_TEST(read_json_file(large.path).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(one_that_is_not_there_is_not_damaged) {
   const auto read = read_json_file("/nowhere/at/all.json");
   BOOST_TEST_REQUIRE(!read.has_value());
-  BOOST_TEST((read.error().code == core::errc::not_found));
+  BOOST_TEST(read.error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

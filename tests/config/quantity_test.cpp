@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::config {
 namespace {
 
@@ -37,7 +39,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_duration_is_refused_with_an_example) {
                            "18446744073709551616", "1001 w 1000000 d"}) {
     const auto parsed = parse_duration(text);
     BOOST_TEST_REQUIRE(!parsed.has_value(), text);
-    BOOST_TEST((parsed.error().code == core::errc::invalid_argument));
+    BOOST_TEST(parsed.error().code == core::errc::invalid_argument);
     BOOST_TEST(parsed.error().detail.find("10 min") != std::string::npos);
   }
 }
@@ -46,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_duration_written_is_the_same_when_read) {
   for (const std::chrono::milliseconds value :
        std::initializer_list<std::chrono::milliseconds>{0ms, 1ms, 999ms, 1000ms, 90s, 10min, 36h, 24h * 7}) {
     const auto parsed = parse_duration(duration_text(value));
-    BOOST_TEST_REQUIRE(parsed.has_value());
+    BOOST_TEST_REQUIRE(parsed);
     BOOST_TEST(parsed->count() == value.count());
   }
   BOOST_TEST(duration_text(24h * 7) == "7d");

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/consensus/printing.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::consensus {
 
@@ -88,8 +89,8 @@ BOOST_AUTO_TEST_CASE(changes_in_two_steps) {
   BOOST_TEST((abandon_change(*joint) == configuration{6, nodes({1, 2, 3}), std::nullopt}));
   const auto again = begin_change(*joint, nodes({5}));
   BOOST_REQUIRE(!again.has_value());
-  BOOST_TEST((again.error().code == core::errc::conflict));
-  BOOST_TEST((begin_change(first, {}).error().code == core::errc::invalid_argument));
+  BOOST_TEST(again.error().code == core::errc::conflict);
+  BOOST_TEST(begin_change(first, {}).error().code == core::errc::invalid_argument);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/consensus/printing.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::consensus {
 
@@ -72,7 +73,7 @@ BOOST_AUTO_TEST_CASE(campaigns_above_every_term_of_a_quorum) {
   BOOST_TEST((sent<greeting>(hello, 1).at(0) == greeting{options.tenant, options.timeline, members, options.cluster}));
   BOOST_TEST(said(1, greeting_reply{{1}, members, {4}}).empty());
   const auto effects = greeted(2, 7);
-  BOOST_TEST((machine.now() == phase::campaigning));
+  BOOST_TEST(machine.now() == phase::campaigning);
   BOOST_TEST(effects.size() == 2u);
   BOOST_TEST((sent<vote_request>(effects, 1).at(0) == vote_request{1, {8}}));
   BOOST_TEST((sent<vote_request>(effects, 2).at(0) == vote_request{1, {8}}));
@@ -133,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_lost_election_is_repeated_at_the_next_heartbeat_in_a_high
   greeted(2);
   BOOST_TEST(machine.step(heartbeat_due{}).empty());
   votes(1, 6, 0, {}, false);
-  BOOST_TEST((machine.now() == phase::collecting));
+  BOOST_TEST(machine.now() == phase::collecting);
   BOOST_TEST(votes(2, 1).empty());
   auto effects = machine.step(heartbeat_due{});
   BOOST_TEST((sent<vote_request>(effects, 1).at(0) == vote_request{1, {7}}));
@@ -141,15 +142,15 @@ BOOST_AUTO_TEST_CASE(a_lost_election_is_repeated_at_the_next_heartbeat_in_a_high
   // A vote of before does not count.
   votes(1, 1);
   BOOST_TEST(votes(2, 7).empty());
-  BOOST_TEST((machine.now() == phase::campaigning));
+  BOOST_TEST(machine.now() == phase::campaigning);
   // Refused in the same term: the others may still elect us, and if not, there is the next heartbeat.
   votes(1, 7, 0, {}, false);
-  BOOST_TEST((machine.now() == phase::campaigning));
+  BOOST_TEST(machine.now() == phase::campaigning);
   effects = machine.step(heartbeat_due{});
   BOOST_TEST((sent<vote_request>(effects, 1).at(0) == vote_request{1, {8}}));
   votes(1, 8);
   votes(2, 8);
-  BOOST_TEST((machine.now() == phase::leading));
+  BOOST_TEST(machine.now() == phase::leading);
   BOOST_TEST(sent<vote_request>(machine.step(heartbeat_due{})).empty());
 }
 
@@ -160,14 +161,14 @@ BOOST_AUTO_TEST_CASE(a_vote_does_not_outlive_its_connection) {
   machine.step(acceptor_lost{{1}});
   BOOST_TEST(votes(2, 1).empty());
   BOOST_TEST(votes(1, 1).empty());
-  BOOST_TEST((machine.now() == phase::campaigning));
+  BOOST_TEST(machine.now() == phase::campaigning);
 }
 
 BOOST_AUTO_TEST_CASE(a_higher_term_ends_it_for_good) {
   lead();
   const auto effects = acknowledged(1, 3, 0);
   BOOST_TEST(all<superseded>(effects).at(0).by == term{3});
-  BOOST_TEST((machine.now() == phase::superseded));
+  BOOST_TEST(machine.now() == phase::superseded);
   for (const proposer_input& input :
        {proposer_input(acceptor_connected{{3}}), proposer_input(heartbeat_due{}), proposer_input(wal_written{at(99)})})
     BOOST_TEST(machine.step(input).empty());
@@ -368,9 +369,9 @@ BOOST_AUTO_TEST_CASE(needs_a_majority_of_both_sets) {
   of.votes(1, 1);
   of.votes(2, 1);
   of.votes(3, 1);
-  BOOST_TEST((of.machine.now() == phase::campaigning));
+  BOOST_TEST(of.machine.now() == phase::campaigning);
   of.votes(4, 1);
-  BOOST_TEST((of.machine.now() == phase::leading));
+  BOOST_TEST(of.machine.now() == phase::leading);
   of.machine.step(wal_written{at(50)});
   of.acknowledged(1, 1, 50);
   of.acknowledged(2, 1, 50);

@@ -9,6 +9,7 @@
 #include "core/page_key.hpp"
 #include "core/result.hpp"
 #include "core/url.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata::core;
 
@@ -74,8 +75,8 @@ BOOST_AUTO_TEST_CASE(an_error_tells_the_story_and_what_to_do) {
   BOOST_REQUIRE(!failed);
   const auto told = failed.error().within("append wal");
   BOOST_TEST(told.detail == "append wal: open segment 41: No such file or directory");
-  BOOST_TEST((advice_for(told.code) == advice::look_elsewhere));
-  BOOST_TEST((from_errno("write", ENOSPC).code == errc::disk_full));
+  BOOST_TEST(advice_for(told.code) == advice::look_elsewhere);
+  BOOST_TEST(from_errno("write", ENOSPC).code == errc::disk_full);
 }
 
 BOOST_AUTO_TEST_CASE(an_address_is_host_and_port) {

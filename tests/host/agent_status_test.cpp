@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::host {
@@ -35,19 +36,19 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   status.port = 20001;
   status.since = core::wall_time(std::chrono::microseconds(1700000000123456));
   status.safekeepers = {{1, "127.0.0.1:5454", "streaming", core::lsn(0x3000400)}, {2, "b:1", "away: refused", {}}};
-  BOOST_TEST_REQUIRE(save_status(directory, status).has_value());
+  BOOST_TEST_REQUIRE(save_status(directory, status));
   const auto loaded = load_status(directory);
   BOOST_TEST_REQUIRE(loaded.has_value(), (loaded ? "" : loaded.error().detail));
   BOOST_TEST((*loaded == status));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_not_found_and_damage_is_named) {
-  BOOST_TEST((load_status(directory).error().code == core::errc::not_found));
-  BOOST_TEST_REQUIRE(save_status(directory, {}).has_value());
+  BOOST_TEST(load_status(directory).error().code == core::errc::not_found);
+  BOOST_TEST_REQUIRE(save_status(directory, {}));
   std::ofstream(directory + "/compute-agent.json") << R"({"pid": 1, "state": "dancing"})";
   const auto loaded = load_status(directory);
   BOOST_TEST_REQUIRE(!loaded.has_value());
-  BOOST_TEST((loaded.error().code == core::errc::corrupt));
+  BOOST_TEST(loaded.error().code == core::errc::corrupt);
   BOOST_TEST(loaded.error().detail.find("dancing") != std::string::npos);
 }
 

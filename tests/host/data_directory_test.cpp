@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "pg/files/tar.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::host {
@@ -44,7 +45,7 @@ core::bytes good_archive() {
 struct unpacking {
   core::result<void> unpack(const core::bytes& archive, std::size_t part_size) {
     auto target = data_directory_unpacker::open(home / "data");
-    BOOST_TEST_REQUIRE(target.has_value());
+    BOOST_TEST_REQUIRE(target);
     for (std::size_t at = 0; at < archive.size(); at += part_size)
       STRATA_TRY((*target)->feed(core::bytes_view(archive).subspan(at, std::min(part_size, archive.size() - at))));
     return (*target)->finish();
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_directory_that_exists_is_not_written_into) {
   fs::create_directory(home / "data");
   const auto refused = data_directory_unpacker::open(home / "data");
   BOOST_TEST_REQUIRE(!refused.has_value());
-  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(refused.error().code == core::errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(names_that_climb_out_are_refused) {

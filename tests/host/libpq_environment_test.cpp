@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "host/program.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::host {
 namespace {
@@ -57,7 +58,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_started_inherits_nothing_of_libpq) {
   for (const char* name : {"PGHOST", "PGPASSWORD", "PGDATESTYLE", "PG_COLOR"}) ::setenv(name, "x", 1);
   const auto said = run({.arguments = {"/usr/bin/env"}, .environment = {{"PGDATA", "/data"}}});
   for (const char* name : {"PGHOST", "PGPASSWORD", "PGDATESTYLE", "PG_COLOR"}) ::unsetenv(name);
-  BOOST_TEST_REQUIRE(said.has_value());
+  BOOST_TEST_REQUIRE(said);
   for (const char* name : {"PGHOST=", "PGPASSWORD=", "PGDATESTYLE="})
     BOOST_TEST(said->output.find(name) == std::string::npos, said->output);
   for (const char* name : {"PGDATA=/data\n", "PG_COLOR=x\n"})

@@ -12,6 +12,7 @@
 #include "host/program.hpp"
 #include "host/quorum_settings.hpp"
 #include "tests/support/postgres_cluster.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::host {
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 struct with_data {
   with_data() {
     auto found = postgres_account();
-    BOOST_TEST_REQUIRE(found.has_value());
+    BOOST_TEST_REQUIRE(found);
     options.run_as = *found;
     options.bin_directory = tests::postgres_bin_directory();
     options.data_directory = home / "data";
@@ -31,20 +32,20 @@ struct with_data {
     options.log_file = home / "log";
     options.port = *free_port();
     fs::create_directory(options.data_directory);
-    if (options.run_as) BOOST_TEST_REQUIRE(give(*options.run_as, options.data_directory).has_value());
+    if (options.run_as) BOOST_TEST_REQUIRE(give(*options.run_as, options.data_directory));
     const auto made = run({.arguments = {options.bin_directory + "/initdb", "-D", options.data_directory, "-U",
                                          "o-brien", "-A", "trust", "--no-sync", "--locale", "C.UTF-8"},
                            .directory = options.data_directory,
                            .run_as = options.run_as});
-    BOOST_TEST_REQUIRE(made.has_value());
+    BOOST_TEST_REQUIRE(made);
     BOOST_TEST_REQUIRE(made->exit_code == 0, made->output);
   }
-  ~with_data() { BOOST_TEST(stop_postgres(options.data_directory).has_value()); }
+  ~with_data() { BOOST_TEST(stop_postgres(options.data_directory)); }
 
   [[nodiscard]] outcome psql(const std::string& sql) const {
     const auto said = run({.arguments = {options.bin_directory + "/psql", "-XAtq", "-h", options.socket_directory, "-p",
                                          std::to_string(options.port), "-U", "o-brien", "-c", sql, "postgres"}});
-    BOOST_TEST_REQUIRE(said.has_value());
+    BOOST_TEST_REQUIRE(said);
     return *said;
   }
   tests::temp_dir home;
@@ -54,7 +55,7 @@ struct with_data {
 BOOST_AUTO_TEST_SUITE(host_postgres_process)
 
 BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopped, with_data) {
-  BOOST_TEST_REQUIRE(write_settings(options, {"work_mem = 7MB"}).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {"work_mem = 7MB"}));
   const auto started = start_postgres(options);
   BOOST_TEST_REQUIRE(started.has_value(), (started.has_value() ? "" : started.error().detail));
   BOOST_TEST((running_postgres(options.data_directory) == *started));
@@ -64,20 +65,20 @@ BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopp
 
   const auto second = start_postgres(options);
   BOOST_TEST_REQUIRE(!second.has_value());
-  BOOST_TEST((second.error().code == core::errc::conflict));
-  BOOST_TEST((check_port(options.port).error().code == core::errc::conflict));
+  BOOST_TEST(second.error().code == core::errc::conflict);
+  BOOST_TEST(check_port(options.port).error().code == core::errc::conflict);
 
-  BOOST_TEST_REQUIRE(stop_postgres(options.data_directory).has_value());
+  BOOST_TEST_REQUIRE(stop_postgres(options.data_directory));
   BOOST_TEST(!running_postgres(options.data_directory).has_value());
   BOOST_TEST(!is_running(*started));
-  BOOST_TEST(stop_postgres(options.data_directory).has_value());
+  BOOST_TEST(stop_postgres(options.data_directory));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_forced_beats_the_file_and_alter_system, with_data) {
   options.forced = quorum_settings("nobody");
   options.replication_user = "o-brien";
-  BOOST_TEST_REQUIRE(write_settings(options, {"wal_level = logical", "fsync = on"}).has_value());
-  BOOST_TEST_REQUIRE(start_postgres(options).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {"wal_level = logical", "fsync = on"}));
+  BOOST_TEST_REQUIRE(start_postgres(options));
   for (const auto& setting : options.forced) {
     const std::string name = setting.substr(0, setting.find('='));
     const std::string value = setting.substr(setting.find('=') + 1);
@@ -100,11 +101,11 @@ BOOST_FIXTURE_TEST_CASE(what_is_forced_beats_the_file_and_alter_system, with_dat
 
 BOOST_FIXTURE_TEST_CASE(a_server_ends_with_the_thread_that_started_it, with_data) {
   options.ends_with_starter = true;
-  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
   pid_t server = 0;
   std::thread([&] {
     const auto started = start_postgres(options);
-    BOOST_TEST_REQUIRE(started.has_value());
+    BOOST_TEST_REQUIRE(started);
     server = *started;
     BOOST_TEST(psql("select 1").output == "1\n");
   }).join();
@@ -112,27 +113,27 @@ BOOST_FIXTURE_TEST_CASE(a_server_ends_with_the_thread_that_started_it, with_data
 }
 
 BOOST_FIXTURE_TEST_CASE(an_abandoned_server_is_gone_at_once_whatever_it_does, with_data) {
-  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
   const auto started = start_postgres(options);
-  BOOST_TEST_REQUIRE(started.has_value());
+  BOOST_TEST_REQUIRE(started);
   ::kill(*started, SIGSTOP);  // it can't even handle SIGQUIT
-  BOOST_TEST(abandon_postgres(options.data_directory, std::chrono::milliseconds(200)).has_value());
+  BOOST_TEST(abandon_postgres(options.data_directory, std::chrono::milliseconds(200)));
   BOOST_TEST(!is_running(*started));
 }
 
 BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {
-  BOOST_TEST_REQUIRE(write_settings(options, {}).has_value());
-  BOOST_TEST_REQUIRE(start_postgres(options).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
+  BOOST_TEST_REQUIRE(start_postgres(options));
   const auto over_tcp =
       run({.arguments = {options.bin_directory + "/psql", "-w", "-h", "127.0.0.1", "-p", std::to_string(options.port),
                          "-U", "o-brien", "-c", "select 1", "postgres"}});
-  BOOST_TEST_REQUIRE(over_tcp.has_value());
+  BOOST_TEST_REQUIRE(over_tcp);
   BOOST_TEST(over_tcp->exit_code == 2);
   BOOST_TEST(over_tcp->output.find("no password supplied") != std::string::npos, over_tcp->output);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_server_that_ends_at_once_is_told_with_its_log, with_data) {
-  BOOST_TEST_REQUIRE(write_settings(options, {"no_such_setting = 1"}).has_value());
+  BOOST_TEST_REQUIRE(write_settings(options, {"no_such_setting = 1"}));
   const auto failed = start_postgres(options);
   BOOST_TEST_REQUIRE(!failed.has_value());
   BOOST_TEST(failed.error().detail.find("no_such_setting") != std::string::npos, failed.error().detail);
@@ -151,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(a_pid_file_that_a_crash_left_is_nobody_s, with_data) {
 BOOST_AUTO_TEST_CASE(a_socket_directory_that_is_too_long_is_refused) {
   postgres_options options;
   options.socket_directory = "/tmp/" + std::string(100, 'x');
-  BOOST_TEST((start_postgres(options).error().code == core::errc::invalid_argument));
+  BOOST_TEST(start_postgres(options).error().code == core::errc::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(versions_are_read_from_what_postgres_says) {
@@ -168,7 +169,7 @@ BOOST_AUTO_TEST_CASE(postgres_is_found_in_the_first_place_that_has_the_version) 
   BOOST_TEST(*find_postgres(15, {"", "", "/nowhere:" + bin}) == bin);
   const auto missing = find_postgres(99, {bin, "", ""});
   BOOST_TEST_REQUIRE(!missing.has_value());
-  BOOST_TEST((missing.error().code == core::errc::not_found));
+  BOOST_TEST(missing.error().code == core::errc::not_found);
   BOOST_TEST(missing.error().detail.find(bin + " (has 15)") != std::string::npos, missing.error().detail);
 }
 
@@ -198,12 +199,12 @@ BOOST_AUTO_TEST_CASE(of_several_directories_the_one_with_the_version_is_taken) {
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_does_not_end_is_an_error) {
-  BOOST_TEST((run({.arguments = {"/nowhere/prog"}}).error().code == core::errc::not_found));
+  BOOST_TEST(run({.arguments = {"/nowhere/prog"}}).error().code == core::errc::not_found);
   const auto slow = run({.arguments = {"/bin/sleep", "60"}}, std::chrono::milliseconds(50));
   BOOST_TEST_REQUIRE(!slow.has_value());
-  BOOST_TEST((slow.error().code == core::errc::timeout));
+  BOOST_TEST(slow.error().code == core::errc::timeout);
   const auto said = run({.arguments = {"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}});
-  BOOST_TEST_REQUIRE(said.has_value());
+  BOOST_TEST_REQUIRE(said);
   BOOST_TEST(said->exit_code == 3);
   BOOST_TEST(said->output == "out\nerr\n");
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::host {
@@ -34,8 +35,8 @@ struct with_registry {
     return record;
   }
   void save(const compute_record& record) const {
-    BOOST_TEST_REQUIRE(computes.claim(record.name).has_value());
-    BOOST_TEST_REQUIRE(computes.save(record).has_value());
+    BOOST_TEST_REQUIRE(computes.claim(record.name));
+    BOOST_TEST_REQUIRE(computes.save(record));
     fs::create_directories(record.data_directory);
     std::ofstream(record.data_directory + "/PG_VERSION") << "15\n";
   }
@@ -47,18 +48,18 @@ BOOST_FIXTURE_TEST_SUITE(host_registry, with_registry)
 
 BOOST_AUTO_TEST_CASE(a_new_directory_has_no_computes) {
   const auto all = computes.list();
-  BOOST_TEST_REQUIRE(all.has_value());
+  BOOST_TEST_REQUIRE(all);
   BOOST_TEST(all->computes.empty());
   BOOST_TEST(all->damaged.empty());
-  BOOST_TEST((computes.find("dev").error().code == core::errc::not_found));
+  BOOST_TEST(computes.find("dev").error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_saved_is_found_again) {
   const compute_record made = make("dev");
-  BOOST_TEST_REQUIRE(computes.claim("dev").has_value());
-  BOOST_TEST_REQUIRE(computes.save(made).has_value());
+  BOOST_TEST_REQUIRE(computes.claim("dev"));
+  BOOST_TEST_REQUIRE(computes.save(made));
   const auto found = computes.find("dev");
-  BOOST_TEST_REQUIRE(found.has_value());
+  BOOST_TEST_REQUIRE(found);
   BOOST_TEST(found->branch == "main");
   BOOST_TEST((found->tenant_id == made.tenant_id));
   BOOST_TEST((found->timeline_id == made.timeline_id));
@@ -67,7 +68,7 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_found_again) {
   BOOST_TEST(found->user == "o'brien");
   BOOST_TEST(found->database == "my shop");
   BOOST_TEST((found->started == made.started));
-  BOOST_TEST((found->mode == compute_mode::copy));
+  BOOST_TEST(found->mode == compute_mode::copy);
   BOOST_TEST(found->settings.empty());
   BOOST_TEST(found->home == made.home);
   BOOST_TEST(found->socket_directory == made.socket_directory);
@@ -79,31 +80,31 @@ BOOST_AUTO_TEST_CASE(the_mode_and_the_settings_of_each_life_are_kept) {
   compute_record made = make("dev");
   made.mode = compute_mode::branch;
   made.settings = {"work_mem = 7MB", "search_path = '\"a\", b'"};
-  BOOST_TEST_REQUIRE(computes.claim("dev").has_value());
-  BOOST_TEST_REQUIRE(computes.save(made).has_value());
+  BOOST_TEST_REQUIRE(computes.claim("dev"));
+  BOOST_TEST_REQUIRE(computes.save(made));
   const auto found = computes.find("dev");
-  BOOST_TEST_REQUIRE(found.has_value());
-  BOOST_TEST((found->mode == compute_mode::branch));
+  BOOST_TEST_REQUIRE(found);
+  BOOST_TEST(found->mode == compute_mode::branch);
   BOOST_TEST((found->settings == made.settings));
 }
 
 BOOST_AUTO_TEST_CASE(a_name_can_be_claimed_once_until_it_is_removed) {
   {
     const auto lock = computes.claim("dev");
-    BOOST_TEST_REQUIRE(lock.has_value());
-    BOOST_TEST((computes.claim("dev").error().code == core::errc::conflict));
+    BOOST_TEST_REQUIRE(lock);
+    BOOST_TEST(computes.claim("dev").error().code == core::errc::conflict);
     // While a command is at work on it, it is neither a compute nor damaged.
     BOOST_TEST(computes.list()->computes.empty());
     BOOST_TEST(computes.list()->damaged.empty());
-    BOOST_TEST((start_lock::take(computes.directory_of("dev")).error().code == core::errc::conflict));
+    BOOST_TEST(start_lock::take(computes.directory_of("dev")).error().code == core::errc::conflict);
     BOOST_TEST(start_lock::is_held(computes.directory_of("dev")));
   }
   // What it has left is told.
   BOOST_TEST(!start_lock::is_held(computes.directory_of("dev")));
   BOOST_TEST_REQUIRE(computes.list()->damaged.size() == 1u);
   BOOST_TEST(computes.list()->damaged.front().name == "dev");
-  BOOST_TEST_REQUIRE(computes.remove(computes.remains_of("dev")).has_value());
-  BOOST_TEST(computes.claim("dev").has_value());
+  BOOST_TEST_REQUIRE(computes.remove(computes.remains_of("dev")));
+  BOOST_TEST(computes.claim("dev"));
 }
 
 BOOST_AUTO_TEST_CASE(a_name_that_is_not_there_is_told_with_those_that_are) {
@@ -143,8 +144,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_record_is_named_and_harms_no_other) {
     BOOST_TEST(all->damaged.front().name == "dev");
     BOOST_TEST((all->damaged.front().why.code == core::errc::corrupt), text);
     BOOST_TEST(all->damaged.front().why.detail.find(path) != std::string::npos, all->damaged.front().why.detail);
-    BOOST_TEST((computes.find("dev").error().code == core::errc::corrupt));
-    BOOST_TEST(computes.find("a").has_value());
+    BOOST_TEST(computes.find("dev").error().code == core::errc::corrupt);
+    BOOST_TEST(computes.find("a"));
   }
   // Any byte of it, flipped in any way, is the record of this compute or none.
   const std::string good = whole.str();
@@ -153,7 +154,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_record_is_named_and_harms_no_other) {
     text[at] = static_cast<char>(text[at] ^ (1 << (at % 8)));
     std::ofstream(path, std::ios::trunc) << text;
     const auto all = computes.list();
-    BOOST_TEST_REQUIRE(all.has_value());
+    BOOST_TEST_REQUIRE(all);
     BOOST_TEST(all->computes.size() + all->damaged.size() == 3u);
     for (const auto& each : all->computes)
       if (each.name == "dev") BOOST_TEST((each.home == home || each.home.starts_with(elsewhere_prefix)), text);
@@ -169,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_server_directory_that_was_moved_takes_its_computes_along)
   const registry there(moved.string());
   const auto found = there.find("dev");
   fs::rename(moved, directory.path());
-  BOOST_TEST_REQUIRE(found.has_value());
+  BOOST_TEST_REQUIRE(found);
   BOOST_TEST(found->home == there.directory_of("dev"));
   BOOST_TEST(found->data_directory == there.directory_of("dev") + "/data");
   BOOST_TEST(found->socket_directory == there.directory_of("dev") + "/socket");
@@ -192,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_server_directory_that_was_copied_leaves_the_originals_com
   const auto in_copy = copy.list();
   for (const auto& each : in_copy->computes) {
     BOOST_TEST(each.home == copy.directory_of(each.name));
-    BOOST_TEST(copy.remove(each).has_value());
+    BOOST_TEST(copy.remove(each));
   }
   BOOST_TEST(copy.list()->computes.empty());
   const auto in_original = computes.list();
@@ -203,12 +204,12 @@ BOOST_AUTO_TEST_CASE(a_server_directory_that_was_copied_leaves_the_originals_com
   fs::copy(directory.path() / "computes", copied / "computes", fs::copy_options::recursive);
   fs::rename(directory.path(), moved);
   BOOST_TEST(copy.find("far")->home == copy.directory_of("far"));
-  BOOST_TEST(copy.remove(*copy.find("far")).has_value());
+  BOOST_TEST(copy.remove(*copy.find("far")));
   BOOST_TEST(fs::exists(far.data_directory + "/PG_VERSION"));
   const registry there(moved);
   BOOST_TEST(there.find("far")->home == elsewhere);
-  BOOST_TEST(there.save(*there.find("far")).has_value());
-  BOOST_TEST(there.remove(*there.find("far")).has_value());
+  BOOST_TEST(there.save(*there.find("far")));
+  BOOST_TEST(there.remove(*there.find("far")));
   BOOST_TEST(!fs::exists(elsewhere));
   fs::rename(moved, directory.path());
 }
@@ -229,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_socket_elsewhere_is_the_moved_originals_too) {
     const std::string owner = elsewhere + "/owner";
     std::ofstream(owner, std::ios::trunc).close();
     BOOST_TEST(registry(moved).find("dev")->socket_directory == elsewhere);
-    BOOST_TEST_REQUIRE(registry(moved).save(*registry(moved).find("dev")).has_value());
+    BOOST_TEST_REQUIRE(registry(moved).save(*registry(moved).find("dev")));
     BOOST_TEST(registry(copied.path().string()).find("dev")->socket_directory == "");
   }
   BOOST_TEST(registry(moved).find("dev")->socket_directory == elsewhere);
@@ -250,8 +251,8 @@ BOOST_AUTO_TEST_CASE(without_a_record_its_directories_elsewhere_are_found) {
   save(record);
   save(make("other"));
   fs::remove(fs::path(computes.directory_of("dev")) / "compute.json");
-  BOOST_TEST((computes.load("dev").error().code == core::errc::not_found));
-  BOOST_TEST(computes.load("other").has_value());
+  BOOST_TEST(computes.load("dev").error().code == core::errc::not_found);
+  BOOST_TEST(computes.load("other"));
   BOOST_TEST((computes.names().value() == std::vector<std::string>{"dev", "other"}));
   const auto remains = computes.remains_of("dev");
   BOOST_TEST(remains.home == home);
@@ -259,7 +260,7 @@ BOOST_AUTO_TEST_CASE(without_a_record_its_directories_elsewhere_are_found) {
   BOOST_TEST(remains.log_file == record.log_file);
   BOOST_TEST(remains.socket_directory == socket);
   BOOST_TEST(computes.remains_of("other").home == computes.directory_of("other"));
-  BOOST_TEST(computes.remove(remains).has_value());
+  BOOST_TEST(computes.remove(remains));
   for (const std::string& each : {home, socket, computes.directory_of("dev")}) BOOST_TEST(!fs::exists(each), each);
 }
 
@@ -273,7 +274,7 @@ BOOST_AUTO_TEST_CASE(records_of_before_name_no_directory_and_are_understood) {
         line.find("\"as_of_us\"") == std::string::npos)
       text += line + "\n";
   std::ofstream(path, std::ios::trunc) << text;
-  BOOST_TEST(computes.find("dev").has_value());
+  BOOST_TEST(computes.find("dev"));
   BOOST_TEST((computes.find("dev")->as_of == computes.find("dev")->started));
   const tests::temp_dir copied;
   fs::copy(directory.path() / "computes", copied / "computes", fs::copy_options::recursive);

@@ -18,6 +18,7 @@
 #include "pg/wal/stream_decoder.hpp"
 #include "tests/support/major_cases.hpp"
 #include "tests/support/postgres_cluster.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg;
@@ -231,7 +232,7 @@ STRATA_CASE_FOR_MAJORS(integration_record_payload, every_payload_of_a_real_strea
   BOOST_TEST(std::to_string(seen.copies.back().database) == copied);
   BOOST_TEST(seen.parameters.max_connections == 77);
   BOOST_TEST(seen.parameters.wal_log_hints);
-  BOOST_TEST((seen.parameters.wal_level == files::wal_level::logical));
+  BOOST_TEST(seen.parameters.wal_level == files::wal_level::logical);
   BOOST_TEST(seen.origins.size() == 1u);
   BOOST_TEST(seen.origins.begin()->second.value == 0xABCDEFu);
 

@@ -13,6 +13,7 @@
 #include "pg/wal/stream_decoder.hpp"
 #include "tests/support/free_port.hpp"
 #include "tests/support/postgres_cluster.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/replication_events.hpp"
 
 using namespace strata;
@@ -118,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_source_says_who_it_is) {
   BOOST_REQUIRE(opened);
   auto& connection = *opened;
   BOOST_TEST(!connection.idle());
-  BOOST_TEST((connection.identify_system().error().code == core::errc::busy));
+  BOOST_TEST(connection.identify_system().error().code == core::errc::busy);
   const auto hello = expect<connected>(connection);
   BOOST_TEST(std::to_string(hello.server_version) == cluster.value("show server_version_num"));
   BOOST_TEST(static_cast<unsigned>(hello.major) == hello.server_version / 10000);
@@ -126,7 +127,7 @@ BOOST_AUTO_TEST_CASE(a_source_says_who_it_is) {
   BOOST_TEST(connection.idle());
 
   require(connection.identify_system());
-  BOOST_TEST((connection.identify_system().error().code == core::errc::busy));
+  BOOST_TEST(connection.identify_system().error().code == core::errc::busy);
   const auto identity = expect<system_identified>(connection);
   BOOST_TEST(std::to_string(identity.system_id) == cluster.value("select system_identifier from pg_control_system()"));
   BOOST_TEST(identity.timeline == 1u);
@@ -152,14 +153,14 @@ BOOST_AUTO_TEST_CASE(slots_are_made_once_and_dropped_once) {
   BOOST_TEST(expect<slot_created>(connection).existed);
   require(connection.create_physical_slot("strata_b"));
   const core::error full = expect_error(connection);
-  BOOST_TEST((full.code == core::errc::busy));
+  BOOST_TEST(full.code == core::errc::busy);
   BOOST_TEST(mentions(full, "max_replication_slots"));
   BOOST_TEST(connection.idle());
   require(connection.drop_slot("strata_a"));
   BOOST_TEST(expect<slot_dropped>(connection).existed);
   require(connection.drop_slot("strata_a"));
   BOOST_TEST(!expect<slot_dropped>(connection).existed);
-  BOOST_TEST((connection.create_physical_slot("No").error().code == core::errc::invalid_argument));
+  BOOST_TEST(connection.create_physical_slot("No").error().code == core::errc::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(wal_is_streamed_and_every_record_of_it_decodes) {
@@ -279,32 +280,32 @@ BOOST_AUTO_TEST_CASE(removed_wal_and_missing_slots_are_told_apart) {
   require(connection.start_replication("", core::lsn(early.value / 1048576 * 1048576)));
   event_or_error event = wait_for_event(connection);
   while (event) event = wait_for_event(connection);
-  BOOST_TEST((event.error().code == core::errc::out_of_range));
+  BOOST_TEST(event.error().code == core::errc::out_of_range);
   BOOST_TEST(mentions(event.error(), "import anew"));
 
   replication_connection again = connect(cluster);
   require(again.start_replication("gone", early));
   const core::error missing = expect_error(again);
-  BOOST_TEST((missing.code == core::errc::not_found));
+  BOOST_TEST(missing.code == core::errc::not_found);
   BOOST_TEST(again.idle());
   require(again.start_replication("", early, 77));
-  BOOST_TEST((expect_error(again).code == core::errc::out_of_range));
+  BOOST_TEST(expect_error(again).code == core::errc::out_of_range);
   require(again.start_replication("", early + (std::uint64_t{1} << 40)));
   expect<streaming_started>(again);
   const core::error ahead = expect_error(again);
-  BOOST_TEST((ahead.code == core::errc::out_of_range));
+  BOOST_TEST(ahead.code == core::errc::out_of_range);
   BOOST_TEST(mentions(ahead, "not the same server"));
 }
 
 BOOST_AUTO_TEST_CASE(a_source_that_can_not_be_reached_says_why) {
   const std::string port = std::to_string(tests::free_port());
   core::error error = failed_connect("host=127.0.0.1 password=topsecret port=" + port);
-  BOOST_TEST((error.code == core::errc::unavailable));
+  BOOST_TEST(error.code == core::errc::unavailable);
   BOOST_TEST(mentions(error, "nothing answers there"));
   BOOST_TEST(error.detail.find("topsecret") == std::string::npos);
 
   error = failed_connect("host=/nowhere/at/all port=" + port);
-  BOOST_TEST((error.code == core::errc::unavailable));
+  BOOST_TEST(error.code == core::errc::unavailable);
 }
 
 BOOST_AUTO_TEST_CASE(who_we_are_and_what_a_slot_and_a_history_say_is_asked_for) {
@@ -357,23 +358,23 @@ BOOST_AUTO_TEST_CASE(refusals_of_a_source_teach_what_to_change) {
   const std::string base = "host=127.0.0.1 port=" + std::to_string(cluster.port());
 
   core::error error = failed_connect(base + " user=copier password=wrong");
-  BOOST_TEST((error.code == core::errc::permission_denied));
+  BOOST_TEST(error.code == core::errc::permission_denied);
   BOOST_TEST(mentions(error, "wrong password or user"));
   error = failed_connect(base + " user=copier passfile=/nowhere");
-  BOOST_TEST((error.code == core::errc::permission_denied));
+  BOOST_TEST(error.code == core::errc::permission_denied);
   BOOST_TEST(mentions(error, "wants a password"));
   error = failed_connect(base + " user=plain password=right");
-  BOOST_TEST((error.code == core::errc::permission_denied));
+  BOOST_TEST(error.code == core::errc::permission_denied);
   BOOST_TEST(mentions(error, "alter role"));
   error = failed_connect(base + " user=nobody password=right");
-  BOOST_TEST((error.code == core::errc::permission_denied));
+  BOOST_TEST(error.code == core::errc::permission_denied);
   BOOST_TEST(mentions(error, "pg_hba.conf"));
 
   cluster.configure("max_wal_senders = 1");
   cluster.restart();
   const replication_connection first = connect(cluster);
   error = failed_connect(base + " user=copier password=right");
-  BOOST_TEST((error.code == core::errc::busy));
+  BOOST_TEST(error.code == core::errc::busy);
   BOOST_TEST(mentions(error, "max_wal_senders"));
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/strata_server.hpp"
 
 namespace strata::tests {
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(up_returns_with_all_safekeepers_ready_and_linked) {
   wait_until_all_are_linked();
   const finished text = server.cli({"status"});
   BOOST_TEST(text.out.find("can lose 1 safekeeper") != std::string::npos, text.out);
-  BOOST_TEST((fs::status(server.directory() / "tls").permissions() == fs::perms::owner_all));
+  BOOST_TEST(fs::status(server.directory() / "tls").permissions() == fs::perms::owner_all);
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_safekeeper_comes_back_with_its_address) {

@@ -8,6 +8,7 @@
 
 #include "core/log.hpp"
 #include "io/disk.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/wal/log_cases.hpp"
 
@@ -21,11 +22,11 @@ BOOST_AUTO_TEST_CASE(files_of_the_real_disk) {
   const temp_dir directory;
   auto& disk = io::real_disk();
   const auto path = (directory / "file").string();
-  BOOST_TEST((disk.open(path).error().code == errc::not_found));
+  BOOST_TEST(disk.open(path).error().code == errc::not_found);
   BOOST_TEST(disk.open(path).error().detail.find(path) != std::string::npos);
   auto made = disk.create(path);
   BOOST_REQUIRE_MESSAGE(made, why(made));
-  BOOST_TEST((disk.create(path).error().code == errc::conflict));
+  BOOST_TEST(disk.create(path).error().code == errc::conflict);
 
   // More parts than one call of the system takes, some of them empty.
   const auto content = wal_bytes(core::lsn(1), 10'000);
@@ -58,11 +59,11 @@ BOOST_AUTO_TEST_CASE(files_of_the_real_disk) {
 
   const auto below = (directory / "below").string();
   BOOST_REQUIRE(disk.make_directory(below));
-  BOOST_TEST((disk.make_directory(below).error().code == errc::conflict));
+  BOOST_TEST(disk.make_directory(below).error().code == errc::conflict);
   BOOST_REQUIRE(disk.create(below + "/file"));
   disk.sync_directory(below);
   BOOST_REQUIRE(disk.remove_directory(below));
-  BOOST_TEST((disk.list(below).error().code == errc::not_found));
+  BOOST_TEST(disk.list(below).error().code == errc::not_found);
   BOOST_TEST(disk.free_bytes(directory.path().string()).value() > 0u);
 }
 
@@ -71,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_full_device_is_told_as_such) {
   BOOST_REQUIRE_MESSAGE(full, why(full));
   const core::bytes some(10);
   const std::array<core::bytes_view, 1> parts{some};
-  BOOST_TEST(((*full)->write(0, parts).error().code == errc::disk_full));
+  BOOST_TEST((*full)->write(0, parts).error().code == errc::disk_full);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_sync_ends_the_process) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "journal/acceptor_state_codec.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/simulated_disk.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/wal_builder.hpp"
@@ -301,7 +302,7 @@ BOOST_AUTO_TEST_CASE(damaged_wal_is_refused_and_what_was_good_stays) {
       {the.message(bad.start + 3000, bad.end), the.bytes(bad.start + 3000, bad.end)}};
   const auto done = the.journal->handle(messages);
   BOOST_REQUIRE(done.refused);
-  BOOST_TEST((done.refused->code == errc::corrupt));
+  BOOST_TEST(done.refused->code == errc::corrupt);
   BOOST_TEST(!done.failed);
   BOOST_TEST(done.taken == 1u);
   BOOST_TEST((the.journal->position().flush_lsn == good.end));
@@ -370,9 +371,9 @@ BOOST_AUTO_TEST_CASE(a_full_disk_fails_the_journal_and_a_new_one_goes_on) {
       break;
     }
     BOOST_TEST(done.failed);
-    BOOST_TEST((done.refused->code == errc::disk_full));
+    BOOST_TEST(done.refused->code == errc::disk_full);
     BOOST_TEST(done.replies.empty());
-    BOOST_TEST((the.say(the.message(the.wal.start(), the.wal.start())).refused->code == errc::unavailable));
+    BOOST_TEST(the.say(the.message(the.wal.start(), the.wal.start())).refused->code == errc::unavailable);
     the.reopen();
     the.elect();
     BOOST_REQUIRE(!the.send_all().refused);
@@ -457,7 +458,7 @@ BOOST_AUTO_TEST_CASE(wal_goes_only_when_it_is_durably_known_that_nobody_needs_it
   const auto names = the.disk.list("/sk/timeline");
   BOOST_REQUIRE(names && names->front().ends_with(".frames"));
   BOOST_REQUIRE(the.disk.remove("/sk/timeline/" + names->front()));
-  BOOST_TEST((journal::timeline_journal::open(the.disk, at("/sk/timeline")).error().code == errc::corrupt));
+  BOOST_TEST(journal::timeline_journal::open(the.disk, at("/sk/timeline")).error().code == errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_timeline_is_pulled_with_its_wal) {
@@ -478,9 +479,9 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_pulled_with_its_wal) {
     if (++pieces == 3) return core::error{errc::unavailable, "the peer has gone"};
     return from_peer(from, to.first(1000));
   };
-  BOOST_TEST(
-      (journal::timeline_journal::create(the.disk, at("/sk/pulled"), state, breaks).error().code == errc::unavailable));
-  BOOST_TEST((journal::timeline_journal::open(the.disk, at("/sk/pulled")).error().code == errc::not_found));
+  BOOST_TEST(journal::timeline_journal::create(the.disk, at("/sk/pulled"), state, breaks).error().code ==
+             errc::unavailable);
+  BOOST_TEST(journal::timeline_journal::open(the.disk, at("/sk/pulled")).error().code == errc::not_found);
   const auto too_little = [&](core::lsn from, core::bytes_span to) -> core::result<std::size_t> {
     if (from >= state.commit_lsn - 5000) return std::size_t{0};
     return from_peer(from, to.first(1000));
@@ -491,8 +492,8 @@ BOOST_AUTO_TEST_CASE(a_timeline_is_pulled_with_its_wal) {
   BOOST_REQUIRE_MESSAGE(pulled, why(pulled));
   BOOST_TEST(((*pulled)->state() == state));
   BOOST_TEST(((*pulled)->position().flush_lsn == the.wal.position()));
-  BOOST_TEST(
-      (journal::timeline_journal::create(the.disk, at("/sk/pulled"), state, from_peer).error().code == errc::conflict));
+  BOOST_TEST(journal::timeline_journal::create(the.disk, at("/sk/pulled"), state, from_peer).error().code ==
+             errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(it_works_on_a_real_disk) {
@@ -540,15 +541,15 @@ BOOST_AUTO_TEST_CASE(the_state_of_an_acceptor_is_read_as_it_was_written) {
   state.backup_lsn = core::lsn(1);
   state.peer_horizon = core::lsn(2);
   state.remote_consistent = core::lsn(3);
-  const auto encoded = actors::safekeeper::encode(state);
+  const auto encoded = journal::encode(state);
   BOOST_TEST((*journal::decode_acceptor_state(encoded) == state));
   for (std::size_t size = 0; size < encoded.size(); ++size)
     BOOST_TEST(!journal::decode_acceptor_state(core::bytes_view(encoded).first(size)));
   auto newer = encoded;
   newer[0] = 2;
-  BOOST_TEST((journal::decode_acceptor_state(newer).error().code == errc::unsupported));
+  BOOST_TEST(journal::decode_acceptor_state(newer).error().code == errc::unsupported);
   const auto refused = [](consensus::acceptor_state of) {
-    return journal::decode_acceptor_state(actors::safekeeper::encode(of)).error().code == errc::corrupt;
+    return journal::decode_acceptor_state(journal::encode(of)).error().code == errc::corrupt;
   };
   auto wrong = state;
   wrong.in = term{8};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/storage/metadata/metadata_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 /// Every metadata file of a small server, damaged in one way after the other, and opened. There are two right answers:
 /// what was stored, or that it is damaged. And what lies beside it stays.
@@ -45,7 +46,7 @@ struct fixture : in_memory, tests::metadata_fixture {
       const auto store = open();
       flush(*store, bank, 3);
       flush(*store, shop, 3);
-      BOOST_TEST_REQUIRE(store->delete_timeline(bank.id, bank.dev).has_value());
+      BOOST_TEST_REQUIRE(store->delete_timeline(bank.id, bank.dev));
       of_bank = content(*store, bank.id);
       of_shop = content(*store, shop.id);
       // As a kill leaves it: closing would write the log to tables.

@@ -3,6 +3,7 @@
 
 #include "tests/safekeeper_process/safekeeper_fixture.hpp"
 #include "tests/support/postgres_install.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::tests;
@@ -127,7 +128,7 @@ BOOST_AUTO_TEST_CASE(wal_that_everybody_has_is_removed_and_served_from_object_st
   BOOST_TEST(std::equal(all.begin(), all.end(), wal.from(wal.start()).begin(), wal.from(wal.start()).end()));
   keeper.kill();
   keeper.start();
-  BOOST_TEST((lsn_of(keeper.api("GET", id.path()), "wal_begin_lsn") == core::lsn(0x3000000)));
+  BOOST_TEST(lsn_of(keeper.api("GET", id.path()), "wal_begin_lsn") == core::lsn(0x3000000));
 
   // Who pulls it now begins where the pageserver is.
   safekeeper_process taker(2);

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/simulated_disk.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/wal/log_cases.hpp"
@@ -16,7 +17,7 @@ BOOST_AUTO_TEST_CASE(a_control_file_is_replaced_as_a_whole) {
   const temp_dir directory;
   const auto where = directory.path().string();
   auto& on = io::real_disk();
-  BOOST_TEST((wal::read_control_file(on, where, "control").error().code == errc::not_found));
+  BOOST_TEST(wal::read_control_file(on, where, "control").error().code == errc::not_found);
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5000}, wal::control_payload_max}) {
     const core::bytes payload(size, static_cast<std::uint8_t>(size + 1));
     const auto replaced = wal::replace_control_file(on, where, "control", payload);
@@ -24,8 +25,8 @@ BOOST_AUTO_TEST_CASE(a_control_file_is_replaced_as_a_whole) {
     BOOST_TEST((*wal::read_control_file(on, where, "control") == payload));
     BOOST_TEST(on.list(where)->size() == 1u);
   }
-  BOOST_TEST((wal::replace_control_file(on, where, "control", core::bytes(wal::control_payload_max + 1)).error().code ==
-              errc::invalid_argument));
+  BOOST_TEST(wal::replace_control_file(on, where, "control", core::bytes(wal::control_payload_max + 1)).error().code ==
+             errc::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(every_changed_byte_of_a_control_file_is_found) {
@@ -38,14 +39,14 @@ BOOST_AUTO_TEST_CASE(every_changed_byte_of_a_control_file_is_found) {
       on.flip("/d/control", offset, mask);
       const auto read = wal::read_control_file(on, "/d", "control");
       BOOST_REQUIRE(!read);
-      BOOST_TEST((read.error().code == errc::corrupt));
+      BOOST_TEST(read.error().code == errc::corrupt);
       BOOST_TEST(read.error().detail.find("/d/control: at offset") != std::string::npos);
       on.flip("/d/control", offset, mask);
     }
   }
   for (std::size_t size = 0; size < before.size(); ++size) {
     on.set_content("/d/control", core::bytes(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(size)));
-    BOOST_TEST((wal::read_control_file(on, "/d", "control").error().code == errc::corrupt));
+    BOOST_TEST(wal::read_control_file(on, "/d", "control").error().code == errc::corrupt);
   }
 }
 
@@ -96,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_leaves_the_old_control_file) {
     };
     const auto done = wal::replace_control_file(on, "/d", "control", wal_bytes(core::lsn(1), 1700, 1));
     if (done) break;
-    BOOST_TEST((done.error().code == errc::disk_full));
+    BOOST_TEST(done.error().code == errc::disk_full);
     BOOST_TEST((*wal::read_control_file(on, "/d", "control") == old));
     BOOST_TEST(on.list("/d")->size() == 1u);
     BOOST_TEST(bool(wal::replace_control_file(on, "/d", "control", old)));

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <thread>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/simulated_disk.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/wal/log_cases.hpp"
@@ -79,8 +80,8 @@ BOOST_AUTO_TEST_CASE(what_is_appended_is_read_again_after_opening) {
                             content.begin() + static_cast<std::ptrdiff_t>(from)));
     }
     core::bytes some(1);
-    BOOST_TEST((log->read(small_log_begin - 1, some).error().code == errc::out_of_range));
-    BOOST_TEST((log->read(log->end(), some).error().code == errc::out_of_range));
+    BOOST_TEST(log->read(small_log_begin - 1, some).error().code == errc::out_of_range);
+    BOOST_TEST(log->read(log->end(), some).error().code == errc::out_of_range);
     log->rest();
     require_content(*log, content);
     require(append_to(*log, wal_bytes(log->end(), 10)));
@@ -90,15 +91,15 @@ BOOST_AUTO_TEST_CASE(what_is_appended_is_read_again_after_opening) {
 BOOST_AUTO_TEST_CASE(a_log_is_created_once_and_opened_only_where_it_is) {
   on_both_disks([](io::disk& on, const std::string& directory) {
     const auto options = small_log(directory);
-    BOOST_TEST((wal::log::open(on, options, small_log_begin, small_log_begin).error().code == errc::not_found));
+    BOOST_TEST(wal::log::open(on, options, small_log_begin, small_log_begin).error().code == errc::not_found);
     created(on, options);
-    BOOST_TEST((wal::log::create(on, options, small_log_begin).error().code == errc::conflict));
-    BOOST_TEST((wal::log::open(on, options, small_log_begin + 8, small_log_begin).error().code == errc::corrupt));
+    BOOST_TEST(wal::log::create(on, options, small_log_begin).error().code == errc::conflict);
+    BOOST_TEST(wal::log::open(on, options, small_log_begin + 8, small_log_begin).error().code == errc::corrupt);
     auto other = options;
     other.tenant.value[0] = 9;
     const auto refused = wal::log::open(on, other, small_log_begin, small_log_begin);
     BOOST_REQUIRE(!refused);
-    BOOST_TEST((refused.error().code == errc::corrupt));
+    BOOST_TEST(refused.error().code == errc::corrupt);
     BOOST_TEST(refused.error().detail.find("it belongs to timeline") != std::string::npos);
   });
 }
@@ -116,8 +117,8 @@ BOOST_AUTO_TEST_CASE(truncation_cuts_at_any_byte) {
         BOOST_TEST((log->end() == small_log_begin + kept && log->synced() == log->end()));
         content.resize(kept);
         require_content(*log, content);
-        BOOST_TEST((log->truncate(log->end() + 1).error().code == errc::out_of_range));
-        BOOST_TEST((log->truncate(log->begin() - 1).error().code == errc::out_of_range));
+        BOOST_TEST(log->truncate(log->end() + 1).error().code == errc::out_of_range);
+        BOOST_TEST(log->truncate(log->begin() - 1).error().code == errc::out_of_range);
         const auto more = wal_bytes(log->end(), 5000, 1);
         require(append_to(*log, more));
         core::append(content, more);
@@ -215,7 +216,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_takes_nothing_and_the_log_goes_on) {
           const auto left = length - (log->end() - small_log_begin - content.size());
           const auto done = append_to(*log, wal_bytes(log->end(), left));
           if (done) break;
-          BOOST_TEST((done.error().code == errc::disk_full));
+          BOOST_TEST(done.error().code == errc::disk_full);
           BOOST_TEST(attempt == 0);
           // What counts is content or nothing.
           BOOST_TEST((log->end() == small_log_begin + content.size() || log->end().value % options.segment_size == 0));
@@ -225,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_takes_nothing_and_the_log_goes_on) {
       };
       for (const std::size_t length : {700, 40, 900, 3000, 100, 600, 5000}) put(length);
       if (auto done = log->truncate(small_log_begin + 4000); !done) {
-        BOOST_TEST((done.error().code == errc::disk_full));
+        BOOST_TEST(done.error().code == errc::disk_full);
         require_content(*log, content);
         require(log->truncate(small_log_begin + 4000));
       }

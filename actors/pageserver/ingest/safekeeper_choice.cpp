@@ -144,9 +144,10 @@ std::optional<leave_reason> safekeeper_choice::reason_to_leave(time now) {
 void safekeeper_choice::lost(time now) {
   if (!connection_) return;
   const auto id = connection_->to.id;
-  auto& [due, delay] = retries_[id];
-  delay = delay.count() == 0 ? options_.retry_first : std::min(delay + delay / 2, options_.retry_max);
-  due = connection_->started + delay;
+  const core::backoff::limits limits{
+      .first = options_.retry_first, .longest = options_.retry_max, .growth_percent = 50};
+  auto& [due, pauses] = retries_.try_emplace(id, retry{{}, core::backoff(limits)}).first->second;
+  due = connection_->started + pauses.next();
   // What it published before may be why it was chosen.
   if (now - connection_->heard > options_.no_keepalives) candidates_.erase(id);
   connection_.reset();

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "consensus/membership.hpp"
+#include "core/backoff.hpp"
 #include "core/clock.hpp"
 #include "core/lsn.hpp"
 #include "messages/broker.hpp"
@@ -79,7 +80,7 @@ class safekeeper_choice {
   };
   struct retry {
     time due;
-    std::chrono::milliseconds delay;
+    core::backoff pauses;
   };
   struct connection {
     consensus::member to;

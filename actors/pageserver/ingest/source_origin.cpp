@@ -1,4 +1,5 @@
 #include "actors/pageserver/ingest/wal_origin.hpp"
+#include "core/backoff.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -25,7 +26,7 @@ class source_origin final : public wal_origin {
 
   void heard(time now, core::lsn, std::optional<core::lsn>) override { heard_ = now; }
   void not_listening(time now) override { heard_ = now; }
-  void progressed() override { backoff_.succeeded(); }
+  void progressed() override { backoff_.reset(); }
   std::optional<core::error> reason_to_leave(time now) override {
     if (now - heard_ <= silence_max) return std::nullopt;
     return core::error{core::errc::timeout, "the source has said nothing for 90 s"};
@@ -42,7 +43,7 @@ class source_origin final : public wal_origin {
 
   std::string conninfo_;
   std::string slot_;
-  retry_backoff backoff_;
+  core::backoff backoff_{{.first = std::chrono::milliseconds(100), .longest = std::chrono::seconds(30)}};
   time heard_;
 };
 

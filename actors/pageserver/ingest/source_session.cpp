@@ -205,10 +205,4 @@ session_command source_session::stream_on() const {
   return send_start_replication{read_from(), source_timeline_};
 }
 
-std::chrono::milliseconds retry_backoff::next() {
-  const auto wait = std::chrono::milliseconds(100) * (1 << std::min(failures_, 9));
-  ++failures_;
-  return std::min<std::chrono::milliseconds>(wait, std::chrono::seconds(30));
-}
-
 }  // namespace strata::actors::pageserver

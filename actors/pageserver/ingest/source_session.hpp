@@ -113,14 +113,4 @@ class source_session {
 /// A setting on which answers to queries depend, and that a compute does not have by itself.
 bool differs_on_computes(const pg::client::setting_shown& setting);
 
-/// How long to wait before the next attempt: doubling from 100 ms to 30 s, back to the start once WAL has flowed.
-class retry_backoff {
- public:
-  std::chrono::milliseconds next();
-  void succeeded() { failures_ = 0; }
-
- private:
-  int failures_ = 0;
-};
-
 }  // namespace strata::actors::pageserver

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "core/backoff.hpp"
 #include "core/clock.hpp"
 
 namespace strata::actors::pageserver {
@@ -23,17 +24,17 @@ class circuit_breaker {
   [[nodiscard]] bool allows(core::monotonic_time now) const { return !open() || now >= next_try_; }
   [[nodiscard]] bool open() const { return failures_ >= limits_.failures_max; }
   [[nodiscard]] int failures() const { return failures_; }
-  void succeeded() { failures_ = 0; }
+  void succeeded() {
+    failures_ = 0;
+    pauses_.reset();
+  }
   void failed(core::monotonic_time now);
 
  private:
   limits limits_;
+  core::backoff pauses_{{.first = limits_.pause_first, .longest = limits_.pause_max}};
   int failures_ = 0;
   core::monotonic_time next_try_{};
 };
-
-/// The pause before try number `failures` + 1: doubling from `first`, at most `longest`.
-std::chrono::milliseconds doubling_pause(int failures, std::chrono::milliseconds first,
-                                         std::chrono::milliseconds longest);
 
 }  // namespace strata::actors::pageserver

@@ -1,8 +1,8 @@
 #include "actors/pageserver/maintenance/flusher.hpp"
 
-#include "actors/pageserver/maintenance/circuit_breaker.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/latency.hpp"
+#include "core/backoff.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -19,8 +19,8 @@ STRATA_LOCAL_MESSAGE(strata::actors::pageserver::flush_retry_due)
 namespace strata::actors::pageserver {
 namespace {
 
-constexpr std::chrono::milliseconds pause_first{200};
-constexpr std::chrono::milliseconds pause_max{30'000};
+constexpr core::backoff::limits retry_limits{.first = std::chrono::milliseconds(200),
+                                             .longest = std::chrono::seconds(30)};
 
 class flusher final : public runtime::actor_base<private_flusher> {
  public:
@@ -53,7 +53,7 @@ class flusher final : public runtime::actor_base<private_flusher> {
     const runtime::stopwatch watch;
     if (auto thrown = guarded("flush a layer", [&] { flushed = options_.store->flush_oldest(); })) flushed = *thrown;
     if (!flushed) return failed(flushed.error());
-    failures_ = 0;
+    backoff_.reset();
     flushes_.add();
     seconds_.observe(watch.elapsed());
     describe("");
@@ -63,20 +63,20 @@ class flusher final : public runtime::actor_base<private_flusher> {
   }
 
   void failed(const core::error& why) {
-    ++failures_;
+    const auto pause = backoff_.next();
     failures_total_.add();
     note_error("flush a layer", why);
     describe("waits to try again");
     tell(options_.timeline, flush_failed{why});
     if (std::exchange(pausing_, true)) return;
-    tell_self_after(doubling_pause(failures_, pause_first, pause_max), flush_retry_due{});
+    tell_self_after(pause, flush_retry_due{});
   }
 
   flusher_options options_;
   runtime::counter flushes_;
   runtime::counter failures_total_;
   runtime::histogram seconds_;
-  int failures_ = 0;
+  core::backoff backoff_{retry_limits};
   bool pausing_ = false;
 };
 

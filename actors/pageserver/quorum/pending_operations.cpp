@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "actors/pageserver/maintenance/circuit_breaker.hpp"
-
 namespace strata::actors::pageserver {
 namespace {
 
@@ -39,7 +37,7 @@ std::vector<errand> errands_of(const storage::wal_errands& durable) {
 void errand_book::take_over(const std::vector<errand>& all, time now) {
   for (auto& [of, entry] : entries_) entry.obsolete = true;
   for (const errand& each : all) {
-    const auto [at, is_new] = entries_.try_emplace(each);
+    const auto [at, is_new] = entries_.try_emplace(each, limits_);
     at->second.obsolete = false;
     if (is_new) at->second.since = at->second.due = now;
   }
@@ -57,7 +55,7 @@ std::vector<errand> errand_book::begin(time now) {
     if (under_way_ >= limits_.at_once_max) break;
     keeper& on = keepers_[of.on];
     if (on.busy || on.due > now) continue;
-    on.busy = entries_[of].under_way = true;
+    on.busy = entries_.at(of).under_way = true;
     ++under_way_;
     begun.push_back(of);
   }
@@ -84,13 +82,14 @@ std::optional<std::string> errand_book::ended(const errand& of, const core::resu
   const bool changed = known != why.detail;
   known = why.detail;
   at.trouble = why.detail;
-  if (unreached)
-    on.due = now + limits_.unreached_pause;
-  else
+  if (unreached) {
+    on.due = at.due = now + limits_.unreached_pause;
+    // However often the safekeeper can't be reached, it is one failure of the errand.
+    if (at.pauses.failures() == 0) at.pauses.next();
+  } else {
     on.trouble.clear();
-  at.failures = unreached ? std::max(1, at.failures) : at.failures + 1;
-  at.due = now + (unreached ? limits_.unreached_pause
-                            : doubling_pause(at.failures, limits_.unreached_pause, limits_.refused_pause_max));
+    at.due = now + at.pauses.next();
+  }
   if (at.obsolete) entries_.erase(found);
   if (!changed) return std::nullopt;
   return text_of(of);
@@ -99,7 +98,8 @@ std::optional<std::string> errand_book::ended(const errand& of, const core::resu
 bool errand_book::tried(const core::tenant_id& tenant, const core::timeline_id& timeline) const {
   return std::ranges::none_of(entries_, [&](const auto& each) {
     const auto& [of, entry] = each;
-    if (of.tenant != tenant || of.timeline != timeline || of.what != kind::make || entry.failures > 0) return false;
+    if (of.tenant != tenant || of.timeline != timeline || of.what != kind::make || entry.pauses.failures() > 0)
+      return false;
     const auto on = keepers_.find(of.on);
     return on == keepers_.end() || on->second.trouble.empty();
   });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backoff.hpp"
 #include "core/clock.hpp"
 #include "core/result.hpp"
 #include "messages/pending_operations.hpp"
@@ -58,9 +59,11 @@ class errand_book {
 
  private:
   struct entry {
+    explicit entry(const errand_limits& limits)
+        : pauses({.first = limits.unreached_pause, .longest = limits.refused_pause_max}) {}
     time since{};
     time due{};
-    int failures = 0;  ///< in a row
+    core::backoff pauses;
     std::string trouble;
     bool under_way = false;
     bool obsolete = false;

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::tests {
 namespace {
 
@@ -31,14 +33,13 @@ BOOST_AUTO_TEST_CASE(what_is_committed_leaves_memory_but_for_the_newest_half) {
 BOOST_AUTO_TEST_CASE(memory_may_be_larger_than_all_the_wal_there_is) {
   memory_use of = use(0, 0, 0);
   of.end = of.commit = of.sent_to_quorum = core::lsn(100);
-  BOOST_TEST((committed_to_forget(of) == core::lsn()));
-  BOOST_TEST((uncommitted_to_forget(of) == core::lsn()));
+  BOOST_TEST(committed_to_forget(of) == core::lsn());
+  BOOST_TEST(uncommitted_to_forget(of) == core::lsn());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_committed_stays_while_a_quorum_may_have_stopped_answering) {
   // Everybody may be sent the window without having answered anything.
-  for (const std::uint64_t sent : {0, 36, 45, 52})
-    BOOST_TEST((uncommitted_to_forget(use(100, 36, sent)) == core::lsn()));
+  for (const std::uint64_t sent : {0, 36, 45, 52}) BOOST_TEST(uncommitted_to_forget(use(100, 36, sent)) == core::lsn());
 }
 
 BOOST_AUTO_TEST_CASE(of_a_long_record_goes_what_a_quorum_was_sent) {

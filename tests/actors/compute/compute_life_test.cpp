@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 namespace strata::actors::compute {
 namespace {
 
@@ -69,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_pageserver_that_has_more_than_the_quorum_tells_of_lost_wa
   {
     compute_life other = life;
     BOOST_TEST(std::holds_alternative<finish>(other.step(term_lost{{8}}, now).front()));
-    BOOST_TEST((other.state() == agent_state::superseded));
+    BOOST_TEST(other.state() == agent_state::superseded);
   }
   now += 1ms;
   BOOST_TEST(gives<finish>(pageserver_ahead{core::lsn(0x3000)}));

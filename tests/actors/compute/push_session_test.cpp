@@ -5,6 +5,7 @@
 #include "actors/compute/catch_up.hpp"
 #include "pg/wire/frames.hpp"
 #include "pg/wire/safekeeper_commands.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::actors::compute {
 namespace {
@@ -67,17 +68,17 @@ BOOST_AUTO_TEST_CASE(somebody_else_on_the_members_port_is_not_taken_for_it) {
     return session.next();
   };
   auto other = expected;
-  BOOST_TEST(outcome_with(expected, "").has_value());
+  BOOST_TEST(outcome_with(expected, ""));
   BOOST_TEST(session.pushing());
   other.id = 3;
-  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
+  BOOST_TEST(outcome_with(other, "").error().code == core::errc::conflict);
   other = expected;
   other.instance = core::make_id<core::instance_id>();
-  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
+  BOOST_TEST(outcome_with(other, "").error().code == core::errc::conflict);
   other = expected;
   other.process = 4712;
-  BOOST_TEST((outcome_with(other, "").error().code == core::errc::conflict));
-  BOOST_TEST((outcome_with(expected, "nonsense").error().code == core::errc::corrupt));
+  BOOST_TEST(outcome_with(other, "").error().code == core::errc::conflict);
+  BOOST_TEST(outcome_with(expected, "nonsense").error().code == core::errc::corrupt);
   BOOST_TEST(!session.pushing());
 }
 
@@ -86,9 +87,9 @@ BOOST_AUTO_TEST_CASE(it_says_for_which_timeline_it_comes_and_asks_to_push) {
   const auto startup = wire::parse_frame(begin, false);
   BOOST_TEST_REQUIRE((startup && *startup && (*startup)->size == begin.size()));
   const auto parameters = wire::parse_startup_parameters((*startup)->body);
-  BOOST_TEST_REQUIRE(parameters.has_value());
+  BOOST_TEST_REQUIRE(parameters);
   const auto client = wire::parse_wal_client(*parameters);
-  BOOST_TEST_REQUIRE(client.has_value());
+  BOOST_TEST_REQUIRE(client);
   BOOST_TEST((client->tenant == tenant));
   BOOST_TEST((client->timeline == timeline));
 
@@ -99,7 +100,7 @@ BOOST_AUTO_TEST_CASE(it_says_for_which_timeline_it_comes_and_asks_to_push) {
   BOOST_TEST_REQUIRE((query && *query));
   const auto command =
       wire::parse_wal_command({reinterpret_cast<const char*>((*query)->body.data()), (*query)->body.size()});
-  BOOST_TEST_REQUIRE(command.has_value());
+  BOOST_TEST_REQUIRE(command);
   BOOST_TEST(std::get<wire::start_wal_push>(*command).protocol_version == 3u);
   BOOST_TEST(!std::get<wire::start_wal_push>(*command).allow_timeline_creation);
   BOOST_TEST(!session.pushing());
@@ -134,7 +135,7 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_told_with_its_words) {
   say(said);
   const auto event = session.next();
   BOOST_TEST_REQUIRE(!event.has_value());
-  BOOST_TEST((event.error().code == core::errc::unavailable));
+  BOOST_TEST(event.error().code == core::errc::unavailable);
   BOOST_TEST(event.error().detail.find("of another cluster") != std::string::npos);
 }
 
@@ -144,14 +145,14 @@ BOOST_AUTO_TEST_CASE(a_safekeeper_without_the_timeline_is_told_from_one_that_ref
   say(said);
   const auto event = session.next();
   BOOST_TEST_REQUIRE(!event.has_value());
-  BOOST_TEST((event.error().code == core::errc::not_found));
+  BOOST_TEST(event.error().code == core::errc::not_found);
   BOOST_TEST(event.error().detail.find("emptied") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_safekeeper_is_refused) {
   const std::string http = "HTTP/1.1 400 Bad Request\r\n";
   say({reinterpret_cast<const std::uint8_t*>(http.data()), http.size()});
-  BOOST_TEST((session.next().error().code == core::errc::corrupt));
+  BOOST_TEST(session.next().error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_message_that_is_too_long_is_refused_by_its_header) {
@@ -159,7 +160,7 @@ BOOST_AUTO_TEST_CASE(a_message_that_is_too_long_is_refused_by_its_header) {
   core::bytes said;
   wire::append_copy_data_header(said, 100u << 20);
   say(said);
-  BOOST_TEST((session.next().error().code == core::errc::corrupt));
+  BOOST_TEST(session.next().error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(older_wal_is_asked_of_those_who_have_it_each_in_turn) {

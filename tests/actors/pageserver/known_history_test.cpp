@@ -2,6 +2,7 @@
 
 #include "actors/pageserver/ingest/source_words.hpp"
 #include "actors/pageserver/known_history.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::tests {
 namespace {
@@ -103,14 +104,14 @@ BOOST_AUTO_TEST_CASE(the_clock_is_read_from_the_answer_to_one_open_question) {
   BOOST_TEST(!clock_ahead().has_value());
   ask(10);
   alive(100, 10.5, 7);
-  BOOST_TEST((clock_ahead() == 7s));
+  BOOST_TEST(clock_ahead() == 7s);
   ask(11);
   alive(100, 12.5, -90);  // too late to tell
-  BOOST_TEST((clock_ahead() == 7s));
+  BOOST_TEST(clock_ahead() == 7s);
   ask(13);
   ask(14);
   alive(100, 14.1, -90);  // to which of them?
-  BOOST_TEST((clock_ahead() == 7s));
+  BOOST_TEST(clock_ahead() == 7s);
 }
 
 BOOST_AUTO_TEST_CASE(it_is_not_asked_more_than_ten_times_a_second) {
@@ -149,12 +150,12 @@ BOOST_AUTO_TEST_CASE(bytes_behind_are_told_only_while_the_source_speaks) {
   BOOST_TEST(!lag_of(source, now, false).bytes.has_value());
   source.last_word = mono(58);
   BOOST_TEST(*lag_of(source, now, false).bytes == 0u);
-  BOOST_TEST((lag_of(source, now, false).since_word == 2s));
+  BOOST_TEST(lag_of(source, now, false).since_word == 2s);
   source.source_head = lsn(180);
   BOOST_TEST(*lag_of(source, now, false).bytes == 80u);
   // Stalled, lost, failed, the disk is full.
   BOOST_TEST(!lag_of(source, mono(64), false).bytes.has_value());
-  BOOST_TEST((lag_of(source, mono(64), false).since_word == 6s));
+  BOOST_TEST(lag_of(source, mono(64), false).since_word == 6s);
   BOOST_TEST(!lag_of(source, now, true).bytes.has_value());
   for (const phase away : {phase::connecting, phase::waiting_to_retry, phase::failed, phase::backing_up}) {
     source.now = away;
@@ -172,7 +173,7 @@ core::wall_time at(std::chrono::seconds second) { return core::wall_time(5000s +
 
 BOOST_AUTO_TEST_CASE(a_moment_between_commits_needs_no_word) {
   const known_history nothing{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
-  BOOST_TEST((point_at(at(10s), {kind::present, lsn(150)}, nothing).value() == lsn(150)));
+  BOOST_TEST(point_at(at(10s), {kind::present, lsn(150)}, nothing).value() == lsn(150));
 }
 
 BOOST_AUTO_TEST_CASE(a_moment_after_the_last_commit_needs_the_word_up_to_it) {
@@ -182,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_moment_after_the_last_commit_needs_the_word_up_to_it) {
   known.until = at(9s);
   BOOST_TEST(!point_at(at(10s), later, known).value().has_value());
   known.until = at(10s);
-  BOOST_TEST((point_at(at(10s), later, known).value() == lsn(200)));
+  BOOST_TEST(point_at(at(10s), later, known).value() == lsn(200));
 }
 
 BOOST_AUTO_TEST_CASE(a_history_without_commits_is_known_by_the_words) {
@@ -191,12 +192,12 @@ BOOST_AUTO_TEST_CASE(a_history_without_commits_is_known_by_the_words) {
   BOOST_TEST(!point_at(at(10s), none, known).value().has_value());  // the first word may come
   known.since = at(5s);
   known.until = at(8s);
-  BOOST_TEST((point_at(at(5s), none, known).value() == lsn(200)));
-  BOOST_TEST((point_at(at(8s), none, known).value() == lsn(200)));
+  BOOST_TEST(point_at(at(5s), none, known).value() == lsn(200));
+  BOOST_TEST(point_at(at(8s), none, known).value() == lsn(200));
   BOOST_TEST(!point_at(at(9s), none, known).value().has_value());
   const auto before = point_at(at(4s), none, known);
   BOOST_REQUIRE(!before);
-  BOOST_TEST((before.error().code == core::errc::out_of_range));
+  BOOST_TEST(before.error().code == core::errc::out_of_range);
   BOOST_TEST(before.error().detail.find("0/64 to 0/C8") != std::string::npos);
 }
 
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(before_the_first_commit_lies_the_begin_of_the_history_or_no
   BOOST_TEST(!point_at(at(10s), past, known).has_value());
   known.since = at(11s);
   BOOST_TEST(!point_at(at(10s), past, known).has_value());
-  BOOST_TEST((point_at(at(11s), past, known).value() == lsn(100)));
+  BOOST_TEST(point_at(at(11s), past, known).value() == lsn(100));
 }
 
 BOOST_AUTO_TEST_CASE(what_may_have_been_acknowledged_is_bounded_by_a_majority) {
@@ -215,16 +216,16 @@ BOOST_AUTO_TEST_CASE(what_may_have_been_acknowledged_is_bounded_by_a_majority) {
   const auto bound = [&](const std::map<consensus::node_id, lsn>& flushed) {
     return acknowledged_at_most(three, flushed);
   };
-  BOOST_TEST((bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}}).value() == lsn(200)));
+  BOOST_TEST(bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}}).value() == lsn(200));
   // One that does not answer may have anything: with it, the furthest that does is a majority.
-  BOOST_TEST((bound({{{1}, lsn(300)}, {{3}, lsn(100)}}).value() == lsn(300)));
+  BOOST_TEST(bound({{{1}, lsn(300)}, {{3}, lsn(100)}}).value() == lsn(300));
   BOOST_TEST(!bound({{{2}, lsn(200)}}).has_value());
   BOOST_TEST(!bound({}).has_value());
   // While members change, both sets count: what neither set can have was not acknowledged.
   three.new_members = {{member(3), member(4), member(5)}};
-  BOOST_TEST((bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}, {{4}, lsn(100)}, {{5}, lsn(50)}}).value() ==
-              lsn(100)));
-  BOOST_TEST((bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}}).value() == lsn(200)));
+  BOOST_TEST(bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}, {{4}, lsn(100)}, {{5}, lsn(50)}}).value() ==
+             lsn(100));
+  BOOST_TEST(bound({{{1}, lsn(300)}, {{2}, lsn(200)}, {{3}, lsn(100)}}).value() == lsn(200));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

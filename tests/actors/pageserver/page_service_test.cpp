@@ -11,6 +11,7 @@
 #include "actors/runtime/outside.hpp"
 #include "actors/runtime/system.hpp"
 #include "tests/support/pagestream_client.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/timeline_home.hpp"
 
 namespace strata::tests {
@@ -272,7 +273,7 @@ BOOST_AUTO_TEST_CASE(an_archive_that_is_not_taken_ends_its_connection_and_one_th
     const lone_connection stuck({.backup_progress_limit = 50ms}, 20);
     stuck.send(backup);
     for (int i = 0; i < 1000 && stuck.seat->use() != core::seat_use::busy; ++i) std::this_thread::sleep_for(1ms);
-    BOOST_TEST((stuck.seat->use() == core::seat_use::busy));
+    BOOST_TEST(stuck.seat->use() == core::seat_use::busy);
     // Its actor goes, which closes the socket: seen without reading what is in the buffers.
     pollfd end{stuck.client.get(), POLLRDHUP, 0};
     BOOST_TEST(::poll(&end, 1, 20'000) == 1);

@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/actors/pageserver/pageserver_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::tests {
 namespace {
@@ -69,8 +70,8 @@ BOOST_AUTO_TEST_CASE(one_that_is_down_gets_it_when_it_is_back_and_holds_up_nobod
   advance(7s);
   BOOST_TEST_REQUIRE(left().size() == 1u);
   BOOST_TEST((left()[0].on == consensus::node_id{2} && left()[0].timeline == branch));
-  BOOST_TEST((left()[0].what == messages::safekeeper_errand::kind::make));
-  BOOST_TEST((left()[0].age == 7s));
+  BOOST_TEST(left()[0].what == messages::safekeeper_errand::kind::make);
+  BOOST_TEST(left()[0].age == 7s);
   BOOST_TEST(left()[0].trouble == "safekeeper 2 does not run");
   keeper(2).up = true;
   advance(1s);
@@ -143,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_deleted_branch_goes_from_those_that_are_there_at_once_and
   delete_branch();
   BOOST_TEST((who_has_it() == ids{3}));
   BOOST_TEST_REQUIRE(left().size() == 1u);
-  BOOST_TEST((left()[0].what == messages::safekeeper_errand::kind::remove));
+  BOOST_TEST(left()[0].what == messages::safekeeper_errand::kind::remove);
   restart_server();
   BOOST_TEST((who_has_it() == ids{3}));
   keeper(3).up = true;

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 using namespace strata;
@@ -57,9 +58,9 @@ BOOST_AUTO_TEST_CASE(only_a_slot_that_can_be_told_from_another_followers_is_drop
   record.system_id = 7;
   BOOST_TEST(!slot_drop_of(record).has_value());  // nothing was ever told to it
   record.disk_consistent_lsn = lsn(0x3000);
-  BOOST_TEST((slot_drop_of(record)->last_told == lsn(0x3000)));
+  BOOST_TEST(slot_drop_of(record)->last_told == lsn(0x3000));
   record.source->received = storage::wal_trace{.begin = lsn(0x2000), .middle = lsn(0x2000), .end = lsn(0x3000)};
-  BOOST_TEST((slot_drop_of(record)->last_told == lsn(0x2000)));
+  BOOST_TEST(slot_drop_of(record)->last_told == lsn(0x2000));
   record.major = pg::major_version::v14;
   BOOST_TEST(!slot_drop_of(record).has_value());
 }

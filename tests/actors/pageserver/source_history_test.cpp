@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::actors::pageserver;
 using core::lsn;
@@ -45,14 +47,14 @@ BOOST_AUTO_TEST_CASE(a_server_promoted_where_it_was_followed_to_or_later_is_foll
 BOOST_AUTO_TEST_CASE(a_server_that_forked_before_is_refused_with_the_fork_point) {
   const auto forked = timeline_to_read(3, twice_promoted, {.timeline = 1, .at = lsn(0x5008), .read_from = lsn(0x3000)});
   BOOST_REQUIRE(!forked);
-  BOOST_TEST((forked.error().code == core::errc::conflict));
+  BOOST_TEST(forked.error().code == core::errc::conflict);
   for (const char* said : {"not the same server any more", "0/5000", "0/5008", "strata source resume"})
     BOOST_TEST(mentions(forked.error(), said), said);
   // Promoted from something else: the timeline that was followed is not among its own.
   const auto stranger = timeline_to_read(3, {{1, lsn(0x9000)}}, {.timeline = 2, .at = lsn(1), .read_from = lsn(1)});
-  BOOST_TEST((stranger.error().code == core::errc::conflict));
+  BOOST_TEST(stranger.error().code == core::errc::conflict);
   const auto older = timeline_to_read(1, {}, {.timeline = 2, .at = lsn(1), .read_from = lsn(1)});
-  BOOST_TEST((older.error().code == core::errc::conflict));
+  BOOST_TEST(older.error().code == core::errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(without_a_trace_the_server_is_read_on_the_timeline_that_has_the_position) {

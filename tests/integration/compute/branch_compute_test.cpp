@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/strata_server.hpp"
 
 namespace strata::tests {
@@ -405,11 +406,11 @@ BOOST_AUTO_TEST_CASE(commits_wait_while_there_is_no_majority) {
   signal_safekeepers({1, 2}, SIGSTOP);
   auto commit = std::async(std::launch::async, [&] { execute(compute, "insert into rows values (2, 'x')"); });
   wait_until("the loss is told", [&] { return now().at("has_quorum") == false; });
-  BOOST_TEST((commit.wait_for(0s) == std::future_status::timeout));
+  BOOST_TEST(commit.wait_for(0s) == std::future_status::timeout);
   BOOST_TEST(value(compute, "select count(*) from rows where id > 0") == "1");
   BOOST_TEST(now().at("detail").get<std::string>().find("commits wait") != std::string::npos);
   signal_safekeepers({2}, SIGCONT);
-  BOOST_TEST_REQUIRE((commit.wait_for(30s) == std::future_status::ready));
+  BOOST_TEST_REQUIRE(commit.wait_for(30s) == std::future_status::ready);
   commit.get();
   BOOST_TEST(value(compute, "select count(*) from rows where id > 0") == "2");
   // One of three may be away.

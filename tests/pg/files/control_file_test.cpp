@@ -4,6 +4,7 @@
 
 #include "pg/crc32c.hpp"
 #include "pg/wal/version.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::files;
@@ -63,10 +64,10 @@ BOOST_AUTO_TEST_CASE(every_major_is_recognised_and_read) {
     BOOST_REQUIRE(control);
     BOOST_TEST((control->major == major));
     BOOST_TEST(control->system_id == 0x1122334455667788u);
-    BOOST_TEST((control->state == database_state::in_production));
+    BOOST_TEST(control->state == database_state::in_production);
     BOOST_TEST(control->checkpoint_location.value == 0x3000028u);
     BOOST_TEST(control->checkpoint_copy.next_xid == (std::uint64_t{1} << 32) + 731);
-    BOOST_TEST((control->wal_level == wal_level::logical));
+    BOOST_TEST(control->wal_level == wal_level::logical);
     BOOST_TEST(control->max_connections == 100);
     BOOST_TEST(control->wal_segment_size == 16u << 20);
     BOOST_TEST(control->hints_are_logged());
@@ -91,7 +92,7 @@ BOOST_AUTO_TEST_CASE(any_changed_byte_is_noticed) {
     damaged[i] ^= 0x10;
     BOOST_TEST(!decode_control_file(damaged), "byte " << i);
   }
-  BOOST_TEST((decode_control_file(core::bytes(100)).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_control_file(core::bytes(100)).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_foreign_version_or_build_is_named) {
@@ -100,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_version_or_build_is_named) {
   seal(file, pg::major_version::v15);
   auto refused = decode_control_file(file);
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::unsupported));
+  BOOST_TEST(refused.error().code == core::errc::unsupported);
   BOOST_TEST(refused.error().detail.find("1201") != std::string::npos);
 
   file = sample(pg::major_version::v15);
@@ -108,13 +109,13 @@ BOOST_AUTO_TEST_CASE(a_foreign_version_or_build_is_named) {
   seal(file, pg::major_version::v15);
   refused = decode_control_file(file);
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::unsupported));
+  BOOST_TEST(refused.error().code == core::errc::unsupported);
   BOOST_TEST(refused.error().detail.find("block size of 32768") != std::string::npos);
 
   file = sample(pg::major_version::v15);
   core::store_le(file.data() + 228, std::uint32_t{3u << 20});
   seal(file, pg::major_version::v15);
-  BOOST_TEST((decode_control_file(file).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_control_file(file).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_shut_down_file_names_the_record_and_keeps_what_it_does_not_know) {
@@ -129,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_shut_down_file_names_the_record_and_keeps_what_it_does_no
     BOOST_TEST(made->size() == control_file_size);
     const auto control = decode_control_file(*made);
     BOOST_REQUIRE(control);
-    BOOST_TEST((control->state == database_state::shut_down));
+    BOOST_TEST(control->state == database_state::shut_down);
     BOOST_TEST(control->checkpoint_location.value == 0x5001238u);
     BOOST_TEST((control->checkpoint_copy == copy));
     BOOST_TEST(control->unlogged_lsn.value == 1000u);
@@ -145,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_shut_down_file_for_a_position_without_record_is_refused) 
   for (const std::uint64_t position : {0x5001234u, 0x5002000u, 0x5000008u, 0u}) {
     checkpoint copy;
     copy.redo = core::lsn(position);
-    BOOST_TEST((shut_down_control_file(file, copy).error().code == core::errc::invalid_argument));
+    BOOST_TEST(shut_down_control_file(file, copy).error().code == core::errc::invalid_argument);
   }
 }
 

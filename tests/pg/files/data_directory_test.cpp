@@ -4,6 +4,7 @@
 
 #include "pg/files/replication_origins.hpp"
 #include "pg/files/two_phase.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::files;
@@ -39,7 +40,7 @@ BOOST_AUTO_TEST_CASE(every_relation_path_is_understood_again) {
                                    segment};
           for (const auto major : {pg::major_version::v14, v15, pg::major_version::v18}) {
             const auto found = classify(relation_path(file, major), major);
-            BOOST_TEST((found.kind == path_kind::relation));
+            BOOST_TEST(found.kind == path_kind::relation);
             BOOST_TEST((found.relation == file));
           }
         }
@@ -49,52 +50,52 @@ BOOST_AUTO_TEST_CASE(names_that_are_nearly_relations_are_not) {
   for (const char* name : {"016384", "16384_", "16384_xyz", "16384.0", "16384.01", "16384.32768", "4294967296",
                            "16384.", "_vm", "16384_vm_fsm", "-1", "16384.1_vm", "0"})
     BOOST_TEST((kind_of(std::string("base/5/") + name) == path_kind::unknown), name);
-  BOOST_TEST((kind_of("base/5x/1259") == path_kind::unknown));
-  BOOST_TEST((kind_of("base/5/1259/1") == path_kind::unknown));
+  BOOST_TEST(kind_of("base/5x/1259") == path_kind::unknown);
+  BOOST_TEST(kind_of("base/5/1259/1") == path_kind::unknown);
 }
 
 BOOST_AUTO_TEST_CASE(status_files_and_prepared_transactions_are_understood) {
   auto found = classify("pg_xact/001F", v15);
-  BOOST_TEST((found.kind == path_kind::slru));
-  BOOST_TEST((found.slru == pg::slru_kind::clog));
+  BOOST_TEST(found.kind == path_kind::slru);
+  BOOST_TEST(found.slru == pg::slru_kind::clog);
   BOOST_TEST(found.slru_segment == 0x1Fu);
   found = classify("pg_multixact/members/14078", v15);
-  BOOST_TEST((found.slru == pg::slru_kind::multixact_members));
+  BOOST_TEST(found.slru == pg::slru_kind::multixact_members);
   BOOST_TEST(found.slru_segment == 82040u);
-  BOOST_TEST((classify("pg_multixact/offsets/0000", v15).slru == pg::slru_kind::multixact_offsets));
-  BOOST_TEST((classify("pg_commit_ts/28028", v15).slru == pg::slru_kind::commit_ts));
+  BOOST_TEST(classify("pg_multixact/offsets/0000", v15).slru == pg::slru_kind::multixact_offsets);
+  BOOST_TEST(classify("pg_commit_ts/28028", v15).slru == pg::slru_kind::commit_ts);
   BOOST_TEST(classify("pg_commit_ts/28028", v15).slru_segment == 163880u);
-  BOOST_TEST((classify("pg_commit_ts", v15).kind == path_kind::ignored));
+  BOOST_TEST(classify("pg_commit_ts", v15).kind == path_kind::ignored);
   found = classify("pg_twophase/0000030A", v15);
-  BOOST_TEST((found.kind == path_kind::two_phase));
+  BOOST_TEST(found.kind == path_kind::two_phase);
   BOOST_TEST(found.xid == 0x30Au);
-  BOOST_TEST((kind_of("pg_twophase/000000010000030A") == path_kind::unknown));
+  BOOST_TEST(kind_of("pg_twophase/000000010000030A") == path_kind::unknown);
   BOOST_TEST(classify("pg_twophase/000000010000030A", pg::major_version::v17).xid == 0x10000030Au);
   for (const char* name : {"pg_xact/001f", "pg_xact/1", "pg_xact/0000000", "pg_multixact/other/0000"})
     BOOST_TEST((kind_of(name) == path_kind::unknown), name);
 }
 
 BOOST_AUTO_TEST_CASE(other_files_fall_into_their_kinds) {
-  BOOST_TEST((kind_of("global/pg_control") == path_kind::control));
-  BOOST_TEST((kind_of("PG_VERSION") == path_kind::version));
-  BOOST_TEST((kind_of("backup_label") == path_kind::backup_label));
-  BOOST_TEST((kind_of("tablespace_map") == path_kind::tablespace_map));
-  BOOST_TEST((kind_of("pg_logical/replorigin_checkpoint") == path_kind::replication_origins));
+  BOOST_TEST(kind_of("global/pg_control") == path_kind::control);
+  BOOST_TEST(kind_of("PG_VERSION") == path_kind::version);
+  BOOST_TEST(kind_of("backup_label") == path_kind::backup_label);
+  BOOST_TEST(kind_of("tablespace_map") == path_kind::tablespace_map);
+  BOOST_TEST(kind_of("pg_logical/replorigin_checkpoint") == path_kind::replication_origins);
   for (const char* name : {"postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"})
     BOOST_TEST((kind_of(name) == path_kind::configuration), name);
 
   auto found = classify("base/5/pg_filenode.map", v15);
-  BOOST_TEST((found.kind == path_kind::relation_map));
+  BOOST_TEST(found.kind == path_kind::relation_map);
   BOOST_TEST(found.tablespace == 1663u);
   BOOST_TEST(found.database == 5u);
   found = classify("global/pg_filenode.map", v15);
-  BOOST_TEST((found.kind == path_kind::relation_map));
+  BOOST_TEST(found.kind == path_kind::relation_map);
   BOOST_TEST(found.tablespace == 1664u);
   found = classify("base/16400/PG_VERSION", v15);
-  BOOST_TEST((found.kind == path_kind::version));
+  BOOST_TEST(found.kind == path_kind::version);
   BOOST_TEST(found.database == 16400u);
   found = classify("pg_tblspc/16500/PG_15_202209061/7", v15);
-  BOOST_TEST((found.kind == path_kind::database));
+  BOOST_TEST(found.kind == path_kind::database);
   BOOST_TEST(found.tablespace == 16500u);
   BOOST_TEST(found.database == 7u);
   BOOST_TEST(classify("pg_tblspc/16500", v15).tablespace == 16500u);

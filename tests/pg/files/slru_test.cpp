@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::pg::files;
 
@@ -25,10 +27,10 @@ BOOST_AUTO_TEST_CASE(a_status_takes_two_bits_and_disturbs_no_other) {
   set_clog_status(page, 32768 + 7, clog_status::sub_committed);
   BOOST_TEST(page[1] == (2 << 2 | 1 << 4 | 3 << 6));
   set_clog_status(page, 5, clog_status::committed);
-  BOOST_TEST((clog_status_of(page, 5) == clog_status::committed));
-  BOOST_TEST((clog_status_of(page, 6) == clog_status::committed));
-  BOOST_TEST((clog_status_of(page, 7) == clog_status::sub_committed));
-  BOOST_TEST((clog_status_of(page, 4) == clog_status::in_progress));
+  BOOST_TEST(clog_status_of(page, 5) == clog_status::committed);
+  BOOST_TEST(clog_status_of(page, 6) == clog_status::committed);
+  BOOST_TEST(clog_status_of(page, 7) == clog_status::sub_committed);
+  BOOST_TEST(clog_status_of(page, 4) == clog_status::in_progress);
   set_clog_status(page, 32767, clog_status::committed);
   BOOST_TEST(page[8191] == 1 << 6);
 }

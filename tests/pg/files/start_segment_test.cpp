@@ -6,6 +6,7 @@
 #include "pg/wal/record.hpp"
 #include "pg/wal/stream_decoder.hpp"
 #include "pg/wal/version.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::files;
@@ -56,7 +57,7 @@ void check_readable(const start_point& at) {
   BOOST_REQUIRE(pg::wal::parse_record(found->bytes, found->start, found->end, at.major, parsed));
   BOOST_TEST(parsed.previous.value == at.previous.value);
   BOOST_TEST(parsed.info == 0);
-  BOOST_TEST((parsed.manager == pg::wal::resource_manager::xlog));
+  BOOST_TEST(parsed.manager == pg::wal::resource_manager::xlog);
   const auto counters = checkpoint::decode(parsed.main_data);
   BOOST_REQUIRE(counters);
   BOOST_TEST((*counters == made->copy));
@@ -95,14 +96,14 @@ BOOST_AUTO_TEST_CASE(positions_where_no_record_can_begin_are_refused) {
   for (const std::uint64_t offset : {1ul, 4ul, 8ul, 32ul, 8192ul + 8, 8192ul + 16, 8192ul + 25}) {
     const auto refused = record_start_at(core::lsn(segment + offset));
     BOOST_REQUIRE_MESSAGE(!refused, "offset " << offset);
-    BOOST_TEST((refused.error().code == core::errc::invalid_argument));
+    BOOST_TEST(refused.error().code == core::errc::invalid_argument);
     BOOST_TEST(!start_segments(point(segment + offset)));
   }
   BOOST_TEST(!record_start_at(core::lsn(0)));
   BOOST_TEST(!record_start_at(core::lsn(segment), 12345));
   start_point backwards = point(segment + 8000);
   backwards.previous = backwards.position;
-  BOOST_TEST((start_segments(backwards).error().code == core::errc::invalid_argument));
+  BOOST_TEST(start_segments(backwards).error().code == core::errc::invalid_argument);
 }
 
 BOOST_AUTO_TEST_CASE(a_normalised_position_is_always_accepted_and_never_earlier_than_its_page) {

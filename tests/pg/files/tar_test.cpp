@@ -4,6 +4,8 @@
 #include <random>
 #include <vector>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::pg::files;
 
@@ -93,7 +95,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read_back_however_it_arrives) {
     BOOST_TEST(got->complete);
     BOOST_REQUIRE_EQUAL(got->entries.size(), 5u);
     BOOST_TEST(got->entries[0].entry.name == "base");
-    BOOST_TEST((got->entries[0].entry.type == tar_type::directory));
+    BOOST_TEST(got->entries[0].entry.type == tar_type::directory);
     BOOST_TEST(got->entries[0].entry.mode == 0700u);
     BOOST_TEST((got->entries[1].content == text("15\n")));
     BOOST_TEST(got->entries[1].entry.mode == 0600u);
@@ -101,7 +103,7 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read_back_however_it_arrives) {
     BOOST_TEST(got->entries[2].content.empty());
     BOOST_TEST(got->entries[3].entry.name == long_name);
     BOOST_TEST((got->entries[3].content == core::bytes(1024, 7)));
-    BOOST_TEST((got->entries[4].entry.type == tar_type::symlink));
+    BOOST_TEST(got->entries[4].entry.type == tar_type::symlink);
     BOOST_TEST(got->entries[4].entry.link_target == long_link);
   }
 }
@@ -135,14 +137,14 @@ BOOST_AUTO_TEST_CASE(a_size_over_the_limit_is_refused) {
   append_tar_header(archive, {.name = "big", .size = 1001});
   tar_reader reader(1000);
   reader.feed(archive);
-  BOOST_TEST((reader.next().error().code == core::errc::corrupt));
+  BOOST_TEST(reader.next().error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(names_that_lead_out_are_refused) {
   for (const char* name : {"../x", "/etc/passwd", "a/../../b", "a//b", "..", "./..", "a/./b", "./", "/"}) {
     const auto got = read(one_file(name), 512);
     BOOST_REQUIRE_MESSAGE(!got, name);
-    BOOST_TEST((got.error().code == core::errc::corrupt));
+    BOOST_TEST(got.error().code == core::errc::corrupt);
   }
   const auto got = read(one_file("./base/..x"), 512);
   BOOST_REQUIRE(got);
@@ -162,15 +164,15 @@ BOOST_AUTO_TEST_CASE(any_changed_header_byte_is_noticed) {
 BOOST_AUTO_TEST_CASE(entries_behind_the_end_and_pax_headers_are_refused) {
   core::bytes archive(512);
   core::append(archive, one_file("a"));
-  BOOST_TEST((read(archive, 512).error().code == core::errc::corrupt));
+  BOOST_TEST(read(archive, 512).error().code == core::errc::corrupt);
   archive = one_file("a");
   archive[156] = 'x';
   reseal(archive);
-  BOOST_TEST((read(archive, 512).error().code == core::errc::unsupported));
+  BOOST_TEST(read(archive, 512).error().code == core::errc::unsupported);
   archive = one_file("a");
   archive[156] = '5';
   reseal(archive);
-  BOOST_TEST((read(archive, 512).error().code == core::errc::corrupt));
+  BOOST_TEST(read(archive, 512).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(garbage_gives_an_error_or_safe_entries_but_always_an_end) {

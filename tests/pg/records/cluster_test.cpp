@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/records/record_bytes.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::records;
@@ -56,7 +57,7 @@ BOOST_AUTO_TEST_CASE(changed_parameters_are_read) {
   BOOST_TEST(changed.max_wal_senders == 10);
   BOOST_TEST(changed.max_prepared_transactions == 20);
   BOOST_TEST(changed.max_locks_per_transaction == 64);
-  BOOST_TEST((changed.wal_level == pg::files::wal_level::replica));
+  BOOST_TEST(changed.wal_level == pg::files::wal_level::replica);
   BOOST_TEST(changed.wal_log_hints);
   BOOST_TEST(!changed.track_commit_timestamp);
   core::bytes strange = data;
@@ -106,7 +107,7 @@ BOOST_AUTO_TEST_CASE(origins_are_set_and_dropped) {
 BOOST_AUTO_TEST_CASE(errors_name_the_record) {
   const auto refused = decode_origin(held_record(resource_manager::replication_origin, 0x20, {}));
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  BOOST_TEST(refused.error().code == core::errc::corrupt);
   BOOST_TEST(refused.error().detail.find("0/3000028") != std::string::npos);
 }
 

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/records/record_bytes.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::records;
@@ -26,7 +27,7 @@ BOOST_AUTO_TEST_CASE(page_numbers_are_wider_from_17_on) {
   const held_record narrow(clog, 0x00, record_bytes().u32(33).bytes());
   const auto zero = part<slru_zero_page>(decode_clog(narrow, v15));
   BOOST_TEST(zero.page == 33u);
-  BOOST_TEST((zero.kind == pg::slru_kind::clog));
+  BOOST_TEST(zero.kind == pg::slru_kind::clog);
   BOOST_TEST(!decode_clog(narrow, v17));
   const held_record wide(clog, 0x00, record_bytes().u64(33).bytes());
   BOOST_TEST(part<slru_zero_page>(decode_clog(wide, v17)).page == 33u);
@@ -55,7 +56,7 @@ BOOST_AUTO_TEST_CASE(impossible_pages_and_operations_are_refused) {
 BOOST_AUTO_TEST_CASE(commit_timestamps_have_pages_and_a_truncation) {
   const auto zero =
       part<slru_zero_page>(decode_commit_ts(held_record(commit_ts, 0x00, record_bytes().u32(5).bytes()), v15));
-  BOOST_TEST((zero.kind == pg::slru_kind::commit_ts));
+  BOOST_TEST(zero.kind == pg::slru_kind::commit_ts);
   BOOST_TEST(zero.page == 5u);
   const held_record narrow(commit_ts, 0x10, record_bytes().u32(7).u32(8).bytes());
   const auto cut = part<commit_ts_truncate>(decode_commit_ts(narrow, v15));
@@ -71,10 +72,10 @@ BOOST_AUTO_TEST_CASE(commit_timestamps_have_pages_and_a_truncation) {
 BOOST_AUTO_TEST_CASE(multixact_pages_say_which_file_they_belong_to) {
   const auto offsets =
       part<slru_zero_page>(decode_multixact(held_record(multixact, 0x00, record_bytes().u32(5).bytes()), v15));
-  BOOST_TEST((offsets.kind == pg::slru_kind::multixact_offsets));
+  BOOST_TEST(offsets.kind == pg::slru_kind::multixact_offsets);
   const auto members =
       part<slru_zero_page>(decode_multixact(held_record(multixact, 0x10, record_bytes().u64(5).bytes()), v17));
-  BOOST_TEST((members.kind == pg::slru_kind::multixact_members));
+  BOOST_TEST(members.kind == pg::slru_kind::multixact_members);
   BOOST_TEST(members.page == 5u);
 }
 
@@ -90,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_created_multixact_lists_its_members) {
   BOOST_TEST(tests::only_the_exact_length_is_accepted(multixact, 0x20, data,
                                                       [](const auto& of) { return decode_multixact(of, v15); }));
   const held_record strange(multixact, 0x20, record_bytes().u32(1).u32(2).u32(1).u32(1000).u32(6).bytes());
-  BOOST_TEST((decode_multixact(strange, v15).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_multixact(strange, v15).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_multixact_truncation_has_two_ranges) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/records/record_bytes.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::pg::records;
@@ -106,15 +107,15 @@ BOOST_AUTO_TEST_CASE(wrong_lengths_and_counts_are_refused) {
                                                       [](const auto& of) { return decode_transaction_end(of, v15); }));
   for (const std::uint32_t count : {3u, 0x40000000u, 0xFFFFFFFFu}) {
     const held_record record(manager, 0x80, record_bytes().i64(1).u32(0x02).u32(count).u32(1).u32(2).bytes());
-    BOOST_TEST((decode_transaction_end(record, v15).error().code == core::errc::corrupt));
+    BOOST_TEST(decode_transaction_end(record, v15).error().code == core::errc::corrupt);
   }
   const held_record endless(manager, 0xB0, record_bytes().i64(1).u32(0x90).u32(9).text("abc").bytes());
-  BOOST_TEST((decode_transaction_end(endless, v15).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_transaction_end(endless, v15).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_prepared_end_without_its_transaction_is_refused) {
   const held_record record(manager, 0x30, record_bytes().i64(1).bytes(), 1000);
-  BOOST_TEST((decode_transaction_end(record, v15).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_transaction_end(record, v15).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(other_operations_are_not_ends) {
@@ -148,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_prepared_state_is_refused) {
   BOOST_TEST(!decode_prepared_state(damaged, v15));
   damaged = state;
   core::store_le(damaged.data() + 28, std::uint32_t{0x40000001});
-  BOOST_TEST((decode_prepared_state(damaged, v15).error().code == core::errc::corrupt));
+  BOOST_TEST(decode_prepared_state(damaged, v15).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

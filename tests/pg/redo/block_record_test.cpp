@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <memory>
 
+#include "tests/support/printing.hpp"
 #include "tests/support/wal_builder.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_block_record)
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_slice_knows_the_addresses_of_the_other_blocks_but_not_the
   const auto cut = pg::redo::slice(*from.record, 1);
   BOOST_TEST(cut.block() == 12u);
   BOOST_TEST(cut.data.empty());
-  BOOST_TEST((cut.addresses[0].in_fork == pg::fork::vm));
+  BOOST_TEST(cut.addresses[0].in_fork == pg::fork::vm);
   BOOST_TEST(cut.addresses[0].same_relation);
   BOOST_TEST(!cut.addresses[4].same_relation);
   BOOST_TEST(!cut.initial());
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(a_stored_record_that_was_cut_short_is_refused) {
   for (std::size_t size = 0; size < stored.size(); ++size) {
     const auto read = pg::redo::decode_block_record(core::bytes_view(stored).first(size));
     BOOST_REQUIRE(!read.has_value());
-    BOOST_TEST((read.error().code == core::errc::corrupt));
+    BOOST_TEST(read.error().code == core::errc::corrupt);
   }
   for (const unsigned unknown_flag : {0x10, 0x20, 0x40, 0x80}) {
     core::bytes strange = stored;

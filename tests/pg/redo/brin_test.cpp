@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_brin)
 
@@ -121,15 +122,15 @@ BOOST_FIXTURE_TEST_CASE(malformed_changes_of_summaries_are_refused, summaries) {
 }
 
 BOOST_FIXTURE_TEST_CASE(malformed_changes_of_the_map_are_refused, range_map) {
-  BOOST_TEST((refusal(brin(insert, 1, insert_main(1, 0, 1)), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(brin(insert, 1, insert_main(1, 0, 1)), 200) == core::errc::corrupt);
   BOOST_TEST(
       (refusal(brin(desummarize, 0, payload().put<u32>(0).put<u32>(1).put<u16>(1)), 200) == core::errc::corrupt));
-  BOOST_TEST((refusal(brin(insert, 0, insert_main(0, 1, 1), "a summary"), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(brin(insert, 0, insert_main(0, 1, 1), "a summary"), 200) == core::errc::corrupt);
   view().special_area(8).store<u16>(6, 0xF092);
   core::store_le<u16>(bytes.data() + 14, 4000);  // the special area is where the last entries should be
   core::store_le<u16>(bytes.data() + 16, 4000);
   core::store_le<u16>(bytes.data() + 4006, 0xF092);
-  BOOST_TEST((refusal(brin(insert, 1, insert_main(1000, 1, 1)), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(brin(insert, 1, insert_main(1000, 1, 1)), 200) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

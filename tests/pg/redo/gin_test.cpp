@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/redo/gin_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_gin)
 
@@ -151,7 +152,7 @@ BOOST_AUTO_TEST_CASE(a_leaf_of_before_9_4_is_compressed_first) {
   BOOST_TEST(page.count() == 0);
   empty.apply(posting_leaf::changes(1, change(0, 2, segment_of(old))), 200);
   BOOST_TEST((empty.content() == segment_of(old)));
-  BOOST_TEST((damaged.refusal(posting_leaf::changes(0, {}), 200) == core::errc::corrupt));
+  BOOST_TEST(damaged.refusal(posting_leaf::changes(0, {}), 200) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_split_child_gets_a_second_item_in_its_parent) {
@@ -159,12 +160,11 @@ BOOST_AUTO_TEST_CASE(a_split_child_gets_a_second_item_in_its_parent) {
   page.apply(posting_inner::insert(2), 200);
   BOOST_TEST(page.children() == (std::vector{11, 77, 99, 13}), boost::test_tools::per_element());
   BOOST_TEST(page.count() == 4);
-  for (const std::uint16_t at : {0, 5})
-    BOOST_TEST((page.refusal(posting_inner::insert(at), 300) == core::errc::corrupt));
+  for (const std::uint16_t at : {0, 5}) BOOST_TEST(page.refusal(posting_inner::insert(at), 300) == core::errc::corrupt);
   posting_inner full(815);
-  BOOST_TEST((full.refusal(posting_inner::insert(1), 300) == core::errc::corrupt));
+  BOOST_TEST(full.refusal(posting_inner::insert(1), 300) == core::errc::corrupt);
   full.special().store<std::uint16_t>(4, 60000);
-  BOOST_TEST((full.refusal(posting_inner::insert(50000), 300) == core::errc::corrupt));
+  BOOST_TEST(full.refusal(posting_inner::insert(50000), 300) == core::errc::corrupt);
 
   gin_page child(redo::gin_data | redo::gin_incomplete_split);
   sample finish = posting_inner::insert(2);
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(a_deleted_page_leaves_its_parent_and_its_left_neighbour) {
   parent.apply(remove(2, 1), 200);
   parent.apply(remove(2, 1), 300);
   BOOST_TEST(parent.children() == std::vector{11}, boost::test_tools::per_element());
-  for (const std::uint16_t at : {0, 2}) BOOST_TEST((parent.refusal(remove(at, 1), 400) == core::errc::corrupt));
+  for (const std::uint16_t at : {0, 2}) BOOST_TEST(parent.refusal(remove(at, 1), 400) == core::errc::corrupt);
   posting_leaf left;
   left.apply(remove(2, 2), 200);
   BOOST_TEST(left.right() == 42u);
@@ -207,9 +207,9 @@ BOOST_AUTO_TEST_CASE(entries_replace_others_and_take_over_split_children) {
   BOOST_TEST(leaf.item_field<std::uint64_t>(1, 8) == 4u);
   sample longer = insert(1, false, 5);
   longer.data.push_back(0);
-  BOOST_TEST((leaf.refusal(longer, 300) == core::errc::corrupt));
-  BOOST_TEST((leaf.refusal(insert(3, true, 5), 300) == core::errc::corrupt));
-  BOOST_TEST((leaf.refusal(insert(4, false, 5), 300) == core::errc::corrupt));
+  BOOST_TEST(leaf.refusal(longer, 300) == core::errc::corrupt);
+  BOOST_TEST(leaf.refusal(insert(3, true, 5), 300) == core::errc::corrupt);
+  BOOST_TEST(leaf.refusal(insert(4, false, 5), 300) == core::errc::corrupt);
 
   gin_page inner;
   inner.view().insert(1, entry(30, 9));
@@ -221,17 +221,17 @@ BOOST_AUTO_TEST_CASE(entries_replace_others_and_take_over_split_children) {
   BOOST_TEST(redo::index_tuple::block(inner.view().item(2).view()) == 0x10002u);
   BOOST_TEST(inner.item_field<std::uint16_t>(2, 4) == 0);
   into_inner.main_data.pop_back();
-  BOOST_TEST((inner.refusal(into_inner, 300) == core::errc::corrupt));
+  BOOST_TEST(inner.refusal(into_inner, 300) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(of_a_split_only_the_finished_child_comes_without_an_image) {
   gin_page child(redo::gin_incomplete_split);
   sample split = gin(0x30, core::bytes(28));
-  BOOST_TEST((child.refusal(split, 200) == core::errc::corrupt));
+  BOOST_TEST(child.refusal(split, 200) == core::errc::corrupt);
   split.block_id = 3;
   child.apply(split.reference(3, 8), 200);
   BOOST_TEST(child.flags() == 0);
-  BOOST_TEST((child.refusal(gin(0x40, {}), 300) == core::errc::corrupt));
+  BOOST_TEST(child.refusal(gin(0x40, {}), 300) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(the_pending_list_grows_by_tuples_and_by_pages) {
@@ -246,12 +246,12 @@ BOOST_AUTO_TEST_CASE(the_pending_list_grows_by_tuples_and_by_pages) {
   BOOST_TEST(tail.view().item_count() == 3);
   BOOST_TEST(tail.count() == 2);
   append.main_data = update_meta(5, pg::invalid_block, 3);
-  BOOST_TEST((tail.refusal(append, 400) == core::errc::corrupt));
+  BOOST_TEST(tail.refusal(append, 400) == core::errc::corrupt);
   append.main_data = update_meta(5, 42, 0);
   tail.apply(append, 500);
   BOOST_TEST(tail.right() == 42u);
   append.main_data = update_meta(pg::invalid_block, 42, 0);
-  BOOST_TEST((tail.refusal(append, 600) == core::errc::corrupt));
+  BOOST_TEST(tail.refusal(append, 600) == core::errc::corrupt);
 
   list.main_data = payload().put<std::uint32_t>(9).put<std::int32_t>(1);
   tail.apply(list, 700);
@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(the_pending_list_grows_by_tuples_and_by_pages) {
   BOOST_TEST(tail.right() == 9u);
   for (const std::int32_t count : {-1, 0, 2, 2000000000}) {
     list.main_data = payload().put<std::uint32_t>(9).put(count);
-    BOOST_TEST((tail.refusal(list, 800) == core::errc::corrupt));
+    BOOST_TEST(tail.refusal(list, 800) == core::errc::corrupt);
   }
 }
 

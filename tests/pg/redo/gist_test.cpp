@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_gist)
 
@@ -221,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_without_room_for_its_deletion_is_refused, test_pa
   view().init(8192 - 32);
   view().set_lower(24);
   core::store_le<std::uint16_t>(bytes.data() + 14, 24);
-  BOOST_TEST((refusal(gist(0x60, payload().put<std::uint64_t>(1).put<std::uint16_t>(1)), 900) == core::errc::corrupt));
+  BOOST_TEST(refusal(gist(0x60, payload().put<std::uint64_t>(1).put<std::uint16_t>(1)), 900) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

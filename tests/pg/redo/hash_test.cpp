@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_hash)
 
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(the_number_of_buckets_at_the_start_follows_the_number_of_ro
   }
   test_page page;
   const core::bytes no_fill_factor = payload().put(1000.0).put<u32>(400).put<u16>(0);
-  BOOST_TEST((page.refusal(announced(hash(init_meta, 0, no_fill_factor)), 100) == core::errc::corrupt));
+  BOOST_TEST(page.refusal(announced(hash(init_meta, 0, no_fill_factor)), 100) == core::errc::corrupt);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_new_bitmap_page_counts_as_a_second_spare_page, metapage) {
@@ -148,12 +149,12 @@ BOOST_FIXTURE_TEST_CASE(tables_of_the_meta_page_are_not_left, metapage) {
   const sample grow = hash(add_overflow, 4, overflow_main(4096, 0), payload().put<u32>(99));
   auto many_maps = *this, far_split = *this;
   many_maps.put<u32>(at_map_count, 1024);
-  BOOST_TEST((many_maps.refusal(grow, 200) == core::errc::corrupt));
+  BOOST_TEST(many_maps.refusal(grow, 200) == core::errc::corrupt);
   far_split.put<u32>(at_split_point, 98);
-  BOOST_TEST((far_split.refusal(grow, 200) == core::errc::corrupt));
+  BOOST_TEST(far_split.refusal(grow, 200) == core::errc::corrupt);
   const core::bytes main = payload().put<u32>(9).put<u16>(0).put<u16>(0).put<u8>(2);
-  BOOST_TEST((refusal(hash(split_allocate, 2, main, payload().put<u32>(98).put<u32>(1)), 200) == core::errc::corrupt));
-  BOOST_TEST((refusal(hash(split_allocate, 2, main, payload().put<u32>(97)), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(hash(split_allocate, 2, main, payload().put<u32>(98).put<u32>(1)), 200) == core::errc::corrupt);
+  BOOST_TEST(refusal(hash(split_allocate, 2, main, payload().put<u32>(97)), 200) == core::errc::corrupt);
   apply(hash(split_allocate, 2, main, payload().put<u32>(97).put<u32>(7)), 200);
   BOOST_TEST(at<u32>(at_max_bucket) == 9u);
   BOOST_TEST(at<u32>(at_spare(97)) == 7u);
@@ -165,12 +166,12 @@ BOOST_FIXTURE_TEST_CASE(squeezing_frees_a_bit_inside_the_bitmap_only, bitmap) {
   apply(hash(add_overflow, 2, overflow_main(4096, 1), payload().put<u32>(32767)), 300);
   BOOST_TEST(bytes[24 + 4095] == 0xFF);
   for (const u32 bit : {32768u, 0xFFFFFFFFu})
-    BOOST_TEST((refusal(hash(squeeze, 5, squeeze_main(0, 1, 0), payload().put(bit)), 400) == core::errc::corrupt));
+    BOOST_TEST(refusal(hash(squeeze, 5, squeeze_main(0, 1, 0), payload().put(bit)), 400) == core::errc::corrupt);
   bucket_page other;
   BOOST_TEST(
       (other.refusal(hash(squeeze, 5, squeeze_main(0, 1, 0), payload().put<u32>(1)), 400) == core::errc::corrupt));
   hash_page huge;
-  BOOST_TEST((huge.refusal(announced(hash(init_bitmap, 0, payload().put<u16>(8153))), 100) == core::errc::corrupt));
+  BOOST_TEST(huge.refusal(announced(hash(init_bitmap, 0, payload().put<u16>(8153))), 100) == core::errc::corrupt);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_target_of_a_squeeze_is_linked_on_if_it_was_the_previous_page, bucket_page) {
@@ -228,15 +229,15 @@ BOOST_FIXTURE_TEST_CASE(vacuum_of_one_page_has_two_formats, bucket_page) {
     meta.put(at_tuples, 10.0);
     meta.apply(hash(vacuum_one, 1, old ? old_main : new_main), 200);
     BOOST_TEST(meta.at<double>(at_tuples) == 7.0);
-    BOOST_TEST((page.refusal(hash(vacuum_one, 0, old ? new_main : old_main), 300) == core::errc::corrupt));
+    BOOST_TEST(page.refusal(hash(vacuum_one, 0, old ? new_main : old_main), 300) == core::errc::corrupt);
   }
   context.major = major_version::v15;
   const core::bytes negative = payload().put<u32>(900).put<u32>(0xFFFFFFFF).put<u16>(1);
-  BOOST_TEST((refusal(hash(vacuum_one, 0, negative), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(hash(vacuum_one, 0, negative), 200) == core::errc::corrupt);
   payload many;
   many.put<u32>(900).put<u32>(3000);
   for (int i = 0; i < 3000; ++i) many.put<u16>(1);
-  BOOST_TEST((refusal(hash(vacuum_one, 0, many), 200) == core::errc::corrupt));
+  BOOST_TEST(refusal(hash(vacuum_one, 0, many), 200) == core::errc::corrupt);
 }
 
 BOOST_FIXTURE_TEST_CASE(vacuum_drops_the_mark_of_dead_items_only_if_told, bucket_page) {

@@ -2,6 +2,7 @@
 
 #include "pg/redo/btree_format.hpp"
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_index)
 
@@ -88,8 +89,8 @@ BOOST_FIXTURE_TEST_CASE(vacuum_shortens_posting_lists_before_it_removes_items, l
 BOOST_FIXTURE_TEST_CASE(places_outside_a_posting_list_are_refused, leaf_page) {
   dedup();
   for (const std::uint16_t place : {0, 4, 5})
-    BOOST_TEST((refusal(btree(0x50, payload().put<std::uint16_t>(2), payload().put(place).put_bytes(leaf_tuple(25, 7))),
-                        300) == core::errc::corrupt));
+    BOOST_TEST(refusal(btree(0x50, payload().put<std::uint16_t>(2), payload().put(place).put_bytes(leaf_tuple(25, 7))),
+                       300) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_sequence_record_is_the_whole_page) {
@@ -110,7 +111,7 @@ BOOST_FIXTURE_TEST_CASE(a_generic_record_writes_ranges_and_zeroes_the_hole, leaf
   BOOST_TEST(bytes[4000] == 0);
   const sample beyond{.manager = resource_manager::generic,
                       .data = payload().put<std::uint16_t>(8191).put<std::uint16_t>(2).put<std::uint16_t>(0x4242)};
-  BOOST_TEST((refusal(beyond, 600) == core::errc::corrupt));
+  BOOST_TEST(refusal(beyond, 600) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(the_left_child_of_a_gist_split_is_finished_after_its_image) {
@@ -137,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(a_hint_without_an_image_changes_nothing, leaf_page) {
   const auto before = bytes;
   apply({.manager = resource_manager::xlog, .info = 0xA0}, 900);
   BOOST_TEST((bytes == before));
-  BOOST_TEST((refusal({.manager = resource_manager::xlog, .info = 0xB0}, 900) == core::errc::corrupt));
+  BOOST_TEST(refusal({.manager = resource_manager::xlog, .info = 0xB0}, 900) == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,7 @@
 
 #include "pg/page/checksum.hpp"
 #include "pg/page/malformed.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_page)
 
@@ -141,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_line_pointer_is_the_word_of_the_page) {
   // 15 bits of offset, 2 of state, 15 of length.
   const line_pointer item(0x7FFFu | 1u << 15 | 40u << 17);
   BOOST_TEST(item.offset() == 0x7FFF);
-  BOOST_TEST((item.state() == item_state::normal));
+  BOOST_TEST(item.state() == item_state::normal);
   BOOST_TEST(item.length() == 40);
   BOOST_TEST(item.has_storage());
   BOOST_TEST(line_pointer::to_storage(8152, 37).word() == (8152u | 1u << 15 | 37u << 17));

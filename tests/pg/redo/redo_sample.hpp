@@ -6,6 +6,7 @@
 
 #include "core/bytes.hpp"
 #include "pg/page/page.hpp"
+#include "pg/redo/heap_format.hpp"
 #include "pg/redo/redo.hpp"
 
 namespace strata::tests {
@@ -88,6 +89,10 @@ struct test_page {
   }
 };
 
+/// Bits of a heap tuple's infomask that redo copies and never looks at; the others are in pg/redo/heap_format.hpp.
+inline constexpr std::uint16_t has_variable_width = 0x0002;
+inline constexpr std::uint16_t xmin_frozen = 0x0300;
+
 /// Heap/INSERT of a tuple whose body after the 23-byte header is a zero byte and `text`; xmax invalid.
 inline sample heap_insert(pg::page::item_number at, std::string_view text, bool first_on_page = false) {
   return {.manager = pg::wal::resource_manager::heap,
@@ -95,7 +100,7 @@ inline sample heap_insert(pg::page::item_number at, std::string_view text, bool 
           .main_data = payload().put(at).put<std::uint8_t>(0),
           .data = payload()
                       .put<std::uint16_t>(2)
-                      .put<std::uint16_t>(0x0822)
+                      .put<std::uint16_t>(pg::redo::xmax_invalid | pg::redo::has_combo_command | has_variable_width)
                       .put<std::uint8_t>(24)
                       .put<std::uint8_t>(0)
                       .put_text(text),

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 /// Hand-made SP-GiST records and pages.
 namespace strata::tests::spgist {
@@ -129,7 +130,7 @@ struct spgist_page : test_page {
   void refuse(const sample& of, u8 at_line = 0) {
     auto copy = *this;
     BOOST_TEST_CONTEXT("case " << int{at_line} << ", operation " << int{of.info})
-    BOOST_TEST((copy.refusal(of, 9000) == core::errc::corrupt));
+    BOOST_TEST(copy.refusal(of, 9000) == core::errc::corrupt);
   }
 };
 /// Four leaf tuples, in one chain.

@@ -5,6 +5,7 @@
 
 #include "pg/page/page.hpp"
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 
 BOOST_AUTO_TEST_SUITE(pg_redo_visibility_map)
 
@@ -164,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_new_page_of_the_map_is_for_the_heap_alone) {
     sample.reference(0, 5, pg::fork::vm);
     const auto refused = map.try_apply(sample, 1000);
     BOOST_REQUIRE(!refused.has_value());
-    BOOST_TEST((refused.error().code == core::errc::corrupt));
+    BOOST_TEST(refused.error().code == core::errc::corrupt);
     BOOST_TEST(refused.error().detail.ends_with("page was never initialised"));
   }
 }

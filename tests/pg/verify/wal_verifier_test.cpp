@@ -10,6 +10,7 @@
 #include "pg/redo/visibility_map.hpp"
 #include "pg/verify/cluster_files.hpp"
 #include "tests/pg/redo/redo_sample.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/support/wal_builder.hpp"
 
@@ -461,7 +462,7 @@ BOOST_AUTO_TEST_CASE(an_archive_says_itself_what_it_is) {
   BOOST_TEST(run.found.total().redone == 2u);
   BOOST_TEST(!has_check_images(*opened, {}).value());
 
-  BOOST_TEST((open_wal_directory(archive.path() / "nothing").error().code == core::errc::not_found));
+  BOOST_TEST(open_wal_directory(archive.path() / "nothing").error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "pg/wal/record.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/wal_builder.hpp"
 
 namespace strata::pg::wal {
@@ -109,8 +110,8 @@ void check_same(const decoded& result, const std::vector<wal_builder::placed>& e
 }
 
 void check_corrupt(const decoded& result, std::size_t records_before, std::string_view why) {
-  BOOST_TEST_REQUIRE(result.failure.has_value());
-  BOOST_TEST((result.failure->code == core::errc::corrupt));
+  BOOST_TEST_REQUIRE(result.failure);
+  BOOST_TEST(result.failure->code == core::errc::corrupt);
   BOOST_TEST(result.records.size() == records_before);
   BOOST_TEST(result.failure->detail.find(why) != std::string::npos, result.failure->detail);
 }
@@ -409,7 +410,7 @@ BOOST_AUTO_TEST_CASE(pages_of_an_older_timeline_come_first) {
     return decode(stream, options_for(old_builder), whole());
   };
   BOOST_TEST(!join(4).failure.has_value());
-  BOOST_TEST(join(2).failure.has_value());
+  BOOST_TEST(join(2).failure);
 }
 
 BOOST_AUTO_TEST_CASE(a_length_alone_allocates_nothing) {
@@ -441,7 +442,7 @@ BOOST_AUTO_TEST_CASE(records_that_are_not_kept_take_no_memory) {
   for (std::size_t at = 0; at < stream.size(); at += 128u << 10) {
     decoder.feed(core::bytes_view(stream).subspan(at, std::min<std::size_t>(128u << 10, stream.size() - at)));
     const auto record = decoder.next();
-    BOOST_TEST_REQUIRE(record.has_value());
+    BOOST_TEST_REQUIRE(record);
     found = found || record->has_value();
     const auto now = ::mallinfo2();
     most = std::max(most,

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "pg/wal/record.hpp"
+#include "tests/support/printing.hpp"
 
 namespace strata::pg::wal {
 namespace {
@@ -19,8 +20,8 @@ BOOST_AUTO_TEST_CASE(the_magic_of_a_page_tells_the_major) {
     BOOST_TEST((*found == major));
   }
   BOOST_TEST(page_magic(major_version::v15) == 0xD110);
-  BOOST_TEST((major_of_magic(0xD106).error().code == core::errc::unsupported));
-  BOOST_TEST((major_of_magic(0).error().code == core::errc::unsupported));
+  BOOST_TEST(major_of_magic(0xD106).error().code == core::errc::unsupported);
+  BOOST_TEST(major_of_magic(0).error().code == core::errc::unsupported);
 }
 
 BOOST_AUTO_TEST_CASE(control_file_numbers_belong_to_their_major) {

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::pg::wire;
 
@@ -16,10 +18,10 @@ BOOST_AUTO_TEST_CASE(streams_are_opened_in_two_versions) {
   const auto v3 = parse_command("PageStream_V3 " + tenant + "  " + timeline + ";");
   BOOST_REQUIRE(v3);
   const auto& opened = std::get<open_pagestream>(*v3);
-  BOOST_TEST((opened.version == pagestream_version::v3));
+  BOOST_TEST(opened.version == pagestream_version::v3);
   BOOST_TEST(to_string(opened.tenant) == tenant);
   BOOST_TEST(to_string(opened.timeline) == timeline);
-  BOOST_TEST((parse_command("pagestream " + tenant + " " + timeline).error().code == core::errc::unsupported));
+  BOOST_TEST(parse_command("pagestream " + tenant + " " + timeline).error().code == core::errc::unsupported);
 }
 
 BOOST_AUTO_TEST_CASE(backups_take_an_lsn_and_options) {
@@ -41,7 +43,7 @@ BOOST_AUTO_TEST_CASE(everything_else_is_refused_with_a_hint) {
   for (const char* query : {"", ";", "select 1", "lease", "lease lsn a b c", "basebackup a b"})
     BOOST_TEST(!parse_command(query));
   BOOST_TEST(parse_command("select 1").error().detail.find("strata compute start") != std::string::npos);
-  BOOST_TEST(parse_command("set x = 1").has_value());
+  BOOST_TEST(parse_command("set x = 1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::pg::wire;
 
@@ -26,7 +28,7 @@ BOOST_AUTO_TEST_CASE(a_page_request_is_read_in_both_versions) {
   for (const auto version : {pagestream_version::v2, pagestream_version::v3}) {
     const auto request = parse_request(page_request(version), version);
     BOOST_REQUIRE(request);
-    BOOST_TEST((request->kind == request_kind::page));
+    BOOST_TEST(request->kind == request_kind::page);
     BOOST_TEST(request->id == (version == pagestream_version::v3 ? 77u : 0u));
     BOOST_TEST(request->request_lsn.value == 0x500u);
     BOOST_TEST(request->not_modified_since.value == 0x400u);

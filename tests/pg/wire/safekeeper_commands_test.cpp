@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/printing.hpp"
+
 using namespace strata;
 using namespace strata::pg::wire;
 
@@ -46,7 +48,7 @@ BOOST_AUTO_TEST_CASE(pushing_wal) {
 BOOST_AUTO_TEST_CASE(streaming_wal) {
   BOOST_TEST((parsed<start_wal_stream>("START_REPLICATION 1/2A").from == core::lsn(0x10000002A)));
   const auto stock = parsed<start_wal_stream>("START_REPLICATION SLOT \"a b\" PHYSICAL 0/16B3748 TIMELINE 3");
-  BOOST_TEST((stock.from == core::lsn(0x16B3748)));
+  BOOST_TEST(stock.from == core::lsn(0x16B3748));
   BOOST_TEST(stock.timeline == 3u);
   BOOST_TEST(!stock.term);
   BOOST_TEST(parsed<start_wal_stream>("START_REPLICATION PHYSICAL 0/8 (term='7')").term.value() == 7u);
@@ -63,11 +65,11 @@ BOOST_AUTO_TEST_CASE(the_rest) {
   parsed<timeline_status>("timeline_status;");
   parsed<set_nothing>("SET bytea_output = 'hex'");
   BOOST_TEST(parsed<show_setting>("SHOW WAL_segment_size").name == "wal_segment_size");
-  BOOST_TEST((refused("SHOW") == core::errc::invalid_argument));
-  BOOST_TEST((refused("SHOW a b") == core::errc::invalid_argument));
-  BOOST_TEST((refused("SELECT 1") == core::errc::unsupported));
-  BOOST_TEST((refused("") == core::errc::unsupported));
-  BOOST_TEST((refused(std::string(60'000, '(')) == core::errc::unsupported));
+  BOOST_TEST(refused("SHOW") == core::errc::invalid_argument);
+  BOOST_TEST(refused("SHOW a b") == core::errc::invalid_argument);
+  BOOST_TEST(refused("SELECT 1") == core::errc::unsupported);
+  BOOST_TEST(refused("") == core::errc::unsupported);
+  BOOST_TEST(refused(std::string(60'000, '(')) == core::errc::unsupported);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_says_which_timeline_it_means) {

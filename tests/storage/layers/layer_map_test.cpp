@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "storage/timeline/garbage_collection.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::storage;
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(an_image_inside_a_delta_is_its_floor) {
   const layer_map map({delta(1, 0, 10, 100, 300), image(2, 0, 10, 150)});
   BOOST_TEST((plan(map, 5, 250) == numbers{1, -2}));
   BOOST_TEST((plan(map, 5, 149) == numbers{1}));
-  BOOST_TEST((map.find(at_block(5), core::lsn(250)).floor() == core::lsn(150)));
+  BOOST_TEST(map.find(at_block(5), core::lsn(250)).floor() == core::lsn(150));
 }
 
 BOOST_AUTO_TEST_CASE(level0_layers_cover_every_key_and_come_newest_first) {

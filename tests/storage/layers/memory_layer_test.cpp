@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "storage/key_space.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::storage;
@@ -119,7 +120,7 @@ BOOST_AUTO_TEST_CASE(keys_are_listed_in_order) {
     keys.push_back(key);
     return core::result<void>();
   });
-  BOOST_TEST(visited.has_value());
+  BOOST_TEST(visited);
   BOOST_TEST_REQUIRE(keys.size() == 20002u);
   BOOST_TEST(std::is_sorted(keys.begin(), keys.end()));
   const auto sparse = layer.sparse_keys(kind_range(key_kind::two_phase));
@@ -142,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_sorted_visit_shows_each_lsn_once_newest_first) {
     seen.emplace_back(key.block, at.value, value[1]);
     return core::result<void>();
   });
-  BOOST_TEST(visited.has_value());
+  BOOST_TEST(visited);
   BOOST_TEST((seen == std::vector<std::tuple<std::uint32_t, std::uint64_t, int>>{{1, 16, 3}, {2, 24, 4}, {2, 8, 1}}));
 }
 

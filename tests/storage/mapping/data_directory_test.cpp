@@ -8,6 +8,7 @@
 #include "pg/files/free_space_map.hpp"
 #include "pg/page/checksum.hpp"
 #include "tests/storage/mapping/hand_made_backup.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::tests;
@@ -125,7 +126,7 @@ BOOST_FIXTURE_TEST_CASE(the_control_file_says_shut_down_at_a_record_in_the_wal_t
   const auto found = files(data_directory_kind::full);
   const auto control = pg::files::decode_control_file(found.at("global/pg_control"));
   BOOST_REQUIRE(control);
-  BOOST_TEST((control->state == pg::files::database_state::shut_down));
+  BOOST_TEST(control->state == pg::files::database_state::shut_down);
   BOOST_TEST((control->checkpoint_location == at + 40));
   BOOST_TEST(control->checkpoint_copy.next_xid == 1024u);
   BOOST_TEST(found.at("pg_wal/000000010000000000000001").size() == pg::default_wal_segment_size);
@@ -219,7 +220,7 @@ BOOST_FIXTURE_TEST_CASE(a_gzip_archive_unpacks_to_the_same_bytes, imported_fixtu
 BOOST_FIXTURE_TEST_CASE(tablespaces_can_not_be_given_to_a_compute, imported_fixture) {
   const auto refused = written(data_directory_kind::compute);
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::unsupported));
+  BOOST_TEST(refused.error().code == core::errc::unsupported);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_page_that_can_not_be_rebuilt_ends_the_archive_with_an_error, imported_fixture) {
@@ -238,7 +239,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_that_can_not_be_rebuilt_ends_the_archive_with_an_
   at = store->last_record_lsn();
   const auto refused = written(data_directory_kind::full);
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::unsupported));
+  BOOST_TEST(refused.error().code == core::errc::unsupported);
   BOOST_TEST(refused.error().detail.find("16384") != std::string::npos);
 }
 

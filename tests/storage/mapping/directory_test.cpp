@@ -4,6 +4,7 @@
 
 #include "pg/page/checksum.hpp"
 #include "tests/storage/mapping/mapping_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::tests;
@@ -43,7 +44,7 @@ BOOST_FIXTURE_TEST_CASE(blocks_behind_the_end_are_zeros_and_missing_relations_ar
   BOOST_TEST(all_zero(read.page(4)));
   for (const std::size_t index : {0u, 1u, 2u, 4u}) BOOST_TEST(!read.requests[index].failure);
   BOOST_REQUIRE(read.requests[3].failure);
-  BOOST_TEST((read.requests[3].failure->code == core::errc::not_found));
+  BOOST_TEST(read.requests[3].failure->code == core::errc::not_found);
 }
 
 BOOST_FIXTURE_TEST_CASE(pages_of_a_cluster_with_checksums_come_with_them, mapping_fixture) {
@@ -76,7 +77,7 @@ BOOST_FIXTURE_TEST_CASE(lists_show_what_was_there_at_their_lsn, mapping_fixture)
   BOOST_TEST(mapping::database_size_bytes(*store, 5, now()).value() == 6 * pg::page_size);
   const auto unknown = mapping::database_size_bytes(*store, 99, now());
   BOOST_REQUIRE(!unknown);
-  BOOST_TEST((unknown.error().code == core::errc::not_found));
+  BOOST_TEST(unknown.error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,7 @@
 
 #include "pg/files/control_file.hpp"
 #include "tests/storage/mapping/mapping_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::tests;
@@ -169,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(parameters_change_the_control_file_and_the_record, mappi
   BOOST_REQUIRE(control);
   BOOST_TEST(control->max_connections == 200);
   BOOST_TEST(control->max_prepared_transactions == 7);
-  BOOST_TEST((control->wal_level == pg::files::wal_level::logical));
+  BOOST_TEST(control->wal_level == pg::files::wal_level::logical);
   BOOST_TEST(control->track_commit_timestamp);
   BOOST_TEST(store->record().wal_log_hints);
   BOOST_TEST(store->redo_context().hints_are_logged);
@@ -178,7 +179,7 @@ BOOST_FIXTURE_TEST_CASE(parameters_change_the_control_file_and_the_record, mappi
 BOOST_FIXTURE_TEST_CASE(a_source_that_stops_logging_everything_is_refused, mapping_fixture) {
   const auto refused = try_ingest(parameters(0, false));
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::unsupported));
+  BOOST_TEST(refused.error().code == core::errc::unsupported);
 }
 
 BOOST_FIXTURE_TEST_CASE(origins_follow_their_records_and_commits, mapping_fixture) {

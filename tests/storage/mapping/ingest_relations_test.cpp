@@ -2,6 +2,7 @@
 
 #include "pg/redo/visibility_map.hpp"
 #include "tests/storage/mapping/mapping_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::tests;
@@ -66,7 +67,7 @@ BOOST_FIXTURE_TEST_CASE(blocks_between_the_old_end_and_a_new_block_are_zeros, ma
 BOOST_FIXTURE_TEST_CASE(a_block_absurdly_far_behind_the_end_is_refused, mapping_fixture) {
   const auto refused = try_ingest(page_image(heap, 100'000'000, make_page(1)));
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  BOOST_TEST(refused.error().code == core::errc::corrupt);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_relation_cut_and_grown_again_shows_zeros_not_its_old_pages, mapping_fixture) {
@@ -143,7 +144,7 @@ BOOST_FIXTURE_TEST_CASE(a_manager_that_is_not_built_in_spoils_its_own_pages_only
   storage::page_read read{storage::relation_page_key(heap, 1), content, {}};
   store->read_pages({&read, 1}, now(), storage::read_mode::may_block);
   BOOST_REQUIRE(read.failure);
-  BOOST_TEST((read.failure->code == core::errc::unsupported));
+  BOOST_TEST(read.failure->code == core::errc::unsupported);
   // Its own image makes the page readable again.
   wal_record whole = page_image(heap, 1, make_page(3));
   whole.manager = resource_manager{130};
@@ -174,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(the_timeline_names_the_managers_of_extensions_and_since_
 BOOST_FIXTURE_TEST_CASE(metadata_that_does_not_decode_stops_ingest, mapping_fixture) {
   const auto refused = try_ingest({.manager = resource_manager::storage, .info = 0x10, .main_data = {1, 2, 3}});
   BOOST_REQUIRE(!refused);
-  BOOST_TEST((refused.error().code == core::errc::corrupt));
+  BOOST_TEST(refused.error().code == core::errc::corrupt);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_heap_record_clears_bits_of_a_map_that_exists, mapping_fixture) {

@@ -8,6 +8,7 @@
 
 #include "storage/metadata/metadata_database.hpp"
 #include "tests/storage/metadata/metadata_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::storage;
@@ -36,7 +37,7 @@ struct fixture : tests::metadata_fixture {
     BOOST_TEST_REQUIRE(store->damaged().size() == 1u);
     BOOST_TEST((store->damaged().front().id == shop.id));
     BOOST_TEST(store->damaged().front().name == "shop");
-    BOOST_TEST((store->damaged().front().why.code == core::errc::corrupt));
+    BOOST_TEST(store->damaged().front().why.code == core::errc::corrupt);
     BOOST_TEST(content(*store, bank.id) == of_bank);
     BOOST_TEST(store->tenants()->size() == 1u);
     BOOST_TEST(!store->timelines(shop.id).has_value());
@@ -143,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_record_of_the_log_that_says_another_type_or_length_is_dam
       wrong[byte] = static_cast<char>(wrong[byte] ^ 4);
       write(log, wrong);
       const auto store = try_open();
-      BOOST_TEST_REQUIRE(store.has_value());
+      BOOST_TEST_REQUIRE(store);
       const bool first_half = is_damaged(**store, bank.id);
       BOOST_TEST(is_damaged(**store, shop.id), "byte " << byte);
       if (!first_half) BOOST_TEST(content(**store, bank.id) == of_bank);
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(metadata_that_is_gone_is_not_made_anew_beside_what_it_told_
   fs::rename(home, directory / "all");
   const auto opened = try_open();
   BOOST_TEST_REQUIRE(!opened.has_value());
-  BOOST_TEST((opened.error().code == core::errc::corrupt));
+  BOOST_TEST(opened.error().code == core::errc::corrupt);
   BOOST_TEST(opened.error().detail.find("tenant.copy") != std::string::npos, opened.error().detail);
 }
 
@@ -277,9 +278,9 @@ BOOST_AUTO_TEST_CASE(an_edit_that_a_crash_tore_was_never_acknowledged_and_the_re
 BOOST_AUTO_TEST_CASE(a_tenant_that_is_removed_leaves_nothing_and_does_not_come_back) {
   {
     const auto store = open();
-    BOOST_TEST_REQUIRE(store->delete_timeline(shop.id, shop.dev).has_value());
-    BOOST_TEST_REQUIRE(store->delete_timeline(shop.id, shop.main).has_value());
-    BOOST_TEST_REQUIRE(store->delete_tenant(shop.id).has_value());
+    BOOST_TEST_REQUIRE(store->delete_timeline(shop.id, shop.dev));
+    BOOST_TEST_REQUIRE(store->delete_timeline(shop.id, shop.main));
+    BOOST_TEST_REQUIRE(store->delete_tenant(shop.id));
   }
   BOOST_TEST(!fs::exists(seal_of(shop.id)));
   BOOST_TEST(!fs::exists(copies / core::to_string(shop.id) / "tenant.copy"));
@@ -292,10 +293,10 @@ BOOST_AUTO_TEST_CASE(a_tenant_that_is_removed_leaves_nothing_and_does_not_come_b
 BOOST_AUTO_TEST_CASE(a_directory_of_version_1_is_sealed_when_it_is_first_opened) {
   {
     const auto raw = metadata_database::open(database().string(), metadata_database::access::write);
-    BOOST_TEST_REQUIRE(raw.has_value());
+    BOOST_TEST_REQUIRE(raw);
     for (const auto& id : {shop.id, bank.id}) {
       const metadata_change change{metadata_family::seals, metadata_codec::tenant_key(id), std::nullopt};
-      BOOST_TEST_REQUIRE((*raw)->write({&change, 1}).has_value());
+      BOOST_TEST_REQUIRE((*raw)->write({&change, 1}));
     }
   }
   fs::remove_all(home / "seals");
@@ -316,11 +317,11 @@ BOOST_AUTO_TEST_CASE(a_directory_of_version_1_is_sealed_when_it_is_first_opened)
 BOOST_AUTO_TEST_CASE(a_directory_of_version_1_that_can_not_be_read_whole_is_not_sealed) {
   {
     const auto raw = metadata_database::open(database().string(), metadata_database::access::write);
-    BOOST_TEST_REQUIRE(raw.has_value());
+    BOOST_TEST_REQUIRE(raw);
     const std::array changes{
         metadata_change{metadata_family::seals, metadata_codec::tenant_key(shop.id), std::nullopt},
         metadata_change{metadata_family::tenants, metadata_codec::tenant_key(shop.id), core::bytes{1, 2, 3}}};
-    BOOST_TEST_REQUIRE((*raw)->write(changes).has_value());
+    BOOST_TEST_REQUIRE((*raw)->write(changes));
   }
   fs::remove_all(home / "seals");
   fs::remove_all(copies);
@@ -359,10 +360,10 @@ BOOST_AUTO_TEST_CASE(a_copy_that_can_not_be_written_is_none_rather_than_an_older
   const auto store = open();
   const fs::path copy = copies / core::to_string(shop.id) / "tenant.copy";
   fs::create_directories(copy.string() + ".tmp/x");
-  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 2, "{}"}).has_value());
+  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 2, "{}"}));
   BOOST_TEST(!fs::exists(copy));
   fs::remove_all(copy.string() + ".tmp");
-  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 3, "{}"}).has_value());
+  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 3, "{}"}));
   BOOST_TEST(fs::exists(copy));
 }
 

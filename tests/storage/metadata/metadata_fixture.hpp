@@ -8,6 +8,7 @@
 
 #include "storage/metadata/metadata_codec.hpp"
 #include "storage/metadata/metadata_store.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::tests {
@@ -52,9 +53,9 @@ class metadata_fixture {
     return record;
   }
   static void fill(storage::metadata_store& store, const one_tenant& of, const std::string& name) {
-    BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.main, "main")).has_value());
-    BOOST_TEST_REQUIRE(store.put_tenant({of.id, name, 1, "{}"}).has_value());
-    BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.dev, "dev")).has_value());
+    BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.main, "main")));
+    BOOST_TEST_REQUIRE(store.put_tenant({of.id, name, 1, "{}"}));
+    BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.dev, "dev")));
     flush(store, of, 1);
     flush(store, of, 2);
   }
@@ -63,7 +64,7 @@ class metadata_fixture {
     storage::timeline_edit edit{.add = {layer(number)}, .disk_consistent_lsn = core::lsn(100 + number * 10)};
     for (std::uint64_t at = 0; at < 10; ++at)
       edit.commit_times.push_back({static_cast<pg::timestamp>(number * 1000 + at), core::lsn(100 + number * 10 + at)});
-    BOOST_TEST_REQUIRE(store.apply(of.id, of.main, edit).has_value());
+    BOOST_TEST_REQUIRE(store.apply(of.id, of.main, edit));
   }
 
   /// Everything that the store says of a tenant, or its first error.

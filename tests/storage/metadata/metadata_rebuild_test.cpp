@@ -6,6 +6,7 @@
 #include "storage/layers/layer_file.hpp"
 #include "storage/metadata/metadata_copy.hpp"
 #include "tests/storage/metadata/metadata_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::storage;
@@ -27,18 +28,18 @@ struct fixture : tests::metadata_fixture {
   void make_layer(metadata_store& store) {
     const std::string to = copy_files(copies.string()).timeline_directory(shop.id, shop.dev);
     const auto writer = layer_writer::create({.directory = to, .tenant = shop.id, .timeline = shop.dev, .number = 7});
-    BOOST_TEST_REQUIRE(writer.has_value());
+    BOOST_TEST_REQUIRE(writer);
     const core::page_key key = relation_page_key({1663, 5, 16384, pg::fork::main}, 1);
-    BOOST_TEST_REQUIRE((*writer)->add(key, core::lsn(50), core::bytes{1, 2, 3}).has_value());
+    BOOST_TEST_REQUIRE((*writer)->add(key, core::lsn(50), core::bytes{1, 2, 3}));
     const auto layer = (*writer)->finish({.number = 7,
                                           .kind = layer_kind::delta,
                                           .level = 0,
                                           .keys = {core::page_key::min(), core::page_key::max()},
                                           .begin = core::lsn(10),
                                           .end = core::lsn(101)});
-    BOOST_TEST_REQUIRE(layer.has_value());
+    BOOST_TEST_REQUIRE(layer);
     layer_path = to + "/" + layer_file_name(*layer);
-    BOOST_TEST_REQUIRE(store.apply(shop.id, shop.dev, {.add = {*layer}}).has_value());
+    BOOST_TEST_REQUIRE(store.apply(shop.id, shop.dev, {.add = {*layer}}));
   }
   static std::string without_commits(metadata_store& store, const core::tenant_id& tenant) {
     return content(store, tenant, false);
@@ -91,13 +92,13 @@ BOOST_AUTO_TEST_CASE(metadata_that_is_whole_is_left_alone) {
   const std::string current = read(database() / "CURRENT");
   const auto refused = rebuild_metadata(home.string(), copies.string(), false);
   BOOST_TEST_REQUIRE(!refused.has_value());
-  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(refused.error().code == core::errc::conflict);
   BOOST_TEST(read(database() / "CURRENT") == current);
   const auto nowhere = rebuild_metadata((directory / "x/metadata").string(), (directory / "x/tenants").string(), true);
-  BOOST_TEST((nowhere.error().code == core::errc::not_found));
+  BOOST_TEST(nowhere.error().code == core::errc::not_found);
   const auto in_use = open();
   const auto busy = rebuild_metadata(home.string(), copies.string(), true);
-  BOOST_TEST((busy.error().code == core::errc::conflict));
+  BOOST_TEST(busy.error().code == core::errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_tenant_comes_from_its_copies_and_the_others_are_taken_over) {
@@ -111,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_tenant_comes_from_its_copies_and_the_others_are_t
   BOOST_TEST((report.whole == std::vector<std::string>{"bank"}));
   BOOST_TEST_REQUIRE(report.timelines.size() == 2u);
   BOOST_TEST_REQUIRE(find(report, shop.main));
-  BOOST_TEST((find(report, shop.main)->recovered_to == core::lsn(120)));
+  BOOST_TEST(find(report, shop.main)->recovered_to == core::lsn(120));
   BOOST_TEST(find(report, shop.main)->damaged_layers.size() == 2u);
   BOOST_TEST(find(report, shop.dev)->layers == 1u);
   BOOST_TEST(find(report, shop.dev)->damaged_layers.empty());
@@ -184,9 +185,9 @@ BOOST_AUTO_TEST_CASE(what_was_deleted_does_not_come_back) {
     for (const auto& [tenant, id] :
          {std::pair(shop.id, shop.main), std::pair(bank.id, bank.main), std::pair(bank.id, bank.dev)}) {
       fs::remove_all(copy_files(copies.string()).timeline_directory(tenant, id));
-      BOOST_TEST_REQUIRE(store->delete_timeline(tenant, id).has_value());
+      BOOST_TEST_REQUIRE(store->delete_timeline(tenant, id));
     }
-    BOOST_TEST_REQUIRE(store->delete_tenant(bank.id).has_value());
+    BOOST_TEST_REQUIRE(store->delete_tenant(bank.id));
   }
   fs::remove(database() / "CURRENT");
   const rebuild_report report = rebuild();
@@ -202,7 +203,7 @@ BOOST_AUTO_TEST_CASE(a_branch_of_which_nothing_is_left_is_named) {
     const auto store = open();
     auto record = timeline(shop.id, child, "child");
     record.ancestor = shop.dev;
-    BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+    BOOST_TEST_REQUIRE(store->put_timeline(record));
   }
   const copy_files files(copies.string());
   const std::string directory_of_dev = files.timeline_directory(shop.id, shop.dev);

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "storage/metadata/metadata_codec.hpp"
+#include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
 using namespace strata;
@@ -62,7 +63,7 @@ struct fixture {
     record.custom_managers = {{128, core::lsn(9)}, {255, core::lsn(10)}};
     record.safekeepers = consensus::configuration{
         7, {{{1}, "h1", 5454}, {{2}, "h2", 5455}}, std::vector{consensus::member{{3}, "h3", 1}}};
-    BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+    BOOST_TEST_REQUIRE(store->put_timeline(record));
     return record;
   }
   std::vector<std::uint64_t> commits(core::lsn begin, core::lsn end) {
@@ -96,7 +97,7 @@ layer_record some_layer(std::uint64_t number) {
 BOOST_FIXTURE_TEST_SUITE(storage_metadata_store, fixture)
 
 BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
-  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", 3, "{}"}).has_value());
+  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", 3, "{}"}));
   const timeline_record wanted = put_timeline();
   reopen();
   const auto tenants = store->tenants();
@@ -171,8 +172,8 @@ BOOST_AUTO_TEST_CASE(an_edit_stores_who_keeps_the_wal) {
   timeline_record record = put_timeline();
   record.safekeepers->generation = 8;
   record.safekeepers->new_members.reset();
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = record.safekeepers}).has_value());
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.gc_cutoff = core::lsn(9)}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = record.safekeepers}));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.gc_cutoff = core::lsn(9)}));
   reopen();
   BOOST_TEST((store->timelines(tenant)->front().safekeepers == record.safekeepers));
 }
@@ -186,9 +187,9 @@ const auto known = [](const timeline_record& of, std::uint64_t id) {
 BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_later_has_begun) {
   timeline_record record = put_timeline();
   record.safekeepers.reset();
-  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
+  BOOST_TEST_REQUIRE(store->put_timeline(record));
   const auto store_members = [&](const consensus::configuration& members) {
-    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = members}).has_value());
+    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = members}));
   };
   const auto to_begin = [&] {
     std::vector<std::uint64_t> ids;
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_
   const auto first = core::make_id<core::instance_id>();
   const auto seen = [&](std::uint64_t id, core::instance_id instance, bool begun) {
     const timeline_edit edit{.wal_keeper_seen = wal_keeper{{id}, instance, begun}};
-    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+    BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit));
   };
   seen(2, first, false);
   seen(2, core::make_id<core::instance_id>(), true);
@@ -227,7 +228,7 @@ BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_
   BOOST_TEST(known(*store->timeline(tenant, timeline), 1).begun);
   BOOST_TEST((to_begin() == ids{3}));
 
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.state = timeline_state::deleting}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.state = timeline_state::deleting}));
   BOOST_TEST((to_begin() == ids{}));
 }
 
@@ -240,7 +241,7 @@ BOOST_AUTO_TEST_CASE(in_a_record_that_does_not_tell_all_members_have_begun) {
   std::swap(wrong.wal_keepers[0], wrong.wal_keepers[1]);
   const std::string key = metadata_codec::timeline_key(tenant, timeline);
   BOOST_TEST(!metadata_codec::decode_timeline(key, metadata_codec::encode(wrong)).has_value());
-  BOOST_TEST((store->timeline(tenant, core::make_id<core::timeline_id>()).error().code == core::errc::not_found));
+  BOOST_TEST(store->timeline(tenant, core::make_id<core::timeline_id>()).error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_CASE(a_deleted_timeline_leaves_behind_from_whom_its_wal_has_to_go) {
@@ -248,26 +249,26 @@ BOOST_AUTO_TEST_CASE(a_deleted_timeline_leaves_behind_from_whom_its_wal_has_to_g
   const auto instance = core::make_id<core::instance_id>();
   // 7 is no member any more; nobody ever asked 8, so nothing can be there.
   record.wal_keepers = {{{1}, instance, true}, {{2}, instance, false}, {{7}, {}, true}, {{8}, {}, false}};
-  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
-  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  BOOST_TEST_REQUIRE(store->put_timeline(record));
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline));
   reopen();
   const auto left = [&] { return store->errands()->to_delete; };
   BOOST_TEST((left() == std::vector<wal_deletion>{{tenant, timeline, {{1}, {2}, {7}}}}));
   BOOST_TEST(store->errands()->to_begin.empty());
-  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}).has_value());
-  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}).has_value());
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}));
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}));
   reopen();
   BOOST_TEST((left() == std::vector<wal_deletion>{{tenant, timeline, {{1}, {7}}}}));
-  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {7}).has_value());
-  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {1}).has_value());
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {7}));
+  BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {1}));
   BOOST_TEST(left().empty());
-  BOOST_TEST(store->wal_deleted(tenant, timeline, {1}).has_value());
+  BOOST_TEST(store->wal_deleted(tenant, timeline, {1}));
 
   // One that never had safekeepers leaves nothing.
   record.wal_keepers.clear();
   record.safekeepers.reset();
-  BOOST_TEST_REQUIRE(store->put_timeline(record).has_value());
-  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  BOOST_TEST_REQUIRE(store->put_timeline(record));
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline));
   BOOST_TEST(left().empty());
 }
 
@@ -275,8 +276,8 @@ BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {
   put_timeline();
   timeline_edit edit{
       .add = {some_layer(3), some_layer(4)}, .disk_consistent_lsn = core::lsn(40), .state = timeline_state::active};
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(5)}, .remove = {3}}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(5)}, .remove = {3}}));
   reopen();
   const auto layers = store->layers(tenant, timeline);
   BOOST_TEST_REQUIRE(layers->size() == 2u);
@@ -289,22 +290,21 @@ BOOST_AUTO_TEST_CASE(an_edit_changes_layers_and_positions_together) {
 BOOST_AUTO_TEST_CASE(layer_numbers_are_remembered_after_their_layers_are_gone) {
   put_timeline();
   BOOST_TEST(*store->last_layer_number(tenant, timeline) == 0u);
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(9)}}).has_value());
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(2)}, .remove = {9}}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(9)}}));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(2)}, .remove = {9}}));
   reopen();
   BOOST_TEST(*store->last_layer_number(tenant, timeline) == 9u);
 }
 
 BOOST_AUTO_TEST_CASE(an_edit_of_a_deleted_timeline_is_refused) {
   put_timeline();
-  BOOST_TEST_REQUIRE(
-      store->apply(tenant, timeline, {.add = {some_layer(9)}, .commit_times = {{-8000, core::lsn(8)}}}).has_value());
-  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.add = {some_layer(9)}, .commit_times = {{-8000, core::lsn(8)}}}));
+  BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline));
   BOOST_TEST(store->layers(tenant, timeline)->empty());
   BOOST_TEST(commits(core::lsn(0), core::lsn::max()).empty());
   const auto refused = store->apply(tenant, timeline, {.disk_consistent_lsn = core::lsn(1)});
   BOOST_TEST_REQUIRE(!refused.has_value());
-  BOOST_TEST((refused.error().code == core::errc::not_found));
+  BOOST_TEST(refused.error().code == core::errc::not_found);
 }
 
 BOOST_AUTO_TEST_CASE(commit_times_come_back_by_range_and_are_forgotten_up_to_a_limit) {
@@ -315,11 +315,11 @@ BOOST_AUTO_TEST_CASE(commit_times_come_back_by_range_and_are_forgotten_up_to_a_l
     edit.commit_times.push_back({-static_cast<pg::timestamp>(at) * 1000, core::lsn(at)});
     all.push_back(at);
   }
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit));
   BOOST_TEST((commits(core::lsn(0), core::lsn::max()) == all));
   BOOST_TEST((commits(core::lsn(40001), core::lsn(40017)) == std::vector<std::uint64_t>{40008, 40016}));
   BOOST_TEST((commits(core::lsn(40008), core::lsn(40016)) == std::vector<std::uint64_t>{40008}));
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.forget_commit_times_below = core::lsn(70001)}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.forget_commit_times_below = core::lsn(70001)}));
   const auto kept = commits(core::lsn(0), core::lsn::max());
   BOOST_TEST(kept.size() < all.size());
   BOOST_TEST(kept.front() <= 70000u);
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(commit_times_come_back_by_range_and_are_forgotten_up_to_a_l
 BOOST_AUTO_TEST_CASE(a_second_server_learns_who_has_the_directory) {
   const auto second = metadata_store::open(directory.path().string());
   BOOST_TEST_REQUIRE(!second.has_value());
-  BOOST_TEST((second.error().code == core::errc::conflict));
+  BOOST_TEST(second.error().code == core::errc::conflict);
   BOOST_TEST(second.error().detail.find(std::to_string(::getpid())) != std::string::npos);
 }
 
@@ -348,17 +348,17 @@ BOOST_AUTO_TEST_CASE(a_damaged_or_foreign_identity_file_is_refused) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << wrong;
     const auto opened = metadata_store::open(directory.path().string());
     if (i == right.size()) {
-      BOOST_TEST(opened.has_value());
+      BOOST_TEST(opened);
       continue;
     }
     BOOST_TEST_REQUIRE(!opened.has_value());
-    BOOST_TEST((opened.error().code == core::errc::corrupt));
+    BOOST_TEST(opened.error().code == core::errc::corrupt);
     BOOST_TEST(opened.error().detail.find(path) != std::string::npos);
   }
   std::filesystem::remove(path);
   const auto opened = metadata_store::open(directory.path().string());
   BOOST_TEST_REQUIRE(!opened.has_value());
-  BOOST_TEST((opened.error().code == core::errc::corrupt));
+  BOOST_TEST(opened.error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(a_refusal_stands_until_it_is_taken_back_and_a_trace_moves_with_the_wal) {
@@ -366,14 +366,14 @@ BOOST_AUTO_TEST_CASE(a_refusal_stands_until_it_is_taken_back_and_a_trace_moves_w
   timeline_edit edit{.resume_source = true};
   edit.received = some_trace();
   edit.received->end = core::lsn(0x200010);
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit));
   reopen();
   auto found = store->timeline(tenant, timeline);
-  BOOST_TEST_REQUIRE(found.has_value());
+  BOOST_TEST_REQUIRE(found);
   BOOST_TEST((!found->source->refusal && found->source->received->end == core::lsn(0x200010)));
   const source_refusal refusal{"another", core::lsn(1), {}};
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.refuse_source = refusal}).has_value());
-  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.disk_consistent_lsn = core::lsn(5)}).has_value());
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.refuse_source = refusal}));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.disk_consistent_lsn = core::lsn(5)}));
   reopen();
   found = store->timeline(tenant, timeline);
   BOOST_TEST((found->source->refusal == refusal && found->source->received->end == core::lsn(0x200010)));

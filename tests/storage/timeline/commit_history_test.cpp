@@ -5,6 +5,7 @@
 
 #include "storage/timeline/garbage_collection.hpp"
 #include "tests/storage/timeline/store_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace std::chrono_literals;
@@ -194,19 +195,19 @@ struct planning : fixture {
 };
 
 BOOST_FIXTURE_TEST_CASE(the_planned_cutoff_obeys_horizon_and_interval, planning) {
-  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(4000)));
+  BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(4000));
   keep(2500, 10s);  // the history is younger than the interval
-  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(0)));
+  BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(0));
   keep(2500, 1s);
-  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(6500)));
+  BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(6500));
   keep(0, 1s);
-  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(0)));
+  BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(0));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_servers_own_clock_removes_nothing, planning) {
   for (const auto ahead : {0s, 60s, 86'400s, 30 * 86'400s}) {
     now(10'000'000 + std::chrono::microseconds(ahead).count());
-    BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(4000)));
+    BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(4000));
   }
 }
 
@@ -222,7 +223,7 @@ BOOST_FIXTURE_TEST_CASE(clocks_that_disagree_stop_the_plan, planning) {
   BOOST_TEST(refused({}));
   // Without an interval no clock is asked.
   keep(2500, 0s);
-  BOOST_TEST((expect(store->plan_gc_cutoff({})) == core::lsn(6500)));
+  BOOST_TEST(expect(store->plan_gc_cutoff({})) == core::lsn(6500));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

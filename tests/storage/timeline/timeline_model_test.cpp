@@ -8,6 +8,7 @@
 #include "pg/redo/block_record.hpp"
 #include "storage/strata_record.hpp"
 #include "tests/storage/timeline/store_fixture.hpp"
+#include "tests/support/printing.hpp"
 
 using namespace strata;
 using namespace strata::storage;
@@ -273,7 +274,7 @@ class model : public tests::store_fixture {
       ++pages_checked;
       BOOST_TEST_CONTEXT("key " << core::to_string(read.key) << " at " << at.value) {
         if (wanted == nullptr) {
-          BOOST_TEST_REQUIRE(read.failure.has_value());
+          BOOST_TEST_REQUIRE(read.failure);
           continue;
         }
         BOOST_TEST_REQUIRE(!read.failure, (read.failure ? core::to_string(*read.failure) : ""));

@@ -1,30 +1,31 @@
-#include "storage/timeline/local_timeline.hpp"
+#include "storage/timeline/timeline_store.hpp"
 
 #include <algorithm>
 #include <filesystem>
 
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "storage/layers/layer_cache.hpp"
+#include "storage/layers/layer_file.hpp"
+#include "storage/layers/memory_layer.hpp"
+#include "storage/timeline/read_path.hpp"
 
 namespace strata::storage {
 
 core::result<std::shared_ptr<timeline_store>> timeline_store::open(const context& context,
                                                                    const timeline_record& record,
                                                                    std::shared_ptr<timeline_store> ancestor) {
-  auto local_ancestor = std::dynamic_pointer_cast<local_timeline>(ancestor);
-  if (record.ancestor.has_value() != (ancestor != nullptr) || (ancestor != nullptr && local_ancestor == nullptr))
+  if (record.ancestor.has_value() != (ancestor != nullptr))
     return core::error{core::errc::invalid_argument, "open timeline " + core::to_string(record.id) +
                                                          ": its ancestor is not the one its record names"};
-  auto found = load_timeline_files(context, record);
+  auto found = load_files(context, record);
   if (!found) return std::move(found).error().within("open timeline " + core::to_string(record.id));
-  return std::shared_ptr<timeline_store>(
-      std::make_shared<local_timeline>(context, *std::move(found), std::move(local_ancestor)));
+  return std::shared_ptr<timeline_store>(new timeline_store(context, *std::move(found), std::move(ancestor)));
 }
 
-local_timeline::local_timeline(const context& context, opened found, std::shared_ptr<local_timeline> ancestor)
+timeline_store::timeline_store(const context& context, opened found, std::shared_ptr<timeline_store> ancestor)
     : context_(context),
-      local_ancestor_(std::move(ancestor)),
-      ancestor_(local_ancestor_),
+      ancestor_(std::move(ancestor)),
       last_number_(found.last_number),
       damaged_layers_(std::move(found.damaged_layers)),
       record_(std::move(found.record)),
@@ -43,12 +44,12 @@ local_timeline::local_timeline(const context& context, opened found, std::shared
   view_ = std::move(view);
 }
 
-std::shared_ptr<const timeline_view> local_timeline::current() const {
+std::shared_ptr<const timeline_view> timeline_store::current() const {
   const std::lock_guard guard(view_mutex_);
   return view_;
 }
 
-void local_timeline::change_view(const std::function<void(timeline_view&)>& change) {
+void timeline_store::change_view(const std::function<void(timeline_view&)>& change) {
   const std::lock_guard changing(change_mutex_);
   auto changed = std::make_shared<timeline_view>(*current());
   change(*changed);
@@ -59,10 +60,10 @@ void local_timeline::change_view(const std::function<void(timeline_view&)>& chan
   }
 }
 
-std::vector<read_level> local_timeline::levels_at(core::lsn at) const {
+std::vector<read_level> timeline_store::levels_at(core::lsn at) const {
   std::vector<read_level> levels;
   core::lsn bound = at;
-  for (const local_timeline* timeline = this; timeline != nullptr; timeline = timeline->local_ancestor_.get()) {
+  for (const timeline_store* timeline = this; timeline != nullptr; timeline = timeline->ancestor_.get()) {
     levels.push_back({timeline->current(), bound});
     // The ancestor's LSN never changes: no lock.
     bound = std::min(bound, timeline->record_.ancestor_lsn);
@@ -70,7 +71,7 @@ std::vector<read_level> local_timeline::levels_at(core::lsn at) const {
   return levels;
 }
 
-core::result<std::vector<read_level>> local_timeline::readable_levels(core::lsn at) const {
+core::result<std::vector<read_level>> timeline_store::readable_levels(core::lsn at) const {
   // The picture first, the cutoff second: a picture that lacks a collected layer was made after the cutoff was raised.
   // Files of the picture stay until it is gone, so nothing else has to wait for readers.
   std::vector<read_level> levels = levels_at(at);
@@ -81,37 +82,37 @@ core::result<std::vector<read_level>> local_timeline::readable_levels(core::lsn 
   return levels;
 }
 
-bool local_timeline::retained(core::lsn at) const {
+bool timeline_store::retained(core::lsn at) const {
   const std::lock_guard guard(record_mutex_);
   return std::find(retained_.begin(), retained_.end(), at) != retained_.end();
 }
 
-config::tenant_options local_timeline::options() const {
+config::tenant_options timeline_store::options() const {
   const std::lock_guard guard(record_mutex_);
   return options_;
 }
 
-void local_timeline::set_options(const config::tenant_options& options) {
+void timeline_store::set_options(const config::tenant_options& options) {
   const std::lock_guard guard(record_mutex_);
   options_ = options;
 }
 
-timeline_record local_timeline::record() const {
+timeline_record timeline_store::record() const {
   const std::lock_guard guard(record_mutex_);
   return record_;
 }
 
-std::optional<wal_trace> local_timeline::received() const {
+std::optional<wal_trace> timeline_store::received() const {
   const std::lock_guard guard(record_mutex_);
   return received_;
 }
 
-pg::redo::redo_context local_timeline::redo_context() const {
+pg::redo::redo_context timeline_store::redo_context() const {
   const std::lock_guard guard(record_mutex_);
   return {.major = record_.major, .hints_are_logged = record_.data_checksums || record_.wal_log_hints};
 }
 
-timeline_counters local_timeline::counters() const {
+timeline_counters timeline_store::counters() const {
   const auto view = current();
   timeline_counters counters;
   for (const auto& item : view->files->layers()) counters.layer_bytes += item.record.size_bytes;
@@ -122,16 +123,26 @@ timeline_counters local_timeline::counters() const {
   return counters;
 }
 
-std::vector<layer_record> local_timeline::layers() const {
+std::vector<layer_record> timeline_store::layers() const {
   const auto view = current();
   std::vector<layer_record> records;
   for (const auto& item : view->files->layers()) records.push_back(item.record);
   return records;
 }
 
+std::vector<memory_span> timeline_store::memory_spans() const {
+  const auto view = current();
+  std::vector<memory_span> spans{{view->memory.front()->begin(), std::nullopt}};
+  for (std::size_t i = 1; i < view->memory.size(); ++i)
+    spans.push_back({view->memory[i]->begin(), view->memory[i]->end()});
+  return spans;
+}
+
+std::size_t timeline_store::frozen_count() const { return current()->memory.size() - 1; }
+
 // -- reading --------------------------------------------------------------------------------------------------------
 
-core::result<void> local_timeline::check_readable(core::lsn at) const {
+core::result<void> timeline_store::check_readable(core::lsn at) const {
   const core::lsn first = std::max(load(readable_from_), gc_cutoff());
   const core::lsn last = last_record_lsn();
   if (at <= last && (at >= first || (at >= load(readable_from_) && retained(at)))) return {};
@@ -139,19 +150,19 @@ core::result<void> local_timeline::check_readable(core::lsn at) const {
                                                    core::to_string(first) + " to " + core::to_string(last)};
 }
 
-void local_timeline::read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const {
+void timeline_store::read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const {
   const auto levels = readable_levels(at);
   if (levels) return rebuild_pages(*levels, reads, mode, redo_context());
   for (page_read& read : reads) read.failure = levels.error();
 }
 
-core::result<std::optional<core::bytes>> local_timeline::read_value(const core::page_key& key, core::lsn at,
+core::result<std::optional<core::bytes>> timeline_store::read_value(const core::page_key& key, core::lsn at,
                                                                     read_mode mode) const {
   STRATA_ASSIGN(const auto levels, readable_levels(at));
   return find_value(levels, key, mode);
 }
 
-core::result<void> local_timeline::scan(
+core::result<void> timeline_store::scan(
     const core::key_range& keys, core::lsn at,
     const std::function<bool(const core::page_key&, core::bytes_view)>& visitor) const {
   STRATA_ASSIGN(const auto levels, readable_levels(at));
@@ -160,7 +171,7 @@ core::result<void> local_timeline::scan(
 
 // -- the writer -----------------------------------------------------------------------------------------------------
 
-void local_timeline::append(write_batch&& batch) {
+void timeline_store::append(write_batch&& batch) {
   if (batch.empty()) return;
   const core::lsn end = batch.last_record_end();
   const core::lsn start = batch.last_record_start();
@@ -177,7 +188,7 @@ void local_timeline::append(write_batch&& batch) {
   store(last_record_, end);
 }
 
-bool local_timeline::freeze_due() const {
+bool timeline_store::freeze_due() const {
   if (!open_since_) return false;
   const memory_layer& open = *current()->memory.front();
   const config::tenant_options limits = options();
@@ -186,7 +197,7 @@ bool local_timeline::freeze_due() const {
          context_.clock->monotonic() - *open_since_ >= limits.checkpoint_timeout;
 }
 
-bool local_timeline::freeze() {
+bool timeline_store::freeze() {
   const core::lsn last = last_record_lsn();
   const std::shared_ptr<memory_layer> open = current()->memory.front();
   if (last < open->begin()) return false;
@@ -199,7 +210,7 @@ bool local_timeline::freeze() {
 
 // -- metadata and files ---------------------------------------------------------------------------------------------
 
-core::result<void> local_timeline::commit(const timeline_edit& edit) {
+core::result<void> timeline_store::commit(const timeline_edit& edit) {
   const auto [tenant, id] = [&] {
     const std::lock_guard guard(record_mutex_);
     return std::pair(record_.tenant, record_.id);
@@ -213,12 +224,12 @@ core::result<void> local_timeline::commit(const timeline_edit& edit) {
   return {};
 }
 
-core::result<void> local_timeline::update(const timeline_edit& edit) {
+core::result<void> timeline_store::update(const timeline_edit& edit) {
   core::check(edit.add.empty() && edit.remove.empty(), "layers are not changed from outside");
   return commit(edit);
 }
 
-core::result<void> local_timeline::exchange_layers(timeline_edit edit) {
+core::result<void> timeline_store::exchange_layers(timeline_edit edit) {
   STRATA_TRY(commit(edit));
   std::vector<layer_map::item> added;
   for (const layer_record& layer : edit.add) added.push_back(item_of(layer));
@@ -232,13 +243,13 @@ core::result<void> local_timeline::exchange_layers(timeline_edit edit) {
   return {};
 }
 
-layer_map::item local_timeline::item_of(const layer_record& layer) const {
+layer_map::item timeline_store::item_of(const layer_record& layer) const {
   const timeline_record of = record();
   return {layer, std::make_shared<stored_layer>(*context_.layers, context_.directory,
                                                 layer_identity{of.tenant, of.id, layer})};
 }
 
-core::result<std::unique_ptr<layer_writer>> local_timeline::new_layer(layer_writer_options options) {
+core::result<std::unique_ptr<layer_writer>> timeline_store::new_layer(layer_writer_options options) {
   const timeline_record of = record();
   options.directory = context_.directory;
   options.tenant = of.tenant;
@@ -246,7 +257,7 @@ core::result<std::unique_ptr<layer_writer>> local_timeline::new_layer(layer_writ
   return layer_writer::create(options);
 }
 
-void local_timeline::remove_files(const std::vector<layer_record>& layers) const {
+void timeline_store::remove_files(const std::vector<layer_record>& layers) const {
   std::error_code ignored;  // what stays is set aside by the next opening
   for (const layer_record& layer : layers)
     std::filesystem::remove(context_.directory + "/" + layer_file_name(layer), ignored);
