@@ -1,22 +1,14 @@
 #include "api/json_text.hpp"
 
-#include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "api/state_json.hpp"
 #include "config/time_text.hpp"
 
 namespace strata::api {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::string_view broken_mark = "broken: ";
-
-/// "active" -> "Active"
-std::string capitalised(std::string text) {
-  if (!text.empty()) text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
-  return text;
-}
 
 std::string_view to_string(messages::source_status::phase phase) {
   using enum messages::source_status::phase;
@@ -33,10 +25,15 @@ std::string_view to_string(messages::source_status::phase phase) {
 }
 
 /// What other clients of this API ask instead of the state.
-json attachment_status(const std::string& state) {
-  if (state == "active") return {{"slug", "attached"}};
-  if (state.starts_with(broken_mark))
-    return {{"slug", "failed"}, {"data", {{"reason", state.substr(broken_mark.size())}}}};
+json attachment_status(const messages::tenant_info& of) {
+  using enum messages::tenant_state;
+  switch (of.state) {
+    case active: return {{"slug", "attached"}};
+    case broken: return {{"slug", "failed"}, {"data", {{"reason", of.reason}}}};
+    case attaching:
+    case stopping:
+    case deleting: break;
+  }
   return {{"slug", "maybe"}};
 }
 
@@ -101,26 +98,20 @@ json to_json(const messages::safekeeper_errand& errand) {
 }
 
 json to_json(const messages::tenant_info& tenant) {
-  json state{{"slug", capitalised(tenant.state)}};
-  if (tenant.state.starts_with(broken_mark))
-    state = {{"slug", "Broken"}, {"data", {{"reason", tenant.state.substr(broken_mark.size())}}}};
   return {{"id", core::to_string(tenant.id)},
           {"name", tenant.name},
-          {"state", std::move(state)},
-          {"attachment_status", attachment_status(tenant.state)},
+          {"state", to_json(tenant.state, tenant.reason)},
+          {"attachment_status", attachment_status(tenant)},
           {"generation", tenant.generation},
           {"timeline_count", tenant.timeline_count},
           {"current_physical_size", tenant.layer_bytes}};
 }
 
 json to_json(const messages::timeline_info& timeline) {
-  json state = capitalised(timeline.state);
-  if (timeline.state.starts_with(broken_mark))
-    state = {{"Broken", {{"reason", timeline.state.substr(broken_mark.size())}}}};
   json made{{"tenant_id", core::to_string(timeline.tenant)},
             {"timeline_id", core::to_string(timeline.id)},
             {"name", timeline.name},
-            {"state", std::move(state)},
+            {"state", to_json(timeline.state, timeline.reason)},
             {"last_record_lsn", core::to_string(timeline.last_record_lsn)},
             {"prev_record_lsn", core::to_string(timeline.previous_record_lsn)},
             {"disk_consistent_lsn", core::to_string(timeline.disk_consistent_lsn)},

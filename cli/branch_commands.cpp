@@ -87,7 +87,7 @@ void list_branches_command(const context& of) {
                                  from,
                                  each.text("last_record_lsn"),
                                  config::size_text(each.info.value("current_physical_size", std::uint64_t{0})),
-                                 each.state() + (each.text("trouble").empty() ? "" : ", in trouble"),
+                                 each.state_text() + (each.text("trouble").empty() ? "" : ", in trouble"),
                                  created ? config::age_text(*created, core::system_clock().now()) : ""};
     if (of.wide)
       row.insert(row.end(),
@@ -120,7 +120,7 @@ void show_branch(const context& of, const std::string& name) {
   fact_list facts;
   facts.add("branch", branch.name);
   facts.add("source", branch.source.name);
-  facts.add("state", branch.state());
+  facts.add("state", branch.state_text());
   facts.add("postgres", std::to_string(branch.info.value("pg_version", 0)));
   facts.add("head", branch.text("last_record_lsn"));
   facts.add("last commit", branch.text("last_commit_at").empty() ? "" : last_commit_shown(branch));

@@ -72,7 +72,7 @@ std::vector<std::string> draw_tree(const std::vector<branch_entry>& branches, bo
     line += config::size_text(row.entry->info.value("current_physical_size", std::uint64_t{0}));
     if (const auto created = config::parse_iso_time(row.entry->text("created_at"), config::default_zone::utc))
       line += "  made " + config::age_text(*created, now);
-    if (row.entry->state() != "Active") line += "  " + row.entry->state();
+    if (!row.entry->active()) line += "  " + row.entry->state_text();
     made.push_back(line);
   }
   return made;

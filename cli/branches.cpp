@@ -109,20 +109,22 @@ json followed_by_root(const server_link& server, const branch_entry& branch) {
 
 }  // namespace
 
-std::string branch_entry::state() const {
-  const auto found = info.find("state");
-  if (found == info.end()) return "";
-  if (found->is_string()) return found->get<std::string>();
-  if (found->is_object() && found->contains("Broken")) return "Broken: " + (*found)["Broken"].value("reason", "");
-  return found->dump();
+api::shown_state<messages::timeline_state> branch_entry::state() const {
+  return api::timeline_state_in(info.value("state", json()));
+}
+
+std::string branch_entry::state_text() const {
+  if (broken()) return "Broken: " + state().reason;
+  const json shown = info.value("state", json(""));
+  return shown.is_string() ? shown.get<std::string>() : shown.dump();
 }
 
 std::vector<source_entry> list_sources(const server_link& server) {
   std::vector<source_entry> all;
   for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources")) {
-    const json state = each.value("state", json::object());
+    const auto state = api::tenant_state_in(each.value("state", json()));
     std::string broken;
-    if (state.value("slug", "") == "Broken") broken = state.value("data", json::object()).value("reason", "unknown");
+    if (state.is(messages::tenant_state::broken)) broken = state.reason.empty() ? "unknown" : state.reason;
     all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken)});
   }
   if (all.size() == 1) all.front().alone = true;
@@ -178,9 +180,9 @@ branch_entry find_branch(const server_link& server, const context& of, const con
 }
 
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point) {
-  if (branch.state() != "Active")
+  if (!branch.active())
     throw failure(exit_code::unreachable, "unavailable", branch.name + " can't be read now",
-                  "its state is " + branch.state(), "strata branch show " + branch.spec());
+                  "its state is " + branch.state_text(), "strata branch show " + branch.spec());
   const auto* moment = std::get_if<core::wall_time>(&point);
   const auto* given = std::get_if<core::lsn>(&point);
   json asked = json::object();
@@ -213,7 +215,7 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
 }
 
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch) {
-  if (branch.state() != "Active") return std::nullopt;
+  if (!branch.active()) return std::nullopt;
   const auto found = server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", "1970-01-01T00:00:00Z"}});
   if (!found) return std::nullopt;
   const auto time = config::parse_iso_time(found->value("earliest", ""), config::default_zone::utc);

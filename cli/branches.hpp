@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "api/state_json.hpp"
 #include "cli/context.hpp"
 #include "config/branch_spec.hpp"
 #include "core/clock.hpp"
@@ -33,8 +34,11 @@ struct branch_entry {
   [[nodiscard]] std::string spec() const { return source.spec_of(name); }
   [[nodiscard]] std::string path() const { return "/v1/tenant/" + source.id + "/timeline/" + id; }
   [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
+  [[nodiscard]] api::shown_state<messages::timeline_state> state() const;
+  [[nodiscard]] bool active() const { return state().is(messages::timeline_state::active); }
+  [[nodiscard]] bool broken() const { return state().is(messages::timeline_state::broken); }
   /// "Active", "Importing", "Broken: why".
-  [[nodiscard]] std::string state() const;
+  [[nodiscard]] std::string state_text() const;
 };
 
 /// A point of a branch that can be asked for.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <string_view>
 
 #include "cli/failure.hpp"
 
@@ -10,14 +9,12 @@ namespace strata::cli {
 
 namespace {
 
-constexpr const char* broken_state = "Broken: ";
-
 void fail_if_broken(const context& of, const std::vector<branch_entry>& branches) {
   std::string names;
   std::string why;
   for (const branch_entry& each : branches) {
-    if (!each.state().starts_with(broken_state)) continue;
-    if (names.empty()) why = each.state().substr(std::string_view(broken_state).size());
+    if (!each.broken()) continue;
+    if (names.empty()) why = each.state().reason;
     names += (names.empty() ? "" : ", ") + each.source.name + "/" + each.name;
   }
   if (names.empty()) return;
@@ -54,9 +51,7 @@ nlohmann::json broken_json(const std::vector<source_entry>& broken) {
   return made;
 }
 
-bool is_broken_root(const branch_entry& of) {
-  return of.text("ancestor_timeline_id").empty() && of.state().starts_with(broken_state);
-}
+bool is_broken_root(const branch_entry& of) { return of.text("ancestor_timeline_id").empty() && of.broken(); }
 
 void fail_if_broken(const context& of, const std::vector<source_entry>& broken,
                     const std::vector<branch_entry>& branches) {

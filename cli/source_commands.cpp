@@ -76,8 +76,7 @@ void show_import(progress& line, const json& timeline) {
 /// Why the base backup failed; empty as long as it did not. The server would try again for ever.
 std::string import_failure(const json& timeline) {
   const json source = source_of(timeline);
-  const std::string state = branch_entry{{}, "", "main", timeline}.state();
-  if (state.starts_with("Broken")) return state;
+  if (const branch_entry main{{}, "", "main", timeline}; main.broken()) return main.state_text();
   if (source.value("phase", "") == "failed") return source.value("last_error", "");
   const std::string trouble = timeline.value("trouble", "");
   return trouble.starts_with("import: ") ? trouble : "";
@@ -111,7 +110,7 @@ json wait_until_readable(const server_link& server, const std::string& path, con
   progress line(quiet);
   for (;;) {
     json timeline = need(server.api().get(path), "lost sight of " + name, "strata source list");
-    if (branch_entry{{}, "", "main", timeline}.state() == "Active") return timeline;
+    if (branch_entry{{}, "", "main", timeline}.active()) return timeline;
     if (!import_failure(timeline).empty()) {
       line.end();
       return timeline;
@@ -176,7 +175,7 @@ void list_sources_command(const context& of) {
                    {"tenant_id", branch.source.id},
                    {"branch", branch.name},
                    {"timeline_id", branch.id},
-                   {"state", branch.state()},
+                   {"state", branch.state_text()},
                    {"source", source}});
     std::vector<std::string> row{branch.source.name,
                                  source.empty() ? "broken" : phase_text(source),

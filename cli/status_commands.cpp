@@ -54,7 +54,7 @@ void show_status(const context& of) {
       if (each.info.contains("source"))
         sources.push_back({{"name", each.source.name},
                            {"branch", each.name},
-                           {"state", each.state()},
+                           {"state", each.state_text()},
                            {"earliest_time", earliest_json(server, each)},
                            {"source", each.info["source"]}});
     print(json{{"server", process},
@@ -97,8 +97,9 @@ void show_status(const context& of) {
       facts.add("source " + each.source.name, "broken: its branch " + each.name + " can't be opened");
   for (const auto& each : branches) {
     const std::string trouble = each.text("trouble");
-    if (each.state() != "Active" || !trouble.empty())
-      facts.add("branch " + each.source.name + "/" + each.name, each.state() + (trouble.empty() ? "" : "; " + trouble));
+    if (!each.active() || !trouble.empty())
+      facts.add("branch " + each.source.name + "/" + each.name,
+                each.state_text() + (trouble.empty() ? "" : "; " + trouble));
   }
   if (!safekeepers.empty())
     facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "messages/states.hpp"
 #include "messages/timeline.hpp"
 
 namespace strata::messages {
@@ -13,7 +14,8 @@ namespace strata::messages {
 struct tenant_info {
   core::tenant_id id;
   std::string name;
-  std::string state;  ///< "attaching", "activating", "active", "stopping", "broken: <why>"
+  tenant_state state = tenant_state::attaching;
+  std::string reason;  ///< why it is broken; empty in every other state
   std::uint32_t generation = 0;
   std::uint64_t timeline_count = 0;
   std::uint64_t layer_bytes = 0;
@@ -109,7 +111,7 @@ struct timeline_opened {
   timeline_actor actor;
 };
 
-/// One tenant: states attaching, activating, active, stopping, broken; starts and stops its timelines.
+/// One tenant: starts and stops its timelines.
 using tenant_actor =
     actor_interface<answers<get_tenant, tenant_info>, answers<get_tenant_options, tenant_options_reply>,
                     answers<set_tenant_options, done>, answers<create_branch, timeline_info>,

@@ -14,6 +14,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
+#include "messages/states.hpp"
 #include "messages/wal_membership.hpp"
 
 namespace strata::storage {
@@ -76,7 +77,8 @@ struct timeline_info {
   core::tenant_id tenant;
   core::timeline_id id;
   std::string name;
-  std::string state;  ///< "importing", "active", "broken: <why>", "stopping"
+  timeline_state state = timeline_state::active;
+  std::string reason;  ///< why it is broken; empty in every other state
   std::optional<core::timeline_id> ancestor;
   core::lsn ancestor_lsn;
   core::lsn last_record_lsn;

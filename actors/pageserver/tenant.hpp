@@ -45,11 +45,9 @@ struct tenant_retired {
 };
 using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
 
-/// One tenant. Requests that come while it loads wait for it. A timeline that can't be opened, and its descendants, are
-/// "broken: why"; the others serve.
-///
-///   attaching --loaded--> active --exit or retire--> stopping
-///            `--metadata unreadable--> broken
+/// One tenant: placement::tenant_life decides which requests it serves, delays and refuses. A timeline that can't be
+/// opened, and its descendants, are broken; the others serve. A branch whose timeline fails is broken until the next
+/// start, one whose import fails starts over.
 owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options);
 
 }  // namespace strata::actors::pageserver

@@ -6,6 +6,7 @@
 
 #include "actors/pageserver/timeline_order.hpp"
 #include "core/log.hpp"
+#include "placement/timeline_deletion.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -48,8 +49,8 @@ core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant
                                                               const config::tenant_options& options) const {
   STRATA_ASSIGN(auto records, metadata_.timelines(tenant));
   for (const auto& record : records)
-    if (record.state == storage::timeline_state::deleting) STRATA_TRY(remove_timeline(tenant, record.id));
-  std::erase_if(records, [](const auto& record) { return record.state == storage::timeline_state::deleting; });
+    if (placement::timeline_deletion::was_interrupted(record)) STRATA_TRY(remove_timeline(tenant, record.id));
+  std::erase_if(records, placement::timeline_deletion::was_interrupted);
 
   std::vector<loaded_timeline> loaded;
   std::unordered_map<core::timeline_id, std::shared_ptr<storage::timeline_store>> stores;
@@ -83,10 +84,18 @@ core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant
   return loaded;
 }
 
+core::result<void> tenant_files::remove_files(const core::tenant_id& tenant, const core::timeline_id& timeline) const {
+  return remove_tree(timeline_directory(tenant, timeline));
+}
+
 core::result<void> tenant_files::remove_timeline(const core::tenant_id& tenant,
                                                  const core::timeline_id& timeline) const {
-  STRATA_TRY(remove_tree(timeline_directory(tenant, timeline)));
-  return metadata_.delete_timeline(tenant, timeline);
+  auto deletion = placement::timeline_deletion::resumed();
+  STRATA_TRY(remove_files(tenant, timeline));
+  deletion.files_removed();
+  STRATA_TRY(metadata_.delete_timeline(tenant, timeline));
+  deletion.record_deleted();
+  return {};
 }
 
 core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) const {

@@ -39,6 +39,9 @@ class tenant_files {
   core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,
                                                   const config::tenant_options& options) const;
 
+  /// Of one timeline; its record stays.
+  core::result<void> remove_files(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
+  /// What is left of one that is marked as deleted, and has no actor: files, then the record.
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   /// The file of slots that are still to be dropped.
   [[nodiscard]] std::string slot_drops_file() const { return directory_ + "/slots_to_drop"; }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "actors/pageserver/slot_drop_queue.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "pg/client/database_check.hpp"
@@ -31,14 +32,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   behavior_type make_behavior() {
     load();
-    return {handle(&tenant_manager::get_tenant),         handle(&tenant_manager::get_options),
-            handle(&tenant_manager::set_options),        handle(&tenant_manager::create_branch),
-            handle(&tenant_manager::list_timelines),     handle(&tenant_manager::get_timeline),
-            handle(&tenant_manager::delete_timeline),    handle(&tenant_manager::open_timeline),
-            handle(&tenant_manager::assign_safekeepers), handle(&tenant_manager::get_safekeepers),
-            handle(&tenant_manager::change_safekeepers), handle(&tenant_manager::add_source),
-            handle(&tenant_manager::list_tenants),       handle(&tenant_manager::delete_tenant),
-            handle(&tenant_manager::resume_source),      handle(&tenant_manager::look_for_drops)};
+    return handlers<tenant_manager>();
   }
 
   void on_stop() {
@@ -46,12 +40,102 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     stop_children([this] { quit(); });
   }
 
+  /// Every other request for one tenant is its actor's.
+  template <class Request, class Reply>
+  requires requires(const Request& request) { request.tenant; }
+  void on(const Request& request, reply<Reply> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
+    const auto found = find(request.tenant);
+    if (!found) return owed.fail(found.error());
+    owed.pass_to((*found)->actor, request);
+  }
+
+  void on(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
+    struct gathering {
+      messages::tenant_list list;
+      std::size_t missing = 1;
+    };
+    auto gathered = std::make_shared<gathering>();
+    const auto one_less = [owed, gathered] {
+      if (--gathered->missing > 0) return;
+      std::sort(gathered->list.tenants.begin(), gathered->list.tenants.end(),
+                [](const auto& a, const auto& b) { return a.name < b.name; });
+      owed.deliver(std::move(gathered->list));
+    };
+    for (const auto& [id, entry] : tenants_) {
+      if (entry.now == presence::deleting) continue;
+      if (entry.now == presence::broken) {
+        gathered->list.tenants.push_back(
+            {.id = id, .name = entry.record.name, .state = messages::tenant_state::broken, .reason = entry.reason});
+        continue;
+      }
+      ++gathered->missing;
+      ask(entry.actor, messages::get_tenant{id}, [gathered, one_less](core::result<tenant_info> info) {
+        if (info) gathered->list.tenants.push_back(*std::move(info));
+        one_less();
+      });
+    }
+    one_less();
+  }
+
+  void on(const messages::add_source& request, reply<messages::source_added> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
+    if (auto fit = config::check_name("tenant", request.name); !fit) return owed.fail(fit.error());
+    const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
+                                   [&](const auto& tenant) { return tenant.second.record.name == request.name; });
+    if (taken || adding_.contains(request.name))
+      return owed.fail({core::errc::conflict, "the name \"" + request.name + "\" is taken"});
+    auto add = std::make_shared<adding>();
+    add->request = request;
+    add->owed = owed;
+    add->slot_named = !add->request.slot.empty();
+    if (!add->slot_named) add->request.slot = default_slot(request.name);
+    adding_.insert(request.name);
+    const auto errand = around_.errand(system(), child_label("probe " + request.name));
+    ask(errand, probe_source{add->request.conninfo, add->request.slot},
+        [this, add](const core::result<source_probed>& probed) {
+          if (!probed) return adding_failed(add, probed.error());
+          add->settings = probed->settings;
+          add->slot_existed = probed->slot_existed;
+          look_for_database(add, *probed);
+        });
+  }
+
+  void on(const messages::delete_tenant& request, reply<messages::tenant_deleted> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
+    const auto found = find(request.tenant);
+    if (!found) return owed.fail(found.error());
+    (*found)->now = presence::deleting;
+    ask((*found)->actor, retire_tenant{}, [this, owed, id = request.tenant](core::result<tenant_retired> retired) {
+      if (!retired) {
+        auto& entry = tenants_[id];
+        entry.now = entry.actor ? presence::served : presence::broken;
+        return owed.fail(retired.error());
+      }
+      tenants_.erase(id);
+      if (retired->drops.empty()) return owed.deliver(retired->deleted);
+      leftover_slots_.add(retired->drops, [owed, deleted = retired->deleted](const core::result<void>& stored) mutable {
+        if (!stored)
+          for (auto& left : deleted.slots) left.remembered = false;
+        owed.deliver(std::move(deleted));
+      });
+    });
+  }
+
+  void on(const drops_due&) {
+    tell_self_after(drops_interval, drops_due{});
+    leftover_slots_.drop_next();
+  }
+
  private:
+  /// What the manager does with requests for a tenant.
+  enum class presence { served, deleting, broken };
   struct entry {
     storage::tenant_record record;
     owned_tenant_actor actor;
-    std::string broken;
-    bool deleting = false;
+    presence now = presence::served;
+    std::string reason;  ///< why it is broken
   };
   /// A source on its way from request to tenant.
   struct adding {
@@ -85,11 +169,12 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
             auto& entry = tenants_[each.id];
             entry.record.id = each.id;
             entry.record.name = each.name;
-            entry.broken = core::to_string(each.why);
+            entry.now = presence::broken;
+            entry.reason = core::to_string(each.why);
           }
           loaded_ = true;
           describe("");
-          load_drops();
+          leftover_slots_.load([this] { tell_self_after(std::chrono::seconds(1), drops_due{}); });
           for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
         });
   }
@@ -101,10 +186,13 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
         system(), {.label = child_label(record.name), .record = std::move(record), .surroundings = around_});
     adopt(entry.actor, [this, id = entry.record.id](const core::error& why) {
       const auto found = tenants_.find(id);
-      if (found == tenants_.end() || found->second.deleting || stopping_) return;
-      note_error("tenant " + found->second.record.name, why);
-      found->second.actor = nullptr;
-      found->second.broken = core::to_string(why);
+      if (found == tenants_.end() || stopping_) return;
+      auto& entry = found->second;
+      entry.actor = nullptr;
+      entry.reason = core::to_string(why);
+      if (entry.now == presence::deleting) return;
+      note_error("tenant " + entry.record.name, why);
+      entry.now = presence::broken;
     });
   }
 
@@ -119,90 +207,15 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   core::result<entry*> find(const core::tenant_id& id) {
     const auto found = tenants_.find(id);
-    if (found == tenants_.end() || found->second.deleting)
+    if (found == tenants_.end() || found->second.now == presence::deleting)
       return core::error{core::errc::not_found, "there is no tenant " + to_string(id)};
-    if (!found->second.actor)
+    if (found->second.now == presence::broken)
       return core::error{core::errc::unavailable,
-                         "tenant " + found->second.record.name + " is broken: " + found->second.broken};
+                         "tenant " + found->second.record.name + " is broken: " + found->second.reason};
     return &found->second;
   }
 
-  template <class Request, class Reply>
-  void pass(const Request& request, const reply<Reply>& owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { pass(request, owed); });
-    const auto found = find(request.tenant);
-    if (!found) return owed.fail(found.error());
-    owed.pass_to((*found)->actor, request);
-  }
-
-  void get_tenant(const messages::get_tenant& r, reply<tenant_info> owed) { pass(r, owed); }
-  void get_options(const messages::get_tenant_options& r, reply<messages::tenant_options_reply> owed) { pass(r, owed); }
-  void set_options(const messages::set_tenant_options& r, reply<> owed) { pass(r, owed); }
-  void create_branch(const messages::create_branch& r, reply<messages::timeline_info> owed) { pass(r, owed); }
-  void list_timelines(const messages::list_timelines& r, reply<messages::timeline_list> owed) { pass(r, owed); }
-  void get_timeline(const messages::get_timeline& r, reply<messages::timeline_info> owed) { pass(r, owed); }
-  void delete_timeline(const messages::delete_timeline& r, reply<> owed) { pass(r, owed); }
-  void open_timeline(const messages::open_timeline& r, reply<messages::timeline_opened> owed) { pass(r, owed); }
-  using keepers = reply<messages::timeline_safekeepers>;
-  void assign_safekeepers(const messages::assign_safekeepers& r, keepers owed) { pass(r, owed); }
-  void get_safekeepers(const messages::get_safekeepers& r, keepers owed) { pass(r, owed); }
-  void change_safekeepers(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
-  void resume_source(const messages::resume_source& r, reply<> owed) { pass(r, owed); }
-
-  // -- all tenants
-
-  void list_tenants(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { list_tenants(request, owed); });
-    struct gathering {
-      messages::tenant_list list;
-      std::size_t missing = 1;
-    };
-    auto gathered = std::make_shared<gathering>();
-    const auto one_less = [owed, gathered] {
-      if (--gathered->missing > 0) return;
-      std::sort(gathered->list.tenants.begin(), gathered->list.tenants.end(),
-                [](const auto& a, const auto& b) { return a.name < b.name; });
-      owed.deliver(std::move(gathered->list));
-    };
-    for (const auto& [id, entry] : tenants_) {
-      if (entry.deleting) continue;
-      if (!entry.actor) {
-        gathered->list.tenants.push_back({.id = id, .name = entry.record.name, .state = "broken: " + entry.broken});
-        continue;
-      }
-      ++gathered->missing;
-      ask(entry.actor, messages::get_tenant{id}, [gathered, one_less](core::result<tenant_info> info) {
-        if (info) gathered->list.tenants.push_back(*std::move(info));
-        one_less();
-      });
-    }
-    one_less();
-  }
-
   // -- a new tenant
-
-  void add_source(const messages::add_source& request, reply<messages::source_added> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { add_source(request, owed); });
-    if (auto fit = config::check_name("tenant", request.name); !fit) return owed.fail(fit.error());
-    const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
-                                   [&](const auto& tenant) { return tenant.second.record.name == request.name; });
-    if (taken || adding_.contains(request.name))
-      return owed.fail({core::errc::conflict, "the name \"" + request.name + "\" is taken"});
-    auto add = std::make_shared<adding>();
-    add->request = request;
-    add->owed = owed;
-    add->slot_named = !add->request.slot.empty();
-    if (!add->slot_named) add->request.slot = default_slot(request.name);
-    adding_.insert(request.name);
-    const auto errand = around_.errand(system(), child_label("probe " + request.name));
-    ask(errand, probe_source{add->request.conninfo, add->request.slot},
-        [this, add](const core::result<source_probed>& probed) {
-          if (!probed) return adding_failed(add, probed.error());
-          add->settings = probed->settings;
-          add->slot_existed = probed->slot_existed;
-          look_for_database(add, *probed);
-        });
-  }
 
   void look_for_database(const adding_ptr& add, const source_probed& probed) {
     offload(
@@ -215,7 +228,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   }
 
   void record_source(const adding_ptr& add, const source_probed& probed) {
-    if (drops_.forget(add->request.slot, probed.system_id)) store_drops([](const core::result<void>&) {});
+    leftover_slots_.forget(add->request.slot, probed.system_id);
     add->tenant = {.id = core::make_id<core::tenant_id>(), .name = add->request.name};
     add->timeline = {.tenant = add->tenant.id,
                      .id = core::make_id<core::timeline_id>(),
@@ -252,95 +265,36 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     add->owed.fail(core::error(why).within("add source " + add->request.name));
   }
 
-  // -- slots that are left at sources that could not be reached
-
-  void load_drops() {
-    offload(
-        pool_id::io, "load slots to drop",
-        [files = around_.files] { return load_slot_drops(files->slot_drops_file()); },
-        [this](core::result<slot_drops> found) {
-          if (found) {
-            for (const slot_drop& each : drops_.all()) found->add(each);
-            drops_ = *std::move(found);
-          } else {
-            note_error("load slots to drop", found.error());
-          }
-          tell_self_after(std::chrono::seconds(1), drops_due{});
-        });
-  }
-  using stored_then = std::function<void(const core::result<void>&)>;
-  /// `then` when what is known now is durable, or can't be. One write at a time.
-  void store_drops(stored_then then) {
-    when_drops_stored_.push_back(std::move(then));
-    if (std::exchange(storing_drops_, true)) return;
-    offload(
-        pool_id::io, "store slots to drop",
-        [files = around_.files, drops = drops_] { return store_slot_drops(files->slot_drops_file(), drops); },
-        [this, count = when_drops_stored_.size()](const core::result<void>& stored) {
-          storing_drops_ = false;
-          if (!stored) note_error("store slots to drop", stored.error());
-          const auto end = when_drops_stored_.begin() + static_cast<std::ptrdiff_t>(count);
-          const std::vector<stored_then> told(when_drops_stored_.begin(), end);
-          when_drops_stored_.erase(when_drops_stored_.begin(), end);
-          for (const auto& each : told) guarded("store slots to drop", [&] { each(stored); });
-          if (!when_drops_stored_.empty() && !storing_drops_) {
-            auto last = std::move(when_drops_stored_.back());
-            when_drops_stored_.pop_back();
-            store_drops(std::move(last));
-          }
-        });
-  }
-  void look_for_drops(const drops_due&) {
-    tell_self_after(drops_interval, drops_due{});
-    if (drops_.all().empty() || dropping_) return;
-    dropping_ = true;
-    // The oldest, and then behind the others: one that can't be reached does not keep them waiting.
-    const slot_drop drop = drops_.all().front();
-    drops_.add(drop);
-    const auto errand = around_.errand(system(), child_label("drop slot " + drop.slot));
-    ask(errand, drop_source_slot{drop.conninfo, drop.slot, drop.system_id, drop.last_told},
-        [this, drop](const core::result<void>& dropped) {
-          dropping_ = false;
-          if (!dropped) return;
-          core::log_info("slot " + drop.slot + " of a source that was removed is dropped");
-          drops_.done(drop);
-          store_drops([](const core::result<void>&) {});
-        });
-  }
-
-  // -- deletion
-
-  void delete_tenant(const messages::delete_tenant& request, reply<messages::tenant_deleted> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { delete_tenant(request, owed); });
-    const auto found = find(request.tenant);
-    if (!found) return owed.fail(found.error());
-    (*found)->deleting = true;
-    ask((*found)->actor, retire_tenant{}, [this, owed, id = request.tenant](core::result<tenant_retired> retired) {
-      if (!retired) {
-        tenants_[id].deleting = false;
-        return owed.fail(retired.error());
-      }
-      tenants_.erase(id);
-      if (retired->drops.empty()) return owed.deliver(retired->deleted);
-      for (const slot_drop& each : retired->drops) drops_.add(each);
-      store_drops([owed, deleted = retired->deleted](const core::result<void>& stored) mutable {
-        if (!stored)
-          for (auto& left : deleted.slots) left.remembered = false;
-        owed.deliver(std::move(deleted));
-      });
-    });
+  slot_drop_queue::context slot_context() {
+    return {
+        .load =
+            [this](std::function<void(core::result<slot_drops>)> then) {
+              offload(
+                  pool_id::io, "load slots to drop",
+                  [files = around_.files] { return load_slot_drops(files->slot_drops_file()); }, std::move(then));
+            },
+        .store =
+            [this](const slot_drops& drops, slot_drop_queue::outcome then) {
+              offload(
+                  pool_id::io, "store slots to drop",
+                  [files = around_.files, drops] { return store_slot_drops(files->slot_drops_file(), drops); },
+                  std::move(then));
+            },
+        .drop =
+            [this](const slot_drop& drop, slot_drop_queue::outcome then) {
+              const auto errand = around_.errand(system(), child_label("drop slot " + drop.slot));
+              ask(errand, drop_source_slot{drop.conninfo, drop.slot, drop.system_id, drop.last_told}, std::move(then));
+            },
+        .note = [this](const std::string& doing, const core::error& why) { note_error(doing, why); }};
   }
 
   tenant_surroundings around_;
   std::map<core::tenant_id, entry> tenants_;
-  slot_drops drops_;
-  bool dropping_ = false;  ///< an errand for one of them runs
-  bool storing_drops_ = false;
-  std::vector<stored_then> when_drops_stored_;
   std::set<std::string> adding_;                ///< names of sources under way
   std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known
   bool loaded_ = false;
   bool stopping_ = false;
+  slot_drop_queue leftover_slots_{slot_context()};
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ struct tenant_manager_options {
 };
 
 /// Which tenants are here: loads them all when it starts (requests wait for that), adds and deletes them, and passes
-/// requests for one tenant to it. One whose metadata is damaged is "broken: why", and nothing of it is touched. Told to
+/// requests for one tenant to it. One whose metadata is damaged is broken, and nothing of it is touched. Told to
 /// exit it stops all tenants first.
 messages::tenant_manager_actor spawn_tenant_manager(caf::actor_system& system, tenant_manager_options options);
 

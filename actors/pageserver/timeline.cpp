@@ -108,16 +108,15 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
 
  private:
-  enum class state { importing, active, stopping };
+  using state = messages::timeline_state;
 
   // -- starting -----------------------------------------------------------------------------------------------------
 
   void enter(state to) {
-    static constexpr const char* words[] = {"importing", "active", "stopping"};
     state_ = to;
-    state_text_ = words[static_cast<std::size_t>(to)];
+    state_text_ = to_string(to).data();
     describe(state_text_);
-    gauges_->set_state(state_text_);
+    gauges_->set_state(to);
     gauges_->update(*store_, waiters_.size());
   }
 
@@ -545,7 +544,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   core::result<timeline_info> get_info(const messages::get_timeline_info&) {
     timeline_info info = describe_timeline(*store_);
-    info.state = state_text_;
+    info.state = state_;
     info.readable_from = window().first;
     info.last_commit = last_commit_;
     info.source = source_;

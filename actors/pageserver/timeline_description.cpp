@@ -33,7 +33,8 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
   messages::timeline_info info{.tenant = of.tenant,
                                .id = of.id,
                                .name = of.name,
-                               .state = "broken: " + why,
+                               .state = messages::timeline_state::broken,
+                               .reason = why,
                                .ancestor = of.ancestor,
                                .ancestor_lsn = of.ancestor_lsn,
                                .last_record_lsn = of.disk_consistent_lsn,
@@ -45,7 +46,8 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
                                .safekeepers = of.safekeepers,
                                .custom_managers = custom_managers_of(of)};
   if (of.state == storage::timeline_state::importing) {
-    info.state = "importing";
+    info.state = messages::timeline_state::importing;
+    info.reason.clear();
     info.trouble = "import: " + why;
   }
   return info;

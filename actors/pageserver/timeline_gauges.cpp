@@ -10,8 +10,8 @@ constexpr const char* layers_name = "strata_timeline_layers";
 constexpr const char* memory_name = "strata_timeline_memory_bytes";
 constexpr const char* waiting_name = "strata_timeline_waiting_reads";
 
-runtime::gauge by_state(runtime::metrics& of, const char* state) {
-  return of.gauge("strata_timelines", "Timelines by state", {{"state", state}});
+runtime::gauge by_state(runtime::metrics& of, messages::timeline_state state) {
+  return of.gauge("strata_timelines", "Timelines by state", {{"state", std::string(to_string(state))}});
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ timeline_gauges::timeline_gauges(runtime::metrics& of, const std::string& tenant
 
 timeline_gauges::~timeline_gauges() {
   dirty_total_.add(-dirty_);
-  if (state_) by_state(metrics_, state_).add(-1);
+  if (state_) by_state(metrics_, *state_).add(-1);
   metrics_.remove(last_record_name, last_record_);
   metrics_.remove(disk_consistent_name, disk_consistent_);
   metrics_.remove(layer_bytes_name, layer_bytes_);
@@ -51,8 +51,8 @@ void timeline_gauges::update(const storage::timeline_store& store, std::size_t w
   dirty_ = static_cast<double>(counters.memory_bytes);
 }
 
-void timeline_gauges::set_state(const char* state) {
-  if (state_) by_state(metrics_, state_).add(-1);
+void timeline_gauges::set_state(messages::timeline_state state) {
+  if (state_) by_state(metrics_, *state_).add(-1);
   state_ = state;
   by_state(metrics_, state).add(1);
 }

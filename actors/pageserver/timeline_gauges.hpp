@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "actors/runtime/metrics.hpp"
 #include "core/lsn.hpp"
+#include "messages/states.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -18,8 +20,8 @@ class timeline_gauges {
   timeline_gauges& operator=(const timeline_gauges&) = delete;
 
   void update(const storage::timeline_store& store, std::size_t waiting_reads);
-  /// "importing", "active", "stopping": counted over all timelines.
-  void set_state(const char* state);
+  /// Counted over all timelines.
+  void set_state(messages::timeline_state state);
 
  private:
   runtime::metrics& metrics_;
@@ -31,7 +33,7 @@ class timeline_gauges {
   runtime::gauge waiting_;
   runtime::gauge dirty_total_;
   double dirty_ = 0;
-  const char* state_ = nullptr;
+  std::optional<messages::timeline_state> state_;
 };
 
 }  // namespace strata::actors::pageserver

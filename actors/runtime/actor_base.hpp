@@ -60,6 +60,13 @@ template <class T>
 using plain = std::conditional_t<std::is_same_v<T, messages::done>, void, T>;
 template <class Handle, class Request>
 using reply_to = caf::detail::tl_head_t<caf::response_type_t<typename Handle::signatures, Request>>;
+/// The request of one signature of an interface.
+template <class Signature>
+struct request_in;
+template <class Request, class Replies>
+struct request_in<caf::typed_mpi<caf::detail::type_list<Request>, Replies>> {
+  using type = Request;
+};
 }  // namespace detail
 
 template <class Interface>
@@ -105,6 +112,13 @@ class actor_base : public actor_core {
     };
   }
 
+  /// All handlers of an actor whose handlers are called on(), one for each message of its interface, in any of the
+  /// forms above. They are public, so that the interface is the list of them.
+  template <class State>
+  behavior_type handlers() {
+    return handlers_of<State>(typename Interface::signatures{});
+  }
+
   // -- talking to others --------------------------------------------------------------------------------------------
   /// Sends a request and calls then(core::result<Reply>) with its outcome (core::result<void> for done). An actor that
   /// has ended answers errc::unavailable. Of a message that is only accepted, the answer is that it was handled.
@@ -144,6 +158,20 @@ class actor_base : public actor_core {
   [[nodiscard]] Interface self() const { return caf::actor_cast<Interface>(shell_->ctrl()); }
 
  private:
+  template <class State, class... Signatures>
+  behavior_type handlers_of(caf::detail::type_list<Signatures...>) {
+    return {handler_of<State, typename detail::request_in<Signatures>::type>()...};
+  }
+  template <class State, class Request>
+  auto handler_of() {
+    using Reply = detail::reply_to<Interface, Request>;
+    if constexpr (std::is_void_v<Reply>)
+      return handle(static_cast<void (State::*)(const Request&)>(&State::on));
+    else if constexpr (requires { static_cast<void (State::*)(const Request&, reply<Reply>)>(&State::on); })
+      return handle(static_cast<void (State::*)(const Request&, reply<Reply>)>(&State::on));
+    else
+      return handle(static_cast<core::result<detail::plain<Reply>> (State::*)(const Request&)>(&State::on));
+  }
   template <class State>
   State& state() {
     return static_cast<State&>(*this);

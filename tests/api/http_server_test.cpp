@@ -149,13 +149,16 @@ BOOST_AUTO_TEST_CASE(clients_of_the_pageserver_api_find_what_they_read) {
 }
 
 BOOST_AUTO_TEST_CASE(a_tenant_that_is_not_active_is_not_attached) {
-  for (const auto& [state, slug] : {std::pair{"attaching", "maybe"},
-                                    {"activating", "maybe"},
-                                    {"stopping", "maybe"},
-                                    {"active", "attached"},
-                                    {"broken: no metadata", "failed"}}) {
-    others.state().tenant.state = state;
-    BOOST_TEST(ok("GET", others.tenant_path())["attachment_status"]["slug"] == slug, state);
+  using enum messages::tenant_state;
+  auto& tenant = others.state().tenant;
+  for (const auto& [state, slug] : {std::pair{attaching, "maybe"},
+                                    {stopping, "maybe"},
+                                    {deleting, "maybe"},
+                                    {active, "attached"},
+                                    {broken, "failed"}}) {
+    tenant.state = state;
+    tenant.reason = state == broken ? "no metadata" : "";
+    BOOST_TEST(ok("GET", others.tenant_path())["attachment_status"]["slug"] == slug, to_string(state));
   }
   BOOST_TEST(ok("GET", others.tenant_path())["attachment_status"]["data"]["reason"] == "no metadata");
 }

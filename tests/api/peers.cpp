@@ -174,11 +174,16 @@ void fill(storage::timeline_store& store, core::lsn at) {
 }  // namespace
 
 peers::peers() {
-  state_->tenant = {core::make_id<core::tenant_id>(), "shop", "active", 1, 1, 4096};
+  state_->tenant = {.id = core::make_id<core::tenant_id>(),
+                    .name = "shop",
+                    .state = messages::tenant_state::active,
+                    .generation = 1,
+                    .timeline_count = 1,
+                    .layer_bytes = 4096};
   state_->main.tenant = state_->tenant.id;
   state_->main.id = core::make_id<core::timeline_id>();
   state_->main.name = "main";
-  state_->main.state = "active";
+  state_->main.state = messages::timeline_state::active;
   state_->main.last_record_lsn = core::lsn(0x3B21F08);
   state_->main.pg_major = 15;
   state_->main.source = source_status{.gap = wal_gap{core::lsn(0x3B21F08), core::lsn(0x4000000)}};

@@ -43,13 +43,13 @@ BOOST_FIXTURE_TEST_SUITE(actors_pageserver_tenant, pageserver_fixture)
 BOOST_AUTO_TEST_CASE(a_source_becomes_a_tenant_whose_main_branch_is_imported_and_then_serves) {
   const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
   BOOST_TEST(source.receivers.back().slot == "strata_shop");
-  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  BOOST_TEST((info(added.tenant, added.timeline).state == messages::timeline_state::importing));
   const auto early = get(manager, messages::open_timeline{added.tenant, added.timeline});
   BOOST_REQUIRE(!early);
   BOOST_TEST(early.error().code == core::errc::unavailable);
   finish_import(lsn(0x1000));
   const auto now = info(added.tenant, added.timeline);
-  BOOST_TEST(now.state == "active");
+  BOOST_TEST((now.state == messages::timeline_state::active));
   BOOST_TEST(now.name == "main");
   BOOST_TEST(now.last_record_lsn == lsn(0x1000));
   BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
@@ -87,12 +87,12 @@ BOOST_AUTO_TEST_CASE(an_import_that_breaks_off_starts_over) {
   source.receivers.back().store.reset();
   caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
   run();
-  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  BOOST_TEST((info(added.tenant, added.timeline).state == messages::timeline_state::importing));
   BOOST_TEST(info(added.tenant, added.timeline).trouble != "");
   advance(2s);
   BOOST_REQUIRE(source.receivers.size() == 2u);
   finish_import(lsn(0x1000));
-  BOOST_TEST(info(added.tenant, added.timeline).state == "active");
+  BOOST_TEST((info(added.tenant, added.timeline).state == messages::timeline_state::active));
   BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
 }
 
@@ -120,11 +120,24 @@ BOOST_AUTO_TEST_CASE(a_failed_import_leaves_no_files_while_the_next_attempt_wait
   BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
 }
 
+BOOST_AUTO_TEST_CASE(an_import_that_is_deleted_before_its_next_attempt_leaves_no_files) {
+  const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
+  BOOST_REQUIRE(source.receivers.back().store->import_value(page(1), lsn(0x500), filled(9)).has_value());
+  source.receivers.back().store.reset();
+  caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
+  run();
+  BOOST_TEST(get(manager, messages::delete_timeline{added.tenant, added.timeline}).has_value());
+  advance(100s);
+  BOOST_TEST(source.receivers.size() == 1u);
+  BOOST_TEST(!std::filesystem::exists(timeline_directory(added.tenant, added.timeline)));
+  BOOST_TEST(get(manager, messages::list_timelines{added.tenant}).value().timelines.empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_import_cut_off_by_a_restart_starts_over) {
   const auto added = get(manager, messages::add_source{.name = "shop", .conninfo = "host=nowhere"}).value();
   BOOST_REQUIRE(source.receivers.back().store->import_value(page(1), lsn(0x500), filled(9)).has_value());
   restart_server();
-  BOOST_TEST(info(added.tenant, added.timeline).state == "importing");
+  BOOST_TEST((info(added.tenant, added.timeline).state == messages::timeline_state::importing));
   finish_import(lsn(0x1000));
   BOOST_TEST(read(*open(added, added.timeline).store, 0, lsn(0x1000)) == 1);
   BOOST_TEST(read(*open(added, added.timeline).store, 1, lsn(0x1000)) == -1);
@@ -132,7 +145,7 @@ BOOST_AUTO_TEST_CASE(an_import_cut_off_by_a_restart_starts_over) {
 
 BOOST_FIXTURE_TEST_CASE(a_branch_reads_like_its_ancestor_at_its_point_and_survives_a_restart, with_history) {
   const auto made = branch("test", lsn(0x1200)).value();
-  BOOST_TEST(made.state == "active");
+  BOOST_TEST((made.state == messages::timeline_state::active));
   BOOST_TEST(made.ancestor_lsn == lsn(0x1200));
   BOOST_TEST(made.last_record_lsn == lsn(0x1200));
   BOOST_TEST(read(*open(shop, made.id).store, 0, lsn(0x1200)) == 3);
@@ -208,6 +221,40 @@ BOOST_FIXTURE_TEST_CASE(a_branch_point_that_has_not_arrived_is_waited_for, with_
   BOOST_TEST(read(*open(shop, early.outcome().value().id).store, 0, lsn(0x1500)) == 6);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_branch_that_is_being_created_has_its_name_and_its_id_and_keeps_its_ancestor, with_history) {
+  const messages::create_branch soon{.tenant = shop.tenant,
+                                     .ancestor = shop.timeline,
+                                     .at = lsn(0x1500),
+                                     .name = "soon",
+                                     .id = core::make_id<core::timeline_id>()};
+  auto early = ask(manager, soon);
+  run();
+  BOOST_TEST(!early.answered());
+  auto same_id = soon;
+  same_id.name = "other";
+  BOOST_TEST((get(manager, same_id).error().code == core::errc::conflict));
+  BOOST_TEST((get(manager, soon).error().code == core::errc::busy));
+  BOOST_TEST((branch("soon", lsn(0x1200)).error().code == core::errc::conflict));
+  const auto refused = get(manager, messages::delete_timeline{shop.tenant, shop.timeline}).error();
+  BOOST_TEST((refused.code == core::errc::conflict));
+  BOOST_TEST(refused.detail.find("soon") != std::string::npos, refused.detail);
+  auto written = write(0, lsn(0x1500), 6);
+  run();
+  BOOST_TEST((early.outcome().value().id == soon.id));
+  BOOST_TEST((get(manager, soon).value().id == soon.id));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_creation_that_fails_leaves_nothing, with_history) {
+  auto early = ask(manager, messages::create_branch{
+                                .tenant = shop.tenant, .ancestor = shop.timeline, .at = lsn(0x1500), .name = "soon"});
+  run();
+  advance(31s);
+  BOOST_REQUIRE(early.answered());
+  BOOST_TEST((early.outcome().error().code == core::errc::timeout));
+  BOOST_TEST(get(manager, messages::list_timelines{shop.tenant}).value().timelines.size() == 1u);
+  BOOST_TEST(branch("soon", lsn(0x1200)).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(collection_keeps_what_a_branch_needs_and_nothing_else, with_history) {
   const auto made = branch("test", lsn(0x1200)).value();
   auto main = open(shop, shop.timeline);
@@ -256,9 +303,9 @@ BOOST_FIXTURE_TEST_CASE(a_damaged_layer_is_told_and_the_timeline_serves_what_doe
   std::filesystem::resize_file(layer, 10);
   start_server();
   const auto found = info(shop.tenant, shop.timeline);
-  BOOST_TEST(found.state == "active");
+  BOOST_TEST((found.state == messages::timeline_state::active));
   BOOST_TEST(found.trouble.find(std::filesystem::path(layer).filename().string()) != std::string::npos, found.trouble);
-  BOOST_TEST(info(shop.tenant, made.id).state == "active");
+  BOOST_TEST((info(shop.tenant, made.id).state == messages::timeline_state::active));
   BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
 }
 
@@ -271,10 +318,11 @@ BOOST_FIXTURE_TEST_CASE(a_tenant_with_damaged_metadata_is_broken_and_the_others_
   const auto tenants = get(manager, messages::list_tenants{}).value().tenants;
   BOOST_TEST_REQUIRE(tenants.size() == 2u);
   BOOST_TEST(tenants[0].name == "other");
-  BOOST_TEST(tenants[0].state == "active");
+  BOOST_TEST((tenants[0].state == messages::tenant_state::active));
   BOOST_TEST(tenants[1].name == "shop");
-  BOOST_TEST(tenants[1].state.starts_with("broken: the metadata of the tenant is damaged"), tenants[1].state);
-  BOOST_TEST(tenants[1].state.find(seal.string()) != std::string::npos, tenants[1].state);
+  BOOST_TEST((tenants[1].state == messages::tenant_state::broken));
+  BOOST_TEST(tenants[1].reason.starts_with("the metadata of the tenant is damaged"), tenants[1].reason);
+  BOOST_TEST(tenants[1].reason.find(seal.string()) != std::string::npos, tenants[1].reason);
   for (const auto& refused : {get(manager, messages::list_timelines{shop.tenant}).error(),
                               get(manager, messages::open_timeline{shop.tenant, shop.timeline}).error(),
                               get(manager, messages::delete_tenant{shop.tenant}).error()})

@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(stopping_flushes_and_a_restart_goes_on_where_it_ended) {
   run();
   restart_server();
   const auto again = info(shop.tenant, shop.timeline);
-  BOOST_TEST(again.state == "active");
+  BOOST_TEST((again.state == messages::timeline_state::active));
   BOOST_TEST(again.last_record_lsn == lsn(0x1100));
   BOOST_TEST(again.disk_consistent_lsn == lsn(0x1100));
   BOOST_REQUIRE(source.receivers.size() == 1u);

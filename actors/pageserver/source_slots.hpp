@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/pageserver/ingest/wal_receiver.hpp"
+#include "actors/pageserver/slot_drops.hpp"
+#include "core/result.hpp"
+#include "messages/tenant.hpp"
+
+namespace strata::actors::pageserver {
+
+/// Drops the replication slots of timelines that are deleted, at their sources. Part of the tenant actor: what it needs
+/// of that are functions.
+class source_slots {
+ public:
+  using dropped = std::function<void(const core::result<void>&)>;
+  struct context {
+    std::function<void(const drop_source_slot&, dropped)> drop;
+    std::function<void(const std::string& doing, const core::error&)> note;
+  };
+  /// What becomes of several slots.
+  struct outcome {
+    std::vector<messages::slot_left> left;  ///< those that stay at their sources, for now or for good
+    std::vector<slot_drop> later;           ///< of these, the ones to drop when the source can be reached
+  };
+
+  explicit source_slots(context of) : context_(std::move(of)) {}
+
+  /// Hands to `then` the slot that stays, if it does. Precondition: the timeline follows a source.
+  void drop(const storage::timeline_record& of, std::function<void(std::optional<messages::slot_left>)> then) const;
+  void drop_all(const std::vector<storage::timeline_record>& of, std::function<void(const outcome&)> then) const;
+
+ private:
+  context context_;
+};
+
+}  // namespace strata::actors::pageserver

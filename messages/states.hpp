@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+/// The states that an API shows, with their words. Free of CAF: clients and machines without actors use them, too.
+namespace strata::messages {
+
+/// Of a tenant; placement/tenant_life.hpp has the transitions. The reason of `broken` stands beside it.
+enum class tenant_state : std::uint8_t {
+  attaching,  ///< its metadata is being read
+  active,
+  stopping,  ///< the server is ending
+  deleting,
+  broken
+};
+inline constexpr std::array tenant_states{tenant_state::attaching, tenant_state::active, tenant_state::stopping,
+                                          tenant_state::deleting, tenant_state::broken};
+
+constexpr std::string_view to_string(tenant_state state) {
+  switch (state) {
+    case tenant_state::attaching: return "attaching";
+    case tenant_state::active: return "active";
+    case tenant_state::stopping: return "stopping";
+    case tenant_state::deleting: return "deleting";
+    case tenant_state::broken: return "broken";
+  }
+  return "broken";
+}
+
+/// Of a timeline, that is of a branch. The reason of `broken` stands beside it.
+enum class timeline_state : std::uint8_t {
+  importing,  ///< the base backup of its source is being taken
+  active,
+  stopping,
+  broken  ///< it can't be opened, or its actor failed
+};
+inline constexpr std::array timeline_states{timeline_state::importing, timeline_state::active, timeline_state::stopping,
+                                            timeline_state::broken};
+
+constexpr std::string_view to_string(timeline_state state) {
+  switch (state) {
+    case timeline_state::importing: return "importing";
+    case timeline_state::active: return "active";
+    case timeline_state::stopping: return "stopping";
+    case timeline_state::broken: return "broken";
+  }
+  return "broken";
+}
+
+}  // namespace strata::messages
