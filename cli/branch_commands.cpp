@@ -2,17 +2,20 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/branch_tree.hpp"
-#include "cli/branch_writers.hpp"
-#include "cli/branches.hpp"
-#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
-#include "cli/computes.hpp"
-#include "cli/failure.hpp"
+#include "cli/context.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
+#include "control/branch_changes.hpp"
+#include "control/branches.hpp"
+#include "control/broken_sources.hpp"
+#include "control/failure.hpp"
+#include "control/shell_quoted.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using nlohmann::json;
@@ -22,42 +25,15 @@ struct create_options {
   std::string from = "main";
 };
 
-std::string time_shown(const std::string& utc) {
-  const auto time = config::parse_iso_time(utc, config::default_zone::utc);
-  if (!time) return utc;
-  return config::local_text(*time) + " (" + config::age_text(*time, core::system_clock().now()) + ")";
-}
-
-/// Up to the whole second: the branch at that time has the commit.
-std::string last_commit_shown(const branch_entry& branch) {
-  const auto time = config::parse_iso_time(branch.text("last_commit_at"), config::default_zone::utc);
-  if (!time) return branch.text("last_commit_at");
-  return time_shown(config::utc_text(std::chrono::ceil<std::chrono::seconds>(*time)));
-}
-
-void create_branch(const context& of, const create_options& asked) {
-  need(config::check_name("branch", asked.name), "can't create a branch", "strata branch create --help");
-  const auto spec = parse_spec(asked.from);
-  const server_link server(of);
-  const branch_entry parent = find_branch(server, of, spec);
-  const resolved_point point = resolve(server, parent, spec.at);
-  const auto begun = std::chrono::steady_clock::now();
-  const auto made = server.api().post(
-      "/v1/tenant/" + parent.source.id + "/timeline",
-      {{"name", asked.name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", core::to_string(point.at)}});
-  if (!made) {
-    const bool taken = made.error().code == core::errc::conflict;
-    throw failure(made.error(), "can't create " + asked.name + " from " + parent.name + "@" + core::to_string(point.at),
-                  taken ? "strata branch list; choose another name" : "strata branch show " + parent.spec());
-  }
-  const std::string taken = time_taken(begun);
+void create_and_show(const context& of, const create_options& asked) {
+  const auto made = create_branch(of, asked.name, asked.from);
   if (of.json) {
-    json answer = *made;
-    answer["resolved_from"] = parent.name + "@" + core::to_string(point.at);
+    json answer = made.timeline;
+    answer["resolved_from"] = made.parent.name + "@" + core::to_string(made.from.at);
     return print(answer);
   }
-  print("created " + asked.name + " from " + describe(parent, point) + "  " + taken);
-  say("next: strata psql " + parent.source.spec_of(asked.name));
+  print("created " + asked.name + " from " + describe(made.parent, made.from) + "  " + time_text(made.took));
+  say("next: strata psql " + made.parent.source.spec_of(asked.name));
 }
 
 void list_branches_command(const context& of) {
@@ -96,15 +72,6 @@ void list_branches_command(const context& of) {
   }
   rows.print();
   fail_if_broken(of, broken, branches);
-}
-
-/// "resource manager 130 from 0/3B21F08, 131 from 0/4000028: ..."
-std::string extension_records(const json& info) {
-  std::string text;
-  for (const json& seen : info.value("custom_resource_managers", json::array()))
-    text += (text.empty() ? "resource manager " : ", ") + std::to_string(seen.value("id", 0)) + " from " +
-            seen.value("since_lsn", "");
-  return text.empty() ? text : text + "; pages that they changed can't be read";
 }
 
 void show_branch(const context& of, const std::string& name) {
@@ -149,20 +116,11 @@ void show_branch(const context& of, const std::string& name) {
   facts.print();
 }
 
-void delete_branch(const context& of, const std::string& name, bool force) {
-  const auto spec = parse_branch_name(name);
-  const server_link server(of);
-  const branch_entry branch = find_branch(server, of, spec);
-  if (branch.name != spec.branch && branch.id != spec.branch)
-    throw failure(exit_code::not_found, "not_found", "there is no branch \"" + spec.branch + "\"",
-                  "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
-  const auto computes = computes_of(of, branch.source.id, branch.id);
-  require_no_computes(computes, of, "can't delete " + branch.name, force);
-  require_no_damaged_writers(of, branch.source.id, branch.id, "can't delete " + branch.name, force);
-  need(server.api().remove(branch.path()), "can't delete " + branch.name, "strata branch tree");
-  remove_computes(of, computes);
-  if (of.json) return print(json{{"deleted", branch.name}, {"timeline_id", branch.id}, {"computes", computes.size()}});
-  print("deleted " + branch.name);
+void remove_branch(const context& of, const std::string& name, bool force) {
+  const auto gone = delete_branch(of, name, force);
+  if (of.json)
+    return print(json{{"deleted", gone.branch.name}, {"timeline_id", gone.branch.id}, {"computes", gone.computes}});
+  print("deleted " + gone.branch.name);
 }
 
 void show_tree(const context& of) {
@@ -203,7 +161,7 @@ void add_branch_commands(CLI::App& app, context& of) {
                  "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
                  "  strata branch create dev --from main@\"2 hours ago\"\n"
                  "  strata branch create dev --from shop/main@0/3B21F08",
-                 [&of, asked] { create_branch(of, *asked); });
+                 [&of, asked] { create_and_show(of, *asked); });
 
   auto* list = group->add_subcommand("list", "Show all branches");
   list->add_flag("--wide", of.wide, "Ids and LSNs, too");
@@ -228,7 +186,7 @@ void add_branch_commands(CLI::App& app, context& of) {
   remove->add_flag("--force", *force, "End its computes, and remove what was written on copies of it");
   remove->add_option("--tenant", of.tenant, "The source, when there are several");
   finish_command(*remove, of, "  strata branch delete dev\n  strata branch delete dev --force",
-                 [&of, name, force] { delete_branch(of, *name, *force); });
+                 [&of, name, force] { remove_branch(of, *name, *force); });
 
   auto* tree = group->add_subcommand("tree", "Show which branch comes from which");
   tree->add_option("--tenant", of.tenant, "Only of this source");

@@ -7,6 +7,9 @@
 #include "config/time_text.hpp"
 
 namespace strata::cli {
+
+using namespace control;
+
 namespace {
 
 struct drawn {

@@ -1,67 +1,30 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "cli/agents.hpp"
-#include "cli/branch_writers.hpp"
 #include "cli/commands.hpp"
-#include "cli/computes.hpp"
-#include "cli/failure.hpp"
+#include "cli/context.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
+#include "control/agents.hpp"
+#include "control/compute_views.hpp"
+#include "control/computes.hpp"
+#include "control/failure.hpp"
+#include "control/shell_quoted.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using host::compute_mode;
 using host::compute_record;
 using nlohmann::json;
 
-json to_json(const context& of, const compute_record& record) {
-  json made = {{"name", record.name},
-               {"source", record.tenant},
-               {"branch", record.branch},
-               {"tenant_id", core::to_string(record.tenant_id)},
-               {"timeline_id", core::to_string(record.timeline_id)},
-               {"lsn", core::to_string(record.at)},
-               {"mode", record.mode == compute_mode::branch ? "branch" : "copy"},
-               {"state", state_of(of, record)},
-               {"pg_version", record.pg_major},
-               {"port", record.port},
-               {"uri", socket_uri(record)},
-               {"tcp_uri", tcp_uri(record)},
-               {"data_directory", record.data_directory},
-               {"log_file", record.log_file},
-               {"as_of", config::utc_text(record.as_of)},
-               {"armed", record.armed},
-               {"settings", record.settings},
-               {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
-  if (record.mode == compute_mode::copy) return made;
-  const auto status = status_of(of, record);
-  made["lsn"] = core::to_string(status.start_lsn);
-  made["detail"] = status.detail;
-  made["term"] = status.term;
-  made["generation"] = status.generation;
-  made["written_lsn"] = core::to_string(status.written_lsn);
-  made["commit_lsn"] = core::to_string(status.commit_lsn);
-  made["applied_lsn"] = core::to_string(status.applied_lsn);
-  made["has_quorum"] = status.has_quorum;
-  made["lives"] = status.lives;
-  if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
-  made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
-  made["safekeepers"] = json::array();
-  for (const auto& each : status.safekeepers)
-    made["safekeepers"].push_back({{"id", each.id},
-                                   {"address", each.address},
-                                   {"state", each.state},
-                                   {"flush_lsn", core::to_string(each.flush_lsn)}});
-  return made;
-}
-
 void start(const context& of, const compute_request& asked) {
   const auto begun = std::chrono::steady_clock::now();
   const compute_record record = start_compute(of, asked);
-  if (of.json) return print(to_json(of, record));
+  if (of.json) return print(compute_json(of, record));
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
   print(record.mode == compute_mode::branch
@@ -75,29 +38,11 @@ void start(const context& of, const compute_request& asked) {
   say("next: strata psql --compute " + record.name);
 }
 
-json damaged_json(const context& of, const host::damaged_compute& each) {
-  json made = {{"name", each.name},
-               {"state", "damaged"},
-               {"directory", host::registry(of.directory).directory_of(each.name)},
-               {"error", each.why.detail}};
-  if (const auto agent = agent_of(of, each.name)) made["agent_pid"] = *agent;
-  return made;
-}
-
-/// What becomes of one whose record is damaged.
-std::string next_for_damaged(const context& of, const std::string& name) {
-  for (const auto& writer : living_writers(of))
-    if (writer.name == name)
-      return "its agent, process " + std::to_string(writer.agent) + ", runs and writes " +
-             (writer.branch.empty() ? "a branch" : writer.branch) + "; strata compute stop " + name + " ends it";
-  return "strata compute stop " + name + " --remove";
-}
-
 void list(const context& of) {
   const auto found = need(host::registry(of.directory).list(), "can't list the computes");
   if (of.json) {
     json made = json::array();
-    for (const auto& each : found.computes) made.push_back(to_json(of, each));
+    for (const auto& each : found.computes) made.push_back(compute_json(of, each));
     for (const auto& each : found.damaged) made.push_back(damaged_json(of, each));
     return print(made);
   }
@@ -132,32 +77,14 @@ struct stop_request {
   std::string limit = config::duration_text(stop_limit_max);
 };
 
-/// Of one whose record is damaged what is below the server's directory can be stopped and removed.
-compute_record to_stop(const context& of, const std::string& name) {
-  const host::registry computes(of.directory);
-  for (const auto& each : need(computes.list(), "can't list the computes").damaged)
-    if (each.name == name) {
-      say("note: " + each.why.detail);
-      return computes.remains_of(name);
-    }
-  auto found = computes.find(name);
-  // Also while a command is at work on it.
-  if (!found && agent_of(of, name)) return computes.remains_of(name);
-  return need(std::move(found), "can't stop " + name, "strata compute list");
-}
-
 void stop(const context& of, const stop_request& asked) {
   const auto& [name, remove, limit_text] = asked;
   const auto limit = need(config::parse_duration(limit_text), "can't understand --limit",
                           "strata compute stop " + name + " --limit 30s");
   if (limit > stop_limit_max)
-    throw failure(exit_code::usage, "invalid_argument", "can't stop " + name,
+    throw failure(core::errc::invalid_argument, "can't stop " + name,
                   "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
-  const auto record = to_stop(of, name);
-  const auto lock = host::start_lock::take(host::registry(of.directory).directory_of(name));
-  if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "end that command; strata compute list");
-  const bool was_up = is_busy(of, record);
-  stop_compute(of, record, remove, limit);
+  const auto [record, was_up] = stop_named(of, name, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
   if (!remove && record.branch.empty()) say("next: strata compute stop " + name + " --remove");

@@ -4,10 +4,12 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "cli/failure.hpp"
-#include "host/postgres_install.hpp"
+#include "control/failure.hpp"
+#include "control/postgres_directories.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 std::string variable(const char* name) {
@@ -32,23 +34,6 @@ std::string default_directory() {
   return "/var/tmp/strata";
 }
 
-server_link::server_link(const context& of) {
-  const std::string start = "strata up --dir " + of.directory + " --detach";
-  auto found = read_server_file(of.directory);
-  const auto holder = directory_lock::holder(of.directory);
-  if (!holder)
-    throw failure(exit_code::unreachable, "unavailable", "no server runs on " + of.directory,
-                  "commands talk to the server of a directory; name it with --dir or STRATA_DIR", start);
-  if (!found && found.error().code != core::errc::not_found)
-    throw failure(found.error(), "can't find the server of " + of.directory,
-                  "strata down --dir " + of.directory + ", then " + start + ": it writes the file anew");
-  if (!found)
-    throw failure(exit_code::unreachable, "unavailable", "the server of " + of.directory + " is not ready",
-                  "process " + std::to_string(*holder) + " is starting or stopping", "try again in a moment");
-  file_ = *std::move(found);
-  api_.emplace(file_.http);
-}
-
 void finish_command(CLI::App& command, context& of, const std::string& examples, std::function<void()> run) {
   command.add_option("--dir", of.directory,
                      "The server's directory (default: $STRATA_DIR or " + default_directory() + ")");
@@ -58,9 +43,7 @@ void finish_command(CLI::App& command, context& of, const std::string& examples,
     if (option->get_name().ends_with("port")) option->type_name("PORT")->check(is_port);
   command.callback([&of, run = std::move(run)] {
     of.chosen = [&of, run] {
-      if (!of.pg_bin.empty())
-        of.pg_bin = need(host::check_directories(of.pg_bin), "can't use --pg-bin",
-                         "name directories with the program postgres, separated by ':'");
+      if (!of.pg_bin.empty()) of.pg_bin = checked_pg_bin(of.pg_bin, "--pg-bin");
       run();
     };
   });

@@ -5,6 +5,9 @@
 #include <utility>
 
 namespace strata::cli {
+
+using namespace control;
+
 namespace {
 
 /// Made before a signal may come: a handler may not allocate.

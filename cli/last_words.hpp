@@ -5,7 +5,7 @@
 #include <array>
 #include <string>
 
-#include "cli/discard.hpp"
+#include "control/discard.hpp"
 
 namespace strata::cli {
 
@@ -19,7 +19,7 @@ class last_words {
   last_words& operator=(const last_words&) = delete;
 
  private:
-  std::array<struct sigaction, end_of_command.size()> before_{};
+  std::array<struct sigaction, control::end_of_command.size()> before_{};
 };
 
 }  // namespace strata::cli

@@ -8,15 +8,19 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
-#include "cli/failure.hpp"
+#include "cli/failure_text.hpp"
 #include "cli/terminal.hpp"
+#include "cli/terminal_reporter.hpp"
 #include "cli/version.hpp"
 #include "config/suggest.hpp"
-#include "host/libpq_environment.hpp"
+#include "control/failure.hpp"
+#include "control/psql.hpp"
 
 namespace {
 
 using namespace strata::cli;
+using strata::control::failure;
+namespace core = strata::core;
 
 std::vector<std::string_view> names_of(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string_view> names;
@@ -107,7 +111,7 @@ failure usage_failure(const CLI::ParseError& e, const CLI::App& app, int count, 
   } else if (!commands_of(command).empty() && !word.empty()) {
     why = no_command(command, word);
   }
-  return {exit_code::usage, "invalid_argument", "can't understand the command line", why, path_of(command) + " --help"};
+  return {core::errc::invalid_argument, "can't understand the command line", why, path_of(command) + " --help"};
 }
 
 /// A group shows the first example of each of its commands: what it inherits are the program's.
@@ -133,7 +137,7 @@ void show_help(const CLI::App& app, const std::vector<std::string>& of) {
     for (const CLI::App* each : commands_of(command))
       if (each->get_name() == word) below = each;
     if (below == nullptr)
-      throw failure(exit_code::usage, "invalid_argument", "can't help with that", no_command(command, word),
+      throw failure(core::errc::invalid_argument, "can't help with that", no_command(command, word),
                     path_of(command) + " --help");
     command = below;
   }
@@ -156,12 +160,14 @@ void add_help_commands(CLI::App& app, context& of) {
 }
 
 int report(const failure& e, bool json) {
-  std::fputs((json ? e.json() : e.text(talk_has_color())).c_str(), stderr);
-  return static_cast<int>(e.code());
+  std::fputs((json ? json_of(e) : text_of(e, talk_has_color())).c_str(), stderr);
+  return static_cast<int>(exit_code_for(e.code()));
 }
 
 int run(int count, char** words) {
   context of;
+  terminal_reporter report_to(of);
+  of.report = &report_to;
   of.directory = default_directory();
   CLI::App app("Branches and time travel for an unmodified Postgres.", "strata");
   app.set_version_flag("--version", version);
@@ -212,7 +218,7 @@ int run(int count, char** words) {
   } catch (const failure& e) {
     return report(e, of.json);
   } catch (const std::exception& e) {
-    return report({exit_code::failure, "io_error", "unexpected trouble", e.what(), ""}, of.json);
+    return report({core::errc::io_error, "unexpected trouble", e.what(), ""}, of.json);
   }
   return 0;
 }
@@ -225,6 +231,6 @@ int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // as a full disk, a write tells of it
   // A command reaches what it names, whatever the shell's PGHOST says.
-  strata::host::forget_libpq_target();
+  strata::control::forget_libpq_target();
   return run(count, words);
 }

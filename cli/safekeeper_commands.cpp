@@ -2,17 +2,21 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/safekeeper_json.hpp"
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
-#include "cli/failure.hpp"
-#include "cli/listen_address.hpp"
 #include "cli/log_levels.hpp"
 #include "cli/safekeeper_process.hpp"
-#include "cli/safekeeper_replacement.hpp"
 #include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
+#include "control/failure.hpp"
+#include "control/listen_address.hpp"
+#include "control/safekeeper_replacement.hpp"
+#include "control/safekeeper_views.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using nlohmann::json;
@@ -21,10 +25,9 @@ void run(const context& of, safekeeper_request request, bool insecure) {
   request.listen_address = need(checked_listen_address(request.listen_address, insecure), "can't listen there",
                                 "strata safekeeper run --help");
   request.directory = std::filesystem::absolute(request.directory).lexically_normal();
-  if (request.id == 0)
-    throw failure(exit_code::usage, "invalid_argument", "can't start a safekeeper", "ids begin with 1", "");
+  if (request.id == 0) throw failure(core::errc::invalid_argument, "can't start a safekeeper", "ids begin with 1", "");
   if (!request.broker.empty() && request.tls.empty())
-    throw failure(exit_code::usage, "invalid_argument", "can't start a safekeeper", "a broker needs --tls", "");
+    throw failure(core::errc::invalid_argument, "can't start a safekeeper", "a broker needs --tls", "");
   run_safekeeper(request, [&](const safekeeper_file& file) {
     if (of.json) {
       print(json{{"pid", file.pid}, {"id", file.id}, {"wal", file.wal}, {"http", file.http}});
@@ -37,12 +40,28 @@ void run(const context& of, safekeeper_request request, bool insecure) {
   });
 }
 
+void replace(const context& of, const replacement_request& asked) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto done = replace_safekeeper(of, asked, [&](const std::string& step) {
+    if (!of.json) print(step);
+  });
+  if (of.json) {
+    json answer = api::configuration_json(done.members);
+    answer["branch"] = done.branch.name;
+    answer["tenant_id"] = done.branch.source.id;
+    answer["timeline_id"] = done.branch.id;
+    answer["steps"] = done.steps;
+    return print(answer);
+  }
+  std::string ids;
+  for (const auto& each : done.members.members) ids += (ids.empty() ? "" : ", ") + std::to_string(each.id.value);
+  print("the safekeepers of " + done.branch.name + " are " + ids + "  " + time_taken(begun));
+}
+
 /// Also without the server: safekeepers outlive it.
 void list(const context& of) {
   const auto all = view_safekeepers(of.directory);
-  std::vector<branch_entry> branches;
-  if (directory_lock::holder(of.directory) && read_server_file(of.directory))
-    branches = list_branches(server_link(of), "");
+  const auto branches = list_branches_if_up(of);
   if (of.json) return print(safekeepers_json(all, branches));
   if (all.empty()) return say("no safekeepers yet\nnext: strata down; strata up --detach --safekeepers 3");
   print_safekeepers(all, branches);
@@ -85,7 +104,7 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
   replace_command->add_option("--tenant", of.tenant, "The branch's source");
   finish_command(*replace_command, of,
                  "  strata safekeeper replace dev --from 2 --to 4\n  strata safekeeper replace dev --abandon",
-                 [&of, change] { replace_safekeeper(of, *change); });
+                 [&of, change] { replace(of, *change); });
 
   auto* list_command = group->add_subcommand("list", "Show the safekeepers, what they have, and what may still fail");
   finish_command(*list_command, of, "  strata safekeeper list\n  strata safekeeper list --json", [&of] { list(of); });

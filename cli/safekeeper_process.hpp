@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/safekeeper_file.hpp"
+#include "control/safekeeper_file.hpp"
 #include "core/log.hpp"
 
 namespace strata::cli {
@@ -28,6 +28,7 @@ struct safekeeper_request {
 /// Runs the safekeeper of a directory until SIGTERM or SIGINT, then stops it in order. Call on the main thread, before
 /// any other thread runs. `ready` is called once everything answers and safekeeper.json is written. Throws a failure
 /// when it can't start (conflict: another one has the directory, or it belongs to another id).
-void run_safekeeper(const safekeeper_request& request, const std::function<void(const safekeeper_file&)>& ready);
+void run_safekeeper(const safekeeper_request& request,
+                    const std::function<void(const control::safekeeper_file&)>& ready);
 
 }  // namespace strata::cli

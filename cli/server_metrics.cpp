@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
-#include "cli/branches.hpp"
-#include "cli/computes.hpp"
-#include "cli/safekeeper_table.hpp"
-#include "cli/server_file.hpp"
+#include "control/branches.hpp"
+#include "control/computes.hpp"
+#include "control/safekeeper_views.hpp"
+#include "control/server_file.hpp"
 #include "core/log.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 constexpr const char* computes_name = "strata_computes";
@@ -52,10 +54,7 @@ void server_metrics::look_at_quorums() {
   if (!lock || now - looked_at_ < quorums_for) return;
   if (known_safekeepers(directory_).empty()) return;
   const auto all = view_safekeepers(directory_);
-  context here;
-  here.directory = directory_;
-  const auto branches =
-      read_server_file(directory_) ? list_branches(server_link(here), "") : std::vector<branch_entry>();
+  const auto branches = list_branches_if_up({.directory = directory_});
   looked_at_ = std::chrono::steady_clock::now();
   std::size_t up = 0;
   for (const auto& each : all) up += each.up() ? 1 : 0;

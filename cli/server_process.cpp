@@ -17,19 +17,20 @@
 #include "api/ask.hpp"
 #include "api/http_server.hpp"
 #include "cli/end_signals.hpp"
-#include "cli/failure.hpp"
 #include "cli/running_role.hpp"
 #include "cli/safekeeper_access.hpp"
-#include "cli/safekeeper_processes.hpp"
 #include "cli/server_metrics.hpp"
 #include "cli/version.hpp"
 #include "config/time_text.hpp"
+#include "control/failure.hpp"
+#include "control/kept_ports.hpp"
+#include "control/safekeeper_processes.hpp"
+#include "control/server_storage.hpp"
 #include "core/address.hpp"
-#include "host/free_port.hpp"
-#include "storage/layers/layer_cache.hpp"
-#include "storage/metadata/metadata_store.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 namespace broker = actors::broker;
@@ -38,31 +39,6 @@ using actors::runtime::process_system;
 
 /// How long `up` waits for its safekeepers.
 constexpr std::chrono::seconds safekeepers_limit{60};
-
-/// The server's parts below the actors, in the order in which they are made.
-struct foundation {
-  std::unique_ptr<storage::metadata_store> metadata;
-  std::unique_ptr<storage::layer_cache> layers;
-  std::shared_ptr<pageserver::tenant_files> files;
-};
-
-foundation lay_foundation(const config::server_options& options) {
-  foundation made;
-  auto metadata = storage::metadata_store::open(options.directory + "/metadata", options.directory + "/tenants");
-  if (!metadata) {
-    const core::errc code = metadata.error().code;
-    const bool damaged = code == core::errc::corrupt || code == core::errc::io_error;
-    throw failure(metadata.error(), "can't open the server's metadata",
-                  code == core::errc::disk_full ? "make room there, then strata up --dir " + options.directory
-                                                : std::string(damaged ? "strata metadata rebuild" : "strata down") +
-                                                      " --dir " + options.directory);
-  }
-  made.metadata = *std::move(metadata);
-  made.layers = std::make_unique<storage::layer_cache>(options.block_cache_bytes, options.open_layers_max);
-  made.files =
-      std::make_shared<pageserver::tenant_files>(*made.metadata, *made.layers, core::system_clock(), options.directory);
-  return made;
-}
 
 /// What the role has, once it knows all its tenants: who is told that the server is up may rely on that.
 pageserver::pageserver_services services_of(process_system& system, const pageserver::supervisor_actor& role) {
@@ -93,12 +69,6 @@ cluster_side prepare_cluster(const config::server_options& options) {
   return made;
 }
 
-std::uint16_t port_kept_by(const config::server_options& options, const std::string& name) {
-  const std::string file = options.directory + "/" + name + ".port";
-  return need(kept_port(options.directory, name), "can't use " + file,
-              "write the port into it, or remove it to have another one chosen");
-}
-
 /// The address that safekeepers are given: the same at every start of this directory.
 std::string publish_broker(const config::server_options& options, const broker::broker_actor& local) {
   const std::uint16_t kept = port_kept_by(options, "broker");
@@ -110,56 +80,6 @@ std::string publish_broker(const config::server_options& options, const broker::
                                   "end what has the port; or strata down, then strata up --broker-port PORT");
   if (port != kept) need(keep_port(options.directory, "broker", port), "can't remember the broker's port");
   return core::address_text(options.listen_address, port);
-}
-
-/// Opens a port: the one asked for, else the one that the directory has had, else a free one, which it has from now on.
-template <class Open>
-auto open_port(const config::server_options& options, const std::string& name, std::uint16_t asked, const Open& open) {
-  const std::string what = "can't open the port of the " + std::string(name == "http" ? "HTTP API" : "page service");
-  const std::string next = "leave --" + name + "-port out to have the one that the directory had, or a free one";
-  const std::uint16_t kept = port_kept_by(options, name);
-  std::uint16_t port = asked != 0 ? asked : kept;
-  auto opened = open(port != 0 ? port : need(host::free_port(), what));
-  const bool may_choose = asked == 0;
-  // One that was free a moment ago may be another's by now.
-  constexpr int attempts = 10;
-  for (int i = 0; i < attempts && !opened && may_choose && opened.error().code == core::errc::conflict; ++i) {
-    if (i == 0 && kept != 0)
-      core::log_warning("another program has port " + std::to_string(kept) + ", which the " + name +
-                        " port of this directory is; this time it is another one");
-    opened = open(need(host::free_port(), what));
-  }
-  const bool wrong_address = !opened && opened.error().code == core::errc::invalid_argument;
-  return need(std::move(opened), what, wrong_address ? "name an address of this machine with --listen" : next);
-}
-
-void keep_opened(const config::server_options& options, const std::string& name, std::uint16_t asked,
-                 std::uint16_t opened) {
-  const std::uint16_t kept = port_kept_by(options, name);
-  // What was opened in place of the kept one is for this time.
-  if (opened == kept || (asked == 0 && kept != 0)) return;
-  need(keep_port(options.directory, name, opened), "can't remember the " + name + " port");
-}
-
-/// The words that start a safekeeper of this server.
-std::vector<std::string> safekeeper_command(const config::server_options& options, const std::string& broker_address,
-                                            std::uint64_t id) {
-  const std::string directory = safekeeper_directory(options.directory, id);
-  return {std::filesystem::read_symlink("/proc/self/exe").string(),
-          "safekeeper",
-          "run",
-          "--id",
-          std::to_string(id),
-          "--data",
-          directory,
-          "--broker",
-          broker_address,
-          "--tls",
-          options.directory + "/tls",
-          "--wal-backup",
-          options.directory + "/wal_backup",
-          "--log-file",
-          directory + "/safekeeper.log"};
 }
 
 std::unique_ptr<api::http_server> start_http(const config::server_options& options, process_system& system,
@@ -185,11 +105,13 @@ std::unique_ptr<api::http_server> start_http(const config::server_options& optio
 void serve(const server_request& request, const end_signals& signals,
            const std::function<void(const server_file&)>& ready) {
   const config::server_options& options = request.options;
-  foundation below = lay_foundation(options);
+  server_storage below = open_server_storage(options);
+  const auto files = std::make_shared<pageserver::tenant_files>(*below.metadata, *below.layers, core::system_clock(),
+                                                                options.directory);
   const cluster_side cluster = prepare_cluster(options);
   process_system system({.configure = cluster.identity ? broker::network_of(*cluster.identity) : nullptr});
   auto listener = open_port(options, "page", options.page_port,
-                            [&](std::uint16_t port) { return actors::net::listen_tcp(options.listen_address, port); });
+                            [&](std::uint16_t port) { return io::listen_tcp(options.listen_address, port); });
   const std::uint16_t page_port = listener.port;
   const auto local_broker = broker::spawn_broker(system.actors(), {"", 0});
   const auto link = broker::spawn_broker_link(system.actors(), {"", 0}, local_broker);
@@ -197,7 +119,7 @@ void serve(const server_request& request, const end_signals& signals,
   const running_role role(
       system, pageserver::spawn_supervisor(
                   system.actors(), {.server = options,
-                                    .files = below.files,
+                                    .files = files,
                                     .page_listener = std::move(listener),
                                     .broker = link,
                                     .safekeepers = access_to_safekeepers(options.directory),
@@ -229,7 +151,7 @@ void serve(const server_request& request, const end_signals& signals,
   // Clients first: what they ask for goes through actors that end next.
   http->stop();
   if (role.ended_by_itself())
-    throw failure(exit_code::failure, "io_error", "the server has stopped", "a part of it ended; its log says why", "");
+    throw failure(core::errc::io_error, "the server has stopped", "a part of it ended; its log says why", "");
 }
 
 }  // namespace

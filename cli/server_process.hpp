@@ -3,8 +3,8 @@
 #include <functional>
 #include <string>
 
-#include "cli/server_file.hpp"
 #include "config/options.hpp"
+#include "control/server_file.hpp"
 #include "core/log.hpp"
 
 namespace strata::cli {
@@ -18,6 +18,6 @@ struct server_request {
 /// Runs the server of a directory until SIGTERM or SIGINT, then stops it in order. Call on the main thread, before any
 /// other thread runs. `ready` is called once everything answers and server.json is written. Throws a failure when it
 /// can't start (conflict: another server has the directory).
-void run_server(const server_request& request, const std::function<void(const server_file&)>& ready);
+void run_server(const server_request& request, const std::function<void(const control::server_file&)>& ready);
 
 }  // namespace strata::cli

@@ -1,32 +1,26 @@
-#include <poll.h>
-
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "cli/branch_writers.hpp"
-#include "cli/branches.hpp"
-#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
-#include "cli/computes.hpp"
-#include "cli/failure.hpp"
+#include "cli/context.hpp"
 #include "cli/last_words.hpp"
 #include "cli/terminal.hpp"
 #include "config/branch_spec.hpp"
 #include "config/quantity.hpp"
+#include "control/branches.hpp"
+#include "control/broken_sources.hpp"
+#include "control/failure.hpp"
+#include "control/shell_quoted.hpp"
+#include "control/sources.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using nlohmann::json;
 
-constexpr int look_interval_ms = 200;
-/// While a source is compared and caught up with.
-constexpr int resume_looks_max = 50;
-
-struct add_options {
-  std::string name;
-  std::string conninfo;
-  std::string slot;
+struct add_options : source_request {
   bool no_wait = false;
 };
 
@@ -36,55 +30,12 @@ struct config_options {
   std::vector<std::string> unset;
 };
 
-std::string advice_on(const server_link& server, core::errc code, const std::string& name) {
-  switch (code) {
-    case core::errc::conflict: {
-      const auto all = list_sources(server);
-      const bool taken = std::any_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
-      return taken ? "choose another name, or remove the source that has it: strata source remove " + name
-                   : "strata source add " + name + " --slot ANOTHER_SLOT --conninfo ...";
-    }
-    case core::errc::permission_denied:
-      return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
-             "scram-sha-256\"";
-    case core::errc::unsupported: return "strata source add --help says what a source needs";
-    case core::errc::unavailable:
-    case core::errc::timeout: return "check host and port: psql \"CONNINFO\" -c \"select 1\"";
-    default: return "strata source add --help";
-  }
-}
-
 /// The source's connection as GET timeline shows it.
 json source_of(const json& timeline) { return timeline.value("source", json::object()); }
 
-void show_import(progress& line, const json& timeline) {
-  const json source = source_of(timeline);
-  const std::string phase = source.value("phase", "connecting");
-  const auto done = source.value("backup_bytes", std::uint64_t{0});
-  const auto expected = source.value("backup_bytes_expected", std::uint64_t{0});
-  std::string detail;
-  if (phase == "backing_up") {
-    detail = config::size_text(done);
-    if (expected > 0)
-      detail += " of " + config::size_text(expected) + " (" +
-                std::to_string(std::min<std::uint64_t>(done * 100 / expected, 100)) + "%)";
-  }
-  if (const std::string error = source.value("last_error", ""); !error.empty()) detail += "  " + error;
-  line.show(phase_text({{"phase", phase}}), detail);
-}
-
-/// Why the base backup failed; empty as long as it did not. The server would try again for ever.
-std::string import_failure(const json& timeline) {
-  const json source = source_of(timeline);
-  if (const branch_entry main{{}, "", "main", timeline}; main.broken()) return main.state_text();
-  if (source.value("phase", "") == "failed") return source.value("last_error", "");
-  const std::string trouble = timeline.value("trouble", "");
-  return trouble.starts_with("import: ") ? trouble : "";
-}
-
 /// Says which replication slots stay at their sources, and how to drop them.
-void tell_of_slots(const json& removed) {
-  for (const json& left : removed.value("slots_left", json::array())) {
+void tell_of_slots(const json& slots_left) {
+  for (const json& left : slots_left) {
     const std::string slot = left.value("slot", "");
     const std::string why = left.value("error", "");
     say("the replication slot " + slot + " stays at " + left.value("source", "") +
@@ -105,57 +56,29 @@ void tell_of_settings(const json& added) {
   for (const json& each : settings) say("  " + each.value("name", "") + " = '" + each.value("value", "") + "'");
 }
 
-/// Returns main's timeline when it can be read, or when the base backup has failed.
-json wait_until_readable(const server_link& server, const std::string& path, const std::string& name, bool quiet) {
-  progress line(quiet);
-  for (;;) {
-    json timeline = need(server.api().get(path), "lost sight of " + name, "strata source list");
-    if (branch_entry{{}, "", "main", timeline}.active()) return timeline;
-    if (!import_failure(timeline).empty()) {
-      line.end();
-      return timeline;
-    }
-    show_import(line, timeline);
-    ::poll(nullptr, 0, look_interval_ms);
-  }
-}
-
-void add_source(const context& of, const add_options& asked) {
+void add_and_show(const context& of, const add_options& asked) {
   const auto begun = std::chrono::steady_clock::now();
   need(config::check_name("source", asked.name), "can't add a source", "strata source add --help");
   const server_link server(of);
-  json body{{"name", asked.name}, {"conninfo", asked.conninfo}};
-  if (!asked.slot.empty()) body["slot"] = asked.slot;
   std::optional<last_words> on_signal;
   on_signal.emplace("", "\ninterrupted; the server may have begun to import " + asked.name + ": strata source list\n");
-  auto added = server.api().post("/v1/source", body);
-  if (!added)
-    throw failure(added.error(), "can't follow this Postgres", advice_on(server, added.error().code, asked.name));
-  const std::string path =
-      "/v1/tenant/" + added->value("tenant_id", "") + "/timeline/" + added->value("timeline_id", "");
+  const json added = add_source(server, asked);
   if (asked.no_wait) {
-    if (of.json) return print(*added);
+    if (of.json) return print(added);
     print("following " + asked.name + " as " + asked.name + "/main; the base backup runs");
-    tell_of_settings(*added);
+    tell_of_settings(added);
     return say("next: strata source list");
   }
   on_signal.reset();
   on_signal.emplace("", "\ninterrupted; the import of " + asked.name +
                             " goes on: strata source list; strata source remove " + asked.name + "\n");
-  const json timeline = wait_until_readable(server, path, asked.name, of.json);
-  if (const std::string why = import_failure(timeline); !why.empty()) {
-    // Nothing can be read of it; its slot would keep WAL.
-    const auto removed = server.api().remove("/v1/tenant/" + added->value("tenant_id", ""));
-    if (removed) tell_of_slots(*removed);
-    throw failure(exit_code::failure, "failed", "can't follow " + asked.name, why,
-                  removed ? "nothing of it was kept: repair the source and add it again"
-                          : "strata source remove " + asked.name + ", then add it again");
-  }
-  if (of.json) return print(timeline);
-  const auto backup_bytes = source_of(timeline).value("backup_bytes", std::uint64_t{0});
-  print("following " + asked.name + " as " + asked.name + "/main from " + timeline.value("readable_from_lsn", "") +
-        "  " + config::size_text(backup_bytes) + " copied  " + time_taken(begun));
-  tell_of_settings(*added);
+  const auto done = wait_for_import(server, added, asked.name, [](const json& removed) {
+    tell_of_slots(removed.value("slots_left", json::array()));
+  });
+  if (of.json) return print(done.timeline);
+  print("following " + asked.name + " as " + asked.name + "/main from " + done.timeline.value("readable_from_lsn", "") +
+        "  " + config::size_text(done.backup_bytes) + " copied  " + time_taken(begun));
+  tell_of_settings(added);
   say("next: strata branch create dev --from " + find_source(server, asked.name).spec_of("main"));
 }
 
@@ -188,16 +111,15 @@ void list_sources_command(const context& of) {
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
       say(branch.source.name + ": " + error);
   }
-  for (const auto& each : broken) {
-    std::vector<std::string> row{each.name, "broken", "", "", "", ""};
+  const auto add_useless = [&](const source_entry& each, const char* state) {
+    std::vector<std::string> row{each.name, state, "", "", "", ""};
     if (of.wide) row.insert(row.end(), {"", each.id});
     rows.add(std::move(row));
-  }
+  };
+  for (const auto& each : broken) add_useless(each, "broken");
   for (const auto& each : list_empty_sources(server, of.tenant, branches)) {
     all.push_back({{"name", each.name}, {"tenant_id", each.id}, {"state", "Empty"}});
-    std::vector<std::string> row{each.name, "empty", "", "", "", ""};
-    if (of.wide) row.insert(row.end(), {"", each.id});
-    rows.add(std::move(row));
+    add_useless(each, "empty");
     if (!of.json) say(each.name + ": " + empty_source_note);
   }
   if (of.json) {
@@ -210,72 +132,26 @@ void list_sources_command(const context& of) {
   fail_if_broken(of, broken, branches);
 }
 
-void remove_source(const context& of, const std::string& name, bool force) {
-  const server_link server(of);
-  const source_entry source = find_source(server, name);
-  if (source.name != name && source.id != name)
-    throw failure(exit_code::not_found, "not_found", "there is no source \"" + name + "\"",
-                  "removing takes the whole name, and the nearest is " + source.name, "strata source list");
-  const auto computes = computes_of(of, source.id, "");
-  require_no_computes(computes, of, "can't remove " + source.name, force);
-  require_no_damaged_writers(of, source.id, "", "can't remove " + source.name, force);
-  const json removed =
-      need(server.api().remove("/v1/tenant/" + source.id), "can't remove " + source.name, "strata source list");
-  remove_computes(of, computes);
-  if (of.json)
-    return print(json{{"removed", source.name},
-                      {"tenant_id", source.id},
-                      {"slots_left", removed.value("slots_left", json::array())}});
+void remove_and_show(const context& of, const std::string& name, bool force) {
+  const auto [source, slots_left] = remove_source(of, name, force);
+  if (of.json) return print(json{{"removed", source.name}, {"tenant_id", source.id}, {"slots_left", slots_left}});
   print("removed " + source.name + " with all its branches");
-  tell_of_slots(removed);
+  tell_of_slots(slots_left);
 }
 
-/// The root branches that follow a server.
-void resume_source(const context& of, const std::string& name) {
-  const server_link server(of);
-  const source_entry source = find_source(server, name);
-  for (const auto& branch : list_branches(server, source.name)) {
-    if (!branch.info.contains("source")) continue;
-    if (const json before = source_of(branch.info); before.value("phase", "") != "failed")
-      return of.json ? print(branch.info) : print(source.name + " is not refused: " + following(before));
-    need(server.api().post(branch.path() + "/resume_source", json::object()), "can't resume " + source.name,
-         "strata source list");
-    progress line(of.json);
-    for (int looks = 0; looks < resume_looks_max; ++looks) {
-      const json now = need(server.api().get(branch.path()), "lost sight of " + source.name, "strata source list");
-      const std::string phase = source_of(now).value("phase", "");
-      if (phase == "failed") {
-        line.end();
-        throw failure(exit_code::failure, "failed", "can't follow " + source.name,
-                      source_of(now).value("last_error", ""), "strata source list");
-      }
-      if (phase == "streaming" || looks + 1 == resume_looks_max) {
-        if (of.json) return print(now);
-        line.end();
-        return print(phase == "streaming" ? source.name + " is followed again"
-                                          : source.name + " is resumed: " + phase + "; see strata source list");
-      }
-      show_import(line, now);
-      ::poll(nullptr, 0, look_interval_ms);
-    }
-  }
+void resume_and_show(const context& of, const std::string& name) {
+  const auto done = resume_source(of, name);
+  if (done.timeline.is_null()) return;
+  if (of.json) return print(done.timeline);
+  const json now = source_of(done.timeline);
+  if (!done.was_refused) return print(done.source.name + " is not refused: " + following(now));
+  const std::string phase = now.value("phase", "");
+  print(phase == "streaming" ? done.source.name + " is followed again"
+                             : done.source.name + " is resumed: " + phase + "; see strata source list");
 }
 
-void configure_source(const context& of, const config_options& asked) {
-  const server_link server(of);
-  const source_entry source = find_source(server, asked.name);
-  json change{{"tenant_id", source.id}};
-  for (const auto& pair : asked.set) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos)
-      throw failure(exit_code::usage, "invalid_argument", "\"" + pair + "\" sets nothing", "write NAME=VALUE",
-                    "strata source config " + source.name + " --set pitr_interval=1d");
-    change[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  for (const auto& name : asked.unset) change[name] = nullptr;
-  const auto found = change.size() == 1 ? server.api().get("/v1/tenant/" + source.id + "/config")
-                                        : server.api().patch("/v1/tenant/config", change);
-  const json config = need(found, "can't configure " + source.name, "strata source config " + source.name);
+void configure_and_show(const context& of, const config_options& asked) {
+  const json config = configure_source(of, asked.name, asked.set, asked.unset);
   if (of.json) return print(config);
   table rows({"OPTION", "VALUE", "FROM"});
   const json overrides = config.value("tenant_specific_overrides", json::object());
@@ -307,7 +183,7 @@ void add_source_commands(CLI::App& app, context& of) {
       *add, of,
       "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
       "  strata source add shop --conninfo \"host=db1 user=replicator passfile=/etc/strata.pgpass\" --no-wait",
-      [&of, asked] { add_source(of, *asked); });
+      [&of, asked] { add_and_show(of, *asked); });
 
   auto* list = group->add_subcommand("list", "Show the sources and how far they were followed");
   list->add_flag("--wide", of.wide, "Ids and slots, too");
@@ -323,7 +199,7 @@ void add_source_commands(CLI::App& app, context& of) {
   finish_command(
       *configure, of,
       "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
-      [&of, changes] { configure_source(of, *changes); });
+      [&of, changes] { configure_and_show(of, *changes); });
 
   auto* resume =
       group->add_subcommand("resume",
@@ -331,7 +207,7 @@ void add_source_commands(CLI::App& app, context& of) {
                             "It is compared again: a server that is still another one is refused again");
   auto resumed = std::make_shared<std::string>();
   resume->add_option("NAME", *resumed, "The source (default: the only one)");
-  finish_command(*resume, of, "  strata source resume shop", [&of, resumed] { resume_source(of, *resumed); });
+  finish_command(*resume, of, "  strata source resume shop", [&of, resumed] { resume_and_show(of, *resumed); });
 
   auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
   auto name = std::make_shared<std::string>();
@@ -339,7 +215,8 @@ void add_source_commands(CLI::App& app, context& of) {
   auto force = std::make_shared<bool>(false);
   remove->add_flag("--force", *force,
                    "End the computes of its branches, and remove what was written on copies of them");
-  finish_command(*remove, of, "  strata source remove shop", [&of, name, force] { remove_source(of, *name, *force); });
+  finish_command(*remove, of, "  strata source remove shop",
+                 [&of, name, force] { remove_and_show(of, *name, *force); });
 }
 
 }  // namespace strata::cli

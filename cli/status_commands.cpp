@@ -1,72 +1,31 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "cli/branches.hpp"
-#include "cli/broken_sources.hpp"
 #include "cli/commands.hpp"
-#include "cli/computes.hpp"
-#include "cli/failure.hpp"
+#include "cli/context.hpp"
 #include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
+#include "control/branches.hpp"
+#include "control/broken_sources.hpp"
+#include "control/failure.hpp"
+#include "control/safekeeper_views.hpp"
+#include "control/server_status.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using nlohmann::json;
 
-/// "make dev on safekeeper 3, since 12s: it does not run"; those that were just begun are not worth a line.
-void add_errands(fact_list& facts, const json& process, const std::vector<branch_entry>& branches) {
-  constexpr std::chrono::milliseconds worth_a_line{5000};
-  for (const json& each : process.value("safekeeper_errands", json::array())) {
-    const std::chrono::milliseconds age(each.value("age_ms", std::int64_t{0}));
-    if (age < worth_a_line) continue;
-    std::string name = "timeline " + each.value("timeline_id", "");
-    for (const auto& branch : branches)
-      if (branch.id == each.value("timeline_id", "") && branch.source.id == each.value("tenant_id", ""))
-        name = branch.source.name + "/" + branch.name;
-    const std::string trouble = each.value("trouble", "");
-    facts.add("to do", (each.value("what", "") == "make" ? "make " : "delete the WAL of ") + name + " on safekeeper " +
-                           std::to_string(each.value("safekeeper", std::uint64_t{0})) + ", since " +
-                           config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) +
-                           (trouble.empty() ? "" : ": " + trouble));
-  }
-}
-
-json earliest_json(const server_link& server, const branch_entry& branch) {
-  const auto earliest = earliest_time(server, branch);
-  return earliest ? json(config::utc_text(*earliest)) : json();
-}
-
 void show_status(const context& of) {
   const server_link server(of);
-  const json process =
-      need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
-  const auto branches = list_branches(server, "");
-  const auto broken = list_broken_sources(server, "");
-  const auto computes = list_computes(of);
-  const auto running = std::count_if(computes.begin(), computes.end(), is_up);
-  const auto safekeepers = view_safekeepers(of.directory);
+  const server_status seen = look_at_server(of, server);
+  const auto& [process, branches, broken, computes, running, safekeepers] = seen;
   if (of.json) {
-    json sources = json::array();
-    for (const auto& each : branches)
-      if (each.info.contains("source"))
-        sources.push_back({{"name", each.source.name},
-                           {"branch", each.name},
-                           {"state", each.state_text()},
-                           {"earliest_time", earliest_json(server, each)},
-                           {"source", each.info["source"]}});
-    print(json{{"server", process},
-               {"http", server.file().http},
-               {"page", server.file().page},
-               {"broker", server.file().broker},
-               {"quorum", safekeepers_json(safekeepers, branches)},
-               {"branches", branches.size()},
-               {"sources", sources},
-               {"broken_sources", broken_json(broken)},
-               {"computes_running", running},
-               {"computes", computes.size()}});
+    print(status_json(server, seen));
     return fail_if_broken(of, broken, branches);
   }
   std::uint64_t bytes = 0;
@@ -103,7 +62,7 @@ void show_status(const context& of) {
   }
   if (!safekeepers.empty())
     facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);
-  add_errands(facts, process, branches);
+  for (auto& line : pending_operations(process, branches)) facts.add("to do", std::move(line));
   facts.print();
   if (!safekeepers.empty()) {
     print(std::string());

@@ -11,9 +11,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/columns.hpp"
-#include "cli/failure.hpp"
+#include "control/failure.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 constexpr std::chrono::seconds plain_line_pause{5};
@@ -75,17 +77,6 @@ void finish_output(const std::string& done) {
                 "give it a place with room, or a reader that stays");
 }
 
-std::string shell_quoted(const std::string& text) {
-  constexpr std::string_view plain = "-_./:@%+=,";
-  const bool as_it_is = !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || plain.find(c) != std::string_view::npos;
-  });
-  if (as_it_is) return text;
-  std::string made = "'";
-  for (const char c : text) made += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return made + "'";
-}
-
 void table::print() const {
   std::vector<std::size_t> widths(rows_.front().size());
   for (const auto& row : rows_)
@@ -114,8 +105,7 @@ void fact_list::print() const {
   for (const auto& [name, value] : facts_) cli::print(name + std::string(widest - text_width(name) + 2, ' ') + value);
 }
 
-void progress::show(const std::string& stage, const std::string& detail) {
-  if (quiet_) return;
+void progress_line::show(const std::string& stage, const std::string& detail) {
   const bool terminal = talk_is_terminal();
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::milliseconds pause = terminal ? terminal_pause : plain_line_pause;
@@ -129,17 +119,19 @@ void progress::show(const std::string& stage, const std::string& detail) {
   on_screen_ = true;
 }
 
-void progress::end() {
+void progress_line::end() {
   if (on_screen_) std::fputs("\r\033[K", stderr);
   on_screen_ = false;
 }
 
 std::string time_taken(std::chrono::steady_clock::time_point since) {
-  const auto taken =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since).count();
-  if (taken < 1000) return std::to_string(taken) + " ms";
+  return time_text(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since));
+}
+
+std::string time_text(std::chrono::milliseconds taken) {
+  if (taken < std::chrono::seconds(1)) return std::to_string(taken.count()) + " ms";
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f s", static_cast<double>(taken) / 1000);
+  std::snprintf(text.data(), text.size(), "%.1f s", static_cast<double>(taken.count()) / 1000);
   return text.data();
 }
 

@@ -23,9 +23,6 @@ void say(const std::string& line);
 /// command's work.
 void finish_output(const std::string& done);
 
-/// One word for a shell, quoted only if it has to be.
-std::string shell_quoted(const std::string& text);
-
 /// Left-aligned columns, as wide as their widest cell. On a terminal the widest are cut until a row fits.
 class table {
  public:
@@ -49,19 +46,18 @@ class fact_list {
 
 /// What a long command is doing: one line rewritten in place on a terminal, otherwise a plain line every few seconds
 /// and when the stage changes.
-class progress {
+class progress_line {
  public:
-  explicit progress(bool quiet) : quiet_(quiet) {}
-  ~progress() { end(); }
-  progress(const progress&) = delete;
-  progress& operator=(const progress&) = delete;
+  progress_line() = default;
+  ~progress_line() { end(); }
+  progress_line(const progress_line&) = delete;
+  progress_line& operator=(const progress_line&) = delete;
 
   void show(const std::string& stage, const std::string& detail);
   /// Takes the line away.
   void end();
 
  private:
-  bool quiet_;
   bool on_screen_ = false;
   std::string last_stage_;
   std::chrono::steady_clock::time_point last_line_{};
@@ -69,5 +65,6 @@ class progress {
 
 /// "38 ms", "1.4 s".
 std::string time_taken(std::chrono::steady_clock::time_point since);
+std::string time_text(std::chrono::milliseconds taken);
 
 }  // namespace strata::cli

@@ -1,17 +1,17 @@
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/counted.hpp"
-#include "cli/failure.hpp"
-#include "cli/live_wal.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
-#include "pg/verify/cluster_files.hpp"
+#include "control/failure.hpp"
+#include "control/wal_verification.hpp"
 
 namespace strata::cli {
+
+using namespace control;
 namespace {
 
 using nlohmann::json;
@@ -27,33 +27,10 @@ struct verify_options {
   bool all = false;
 };
 
-/// How far WAL was read, however it came.
-struct extent {
-  core::lsn start;
-  core::lsn end;
-  std::string why_ended;
-  std::chrono::duration<double> took{};
-  [[nodiscard]] std::uint64_t bytes() const { return end > start ? end - start : 0; }
-};
-
 std::string name_of(const verify::mismatch& of) {
   std::string place = of.record;
   if (of.start.valid()) place += " at " + core::to_string(of.start) + ", ends at " + core::to_string(of.end);
   return place + ", " + pg::to_string(of.relation) + " block " + std::to_string(of.block) + ": " + of.what;
-}
-
-json json_of(const verify::mismatch& of) {
-  json told{{"record", of.record}, {"relation", pg::to_string(of.relation)}, {"block", of.block}, {"what", of.what}};
-  if (of.start.valid()) {
-    told["lsn"] = core::to_string(of.start);
-    told["end_lsn"] = core::to_string(of.end);
-  }
-  return told;
-}
-
-json json_of(const verify::record_counts& of) {
-  return {{"records", of.records},     {"redone", of.redone}, {"restored", of.restored}, {"compared", of.compared},
-          {"different", of.different}, {"failed", of.failed}, {"unknown", of.unknown},   {"foreign", of.foreign}};
 }
 
 /// What was found, line by line as it is found or, for programs, all at the end.
@@ -98,7 +75,8 @@ void print_table(const verify::report& report, bool all) {
   rows.print();
 }
 
-void print_summary(const verify::report& report, const extent& read) {
+void print_summary(const wal_verification& read) {
+  const auto& report = read.report;
   fact_list facts;
   const double seconds = std::max(read.took.count(), 1e-6);
   facts.add("WAL", core::to_string(read.start) + " to " + core::to_string(read.end) + ", " +
@@ -124,142 +102,36 @@ void print_summary(const verify::report& report, const extent& read) {
   facts.print();
 }
 
-void conclude(const context& of, const verify_options& asked, const verify::report& report, const extent& read,
-              const json& mismatches) {
+void conclude(const context& of, const verify_options& asked, const wal_verification& read, const json& mismatches) {
+  const auto& report = read.report;
   if (of.json) {
-    json rows = json::object();
-    for (const auto& each : report.rows()) rows[each.record] = json_of(each.counts);
-    print(json{{"start_lsn", core::to_string(read.start)},
-               {"end_lsn", core::to_string(read.end)},
-               {"why_ended", read.why_ended},
-               {"bytes", read.bytes()},
-               {"seconds", read.took.count()},
-               {"records", rows},
-               {"total", json_of(report.total())},
-               {"never_seen", report.never_seen()},
-               {"file_pages_compared", report.file_pages_compared},
-               {"file_pages_explained", report.file_pages_explained},
-               {"file_pages_unknown", report.file_pages_unknown},
-               {"pages_learned", report.pages_learned},
-               {"pages_beyond_memory", report.pages_beyond_memory},
-               {"map_bits_ahead", report.map_bits_ahead},
-               {"map_pages_left_out", report.map_pages_left_out},
-               {"mismatches", report.mismatches},
-               {"first_mismatches", mismatches}});
+    json answer = json_of(read);
+    answer["first_mismatches"] = mismatches;
+    print(answer);
   } else {
     print_table(report, asked.all);
-    print_summary(report, read);
+    print_summary(read);
   }
   if (report.mismatches > 0)
     throw failure(
-        exit_code::failure, "corrupt", "redo and Postgres do not agree",
+        core::errc::corrupt, "redo and Postgres do not agree",
         counted(report.mismatches, "mismatch", "mismatches") + ", listed above",
         "report the lines above and the WAL segments that they name; reads of such pages must not be trusted");
   if (report.total().compared == 0 && report.file_pages_compared == 0)
     say("note: nothing could be compared; set wal_consistency_checking = 'all' on the server for a while");
 }
 
-void verify_files(const context& of, const verify_options& asked) {
-  findings found(of);
-  const auto with =
-      need(verify::open_wal_directory(asked.where), "can't read WAL from " + asked.where, "strata wal verify --help");
-  verify::report report(with.major, [&](const verify::mismatch& each) { found.add(each); });
-  std::optional<verify::wal_directory> base;
-  if (!asked.base.empty()) {
-    base = need(verify::open_wal_directory(asked.base), "can't read the base " + asked.base);
-    if (!base->shut_down())
-      throw failure(exit_code::usage, "invalid_argument", "can't use the base " + asked.base,
-                    "it is not the data directory of a server that was stopped cleanly", "strata wal verify --help");
-    if (with.system_id != 0 && base->system_id != with.system_id)
-      throw failure(exit_code::usage, "invalid_argument", "can't use the base " + asked.base,
-                    "it belongs to another cluster", "strata wal verify --help");
-  }
-  const auto& control = base ? base->control : with.control;
-  verify::wal_verifier verifier(
-      {.context = {.major = with.major, .hints_are_logged = control && control->hints_are_logged()},
-       .has_base = base.has_value(),
-       .pages_max = pages_max(asked)},
-      report);
-  core::lsn from = lsn_option("from", asked.from);
-  if (base) {
-    need(verify::for_each_page(base->data_directory, base->major,
-                               [&](const auto&... page) -> core::result<void> {
-                                 verifier.add_base_page(page...);
-                                 return {};
-                               }),
-         "can't read the base " + asked.base);
-    from = base->control->checkpoint_copy.redo;
-  }
-  const core::lsn until = lsn_option("until", asked.until);
-  // Before the work, which may take long.
-  if (!need(verify::has_check_images(with, from), "can't read the WAL in " + with.path.string()))
-    say(std::string("note: the first and the last records of this WAL were written with wal_consistency_checking off; "
-                    "such records carry nothing to compare with, so ") +
-        (with.shut_down() && !until.valid() ? "only the server's files will be compared" : "nothing will be compared"));
-  progress line(of.json);
-  const auto begun = std::chrono::steady_clock::now();
-  const auto done = need(verify::replay(with, from, until.valid() ? std::optional(until) : std::nullopt, verifier,
-                                        [&](core::lsn at) { line.show("verified to", core::to_string(at)); }),
-                         "can't read the WAL in " + with.path.string());
-  extent read{done.start, done.end, done.why_ended, std::chrono::steady_clock::now() - begun};
-  line.end();
-  // A stopped server's last record is its checkpoint; if WAL ends before, something is missing or damaged.
-  const bool complete = !until.valid() && with.shut_down() && read.end > with.control->checkpoint_location;
-  if (!until.valid() && with.shut_down() && !complete)
-    throw failure(exit_code::failure, "corrupt", "the WAL ends before the server's last checkpoint",
-                  "it ends at " + core::to_string(read.end) + ": " + done.why_ended, "");
-  if (complete) read.why_ended = "all of it";
-  if (complete) need(verify::compare_files(with, verifier, report), "can't read the files of " + asked.where);
-  conclude(of, asked, report, read, found.kept());
-}
-
-void verify_live(const context& of, const verify_options& asked) {
-  findings found(of);
-  const core::lsn until = lsn_option("until", asked.until);
-  auto wal = need(live_wal::open({.conninfo = asked.where,
-                                  .from = lsn_option("from", asked.from),
-                                  .until = until.valid() ? std::optional(until) : std::nullopt,
-                                  .during = need(config::parse_duration(asked.during), "can't understand --for",
-                                                 "write a time, as in --for 30s")}),
-                  "can't follow the server");
-  if (wal.server().consistency_checking.empty())
-    throw failure(exit_code::failure, "unsupported", "nothing to verify on this server",
-                  "wal_consistency_checking is off there, so its WAL carries nothing to compare with; none of it was "
-                  "read",
-                  "psql -c \"alter system set wal_consistency_checking = 'all'\" -c 'select pg_reload_conf()'");
-  verify::report report(wal.server().major, [&](const verify::mismatch& each) { found.add(each); });
-  verify::wal_verifier verifier(
-      {.context = {.major = wal.server().major, .hints_are_logged = wal.server().hints_are_logged},
-       .pages_max = pages_max(asked)},
-      report);
-  progress line(of.json);
-  const auto begun = std::chrono::steady_clock::now();
-  std::uint64_t seen = 0;
-  const auto done = need(wal.follow([&](const pg::wal::record& record) {
-    verifier.add(record);
-    if (++seen % 65536 == 0) line.show("verified to", core::to_string(record.end));
-  }),
-                         "can't go on following the server");
-  line.end();
-  conclude(of, asked, report, {done.start, done.end, done.why, std::chrono::steady_clock::now() - begun}, found.kept());
-}
-
 void verify_wal(const context& of, const verify_options& asked) {
-  // Before anything is read, which may take long.
-  lsn_option("from", asked.from);
-  lsn_option("until", asked.until);
-  pages_max(asked);
-  need(config::parse_duration(asked.during), "can't understand --for", "write a time, as in --for 30s");
-  std::error_code ignored;
-  if (std::filesystem::exists(asked.where, ignored)) return verify_files(of, asked);
-  const bool is_conninfo = asked.where.find('=') != std::string::npos || asked.where.find("://") != std::string::npos;
-  if (!is_conninfo)
-    throw failure(exit_code::not_found, "not_found", "can't verify " + asked.where,
-                  "there is no such directory, and it is no connection string", "strata wal verify --help");
-  if (!asked.base.empty())
-    throw failure(exit_code::usage, "invalid_argument", "can't use --base with a running server",
-                  "its pages are learned from its WAL", "strata wal verify --help");
-  verify_live(of, asked);
+  const control::wal_verification_request request{
+      .where = asked.where,
+      .base = asked.base,
+      .from = lsn_option("from", asked.from),
+      .until = lsn_option("until", asked.until),
+      .during = need(config::parse_duration(asked.during), "can't understand --for", "write a time, as in --for 30s"),
+      .pages_max = pages_max(asked)};
+  findings found(of);
+  const auto done = control::verify_wal(request, *of.report, [&](const verify::mismatch& each) { found.add(each); });
+  conclude(of, asked, done, found.kept());
 }
 
 }  // namespace

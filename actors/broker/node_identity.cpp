@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "core/bytes.hpp"
 #include "io/file.hpp"
 

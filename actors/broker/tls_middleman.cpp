@@ -12,7 +12,7 @@
 #include <caf/send.hpp>
 
 #include "actors/broker/tls_session.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/pools.hpp"
 
 namespace strata::actors::broker {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "actors/compute/push_session.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "consensus/messages.hpp"
 #include "wal/window.hpp"

@@ -11,7 +11,7 @@
 
 #include "actors/compute/compute_life.hpp"
 #include "actors/compute/postgres_stream.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/local_position.hpp"
 #include "host/log_watch.hpp"

@@ -178,7 +178,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
           if (locate) {
             STRATA_ASSIGN(at, locate(of));
           }
-          STRATA_ASSIGN(auto socket, net::begin_connect(at.host, at.port));
+          STRATA_ASSIGN(auto socket, io::begin_connect(at.host, at.port));
           return opened_link{std::move(socket), std::move(at)};
         },
         [this, node = to.link.node(), epoch = epoch_](core::result<opened_link> opened) {

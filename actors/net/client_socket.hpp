@@ -1,8 +1,8 @@
 #pragma once
 
-#include "actors/net/sockets.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "core/bytes.hpp"
+#include "io/sockets.hpp"
 
 namespace strata::actors::net {
 

@@ -64,7 +64,7 @@ class tcp_service final : public runtime::actor_base<private_tcp_service> {
 
   void accept_all() {
     for (;;) {
-      auto client = accept_client(options_.listener.fd);
+      auto client = io::accept_client(options_.listener.fd);
       if (!client) {
         // Out of descriptors: the client keeps waiting in the backlog until one is free, which takes a moment.
         note_error("accept", client.error());

@@ -9,15 +9,15 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/net/connection_seat.hpp"
-#include "actors/net/sockets.hpp"
 #include "actors/runtime/actor_registry.hpp"
+#include "io/sockets.hpp"
 #include "messages/interface.hpp"
 
 namespace strata::actors::net {
 
 struct tcp_service_options {
   runtime::actor_label label;
-  tcp_listener listener;
+  io::tcp_listener listener;
   std::uint32_t connections_max = 1024;
   std::string what;    ///< "page service", for people
   std::string metric;  ///< "strata_page_connections": a gauge, and with "_total" a counter

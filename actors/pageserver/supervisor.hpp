@@ -3,7 +3,7 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/pageserver/tenant.hpp"
 #include "config/options.hpp"
 #include "messages/basebackup.hpp"
@@ -16,7 +16,7 @@ namespace strata::actors::pageserver {
 struct supervisor_options {
   config::server_options server;
   std::shared_ptr<tenant_files> files;
-  net::tcp_listener page_listener;
+  io::tcp_listener page_listener;
   /// Tells what safekeepers publish; null: nobody does.
   messages::broker_link_actor broker;
   /// How their management is reached; empty: not at all.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "consensus/term.hpp"
 #include "core/instance_id.hpp"
 #include "io/disk.hpp"
@@ -20,7 +20,7 @@ struct supervisor_options {
   std::string directory;  ///< exists
   io::disk* disk = nullptr;
   std::string backup_directory;  ///< exists; empty: no object storage
-  net::tcp_listener wal_listener;
+  io::tcp_listener wal_listener;
   std::string wal_address;   ///< host:port that others reach this safekeeper by
   std::string http_address;  ///< likewise
   std::uint32_t connections_max = 1024;

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "actors/net/connection_seat.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
 #include "journal/wal_archive.hpp"

@@ -12,7 +12,7 @@ namespace strata::actors::safekeeper {
 
 struct wal_service_options {
   runtime::actor_label label;
-  net::tcp_listener listener;
+  io::tcp_listener listener;
   std::uint32_t connections_max = 1024;
   timelines_actor timelines;
   std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none

@@ -14,6 +14,7 @@ constexpr std::uint32_t heartbeat_key = 0xffffffff;
 constexpr std::uint32_t write_key = 0xfffffffe;
 constexpr std::uint32_t bump_key = 0xffffffff;
 constexpr std::uint32_t switch_key = 0xfffffff0;
+constexpr std::uint32_t raise_key = 0xffffffe0;
 
 constexpr std::uint64_t key_of(std::uint32_t one, std::uint32_t other) { return std::uint64_t{one} << 32 | other; }
 node_id node_of(unsigned acceptor) { return {acceptor + 1}; }
@@ -369,18 +370,72 @@ void cluster::acceptor_steps(const state& from, unsigned a, const visitor& visit
     go(from, {kind::bump, 0, place}, a, happened(own, bump_term{higher}, bump_key).back(), std::nullopt, visit);
 }
 
+state cluster::with(const state& from, const promises& changed) {
+  state next = from;
+  next[promises_at()] = promises_.number_of(changed);
+  return next;
+}
+
+std::vector<member_log> cluster::reports_of(const state& in, std::uint32_t acceptors) const {
+  std::vector<member_log> reports;
+  for (unsigned a = 0; a < options_.acceptors; ++a) {
+    if ((acceptors >> a & 1) == 0) continue;
+    const acceptor_cell& cell = acceptors_[in[acceptor_at(a)]];
+    reports.push_back({node_of(a),
+                       cell.durable.members.generation,
+                       cell.durable.in,
+                       {cell.machine.last_log_term(), first_position + cell.synced}});
+  }
+  return reports;
+}
+
+/// What the driver of the change does next, whoever answers it.
+void cluster::follow_change(const state& from, const visitor& visit) {
+  const promises& known = promises_[from[promises_at()]];
+  const configuration both = members_at(1);
+  const std::uint32_t everybody = (1u << options_.acceptors) - 1;
+  const auto decided = [&](std::uint32_t answering) {
+    return decide_change(both, known.change_goal, {}, reports_of(from, answering));
+  };
+  if (!known.change_goal) {
+    for (std::uint32_t answering = 1; answering <= everybody >> (options_.acceptors - options_.change_first);
+         ++answering) {
+      promises changed = known;
+      changed.change_goal = decided(answering).goal;
+      if (changed.change_goal) visit({.what = kind::set_goal, .message = answering}, with(from, changed));
+    }
+    return;
+  }
+  const change_decision with_all = decided(everybody);
+  for (const node_id node : with_all.below_term) {
+    const unsigned a = acceptor_of(node);
+    const term raised = known.change_goal->in;
+    const auto key = raise_key + static_cast<std::uint32_t>(raised.value);
+    for (const acceptor_step& step : happened(from[acceptor_at(a)], bump_term{raised}, key))
+      go(from, {kind::raise_term, 0, static_cast<std::uint8_t>(a), step.crashed_after}, a, step, std::nullopt, visit);
+  }
+  // One that answers can't make it wait: with everybody's report it ends as early as with anybody's.
+  if (with_all.next == change_step::finish) {
+    promises changed = known;
+    changed.change = 2;
+    changed.change_goal.reset();
+    visit({kind::finish_change}, with(from, changed));
+  }
+}
+
 void cluster::member_steps(const state& from, const visitor& visit) {
   const promises& known = promises_[from[promises_at()]];
   const auto change_to = [&](kind what, std::uint8_t change) {
     promises changed = known;
     changed.change = change;
-    state next = from;
-    next[promises_at()] = promises_.number_of(changed);
-    visit({what}, next);
+    changed.change_goal.reset();
+    visit({what}, with(from, changed));
   };
   if (known.change == 0) change_to(kind::begin_change, 1);
-  if (known.change == 1 && known.committed_by_both_sets) change_to(kind::finish_change, 2);
-  if (known.change == 1) change_to(kind::abandon_change, 3);
+  if (known.change == 1) {
+    follow_change(from, visit);
+    change_to(kind::abandon_change, 3);
+  }
   for (unsigned a = 0; a < options_.acceptors; ++a) {
     const number own = from[acceptor_at(a)];
     // What was told earlier may come late.

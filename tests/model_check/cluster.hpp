@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "consensus/membership_change.hpp"
 #include "tests/model_check/cells.hpp"
 #include "tests/model_check/interner.hpp"
 
@@ -44,10 +45,10 @@ inline constexpr unsigned acceptors_max = 5;
 struct promises {
   std::uint32_t terms_won = 0;  ///< bit by term
   labels committed;
-  labels committed_in;                  ///< the lowest term in which that was said, ascending
-  std::uint8_t change = 0;              ///< 0: not begun, 1: both sets, 2: done, 3: abandoned
-  bool committed_by_both_sets = false;  ///< by a proposer of the configuration with both
-  bool committed_after_change = false;  ///< or after it was abandoned
+  labels committed_in;                                ///< the lowest term in which that was said, ascending
+  std::uint8_t change = 0;                            ///< 0: not begun, 1: both sets, 2: done, 3: abandoned
+  std::optional<consensus::change_goal> change_goal;  ///< of the change under way, once it is set
+  bool committed_after_change = false;                ///< or after it was abandoned
   auto operator<=>(const promises&) const = default;
 };
 
@@ -67,6 +68,8 @@ struct action {
     news,
     bump,
     begin_change,
+    set_goal,
+    raise_term,
     finish_change,
     abandon_change,
     switch_members
@@ -75,7 +78,7 @@ struct action {
   std::uint8_t acceptor = 0;
   std::uint8_t crashed_after = 0;  ///< effects
   bool answered = false;           ///< the reply arrives; otherwise there is none, or it is lost
-  std::uint32_t message = 0;
+  std::uint32_t message = 0;       ///< of set_goal: the acceptors that report, bit by acceptor
 };
 
 /// Something that must be possible; a search of everything that does not come across it has found a fault, too.
@@ -166,6 +169,10 @@ class cluster {
   void go(const state& from, action by, unsigned acceptor, const acceptor_step& step, std::optional<unsigned> proposer,
           const visitor& visit);
   void member_steps(const state& from, const visitor& visit);
+  void follow_change(const state& from, const visitor& visit);
+  state with(const state& from, const promises& changed);
+  /// Of the acceptors whose bit is set.
+  [[nodiscard]] std::vector<consensus::member_log> reports_of(const state& in, std::uint32_t acceptors) const;
   /// False: beyond the terms that are explored.
   bool apply(state& to, unsigned proposer, const proposer_step& step);
   void apply(state& to, unsigned acceptor, const acceptor_step& step);

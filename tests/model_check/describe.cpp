@@ -107,6 +107,13 @@ std::string cluster::describe(const action& of) const {
     case kind::news: return "acceptor " + std::to_string(of.proposer + 1) + " tells " + acceptor + " where it stands";
     case kind::bump: return "somebody raises the term of " + acceptor;
     case kind::begin_change: return "a change of members begins";
+    case kind::set_goal: {
+      std::string text = "the goal of the change is set from the reports of acceptors";
+      for (unsigned a = 0; a < options_.acceptors; ++a)
+        if ((of.message >> a & 1) != 0) text += " " + std::to_string(a + 1);
+      return text;
+    }
+    case kind::raise_term: return acceptor + " gets the goal's term" + crash;
     case kind::finish_change: return "the change of members is finished";
     case kind::abandon_change: return "the change of members is abandoned";
     case kind::switch_members: return acceptor + " is told the members" + crash;

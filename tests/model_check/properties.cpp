@@ -56,7 +56,6 @@ void cluster::keep_promises(state& in, const proposer_step& step, const configur
       known.committed_in[i] =
           std::min(known.committed_in[i], static_cast<std::uint8_t>(proposers_[step.after].machine.in().value));
     if (further) known.committed = *step.committed;
-    if (members.changing()) known.committed_by_both_sets = true;
     if (options_.change_first != 0 && members.generation == members_at(2).generation)
       known.committed_after_change = true;
   }

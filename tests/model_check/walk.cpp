@@ -17,6 +17,8 @@ unsigned weight(const action& of) {
     case action::kind::connect:
     case action::kind::heartbeat:
     case action::kind::begin_change:
+    case action::kind::set_goal:
+    case action::kind::raise_term:
     case action::kind::finish_change:
     case action::kind::abandon_change:
     case action::kind::switch_members: return 4;

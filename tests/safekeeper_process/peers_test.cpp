@@ -23,7 +23,7 @@ class role {
        std::string directory, std::string backup)
       : system_(system), id_(id) {
     std::filesystem::create_directories(directory);
-    auto listener = net::listen_tcp("127.0.0.1", 0);
+    auto listener = io::listen_tcp("127.0.0.1", 0);
     port_ = listener->port;
     supervisor_ = sk::spawn_supervisor(system.actors(), {.self = {id},
                                                          .directory = std::move(directory),

@@ -12,10 +12,9 @@ controller::controller(world& in, network& net, node_list& nodes, configuration 
 
 void controller::settle(const configuration& to) {
   members_ = to;
-  switched_.clear();
-  caught_up_.clear();
-  target_.reset();
-  term_seen_ = {};
+  reports_.clear();
+  goal_.reset();
+  below_term_.clear();
   world_.trace("members", to.generation, to.members.size(), to.changing() ? 1 : 0);
 }
 
@@ -34,7 +33,7 @@ void controller::tick() {
     ask(
         *node, [to = members_](acceptor_node& at) { at.told(consensus::switch_members{to}); },
         [this](acceptor_node& at, const report& found) {
-          if (!found.has_timeline && !members_.changing() && members_.contains(at.id())) pull(at);
+          if (!found && !members_.changing() && members_.contains(at.id())) pull(at);
         });
 }
 
@@ -53,37 +52,30 @@ void controller::begin() {
 
 void controller::follow() {
   const auto generation = members_.generation;
-  const auto is_old = [this](consensus::node_id id) {
-    return std::ranges::find(members_.members, id, &member::id) != members_.members.end();
-  };
   for (const auto& node : nodes_) {
     if (!members_.contains(node->id())) continue;
     ask(
         *node,
-        [this, to = members_, bump = target_ ? term_seen_ : consensus::term()](acceptor_node& at) {
+        [to = members_, goal = goal_, is_below = std::ranges::count(below_term_, node->id()) > 0](acceptor_node& at) {
           at.told(consensus::switch_members{to});
-          if (bump.value > 0) at.told(consensus::bump_term{bump});
+          if (is_below) at.told(consensus::bump_term{goal->in});
         },
-        [this, generation, is_old](acceptor_node& at, const report& found) {
+        [this, generation](acceptor_node& at, const report& found) {
           if (members_.generation != generation) return;
-          if (!found.has_timeline && target_) return pull(at);
-          if (found.generation != generation) return;
-          if (is_old(at.id()) && !target_) {
-            switched_[at.id()] = found.at;
-            term_seen_ = std::max(term_seen_, found.in);
-          }
-          if (target_ && found.in >= term_seen_ && found.at >= *target_) caught_up_[at.id()] = true;
+          if (found)
+            reports_[at.id()] = *found;
+          else if (goal_)
+            pull(at);
         });
   }
   if (world_.opts().broken == sabotage::hasty_members) return settle(consensus::finish_change(members_));
-  const configuration old{1, members_.members, std::nullopt};
-  const configuration renewed{1, *members_.new_members, std::nullopt};
-  if (!target_ && old.is_quorum([this](consensus::node_id id) { return switched_.contains(id); })) {
-    target_ = standing{};
-    for (const auto& [id, at] : switched_) target_ = std::max(*target_, at);
-  }
-  if (target_ && renewed.is_quorum([this](consensus::node_id id) { return caught_up_.contains(id); }))
-    settle(consensus::finish_change(members_));
+  std::vector<consensus::member_log> reports;
+  for (const auto& [id, found] : reports_) reports.push_back(found);
+  // No new member is required: a majority of them is all that safety rests on.
+  const auto decided = consensus::decide_change(members_, goal_, {}, reports);
+  goal_ = decided.goal;
+  below_term_ = decided.below_term;
+  if (decided.next == consensus::change_step::finish) settle(consensus::finish_change(members_));
 }
 
 void controller::pull(acceptor_node& to) {
@@ -97,7 +89,7 @@ void controller::pull(acceptor_node& to) {
   ask(
       from, [](acceptor_node&) {},
       [this, &to, generation](acceptor_node& at, const report& found) {
-        if (!found.has_timeline || members_.generation != generation || found.generation != generation) return;
+        if (!found || members_.generation != generation || found->generation != generation) return;
         auto* journal = at.journal();
         if (journal == nullptr) return;
         auto state = journal->state();
@@ -122,7 +114,7 @@ void controller::ask(acceptor_node& node, std::function<void(acceptor_node&)> th
     report found;
     if (const auto* journal = node.journal()) {
       const auto at = journal->position();
-      found = {true, at.generation, at.in, {at.last_log_term, at.flush_lsn}};
+      found = {node.id(), at.generation, at.in, {at.last_log_term, at.flush_lsn}};
     }
     world_.after(world_.latency(), [this, &node, found, then] {
       if (network_.reaches(0, node.id())) then(node, found);

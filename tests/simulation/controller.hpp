@@ -3,9 +3,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "consensus/membership.hpp"
+#include "consensus/membership_change.hpp"
 #include "tests/simulation/acceptor_node.hpp"
 #include "tests/simulation/network.hpp"
 
@@ -13,13 +14,12 @@ namespace strata::tests::simulation {
 
 using node_list = std::vector<std::unique_ptr<acceptor_node>>;
 
-/// Who knows the timeline's members, durably, and changes them:
-///   1. begin_change is made durable here; it is told to all until a majority of the old members has taken it over.
-///   From
-///      then on nothing is committed by the old ones alone, and where they stand bounds what was.
-///   2. New members pull the timeline, are told the highest term of the old ones (or a term could be won twice), and
-///      catch up. When a majority of them has everything, finish_change is made durable here.
-///   3. It is told to everybody, members or not, again and again.
+/// Keeps the timeline's configuration, durably, and drives changes of it as production does, by decide_change():
+///   1. begin_change is made durable here and installed on all members until the goal is known.
+///   2. New members pull the timeline, get the goal's term, and catch up. When decide_change() says so, finish_change
+///   is
+///      made durable here.
+///   3. It is sent to every node, member or not, again and again.
 class controller {
  public:
   controller(world& in, network& net, node_list& nodes, consensus::configuration first);
@@ -28,17 +28,7 @@ class controller {
   void tick();
 
  private:
-  struct standing {
-    consensus::term last_log_term;
-    core::lsn flush_lsn;
-    auto operator<=>(const standing&) const = default;
-  };
-  struct report {
-    bool has_timeline = false;
-    std::uint32_t generation = 0;
-    consensus::term in;
-    standing at;
-  };
+  using report = std::optional<consensus::member_log>;  ///< nullopt: the node does not have the timeline
   void begin();
   void follow();
   void settle(const consensus::configuration& to);
@@ -51,10 +41,9 @@ class controller {
   network& network_;
   node_list& nodes_;
   consensus::configuration members_;
-  std::map<consensus::node_id, standing> switched_;  ///< old members in the joint configuration
-  consensus::term term_seen_;                        ///< the highest of theirs
-  std::optional<standing> target_;                   ///< what new members must have
-  std::map<consensus::node_id, bool> caught_up_;
+  std::map<consensus::node_id, consensus::member_log> reports_;  ///< of members, the newest that arrived
+  std::optional<consensus::change_goal> goal_;
+  std::vector<consensus::node_id> below_term_;
 };
 
 }  // namespace strata::tests::simulation

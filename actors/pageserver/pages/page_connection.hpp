@@ -6,7 +6,7 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/net/connection_seat.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "messages/basebackup.hpp"

@@ -13,7 +13,7 @@ namespace strata::actors::pageserver {
 
 struct page_service_options {
   runtime::actor_label label;
-  net::tcp_listener listener;
+  io::tcp_listener listener;
   std::uint32_t connections_max = 1024;
   std::chrono::milliseconds wait_lsn_timeout{60'000};
   messages::tenant_manager_actor tenants;

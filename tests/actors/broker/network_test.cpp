@@ -13,7 +13,7 @@
 #include "actors/broker/broker.hpp"
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
-#include "actors/net/sockets.hpp"
+#include "io/sockets.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/system.hpp"
 #include "tests/support/strata_server.hpp"

@@ -91,7 +91,7 @@ struct reply_reader {
 
 struct page_port {
   explicit page_port(std::uint32_t connections_max = 8, int chunks = 3) {
-    auto listener = *net::listen_tcp("127.0.0.1", 0);
+    auto listener = *io::listen_tcp("127.0.0.1", 0);
     port = listener.port;
     archives = spawn_archives(process.actors(), chunks);
     tenants = spawn_tenants(process.actors(), home.store);

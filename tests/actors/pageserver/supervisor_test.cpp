@@ -19,7 +19,7 @@ struct role {
     supervisor = actors::pageserver::spawn_supervisor(
         process->actors(), {.files = std::make_shared<actors::pageserver::tenant_files>(
                                 *metadata, *layers, core::system_clock(), directory.path().string()),
-                            .page_listener = actors::net::listen_tcp("127.0.0.1", 0).value(),
+                            .page_listener = io::listen_tcp("127.0.0.1", 0).value(),
                             .receiver =
                                 [this](caf::actor_system& in, actors::pageserver::wal_receiver_options options) {
                                   return spawn_played_receiver(in, std::move(options), source);

@@ -1,0 +1,68 @@
+#include "control/branch_server.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "api/safekeeper_json.hpp"
+#include "control/server_file.hpp"
+#include "host/data_directory.hpp"
+
+namespace strata::control {
+
+using nlohmann::json;
+
+branch_server::branch_server(std::string directory, const host::compute_record& record)
+    : directory_(std::move(directory)),
+      path_("/v1/tenant/" + core::to_string(record.tenant_id) + "/timeline/" + core::to_string(record.timeline_id)) {}
+
+core::result<api::api_client> branch_server::api() const {
+  auto file = read_server_file(directory_);
+  if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
+  if (!file) return core::error{core::errc::unavailable, "no server runs on " + directory_};
+  return api::api_client(file->http);
+}
+
+core::result<assigned_quorum> branch_server::assign_quorum() const {
+  STRATA_ASSIGN(const auto client, api());
+  STRATA_ASSIGN(const json answer, client.post(path_ + "/safekeepers", json::object()));
+  constexpr const char* named = "the server's answer";
+  assigned_quorum made;
+  STRATA_ASSIGN(made.members, api::parse_configuration(answer, named));
+  try {
+    made.cluster.pg_version = answer.at("pg_version");
+    const json& system = answer.at("system_id");
+    made.cluster.system_id = system.is_string() ? std::stoull(system.get<std::string>()) : system.get<std::uint64_t>();
+    made.cluster.wal_segment_size = answer.at("wal_segment_size");
+    STRATA_ASSIGN(made.timeline_start, core::parse_lsn(answer.at("start_lsn").get<std::string>()));
+  } catch (const std::exception& e) {
+    return core::error{core::errc::corrupt, std::string(named) + " makes no sense: " + e.what()};
+  }
+  return made;
+}
+
+core::result<core::lsn> branch_server::last_record_lsn() const {
+  STRATA_ASSIGN(const auto client, api());
+  STRATA_ASSIGN(const json answer, client.get(path_));
+  // Not worth waiting for: WAL that the branch needs is nowhere any more.
+  if (answer.contains("wal_gap")) return core::error{core::errc::out_of_range, answer.value("trouble", "")};
+  return core::parse_lsn(answer.value("last_record_lsn", ""));
+}
+
+core::result<void> branch_server::restore(core::lsn at, const std::string& into,
+                                          const std::function<void(std::uint64_t)>& written) const {
+  STRATA_ASSIGN(const auto client, api());
+  return restore_branch(client, path_, at, into, written);
+}
+
+core::result<void> restore_branch(const api::api_client& api, const std::string& path, core::lsn at,
+                                  const std::string& into, const std::function<void(std::uint64_t)>& written) {
+  STRATA_ASSIGN(auto unpacker, host::data_directory_unpacker::open(into));
+  STRATA_TRY(
+      api.download(path + "/export", {{"lsn", core::to_string(at)}}, [&](core::bytes_view part) -> core::result<void> {
+        STRATA_TRY(unpacker->feed(part));
+        written(unpacker->bytes_written());
+        return {};
+      }));
+  return unpacker->finish();
+}
+
+}  // namespace strata::control

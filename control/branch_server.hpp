@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "api/api_client.hpp"
+#include "consensus/membership.hpp"
+#include "consensus/messages.hpp"
+#include "core/lsn.hpp"
+#include "core/result.hpp"
+#include "host/registry.hpp"
+
+namespace strata::control {
+
+/// What the server of a branch tells of its quorum.
+struct assigned_quorum {
+  consensus::configuration members;
+  consensus::cluster_identity cluster;
+  core::lsn timeline_start;
+};
+
+/// The server that has the branch of a compute, for the compute's agent. It may be started again meanwhile, on other
+/// ports: each call finds it anew by the directory, and fails with errc::unavailable when none runs. Calls block.
+class branch_server {
+ public:
+  branch_server(std::string directory, const host::compute_record& record);
+
+  /// Assigns safekeepers to the branch if it has none.
+  [[nodiscard]] core::result<assigned_quorum> assign_quorum() const;
+  /// errc::out_of_range: WAL that the branch needs is lost, and waiting does not help.
+  [[nodiscard]] core::result<core::lsn> last_record_lsn() const;
+  /// Makes the data directory `into`, as the branch is at `at`. `bytes`: written so far.
+  core::result<void> restore(core::lsn at, const std::string& into,
+                             const std::function<void(std::uint64_t bytes)>& written) const;
+
+ private:
+  [[nodiscard]] core::result<api::api_client> api() const;
+  std::string directory_;
+  std::string path_;
+};
+
+/// Downloads the branch at `path` of the API, as it is at `at`, and unpacks it into the new data directory `into`.
+core::result<void> restore_branch(const api::api_client& api, const std::string& path, core::lsn at,
+                                  const std::string& into, const std::function<void(std::uint64_t bytes)>& written);
+
+}  // namespace strata::control

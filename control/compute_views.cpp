@@ -1,0 +1,100 @@
+#include "control/compute_views.hpp"
+
+#include "config/time_text.hpp"
+#include "control/agents.hpp"
+#include "control/branch_writers.hpp"
+#include "control/computes.hpp"
+#include "control/failure.hpp"
+
+namespace strata::control {
+
+using host::compute_mode;
+using host::compute_record;
+using nlohmann::json;
+
+namespace {
+
+/// Of one whose record is damaged what is below the server's directory can be stopped and removed.
+compute_record to_stop(const scope& of, const std::string& name) {
+  const host::registry computes(of.directory);
+  for (const auto& each : need(computes.list(), "can't list the computes").damaged)
+    if (each.name == name) {
+      of.report->warn(each.why.detail);
+      return computes.remains_of(name);
+    }
+  auto found = computes.find(name);
+  // Also while a command is at work on it.
+  if (!found && agent_of(of, name)) return computes.remains_of(name);
+  return need(std::move(found), "can't stop " + name, "strata compute list");
+}
+
+}  // namespace
+
+json compute_json(const scope& of, const compute_record& record) {
+  json made = {{"name", record.name},
+               {"source", record.tenant},
+               {"branch", record.branch},
+               {"tenant_id", core::to_string(record.tenant_id)},
+               {"timeline_id", core::to_string(record.timeline_id)},
+               {"lsn", core::to_string(record.at)},
+               {"mode", record.mode == compute_mode::branch ? "branch" : "copy"},
+               {"state", state_of(of, record)},
+               {"pg_version", record.pg_major},
+               {"port", record.port},
+               {"uri", socket_uri(record)},
+               {"tcp_uri", tcp_uri(record)},
+               {"data_directory", record.data_directory},
+               {"log_file", record.log_file},
+               {"as_of", config::utc_text(record.as_of)},
+               {"armed", record.armed},
+               {"settings", record.settings},
+               {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
+  if (record.mode == compute_mode::copy) return made;
+  const auto status = status_of(of, record);
+  made["lsn"] = core::to_string(status.start_lsn);
+  made["detail"] = status.detail;
+  made["term"] = status.term;
+  made["generation"] = status.generation;
+  made["written_lsn"] = core::to_string(status.written_lsn);
+  made["commit_lsn"] = core::to_string(status.commit_lsn);
+  made["applied_lsn"] = core::to_string(status.applied_lsn);
+  made["has_quorum"] = status.has_quorum;
+  made["lives"] = status.lives;
+  if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
+  made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
+  made["safekeepers"] = json::array();
+  for (const auto& each : status.safekeepers)
+    made["safekeepers"].push_back({{"id", each.id},
+                                   {"address", each.address},
+                                   {"state", each.state},
+                                   {"flush_lsn", core::to_string(each.flush_lsn)}});
+  return made;
+}
+
+json damaged_json(const scope& of, const host::damaged_compute& each) {
+  json made = {{"name", each.name},
+               {"state", "damaged"},
+               {"directory", host::registry(of.directory).directory_of(each.name)},
+               {"error", each.why.detail}};
+  if (const auto agent = agent_of(of, each.name)) made["agent_pid"] = *agent;
+  return made;
+}
+
+std::string next_for_damaged(const scope& of, const std::string& name) {
+  for (const auto& writer : living_writers(of))
+    if (writer.name == name)
+      return "its agent, process " + std::to_string(writer.agent) + ", runs and writes " +
+             (writer.branch.empty() ? "a branch" : writer.branch) + "; strata compute stop " + name + " ends it";
+  return "strata compute stop " + name + " --remove";
+}
+
+stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit) {
+  auto record = to_stop(of, name);
+  const auto lock = host::start_lock::take(host::registry(of.directory).directory_of(name));
+  if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "end that command; strata compute list");
+  const bool was_running = is_busy(of, record);
+  stop_compute(of, record, remove, limit);
+  return {std::move(record), was_running};
+}
+
+}  // namespace strata::control

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "control/scope.hpp"
+#include "host/registry.hpp"
+
+namespace strata::control {
+
+/// A compute for programs, with what its agent says of itself.
+nlohmann::json compute_json(const scope& of, const host::compute_record& record);
+/// One whose record is damaged.
+nlohmann::json damaged_json(const scope& of, const host::damaged_compute& each);
+/// The command that ends it, and what it does now.
+std::string next_for_damaged(const scope& of, const std::string& name);
+
+struct stopped_compute {
+  host::compute_record record;
+  bool was_running = false;
+};
+/// Stops the compute of that name, errors as stop_compute(). Of one whose record is damaged, what is below the server's
+/// directory is stopped and removed.
+stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit);
+
+}  // namespace strata::control

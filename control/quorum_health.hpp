@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "consensus/membership.hpp"
+
+namespace strata::control {
+
+/// What keeps a member from voting and writing now; none: it does both.
+enum class member_trouble : std::uint8_t {
+  none,
+  down,         ///< no process, or one that does not answer
+  lacks,        ///< it has not got the timeline
+  broken,       ///< its copy can't be read or written
+  full,         ///< its disk takes no WAL
+  unreachable,  ///< nobody, or somebody else, answers where the proposers look for it
+};
+struct member_state {
+  std::uint64_t id = 0;
+  member_trouble trouble = member_trouble::none;
+};
+
+/// What a quorum may still lose: configuration::can_lose over the members without trouble, in words.
+struct quorum_health {
+  int can_lose = -1;
+  std::string text;  ///< "can lose 1 safekeeper", "can lose none: safekeeper 2 is down", ...
+};
+/// Members of whom nothing is known are down.
+quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members);
+
+/// "safekeeper 2 is down", "safekeepers 1, 2 are down"; nothing for nobody.
+std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, const char* of_several);
+
+}  // namespace strata::control

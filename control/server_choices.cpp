@@ -1,0 +1,60 @@
+#include "control/server_choices.hpp"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "config/config_file.hpp"
+#include "control/branches.hpp"
+#include "control/failure.hpp"
+#include "control/listen_address.hpp"
+#include "control/own_directory.hpp"
+#include "control/postgres_directories.hpp"
+#include "host/free_port.hpp"
+
+namespace strata::control {
+
+config::server_options choose_server_options(const scope& of, const server_choices& asked) {
+  config::server_options base;
+  base.directory = of.directory;
+  config::server_options options = need(config::load_config_file(of.directory + "/strata.toml", base),
+                                        "can't use strata.toml", "correct the line, or move the file away");
+  if (asked.http_port) options.http_port = *asked.http_port;
+  if (asked.page_port) options.page_port = *asked.page_port;
+  if (asked.broker_port) options.broker_port = *asked.broker_port;
+  if (asked.safekeepers) options.safekeepers = *asked.safekeepers;
+  if (asked.listen_address) options.listen_address = *asked.listen_address;
+  for (const auto& [one, other] :
+       {std::pair(options.http_port, options.page_port), std::pair(options.http_port, options.broker_port),
+        std::pair(options.page_port, options.broker_port)})
+    if (one != 0 && one == other)
+      throw failure(core::errc::invalid_argument, "can't open port " + std::to_string(one) + " twice",
+                    "the HTTP API, the page service and the broker need a port each", "strata up --help");
+  // 0 asks for one that the directory has not had.
+  for (const auto& [port, option] : {std::pair(asked.http_port, &config::server_options::http_port),
+                                     std::pair(asked.page_port, &config::server_options::page_port)})
+    if (port == 0) options.*option = need(host::free_port(), "can't find a free port");
+  options.listen_address =
+      need(checked_listen_address(options.listen_address, asked.insecure), "can't listen there",
+           "strata up --listen 127.0.0.1, and a tunnel or proxy that authenticates for those outside");
+  if (!of.pg_bin.empty()) options.pg_bin = of.pg_bin;
+  options.pg_bin = checked_pg_bin(options.pg_bin, "pg_bin");
+  return options;
+}
+
+void take_server_directory(const std::string& directory) {
+  need(take_own_directory(directory, server_directory_kind()), "can't use " + directory,
+       "name a directory of yours with --dir");
+  // What is in it is closed to others.
+  ::umask(0077);
+}
+
+bool may_have_sources(const scope& of) {
+  try {
+    return !list_sources(server_link(of)).empty();
+  } catch (const failure&) {
+    return true;  // strata status tells more
+  }
+}
+
+}  // namespace strata::control

@@ -1,0 +1,75 @@
+#include "control/server_status.hpp"
+
+#include <algorithm>
+
+#include "config/quantity.hpp"
+#include "config/time_text.hpp"
+#include "control/broken_sources.hpp"
+#include "control/computes.hpp"
+#include "control/failure.hpp"
+
+namespace strata::control {
+
+using nlohmann::json;
+
+namespace {
+
+json earliest_json(const server_link& server, const branch_entry& branch) {
+  const auto earliest = earliest_time(server, branch);
+  return earliest ? json(config::utc_text(*earliest)) : json();
+}
+
+}  // namespace
+
+server_status look_at_server(const scope& of, const server_link& server) {
+  server_status seen;
+  seen.process = need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
+  seen.branches = list_branches(server, "");
+  seen.broken = list_broken_sources(server, "");
+  seen.computes = list_computes(of);
+  seen.computes_running = static_cast<std::size_t>(std::ranges::count_if(seen.computes, is_up));
+  seen.safekeepers = view_safekeepers(of.directory);
+  return seen;
+}
+
+json status_json(const server_link& server, const server_status& of) {
+  json sources = json::array();
+  for (const auto& each : of.branches)
+    if (each.info.contains("source"))
+      sources.push_back({{"name", each.source.name},
+                         {"branch", each.name},
+                         {"state", each.state_text()},
+                         {"earliest_time", earliest_json(server, each)},
+                         {"source", each.info["source"]}});
+  return {{"server", of.process},
+          {"http", server.file().http},
+          {"page", server.file().page},
+          {"broker", server.file().broker},
+          {"quorum", safekeepers_json(of.safekeepers, of.branches)},
+          {"branches", of.branches.size()},
+          {"sources", sources},
+          {"broken_sources", broken_json(of.broken)},
+          {"computes_running", of.computes_running},
+          {"computes", of.computes.size()}};
+}
+
+std::vector<std::string> pending_operations(const json& process, const std::vector<branch_entry>& branches) {
+  constexpr std::chrono::milliseconds worth_a_line{5000};
+  std::vector<std::string> lines;
+  for (const json& each : process.value("safekeeper_errands", json::array())) {
+    const std::chrono::milliseconds age(each.value("age_ms", std::int64_t{0}));
+    if (age < worth_a_line) continue;
+    std::string name = "timeline " + each.value("timeline_id", "");
+    for (const auto& branch : branches)
+      if (branch.id == each.value("timeline_id", "") && branch.source.id == each.value("tenant_id", ""))
+        name = branch.source.name + "/" + branch.name;
+    const std::string trouble = each.value("trouble", "");
+    lines.push_back((each.value("what", "") == "make" ? "make " : "delete the WAL of ") + name + " on safekeeper " +
+                    std::to_string(each.value("safekeeper", std::uint64_t{0})) + ", since " +
+                    config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) +
+                    (trouble.empty() ? "" : ": " + trouble));
+  }
+  return lines;
+}
+
+}  // namespace strata::control

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "control/branches.hpp"
+#include "control/safekeeper_views.hpp"
+#include "host/registry.hpp"
+
+namespace strata::control {
+
+/// A server with all that belongs to it, as it is now.
+struct server_status {
+  nlohmann::json process;  ///< GET /v1/status
+  std::vector<branch_entry> branches;
+  std::vector<source_entry> broken;  ///< sources that can't be used
+  std::vector<host::compute_record> computes;
+  std::size_t computes_running = 0;
+  std::vector<safekeeper_view> safekeepers;
+};
+server_status look_at_server(const scope& of, const server_link& server);
+/// For programs.
+nlohmann::json status_json(const server_link& server, const server_status& of);
+
+/// What the server still has to do on safekeepers, one line each: "make dev on safekeeper 3, since 12s: it does not
+/// run". Operations that are younger than five seconds are left out.
+std::vector<std::string> pending_operations(const nlohmann::json& process, const std::vector<branch_entry>& branches);
+
+}  // namespace strata::control

@@ -1,0 +1,60 @@
+#include "control/quorum_health.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace strata::tests {
+namespace {
+
+using control::health_of;
+using control::member_state;
+using enum control::member_trouble;
+
+consensus::configuration of(std::vector<std::uint64_t> ids, std::vector<std::uint64_t> next = {}) {
+  consensus::configuration made{.generation = 3};
+  for (const auto id : ids) made.members.push_back({{id}, "host", static_cast<std::uint16_t>(7000 + id)});
+  if (next.empty()) return made;
+  made.new_members.emplace();
+  for (const auto id : next) made.new_members->push_back({{id}, "host", static_cast<std::uint16_t>(7000 + id)});
+  return made;
+}
+
+BOOST_AUTO_TEST_SUITE(control_quorum_health)
+
+BOOST_AUTO_TEST_CASE(without_trouble_a_minority_may_go) {
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2}, {3}}).text == "can lose 1 safekeeper");
+  BOOST_TEST(health_of(of({1, 2, 3, 4, 5}), {{1}, {2}, {3}, {4}, {5}}).text == "can lose 2 safekeepers");
+  BOOST_TEST(health_of(of({1}), {{1}}).text == "can lose none: they are too few for more");
+}
+
+BOOST_AUTO_TEST_CASE(whoever_can_not_vote_and_write_does_not_count) {
+  const auto with = [](control::member_trouble trouble) { return health_of(of({1, 2, 3}), {{1}, {2, trouble}, {3}}); };
+  for (const auto trouble : {down, lacks, broken, full, unreachable}) BOOST_TEST(with(trouble).can_lose == 0);
+  BOOST_TEST(with(down).text == "can lose none: safekeeper 2 is down");
+  BOOST_TEST(with(lacks).text == "can lose none: safekeeper 2 has not got it");
+  BOOST_TEST(with(broken).text == "can lose none: safekeeper 2 has a broken copy");
+  BOOST_TEST(with(full).text == "can lose none: safekeeper 2 has a full disk");
+  BOOST_TEST(with(unreachable).text == "can lose none: safekeeper 2 is not reached at its address");
+}
+
+BOOST_AUTO_TEST_CASE(of_whom_nothing_is_known_is_down) {
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {3}}).text == "can lose none: safekeeper 2 is down");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_quorum_everybody_who_fails_is_named) {
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2, down}, {3, down}}).text == "no quorum: commits wait (1 of 3 up)");
+  const auto mixed = health_of(of({1, 2, 3, 4, 5}), {{1}, {2, full}, {3, full}, {4, broken}, {5, down}});
+  BOOST_TEST(mixed.can_lose == -1);
+  BOOST_TEST(mixed.text ==
+             "no quorum: commits wait (4 of 5 up; safekeeper 5 is down, safekeeper 4 has a broken copy, "
+             "safekeepers 2, 3 have full disks)");
+}
+
+BOOST_AUTO_TEST_CASE(while_members_change_both_sets_count) {
+  BOOST_TEST(health_of(of({1, 2, 3}, {1, 2, 4}), {{1}, {2}, {3}, {4, full}}).can_lose == 0);
+  BOOST_TEST(health_of(of({1, 2, 3}, {4}), {{1}, {2}, {3}, {4, broken}}).can_lose == -1);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::tests
