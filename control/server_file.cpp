@@ -15,6 +15,7 @@
 #include "config/json_file.hpp"
 #include "config/small_file.hpp"
 #include "io/file.hpp"
+#include "io/replace_file.hpp"
 
 namespace strata::control {
 namespace {
@@ -54,18 +55,9 @@ core::result<server_file> read_server_file(const std::string& directory) {
 }
 
 core::result<void> write_server_file(const std::string& directory, const server_file& of) {
-  const std::string temporary = path_in(directory) + ".tmp";
-  std::ofstream file(temporary, std::ios::trunc);
-  file << json{{"pid", of.pid},       {"http", of.http},       {"page", of.page},    {"version", of.version},
-               {"pg_bin", of.pg_bin}, {"started", of.started}, {"broker", of.broker}}
-              .dump(1)
-       << "\n";
-  file.close();
-  if (!file) return core::from_errno("write " + temporary, errno);
-  std::error_code failure;
-  std::filesystem::rename(temporary, path_in(directory), failure);
-  if (failure) return core::from_errno("rename " + temporary, failure.value());
-  return {};
+  const json content{{"pid", of.pid},       {"http", of.http},       {"page", of.page},    {"version", of.version},
+                     {"pg_bin", of.pg_bin}, {"started", of.started}, {"broker", of.broker}};
+  return io::replace_file(path_in(directory), content.dump(1) + "\n", {.durable = false});
 }
 
 void remove_server_file(const std::string& directory) {
