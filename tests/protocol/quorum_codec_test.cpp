@@ -8,6 +8,7 @@ namespace {
 
 namespace core = strata::core;
 namespace cs = strata::consensus;
+namespace protocol = strata::protocol;
 
 template <class Id>
 Id id_of(std::uint8_t first) {
@@ -61,12 +62,13 @@ std::vector<cs::acceptor_message> acceptor_messages() {
 
 core::bytes encoded(const cs::proposer_message& message) {
   core::bytes to;
-  cs::encode(message, to);
+  protocol::encode(message, to);
   return to;
 }
-core::bytes encoded(const cs::acceptor_message& message, const std::optional<cs::pageserver_feedback>& feedback = {}) {
+core::bytes encoded(const cs::acceptor_message& message,
+                    const std::optional<protocol::pageserver_feedback>& feedback = {}) {
   core::bytes to;
-  cs::encode(message, feedback, to);
+  protocol::encode(message, feedback, to);
   return to;
 }
 
@@ -93,7 +95,7 @@ BOOST_AUTO_TEST_SUITE(protocol_quorum_codec)
 BOOST_AUTO_TEST_CASE(a_proposers_messages_come_back_as_they_were) {
   for (const auto& message : proposer_messages()) {
     const core::bytes bytes = encoded(message);
-    const auto back = cs::decode_from_proposer(bytes);
+    const auto back = protocol::decode_from_proposer(bytes);
     BOOST_REQUIRE(back);
     BOOST_TEST((back->message == message));
     BOOST_TEST(back->wal.empty());
@@ -102,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_proposers_messages_come_back_as_they_were) {
 
 BOOST_AUTO_TEST_CASE(an_acceptors_messages_come_back_as_they_were) {
   for (const auto& message : acceptor_messages()) {
-    const auto back = cs::decode_from_acceptor(encoded(message));
+    const auto back = protocol::decode_from_acceptor(encoded(message));
     BOOST_REQUIRE(back);
     BOOST_TEST((back->message == message));
     BOOST_TEST(!back->feedback);
@@ -112,7 +114,7 @@ BOOST_AUTO_TEST_CASE(an_acceptors_messages_come_back_as_they_were) {
 BOOST_AUTO_TEST_CASE(an_append_is_followed_by_its_wal) {
   core::bytes bytes = encoded(cs::append{1, {2}, core::lsn(0x100), core::lsn(0x103), {}, {}});
   core::append(bytes, core::bytes{0xAA, 0xBB, 0xCC});
-  const auto back = cs::decode_from_proposer(bytes);
+  const auto back = protocol::decode_from_proposer(bytes);
   BOOST_REQUIRE(back);
   BOOST_TEST(back->wal == (core::bytes{0xAA, 0xBB, 0xCC}), boost::test_tools::per_element());
   BOOST_TEST(back->wal.data() == bytes.data() + bytes.size() - 3);
@@ -122,7 +124,7 @@ BOOST_AUTO_TEST_CASE(an_append_that_is_not_as_long_as_it_says_is_refused) {
   const auto refused = [](core::lsn begin, core::lsn end, std::size_t size) {
     core::bytes bytes = encoded(cs::append{1, {2}, begin, end, {}, {}});
     bytes.resize(bytes.size() + size);
-    const auto back = cs::decode_from_proposer(bytes);
+    const auto back = protocol::decode_from_proposer(bytes);
     BOOST_REQUIRE(!back);
     check_corrupt(back.error());
   };
@@ -136,26 +138,26 @@ BOOST_AUTO_TEST_CASE(an_append_that_is_not_as_long_as_it_says_is_refused) {
 BOOST_AUTO_TEST_CASE(the_longest_append_is_taken) {
   core::bytes bytes = encoded(cs::append{1, {2}, core::lsn(0x100), core::lsn(0x100) + cs::append_size_max, {}, {}});
   bytes.resize(bytes.size() + cs::append_size_max);
-  BOOST_TEST(cs::decode_from_proposer(bytes));
+  BOOST_TEST(protocol::decode_from_proposer(bytes));
 }
 
 BOOST_AUTO_TEST_CASE(every_truncation_is_refused) {
   for (const auto& message : proposer_messages()) {
     const core::bytes bytes = encoded(message);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
-      const auto back = cs::decode_from_proposer(core::bytes_view(bytes).first(size));
+      const auto back = protocol::decode_from_proposer(core::bytes_view(bytes).first(size));
       BOOST_REQUIRE(!back);
       check_corrupt(back.error());
     }
   }
-  const cs::pageserver_feedback feedback{core::lsn(3), core::lsn(2), core::lsn(1), -5, 99};
+  const protocol::pageserver_feedback feedback{core::lsn(3), core::lsn(2), core::lsn(1), -5, 99};
   for (const auto& message : acceptor_messages()) {
     const core::bytes without = encoded(message);
     const core::bytes bytes = encoded(message, feedback);
     for (std::size_t size = 0; size < bytes.size(); ++size) {
       // A reply to an append is whole with and without feedback.
       if (size == without.size()) continue;
-      BOOST_REQUIRE(!cs::decode_from_acceptor(core::bytes_view(bytes).first(size)));
+      BOOST_REQUIRE(!protocol::decode_from_acceptor(core::bytes_view(bytes).first(size)));
     }
   }
 }
@@ -164,12 +166,12 @@ BOOST_AUTO_TEST_CASE(bytes_behind_a_message_are_refused) {
   for (const auto& message : proposer_messages()) {
     core::bytes bytes = encoded(message);
     bytes.push_back(0);
-    BOOST_TEST(!cs::decode_from_proposer(bytes));
+    BOOST_TEST(!protocol::decode_from_proposer(bytes));
   }
   for (const auto& message : acceptor_messages()) {
     core::bytes bytes = encoded(message);
     bytes.push_back(1);
-    BOOST_TEST(!cs::decode_from_acceptor(bytes));
+    BOOST_TEST(!protocol::decode_from_acceptor(bytes));
   }
 }
 
@@ -177,66 +179,66 @@ BOOST_AUTO_TEST_CASE(counts_that_cannot_be_are_refused_before_anything_is_made_o
   // elected: tag, generation, term, start, then the count
   core::bytes bytes = encoded(cs::elected{7, {9}, core::lsn(0x3000), some_history()});
   core::store_be<std::uint32_t>(bytes.data() + 21, 0xFFFFFFFF);
-  check_corrupt(cs::decode_from_proposer(bytes).error());
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
   core::store_be<std::uint32_t>(bytes.data() + 21, 4);
-  check_corrupt(cs::decode_from_proposer(bytes).error());
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
 
   // greeting: tag, two ids of 33 bytes, generation, then the count of members
   bytes = encoded(proposer_messages().front());
   for (const std::uint32_t count : {0xFFFFFFFFu, 33u, 4u, 2u}) {
     core::store_be(bytes.data() + 71, count);
-    check_corrupt(cs::decode_from_proposer(bytes).error());
+    check_corrupt(protocol::decode_from_proposer(bytes).error());
   }
 }
 
 BOOST_AUTO_TEST_CASE(histories_must_be_well_formed) {
   core::bytes bytes = encoded(cs::elected{7, {9}, core::lsn(0x3000), some_history()});
   core::store_be<std::uint64_t>(bytes.data() + 25, 4);  // terms 4, 4, 5
-  check_corrupt(cs::decode_from_proposer(bytes).error());
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
 }
 
 BOOST_AUTO_TEST_CASE(texts_must_end_and_ids_be_ids) {
   core::bytes bytes = encoded(proposer_messages().front());
   bytes[1] = 'x';
-  check_corrupt(cs::decode_from_proposer(bytes).error());
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
   bytes = core::bytes(5000, 'a');
   bytes[0] = 'g';
-  check_corrupt(cs::decode_from_proposer(bytes).error());
-  bytes = core::bytes(cs::message_size_max + 1, 0);
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
+  bytes = core::bytes(protocol::message_size_max + 1, 0);
   bytes[0] = 'a';
-  check_corrupt(cs::decode_from_proposer(bytes).error());
-  check_corrupt(cs::decode_from_acceptor(bytes).error());
+  check_corrupt(protocol::decode_from_proposer(bytes).error());
+  check_corrupt(protocol::decode_from_acceptor(bytes).error());
 }
 
 BOOST_AUTO_TEST_CASE(unknown_tags_are_refused) {
   for (int tag = 0; tag < 256; ++tag) {
     const core::bytes bytes{static_cast<std::uint8_t>(tag), 0, 0, 0, 0};
-    BOOST_TEST(!cs::decode_from_proposer(bytes));
-    BOOST_TEST(!cs::decode_from_acceptor(bytes));
+    BOOST_TEST(!protocol::decode_from_proposer(bytes));
+    BOOST_TEST(!protocol::decode_from_acceptor(bytes));
   }
 }
 
 BOOST_AUTO_TEST_CASE(feedback_comes_back_and_unknown_keys_are_skipped) {
-  const cs::pageserver_feedback feedback{core::lsn(0x30), core::lsn(0x20), core::lsn(0x10), -5, 99};
-  const auto reply = cs::decode_from_acceptor(encoded(acceptor_messages().back(), feedback));
+  const protocol::pageserver_feedback feedback{core::lsn(0x30), core::lsn(0x20), core::lsn(0x10), -5, 99};
+  const auto reply = protocol::decode_from_acceptor(encoded(acceptor_messages().back(), feedback));
   BOOST_REQUIRE(reply);
   BOOST_TEST((reply->feedback == feedback));
 
   // two keys: "new" with 3 bytes, then ps_applylsn
-  const auto odd =
-      cs::decode_feedback(unhex("02 6E657700 00000003 010203 70735F6170706C796C736E00 00000008 0000000000000040"));
+  const auto odd = protocol::decode_feedback(
+      unhex("02 6E657700 00000003 010203 70735F6170706C796C736E00 00000008 0000000000000040"));
   BOOST_REQUIRE(odd);
   BOOST_TEST(odd->remote_consistent == core::lsn(0x40));
   BOOST_TEST(odd->last_received == core::lsn());
 }
 
 BOOST_AUTO_TEST_CASE(feedback_that_makes_no_sense_is_refused) {
-  check_corrupt(cs::decode_feedback({}).error());
-  check_corrupt(cs::decode_feedback(unhex("01")).error());
-  check_corrupt(cs::decode_feedback(unhex("FF 6100 00000000")).error());
-  check_corrupt(cs::decode_feedback(unhex("01 6100 FFFFFFFF 00")).error());
-  check_corrupt(cs::decode_feedback(unhex("01 70735F6170706C796C736E00 00000004 00000040")).error());
-  check_corrupt(cs::decode_feedback(unhex("00 00")).error());
+  check_corrupt(protocol::decode_feedback({}).error());
+  check_corrupt(protocol::decode_feedback(unhex("01")).error());
+  check_corrupt(protocol::decode_feedback(unhex("FF 6100 00000000")).error());
+  check_corrupt(protocol::decode_feedback(unhex("01 6100 FFFFFFFF 00")).error());
+  check_corrupt(protocol::decode_feedback(unhex("01 70735F6170706C796C736E00 00000004 00000040")).error());
+  check_corrupt(protocol::decode_feedback(unhex("00 00")).error());
 }
 
 // Written by hand from the description of protocol 3 in docs/formats/wire.md.
