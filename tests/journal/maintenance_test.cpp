@@ -167,12 +167,12 @@ BOOST_AUTO_TEST_CASE(an_acceptors_state_survives_being_text) {
                                    core::lsn(0x123456789A),
                                    core::lsn(8),
                                    consensus::term_history({{{1}, core::lsn(0x1000)}, {{7}, core::lsn(0x2000)}})}}) {
-    const auto back = protocol::parse_acceptor_summary(to_text(each));
+    const auto back = protocol::parse_acceptor_summary(protocol::to_text(each));
     BOOST_REQUIRE(back.has_value());
     BOOST_TEST((*back == each));
   }
   const std::string text =
-      to_text({3, {7}, core::lsn(16), core::lsn(8), consensus::term_history({{{7}, core::lsn(8)}})});
+      protocol::to_text({3, {7}, core::lsn(16), core::lsn(8), consensus::term_history({{{7}, core::lsn(8)}})});
   for (std::size_t size = 0; size + 4 < text.size(); ++size) {
     const auto cut = protocol::parse_acceptor_summary(text.substr(0, size));
     if (cut) BOOST_TEST(cut->history.entries().size() < 1u);
