@@ -62,12 +62,14 @@ client_socket::outcome client_socket::receive() {
 client_socket::outcome client_socket::send() {
   while (output_pending()) {
     const ssize_t sent = ::send(fd_.get(), output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL);
-    if (sent > 0)
+    if (sent > 0) {
       sent_ += static_cast<std::size_t>(sent);
-    else if (errno == EAGAIN)
+      bytes_sent_ += static_cast<std::uint64_t>(sent);
+    } else if (errno == EAGAIN) {
       return outcome::nothing;
-    else if (errno != EINTR)
+    } else if (errno != EINTR) {
       return outcome::closed;
+    }
   }
   output_.clear();
   sent_ = 0;

@@ -35,6 +35,8 @@ class client_socket {
   /// To be sent: append to it.
   core::bytes& output() { return output_; }
   [[nodiscard]] bool output_pending() const { return sent_ < output_.size(); }
+  /// Since the connection began.
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
   /// Sends what the client takes now. nothing: it takes no more; something: all is sent.
   outcome send();
 
@@ -50,6 +52,7 @@ class client_socket {
   std::size_t end_ = 0;
   core::bytes output_;
   std::size_t sent_ = 0;
+  std::uint64_t bytes_sent_ = 0;
 };
 
 }  // namespace strata::actors::net

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "actors/net/client_socket.hpp"
+#include "actors/net/server_session.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "actors/safekeeper/proposer_session.hpp"
 #include "actors/safekeeper/wal_sender.hpp"
@@ -40,46 +40,40 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
   wal_connection(const runtime::actor_setup& setup, wal_connection_options options)
-      : actor_base(setup),
-        options_(std::move(options)),
-        socket_(std::make_shared<net::client_socket>(env().sockets(), std::move(options_.socket),
-                                                     wire::frame_size_max + 16)) {}
+      : actor_base(setup), options_(std::move(options)), session_(env().sockets(), std::move(options_.socket)) {}
 
   behavior_type make_behavior() {
     alive_ = self();
     tell_self_after(startup_limit, startup_overdue{});
-    take_socket(socket_);
+    watch();
     return {handle(&wal_connection::ready), handle(&wal_connection::stream_ended), handle(&wal_connection::resumed),
             handle(&wal_connection::overdue)};
   }
 
  private:
-  enum class phase : std::uint8_t { startup, idle, away, closing };
-
   // -- the socket -----------------------------------------------------------------------------------------------------
 
-  void take_socket(std::shared_ptr<net::client_socket> socket) {
-    socket_ = std::move(socket);
-    if (auto watched = socket_->watch(self()); !watched) return quit(watched.error());
+  void watch() {
+    if (auto watched = session_.watch(self()); !watched) return quit(watched.error());
     tell(self(), connection_go_on{});
   }
   void stream_ended(const stream_over& over) {
     stream_ = nullptr;
-    phase_ = phase::idle;
-    take_socket(over.socket);
+    session_.take_back(over.socket);
+    watch();
   }
   void ready(const runtime::socket_ready& event) {
-    if (socket_ && socket_->fired(event)) advance();
+    if (session_.fired(event)) advance();
   }
   void resumed(const connection_go_on&) { advance(); }
   void overdue(const startup_overdue&) {
-    if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
+    if (!session_.started()) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
   /// For the service, which may end a connection that has nothing under way.
   void tell_use() {
-    const bool begun = phase_ != phase::startup;
-    const bool under_way = phase_ == phase::away || busy_;
+    const bool begun = session_.started();
+    const bool under_way = stream_ || busy_;
     options_.seat->set(under_way ? core::seat_use::busy
                        : begun   ? core::seat_use::idle
                                  : core::seat_use::fresh,
@@ -92,57 +86,38 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   }
 
   void move_on() {
-    using enum net::client_socket::outcome;
-    if (phase_ == phase::away || busy_) return;
+    using enum net::server_session::step;
+    if (stream_ || busy_) return;
     for (int round = 0; round < 8; ++round) {
-      const auto sent = socket_->send();
-      if (sent == closed) return quit();
-      if (sent == nothing) return socket_->rearm({.write = true});
-      if (phase_ == phase::closing) return quit();
-      if (hear_one()) {
-        if (phase_ == phase::away || busy_) return;
+      if (const auto sent = session_.send(); sent != go_on) return sent == ended ? quit() : void();
+      if (handle_frame()) {
+        if (stream_ || busy_) return;
         continue;
       }
-      const auto received = socket_->receive();
-      if (received == closed) return quit();
-      if (received == nothing) return socket_->rearm({.read = true});
+      if (session_.output_pending() || session_.closing()) continue;
+      if (const auto received = session_.receive(); received != go_on) return received == ended ? quit() : void();
     }
     tell(self(), connection_go_on{});
   }
 
-  /// Handles one frame. False: none is complete.
-  bool hear_one() {
-    const auto frame = wire::parse_frame(socket_->input(), phase_ != phase::startup);
-    if (!frame) {
-      wire::append_error(socket_->output(), "08P01", frame.error().detail, true);
-      phase_ = phase::closing;
-      return true;
-    }
-    if (!*frame) return false;
+  /// False: none is complete.
+  bool handle_frame() {
+    const auto frame = session_.next_frame();
+    if (!frame) return false;
     // The body is in the socket's buffer, which may be handed over below.
-    const core::bytes body((*frame)->body.begin(), (*frame)->body.end());
-    socket_->consume((*frame)->size);
-    if (phase_ == phase::startup)
-      start((*frame)->kind, body);
+    const core::bytes body(frame->body.begin(), frame->body.end());
+    session_.consume(*frame);
+    if (session_.started())
+      answer(frame->kind, body);
     else
-      hear((*frame)->kind, body);
+      start(body);
     return true;
   }
 
-  void start(wire::frame_kind kind, core::bytes_view body) {
-    switch (kind) {
-      case wire::frame_kind::ssl_request:
-      case wire::frame_kind::gss_request: socket_->output().push_back('N'); return;
-      case wire::frame_kind::startup: break;
-      default: phase_ = phase::closing; return;
-    }
+  void start(core::bytes_view body) {
     const auto parameters = wire::parse_startup_parameters(body);
     auto client = parameters ? wire::parse_wal_client(*parameters) : core::result<wire::wal_client>(parameters.error());
-    if (!client) {
-      wire::append_error(socket_->output(), wire::sqlstate_of(client.error().code), client.error().detail, true);
-      phase_ = phase::closing;
-      return;
-    }
+    if (!client) return session_.end(client.error());
     client_ = *std::move(client);
     if (!client_.tenant || !client_.timeline) return welcome(version_unknown);
     // Clients look at the version before they send anything.
@@ -153,31 +128,24 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   }
 
   void welcome(std::uint32_t version) {
-    core::bytes& to = socket_->output();
-    const std::string shown = std::to_string(version / 10000) + "." + std::to_string(version % 10000);
-    wire::append_authentication_ok(to);
-    wire::append_parameter_status(to, "server_version", shown);
-    wire::append_parameter_status(to, "client_encoding", "UTF8");
-    wire::append_parameter_status(to, "integer_datetimes", "on");
-    wire::append_parameter_status(to, "standard_conforming_strings", "on");
-    if (!options_.identity.empty()) wire::append_parameter_status(to, wire::safekeeper_parameter, options_.identity);
-    wire::append_ready_for_query(to);
-    phase_ = phase::idle;
+    net::server_session::parameters more;
+    if (!options_.identity.empty()) more.emplace_back(wire::safekeeper_parameter, options_.identity);
+    session_.welcome(std::to_string(version / 10000) + "." + std::to_string(version % 10000), more);
   }
 
   // -- commands -------------------------------------------------------------------------------------------------------
 
-  void hear(wire::frame_kind kind, core::bytes_view body) {
+  void answer(wire::frame_kind kind, core::bytes_view body) {
     if (extended_.skipping() && kind != wire::frame_kind::sync && kind != wire::frame_kind::terminate) return;
     switch (kind) {
       case wire::frame_kind::query: return run({reinterpret_cast<const char*>(body.data()), body.size()});
-      case wire::frame_kind::terminate: phase_ = phase::closing; return;
+      case wire::frame_kind::terminate: session_.close(); return;
       case wire::frame_kind::parse:
       case wire::frame_kind::bind:
       case wire::frame_kind::describe:
       case wire::frame_kind::execute:
       case wire::frame_kind::close:
-      case wire::frame_kind::sync: extended_.take({kind, body, 0}, socket_->output()); return;
+      case wire::frame_kind::sync: extended_.take({kind, body, 0}, session_.output()); return;
       case wire::frame_kind::unsupported:
         return refuse({core::errc::unsupported, "the WAL service takes no function calls"});
       default: return;  // leftovers of a stream that has ended
@@ -215,12 +183,12 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   [[nodiscard]] core::timeline_key key() const { return {*client_.tenant, *client_.timeline}; }
 
   void refuse(const core::error& why) {
-    wire::append_error(socket_->output(), wire::sqlstate_of(why.code), why.detail);
-    wire::append_ready_for_query(socket_->output());
+    wire::append_error(session_.output(), wire::sqlstate_of(why.code), why.detail);
+    wire::append_ready_for_query(session_.output());
   }
   void complete(std::string_view tag) {
-    wire::append_command_complete(socket_->output(), tag);
-    wire::append_ready_for_query(socket_->output());
+    wire::append_command_complete(session_.output(), tag);
+    wire::append_ready_for_query(session_.output());
   }
 
   void identify(const journal::timeline_view& view) {
@@ -230,21 +198,21 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     const std::string system_id = std::to_string(view.journal()->state().cluster.system_id);
     const std::string xlogpos = core::to_string(at);
     const std::array<wire::column_value, 4> values{system_id, "1", xlogpos, std::nullopt};
-    wire::append_row_description(socket_->output(), columns);
-    wire::append_data_row(socket_->output(), values);
+    wire::append_row_description(session_.output(), columns);
+    wire::append_data_row(session_.output(), values);
     complete("IDENTIFY_SYSTEM");
   }
 
   /// No row for a timeline that is not here.
   void show_status(const journal::timeline_view* view) {
     constexpr std::array<std::string_view, 2> columns{"flush_lsn", "commit_lsn"};
-    wire::append_row_description(socket_->output(), columns);
+    wire::append_row_description(session_.output(), columns);
     if (view != nullptr) {
       const auto position = view->position();
       const std::string flush = core::to_string(position.flush_lsn);
       const std::string commit = core::to_string(position.commit_lsn);
       const std::array<wire::column_value, 2> values{flush, commit};
-      wire::append_data_row(socket_->output(), values);
+      wire::append_data_row(session_.output(), values);
     }
     complete("TIMELINE_STATUS");
   }
@@ -264,8 +232,8 @@ class wal_connection final : public runtime::actor_base<private_connection> {
       value = to_text(journal::summary_of(*view.journal()));
     else
       return refuse({core::errc::not_found, "there is no setting \"" + name.substr(0, 60) + "\" here"});
-    wire::append_row_description(socket_->output(), name);
-    wire::append_data_row(socket_->output(), value);
+    wire::append_row_description(session_.output(), name);
+    wire::append_data_row(session_.output(), value);
     complete("SHOW");
   }
 
@@ -283,10 +251,10 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     });
   }
   void take_proposer(bool may_create) {
-    wire::append_copy_both_response(socket_->output());
+    wire::append_copy_both_response(session_.output());
     give_away([&] {
       return spawn_proposer_session(system(), {.label = child_label(name()),
-                                               .socket = std::move(socket_),
+                                               .socket = session_.hand_over(),
                                                .timelines = options_.timelines,
                                                .key = key(),
                                                .may_create = may_create});
@@ -300,12 +268,12 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     if (command.term && position.in.value != *command.term)
       return refuse({core::errc::conflict,
                      "the term is " + std::to_string(position.in.value) + ", not " + std::to_string(*command.term)});
-    wire::append_copy_both_response(socket_->output());
+    wire::append_copy_both_response(session_.output());
     std::optional<consensus::term> term;
     if (command.term) term = consensus::term{*command.term};
     give_away([&] {
       return spawn_wal_sender(system(), {.label = child_label(name()),
-                                         .socket = std::move(socket_),
+                                         .socket = session_.hand_over(),
                                          .timeline = timeline,
                                          .backup = options_.backup,
                                          .from = command.from,
@@ -317,26 +285,23 @@ class wal_connection final : public runtime::actor_base<private_connection> {
 
   template <class Spawn>
   void give_away(Spawn spawn) {
-    socket_->let_go();
-    phase_ = phase::away;
     stream_ = spawn();
     // Given back, stream_over comes first.
     adopt(stream_, [this](const core::error&) {
-      if (phase_ == phase::away) quit();
+      if (stream_) quit();
     });
   }
 
   wal_connection_options options_;
   /// Nobody else keeps a connection; this goes when it quits.
   runtime::socket_owner alive_;
-  std::shared_ptr<net::client_socket> socket_;
+  net::server_session session_;
   wire::wal_client client_;
-  runtime::socket_owner stream_;
+  runtime::socket_owner stream_;  ///< has the socket now
   /// Only to refuse it once for each Sync, as clients expect.
   wire::extended_query extended_{[](std::string_view) -> core::result<std::optional<std::string_view>> {
     return core::error{core::errc::unsupported, "the WAL service takes simple queries only"};
   }};
-  phase phase_ = phase::startup;
   bool busy_ = false;  ///< an answer of somebody else is awaited
 };
 

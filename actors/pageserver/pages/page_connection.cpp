@@ -1,10 +1,6 @@
 #include "actors/pageserver/pages/page_connection.hpp"
 
-#include <sys/socket.h>
-
-#include <cerrno>
-#include <cstring>
-
+#include "actors/net/server_session.hpp"
 #include "actors/pageserver/pages/page_batch.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/latency.hpp"
@@ -46,6 +42,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
   page_connection(const runtime::actor_setup& setup, page_connection_options options)
       : actor_base(setup),
         options_(std::move(options)),
+        session_(env().sockets(), std::move(options_.socket)),
         pages_(env().metrics().counter("strata_pages_served_total", "Pages sent to clients of the page service")),
         slow_pages_(env().metrics().counter("strata_pages_read_from_disk_total",
                                             "Pages whose rebuilding had to wait for the disk")),
@@ -55,32 +52,25 @@ class page_connection final : public runtime::actor_base<private_page_connection
         redo_seconds_(env().metrics().histogram("strata_page_redo_seconds",
                                                 "Finding the versions of a batch's pages and replaying their records",
                                                 runtime::latency_buckets())) {}
-  ~page_connection() { env().sockets().forget(token_); }
 
   behavior_type make_behavior() {
     alive_ = self();
-    if (auto token = env().sockets().watch(options_.socket.get(), {.read = true}, self()))
-      token_ = *token;
-    else
-      quit(token.error());
+    if (auto watched = session_.watch(self()); !watched) quit(watched.error());
+    tell(self(), go_on{});
     tell_self_after(options_.startup_limit, startup_overdue{});
     return {handle(&page_connection::ready), handle(&page_connection::resumed), handle(&page_connection::overdue),
             handle(&page_connection::backup_progress)};
   }
 
  private:
-  /// What the client may say next.
-  enum class phase { startup, idle, stream, closing };
-
   // -- the socket ---------------------------------------------------------------------------------------------------
 
   void ready(const runtime::socket_ready& event) {
-    if (event.token != token_) return;
-    advance();
+    if (session_.fired(event)) advance();
   }
   void resumed(const go_on&) { advance(); }
   void overdue(const startup_overdue&) {
-    if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
+    if (!session_.started()) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
   void advance() {
@@ -93,134 +83,66 @@ class page_connection final : public runtime::actor_base<private_page_connection
   void tell_use() {
     using enum core::seat_use;
     const auto now = clock().monotonic();
-    const auto otherwise = phase_ == phase::startup ? fresh : stream_used_ ? quiet : idle;
+    const auto otherwise = !session_.started() ? fresh : stream_used_ ? quiet : idle;
     options_.seat->set(busy_ || backup_ ? busy : otherwise, now);
-    if (std::exchange(progressed_, false)) options_.seat->touch(now);
+    if (std::exchange(bytes_noted_, session_.bytes_sent()) != session_.bytes_sent()) options_.seat->touch(now);
   }
 
   /// Sends, takes in and works until the client or somebody else has to do something, then waits for that.
   void move_on() {
+    using enum net::server_session::step;
     // A client that keeps both directions busy must not keep the thread.
     constexpr int rounds_max = 8;
     for (int round = 0; round < rounds_max; ++round) {
-      if (!send_output()) return;
+      if (const auto sent = session_.send(); sent != go_on) return sent == ended ? quit() : void();
+      if (backup_ && !busy_) ask_for_chunk();
       if (busy_) return;
-      if (phase_ == phase::closing) return quit();
-      if (!work_off_input()) return;
-      if (busy_ || output_pending() || phase_ == phase::closing) continue;
-      const auto received = receive();
-      if (received == outcome::closed) return quit();
-      if (received == outcome::nothing) return env().sockets().rearm(token_, {.read = true});
+      work_off_input();
+      if (busy_ || session_.output_pending() || session_.closing()) continue;
+      if (const auto received = session_.receive(); received != go_on) return received == ended ? quit() : void();
     }
-    tell(self(), go_on{});
-  }
-
-  enum class outcome { something, nothing, closed };
-
-  outcome receive() {
-    if (input_begin_ > 0) {
-      std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
-      input_end_ -= input_begin_;
-      input_begin_ = 0;
-    }
-    const ssize_t got = ::recv(options_.socket.get(), input_.data() + input_end_, input_.size() - input_end_, 0);
-    if (got > 0) {
-      input_end_ += static_cast<std::size_t>(got);
-      return outcome::something;
-    }
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return outcome::nothing;
-    return outcome::closed;
-  }
-
-  [[nodiscard]] bool output_pending() const { return output_sent_ < output_.size(); }
-
-  /// False when the client takes no more for now, or has gone.
-  bool send_output() {
-    while (output_pending()) {
-      const ssize_t sent =
-          ::send(options_.socket.get(), output_.data() + output_sent_, output_.size() - output_sent_, MSG_NOSIGNAL);
-      if (sent > 0) {
-        progressed_ = true;
-        output_sent_ += static_cast<std::size_t>(sent);
-        sent_ += static_cast<std::uint64_t>(sent);
-      } else if (errno == EAGAIN) {
-        env().sockets().rearm(token_, {.write = true});
-        return false;
-      } else if (errno != EINTR) {
-        quit();
-        return false;
-      }
-    }
-    output_.clear();
-    output_sent_ = 0;
-    if (backup_ && !busy_) ask_for_chunk();
-    return true;
+    tell(self(), pageserver::go_on{});
   }
 
   void put(core::bytes responses) {
-    if (output_.empty())
-      output_ = std::move(responses);
+    if (session_.output().empty())
+      session_.output() = std::move(responses);
     else
-      core::append(output_, responses);
+      core::append(session_.output(), responses);
   }
 
   // -- the protocol -------------------------------------------------------------------------------------------------
 
-  /// Handles complete frames until none is left or one of them has to wait. False: the connection ends.
-  bool work_off_input() {
-    while (!busy_ && phase_ != phase::closing && !output_pending()) {
-      const auto input = core::bytes_view(input_).subspan(input_begin_, input_end_ - input_begin_);
-      auto frame = wire::parse_frame(input, phase_ != phase::startup);
-      if (!frame) {
-        wire::append_error(output_, "08P01", frame.error().detail, true);
-        phase_ = phase::closing;
-        break;
-      }
-      if (!*frame) break;
-      const bool page_request = handle_frame(**frame);
-      input_begin_ += (*frame)->size;
+  /// Handles complete frames until none is left or one of them has to wait.
+  void work_off_input() {
+    while (!busy_ && !session_.output_pending()) {
+      const auto frame = session_.next_frame();
+      if (!frame) break;
+      const bool page_request = handle_frame(*frame);
+      session_.consume(*frame);
       if (page_request && batch_ && !batch_->full()) continue;
       serve_batch();
     }
     serve_batch();
-    return true;
   }
 
   /// True if the frame went into the batch.
   bool handle_frame(const wire::frame& frame) {
-    switch (phase_) {
-      case phase::startup: start(frame); return false;
-      case phase::idle: idle(frame); return false;
-      case phase::stream: return stream(frame);
-      case phase::closing: return false;
-    }
+    if (streaming_) return stream(frame);
+    if (session_.started())
+      idle(frame);
+    else
+      session_.welcome("15.0 (Strata)");
     return false;
-  }
-
-  void start(const wire::frame& frame) {
-    switch (frame.kind) {
-      case wire::frame_kind::ssl_request:
-      case wire::frame_kind::gss_request: output_.push_back('N'); return;
-      case wire::frame_kind::startup:
-        wire::append_authentication_ok(output_);
-        wire::append_parameter_status(output_, "server_version", "15.0 (Strata)");
-        wire::append_parameter_status(output_, "client_encoding", "UTF8");
-        wire::append_parameter_status(output_, "integer_datetimes", "on");
-        wire::append_parameter_status(output_, "standard_conforming_strings", "on");
-        wire::append_ready_for_query(output_);
-        phase_ = phase::idle;
-        return;
-      default: phase_ = phase::closing;
-    }
   }
 
   void idle(const wire::frame& frame) {
     if (frame.kind == wire::frame_kind::terminate) {
-      phase_ = phase::closing;
+      session_.close();
       return;
     }
     if (wire::extended_query::is_message(frame.kind)) {
-      const auto command = extended_.take(frame, output_);
+      const auto command = extended_.take(frame, session_.output());
       simple_ = false;
       if (command) run(*command);
       return;
@@ -246,13 +168,13 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   /// After a simple query the client may go on; in the extended protocol its Sync is answered for that.
   void complete(std::string_view tag) {
-    wire::append_command_complete(output_, tag);
-    if (simple_) wire::append_ready_for_query(output_);
+    wire::append_command_complete(session_.output(), tag);
+    if (simple_) wire::append_ready_for_query(session_.output());
   }
   void refuse(const core::error& why) {
-    wire::append_error(output_, wire::sqlstate_of(why.code), why.detail);
+    wire::append_error(session_.output(), wire::sqlstate_of(why.code), why.detail);
     if (simple_)
-      wire::append_ready_for_query(output_);
+      wire::append_ready_for_query(session_.output());
     else
       extended_.failed();
   }
@@ -286,16 +208,16 @@ class page_connection final : public runtime::actor_base<private_page_connection
                if (!opened) return refuse(opened.error());
                timeline_ = *std::move(opened);
                version_ = version;
-               phase_ = phase::stream;
-               wire::append_copy_both_response(output_);
+               streaming_ = true;
+               wire::append_copy_both_response(session_.output());
              });
   }
 
   void end_stream() {
     timeline_ = {};
-    phase_ = phase::idle;
+    streaming_ = false;
     stream_used_ = false;
-    wire::append_copy_done(output_);
+    wire::append_copy_done(session_.output());
     complete("COPY 0");
   }
 
@@ -308,14 +230,14 @@ class page_connection final : public runtime::actor_base<private_page_connection
         closing_stream_ = true;
         finish_stream();
         return false;
-      case wire::frame_kind::terminate: phase_ = phase::closing; return false;
+      case wire::frame_kind::terminate: session_.close(); return false;
       default: return false;
     }
     auto request = wire::parse_request(frame.body, version_);
     stream_used_ = stream_used_ || request;
     if (!request) {
       serve_then([this, echo = wire::echo_of(frame.body, version_), why = request.error()] {
-        wire::append_request_error(output_, version_, echo, why.detail);
+        wire::append_request_error(session_.output(), version_, echo, why.detail);
       });
       return false;
     }
@@ -397,7 +319,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
     ask_busy(timeline_.actor, messages::wait_lsn{position->at, options_.wait_lsn_timeout},
              [this, request](core::result<messages::lsn_reached> reached) {
                if (reached) return answer_metadata(request);
-               wire::append_request_error(output_, version_, request, reached.error().detail);
+               wire::append_request_error(session_.output(), version_, request, reached.error().detail);
                finish_stream();
              });
   }
@@ -427,7 +349,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
                                    command.gzip};
     ask_busy(options_.backups, request, [this](core::result<messages::backup_started> started) {
       if (!started) return refuse(started.error());
-      wire::append_copy_out_response(output_);
+      wire::append_copy_out_response(session_.output());
       backup_ = started->actor;
       ++backups_begun_;
       look_at_progress();
@@ -435,12 +357,12 @@ class page_connection final : public runtime::actor_base<private_page_connection
   }
 
   void look_at_progress() {
-    tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, sent_});
+    tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, session_.bytes_sent()});
   }
   void backup_progress(const backup_progress_due& then) {
     if (!backup_ || then.backup != backups_begun_) return;
     // While a chunk is being made it is not the client that is slow.
-    if (output_pending() && sent_ - then.sent < backup_progress_min)
+    if (session_.output_pending() && session_.bytes_sent() - then.sent < backup_progress_min)
       return quit({core::errc::timeout, "a client does not take the archive that it asked for"});
     look_at_progress();
   }
@@ -453,12 +375,12 @@ class page_connection final : public runtime::actor_base<private_page_connection
         return refuse(chunk.error());
       }
       if (!chunk->bytes->empty()) {
-        wire::append_copy_data_header(output_, chunk->bytes->size());
-        core::append(output_, *chunk->bytes);
+        wire::append_copy_data_header(session_.output(), chunk->bytes->size());
+        core::append(session_.output(), *chunk->bytes);
         return;
       }
       backup_ = nullptr;
-      wire::append_copy_done(output_);
+      wire::append_copy_done(session_.output());
       complete("COPY 0");
     });
   }
@@ -468,14 +390,14 @@ class page_connection final : public runtime::actor_base<private_page_connection
              [this, at = command.at](core::result<messages::timeline_opened> opened) {
                if (!opened) return refuse(opened.error());
                ask_busy(opened->actor, messages::lease_lsn{at}, [this](core::result<messages::lsn_leased> leased) {
-                 if (simple_) wire::append_row_description(output_, "valid_until");
+                 if (simple_) wire::append_row_description(session_.output(), "valid_until");
                  if (leased) {
                    const auto since_1970 = leased->valid_until.time_since_epoch();
                    wire::append_data_row(
-                       output_,
+                       session_.output(),
                        std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(since_1970).count()));
                  } else {
-                   wire::append_data_row(output_, std::nullopt);
+                   wire::append_data_row(session_.output(), std::nullopt);
                  }
                  complete("SELECT 1");
                });
@@ -483,6 +405,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
   }
 
   page_connection_options options_;
+  net::server_session session_;
   /// Nobody else keeps a connection; this goes when it quits.
   runtime::socket_owner alive_;
   runtime::counter pages_;
@@ -490,19 +413,12 @@ class page_connection final : public runtime::actor_base<private_page_connection
   runtime::histogram read_seconds_;
   runtime::histogram redo_seconds_;
   runtime::stopwatch batch_begun_;
-  runtime::watch_token token_;
-  phase phase_ = phase::startup;
+  bool streaming_ = false;
   bool busy_ = false;  ///< an answer of somebody else is awaited
   wire::extended_query extended_{describe_command};
   bool simple_ = true;  ///< how the command under way was asked for
 
-  core::bytes input_ = core::bytes(wire::frame_size_max + 16);
-  std::size_t input_begin_ = 0;
-  std::size_t input_end_ = 0;
-  core::bytes output_;
-  std::size_t output_sent_ = 0;
-  std::uint64_t sent_ = 0;
-  bool progressed_ = false;  ///< the client took some of it, since tell_use()
+  std::uint64_t bytes_noted_ = 0;  ///< of bytes_sent(), when the seat was touched last
 
   messages::timeline_opened timeline_;
   wire::pagestream_version version_{};
