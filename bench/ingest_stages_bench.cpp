@@ -62,6 +62,7 @@ void take_in(wal_intake& intake, core::bytes_view piece, const Append& append) {
     const auto progress = demand(intake.work());
     if (intake.has_batch() && progress != wal_intake::progress::used_up) append(intake.take_batch());
     if (progress == wal_intake::progress::barrier) intake.passed_barrier();
+    if (progress == wal_intake::progress::needs_disk) demand(intake.take_disk_step()());
     if (progress == wal_intake::progress::used_up) break;
   }
   if (intake.has_batch()) append(intake.take_batch());

@@ -145,6 +145,7 @@ core::lsn ingest(const wal_source& source, const imported_timeline& home, core::
       progress = demand(intake->work());
       if (intake->has_batch()) home.store()->append(std::move(*intake->take_batch()));
       if (progress == wal_intake::progress::barrier) intake->passed_barrier();
+      if (progress == wal_intake::progress::needs_disk) demand(intake->take_disk_step()());
     }
   });
   return begin;

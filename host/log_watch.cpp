@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "core/blocking.hpp"
+
 namespace strata::host {
 namespace {
 
@@ -26,6 +28,7 @@ log_watch::log_watch(std::string path) : path_(std::move(path)) {
 }
 
 bool log_watch::look() {
+  core::may_block("read the log of Postgres");
   const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return false;
   bool told = false;

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/blocking.hpp"
 #include "host/forced_settings.hpp"
 #include "host/program.hpp"
 #include "io/replace_file.hpp"
@@ -130,6 +131,7 @@ std::string our_settings(const postgres_options& of, const std::vector<std::stri
 }  // namespace
 
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  core::may_block("write the settings of Postgres");
   STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", our_settings(of, settings), false));
   STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
   STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
@@ -167,6 +169,7 @@ std::vector<std::string> all_forced(const postgres_options& of) {
 }
 
 core::result<pid_t> start_postgres(const postgres_options& of) {
+  core::may_block("start Postgres");
   if (const auto pid = running_postgres(of.data_directory))
     return core::error{core::errc::conflict,
                        "a Postgres runs on " + of.data_directory + " already, process " + std::to_string(*pid)};
@@ -205,12 +208,14 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
 }
 
 core::result<void> stop_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  core::may_block("stop Postgres");
   const auto pid = running_postgres(data_directory);
   if (!pid || end_with(*pid, SIGINT, limit) || end_with(*pid, SIGQUIT, std::chrono::seconds(10))) return {};
   return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it does not end"};
 }
 
 core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
+  core::may_block("end Postgres");
   const auto pid = running_postgres(data_directory);
   if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) return {};
   return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it does not end"};

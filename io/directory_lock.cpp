@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/blocking.hpp"
+
 namespace strata::io {
 
 namespace {
@@ -23,6 +25,7 @@ std::string holder(int descriptor) {
 }  // namespace
 
 core::result<directory_lock> directory_lock::take(const std::string& directory) {
+  core::may_block("lock a directory");
   const std::string path = directory + "/strata.lock";
   unique_fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!file) return core::from_errno("open " + path, errno);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "core/blocking.hpp"
 #include "core/check.hpp"
 
 namespace strata::io {
@@ -27,12 +28,14 @@ core::error write_error(const std::string& path, int error) {
 }  // namespace
 
 core::result<unique_fd> open_for_reading(const std::string& path) {
+  core::may_block("open a file");
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return core::from_errno("open " + path, errno);
   return unique_fd(descriptor);
 }
 
 core::result<void> read_at(const unique_fd& from, std::uint64_t offset, core::bytes_span to, const std::string& path) {
+  core::may_block("read a file");
   std::size_t done = 0;
   while (done < to.size()) {
     const ssize_t got = ::pread(from.get(), to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
@@ -47,6 +50,7 @@ core::result<void> read_at(const unique_fd& from, std::uint64_t offset, core::by
 }
 
 core::result<void> sync_or_die(const unique_fd& file, const std::string& path) {
+  core::may_block("make a file durable");
   if (::fsync(file.get()) == 0) return {};
   const int error = errno;
   if (out_of_space(error)) return write_error(path, error);
@@ -59,6 +63,7 @@ core::result<void> sync_directory(const std::string& directory) {
 }
 
 core::result<void> publish_file(const std::string& temporary_path, const std::string& final_path) {
+  core::may_block("rename a file");
   if (::rename(temporary_path.c_str(), final_path.c_str()) != 0)
     return core::from_errno("rename " + temporary_path + " to " + final_path, errno);
   return sync_directory(std::filesystem::path(final_path).parent_path().string());
@@ -69,6 +74,7 @@ new_file::new_file(unique_fd file, std::string path) : file_(std::move(file)), p
 }
 
 core::result<new_file> new_file::create(const std::string& temporary_path) {
+  core::may_block("create a file");
   const int descriptor = ::open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) return core::from_errno("create " + temporary_path, errno);
   return new_file(unique_fd(descriptor), temporary_path);
@@ -89,6 +95,7 @@ core::result<void> new_file::append(core::bytes_view bytes) {
 }
 
 core::result<void> new_file::write_out() {
+  core::may_block("write a file");
   std::size_t done = 0;
   while (done < buffer_.size()) {
     const ssize_t put = ::write(file_.get(), buffer_.data() + done, buffer_.size() - done);
@@ -107,6 +114,7 @@ core::result<void> new_file::write_out() {
 }
 
 core::result<void> new_file::commit(const std::string& final_path, bool durable) {
+  core::may_block("rename a file");
   STRATA_TRY(write_out());
   if (durable) {
     STRATA_TRY(sync_or_die(file_, path_));

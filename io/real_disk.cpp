@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/blocking.hpp"
 #include "core/log.hpp"
 #include "io/disk.hpp"
 #include "io/unique_fd.hpp"
@@ -46,6 +47,7 @@ class real_file final : public file {
   }
 
   core::result<void> write(std::uint64_t offset, std::span<const core::bytes_view> parts) override {
+    core::may_block("write a file");
     std::size_t skip = 0;  // bytes of the first part that are written already
     while (!parts.empty()) {
       if (parts.front().size() == skip) {
@@ -79,6 +81,7 @@ class real_file final : public file {
   }
 
   core::result<std::size_t> read(std::uint64_t offset, core::bytes_span to) const override {
+    core::may_block("read a file");
     std::size_t done = 0;
     while (done < to.size()) {
       const ssize_t got =
@@ -92,10 +95,12 @@ class real_file final : public file {
   }
 
   void sync() override {
+    core::may_block("make a file durable");
     if (::fdatasync(descriptor_.get()) != 0) die_of("make " + path_ + " durable", errno);
   }
 
   core::result<void> resize(std::uint64_t to) override {
+    core::may_block("resize a file");
     STRATA_ASSIGN(const auto now, size());
     if (to > now) {
       const int refused = ::posix_fallocate(descriptor_.get(), static_cast<off_t>(now), static_cast<off_t>(to - now));
@@ -114,6 +119,7 @@ class real_file final : public file {
 class posix_disk final : public disk {
  public:
   core::result<std::unique_ptr<file>> create(const std::string& path) override {
+    core::may_block("create a file");
     const int number = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (number < 0 && errno == EEXIST) return core::error{core::errc::conflict, "create " + path + ": it exists"};
     if (number < 0) return failure("create " + path, errno);
@@ -121,28 +127,33 @@ class posix_disk final : public disk {
   }
 
   core::result<std::unique_ptr<file>> open(const std::string& path) override {
+    core::may_block("open a file");
     const int number = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (number < 0) return core::from_errno("open " + path, errno);
     return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
   }
 
   core::result<void> rename(const std::string& from, const std::string& to) override {
+    core::may_block("rename a file");
     if (::rename(from.c_str(), to.c_str()) != 0) return failure("rename " + from + " to " + to, errno);
     return {};
   }
 
   core::result<void> remove(const std::string& path) override {
+    core::may_block("remove a file");
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return core::from_errno("remove " + path, errno);
     return {};
   }
 
   core::result<void> make_directory(const std::string& path) override {
+    core::may_block("make a directory");
     if (::mkdir(path.c_str(), 0755) == 0) return {};
     if (errno == EEXIST) return core::error{core::errc::conflict, "make directory " + path + ": it exists"};
     return failure("make directory " + path, errno);
   }
 
   core::result<void> remove_directory(const std::string& path) override {
+    core::may_block("remove a directory");
     std::error_code problem;
     std::filesystem::remove_all(path, problem);
     if (problem) return core::from_errno("remove " + path, problem.value());
@@ -150,6 +161,7 @@ class posix_disk final : public disk {
   }
 
   core::result<std::vector<std::string>> list(const std::string& directory) override {
+    core::may_block("list a directory");
     DIR* opened = ::opendir(directory.c_str());
     if (opened == nullptr) return core::from_errno("list " + directory, errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> closes(opened, ::closedir);
@@ -166,11 +178,13 @@ class posix_disk final : public disk {
   }
 
   void sync_directory(const std::string& directory) override {
+    core::may_block("make a directory durable");
     const unique_fd opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (opened.get() < 0 || ::fsync(opened.get()) != 0) die_of("make directory " + directory + " durable", errno);
   }
 
   core::result<std::uint64_t> free_bytes(const std::string& directory) override {
+    core::may_block("look how much disk is left");
     struct statvfs status {};
     if (::statvfs(directory.c_str(), &status) != 0) return core::from_errno("look at " + directory, errno);
     return std::uint64_t{status.f_bavail} * status.f_frsize;

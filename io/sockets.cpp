@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "core/blocking.hpp"
+
 namespace strata::io {
 
 core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t port) {
@@ -78,6 +80,7 @@ core::result<unique_fd> accept_client(const unique_fd& listener) {
 }
 
 core::result<unique_fd> begin_connect(const std::string& host, std::uint16_t port) {
+  core::may_block("look up the address of a host");
   const std::string doing = "connect to " + host + ":" + std::to_string(port);
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICSERV;

@@ -13,11 +13,9 @@ constexpr int events_per_turn = 64;
 
 }  // namespace
 
-core::result<void> postgres_stream::open(const std::string& conninfo) {
-  STRATA_ASSIGN(auto connection, client::replication_connection::open(conninfo, standby_name));
+void postgres_stream::adopt(client::replication_connection connection) {
   link_.adopt(std::move(connection));
   report_due_ = undrained_ = false;
-  return {};
 }
 
 core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::socket_owner& owner) {

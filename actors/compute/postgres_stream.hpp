@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "actors/net/replication_link.hpp"
 #include "wal/window.hpp"
@@ -14,8 +13,8 @@ class postgres_stream {
  public:
   postgres_stream(runtime::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
 
-  /// Connects (again). A Unix socket: nothing blocks.
-  core::result<void> open(const std::string& conninfo);
+  /// Streams over this connection, opened as standby_name, instead of the one before.
+  void adopt(pg::client::replication_connection connection);
   void close() { link_.close(); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool streaming() { return link_.open() && link_.connection().streaming(); }

@@ -362,9 +362,22 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
 
   void open_stream() {
-    if (superseded_ || conninfo_.empty() || postgres_.is_open()) return;
-    if (auto opened = postgres_.open(conninfo_); !opened) return note_error("connect to Postgres", opened.error());
-    take_wal();
+    if (superseded_ || conninfo_.empty() || postgres_.is_open() || connecting_) return;
+    connecting_ = true;
+    // A Unix socket: libpq still reads its password and service files.
+    offload(
+        runtime::pool_id::io, "connect to Postgres",
+        [conninfo = conninfo_] {
+          return pg::client::replication_connection::open(conninfo, postgres_stream::standby_name);
+        },
+        [this](core::result<pg::client::replication_connection> opened) {
+          connecting_ = false;
+          if (superseded_) return;
+          if (!opened) return note_error("connect to Postgres", opened.error());
+          postgres_.adopt(*std::move(opened));
+          take_wal();
+          settle();
+        });
   }
 
   void take_wal() {
@@ -524,7 +537,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   bool elected_ = false;
   std::vector<consensus::term> own_terms_;  ///< proposer_options::resumes
   bool synced_ = false;
-  bool streamed_ = false;  ///< there is, or was, a Postgres whose WAL the window has
+  bool streamed_ = false;    ///< there is, or was, a Postgres whose WAL the window has
+  bool connecting_ = false;  ///< to Postgres
   bool superseded_ = false;
   bool stopping_ = false;
   bool quorum_ = false;

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <typeinfo>
 #include <utility>
@@ -16,6 +17,7 @@
 #include <caf/scheduler/coordinator.hpp>
 
 #include "actors/runtime/environment.hpp"
+#include "core/blocking.hpp"
 
 namespace strata::actors::runtime {
 namespace {
@@ -140,12 +142,15 @@ class pooled_policy : public caf::policy::unprofiled {
   }
 
   template <class Worker>
-  void before_resume(Worker*, caf::resumable*) {
+  void before_resume(Worker* self, caf::resumable*) {
+    const auto pool = static_cast<pool_id>(self->parent()->data().pool_of_worker[self->id()]);
+    if (!may_block(pool)) never_blocks_.emplace(short_name(pool).data());
     resumed_ = work_clock::now();
   }
   template <class Worker>
   void after_resume(Worker* self, caf::resumable*) {
     auto& data = self->parent()->data();
+    never_blocks_.reset();
     stopped_ = work_clock::now();
     const auto spent = stopped_ - resumed_;
     data.counters.of(data.pool_of_worker[self->id()])
@@ -216,6 +221,7 @@ class pooled_policy : public caf::policy::unprofiled {
 
   // One policy object belongs to one worker.
   bool named_ = false;
+  std::optional<core::no_blocking> never_blocks_;  ///< while it runs an actor
   sleeper me_;
   work_clock::time_point resumed_;
   work_clock::time_point stopped_;  ///< when it was last free

@@ -14,7 +14,8 @@
 namespace strata::actors::runtime {
 
 /// The worker pools of a process, one per kind of work. An actor runs on the threads of its pool only, so that work of
-/// one kind never waits for a thread that does another kind. Only background and io may block.
+/// one kind never waits for a thread that does another kind. Only background and io may block: what an actor of another
+/// pool calls is checked (core/blocking.hpp).
 enum class pool_id : std::uint8_t {
   page,        ///< the page service
   wal,         ///< receivers and timelines

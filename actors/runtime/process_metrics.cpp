@@ -1,5 +1,7 @@
 #include "actors/runtime/process_metrics.hpp"
 
+#include "core/blocking.hpp"
+
 namespace strata::actors::runtime {
 
 process_metrics::process_metrics(metrics& of, const actor_registry& actors, const pool_counters& pools)
@@ -10,6 +12,8 @@ process_metrics::process_metrics(metrics& of, const actor_registry& actors, cons
     by_pool_.push_back({of.gauge("strata_pool_queued_actors", "Actors that wait for a thread of the pool", with),
                         of.gauge("strata_pool_busy_seconds", "Time the pool's threads have worked", with)});
   }
+  blocking_.emplace(of.gauge("strata_blocking_calls",
+                             "Calls that may wait for a disk or another server, on threads that must not block"));
   collector_ = of.add_collector([this] { collect(); });
 }
 
@@ -27,6 +31,7 @@ void process_metrics::collect() {
     kind.mailbox += static_cast<double>(actor.mailbox);
   }
   const std::lock_guard lock(mutex_);
+  blocking_->set(static_cast<double>(core::blocking_calls()));
   const auto pools = pools_.snapshot();
   for (std::size_t i = 0; i < pools.size(); ++i) {
     by_pool_[i].queued.set(static_cast<double>(pools[i].queued));

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class process_metrics {
   const pool_counters& pools_;
   std::mutex mutex_;  ///< renderings may overlap
   std::vector<pool_gauges> by_pool_;
+  std::optional<gauge> blocking_;
   std::map<std::string, kind_gauges> by_kind_;
   std::uint64_t collector_ = 0;
 };

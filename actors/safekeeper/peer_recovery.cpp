@@ -32,19 +32,25 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
     describe("from " + options_.donor);
     heard_at_ = clock().monotonic();
     tell_self_after(silence_max, recovery_look_due{});
-    if (auto opened = connect(); !opened) fail(opened.error());
+    connect();
     return {handle(&peer_recovery::ready), handle(&peer_recovery::look)};
   }
 
  private:
-  core::result<void> connect() {
-    STRATA_ASSIGN(const auto donor, core::parse_address(options_.donor));
+  void connect() {
+    const auto donor = core::parse_address(options_.donor);
+    if (!donor) return fail(donor.error());
     const auto& key = options_.view->key();
-    STRATA_ASSIGN(auto made,
-                  client::replication_connection::open(
-                      client::safekeeper_conninfo(donor.host, donor.port, key.tenant, key.timeline), "strata_peer"));
-    link_.adopt(std::move(made));
-    return link_.arm(self());
+    offload(
+        runtime::pool_id::io, "connect to " + options_.donor,
+        [conninfo = client::safekeeper_conninfo(donor->host, donor->port, key.tenant, key.timeline)] {
+          return client::replication_connection::open(conninfo, "strata_peer");
+        },
+        [this](core::result<client::replication_connection> opened) {
+          if (!opened) return fail(opened.error());
+          link_.adopt(*std::move(opened));
+          if (auto armed = link_.arm(self()); !armed) fail(armed.error());
+        });
   }
 
   void ready(const runtime::socket_ready& event) {

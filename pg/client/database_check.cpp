@@ -5,12 +5,14 @@
 
 #include <memory>
 
+#include "core/blocking.hpp"
 #include "pg/client/conninfo.hpp"
 #include "pg/client/server_error.hpp"
 
 namespace strata::pg::client {
 
 core::result<void> check_database(const std::string& conninfo, std::chrono::milliseconds limit) {
+  core::may_block("connect to a server");
   struct finish {
     void operator()(PGconn* of) const { PQfinish(of); }
   };

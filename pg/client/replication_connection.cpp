@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/blocking.hpp"
 #include "core/check.hpp"
 #include "core/clock.hpp"
 #include "pg/client/conninfo.hpp"
@@ -373,6 +374,7 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
 
 core::result<replication_connection> replication_connection::open(const std::string& conninfo,
                                                                   const std::string& application_name) {
+  core::may_block("look up the address of a server");
   const std::unique_ptr<PQconninfoOption, free_options> options(PQconninfoParse(conninfo.c_str(), nullptr));
   if (options == nullptr) return unreadable_conninfo(conninfo);
   auto made = std::make_unique<implementation>();

@@ -25,6 +25,13 @@ inline transaction_operation transaction_operation_of(const wal::record& of) {
   return transaction_operation{static_cast<std::uint8_t>(of.info & transaction_operation_mask)};
 }
 
+/// One of the four ends, two of which are those of prepared transactions.
+inline bool ends_transaction(const wal::record& of) {
+  const auto operation = transaction_operation_of(of);
+  return operation == transaction_operation::commit || operation == transaction_operation::abort ||
+         operation == transaction_operation::commit_prepared || operation == transaction_operation::abort_prepared;
+}
+
 /// The end of a transaction, of any of the four kinds. Views point into the record.
 struct transaction_end {
   bool committed = false;

@@ -22,8 +22,8 @@ bool wal_ingest::needs_empty_batch(const pg::wal::record& record) {
   return record.manager == resource_manager::database;
 }
 
-core::result<void> wal_ingest::add(const pg::wal::record& record, write_batch& batch) {
-  if (auto added = state_->add(record, change_target{batch, record.end}); !added)
+core::result<void> wal_ingest::add(const pg::wal::record& record, write_batch& batch, read_mode mode) {
+  if (auto added = state_->add(record, change_target{batch, record.end}, mode); !added)
     return std::move(added).error().within("ingest " + pg::wal::describe(record.manager, record.info) + " at " +
                                            core::to_string(record.start));
   batch.finish_record(record.start, record.end);
@@ -54,7 +54,8 @@ core::result<void> wal_ingest::state::load() {
   return statuses.load(*store);
 }
 
-core::result<void> wal_ingest::state::add(const pg::wal::record& record, const change_target& to) {
+core::result<void> wal_ingest::state::add(const pg::wal::record& record, const change_target& to, read_mode mode) {
+  STRATA_TRY(recall(record, mode));
   counters.saw_xid(record.xid);
   for (std::size_t i = 0; i < record.block_count; ++i) STRATA_TRY(add_block(record, i, to));
   STRATA_TRY(add_meaning(record, to));
@@ -100,7 +101,7 @@ core::result<void> wal_ingest::state::add_block(const pg::wal::record& record, s
                                                 const change_target& to) {
   const pg::wal::block_reference& reference = record.blocks[index];
   bool initial = false;
-  if (!relations.known_inside(reference.relation, reference.block)) {
+  if (!existing.test(index)) {
     STRATA_ASSIGN(initial, relations.extend_over(reference.relation, reference.block, to));
   }
   const pg::redo::block_record slice = pg::redo::slice(record, index);
@@ -121,7 +122,7 @@ core::result<void> wal_ingest::state::clear_visibility(const pg::wal::record& re
     map.fork = pg::fork::vm;
     const pg::block_number block = pg::redo::vm_block_of(clear.heap_block);
     // Postgres does not create a map, or a page of it, only to clear bits in it.
-    STRATA_ASSIGN(const std::optional<std::uint32_t> blocks, relations.blocks(map));
+    const std::optional<std::uint32_t> blocks = relations.blocks(map);
     if (!blocks || block >= *blocks) continue;
     encode_visibility_clear(payload, clear.heap_block, clear.bits);
     const bool same_page_follows = i + 1 < clears.count && clears.clears[i + 1].heap == clear.heap &&

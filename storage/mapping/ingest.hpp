@@ -15,7 +15,7 @@ namespace strata::storage::mapping {
 /// order. Batches may be on their way to the store while the next is filled: what is not visible yet is remembered
 /// here.
 ///
-/// Not thread safe. add() may block: it reads from the store what it does not remember.
+/// Not thread safe, and add() may be called on another thread each time.
 class wal_ingest {
  public:
   /// Starts where the store stands: no batch may be on its way.
@@ -29,11 +29,14 @@ class wal_ingest {
   /// made of such a record is to be handed over at once, too.
   [[nodiscard]] static bool needs_empty_batch(const pg::wal::record& record);
 
+  /// memory_only: errc::would_block when a size has to be read from the disk, a database to be copied or dropped, or
+  /// the metadata to be written. Then nothing has changed, and the record is to be added with may_block.
+  ///
   /// Adds all that the record changes, and calls batch.finish_record(). Block references are stored whatever the
   /// resource manager: a page whose redo is not known fails when it is read. errc::corrupt when the record contradicts
-  /// itself or asks for absurd sizes; errc::unsupported when the source lowered wal_level to minimal. After an error
-  /// the batch and this object must be thrown away; what was handed over before is complete.
-  core::result<void> add(const pg::wal::record& record, write_batch& batch);
+  /// itself or asks for absurd sizes; errc::unsupported when the source lowered wal_level to minimal. After any
+  /// other error the batch and this object must be thrown away; what was handed over before is complete.
+  core::result<void> add(const pg::wal::record& record, write_batch& batch, read_mode mode);
 
  private:
   struct state;

@@ -20,7 +20,18 @@ namespace strata::storage::mapping {
 struct wal_ingest::state {
   explicit state(std::shared_ptr<timeline_store> of) : store(std::move(of)), relations(store) {}
   core::result<void> load();
-  core::result<void> add(const pg::wal::record& record, const change_target& to);
+  core::result<void> add(const pg::wal::record& record, const change_target& to, read_mode mode);
+
+  // ingest_recall.cpp
+  /// All that add() needs of the disk, so that the rest of it needs nothing: errc::would_block before anything has
+  /// changed. Relation sizes are remembered; databases, which are copied and dropped through the store, and the
+  /// timeline's record are not.
+  core::result<void> recall(const pg::wal::record& record, read_mode mode);
+  core::result<void> recall_blocks(const pg::wal::record& record, read_mode mode);
+  core::result<void> recall_maps(const pg::wal::record& record, read_mode mode);
+  core::result<void> recall_storage(const pg::wal::record& record, read_mode mode);
+  core::result<void> recall_dropped(const pg::wal::record& record, read_mode mode);
+  [[nodiscard]] core::result<bool> writes_metadata(const pg::wal::record& record) const;
 
   // ingest.cpp
   core::result<void> add_meaning(const pg::wal::record& record, const change_target& to);
@@ -46,9 +57,9 @@ struct wal_ingest::state {
   core::result<void> prepare_transaction(const pg::wal::record& record, const change_target& to);
   // ingest_storage.cpp
   core::result<void> add_storage(const pg::wal::record& record, const change_target& to);
-  core::result<void> truncate(const pg::records::relation_truncate& cut, const change_target& to);
-  core::result<void> truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
-  core::result<void> truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
+  void truncate(const pg::records::relation_truncate& cut, const change_target& to);
+  void truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
+  void truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
   core::result<void> add_relation_map(const pg::wal::record& record, const change_target& to);
   core::result<void> add_database(const pg::wal::record& record, const change_target& to);
   core::result<void> copy_database(const pg::records::database_copy& copy, const change_target& to);
@@ -67,6 +78,7 @@ struct wal_ingest::state {
   core::lsn last_added;              ///< end of the last record added
 
   // scratch of one call
+  std::bitset<pg::wal::block_references_max> existing;  ///< references to blocks that exist
   core::bytes payload;
   std::vector<pg::transaction_id> xids;
 };

@@ -12,24 +12,25 @@ namespace strata::storage::mapping {
 core::result<void> wal_ingest::state::add_storage(const pg::wal::record& record, const change_target& to) {
   STRATA_ASSIGN(const pg::records::storage_record change, pg::records::decode_storage(record));
   if (const auto* created = std::get_if<pg::records::relation_create>(&change))
-    return relations.create(created->relation, to);
-  return truncate(std::get<pg::records::relation_truncate>(change), to);
-}
-
-core::result<void> wal_ingest::state::truncate(const pg::records::relation_truncate& cut, const change_target& to) {
-  if (cut.main) STRATA_TRY(relations.shrink(cut.relation, cut.new_blocks, to));
-  pg::relation_fork map = cut.relation;
-  map.fork = pg::fork::vm;
-  if (cut.vm) STRATA_TRY(truncate_visibility(map, cut.new_blocks, to));
-  map.fork = pg::fork::fsm;
-  if (cut.fsm) STRATA_TRY(truncate_free_space(map, cut.new_blocks, to));
+    relations.create(created->relation, to);
+  else
+    truncate(std::get<pg::records::relation_truncate>(change), to);
   return {};
 }
 
-core::result<void> wal_ingest::state::truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks,
-                                                          const change_target& to) {
-  STRATA_ASSIGN(const std::optional<std::uint32_t> blocks, relations.blocks(map));
-  if (!blocks) return {};
+void wal_ingest::state::truncate(const pg::records::relation_truncate& cut, const change_target& to) {
+  if (cut.main) relations.shrink(cut.relation, cut.new_blocks, to);
+  pg::relation_fork map = cut.relation;
+  map.fork = pg::fork::vm;
+  if (cut.vm) truncate_visibility(map, cut.new_blocks, to);
+  map.fork = pg::fork::fsm;
+  if (cut.fsm) truncate_free_space(map, cut.new_blocks, to);
+}
+
+void wal_ingest::state::truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks,
+                                            const change_target& to) {
+  const std::optional<std::uint32_t> blocks = relations.blocks(map);
+  if (!blocks) return;
   pg::block_number kept = pg::redo::vm_block_of(heap_blocks);
   if (heap_blocks % pg::redo::heap_blocks_per_vm_page != 0) {
     if (kept < *blocks) {
@@ -39,20 +40,20 @@ core::result<void> wal_ingest::state::truncate_visibility(pg::relation_fork map,
     }
     ++kept;
   }
-  return relations.shrink(map, kept, to);
+  relations.shrink(map, kept, to);
 }
 
-core::result<void> wal_ingest::state::truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks,
-                                                          const change_target& to) {
-  STRATA_ASSIGN(const std::optional<std::uint32_t> blocks, relations.blocks(map));
-  if (!blocks) return {};
+void wal_ingest::state::truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks,
+                                            const change_target& to) {
+  const std::optional<std::uint32_t> blocks = relations.blocks(map);
+  if (!blocks) return;
   pg::block_number kept = pg::files::free_space_leaf_of(heap_blocks);
   if (heap_blocks % pg::files::free_space_slots != 0) {
     // Free space is a hint: Postgres clears the tail of this page, here all of it goes.
     if (kept < *blocks) to.put_zero_page(relation_page_key(map, kept));
     ++kept;
   }
-  return relations.shrink(map, kept, to);
+  relations.shrink(map, kept, to);
 }
 
 core::result<void> wal_ingest::state::add_relation_map(const pg::wal::record& record, const change_target& to) {

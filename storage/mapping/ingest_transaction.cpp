@@ -35,7 +35,7 @@ core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& rec
   for (pg::relation_fork dropped : end.dropped)
     for (std::size_t fork = 0; fork < pg::fork_count; ++fork) {
       dropped.fork = static_cast<pg::fork>(fork);
-      STRATA_TRY(relations.drop(dropped, to));
+      relations.drop(dropped, to);
     }
   if (end.prepared) to.put_tombstone(two_phase_key(end.xid));
   if (is_origin(record.origin)) advance_origin(record.origin, end.origin_lsn, to);

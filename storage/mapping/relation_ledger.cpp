@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/check.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/directory.hpp"
 
@@ -14,14 +15,19 @@ core::result<void> relation_ledger::load_databases() {
   return {};
 }
 
-core::result<std::optional<std::uint32_t>> relation_ledger::blocks(const pg::relation_fork& of) {
-  if (const auto found = known_.find(of); found != known_.end()) return found->second.blocks;
+core::result<void> relation_ledger::recall(const pg::relation_fork& of, read_mode mode) {
+  if (known_.contains(of)) return {};
   // What is not remembered was not changed by a batch on its way: the store shows the newest size.
   const core::lsn at = store_->last_record_lsn();
-  STRATA_ASSIGN(const std::optional<std::uint32_t> size, relation_size(*store_, of, at, read_mode::may_block));
-  if (known_.size() >= forget_at_) forget_some();
+  STRATA_ASSIGN(const std::optional<std::uint32_t> size, relation_size(*store_, of, at, mode));
   known_.emplace(of, entry{size, at});
-  return size;
+  return {};
+}
+
+std::optional<std::uint32_t> relation_ledger::blocks(const pg::relation_fork& of) const {
+  const auto found = known_.find(of);
+  core::check(found != known_.end(), "the sizes that a record needs were recalled");
+  return found->second.blocks;
 }
 
 void relation_ledger::forget_some() {
@@ -39,7 +45,7 @@ core::result<bool> relation_ledger::extend_over(const pg::relation_fork& of, pg:
                                                 const change_target& to) {
   if (block == std::numeric_limits<pg::block_number>::max())
     return core::error{core::errc::corrupt, "extend " + pg::to_string(of) + ": no such block"};
-  STRATA_ASSIGN(const std::optional<std::uint32_t> size, blocks(of));
+  const std::optional<std::uint32_t> size = blocks(of);
   const std::uint32_t old_blocks = size.value_or(0);
   if (size && block < old_blocks) return false;
   gap_blocks_ += block - old_blocks;
@@ -52,25 +58,18 @@ core::result<bool> relation_ledger::extend_over(const pg::relation_fork& of, pg:
   return true;
 }
 
-core::result<void> relation_ledger::create(const pg::relation_fork& of, const change_target& to) {
-  STRATA_ASSIGN(const std::optional<std::uint32_t> size, blocks(of));
-  if (size) return {};
+void relation_ledger::create(const pg::relation_fork& of, const change_target& to) {
+  if (blocks(of)) return;
   ensure_database(of.tablespace, of.database, to);
   set(of, 0, to);
-  return {};
 }
 
-core::result<void> relation_ledger::shrink(const pg::relation_fork& of, std::uint32_t new_blocks,
-                                           const change_target& to) {
-  STRATA_ASSIGN(const std::optional<std::uint32_t> size, blocks(of));
-  if (size && *size > new_blocks) set(of, new_blocks, to);
-  return {};
+void relation_ledger::shrink(const pg::relation_fork& of, std::uint32_t new_blocks, const change_target& to) {
+  if (blocks(of).value_or(0) > new_blocks) set(of, new_blocks, to);
 }
 
-core::result<void> relation_ledger::drop(const pg::relation_fork& of, const change_target& to) {
-  STRATA_ASSIGN(const std::optional<std::uint32_t> size, blocks(of));
-  if (size) set(of, std::nullopt, to);
-  return {};
+void relation_ledger::drop(const pg::relation_fork& of, const change_target& to) {
+  if (blocks(of)) set(of, std::nullopt, to);
 }
 
 void relation_ledger::ensure_database(pg::oid tablespace, pg::oid database, const change_target& to) {

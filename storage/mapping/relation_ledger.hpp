@@ -15,9 +15,9 @@
 
 namespace strata::storage::mapping {
 
-/// The newest size of every relation fork: asked of the store once, then kept as WAL changes it, also for forks that
-/// do not exist. Sizes the store shows already may be forgotten; others must not. Writes the relation and database
-/// catalogs.
+/// The newest size of every relation fork: asked of the store once, by recall(), then kept as WAL changes it, also for
+/// forks that do not exist. Sizes the store shows already may be forgotten; others must not. Writes the relation and
+/// database catalogs.
 class relation_ledger {
  public:
   /// A record that would make more blocks than this of zeros, between ends of relations and blocks, is refused.
@@ -27,24 +27,33 @@ class relation_ledger {
   explicit relation_ledger(std::shared_ptr<const timeline_store> store) : store_(std::move(store)) {}
   core::result<void> load_databases();
 
-  /// The block exists; false also when that would need a look into the store.
+  /// Forgets what can be asked again when there is too much. For each record; then recall() for every fork whose size
+  /// the functions below are to look at.
+  void begin_record() {
+    if (known_.size() >= forget_at_) forget_some();
+  }
+  /// Remembers the size of a fork. memory_only: errc::would_block when the store has to ask the disk.
+  core::result<void> recall(const pg::relation_fork& of, read_mode mode);
+
+  /// The block exists; false also when its fork is not remembered.
   [[nodiscard]] bool known_inside(const pg::relation_fork& of, pg::block_number block) const {
     const auto found = known_.find(of);
     return found != known_.end() && found->second.blocks && *found->second.blocks > block;
   }
-  core::result<std::optional<std::uint32_t>> blocks(const pg::relation_fork& of);
+  [[nodiscard]] std::optional<std::uint32_t> blocks(const pg::relation_fork& of) const;
 
   /// The relation is to hold this block: true if it did not, and then everything before it is zeros.
   core::result<bool> extend_over(const pg::relation_fork& of, pg::block_number block, const change_target& to);
   /// An empty fork, unless it exists.
-  core::result<void> create(const pg::relation_fork& of, const change_target& to);
+  void create(const pg::relation_fork& of, const change_target& to);
   /// Cuts a fork that is longer.
-  core::result<void> shrink(const pg::relation_fork& of, std::uint32_t blocks, const change_target& to);
+  void shrink(const pg::relation_fork& of, std::uint32_t blocks, const change_target& to);
   /// Whatever was there: the caller writes all pages that become part of it.
   void set(const pg::relation_fork& of, std::optional<std::uint32_t> blocks, const change_target& to);
-  core::result<void> drop(const pg::relation_fork& of, const change_target& to);
+  void drop(const pg::relation_fork& of, const change_target& to);
   void ensure_database(pg::oid tablespace, pg::oid database, const change_target& to);
-  /// The relations of a database in one tablespace, its map and its directory. Precondition: the store shows all.
+  /// The relations of a database in one tablespace, its map and its directory. Blocks. Precondition: the store shows
+  /// all.
   core::result<void> drop_database(pg::oid tablespace, pg::oid database, const change_target& to);
 
   /// Writes the sizes that changed since the last call: once per record.

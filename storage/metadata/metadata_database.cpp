@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/blocking.hpp"
 #include "core/log.hpp"
 #include "io/file.hpp"
 #include "storage/metadata/metadata_space.hpp"
@@ -151,6 +152,7 @@ class rocksdb_database final : public metadata_database {
   }
 
   core::result<std::optional<core::bytes>> get(metadata_family from, const std::string& key) override {
+    core::may_block("read the metadata");
     std::string value;
     const rocksdb::Status status = db_->Get({}, handle(from), key, &value);
     if (status.IsNotFound()) return std::optional<core::bytes>();
@@ -159,6 +161,7 @@ class rocksdb_database final : public metadata_database {
   }
 
   core::result<void> visit(metadata_family from, const std::string& begin, const visitor& each) override {
+    core::may_block("read the metadata");
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, handle(from)));
     for (at->Seek(begin); at->Valid(); at->Next())
       if (!each({at->key().data(), at->key().size()}, view_of(at->value()))) return {};
@@ -167,6 +170,7 @@ class rocksdb_database final : public metadata_database {
   }
 
   core::result<std::optional<std::string>> last_key(metadata_family from, const std::string& key) override {
+    core::may_block("read the metadata");
     const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator({}, handle(from)));
     at->SeekForPrev(key);
     if (at->Valid()) return std::optional(at->key().ToString());
@@ -175,6 +179,7 @@ class rocksdb_database final : public metadata_database {
   }
 
   core::result<void> write(std::span<const metadata_change> changes) override {
+    core::may_block("write the metadata");
     rocksdb::WriteBatch batch;
     for (const metadata_change& each : changes)
       if (each.value)
@@ -200,6 +205,7 @@ class rocksdb_database final : public metadata_database {
 
 core::result<std::unique_ptr<metadata_database>> open_with(const std::string& path, rocksdb::Options options,
                                                            bool read_only) {
+  core::may_block("open the metadata");
   if (!read_only) STRATA_TRY(check_space_to_open(path));
   if (!options.create_if_missing) STRATA_TRY(check_table_ends(path));
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;

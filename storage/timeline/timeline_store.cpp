@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/blocking.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 #include "storage/layers/layer_cache.hpp"
@@ -151,6 +152,7 @@ core::result<void> timeline_store::check_readable(core::lsn at) const {
 }
 
 void timeline_store::read_pages(std::span<page_read> reads, core::lsn at, read_mode mode) const {
+  if (mode == read_mode::may_block) core::may_block("read pages from layers");
   const auto levels = readable_levels(at);
   if (levels) return rebuild_pages(*levels, reads, mode, redo_context());
   for (page_read& read : reads) read.failure = levels.error();
@@ -158,6 +160,7 @@ void timeline_store::read_pages(std::span<page_read> reads, core::lsn at, read_m
 
 core::result<std::optional<core::bytes>> timeline_store::read_value(const core::page_key& key, core::lsn at,
                                                                     read_mode mode) const {
+  if (mode == read_mode::may_block) core::may_block("read a value from layers");
   STRATA_ASSIGN(const auto levels, readable_levels(at));
   return find_value(levels, key, mode);
 }
@@ -165,6 +168,7 @@ core::result<std::optional<core::bytes>> timeline_store::read_value(const core::
 core::result<void> timeline_store::scan(
     const core::key_range& keys, core::lsn at,
     const std::function<bool(const core::page_key&, core::bytes_view)>& visitor) const {
+  core::may_block("scan layers");
   STRATA_ASSIGN(const auto levels, readable_levels(at));
   return scan_values(levels, keys, visitor);
 }

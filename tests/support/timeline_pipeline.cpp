@@ -129,7 +129,7 @@ ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, co
       demand(pg::wal::parse_record(framed->bytes, framed->start, framed->end, major, record));
       if (mapping::wal_ingest::needs_empty_batch(record)) hand_over();
       const auto begun = steady::now();
-      demand(ingest->add(record, batch));
+      demand(ingest->add(record, batch, read_mode::may_block));
       total.seconds_adding += std::chrono::duration<double>(steady::now() - begun).count();
       total.bytes += framed->bytes.size();
       if (++total.records % 100 == 0) hand_over();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/pageserver/ingest/source_history.hpp"
+#include "core/check.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -25,6 +26,25 @@ std::shared_ptr<storage::write_batch> new_batch() {
 }
 
 }  // namespace
+
+/// What a disk_step works on.
+struct wal_intake::record_step {
+  std::shared_ptr<mapping::wal_ingest> ingest;
+  std::shared_ptr<storage::write_batch> batch;
+  core::bytes bytes;  ///< of the record: what was fed may be gone
+  core::lsn start;
+  core::lsn end;
+  pg::major_version major;
+  bool added = false;
+
+  core::result<void> run() {
+    pg::wal::record record;
+    STRATA_TRY(pg::wal::parse_record(bytes, start, end, major, record));
+    STRATA_TRY(ingest->add(record, *batch, storage::read_mode::may_block));
+    added = true;
+    return {};
+  }
+};
 
 core::result<std::unique_ptr<wal_intake>> wal_intake::open(std::shared_ptr<storage::timeline_store> store,
                                                            compared part) {
@@ -50,6 +70,7 @@ wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::uniq
 core::lsn wal_intake::position() const { return comparing_ ? tracer_->position() : decoder_.position(); }
 
 std::shared_ptr<storage::write_batch> wal_intake::take_batch() {
+  core::check(!step_, "a batch is not taken while a record is added to it");
   if (batch_trace_) batch_->set_trace(*batch_trace_);
   batch_trace_.reset();
   return std::exchange(batch_, new_batch());
@@ -109,9 +130,31 @@ core::result<wal_intake::progress> wal_intake::work_on() {
       at_barrier_ = mapping::wal_ingest::needs_empty_batch(record_);
     }
     if (at_barrier_) return progress::barrier;
-    STRATA_ASSIGN(const auto handed, add_record());
-    if (handed) return *handed;
+    STRATA_ASSIGN(const bool added, add_record());
+    if (!added) return progress::needs_disk;
+    record_waits_ = false;
+    batch_to_ = framed_to_;
+    const bool alone = mapping::wal_ingest::needs_empty_batch(record_);
+    if (alone || batch_->value_bytes() >= batch_size_bytes) return progress::batch_full;
   }
+}
+
+core::result<bool> wal_intake::add_record() {
+  if (const auto step = std::exchange(step_, nullptr)) {
+    core::check(step->added, "work goes on when the disk step has succeeded");
+    return true;
+  }
+  const auto added = ingest_->add(record_, *batch_, storage::read_mode::memory_only);
+  if (added) return true;
+  if (added.error().code == core::errc::would_block) return false;
+  return added.error();
+}
+
+wal_intake::disk_step wal_intake::take_disk_step() {
+  core::check(record_waits_ && !at_barrier_ && !step_, "a record waits for the disk");
+  step_ = std::make_shared<record_step>(
+      record_step{ingest_, batch_, {record_bytes_.begin(), record_bytes_.end()}, record_.start, record_.end, major_});
+  return [step = step_] { return step->run(); };
 }
 
 core::result<bool> wal_intake::frame_record() {
@@ -123,6 +166,7 @@ core::result<bool> wal_intake::frame_record() {
   if (!framed) return framed.error();
   if (!*framed) return false;
   const pg::wal::framed_record& found = **framed;
+  record_bytes_ = found.bytes;
   STRATA_TRY(pg::wal::parse_record(found.bytes, found.start, found.end, major_, record_));
   if (first && record_.previous != previous_record_)
     return not_the_same_server("its record at " + to_string(found.start) + " follows one at " +
@@ -131,15 +175,6 @@ core::result<bool> wal_intake::frame_record() {
   previous_record_ = {};
   framed_to_ = std::min(decoder_.position(), found.end);
   return true;
-}
-
-core::result<std::optional<wal_intake::progress>> wal_intake::add_record() {
-  STRATA_TRY(ingest_->add(record_, *batch_));
-  record_waits_ = false;
-  batch_to_ = framed_to_;
-  const bool alone = mapping::wal_ingest::needs_empty_batch(record_);
-  if (alone || batch_->value_bytes() >= batch_size_bytes) return std::optional(progress::batch_full);
-  return std::optional<progress>();
 }
 
 }  // namespace strata::actors::pageserver

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -14,7 +15,8 @@
 
 namespace strata::actors::pageserver {
 
-/// From WAL bytes to batches: framing, parsing and mapping in one pass. A pure machine over its store.
+/// From WAL bytes to batches: framing, parsing and mapping in one pass. A machine over its store that never blocks: a
+/// record for which it needs the disk is a step that its owner has done elsewhere.
 ///
 /// The WAL of a source is read again from the start of the store's trace: what was received before is compared, byte by
 /// byte as its digests tell, before anything behind it is taken in. errc::conflict when it differs: this is not the
@@ -41,8 +43,17 @@ class wal_intake {
     used_up,     ///< feed more
     batch_full,  ///< take the batch, then go on
     barrier,     ///< take the batch, wait until all are visible, say so by passed_barrier(), then go on
+    needs_disk,  ///< have take_disk_step() run where it may block, then go on
   };
   core::result<progress> work();
+
+  /// Adds the record that needs the disk to the batch: reads relation sizes, copies or drops a database, writes the
+  /// metadata. Owns all that it uses, so it may outlive this object and the bytes that were fed; what it has added is
+  /// lost then, and what it has stored does no harm when the record comes again. While it runs only position() and
+  /// comparing() may be called. After an error this object must be thrown away.
+  using disk_step = std::function<core::result<void>()>;
+  /// Precondition: work() has returned needs_disk. The batch may be taken before.
+  disk_step take_disk_step();
   void passed_barrier() { at_barrier_ = false; }
 
   /// Nothing but what was received before has come.
@@ -53,8 +64,10 @@ class wal_intake {
  private:
   wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest,
              compared part);
-  core::result<std::optional<progress>> add_record();
+  struct record_step;
   core::result<progress> work_on();
+  /// False: the disk is needed for it.
+  core::result<bool> add_record();
   /// The next record, checked against the last one that was received when it is the first.
   core::result<bool> frame_record();
   core::result<void> compare();
@@ -62,11 +75,13 @@ class wal_intake {
   void trace_to(core::lsn end);
 
   std::shared_ptr<storage::timeline_store> store_;
-  std::unique_ptr<storage::mapping::wal_ingest> ingest_;
+  std::shared_ptr<storage::mapping::wal_ingest> ingest_;  ///< a disk_step's as well, while it runs
   pg::wal::stream_decoder decoder_;
   pg::major_version major_;
   pg::wal::record record_;
-  bool record_waits_ = false;  ///< record_ is parsed but not added
+  core::bytes_view record_bytes_;
+  bool record_waits_ = false;          ///< record_ is parsed but not added
+  std::shared_ptr<record_step> step_;  ///< has added record_, or is to
   bool at_barrier_ = false;
   std::shared_ptr<storage::write_batch> batch_;
 

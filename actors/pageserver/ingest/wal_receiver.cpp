@@ -1,5 +1,6 @@
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 
+#include "actors/pageserver/ingest/receiver_machine.hpp"
 #include "actors/pageserver/ingest/source_history.hpp"
 #include "actors/pageserver/ingest/source_import.hpp"
 #include "actors/pageserver/ingest/source_link.hpp"
@@ -62,7 +63,6 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
  private:
   static constexpr auto status_interval = std::chrono::seconds(1);
-  static constexpr int batches_in_flight_max = 2;
 
   // -- connecting ---------------------------------------------------------------------------------------------------
 
@@ -80,13 +80,13 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     confirmed_ = {};
     status_.conninfo = origin_->name();
     set_phase(phase::connecting);
-    busy_ = true;
+    machine_.connect();
     offload(
         runtime::pool_id::io, "connect to " + status_.conninfo,
         [conninfo = *conninfo] { return client::replication_connection::open(conninfo); },
         [this](core::result<client::replication_connection> opened) {
-          busy_ = false;
           if (!opened) return broke(opened.error());
+          machine_.connected();
           link_.adopt(*std::move(opened));
           heard_ = clock().monotonic();
           advance();
@@ -98,17 +98,13 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void broke(const core::error& why) {
     // What else conflicts belongs to an import, or to a safekeeper, of which there are several.
     if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
-    link_.close();
-    if (compares_less(why)) {
-      forget_stream();
-      return try_again_after(std::chrono::milliseconds(0));
-    }
+    disconnect();
+    if (compares_less(why)) return try_again_after(std::chrono::milliseconds(0));
     compared_ = wal_intake::compared::whole_trace;
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
     if (import_ && import_->begun()) return quit(why);
     import_.reset();
-    forget_stream();
     ++status_.reconnects;
     origin_->lost(clock().monotonic(), options_.store->last_record_lsn(), why);
     status_.gap = origin_->gap();
@@ -135,9 +131,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     store_refusal(refusal);
   }
   void stand_still(const storage::source_refusal& refusal) {
-    link_.close();
-    forget_stream();
-    refused_ = true;
+    disconnect();
+    machine_.refuse();
     ++attempt_;  // none is due
     status_.last_error =
         refusal.why + " (refused at " + to_string(refusal.at) + ", " + config::utc_text(refusal.since) + ")";
@@ -154,22 +149,22 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
         });
   }
   void follow_again(const source_resumed&) {
-    if (!std::exchange(refused_, false)) return;
+    if (!machine_.resume()) return;
     status_.last_error.clear();
     try_now();
   }
 
   /// What was received and not handed over comes again.
-  void forget_stream() {
+  void disconnect() {
+    link_.close();
     intake_.reset();
-    paused_ = false;
+    machine_.disconnected();
   }
 
   /// The stream has ended because all there is was sent.
   void rest() {
-    if (intake_ && intake_->has_batch()) hand_over();
-    link_.close();
-    forget_stream();
+    if (intake_ && intake_->has_batch() && machine_.may_hand_over()) hand_over();
+    disconnect();
     origin_->caught_up(clock().monotonic());
     status_.last_error.clear();
     set_phase(phase::resting);
@@ -180,11 +175,11 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (due.attempt == attempt_) try_now();
   }
   void try_now() {
-    if (link_.open() || refused_) return;
-    if (busy_ || in_flight_ > 0)  // the store does not yet show what was handed over
-      try_again_after(std::chrono::milliseconds(100));
-    else
+    using enum receiver_machine::state;
+    if (machine_.may_connect())
       connect();
+    else if (machine_.now() == idle || machine_.now() == connecting)
+      try_again_after(std::chrono::milliseconds(100));
   }
 
   // -- news of the safekeepers --------------------------------------------------------------------------------------
@@ -200,8 +195,9 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     origin_->wanted();
     if (status_.now == phase::resting) try_now();
     // The end of what came may be a part of a record, of which the timeline knows nothing else.
-    if (!follows_source() && intake_ && !busy_ && !paused_) tell(options_.timeline, status_);
-    if (!intake_ || busy_ || paused_ || !words_.may_ask(clock().monotonic())) return;
+    if (!intake_ || !machine_.listens()) return;
+    if (!follows_source()) tell(options_.timeline, status_);
+    if (!words_.may_ask(clock().monotonic())) return;
     if (auto sent = send_status(true); !sent) broke(sent.error());
   }
 
@@ -214,7 +210,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   /// Takes in what has arrived until there is no more, or until this actor has to wait for somebody else.
   void advance() {
-    if (busy_ || paused_ || !link_.open()) return;
+    if (!machine_.listens()) return;
     if (auto stepped = link_.connection().step(); !stepped) return broke(stepped.error());
     // A fast source must not keep the thread for itself.
     constexpr int events_max = 64;
@@ -223,10 +219,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       if (!event) return broke(event.error());
       if (!*event) {
         if (intake_ && intake_->has_batch()) {
-          if (in_flight_ == batches_in_flight_max) {
-            paused_ = true;
-            return;
-          }
+          if (!machine_.may_hand_over()) return machine_.wait_for_credit();
           hand_over();
         }
         note_handed_over();
@@ -236,7 +229,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       heard_ = clock().monotonic();
       origin_->heard(heard_, {}, std::nullopt);
       if (auto went = handle_event(**event); !went) return broke(went.error());
-      if (busy_ || paused_ || !link_.open()) return;
+      if (!machine_.listens()) return;
     }
     tell(self(), resume_due{});
   }
@@ -260,7 +253,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       status_.database = connected->database;
     }
     if (import_ || std::holds_alternative<client::backup_started>(event)) take_backup(event);
-    if (busy_) return {};
+    if (!machine_.listens()) return {};
     return follow(event);
   }
 
@@ -293,12 +286,12 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void open_intake() {
     set_phase(phase::catching_up);
-    busy_ = true;
+    machine_.open_intake();
     offload(
         runtime::pool_id::io, "prepare to take in WAL",
         [store = options_.store, part = compared_] { return wal_intake::open(store, part); },
         [this](core::result<std::unique_ptr<wal_intake>> opened) {
-          busy_ = false;
+          machine_.job_done();
           if (!opened) return broke(opened.error());
           intake_ = *std::move(opened);
           intake_->set_source_timeline(session_.source_timeline());
@@ -319,20 +312,34 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     return work_off();
   }
 
-  /// Goes through what was fed; pauses when it needs credit or must wait until all is visible.
+  /// Goes through what was fed; pauses when it needs credit or the disk, or must wait until all is visible.
   core::result<void> work_off() {
     for (;;) {
+      if (!machine_.may_hand_over()) break;
       STRATA_ASSIGN(const auto progress, intake_->work());
       if (progress == wal_intake::progress::used_up) return {};
-      if (intake_->has_batch()) hand_over();
-      const bool barrier = progress == wal_intake::progress::barrier;
-      if (barrier && in_flight_ == 0) {
-        intake_->passed_barrier();
-      } else if (barrier || in_flight_ == batches_in_flight_max) {
-        paused_ = true;
+      if (progress == wal_intake::progress::needs_disk) {
+        go_to_disk();
         return {};
       }
+      if (intake_->has_batch()) hand_over();
+      if (progress != wal_intake::progress::barrier) continue;
+      if (machine_.in_flight() > 0) break;
+      intake_->passed_barrier();
     }
+    machine_.wait_for_credit();
+    return {};
+  }
+
+  void go_to_disk() {
+    machine_.go_to_disk();
+    offload(runtime::pool_id::io, "take in a record with the disk", intake_->take_disk_step(),
+            [this](const core::result<void>& done) {
+              machine_.job_done();
+              if (!done) return broke(done.error());
+              if (auto went = work_off(); !went) return broke(went.error());
+              advance();
+            });
   }
 
   /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
@@ -356,16 +363,15 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void hand_over() {
     batches_.add();
-    ++in_flight_;
+    machine_.handed_over();
     ask(options_.timeline, messages::ingest_batch{intake_->take_batch()},
         [this](const core::result<messages::batch_ingested>& taken) {
-          --in_flight_;
+          const bool goes_on = machine_.answered();
           if (!taken) return quit(taken.error());
           disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
           origin_->progressed();
           status_.gap = origin_->gap();
-          if (!paused_ || !intake_) return;
-          paused_ = false;
+          if (!goes_on) return;
           if (auto went = work_off(); !went) return broke(went.error());
           advance();
         });
@@ -383,10 +389,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (const auto* archive = std::get_if<client::archive_data>(&event)) status_.backup_bytes += archive->bytes.size();
     auto job = import_->on(event);
     if (!job) return;
-    busy_ = true;
+    machine_.import_piece();
     offload(runtime::pool_id::background, "import a base backup", std::move(job),
             [this, event = import_->finished() ? event : client::replication_event()](const core::result<void>& done) {
-              busy_ = false;
+              machine_.job_done();
               if (!done) return broke(done.error());
               if (import_->finished()) {
                 import_.reset();
@@ -435,15 +441,15 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   bool flush_for_source() {
     if (!origin_->is_source()) return false;
     if (flushing_for_source_) return true;
-    if (intake_ && intake_->has_batch()) hand_over();
-    if (in_flight_ == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
+    if (intake_ && intake_->has_batch() && machine_.may_hand_over()) hand_over();
+    if (machine_.in_flight() == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
     flushing_for_source_ = true;
     ask(options_.timeline, messages::checkpoint_timeline{},
         [this](const core::result<messages::timeline_checkpointed>& made) {
           flushing_for_source_ = false;
           if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
           // Under an offloaded job the connection is not given up: it will say so itself.
-          if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
+          if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
         });
     return true;
   }
@@ -451,15 +457,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void flushed(const timeline_flushed& event) {
     disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
     // Under an offloaded job the connection is not given up: it will say so itself.
-    if (auto sent = send_status(); !sent && !busy_) broke(sent.error());
+    if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
   }
 
   void report(const status_due&) {
     tell_self_after(status_interval, status_due{});
-    if (busy_ || paused_)
-      origin_->not_listening(clock().monotonic());
-    else if (link_.open())
+    if (machine_.listens()) {
       if (const auto why = origin_->reason_to_leave(clock().monotonic())) return broke(*why);
+    } else if (!machine_.is_idle()) {
+      origin_->not_listening(clock().monotonic());
+    }
     if (intake_ && !intake_->comparing()) {
       const auto last = options_.store->last_record_lsn();
       const bool readable = last >= options_.store->record().readable_from;
@@ -468,8 +475,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       if (readable && near) status_.last_error.clear();
     }
     // Not asked while we don't listen: the answer would be old when it is read.
-    const bool asks = follows_source() && !busy_ && !paused_ && words_.may_ask(clock().monotonic());
-    if (auto sent = send_status(asks); !sent && !busy_) return broke(sent.error());
+    const bool asks = follows_source() && machine_.listens() && words_.may_ask(clock().monotonic());
+    if (auto sent = send_status(asks); !sent && !machine_.job_runs()) return broke(sent.error());
     take_words();
     tell(options_.timeline, status_);
   }
@@ -499,12 +506,9 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_intake> intake_;
   wal_intake::compared compared_ = wal_intake::compared::whole_trace;  ///< of the connection
-  int in_flight_ = 0;                                                  ///< batches without an answer
-  bool busy_ = false;                                                  ///< an offloaded job runs
+  receiver_machine machine_;
   bool flushing_for_source_ = false;
-  bool refused_ = false;  ///< the source is not the server that was followed
-  core::lsn confirmed_;   ///< the source may forget WAL before it, as it was told
-  bool paused_ = false;   ///< fed WAL waits for credit or for visibility
+  core::lsn confirmed_;  ///< the source may forget WAL before it, as it was told
 };
 
 }  // namespace

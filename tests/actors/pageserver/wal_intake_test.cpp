@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <future>
+
+#include "core/blocking.hpp"
 
 #include "tests/storage/mapping/mapping_fixture.hpp"
 
@@ -32,6 +35,7 @@ struct followed_cluster : mapping_fixture {
       STRATA_TRY(intake.feed(rest.first(std::min(part, rest.size()))));
       for (auto progress = wal_intake::progress::batch_full; progress != wal_intake::progress::used_up;) {
         STRATA_ASSIGN(progress, intake.work());
+        BOOST_REQUIRE((progress != wal_intake::progress::needs_disk));
       }
     }
     return {};
@@ -51,6 +55,25 @@ struct followed_cluster : mapping_fixture {
            fed.error().detail.find("not the same server any more") != std::string::npos;
   }
 
+  /// A relation of one block was received, and is in a layer file that is not open for an intake that comes now.
+  void write_relation_and_take_it_in() {
+    written.append(page_image(heap, 0, make_page(1)));
+    take_in();
+  }
+  std::unique_ptr<wal_intake> open_cold() {
+    auto intake = wal_intake::open(store).value();
+    const std::uint64_t end = layers->next_ticket();
+    for (std::uint64_t ticket = 1; ticket < end; ++ticket) layers->forget(ticket);
+    return intake;
+  }
+  /// What work() says to all of `of` from the intake's position on, on a thread that must not block.
+  static wal_intake::progress work_on(wal_intake& intake, wal_builder& of) {
+    const core::no_blocking scope("test");
+    BOOST_REQUIRE(intake.feed(core::bytes_view(of.stream()).subspan(intake.position() - of.start())).has_value());
+    return intake.work().value();
+  }
+
+  static constexpr pg::relation_fork heap{pg::default_tablespace, 5, 16384, pg::fork::main};
   wal_builder written;
 };
 
@@ -134,6 +157,66 @@ BOOST_AUTO_TEST_CASE(without_a_trace_the_first_record_must_follow_the_last_one_r
   wal_builder same({.start = written.position(), .previous = written.previous()});
   write(same, 1, 'b');
   BOOST_TEST(!refuses(same));
+}
+
+BOOST_AUTO_TEST_CASE(a_record_that_needs_the_disk_is_added_by_a_step_elsewhere) {
+  write_relation_and_take_it_in();
+  const auto intake = open_cold();
+  written.append(page_image(heap, 4, make_page(2)));
+  write(written, 3, 'a');
+  BOOST_REQUIRE((work_on(*intake, written) == wal_intake::progress::needs_disk));
+  BOOST_TEST(!intake->has_batch());
+  auto step = intake->take_disk_step();
+  BOOST_REQUIRE(std::async(std::launch::async, step).get().has_value());
+  BOOST_TEST((intake->work().value() == wal_intake::progress::used_up));
+  const auto batch = intake->take_batch();
+  BOOST_TEST((batch->last_record_end() == written.position()));
+  BOOST_TEST((batch->trace()->end == written.position()));
+  store->append(std::move(*batch));
+  BOOST_TEST(size(heap).value() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_step_outlives_the_intake_and_the_bytes_that_were_fed_and_nothing_is_lost) {
+  write_relation_and_take_it_in();
+  const core::lsn before = now();
+  wal_intake::disk_step left;
+  {
+    wal_builder fed = written;
+    fed.append(page_image(heap, 4, make_page(2)));
+    const auto intake = open_cold();
+    BOOST_REQUIRE((work_on(*intake, fed) == wal_intake::progress::needs_disk));
+    left = intake->take_disk_step();
+  }
+  BOOST_TEST(left().has_value());
+  BOOST_TEST((now() == before));
+  const auto again = open_cold();
+  written.append(page_image(heap, 4, make_page(2)));
+  BOOST_REQUIRE((work_on(*again, written) == wal_intake::progress::needs_disk));
+  BOOST_REQUIRE(again->take_disk_step()().has_value());
+  BOOST_TEST((again->work().value() == wal_intake::progress::used_up));
+  store->append(std::move(*again->take_batch()));
+  BOOST_TEST((now() == written.position()));
+  BOOST_TEST(size(heap).value() == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_database_is_copied_by_a_step_after_everything_before_it) {
+  write_relation_and_take_it_in();
+  const auto intake = open_cold();
+  write(written, 1, 'a');
+  written.append(
+      {.manager = pg::wal::resource_manager::database,
+       .main_data = payload_of(std::uint32_t{77}, pg::default_tablespace, std::uint32_t{5}, pg::default_tablespace)});
+  BOOST_REQUIRE((work_on(*intake, written) == wal_intake::progress::barrier));
+  store->append(std::move(*intake->take_batch()));
+  intake->passed_barrier();
+  BOOST_REQUIRE((intake->work().value() == wal_intake::progress::needs_disk));
+  auto step = intake->take_disk_step();
+  BOOST_REQUIRE(step().has_value());
+  BOOST_TEST((intake->work().value() == wal_intake::progress::batch_full));
+  store->append(std::move(*intake->take_batch()));
+  pg::relation_fork copy = heap;
+  copy.database = 77;
+  BOOST_TEST(size(copy).value() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,8 +12,11 @@
 #include <caf/send.hpp>
 
 #include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/outside.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "actors/runtime/system.hpp"
+#include "core/blocking.hpp"
+#include "io/file.hpp"
 
 namespace strata::tests {
 
@@ -78,6 +81,37 @@ class echo final : public actors::runtime::actor_base<echo_actor> {
  private:
   core::result<void> back(const pass_back&) { return {}; }
 };
+
+/// Opens a file in its handler.
+template <pool_id Pool>
+class reader final : public actors::runtime::actor_base<echo_actor> {
+ public:
+  static constexpr const char* kind = "test.reader";
+  static constexpr pool_id pool = Pool;
+  explicit reader(const actors::runtime::actor_setup& setup) : actor_base(setup) {}
+  behavior_type make_behavior() { return {handle(&reader::back)}; }
+
+ private:
+  core::result<void> back(const pass_back&) {
+    STRATA_TRY(io::open_for_reading("/dev/null"));
+    return {};
+  }
+};
+
+/// The calls that may block, on a thread that must not, while one such actor answers one request.
+template <pool_id Pool>
+std::uint64_t calls_caught() {
+  core::end_process_on_blocking(false);
+  const std::uint64_t before = core::blocking_calls();
+  {
+    actors::runtime::process_system process;
+    const auto actor =
+        actors::runtime::spawn<reader<Pool>>(process.actors(), actors::runtime::actor_label{"reader", 0});
+    BOOST_TEST(actors::runtime::ask_and_wait(process.actors(), actor, pass_back{}, 30s).has_value());
+  }
+  core::end_process_on_blocking(true);
+  return core::blocking_calls() - before;
+}
 
 struct relay_options {
   int from = -1;
@@ -148,6 +182,17 @@ BOOST_AUTO_TEST_CASE(a_pool_that_always_has_work_sees_its_sockets) {
       relay_options{in.ends[0], out.ends[0], &hops, {echoes, echoes, echoes}});
   BOOST_REQUIRE(::write(in.ends[1], "x", 1) == 1);
   BOOST_TEST(hops.is_reached_within(30s));
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_that_opens_a_file_where_nothing_may_block_is_caught) {
+  BOOST_TEST(calls_caught<pool_id::wal>() == 1u);
+  BOOST_TEST(calls_caught<pool_id::page>() == 1u);
+  BOOST_TEST(calls_caught<pool_id::management>() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_of_a_pool_that_may_block_opens_files) {
+  BOOST_TEST(calls_caught<pool_id::io>() == 0u);
+  BOOST_TEST(calls_caught<pool_id::background>() == 0u);
 }
 
 /// A wake-up that went missing would leave a token where it is.

@@ -1,5 +1,9 @@
 #include "tests/storage/mapping/mapping_fixture.hpp"
 
+#include <optional>
+
+#include "core/blocking.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <boost/test/unit_test.hpp>
@@ -86,13 +90,17 @@ mapping_fixture::mapping_fixture(const pg::files::checkpoint& counters)
 
 void mapping_fixture::restart_ingest() { ingestion = expect(mapping::wal_ingest::open(store)); }
 
-core::result<void> mapping_fixture::try_ingest(const wal_record& what) {
+core::result<void> mapping_fixture::try_ingest(const wal_record& what, read_mode mode) {
   const core::bytes bytes = encode_record(what, previous);
   const core::lsn end = (next + bytes.size()).align_up();
   pg::wal::record parsed;
   STRATA_TRY(pg::wal::parse_record(bytes, next, end, pg::major_version::v15, parsed));
   if (mapping::wal_ingest::needs_empty_batch(parsed)) hand_over();
-  STRATA_TRY(ingestion->add(parsed, batch));
+  {
+    std::optional<core::no_blocking> never_blocks;
+    if (mode == read_mode::memory_only) never_blocks.emplace("test");
+    STRATA_TRY(ingestion->add(parsed, batch, mode));
+  }
   previous = next;
   next = end;
   if (!held) hand_over();

@@ -26,7 +26,8 @@ struct mapping_fixture : timeline_home {
 
   /// The LSN behind the record. Fails the test when it is refused.
   core::lsn ingest(const wal_record& record);
-  core::result<void> try_ingest(const wal_record& record);
+  /// memory_only: as on a thread that must not block.
+  core::result<void> try_ingest(const wal_record& record, storage::read_mode mode = storage::read_mode::may_block);
   void hold() { held = true; }
   void release();
   void hand_over();
