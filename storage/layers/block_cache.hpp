@@ -45,7 +45,7 @@ class block_cache {
   explicit block_cache(std::uint64_t capacity_bytes);
 
   /// A number that no other file in the cache has.
-  [[nodiscard]] std::uint64_t io::new_file() const;
+  [[nodiscard]] std::uint64_t new_file() const;
   [[nodiscard]] std::optional<block_content> find(std::uint64_t file, std::uint64_t offset) const;
   /// errc::io_error when the cache refuses it.
   [[nodiscard]] core::result<block_content> insert(std::uint64_t file, std::uint64_t offset, core::bytes content) const;

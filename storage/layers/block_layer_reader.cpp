@@ -19,7 +19,7 @@ layer_reader::layer_reader(io::unique_fd file, std::string path, std::uint64_t s
       footer_(std::move(end)),
       cache_(cache),
       // Never the number of a file: what another opening cached, of a file since replaced, is never found.
-      cache_id_(cache_.io::new_file()) {}
+      cache_id_(cache_.new_file()) {}
 
 core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::string& path,
                                                                      const layer_identity& expected,
