@@ -9,7 +9,7 @@
 namespace strata::control {
 
 /// What keeps a member from voting and writing now; none: it does both.
-enum class member_trouble : std::uint8_t {
+enum class member_failure : std::uint8_t {
   none,
   down,         ///< no process, or one that does not answer
   lacks,        ///< it has not got the timeline
@@ -19,13 +19,13 @@ enum class member_trouble : std::uint8_t {
 };
 struct member_state {
   std::uint64_t id = 0;
-  member_trouble trouble = member_trouble::none;
+  member_failure failure = member_failure::none;
 };
 
-/// What a quorum may still lose: configuration::can_lose over the members without trouble, in words.
+/// What a quorum may still lose: configuration::can_lose over the members without failure, in words.
 struct quorum_health {
   int can_lose = -1;
-  std::string text;  ///< "can lose 1 safekeeper", "can lose none: safekeeper 2 is down", ...
+  std::string text;  ///< "tolerates 1 failure", "tolerates no failure: safekeeper 2 is down", ...
 };
 /// Members of whom nothing is known are down.
 quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members);

@@ -29,7 +29,7 @@ inline core::error from_caf(const caf::error& e) {
   }
   if (e == caf::sec::request_timeout) return {core::errc::outcome_unknown, "no answer came in time"};
   if (e == caf::sec::request_receiver_down || e.category() == caf::atom("exit"))
-    return {core::errc::unavailable, "what should answer is stopping or gone"};
+    return {core::errc::unavailable, "the receiving actor is stopping or gone"};
   return {core::errc::io_error, "an actor failed: " + caf::to_string(e)};
 }
 

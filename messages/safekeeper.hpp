@@ -25,7 +25,7 @@ struct wal_timeline_info {
   std::uint32_t receivers = 0;  ///< to whom WAL is streamed now
   std::uint64_t wal_bytes = 0;  ///< on this safekeeper's disk
   std::string recovering_from;  ///< a peer's WAL address; empty: nobody
-  std::string trouble;          ///< what last failed and is retried; empty when all is well
+  std::string last_error;       ///< what last failed and is retried; empty when all is well
   std::vector<protocol::safekeeper_timeline_info> peers;
 };
 

@@ -40,7 +40,7 @@ struct source_status {
     streaming,
     waiting_to_retry,
     failed,
-    resting  ///< there was no more WAL; goes on when there is
+    idle  ///< there was no more WAL; goes on when there is
   } now = phase::connecting;
   std::string conninfo;  ///< without its password; or which safekeeper it is
   std::string user;      ///< as whom the source is followed; empty until it was reached
@@ -55,15 +55,15 @@ struct source_status {
   core::lsn handed_over;  ///< all records up to here were handed to the timeline
   /// All that was committed at the source by then, by its clock, was handed over. Not of safekeepers.
   std::optional<core::wall_time> known_until;
-  std::optional<core::monotonic_time> last_word;         ///< when it last told how far its WAL goes
+  std::optional<core::monotonic_time> last_message;      ///< when it last told how far its WAL goes
   std::optional<std::chrono::microseconds> clock_ahead;  ///< the source's clock minus this machine's
   std::optional<wal_gap> gap;                            ///< nobody can go on with the branch. Only of safekeepers
 };
 
 /// How far a timeline is behind its source.
 struct source_lag {
-  std::optional<std::uint64_t> bytes;                   ///< absent: not known
-  std::optional<std::chrono::milliseconds> since_word;  ///< absent: there was none yet
+  std::optional<std::uint64_t> bytes;                      ///< absent: not known
+  std::optional<std::chrono::milliseconds> since_message;  ///< absent: there was none yet
 };
 
 /// A resource manager of an extension whose records the timeline holds: pages that they changed can't be read.
@@ -97,7 +97,7 @@ struct timeline_info {
   source_lag lag;                              ///< of `source`
   std::optional<core::wall_time> known_until;  ///< everything that was committed by then is in; absent: not known
   std::optional<consensus::configuration> safekeepers;  ///< `source` is about these, then
-  std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
+  std::string last_error;  ///< what background work last failed at and keeps retrying; empty when all is well
   std::vector<custom_manager> custom_managers;
 };
 

@@ -55,7 +55,7 @@ constexpr lesson lessons[] = {
      "slot or raise wal_keep_size so that it does not happen again"},
     {"58P01", "", core::errc::out_of_range, "the source lacks a file that was asked for"},
     {"XX000", "is ahead of the WAL flush position", core::errc::out_of_range,
-     "the source's WAL ends before the place where we want to go on; it is not the same server any more (restored from "
+     "the source's WAL ends before the place where we want to go on; it is not the same server (restored from "
      "a "
      "backup?): import anew"},
     {"", "is not in this server's history", core::errc::out_of_range,
