@@ -196,7 +196,7 @@ void http_front::accept_all() {
   }
 }
 
-/// False: nobody can be ended for a client from `newcomer`; empty: for whoever comes.
+/// Drops a connection for a client from `newcomer` (empty: any address). False: none can be dropped.
 bool http_front::make_room(const std::string& newcomer) {
   const core::seat_limits limits{newcomer.empty() ? 0 : options_.connections_max,
                                  std::max<std::size_t>(1, options_.connections_max / 4 * 3)};

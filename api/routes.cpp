@@ -105,7 +105,7 @@ std::vector<route> make_routes() {
        "acknowledged has not arrived",
        no_query, "ResolvePoint", "Point", 200, resolve_point},
 
-      // Upkeep.
+      // Maintenance.
       {"PUT", TIMELINE "/checkpoint", "checkpoint", "Flush all changes to layer files; answers when they are durable",
        no_query, "", "Checkpointed", 200, checkpoint},
       {"PUT", TIMELINE "/compact", "compact", "Run a compaction", no_query, "", "Compacted", 200, compact},
@@ -123,7 +123,7 @@ std::vector<route> make_routes() {
        200,
        get_keyspace},
 
-      // Out of the house.
+      // Export.
       {"GET",
        TIMELINE "/export",
        "export_timeline",

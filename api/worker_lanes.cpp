@@ -69,8 +69,8 @@ void worker_lanes::stop() {
       if (thread.joinable()) thread.join();
 }
 
-/// One task has ended: the first of those that wait has its place whose group has not got its share. A second one can't
-/// have become able to run: either the place was all there was, or the group's.
+/// One task has ended: the first waiting task whose group is below its share takes the place. No second task can have
+/// become able to run: the place was the only free one, or belonged to the group.
 void worker_lanes::let_next_run(queue& of) {
   for (auto each = of.queued.begin(); each != of.queued.end(); ++each) {
     if (!of.running.take(each->group)) continue;

@@ -99,9 +99,19 @@ std::string no_command(const CLI::App* above, const std::string& word) {
          strata::config::did_you_mean(word, names_of(commands_of(above)));
 }
 
+/// The parser's message in our words.
+std::string words_of(const CLI::ParseError& e) {
+  const std::string text = e.what();
+  const std::string rest = text.substr(text.find(": ") == text.npos ? 0 : text.find(": ") + 2);
+  if (e.get_name() == "ExtrasError") return "unexpected argument: " + rest;
+  if (e.get_name() == "ConversionError") return "invalid value: " + rest;
+  if (text.ends_with(" missing")) return text.substr(0, text.find(':')) + " requires a value";
+  return text == "A subcommand is required" ? "a command is required" : text;
+}
+
 failure usage_failure(const CLI::ParseError& e, const CLI::App& app, int count, char** words) {
   const CLI::App* command = command_of(app, count, words);
-  std::string why = e.what();
+  std::string why = words_of(e);
   const std::string option = stray_option(app, count, words);
   const std::string word = stray_word(app, count, words);
   if (!option.empty()) {

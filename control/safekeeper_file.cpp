@@ -128,7 +128,7 @@ std::optional<safekeeper_file> safekeeper_used_before(const std::string& directo
   auto before = read_safekeeper_file(directory);
   const bool lost = !before && before.error().code == core::errc::not_found;
   if (!before && !lost) throw failure(before.error(), "can't use " + directory, cure_of_lost_file(id));
-  // Whoever made another instance of it would be taken for one that has forgotten nothing.
+  // A new instance here would be taken for a safekeeper that has lost nothing.
   if (lost && keeps_timelines(directory))
     throw failure(core::errc::conflict, "can't use " + directory, "it contains WAL, but its safekeeper.json is missing",
                   cure_of_lost_file(id));

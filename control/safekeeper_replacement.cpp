@@ -74,8 +74,8 @@ class replacement {
  private:
   // -- the steps ------------------------------------------------------------------------------------------------------
 
-  /// Before anybody is told, the new member gets the WAL: the change is short then, and whoever writes needs to bring
-  /// it only what came since, and no WAL that the others have removed.
+  /// The new member gets the WAL before the change is announced: the change is short then, and the proposer needs to
+  /// send it only newer WAL, and none that the others have removed.
   void begin(const member& to) {
     const configuration next = need_next(begin_change(now_, members_after(now_, node_id{asked_.from}, to)));
     const auto logs = read_logs();
@@ -95,7 +95,7 @@ class replacement {
     put_on_server(next);
   }
 
-  /// Members learn of the configuration that the server has; whoever is down will by the proposer's greeting.
+  /// Sends the server's configuration to the members; a member that is down gets it with the proposer's greeting.
   void announce() {
     std::string missing;
     std::vector<node_id> took;

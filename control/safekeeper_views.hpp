@@ -57,7 +57,7 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
 /// Of the cluster: that of the timeline that can lose fewest, or, without timelines, of all safekeepers together.
 quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std::vector<quorum_view>& quorums);
 
-/// "shop/dev", or the ids when `branches` has not got it.
+/// "shop/dev", or the ids if it is missing from `branches`.
 std::string name_of(const quorum_view& timeline, const std::vector<branch_entry>& branches);
 /// For programs.
 nlohmann::json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches);

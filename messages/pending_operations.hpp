@@ -10,17 +10,17 @@
 
 namespace strata::messages {
 
-/// Something that is still to be done on a safekeeper, for one timeline. It is tried until it succeeds.
+/// An operation on one timeline that is pending on a safekeeper. It is retried until it succeeds.
 struct pending_operation {
   enum class kind : std::uint8_t {
-    create,  ///< the safekeeper is a member and has not got the timeline yet
-    remove,  ///< the timeline is gone, its WAL is not
+    create,  ///< the safekeeper is a member, and the timeline is missing on it
+    remove,  ///< the timeline was deleted, its WAL was not
   } what = kind::create;
   consensus::node_id on;
   core::tenant_id tenant;
   core::timeline_id timeline;
-  std::chrono::milliseconds age{0};  ///< since this server knows of it
-  std::string last_error;            ///< what the last attempt failed at; empty: there was none yet
+  std::chrono::milliseconds age{0};  ///< since this process found it
+  std::string last_error;            ///< error of the last attempt; empty: none yet
 };
 
 struct list_pending_operations {};

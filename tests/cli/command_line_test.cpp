@@ -107,8 +107,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_is_refused_where_it_is_typed) {
   check_teaches(strata({"psql", "main", "--pg-bin", nowhere}), 3, nowhere);
   check_teaches(strata({"compute", "start", "main", "--pg-bin", nowhere}), 3, nowhere);
   for (const char* port : {"70000", "65536", "-1", "http", "80x", ""}) {
-    check_teaches(strata({"up", "--http-port", port}), 2, "is no port");
-    check_teaches(strata({"compute", "start", "main", "--port", port}), 2, "is no port");
+    check_teaches(strata({"up", "--http-port", port}), 2, "is not a port");
+    check_teaches(strata({"compute", "start", "main", "--port", port}), 2, "is not a port");
   }
   for (const char* when : {"0/XYZ", "0/", "0/123456789", "0/0"})
     check_teaches(strata({"branch", "create", "dev", "--from", "main@" + std::string(when)}), 2, "can't parse \"main@");
