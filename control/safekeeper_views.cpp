@@ -65,7 +65,7 @@ quorum_view::row row_for(const consensus::member& member, const safekeeper_view*
     failure = member_failure::broken;
   } else if (keeper->disk_full) {
     failure = member_failure::full;
-    row.state += "; its disk is full";
+    row.state += "; disk full";
   } else if (unreachable != keeper->unreachable.end()) {
     failure = member_failure::unreachable;
     row.state += "; unreachable at " + address_of(member) + ": " + unreachable->second;

@@ -350,7 +350,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       cancelled_wait_.reset();
       if (again) wait_cancelled();
     } else if (clock().monotonic() > cancelled_wait_->until) {
-      step(wait_cancelled{});
+      step(commit_wait_cancelled{});
     }
   }
 

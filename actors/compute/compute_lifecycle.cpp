@@ -120,7 +120,7 @@ life_effects compute_lifecycle::on(const postgres_ended&) {
   return begin_again(std::exchange(detail_, {}));
 }
 
-life_effects compute_lifecycle::on(const wait_cancelled&) {
+life_effects compute_lifecycle::on(const commit_wait_cancelled&) {
   if (state_ != agent_state::running || ending_server_) return {};
   detail_ = "a transaction cancelled its wait for the quorum and did not become durable in time";
   after_server_ = agent_state::waiting_for_quorum;

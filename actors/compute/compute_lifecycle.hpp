@@ -40,7 +40,7 @@ struct postgres_ready {};
 /// It is gone, asked to or not.
 struct postgres_ended {};
 /// A transaction whose wait was cancelled has not become durable within its time.
-struct wait_cancelled {};
+struct commit_wait_cancelled {};
 struct term_lost {
   consensus::term to;
 };
@@ -48,8 +48,8 @@ struct term_lost {
 struct branch_deleted {};
 struct stop_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended, wait_cancelled,
-                                term_lost, branch_deleted, stop_wanted>;
+                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended,
+                                commit_wait_cancelled, term_lost, branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class compute_lifecycle {
   life_effects on(const branch_restored& input);
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);
-  life_effects on(const wait_cancelled& input);
+  life_effects on(const commit_wait_cancelled& input);
   life_effects on(const term_lost& input);
   life_effects on(const branch_deleted& input);
   life_effects on(const stop_wanted& input);

@@ -169,8 +169,8 @@ BOOST_AUTO_TEST_CASE(a_lost_term_while_postgres_starts_waits_for_its_end) {
 
 BOOST_AUTO_TEST_CASE(a_cancelled_wait_ends_this_incarnation_and_starts_the_next) {
   run();
-  BOOST_TEST(gives<abandon_server>(wait_cancelled{}));
-  BOOST_TEST(gives_nothing(wait_cancelled{}));
+  BOOST_TEST(gives<abandon_server>(commit_wait_cancelled{}));
+  BOOST_TEST(gives_nothing(commit_wait_cancelled{}));
   BOOST_TEST(gives<run_for_term>(postgres_ended{}));
   BOOST_TEST(life.detail().find("durable") != std::string::npos);
 }
