@@ -144,7 +144,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     adopt(proposer_, [this](const core::error& why) {
       proposer_ = nullptr;
       if (auto then = std::exchange(after_proposer_, nullptr)) return then();
-      step(step_failed{core::error{core::errc::io_error, "the proposer has ended: " + why.detail}});
+      step(step_failed{core::error{core::errc::io_error, "the proposer ended: " + why.detail}});
     });
   }
 
@@ -327,7 +327,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void wait_cancelled() {
     if (life_.state() != agent_state::running) return;
-    core::log_warning(name() + ": a transaction stopped waiting for the quorum");
+    core::log_warning(name() + ": a transaction cancelled its wait for the quorum");
     if (cancelled_wait_) {
       cancelled_wait_->again = true;
       return;
@@ -388,11 +388,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_quorum:
         return "no majority of the safekeepers has answered yet" + who_lacks_the_branch("; ");
       case agent_state::waiting_for_pageserver:
-        return "the pageserver is at " + to_string(pageserver_at_) + ", needed is " + to_string(life_.start());
+        return "the pageserver is at " + to_string(pageserver_at_) + ", required: " + to_string(life_.start());
       case agent_state::running:
         if (has_quorum_) return who_lacks_the_branch("");
         return "no majority of the safekeepers answers: commits wait" + who_lacks_the_branch("; ");
-      case agent_state::stopping: return "until everything is acknowledged";
+      case agent_state::stopping: return "waiting for acknowledgements";
       default: return "";
     }
   }
