@@ -38,7 +38,7 @@ core::error connection_error(const std::string& address, httplib::Error failure)
     return {core::errc::unavailable, "the server at " + address + " can't be reached"};
   if (failure == httplib::Error::Read)
     return {core::errc::outcome_unknown, "the server at " + address + " closed the connection before it answered"};
-  return {core::errc::unavailable, "talk to the server at " + address + ": " + why};
+  return {core::errc::unavailable, "request to the server at " + address + ": " + why};
 }
 
 core::errc code_of(std::string_view text) {
@@ -77,7 +77,7 @@ core::result<json> api_client::send_json(const char* method, const std::string& 
   STRATA_ASSIGN(const std::string text, send(method, path, body));
   json parsed = json::parse(text, nullptr, false);
   if (parsed.is_discarded())
-    return core::error{core::errc::io_error, "the server at " + address_ + " answered something that is not JSON"};
+    return core::error{core::errc::io_error, "the answer of the server at " + address_ + " is not JSON"};
   return parsed;
 }
 
@@ -122,8 +122,7 @@ core::result<void> api_client::download(const std::string& path, const query& wi
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
   if (sink_failure) return *std::move(sink_failure);
   if (!got && status == 200)
-    return core::error{core::errc::io_error,
-                       "the server at " + address_ + " broke off in the middle; its log says why"};
+    return core::error{core::errc::io_error, "the server at " + address_ + " ended the transfer early; see its log"};
   if (!got) return connection_error(address_, got.error());
   if (status != 200) return refusal_of(status, refused);
   if (!hand_over()) return *std::move(sink_failure);

@@ -9,20 +9,21 @@ std::string_view next_step(core::errc code) {
   switch (code) {
     case core::errc::busy:
     case core::errc::would_block:
-    case core::errc::unavailable: return "try again in a moment; GET /v1/status and GET /v1/tenant show what runs";
+    case core::errc::unavailable:
+      return "try again in a moment; GET /v1/status and GET /v1/tenant show the state of the server";
     case core::errc::timeout: return "try again later";
-    case core::errc::disk_full: return "make room on the disk of the server's directory, then try again";
-    case core::errc::not_found: return "GET /v1/tenant and GET /v1/tenant/{tenant_id}/timeline list what there is";
+    case core::errc::disk_full: return "free space on the disk of the server's directory, then try again";
+    case core::errc::not_found: return "GET /v1/tenant and GET /v1/tenant/{tenant_id}/timeline list what exists";
     case core::errc::invalid_argument: return "GET /openapi.json describes every request";
-    case core::errc::conflict: return "choose another name or id, or remove what is in the way";
+    case core::errc::conflict: return "choose another name or id, or delete the existing object";
     case core::errc::out_of_range: return "GET the timeline: readable_from_lsn to last_record_lsn can be read";
     case core::errc::unsupported: return "GET /openapi.json describes what is supported";
     case core::errc::permission_denied: return "give the user the missing permission, then try again";
-    case core::errc::outcome_unknown: return "look whether it happened before trying again";
+    case core::errc::outcome_unknown: return "check whether the request took effect before you repeat it";
     case core::errc::corrupt: return "the message names the damaged place; other timelines are not affected";
-    case core::errc::io_error: return "the server's log tells more";
+    case core::errc::io_error: return "see the server's log";
   }
-  return "the server's log tells more";
+  return "see the server's log";
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ core::result<reply> get_timestamp_of_lsn(const services&, const request&);
 core::result<reply> lease_lsn(const services&, const request&);
 core::result<reply> resolve_point(const services&, const request&);
 
-// handlers/upkeep.cpp
+// handlers/maintenance.cpp
 core::result<reply> checkpoint(const services&, const request&);
 core::result<reply> compact(const services&, const request&);
 core::result<reply> collect_garbage(const services&, const request&);

@@ -113,7 +113,7 @@ bool http_connection::find_head_in_input(core::monotonic_time now) {
   }
   const auto head = find_head(std::string_view(input_).substr(0, end));
   if (!head) {
-    refuse(400, "invalid_argument", "this is not an HTTP request that this server understands",
+    refuse(400, "invalid_argument", "malformed or unsupported HTTP request",
            "GET /openapi.json describes every request", now);
     return false;
   }
@@ -124,7 +124,7 @@ bool http_connection::find_head_in_input(core::monotonic_time now) {
     return true;
   }
   if (bodies_.used + head->body_size > bodies_.max) {
-    refuse(503, "busy", "too many requests with large bodies are on their way", "try again in a moment", now);
+    refuse(503, "busy", "too many requests with large bodies are in progress", "try again in a moment", now);
     return false;
   }
   announced_->size += head->body_size;

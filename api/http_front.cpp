@@ -196,7 +196,7 @@ void http_front::accept_all() {
   }
 }
 
-/// False: nobody can be ended for a client from `newcomer`; empty: for whoever comes.
+/// Drops a connection for a client from `newcomer` (empty: any address). False: none can be dropped.
 bool http_front::make_room(const std::string& newcomer) {
   const core::seat_limits limits{newcomer.empty() ? 0 : options_.connections_max,
                                  std::max<std::size_t>(1, options_.connections_max / 4 * 3)};
@@ -216,8 +216,8 @@ bool http_front::make_room(const std::string& newcomer) {
 
 void http_front::welcome(int fd, std::string peer) {
   if (!make_room(peer)) {
-    const std::string text = answer_text(
-        full("all " + std::to_string(options_.connections_max) + " connections of this port have requests under way"));
+    const std::string text = answer_text(full("all " + std::to_string(options_.connections_max) +
+                                              " connections of this port have requests in progress"));
     [[maybe_unused]] const auto sent = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     ::close(fd);
     return;
@@ -298,7 +298,7 @@ void http_front::hand_over(client& of, raw_request request) {
       in, of.group, [this, number = of.number, shared = std::make_shared<const raw_request>(std::move(request))] {
         mailbox_->tell({number, answer_(*shared), std::nullopt});
       });
-  if (!taken) refuse("too many requests of this kind are under way");
+  if (!taken) refuse("too many requests of this kind are in progress");
 }
 
 void http_front::ask_for_part(client& of) {

@@ -20,8 +20,7 @@ constexpr std::size_t path_shown_max = 200;
 reply not_understood(int status) {
   const bool large = status == 413;
   return refusal(status, "invalid_argument",
-                 large ? "the request is larger than this server takes"
-                       : "this is not an HTTP request that this server understands",
+                 large ? "the request is too large" : "malformed or unsupported HTTP request",
                  "GET /openapi.json describes every request");
 }
 
@@ -36,8 +35,10 @@ class port_opener final : public httplib::Server {
 std::optional<reply> refused_by_head(const request_head& head, const http_limits& limits) {
   if (head.method.empty()) return not_understood(400);
   if (head.has_transfer_encoding)
-    return refusal(411, "invalid_argument", "the body's size is not announced", "send it whole, with Content-Length");
-  if (head.has_content_encoding) return refusal(415, "invalid_argument", "the body is compressed", "send it as it is");
+    return refusal(411, "invalid_argument", "Content-Length is required",
+                   "send the whole body, with its size in Content-Length");
+  if (head.has_content_encoding)
+    return refusal(415, "invalid_argument", "the body is compressed", "send it uncompressed");
   if (head.body_size > limits.body_size_max) return not_understood(413);
   if (head.body_unknown)
     return refusal(400, "invalid_argument", "Content-Length is not one number", "send the body's size in bytes, once");

@@ -61,7 +61,7 @@ core::result<json> parse_body(const request& from, std::initializer_list<std::st
 core::result<std::optional<std::string>> optional_text_member(const json& object, std::string_view name) {
   const json* member = member_of(object, name);
   if (member == nullptr) return std::optional<std::string>();
-  if (!member->is_string()) return refused(name, "must be a text");
+  if (!member->is_string()) return refused(name, "must be a string");
   return std::optional(member->get<std::string>());
 }
 
@@ -74,14 +74,14 @@ core::result<std::string> text_member(const json& object, std::string_view name)
 core::result<std::string> host_member(const json& object, std::string_view name) {
   STRATA_ASSIGN(auto host, text_member(object, name));
   const bool plain = std::ranges::all_of(host, [](char c) { return c > ' ' && c <= '~'; });
-  if (host.size() > host_size_max || !plain) return refused(name, "is no name or address of a machine");
+  if (host.size() > host_size_max || !plain) return refused(name, "is not a host name or an address");
   return host;
 }
 
 core::result<std::optional<std::uint64_t>> optional_count_member(const json& object, std::string_view name) {
   const json* member = member_of(object, name);
   if (member == nullptr) return std::optional<std::uint64_t>();
-  if (!member->is_number_unsigned()) return refused(name, "must be a whole number that is not negative");
+  if (!member->is_number_unsigned()) return refused(name, "must be a non-negative integer");
   return std::optional(member->get<std::uint64_t>());
 }
 

@@ -19,7 +19,7 @@ std::string_view to_string(messages::source_status::phase phase) {
     case streaming: return "streaming";
     case waiting_to_retry: return "waiting_to_retry";
     case failed: return "failed";
-    case resting: return "resting";
+    case idle: return "idle";
   }
   return "failed";
 }
@@ -64,7 +64,7 @@ json source_to_json(const messages::source_status& source, const messages::sourc
             {"last_error", source.last_error},
             {"reconnects", source.reconnects}};
   if (lag.bytes) made["lag_bytes"] = *lag.bytes;
-  if (lag.since_word) made["last_word_ms"] = lag.since_word->count();
+  if (lag.since_message) made["last_message_ms"] = lag.since_message->count();
   if (source.clock_ahead)
     made["clock_ahead_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(*source.clock_ahead).count();
   return made;
@@ -88,13 +88,13 @@ json to_json(const consensus::configuration& safekeepers) {
           {"new_members", safekeepers.new_members ? members_to_json(*safekeepers.new_members) : json()}};
 }
 
-json to_json(const messages::safekeeper_errand& errand) {
-  return {{"what", errand.what == messages::safekeeper_errand::kind::make ? "make" : "delete"},
-          {"safekeeper", errand.on.value},
-          {"tenant_id", core::to_string(errand.tenant)},
-          {"timeline_id", core::to_string(errand.timeline)},
-          {"age_ms", errand.age.count()},
-          {"trouble", errand.trouble}};
+json to_json(const messages::pending_operation& operation) {
+  return {{"what", operation.what == messages::pending_operation::kind::create ? "create" : "delete"},
+          {"safekeeper", operation.on.value},
+          {"tenant_id", core::to_string(operation.tenant)},
+          {"timeline_id", core::to_string(operation.timeline)},
+          {"age_ms", operation.age.count()},
+          {"last_error", operation.last_error}};
 }
 
 json to_json(const messages::tenant_info& tenant) {
@@ -132,7 +132,7 @@ json to_json(const messages::timeline_info& timeline) {
     made["ancestor_lsn"] = core::to_string(timeline.ancestor_lsn);
   }
   if (timeline.last_commit) made["last_commit_at"] = config::utc_text(*timeline.last_commit);
-  if (!timeline.trouble.empty()) made["trouble"] = timeline.trouble;
+  if (!timeline.last_error.empty()) made["last_error"] = timeline.last_error;
   if (timeline.source && timeline.source->gap)
     made["wal_gap"] = {{"from_lsn", core::to_string(timeline.source->gap->from)},
                        {"to_lsn", core::to_string(timeline.source->gap->to)}};

@@ -13,7 +13,7 @@ namespace strata::api {
 nlohmann::json to_json(const messages::tenant_info& tenant);
 nlohmann::json to_json(const messages::timeline_info& timeline);
 nlohmann::json to_json(const consensus::configuration& safekeepers);
-nlohmann::json to_json(const messages::safekeeper_errand& errand);
+nlohmann::json to_json(const messages::pending_operation& operation);
 nlohmann::json to_json(const messages::actor_info& actor);
 nlohmann::json to_json(const messages::pool_info& pool);
 nlohmann::json to_json(const storage::layer_record& layer);

@@ -26,64 +26,63 @@ std::vector<route> make_routes() {
 #define TIMELINE "/v1/tenant/{tenant_id}/timeline/{timeline_id}"
   return {
       // The process.
-      {"GET", "/v1/status", "get_status", "What this server is", no_query, "", "Status", 200, get_status},
+      {"GET", "/v1/status", "get_status", "Identity and state of this server", no_query, "", "Status", 200, get_status},
       {"GET", "/metrics", "get_metrics", "Metrics in Prometheus's text format", no_query, "", "text/plain", 200,
        get_metrics},
       {"GET", "/livez", "get_livez", "The process answers", no_query, "", "Health", 200, get_livez},
       {"GET", "/readyz", "get_readyz", "Requests can be served", no_query, "", "Health", 200, get_readyz},
       {"GET", "/openapi.json", "get_openapi", "This description", no_query, "", "Anything", 200, get_openapi},
-      {"GET", "/v1/actors", "list_actors", "Every living actor", no_query, "", "ActorList", 200, list_actors},
-      {"GET", "/v1/pools", "list_pools", "Every worker pool", no_query, "", "PoolList", 200, list_pools},
+      {"GET", "/v1/actors", "list_actors", "All actors", no_query, "", "ActorList", 200, list_actors},
+      {"GET", "/v1/pools", "list_pools", "All worker pools", no_query, "", "PoolList", 200, list_pools},
 
       // Tenants.
       {"POST", "/v1/source", "add_source",
-       "Follow a running Postgres: makes a tenant whose branch main follows it. Answers when the source was reached "
-       "and "
-       "found fit; the base backup runs on, see the timeline's source",
+       "Follow a running Postgres: creates a tenant whose branch main follows it. Answers when the source was reached "
+       "and meets the requirements; the base backup continues, see the timeline's source",
        no_query, "AddSource", "SourceAdded", 201, add_source},
       {"GET", "/v1/tenant", "list_tenants", "All tenants", no_query, "", "TenantList", 200, list_tenants},
       {"GET", "/v1/tenant/{tenant_id}", "get_tenant", "One tenant", no_query, "", "Tenant", 200, get_tenant},
       {"DELETE", "/v1/tenant/{tenant_id}", "delete_tenant",
-       "Remove a tenant with all its timelines. Names the replication slots that stay at their sources", no_query, "",
-       "TenantDeleted", 200, delete_tenant},
-      {"GET", "/v1/tenant/{tenant_id}/config", "get_tenant_config", "How a tenant keeps its history", no_query, "",
-       "TenantConfig", 200, get_tenant_config},
+       "Delete a tenant with all its timelines. Lists the replication slots that were kept at their sources", no_query,
+       "", "TenantDeleted", 200, delete_tenant},
+      {"GET", "/v1/tenant/{tenant_id}/config", "get_tenant_config", "Retention and storage options of a tenant",
+       no_query, "", "TenantConfig", 200, get_tenant_config},
       {"PUT", "/v1/tenant/config", "replace_tenant_config",
-       "Set a tenant's options; those not given fall back to defaults", no_query, "ChangeTenantConfig", "TenantConfig",
-       200, replace_tenant_config},
+       "Set a tenant's options; options that are absent are reset to their defaults", no_query, "ChangeTenantConfig",
+       "TenantConfig", 200, replace_tenant_config},
       {"PATCH", "/v1/tenant/config", "patch_tenant_config",
-       "Set some of a tenant's options; null puts the default back", no_query, "ChangeTenantConfig", "TenantConfig",
-       200, patch_tenant_config},
+       "Set some of a tenant's options; null resets an option to its default", no_query, "ChangeTenantConfig",
+       "TenantConfig", 200, patch_tenant_config},
 
       // Timelines.
       {"GET", "/v1/tenant/{tenant_id}/timeline", "list_timelines", "A tenant's timelines", no_query, "", "TimelineList",
        200, list_timelines},
-      {"POST", "/v1/tenant/{tenant_id}/timeline", "create_timeline", "A new branch; durable when answered", no_query,
+      {"POST", "/v1/tenant/{tenant_id}/timeline", "create_timeline", "Create a branch; durable when answered", no_query,
        "CreateTimeline", "Timeline", 201, create_timeline},
       {"GET", TIMELINE, "get_timeline", "One timeline", no_query, "", "Timeline", 200, get_timeline},
-      {"DELETE", TIMELINE, "delete_timeline", "Remove a timeline that has no branches", no_query, "", "Nothing", 200,
-       delete_timeline},
+      {"DELETE", TIMELINE, "delete_timeline", "Delete a timeline that has no child branches", no_query, "", "Nothing",
+       200, delete_timeline},
 
       {"POST", TIMELINE "/resume_source", "resume_source",
-       "Follow a source again that was refused because it is not the server that was followed. It is compared again",
-       no_query, "", "Nothing", 200, resume_source},
+       "Resume a source that was refused because it is not the same server. The server is compared again", no_query, "",
+       "Nothing", 200, resume_source},
 
       // Who keeps a branch's WAL.
-      {"GET", TIMELINE "/safekeepers", "get_safekeepers", "The safekeepers of a branch that is written to", no_query,
-       "", "Safekeepers", 200, get_safekeepers},
+      {"GET", TIMELINE "/safekeepers", "get_safekeepers", "The safekeepers of a writable branch", no_query, "",
+       "Safekeepers", 200, get_safekeepers},
       {"POST", TIMELINE "/safekeepers", "assign_safekeepers",
-       "Give a branch safekeepers, so that it can be written to; if it has some, these are answered. Durable when "
-       "answered",
+       "Assign safekeepers to a branch, which makes it writable; safekeepers that it already has are returned. Durable "
+       "when answered",
        no_query, "", "Safekeepers", 200, assign_safekeepers},
       {"PUT", TIMELINE "/safekeepers", "change_safekeepers",
-       "Store the next configuration of a branch's safekeepers: its generation is one above what there is", no_query,
-       "ChangeSafekeepers", "Safekeepers", 200, change_safekeepers},
+       "Store the next configuration of a branch's safekeepers; its generation must be one above the current one",
+       no_query, "ChangeSafekeepers", "Safekeepers", 200, change_safekeepers},
 
       // Time and LSN.
       {"GET",
        TIMELINE "/get_lsn_by_timestamp",
        "get_lsn_by_timestamp",
-       "The LSN at which the timeline was as at a time",
+       "The LSN that corresponds to a time",
        {{"timestamp", "Time", true, "ISO 8601; UTC when it has no zone"}},
        "",
        "LsnByTimestamp",
@@ -98,38 +97,38 @@ std::vector<route> make_routes() {
        "Timestamp",
        200,
        get_timestamp_of_lsn},
-      {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Keep an LSN readable for a while", no_query, "LeaseLsn", "LsnLease",
-       200, lease_lsn},
+      {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Lease an LSN: it stays readable for a while", no_query, "LeaseLsn",
+       "LsnLease", 200, lease_lsn},
       {"POST", TIMELINE "/point", "resolve_point",
-       "Find a point of the history (an LSN, the state at a time, or without either the head) and keep it readable for "
-       "a while. 503 with known_until when the state at that time is not known within wait_ms; 503 when WAL that the "
-       "branch's safekeepers may have acknowledged has not arrived at the head",
+       "Resolve a point of the history (an LSN, a time, or without either the head) and lease it. 503 with known_until "
+       "if the state at that time is not known within wait_ms; 503 if WAL that the branch's safekeepers may have "
+       "acknowledged has not arrived",
        no_query, "ResolvePoint", "Point", 200, resolve_point},
 
-      // Upkeep.
-      {"PUT", TIMELINE "/checkpoint", "checkpoint", "Write everything to layer files; answers when they are durable",
+      // Maintenance.
+      {"PUT", TIMELINE "/checkpoint", "checkpoint", "Flush all changes to layer files; answers when they are durable",
        no_query, "", "Checkpointed", 200, checkpoint},
-      {"PUT", TIMELINE "/compact", "compact", "Compact now", no_query, "", "Compacted", 200, compact},
-      {"PUT", TIMELINE "/do_gc", "collect_garbage", "Collect garbage now", no_query, "CollectGarbage",
+      {"PUT", TIMELINE "/compact", "compact", "Run a compaction", no_query, "", "Compacted", 200, compact},
+      {"PUT", TIMELINE "/do_gc", "collect_garbage", "Run a garbage collection", no_query, "CollectGarbage",
        "GarbageCollected", 200, collect_garbage},
       {"GET", TIMELINE "/layer", "list_layers", "The timeline's layer files", no_query, "", "LayerMap", 200,
        list_layers},
       {"GET",
        TIMELINE "/keyspace",
        "get_keyspace",
-       "The keys of all pages that exist at an LSN, and where values that are no pages are",
-       {{"at_lsn", "Position", false, "the last record when absent"}},
+       "The key ranges of all pages that exist at an LSN, and those of other values",
+       {{"at_lsn", "Position", false, "default: the last record"}},
        "",
        "Keyspace",
        200,
        get_keyspace},
 
-      // Out of the house.
+      // Export.
       {"GET",
        TIMELINE "/export",
        "export_timeline",
-       "A plain Postgres data directory as tar. A connection that ends early means that the archive is not complete",
-       {{"lsn", "Position", false, "the last record when absent"}},
+       "A plain Postgres data directory as a tar archive. If the connection ends early, the archive is incomplete",
+       {{"lsn", "Position", false, "default: the last record"}},
        "",
        "application/x-tar",
        200,

@@ -24,7 +24,7 @@ core::result<std::vector<consensus::member>> parse_members(const json& list, std
   if (!list.is_array() || list.size() > consensus::members_max) return refused(name, "needs a list of members");
   std::vector<consensus::member> members;
   for (const json& each : list) {
-    if (!each.is_object()) return refused(name, "has a member that is no object");
+    if (!each.is_object()) return refused(name, "has a member that is not an object");
     consensus::member member;
     STRATA_ASSIGN(const auto id, optional_count_member(each, "id"));
     STRATA_ASSIGN(member.host, host_member(each, "host"));
@@ -116,7 +116,7 @@ json to_json(const messages::wal_timeline_info& timeline) {
           {"proposers", timeline.proposers},
           {"receivers", timeline.receivers},
           {"recovering_from", timeline.recovering_from},
-          {"trouble", timeline.trouble},
+          {"last_error", timeline.last_error},
           {"peers", peers}};
 }
 
@@ -135,7 +135,7 @@ core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
       history.push_back({{each.at("term").get<std::uint64_t>()}, at});
     }
     if (!consensus::term_history::well_formed(history))
-      return core::error{core::errc::corrupt, "its term history makes no sense"};
+      return core::error{core::errc::corrupt, "its term history is invalid"};
     state.history = consensus::term_history(std::move(history));
     const json& cluster = timeline.at("pg_info");
     state.cluster = {cluster.at("pg_version").get<std::uint32_t>(), cluster.at("system_id").get<std::uint64_t>(),
@@ -150,7 +150,7 @@ core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
     STRATA_ASSIGN(donor.flush_lsn, lsn_at(timeline, "flush_lsn"));
   } catch (const json::exception&) {
     return core::error{core::errc::corrupt,
-                       "in the other safekeeper's answer a member is missing or of the wrong kind"};
+                       "in the other safekeeper's answer a member is missing or has the wrong type"};
   }
   return donor;
 }

@@ -18,25 +18,25 @@ std::string_view schemas() {
   "Error": {"type": "object", "required": ["error", "msg"], "properties": {
     "msg": {"type": "string", "description": "the same as error.message"},
     "error": {"type": "object", "required": ["code", "message", "next"], "properties": {
-      "code": {"type": "string", "description": "stable; what kind of error"},
+      "code": {"type": "string", "description": "error code, stable between versions"},
       "message": {"type": "string"},
-      "next": {"type": "string", "description": "what the caller may do now"},
+      "next": {"type": "string", "description": "suggested next step"},
       "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
-        "description": "the state at a time is not known: everything that was committed by this one is here"}}}}},
+        "description": "if the state at a time is not known: all transactions committed up to this time are included"}}}}},
 
   "Health": {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}},
   "Status": {"type": "object", "required": ["version", "pid", "directory", "page_port", "state"], "properties": {
     "version": {"type": "string"}, "pid": {"type": "integer"}, "directory": {"type": "string"},
     "page_port": {"type": "integer"}, "pg_bin": {"type": "string"}, "state": {"type": "string"},
     "time": {"$ref": "#/components/schemas/Time"},
-    "safekeeper_errands": {"type": "array", "items": {"$ref": "#/components/schemas/SafekeeperErrand"},
-      "description": "what is still to be done on safekeepers; tried every second"}}},
-  "SafekeeperErrand": {"type": "object", "required": ["what", "safekeeper", "tenant_id", "timeline_id", "age_ms",
-      "trouble"], "properties": {
-    "what": {"type": "string", "enum": ["make", "delete"], "description": "the WAL timeline of a branch"},
+    "pending_operations": {"type": "array", "items": {"$ref": "#/components/schemas/PendingOperation"},
+      "description": "operations that are pending on safekeepers; retried every second"}}},
+  "PendingOperation": {"type": "object", "required": ["what", "safekeeper", "tenant_id", "timeline_id", "age_ms",
+      "last_error"], "properties": {
+    "what": {"type": "string", "enum": ["create", "delete"], "description": "the WAL timeline of a branch"},
     "safekeeper": {"type": "integer", "minimum": 1}, "tenant_id": {"$ref": "#/components/schemas/Id"},
     "timeline_id": {"$ref": "#/components/schemas/Id"}, "age_ms": {"$ref": "#/components/schemas/Count"},
-    "trouble": {"type": "string", "description": "what the last attempt failed at"}}},
+    "last_error": {"type": "string", "description": "error of the last attempt"}}},
 
   "Actor": {"type": "object", "required": ["id", "kind", "name", "parent", "pool", "state", "age_us", "handled",
       "mailbox", "busy_us", "longest_us", "last_error"], "properties": {
@@ -55,11 +55,11 @@ std::string_view schemas() {
   "AddSource": {"type": "object", "required": ["name", "conninfo"], "additionalProperties": false, "properties": {
     "name": {"$ref": "#/components/schemas/Name"},
     "conninfo": {"type": "string", "minLength": 1, "description": "libpq connection string or postgresql:// URI"},
-    "slot": {"type": "string", "pattern": "^[a-z0-9_]{1,63}$", "description": "replication slot; strata_<name> when absent"}}},
+    "slot": {"type": "string", "pattern": "^[a-z0-9_]{1,63}$", "description": "replication slot; default: strata_<name>"}}},
   "SourceAdded": {"type": "object", "required": ["tenant_id", "timeline_id", "name"], "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "name": {"type": "string"},
-    "settings": {"type": "array", "description": "of the source, on which answers to queries depend, and that computes do not have by themselves",
+    "settings": {"type": "array", "description": "settings of the source that affect query results and that computes do not inherit",
       "items": {"type": "object", "required": ["name", "value"], "properties": {
         "name": {"type": "string"}, "value": {"type": "string"}}}}}},
 
@@ -67,8 +67,8 @@ std::string_view schemas() {
     "slots_left": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
       "source": {"type": "string", "description": "connection string without its password"},
       "slot": {"type": "string"},
-      "error": {"type": "string", "description": "why it was not dropped; empty: the user chose its name"},
-      "remembered": {"type": "boolean", "description": "it is dropped when the source can be reached"}}}}}},
+      "error": {"type": "string", "description": "why the slot was not dropped; empty: the user chose its name"},
+      "remembered": {"type": "boolean", "description": "true: the slot is dropped when the source is reachable"}}}}}},
   "Tenant": {"type": "object", "required": ["id", "name", "state", "attachment_status", "generation", "timeline_count",
       "current_physical_size"], "properties": {
     "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
@@ -78,7 +78,7 @@ std::string_view schemas() {
       "slug": {"type": "string", "enum": ["attached", "maybe", "failed"]},
       "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
     "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
-    "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "of one tenant only"},
+    "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "only in the answer for one tenant"},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},
   "TenantList": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}},
   "TenantOptions": {"type": "object", "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
@@ -88,29 +88,29 @@ std::string_view schemas() {
     "effective_config": {"$ref": "#/components/schemas/TenantOptions"}}},
   "ChangeTenantConfig": {"type": "object", "required": ["tenant_id"], "additionalProperties": false, "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}},
-    "description": "null: the default"},
+    "description": "null resets an option to its default"},
 
   "SourceStatus": {"type": "object", "required": ["phase", "conninfo", "slot", "received_lsn", "source_head_lsn",
       "backup_bytes", "backup_bytes_expected", "last_error", "reconnects"], "properties": {
     "phase": {"type": "string", "enum": ["connecting", "backing_up", "catching_up", "streaming", "waiting_to_retry",
       "failed"]},
-    "conninfo": {"type": "string", "description": "without its password"}, "slot": {"type": "string"},
-    "user": {"type": "string", "description": "as whom it is followed; empty until it was reached"},
-    "database": {"type": "string", "description": "that the connection string names; empty: none"},
+    "conninfo": {"type": "string", "description": "connection string, without its password"}, "slot": {"type": "string"},
+    "user": {"type": "string", "description": "role that follows the source; empty until the first connection"},
+    "database": {"type": "string", "description": "database of the connection string; empty: none"},
     "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "source_head_lsn": {"$ref": "#/components/schemas/Lsn"},
     "backup_bytes": {"$ref": "#/components/schemas/Bytes"},
     "backup_bytes_expected": {"$ref": "#/components/schemas/Bytes"},
     "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"},
     "lag_bytes": {"allOf": [{"$ref": "#/components/schemas/Bytes"}],
-      "description": "WAL that is not here yet; absent while the source does not tell or what it sends is not taken"},
-    "last_word_ms": {"allOf": [{"$ref": "#/components/schemas/Count"}],
-      "description": "since the source last told how far its WAL goes"},
+      "description": "WAL that was not received yet; absent if unknown"},
+    "last_message_ms": {"allOf": [{"$ref": "#/components/schemas/Count"}],
+      "description": "time since the source last reported the end of its WAL"},
     "clock_ahead_ms": {"type": "integer", "description": "the source's clock minus this server's"}}},
   "ReceiverStatus": {"type": "object", "required": ["phase", "from", "received_lsn", "head_lsn", "last_error",
       "reconnects"], "properties": {
     "phase": {"type": "string", "enum": ["connecting", "catching_up", "streaming", "waiting_to_retry", "failed",
-      "resting"], "description": "resting: there was no more WAL"},
-    "from": {"type": "string", "description": "the safekeeper that is followed"},
+      "idle"], "description": "idle: there was no more WAL"},
+    "from": {"type": "string", "description": "safekeeper that sends the WAL"},
     "received_lsn": {"$ref": "#/components/schemas/Lsn"}, "head_lsn": {"$ref": "#/components/schemas/Lsn"},
     "last_error": {"type": "string"}, "reconnects": {"$ref": "#/components/schemas/Count"}}},
   "Safekeeper": {"type": "object", "required": ["id", "host", "port"], "properties": {
@@ -120,7 +120,7 @@ std::string_view schemas() {
     "items": {"$ref": "#/components/schemas/Safekeeper"}},
   "SafekeeperSet": {"type": "object", "required": ["generation", "members", "new_members"], "properties": {
     "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
-    "new_members": {"nullable": true, "description": "the members that it changes to; null: it does not change",
+    "new_members": {"nullable": true, "description": "members after the change in progress; null: no change",
       "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
   "Safekeepers": {"allOf": [{"$ref": "#/components/schemas/SafekeeperSet"},
     {"type": "object", "required": ["tenant_id", "timeline_id", "start_lsn", "pg_version", "system_id",
@@ -140,11 +140,11 @@ std::string_view schemas() {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
     "name": {"type": "string"},
     "state": {"oneOf": [{"type": "string"}, {"type": "object"}],
-      "description": "Importing, Active, Stopping, or {\"Broken\": {\"reason\": why}}"},
+      "description": "Importing, Active, Stopping, or {\"Broken\": {\"reason\": reason}}"},
     "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_lsn": {"$ref": "#/components/schemas/Lsn"},
     "last_record_lsn": {"$ref": "#/components/schemas/Lsn"}, "prev_record_lsn": {"$ref": "#/components/schemas/Lsn"},
     "disk_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
-    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"}, "trouble": {"type": "string"},
+    "readable_from_lsn": {"$ref": "#/components/schemas/Lsn"}, "last_error": {"type": "string"},
     "latest_gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"},
     "remote_consistent_lsn": {"$ref": "#/components/schemas/Lsn"},
@@ -159,39 +159,39 @@ std::string_view schemas() {
     "memory_size": {"$ref": "#/components/schemas/Bytes"}, "created_at": {"$ref": "#/components/schemas/Time"},
     "last_commit_at": {"$ref": "#/components/schemas/Time"},
     "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
-      "description": "everything that was committed by then is here; absent: not known"},
+      "description": "all transactions committed up to this time are included; absent: unknown"},
     "source": {"$ref": "#/components/schemas/SourceStatus"},
     "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
     "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},
     "wal_gap": {"type": "object", "required": ["from_lsn", "to_lsn"], "properties": {
       "from_lsn": {"$ref": "#/components/schemas/Lsn"}, "to_lsn": {"$ref": "#/components/schemas/Lsn"}},
-      "description": "WAL that no safekeeper has any more and that is not here, trouble says what to do; to_lsn 0/0: not known"},
+      "description": "WAL that is missing here and on all safekeepers; last_error names the next step; to_lsn 0/0: unknown"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
-      "description": "extensions' own, whose records changed pages that can't be read from these LSNs on; absent: none"}}},
+      "description": "resource managers of extensions; pages changed by their records can't be read from these LSNs on; absent: none"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
   "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
     "properties": {
     "new_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"},
     "ancestor_start_lsn": {"$ref": "#/components/schemas/Position"},
-    "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "made from the id when absent"},
-    "pg_version": {"type": "integer", "description": "must be the ancestor's, if given"}}},
+    "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "default: derived from the id"},
+    "pg_version": {"type": "integer", "description": "optional; must be the ancestor's"}}},
 
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},
     "kind": {"type": "string", "enum": ["present", "future", "past", "nodata"]},
     "earliest": {"$ref": "#/components/schemas/Time"},
     "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
-      "description": "everything that was committed by then is here: of a later time, future may still become present"}}},
+      "description": "all transactions committed up to this time are included; for a later time, future may become present"}}},
   "Timestamp": {"$ref": "#/components/schemas/Time"},
   "LeaseLsn": {"type": "object", "required": ["lsn"], "additionalProperties": false, "properties": {
     "lsn": {"$ref": "#/components/schemas/Position"}}},
   "ResolvePoint": {"type": "object", "additionalProperties": false, "properties": {
     "lsn": {"$ref": "#/components/schemas/Position"}, "timestamp": {"$ref": "#/components/schemas/Time"},
     "wait_ms": {"type": "integer", "minimum": 0, "maximum": 10000,
-      "description": "how long to wait for what is not here yet; 0 when absent"}}},
+      "description": "how long to wait for missing WAL; default: 0"}}},
   "Point": {"type": "object", "required": ["lsn", "kept_until"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},
-    "kept_until": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "readable until then at least"},
+    "kept_until": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "readable at least until this time"},
     "known_until": {"$ref": "#/components/schemas/Time"}}},
   "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
     "valid_until": {"$ref": "#/components/schemas/Time"}}},
@@ -205,7 +205,7 @@ std::string_view schemas() {
     "bytes_out": {"$ref": "#/components/schemas/Bytes"}}},
   "CollectGarbage": {"type": "object", "additionalProperties": false, "properties": {
     "gc_horizon": {"$ref": "#/components/schemas/Bytes"}},
-    "description": "gc_horizon: keep that many WAL bytes, in place of the option; pitr_interval counts as ever"},
+    "description": "gc_horizon: keep this many bytes of WAL, instead of the option; pitr_interval applies as usual"},
   "GarbageCollected": {"type": "object", "required": ["layers_removed", "bytes_removed", "gc_cutoff_lsn"],
     "properties": {
     "layers_removed": {"$ref": "#/components/schemas/Count"}, "bytes_removed": {"$ref": "#/components/schemas/Bytes"},
@@ -221,7 +221,7 @@ std::string_view schemas() {
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}}},
   "Key": {"type": "string", "pattern": "^[0-9A-F]{36}$"},
   "KeyRange": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"$ref": "#/components/schemas/Key"},
-    "description": "the first key, and the first one after it"},
+    "description": "the first key, and the first key after the range"},
   "Keyspace": {"type": "object", "required": ["keys", "sparse_keys", "at_lsn"], "properties": {
     "keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},
     "sparse_keys": {"type": "array", "items": {"$ref": "#/components/schemas/KeyRange"}},

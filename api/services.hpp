@@ -26,7 +26,7 @@ struct services {
   messages::tenant_manager_actor tenants;
   messages::backup_factory_actor backups;
   messages::introspector_actor introspector;
-  messages::safekeeper_errands_actor errands;
+  messages::safekeeper_reconciler_actor reconciler;
   /// Those that new branches may be given; absent: none. Called from any thread.
   std::function<std::vector<consensus::member>()> safekeepers;
   /// Prometheus's text.

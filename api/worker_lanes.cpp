@@ -45,9 +45,9 @@ bool worker_lanes::push(lane in, const std::string& group, std::function<void()>
     return true;
   }
   to.ready.push_back({group, std::move(run)});
-  if (to.ready.size() > to.resting) {
+  if (to.ready.size() > to.idle) {
     // It counts at once: what it is started for does not wait for a thread.
-    ++to.resting;
+    ++to.idle;
     to.threads.emplace_back([this, &to, name = std::string(names[number]) + "-" + std::to_string(to.threads.size())] {
       ::pthread_setname_np(::pthread_self(), name.c_str());
       work(to);
@@ -69,8 +69,8 @@ void worker_lanes::stop() {
       if (thread.joinable()) thread.join();
 }
 
-/// One task has ended: the first of those that wait has its place whose group has not got its share. A second one can't
-/// have become able to run: either the place was all there was, or the group's.
+/// One task has ended: the first waiting task whose group is below its share takes the place. No second task can have
+/// become able to run: the place was the only free one, or belonged to the group.
 void worker_lanes::let_next_run(queue& of) {
   for (auto each = of.queued.begin(); each != of.queued.end(); ++each) {
     if (!of.running.take(each->group)) continue;
@@ -85,7 +85,7 @@ void worker_lanes::work(queue& of) {
   std::unique_lock lock(mutex_);
   for (;;) {
     of.has_task.wait(lock, [&] { return ending_ || !of.ready.empty(); });
-    --of.resting;
+    --of.idle;
     // What is queued then is behind something that runs, whose thread goes on with it.
     if (of.ready.empty()) return;
     std::string group;
@@ -97,7 +97,7 @@ void worker_lanes::work(queue& of) {
       group = next.group;
     }
     lock.lock();
-    ++of.resting;
+    ++of.idle;
     of.running.give_back(group);
     let_next_run(of);
   }

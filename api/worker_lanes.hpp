@@ -47,7 +47,7 @@ class worker_lanes {
     fair_share waiting{0};
     std::deque<task> ready;   ///< have a place among those that run: no more than threads, with those under way
     std::deque<task> queued;  ///< have a place among those that wait
-    std::size_t resting = 0;  ///< threads without a task, those just started included
+    std::size_t idle = 0;     ///< threads without a task, those just started included
     std::vector<std::thread> threads;
     std::condition_variable has_task;
   };

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_decoder.hpp"
 #include "bench/demand.hpp"
 #include "bench/imported_timeline.hpp"
 #include "bench/stopwatch.hpp"
@@ -19,7 +19,7 @@ namespace {
 
 using namespace strata;
 using namespace strata::bench;
-using actors::pageserver::wal_intake;
+using actors::pageserver::wal_decoder;
 
 pg::wal::stream_decoder decoder_from(core::lsn start) {
   pg::wal::stream_decoder_options options;
@@ -50,22 +50,22 @@ counted decode(const wal_source& source, const wal_range& range, bool parse) {
 }
 
 struct stage_seconds {
-  double intake = 0, append = 0, flush = 0, flush_wall = 0;
+  double ingest = 0, append = 0, flush = 0, flush_wall = 0;
   std::uint64_t l0_bytes = 0;
 };
 
 /// Hands every batch of the WAL to `append`.
 template <class Append>
-void take_in(wal_intake& intake, core::bytes_view piece, const Append& append) {
-  demand(intake.feed(piece));
+void take_in(wal_decoder& decoder, core::bytes_view piece, const Append& append) {
+  demand(decoder.feed(piece));
   for (;;) {
-    const auto progress = demand(intake.work());
-    if (intake.has_batch() && progress != wal_intake::progress::used_up) append(intake.take_batch());
-    if (progress == wal_intake::progress::barrier) intake.passed_barrier();
-    if (progress == wal_intake::progress::needs_disk) demand(intake.take_disk_step()());
-    if (progress == wal_intake::progress::used_up) break;
+    const auto progress = demand(decoder.work());
+    if (decoder.has_batch() && progress != wal_decoder::progress::used_up) append(decoder.take_batch());
+    if (progress == wal_decoder::progress::barrier) decoder.passed_barrier();
+    if (progress == wal_decoder::progress::needs_disk) demand(decoder.take_disk_step()());
+    if (progress == wal_decoder::progress::used_up) break;
   }
-  if (intake.has_batch()) append(intake.take_batch());
+  if (decoder.has_batch()) append(decoder.take_batch());
 }
 
 void flush_all(storage::timeline_store& store, stage_seconds& result) {
@@ -76,18 +76,18 @@ void flush_all(storage::timeline_store& store, stage_seconds& result) {
   result.flush_wall += wall.seconds();
 }
 
-stage_seconds ingest_in_turns(const wal_source& source, storage::timeline_store& store, wal_intake& intake,
+stage_seconds ingest_in_turns(const wal_source& source, storage::timeline_store& store, wal_decoder& decoder,
                               core::lsn end) {
   stage_seconds result;
   const std::uint64_t before = store.counters().layer_bytes;
-  source.read_wal({intake.position(), end}, [&](core::lsn, core::bytes_view piece) {
+  source.read_wal({decoder.position(), end}, [&](core::lsn, core::bytes_view piece) {
     cpu_stopwatch clock;
-    take_in(intake, piece, [&](const std::shared_ptr<storage::write_batch>& batch) {
-      result.intake += clock.lap();
+    take_in(decoder, piece, [&](const std::shared_ptr<storage::write_batch>& batch) {
+      result.ingest += clock.lap();
       store.append(std::move(*batch));
       result.append += clock.lap();
     });
-    result.intake += clock.lap();
+    result.ingest += clock.lap();
     if (store.freeze_due() && store.freeze()) flush_all(store, result);
   });
   if (store.freeze()) flush_all(store, result);
@@ -136,7 +136,7 @@ class background_flusher {
   std::thread thread_;
 };
 
-double ingest_side_by_side(const wal_source& source, storage::timeline_store& store, wal_intake& intake,
+double ingest_side_by_side(const wal_source& source, storage::timeline_store& store, wal_decoder& decoder,
                            core::lsn end) {
   const wall_stopwatch clock;
   background_flusher flusher(store);
@@ -144,8 +144,8 @@ double ingest_side_by_side(const wal_source& source, storage::timeline_store& st
     flusher.wait_until_below(2);
     if (store.freeze()) flusher.frozen();
   };
-  source.read_wal({intake.position(), end}, [&](core::lsn, core::bytes_view piece) {
-    take_in(intake, piece,
+  source.read_wal({decoder.position(), end}, [&](core::lsn, core::bytes_view piece) {
+    take_in(decoder, piece,
             [&](const std::shared_ptr<storage::write_batch>& batch) { store.append(std::move(*batch)); });
     if (store.freeze_due()) freeze();
   });
@@ -159,19 +159,19 @@ void print_stage(const char* name, double megabytes, double seconds) {
 }
 
 void report_turns(const wal_source& source, const wal_range& range, storage::timeline_store& store,
-                  wal_intake& intake) {
+                  wal_decoder& decoder) {
   const double megabytes = range.megabytes();
   const counted framed = decode(source, range, false);
   const counted parsed = decode(source, range, true);
-  const stage_seconds stages = ingest_in_turns(source, store, intake, range.end);
+  const stage_seconds stages = ingest_in_turns(source, store, decoder, range.end);
   std::printf("  %.2f M records, %.0f bytes each\n", static_cast<double>(framed.records) / 1e6,
               megabytes * 1e6 / static_cast<double>(framed.records));
   print_stage("decode (framing, CRC)", megabytes, framed.seconds);
   print_stage("parse", megabytes, parsed.seconds - framed.seconds);
-  print_stage("map", megabytes, stages.intake - parsed.seconds);
+  print_stage("map", megabytes, stages.ingest - parsed.seconds);
   print_stage("append", megabytes, stages.append);
   print_stage("flush", megabytes, stages.flush);
-  print_stage("sum of CPU", megabytes, stages.intake + stages.append + stages.flush);
+  print_stage("sum of CPU", megabytes, stages.ingest + stages.append + stages.flush);
   std::printf("  flush by the wall clock %.2f s; L0 layers of %.0f MB\n", stages.flush_wall,
               static_cast<double>(stages.l0_bytes) / 1e6);
 }
@@ -184,21 +184,21 @@ void measure(std::uint64_t bulk_bytes, std::chrono::seconds pgbench_time) {
   source.cluster().stop();
   {
     const imported_timeline home(backup);
-    const auto intake = demand(wal_intake::open(home.store()));
+    const auto decoder = demand(wal_decoder::open(home.store()));
     const wal_range first{home.store()->last_record_lsn(), pgbench.end};
     std::printf("pgbench: %.0f MB of WAL\n", first.megabytes());
-    report_turns(source, first, *home.store(), *intake);
+    report_turns(source, first, *home.store(), *decoder);
     std::printf("bulk insert: %.0f MB of WAL\n", bulk.megabytes());
-    report_turns(source, {intake->position(), bulk.end}, *home.store(), *intake);
+    report_turns(source, {decoder->position(), bulk.end}, *home.store(), *decoder);
     const wall_stopwatch clock;
     const auto compacted = demand(home.store()->compact(true, [] { return false; }));
     std::printf("compaction of all L0: %.2f s, %.0f MB in, %.0f MB out\n", clock.seconds(),
                 static_cast<double>(compacted.bytes_in) / 1e6, static_cast<double>(compacted.bytes_out) / 1e6);
   }
   const imported_timeline home(backup);
-  const auto intake = demand(wal_intake::open(home.store()));
-  const wal_range all{intake->position(), bulk.end};
-  const double seconds = ingest_side_by_side(source, *home.store(), *intake, all.end);
+  const auto decoder = demand(wal_decoder::open(home.store()));
+  const wal_range all{decoder->position(), bulk.end};
+  const double seconds = ingest_side_by_side(source, *home.store(), *decoder, all.end);
   std::printf("both, flush in a thread beside: %.2f s, %.0f MB/s from WAL files to durable layers\n", seconds,
               all.megabytes() / seconds);
 }

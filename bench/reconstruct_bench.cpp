@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_decoder.hpp"
 #include "bench/demand.hpp"
 #include "bench/imported_timeline.hpp"
 #include "bench/wal_source.hpp"
@@ -23,7 +23,7 @@ namespace {
 
 using namespace strata;
 using namespace strata::bench;
-using actors::pageserver::wal_intake;
+using actors::pageserver::wal_decoder;
 
 constexpr std::array chain_lengths{1, 10, 100};
 constexpr std::uint32_t pages = 64;
@@ -137,15 +137,15 @@ void add_store(const std::string& where, const storage::timeline_store& store, c
 
 /// Takes in all WAL up to `end`, which stays in memory.
 core::lsn ingest(const wal_source& source, const imported_timeline& home, core::lsn end) {
-  const auto intake = demand(wal_intake::open(home.store()));
-  const core::lsn begin = intake->position();
+  const auto decoder = demand(wal_decoder::open(home.store()));
+  const core::lsn begin = decoder->position();
   source.read_wal({begin, end}, [&](core::lsn, core::bytes_view piece) {
-    demand(intake->feed(piece));
-    for (auto progress = wal_intake::progress::barrier; progress != wal_intake::progress::used_up;) {
-      progress = demand(intake->work());
-      if (intake->has_batch()) home.store()->append(std::move(*intake->take_batch()));
-      if (progress == wal_intake::progress::barrier) intake->passed_barrier();
-      if (progress == wal_intake::progress::needs_disk) demand(intake->take_disk_step()());
+    demand(decoder->feed(piece));
+    for (auto progress = wal_decoder::progress::barrier; progress != wal_decoder::progress::used_up;) {
+      progress = demand(decoder->work());
+      if (decoder->has_batch()) home.store()->append(std::move(*decoder->take_batch()));
+      if (progress == wal_decoder::progress::barrier) decoder->passed_barrier();
+      if (progress == wal_decoder::progress::needs_disk) demand(decoder->take_disk_step()());
     }
   });
   return begin;

@@ -42,8 +42,8 @@ void run_agent(const context& of, const std::string& name) {
   const end_signals signals;
   const host::registry computes(of.directory);
   const std::string here = computes.directory_of(name);
-  const directory_lock lock =
-      need(directory_lock::wait_for(here, lock_limit), "an agent runs for this compute already", "strata compute list");
+  const directory_lock lock = need(directory_lock::wait_for(here, lock_limit),
+                                   "an agent is already running for this compute", "strata compute list");
   const compute_record record = need(computes.find(name), "can't run an agent", "strata compute list");
   const auto account = need(host::postgres_account(), "can't run Postgres", "sudo apt install postgresql");
   core::open_log(core::log_level::info, "");
@@ -66,7 +66,7 @@ void add_agent_command(CLI::App& app, context& of) {
   // Not for people: compute start runs it.
   auto* command = app.add_subcommand("compute-agent", "Keep the Postgres of a compute running")->group("");
   auto name = std::make_shared<std::string>();
-  command->add_option("--name", *name, "The compute")->required();
+  command->add_option("--name", *name, "Compute")->required();
   finish_command(*command, of, "  strata compute-agent --dir DIR --name dev", [&of, name] { run_agent(of, *name); });
 }
 

@@ -50,7 +50,7 @@ void list_branches_command(const context& of) {
     return say("no branches yet\nnext: strata source add NAME --conninfo postgresql://user@host:port/postgres");
   const bool several = std::any_of(branches.begin(), branches.end(),
                                    [&](const auto& each) { return each.source.id != branches.front().source.id; });
-  std::vector<std::string> head{"NAME", "FROM", "HEAD", "SIZE", "STATE", "MADE"};
+  std::vector<std::string> head{"NAME", "FROM", "HEAD", "SIZE", "STATE", "CREATED"};
   if (of.wide) head.insert(head.end(), {"READABLE FROM", "DURABLE TO", "TIMELINE ID", "TENANT ID"});
   table rows(head);
   for (const auto& each : branches) {
@@ -63,7 +63,7 @@ void list_branches_command(const context& of) {
                                  from,
                                  each.text("last_record_lsn"),
                                  config::size_text(each.info.value("current_physical_size", std::uint64_t{0})),
-                                 each.state_text() + (each.text("trouble").empty() ? "" : ", in trouble"),
+                                 each.state_text() + (each.text("last_error").empty() ? "" : ", with errors"),
                                  created ? config::age_text(*created, core::system_clock().now()) : ""};
     if (of.wide)
       row.insert(row.end(),
@@ -95,7 +95,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("readable from", branch.text("readable_from_lsn"));
   facts.add("earliest time", earliest ? time_shown(config::utc_text(*earliest)) : "");
   facts.add("branched at", branch.text("ancestor_lsn"));
-  facts.add("made", time_shown(branch.text("created_at")));
+  facts.add("created", time_shown(branch.text("created_at")));
   facts.add("layers", std::to_string(branch.info.value("layer_count", 0)) + ", " +
                           config::size_text(branch.info.value("current_physical_size", std::uint64_t{0})) +
                           " on disk, " + config::size_text(branch.info.value("memory_size", std::uint64_t{0})) +
@@ -104,12 +104,12 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", "")) : "");
   facts.add("connection", phase_text(source));
   facts.add("received", source.value("received_lsn", ""));
-  if (!source.empty()) facts.add("behind by", lag_text(source));
-  facts.add("last word", last_word_text(source));
+  if (!source.empty()) facts.add("lag", lag_text(source));
+  facts.add("last message", last_message_text(source));
   facts.add("source clock", clock_difference_text(source));
   facts.add("known until", branch.text("known_until").empty() ? "" : time_shown(branch.text("known_until")));
-  facts.add("source trouble", source.value("last_error", ""));
-  facts.add("storage trouble", branch.info.value("trouble", ""));
+  facts.add("source error", source.value("last_error", ""));
+  facts.add("storage error", branch.info.value("last_error", ""));
   facts.add("extension records", extension_records(branch.info));
   facts.add("timeline id", branch.id);
   facts.add("tenant id", branch.source.id);
@@ -147,15 +147,17 @@ void show_tree(const context& of) {
 }  // namespace
 
 void add_branch_commands(CLI::App& app, context& of) {
-  auto* group = app.add_subcommand("branch", "Branches: a database as it was at one point, and what was written since");
+  auto* group =
+      app.add_subcommand("branch", "Branches: a database as of one point in its history, and its changes since");
   group->require_subcommand(1);
 
-  auto* create = group->add_subcommand("create", "Make a branch, at any point that is kept; durable when it returns");
+  auto* create = group->add_subcommand(
+      "create", "Create a branch at any point in the retention window; durable when the command returns");
   auto asked = std::make_shared<create_options>();
-  create->add_option("NAME", asked->name, "What to call it")->required();
-  create->add_option("--from", asked->from, "BRANCH or BRANCH@WHEN; WHEN is an LSN, a time or how long ago")
+  create->add_option("NAME", asked->name, "Name of the new branch")->required();
+  create->add_option("--from", asked->from, "BRANCH or BRANCH@WHEN; WHEN is an LSN, a time or an age")
       ->capture_default_str();
-  create->add_option("--tenant", of.tenant, "The source, when there are several");
+  create->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*create, of,
                  "  strata branch create dev\n  strata branch create dev --from main@10m\n"
                  "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
@@ -163,9 +165,9 @@ void add_branch_commands(CLI::App& app, context& of) {
                  "  strata branch create dev --from shop/main@0/3B21F08",
                  [&of, asked] { create_and_show(of, *asked); });
 
-  auto* list = group->add_subcommand("list", "Show all branches");
-  list->add_flag("--wide", of.wide, "Ids and LSNs, too");
-  list->add_option("--tenant", of.tenant, "Only of this source");
+  auto* list = group->add_subcommand("list", "List all branches");
+  list->add_flag("--wide", of.wide, "Also show IDs and LSNs");
+  list->add_option("--tenant", of.tenant, "Only branches of this source");
   finish_command(*list, of, "  strata branch list --wide\n  strata branch list --json",
                  [&of] { list_branches_command(of); });
 
@@ -173,23 +175,23 @@ void add_branch_commands(CLI::App& app, context& of) {
                          void (*run)(const context&, const std::string&)) {
     auto* command = group->add_subcommand(verb, help);
     auto name = std::make_shared<std::string>();
-    command->add_option("BRANCH", *name, "The branch, or SOURCE/BRANCH")->required();
-    command->add_option("--tenant", of.tenant, "The source, when there are several");
+    command->add_option("BRANCH", *name, "Branch, or SOURCE/BRANCH")->required();
+    command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
     finish_command(*command, of, examples, [&of, name, run] { run(of, *name); });
   };
-  named("show", "Show one branch in full", "  strata branch show dev", show_branch);
+  named("show", "Show the details of a branch", "  strata branch show dev", show_branch);
 
-  auto* remove = group->add_subcommand("delete", "Delete a branch that has no branches of its own");
+  auto* remove = group->add_subcommand("delete", "Delete a branch that has no child branches");
   auto name = std::make_shared<std::string>();
   auto force = std::make_shared<bool>(false);
-  remove->add_option("BRANCH", *name, "The branch, or SOURCE/BRANCH")->required();
-  remove->add_flag("--force", *force, "End its computes, and remove what was written on copies of it");
-  remove->add_option("--tenant", of.tenant, "The source, when there are several");
+  remove->add_option("BRANCH", *name, "Branch, or SOURCE/BRANCH")->required();
+  remove->add_flag("--force", *force, "Stop and remove its computes, including data written to copies");
+  remove->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*remove, of, "  strata branch delete dev\n  strata branch delete dev --force",
                  [&of, name, force] { remove_branch(of, *name, *force); });
 
-  auto* tree = group->add_subcommand("tree", "Show which branch comes from which");
-  tree->add_option("--tenant", of.tenant, "Only of this source");
+  auto* tree = group->add_subcommand("tree", "Show the branches as a tree");
+  tree->add_option("--tenant", of.tenant, "Only branches of this source");
   finish_command(*tree, of, "  strata branch tree", [&of] { show_tree(of); });
 }
 

@@ -74,7 +74,7 @@ std::vector<std::string> draw_tree(const std::vector<branch_entry>& branches, bo
     line += head + std::string(head_width - head.size() + 2, ' ');
     line += config::size_text(row.entry->info.value("current_physical_size", std::uint64_t{0}));
     if (const auto created = config::parse_iso_time(row.entry->text("created_at"), config::default_zone::utc))
-      line += "  made " + config::age_text(*created, now);
+      line += "  created " + config::age_text(*created, now);
     if (!row.entry->active()) line += "  " + row.entry->state_text();
     made.push_back(line);
   }

@@ -28,11 +28,10 @@ void start(const context& of, const compute_request& asked) {
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
   print(record.mode == compute_mode::branch
-            ? "  what is committed on it is kept in the branch " + record.branch + ", by its safekeepers"
-            : std::string("  what is written on it stays in its copy: the branch does not change"));
-  print(record.armed
-            ? std::string("  armed: its subscriptions take from their publishers, in place of those of the source")
-            : "  no logical replication workers: its subscriptions stand still (--armed lets them run)");
+            ? "  commits are stored in branch " + record.branch + " by its safekeepers"
+            : std::string("  copy: its changes stay in the copy, the branch does not change"));
+  print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
+                     : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
@@ -62,7 +61,7 @@ void list(const context& of) {
   rows.print();
   for (const auto& each : found.computes) {
     if (state_of(of, each) == "interrupted")
-      say(each.name + ": left by a command that was killed" + (is_up(each) ? ", its Postgres runs" : "") +
+      say(each.name + ": left by an interrupted command" + (is_up(each) ? ", its Postgres is running" : "") +
           "; strata compute stop " + each.name + " --remove");
     else if (each.mode == compute_mode::branch)
       if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
@@ -79,14 +78,14 @@ struct stop_request {
 
 void stop(const context& of, const stop_request& asked) {
   const auto& [name, remove, limit_text] = asked;
-  const auto limit = need(config::parse_duration(limit_text), "can't understand --limit",
-                          "strata compute stop " + name + " --limit 30s");
+  const auto limit =
+      need(config::parse_duration(limit_text), "can't parse --limit", "strata compute stop " + name + " --limit 30s");
   if (limit > stop_limit_max)
     throw failure(core::errc::invalid_argument, "can't stop " + name,
                   "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
   const auto [record, was_up] = stop_named(of, name, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
-  print((was_up ? "stopped " : "was stopped: ") + name + (remove ? ", its data are removed" : ""));
+  print((was_up ? "stopped " : "already stopped: ") + name + (remove ? "; data removed" : ""));
   if (!remove && record.branch.empty()) say("next: strata compute stop " + name + " --remove");
   if (!remove && !record.branch.empty())
     say("next: strata compute start " + record.tenant + "/" + record.branch + " --name " + name +
@@ -101,41 +100,40 @@ void add_compute_commands(CLI::App& app, context& of) {
 
   auto* start_command = group->add_subcommand(
       "start",
-      "Start a Postgres on a branch. On the head of a branch that was made by `branch create`, and if the server has "
-      "safekeepers, what is committed is kept in the branch: it survives the loss of the compute. One compute "
-      "writes a branch at a time: a second one is refused without --take-over. Otherwise Postgres works on a copy: "
-      "what "
-      "is written there stays there, the branch does not change");
+      "Start a Postgres on a branch. On the head of a branch created by `branch create`, if the server has "
+      "safekeepers, commits are stored in the branch and survive the loss of the compute. A branch has one writer at a "
+      "time: a second one is refused without --take-over. Otherwise Postgres works on a copy: its changes stay in the "
+      "copy, the branch does not change");
   auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   start_command->add_option("--name", asked->name,
-                            "What to call it (default: the branch's name, or SOURCE-BRANCH when that is taken)");
+                            "Name of the compute (default: the name of the branch, or SOURCE-BRANCH if it is taken)");
   start_command->add_option("--port", asked->port, "TCP port (default: a free one)");
-  start_command->add_option("--set", asked->settings, "A line for postgresql.conf; may be given several times")
+  start_command->add_option("--set", asked->settings, "Line for postgresql.conf; can be repeated")
       ->allow_extra_args(false);
   start_command->add_flag("--armed", asked->armed,
-                          "Let it act on other servers by itself: workers of its subscriptions, pg_cron, pglogical");
-  start_command->add_flag("--take-over", asked->take_over, "End the compute that writes the branch now");
+                          "Allow workers that act on other servers: subscriptions, pg_cron, pglogical");
+  start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
-                            "Directories of Postgres programs, separated by ':', to look in before the usual places");
-  start_command->add_option("--tenant", of.tenant, "The source, when there are several");
+                            "Directories with Postgres programs, separated by ':', searched before the default places");
+  start_command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*start_command, of,
                  "  strata compute start dev\n  strata compute start main@10m --name before-the-accident\n"
                  "  strata compute start dev --port 5433 --set \"work_mem = 64MB\"",
                  [&of, asked] { start(of, *asked); });
 
-  auto* list_command = group->add_subcommand("list", "Show the computes of this server directory");
+  auto* list_command = group->add_subcommand("list", "List the computes of this server directory");
   finish_command(*list_command, of, "  strata compute list", [&of] { list(of); });
 
   auto* stop_command = group->add_subcommand("stop",
-                                             "Stop a compute; of a copy, the data stay unless --remove is given. "
-                                             "One that writes its branch waits until all is acknowledged");
+                                             "Stop a compute. The data of a copy is kept unless --remove is given. A "
+                                             "writer first waits until its WAL is acknowledged");
   auto ending = std::make_shared<stop_request>();
-  stop_command->add_option("NAME", ending->name, "The compute")->required();
-  stop_command->add_flag("--remove", ending->remove, "Remove its data, too");
+  stop_command->add_option("NAME", ending->name, "Compute")->required();
+  stop_command->add_flag("--remove", ending->remove, "Also remove its data");
   stop_command
       ->add_option("--limit", ending->limit,
-                   "How long one that writes its branch may wait for that, at most 60s; then it is ended at once")
+                   "How long a writer waits for acknowledgements, at most 60s; then it is stopped at once")
       ->capture_default_str();
   finish_command(*stop_command, of,
                  "  strata compute stop dev\n  strata compute stop dev --remove\n  strata compute stop dev --limit 5s",

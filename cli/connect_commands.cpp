@@ -31,7 +31,7 @@ void show_url(const context& of, const url_request& asked) {
   print(uri);
   if (!is_present) say("note: " + age_note(record));
   if (asked.tcp && talk_is_terminal())
-    say("note: TCP asks for a password; set one first: strata psql --compute " + record.name + " -c \"\\\\password\"");
+    say("note: TCP requires a password; set one first: strata psql --compute " + record.name + " -c \"\\\\password\"");
 }
 
 void run_psql(const context& of, connect_request asked) {
@@ -44,29 +44,30 @@ void run_psql(const context& of, connect_request asked) {
 void add_connect_commands(CLI::App& app, context& of) {
   const auto add_target = [&of](CLI::App& command, connect_request& asked, const char* branch) {
     command.add_option("BRANCH", asked.branch, branch);
-    command.add_option("--compute", asked.compute, "The running compute of this name, whatever it holds");
-    command.add_option("--user", asked.as.user, "The role (default: as whom the source is followed)");
-    command.add_option("--database", asked.as.database, "The database (default: the one the source was added with)");
-    command.add_option("--tenant", of.tenant, "The source, when there are several");
+    command.add_option("--compute", asked.compute, "Running compute of this name");
+    command.add_option("--user", asked.as.user, "Role (default: the role that follows the source)");
+    command.add_option("--database", asked.as.database,
+                       "Database (default: the one in the source's connection string)");
+    command.add_option("--tenant", of.tenant, "Source, if the server has more than one");
   };
-  auto* url = app.add_subcommand("url", "Print how to reach the Postgres of a branch");
+  auto* url = app.add_subcommand("url", "Print the connection URI of a branch's Postgres");
   auto wanted = std::make_shared<url_request>();
-  add_target(*url, *wanted, "The branch, or the name of a compute");
-  url->add_flag("--tcp", wanted->tcp, "Over the loopback interface, with a password, instead of the socket");
+  add_target(*url, *wanted, "Branch, or name of a compute");
+  url->add_flag("--tcp", wanted->tcp, "Use the loopback interface and a password instead of the socket");
   finish_command(*url, of, "  psql \"$(strata url dev)\"\n  strata url dev --database shop --user app",
                  [&of, wanted] { show_url(of, *wanted); });
 
-  auto* psql = app.add_subcommand(
-      "psql",
-      "Open psql on a branch as it is now, starting a Postgres there when none runs.\nWith @WHEN, or on a branch that "
-      "follows its source, that is a copy which goes with psql");
+  auto* psql =
+      app.add_subcommand("psql",
+                         "Open psql on the head of a branch, starting a Postgres if none is running.\nWith @WHEN, or "
+                         "on a branch that follows its source, psql opens a copy, which is removed when psql ends");
   auto asked = std::make_shared<connect_request>();
-  add_target(*psql, *asked, "The branch, BRANCH@WHEN, or the name of a compute");
-  psql->add_option("-c,--command", asked->commands, "Run this and end; may be given several times")
+  add_target(*psql, *asked, "Branch, BRANCH@WHEN, or name of a compute");
+  psql->add_option("-c,--command", asked->commands, "Run this command and exit; can be repeated")
       ->allow_extra_args(false);
-  psql->add_option("ARGUMENTS", asked->words, "For psql, behind --");
+  psql->add_option("ARGUMENTS", asked->words, "Arguments for psql, after --");
   psql->add_option("--pg-bin", of.pg_bin,
-                   "Directories of Postgres programs, separated by ':', to look in before the usual places");
+                   "Directories with Postgres programs, separated by ':', searched before the default places");
   finish_command(*psql, of,
                  "  strata psql dev\n  strata psql dev --database shop -c \"select 1\"\n"
                  "  strata psql dev -- -f changes.sql\n  strata psql main@\"1 minute ago\"",

@@ -22,7 +22,7 @@ std::string is_port(const std::string& text) {
   unsigned port = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (failed == std::errc() && end == text.data() + text.size() && port <= 65535) return "";
-  return "\"" + text.substr(0, 64) + "\" is no port; ports are 0 to 65535, and 0 asks for a free one";
+  return "\"" + text.substr(0, 64) + "\" is not a port; a port is 0 to 65535, 0 for a free one";
 }
 
 }  // namespace
@@ -35,9 +35,8 @@ std::string default_directory() {
 }
 
 void finish_command(CLI::App& command, context& of, const std::string& examples, std::function<void()> run) {
-  command.add_option("--dir", of.directory,
-                     "The server's directory (default: $STRATA_DIR or " + default_directory() + ")");
-  command.add_flag("--json", of.json, "Answer in JSON, errors too");
+  command.add_option("--dir", of.directory, "Server directory (default: $STRATA_DIR or " + default_directory() + ")");
+  command.add_flag("--json", of.json, "Print JSON, errors included");
   command.footer("Examples:\n" + examples);
   for (CLI::Option* option : command.get_options())
     if (option->get_name().ends_with("port")) option->type_name("PORT")->check(is_port);

@@ -4,7 +4,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
-#include "cli/last_words.hpp"
+#include "cli/interruption_notice.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "control/branch_export.hpp"
@@ -24,9 +24,9 @@ void export_and_show(const context& of, const export_options& asked) {
   const auto begun = std::chrono::steady_clock::now();
   const std::string output = asked.output == "-" ? "" : asked.output;
   if (output.empty() && output_is_terminal())
-    throw failure(core::errc::invalid_argument, "a tar archive would make a mess of your terminal",
+    throw failure(core::errc::invalid_argument, "a tar archive can't be written to a terminal",
                   "standard output is a terminal", "strata export " + asked.spec + " -o base.tar");
-  std::optional<last_words> on_signal;
+  std::optional<interruption_notice> on_signal;
   const auto done =
       export_branch(of, asked.spec, output, [&](const std::string& temporary) { on_signal.emplace(temporary, ""); });
   // With the archive on standard output there is no room for anything else.
@@ -39,11 +39,11 @@ void export_and_show(const context& of, const export_options& asked) {
 }  // namespace
 
 void add_export_command(CLI::App& app, context& of) {
-  auto* command = app.add_subcommand("export", "Write a branch as a plain Postgres data directory, as tar");
+  auto* command = app.add_subcommand("export", "Export a branch as a tar archive of a plain Postgres data directory");
   auto asked = std::make_shared<export_options>();
   command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
-  command->add_option("-o,--output", asked->output, "File to write (default: standard output)");
-  command->add_option("--tenant", of.tenant, "The source, when there are several");
+  command->add_option("-o,--output", asked->output, "Output file (default: standard output)");
+  command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*command, of,
                  "  strata export main > base.tar\n  strata export main@10m -o base.tar\n"
                  "  strata export dev | tar -x -C /srv/restored",

@@ -99,9 +99,19 @@ std::string no_command(const CLI::App* above, const std::string& word) {
          strata::config::did_you_mean(word, names_of(commands_of(above)));
 }
 
+/// The parser's message in our words.
+std::string words_of(const CLI::ParseError& e) {
+  const std::string text = e.what();
+  const std::string rest = text.substr(text.find(": ") == text.npos ? 0 : text.find(": ") + 2);
+  if (e.get_name() == "ExtrasError") return "unexpected argument: " + rest;
+  if (e.get_name() == "ConversionError") return "invalid value: " + rest;
+  if (text.ends_with(" missing")) return text.substr(0, text.find(':')) + " requires a value";
+  return text == "A subcommand is required" ? "a command is required" : text;
+}
+
 failure usage_failure(const CLI::ParseError& e, const CLI::App& app, int count, char** words) {
   const CLI::App* command = command_of(app, count, words);
-  std::string why = e.what();
+  std::string why = words_of(e);
   const std::string option = stray_option(app, count, words);
   const std::string word = stray_word(app, count, words);
   if (!option.empty()) {
@@ -111,7 +121,7 @@ failure usage_failure(const CLI::ParseError& e, const CLI::App& app, int count, 
   } else if (!commands_of(command).empty() && !word.empty()) {
     why = no_command(command, word);
   }
-  return {core::errc::invalid_argument, "can't understand the command line", why, path_of(command) + " --help"};
+  return {core::errc::invalid_argument, "invalid command line", why, path_of(command) + " --help"};
 }
 
 /// A group shows the first example of each of its commands: what it inherits are the program's.
@@ -137,7 +147,7 @@ void show_help(const CLI::App& app, const std::vector<std::string>& of) {
     for (const CLI::App* each : commands_of(command))
       if (each->get_name() == word) below = each;
     if (below == nullptr)
-      throw failure(core::errc::invalid_argument, "can't help with that", no_command(command, word),
+      throw failure(core::errc::invalid_argument, "no help for this command", no_command(command, word),
                     path_of(command) + " --help");
     command = below;
   }
@@ -148,9 +158,9 @@ void show_help(const CLI::App& app, const std::vector<std::string>& of) {
 }
 
 void add_help_commands(CLI::App& app, context& of) {
-  auto* help = app.add_subcommand("help", "Show what a command does, as --help behind it does");
+  auto* help = app.add_subcommand("help", "Show the help of a command, like COMMAND --help");
   auto words = std::make_shared<std::vector<std::string>>();
-  help->add_option("COMMAND", *words, "The command, e.g. branch create (default: all)");
+  help->add_option("COMMAND", *words, "Command, e.g. branch create (default: all)");
   finish_command(*help, of, "  strata help\n  strata help branch create", [&app, words] { show_help(app, *words); });
   auto* told = app.add_subcommand("version", "Print the version");
   finish_command(*told, of, "  strata version\n  strata version --json", [&of] {
@@ -202,7 +212,7 @@ int run(int count, char** words) {
     app.exit(e, text, text);
     std::fputs(text.str().c_str(), stdout);
     try {
-      finish_output("nothing else was to be done");
+      finish_output("the command had nothing else to do");
     } catch (const failure& failed) {
       return report(failed, of.json);
     }
@@ -214,11 +224,11 @@ int run(int count, char** words) {
   }
   try {
     of.chosen();
-    finish_output("the command itself has done its work");
+    finish_output("the command itself succeeded");
   } catch (const failure& e) {
     return report(e, of.json);
   } catch (const std::exception& e) {
-    return report({core::errc::io_error, "unexpected trouble", e.what(), ""}, of.json);
+    return report({core::errc::io_error, "unexpected error", e.what(), ""}, of.json);
   }
   return 0;
 }

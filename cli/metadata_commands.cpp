@@ -13,7 +13,7 @@ using namespace control;
 namespace {
 
 void show(const storage::rebuild_report& report) {
-  for (const auto& name : report.whole) print("source " + name + ": whole, taken over as it is");
+  for (const auto& name : report.whole) print("source " + name + ": intact, kept");
   for (const auto& each : report.timelines) {
     print("branch " + each.tenant + "/" + each.name + ": rebuilt up to " + core::to_string(each.recovered_to) + ", " +
           std::to_string(each.layers) + (each.layers == 1 ? " layer" : " layers"));
@@ -22,9 +22,9 @@ void show(const storage::rebuild_report& report) {
   for (const auto& each : report.lost) print("not rebuilt: " + each);
   if (!report.kept_in.empty()) print("the damaged metadata is kept in " + report.kept_in);
   if (report.timelines.empty()) return;
-  say("note: when the transactions of rebuilt branches ended is not known any more; BRANCH@TIME is refused for times\n"
-      "      before now. What came after the LSN comes from the source or the safekeepers again, as long as they keep\n"
-      "      it. WAL of deleted branches that was still to be removed from safekeepers stays there.");
+  say("note: the commit times of rebuilt branches are lost: BRANCH@TIME is refused for times before now. WAL after the "
+      "LSN\n      is fetched again from the source or the safekeepers, if they still have it. WAL of deleted branches "
+      "that was\n      not yet deleted from safekeepers stays there.");
 }
 
 void rebuild(const context& of, bool force) {
@@ -34,27 +34,26 @@ void rebuild(const context& of, bool force) {
   else
     show(done);
   if (!done.complete())
-    throw failure(
-        core::errc::corrupt, "not everything could be rebuilt",
-        done.lost.empty() ? "layer files are missing or damaged; reads that need them will fail"
-                          : "the list above says what is missing and why",
-        "bring the files back and repeat with --force, or go on without: strata up --detach --dir " + of.directory);
+    throw failure(core::errc::corrupt, "not everything could be rebuilt",
+                  done.lost.empty() ? "layer files are missing or damaged; reads that need them will fail"
+                                    : "the list above shows what is missing and why",
+                  "restore the files and repeat with --force, or continue without them: strata up --detach --dir " +
+                      of.directory);
   if (!of.json) say("next: strata up --detach --dir " + of.directory);
 }
 
 }  // namespace
 
 void add_metadata_commands(CLI::App& app, context& of) {
-  auto* group = app.add_subcommand("metadata", "What the server knows of its sources, branches and layer files");
+  auto* group = app.add_subcommand("metadata", "Metadata of sources, branches and layer files");
   group->require_subcommand(1);
-  auto* command = group->add_subcommand(
-      "rebuild",
-      "Make damaged metadata anew while the server is down: sources that are whole as they are, the others from the\n"
-      "copies beside their layer files. Says what was rebuilt, up to which LSN, and what was not; the damaged "
-      "metadata\n"
-      "is kept.");
+  auto* command =
+      group->add_subcommand("rebuild",
+                            "Rebuild damaged metadata while the server is stopped: intact sources are kept, the others "
+                            "are rebuilt from the\ncopies beside their layer files. Lists what was rebuilt, up to "
+                            "which LSN, and what was not. The damaged metadata\nis kept.");
   auto force = std::make_shared<bool>(false);
-  command->add_flag("--force", *force, "Although nothing is damaged: everything from the copies");
+  command->add_flag("--force", *force, "Rebuild everything from the copies, even if nothing is damaged");
   finish_command(*command, of, "  strata metadata rebuild\n  strata metadata rebuild --dir /srv/strata",
                  [&of, force] { rebuild(of, *force); });
 }

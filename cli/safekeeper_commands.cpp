@@ -22,10 +22,10 @@ namespace {
 using nlohmann::json;
 
 void run(const context& of, safekeeper_request request, bool insecure) {
-  request.listen_address = need(checked_listen_address(request.listen_address, insecure), "can't listen there",
-                                "strata safekeeper run --help");
+  request.listen_address = need(checked_listen_address(request.listen_address, insecure),
+                                "can't listen on this address", "strata safekeeper run --help");
   request.directory = std::filesystem::absolute(request.directory).lexically_normal();
-  if (request.id == 0) throw failure(core::errc::invalid_argument, "can't start a safekeeper", "ids begin with 1", "");
+  if (request.id == 0) throw failure(core::errc::invalid_argument, "can't start a safekeeper", "IDs begin with 1", "");
   if (!request.broker.empty() && request.tls.empty())
     throw failure(core::errc::invalid_argument, "can't start a safekeeper", "a broker needs --tls", "");
   run_safekeeper(request, [&](const safekeeper_file& file) {
@@ -36,7 +36,7 @@ void run(const context& of, safekeeper_request request, bool insecure) {
       print("  wal   " + file.wal);
       print("  http  http://" + file.http);
     }
-    finish_output("the safekeeper stops again");
+    finish_output("the safekeeper stops");
   });
 }
 
@@ -70,23 +70,24 @@ void list(const context& of) {
 }  // namespace
 
 void add_safekeeper_commands(CLI::App& app, context& of) {
-  auto* group = app.add_subcommand("safekeeper", "The processes that keep WAL");
+  auto* group = app.add_subcommand("safekeeper", "Processes that store the WAL of branches");
   group->require_subcommand(1);
-  auto* command = group->add_subcommand("run", "Run a safekeeper in the foreground; strata up --safekeepers does it");
+  auto* command = group->add_subcommand(
+      "run", "Run a safekeeper in the foreground; strata up --safekeepers starts them in the background");
   auto asked = std::make_shared<safekeeper_request>();
-  command->add_option("--id", asked->id, "Its number in the cluster, never given to another one")->required();
-  command->add_option("--data", asked->directory, "Its directory")->required();
+  command->add_option("--id", asked->id, "Safekeeper ID, never reused")->required();
+  command->add_option("--data", asked->directory, "Directory of the safekeeper")->required();
   command->add_option("--listen-address", asked->listen_address, "IP address of both ports")->capture_default_str();
   auto insecure = std::make_shared<bool>(false);
   command->add_flag("--insecure", *insecure,
-                    "Listen also where others than programs of this machine connect; there is no authentication");
+                    "Allow an address that other machines can reach; there is no authentication");
   command->add_option("--wal-port", asked->wal_port,
-                      "Port of the WAL service (default: the one it had, or a free one)");
+                      "Port of the WAL service (default: the previous one, or a free one)");
   command->add_option("--http-port", asked->http_port, "Port of the HTTP API (default: likewise)");
   command->add_option("--broker", asked->broker, "HOST:PORT of the cluster's broker");
   command->add_option("--tls", asked->tls, "Directory of the cluster's certificates");
-  command->add_option("--wal-backup", asked->wal_backup, "Directory for whole segments of committed WAL");
-  command->add_option("--log-file", asked->log_file, "Where it logs (default: standard error)");
+  command->add_option("--wal-backup", asked->wal_backup, "Directory for complete segments of committed WAL");
+  command->add_option("--log-file", asked->log_file, "Log file (default: standard error)");
   auto level = std::make_shared<std::string>("info");
   add_log_level(*command, *level);
   finish_command(*command, of, "  strata safekeeper run --id 1 --data /srv/safekeeper", [&of, asked, insecure, level] {
@@ -94,19 +95,19 @@ void add_safekeeper_commands(CLI::App& app, context& of) {
     run(of, *asked, *insecure);
   });
 
-  auto* replace_command = group->add_subcommand(
-      "replace", "Replace a safekeeper of a branch by another one, while the branch is written to");
+  auto* replace_command =
+      group->add_subcommand("replace", "Replace a safekeeper of a branch, while computes write the branch");
   auto change = std::make_shared<replacement_request>();
   replace_command->add_option("BRANCH", change->branch, "[TENANT/]BRANCH")->required();
-  replace_command->add_option("--from", change->from, "The one that goes; it may be lost");
-  replace_command->add_option("--to", change->to, "The one that comes");
-  replace_command->add_flag("--abandon", change->abandon, "Go back from a replacement that is under way");
-  replace_command->add_option("--tenant", of.tenant, "The branch's source");
+  replace_command->add_option("--from", change->from, "Safekeeper to replace; it may be lost");
+  replace_command->add_option("--to", change->to, "Replacement safekeeper");
+  replace_command->add_flag("--abandon", change->abandon, "Cancel a replacement that is in progress");
+  replace_command->add_option("--tenant", of.tenant, "Source of the branch");
   finish_command(*replace_command, of,
                  "  strata safekeeper replace dev --from 2 --to 4\n  strata safekeeper replace dev --abandon",
                  [&of, change] { replace(of, *change); });
 
-  auto* list_command = group->add_subcommand("list", "Show the safekeepers, what they have, and what may still fail");
+  auto* list_command = group->add_subcommand("list", "List the safekeepers, their timelines, and how many may fail");
   finish_command(*list_command, of, "  strata safekeeper list\n  strata safekeeper list --json", [&of] { list(of); });
 }
 

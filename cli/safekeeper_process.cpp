@@ -85,9 +85,10 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   of.safekeeper = {request.id};
   of.instance = file.instance;
   of.wal_address = file.wal;
-  const auto http = need(api::http_server::start({.listen_address = request.listen_address, .port = http_port}, of,
-                                                 api::safekeeper_routes()),
-                         "can't open the HTTP port", "end what has the port, or name another one with --http-port");
+  const auto http =
+      need(api::http_server::start({.listen_address = request.listen_address, .port = http_port}, of,
+                                   api::safekeeper_routes()),
+           "can't open the HTTP port", "stop the process that uses the port, or choose another one with --http-port");
 
   need(write_safekeeper_file(request.directory, file), "can't write safekeeper.json", "");
   core::log_info("safekeeper " + std::to_string(file.id) + " is up on " + request.directory + ": WAL service " +
@@ -95,12 +96,12 @@ void serve(const safekeeper_request& request, const end_signals& signals,
   ready(file);
 
   const int signal = signals.wait([] {});
-  core::log_info(role.ended_by_itself() ? "the role has ended by itself; stopping the rest"
+  core::log_info(role.ended_by_itself() ? "the role ended unexpectedly; stopping the other components"
                                         : "stopping: signal " + std::to_string(signal));
   // Clients first: what they ask for goes through actors that end next.
   http->stop();
   if (role.ended_by_itself())
-    throw failure(core::errc::io_error, "the safekeeper has stopped", "a part of it ended; its log says why", "");
+    throw failure(core::errc::io_error, "the safekeeper has stopped", "one of its components ended; see its log", "");
 }
 
 }  // namespace
@@ -109,7 +110,7 @@ void run_safekeeper(const safekeeper_request& request, const std::function<void(
   const end_signals signals;
   take_safekeeper_directory(request.directory, request.wal_backup);
   auto lock = directory_lock::take(request.directory);
-  if (!lock) throw failure(lock.error(), "a safekeeper runs on " + request.directory + " already", "");
+  if (!lock) throw failure(lock.error(), "a safekeeper is already running on " + request.directory, "");
   core::open_log(request.log_level, request.log_file);
   serve(request, signals, ready);
   core::log_info("stopped");

@@ -15,8 +15,8 @@ void print_cures(const quorum_view& of, const std::string& branch, const std::ve
   std::string spare = "ID";
   for (const auto& each : all)
     if (each.up() && !of.members.contains(consensus::node_id{each.id})) spare = std::to_string(each.id);
-  print(said_of(of.lacking, "has", "have") + " not got " + branch +
-        ": emptied since, or not there when the branch was given to it");
+  print(said_of(of.lacking, "is", "are") + " missing " + branch +
+        ": the directory was emptied, or the safekeeper was down when the branch was created");
   for (const auto id : of.lacking)
     print("next: strata safekeeper replace " + branch + " --from " + std::to_string(id) + " --to " + spare +
           (spare == "ID" ? "  (strata down; strata up --detach --safekeepers N adds one)" : ""));
@@ -29,7 +29,7 @@ void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vecto
   table processes({"SAFEKEEPER", "STATE", "PROCESS", "WAL", "HTTP", "TIMELINES"});
   for (const auto& each : all)
     processes.add({std::to_string(each.id),
-                   each.up() ? each.disk_full ? "up, its disk is full" : "up" : "down: it " + each.trouble,
+                   each.up() ? each.disk_full ? "up, disk full" : "up" : "down: " + each.last_error,
                    each.process > 0 ? std::to_string(each.process) : "-", each.wal, each.http,
                    each.up() ? std::to_string(each.timelines.size()) : "-"});
   processes.print();

@@ -6,7 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/counted.hpp"
-#include "cli/last_words.hpp"
+#include "cli/interruption_notice.hpp"
 #include "cli/log_levels.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
@@ -48,7 +48,7 @@ void announce(const context& of, const server_file& file) {
           file.broker);
     for (const auto& each : all)
       if (!each.up())
-        say("note: safekeeper " + std::to_string(each.id) + " " + each.trouble + "; why may be in " +
+        say("note: safekeeper " + std::to_string(each.id) + " is down: " + each.last_error + "; see " +
             safekeeper_directory(of.directory, each.id) + "/safekeeper.log");
   }
   say(may_have_sources(of) ? std::string("next: strata status")
@@ -61,10 +61,10 @@ void detach(const context& of, const server_request& request) {
     detached.log_file = log_file;
     run_server(detached, ready);
   });
-  const last_words on_signal("", "\ninterrupted; the server, process " + std::to_string(server.process()) +
-                                     ", may be up in a moment: strata status; strata down\n");
+  const interruption_notice on_signal("", "\ninterrupted; the server, process " + std::to_string(server.process()) +
+                                              ", may still start: strata status; strata down\n");
   announce(of, server.wait_until_ready());
-  finish_output("the server is up and stays so");
+  finish_output("the server keeps running");
 }
 
 void up(const context& of, const up_options& asked) {
@@ -77,7 +77,7 @@ void up(const context& of, const up_options& asked) {
   if (asked.detach) return detach(here, request);
   run_server(request, [&](const server_file& file) {
     announce(here, file);
-    finish_output("the server stops again");
+    finish_output("the server stops");
   });
 }
 
@@ -101,29 +101,29 @@ void add_server_commands(CLI::App& app, context& of) {
   auto* up_command = app.add_subcommand("up", "Start the server of a directory");
   auto asked = std::make_shared<up_options>();
   up_command->add_option("--http-port", asked->http_port,
-                         "Port of the HTTP API (default: a free one, then the same again)");
+                         "Port of the HTTP API (default: a free one, kept for later starts)");
   up_command->add_option("--page-port", asked->page_port, "Port of the page service (default: likewise)");
   up_command
       ->add_option("--safekeepers", asked->safekeepers,
-                   "Safekeepers that keep the WAL of branches, 0 to 9 (default: those that the directory has)")
+                   "Number of safekeepers for the WAL of branches, 0 to 9 (default: those of the directory)")
       ->check(CLI::Range(0u, static_cast<unsigned>(safekeepers_max)));
   up_command->add_option("--broker-port", asked->broker_port,
-                         "Port on which safekeepers reach the server (default: likewise)");
+                         "Port of the broker, for safekeepers (default: likewise)");
   up_command->add_option("--listen", asked->listen_address, "IP address of all ports (default: 127.0.0.1)");
   up_command->add_flag("--insecure", asked->insecure,
-                       "Listen also where others than programs of this machine connect; there is no authentication");
+                       "Allow an address that other machines can reach; there is no authentication");
   up_command->add_option("--pg-bin", of.pg_bin,
-                         "Directories of Postgres programs, separated by ':', to look in before the usual places");
-  up_command->add_flag("--detach", asked->detach, "Return when it is ready; it logs to DIR/strata.log");
+                         "Directories with Postgres programs, separated by ':', searched before the default places");
+  up_command->add_flag("--detach", asked->detach, "Return when the server is ready; it logs to DIR/strata.log");
   add_log_level(*up_command, asked->log_level);
   finish_command(*up_command, of,
                  "  strata up --detach\n  strata up --detach --safekeepers 3\n  strata up --dir /srv/strata "
                  "--http-port 9898 --page-port 64000",
                  [&of, asked] { up(of, *asked); });
 
-  auto* down_command = app.add_subcommand("down", "Stop the server of a directory; everything acknowledged is kept");
+  auto* down_command = app.add_subcommand("down", "Stop the server of a directory; acknowledged data is kept");
   auto with_computes = std::make_shared<bool>(false);
-  down_command->add_flag("--computes", *with_computes, "Stop the computes, too");
+  down_command->add_flag("--computes", *with_computes, "Also stop the computes");
   finish_command(*down_command, of, "  strata down\n  strata down --computes",
                  [&of, with_computes] { down(of, *with_computes); });
 }

@@ -63,8 +63,7 @@ void server_metrics::look_at_quorums() {
   metrics_.gauge("strata_safekeepers", "Safekeepers of this server by state", {{"state", "down"}})
       .set(static_cast<double>(all.size() - up));
   metrics_
-      .gauge("strata_safekeepers_may_fail",
-             "Safekeepers that may fail before commits on some branch wait; below 0 they wait now")
+      .gauge("strata_safekeepers_may_fail", "Safekeeper failures that every branch tolerates; below 0: commits wait")
       .set(cluster_health(all, view_quorums(all, branches)).can_lose);
 }
 

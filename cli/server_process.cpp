@@ -63,7 +63,7 @@ cluster_side prepare_cluster(const config::server_options& options) {
   made.tls_directory = options.directory + "/tls";
   const auto now = core::system_clock().now();
   if (!std::filesystem::exists(made.tls_directory))
-    need(broker::make_identity(made.tls_directory, now), "can't make the cluster's certificates");
+    need(broker::make_identity(made.tls_directory, now), "can't create the cluster's certificates");
   made.identity.emplace(
       need(broker::node_identity::load(made.tls_directory, now), "can't use the cluster's certificates"));
   return made;
@@ -76,9 +76,10 @@ std::string publish_broker(const config::server_options& options, const broker::
   // Not the kernel's choice: that could be the own end of somebody's connection when we start again.
   std::uint16_t wanted = options.broker_port != 0 ? options.broker_port : kept;
   if (wanted == 0) wanted = need(host::free_port(), what);
-  const std::uint16_t port = need(broker::publish(local, options.listen_address, wanted), what,
-                                  "end what has the port; or strata down, then strata up --broker-port PORT");
-  if (port != kept) need(keep_port(options.directory, "broker", port), "can't remember the broker's port");
+  const std::uint16_t port =
+      need(broker::publish(local, options.listen_address, wanted), what,
+           "stop the process that uses the port; or strata down, then strata up --broker-port PORT");
+  if (port != kept) need(keep_port(options.directory, "broker", port), "can't store the broker's port");
   return core::address_text(options.listen_address, port);
 }
 
@@ -90,7 +91,7 @@ std::unique_ptr<api::http_server> start_http(const config::server_options& optio
   of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
   of.backups = role.backups;
   of.introspector = role.introspector;
-  of.errands = role.errands;
+  of.reconciler = role.reconciler;
   of.metrics = [&system] { return system.env().metrics().render(); };
   of.version = version;
   of.directory = options.directory;
@@ -145,13 +146,13 @@ void serve(const server_request& request, const end_signals& signals,
   ready(file);
 
   const int signal = signals.wait([&] { safekeepers.look_after(); });
-  core::log_info(role.ended_by_itself() ? "the pageserver has ended by itself; stopping the rest"
+  core::log_info(role.ended_by_itself() ? "the pageserver ended unexpectedly; stopping the other components"
                                         : "stopping: signal " + std::to_string(signal));
   remove_server_file(options.directory);
   // Clients first: what they ask for goes through actors that end next.
   http->stop();
   if (role.ended_by_itself())
-    throw failure(core::errc::io_error, "the server has stopped", "a part of it ended; its log says why", "");
+    throw failure(core::errc::io_error, "the server has stopped", "one of its components ended; see its log", "");
 }
 
 }  // namespace
@@ -161,12 +162,13 @@ void run_server(const server_request& request, const std::function<void(const se
   const std::string& directory = request.options.directory;
   auto lock = directory_lock::take(directory);
   if (!lock)
-    throw failure(lock.error(), "a server runs on " + directory + " already",
+    throw failure(lock.error(), "a server is already running on " + directory,
                   "strata status --dir " + directory + ", or strata down --dir " + directory);
   core::open_log(request.log_level, request.log_file);
   if (!core::is_loopback(request.options.listen_address))
-    core::log_warning("listening on " + request.options.listen_address +
-                      ": whoever reaches it can read, change and delete everything; there is no authentication");
+    core::log_warning(
+        "listening on " + request.options.listen_address +
+        ": any client that reaches it can read, change and delete everything; there is no authentication");
   remove_server_file(directory);
   serve(request, signals, ready);
   core::log_info("stopped");

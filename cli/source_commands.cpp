@@ -3,7 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
-#include "cli/last_words.hpp"
+#include "cli/interruption_notice.hpp"
 #include "cli/terminal.hpp"
 #include "config/branch_spec.hpp"
 #include "config/quantity.hpp"
@@ -38,11 +38,11 @@ void tell_of_slots(const json& slots_left) {
   for (const json& left : slots_left) {
     const std::string slot = left.value("slot", "");
     const std::string why = left.value("error", "");
-    say("the replication slot " + slot + " stays at " + left.value("source", "") +
-        (why.empty() ? ", since you chose its name" : " (" + why + ")"));
+    say("the replication slot " + slot + " was kept at " + left.value("source", "") +
+        (why.empty() ? ", because you chose its name" : " (" + why + ")"));
     say(left.value("remembered", false)
-            ? "it keeps WAL there until it is dropped: by this server, when it can reach the source, or there by"
-            : "it keeps WAL there until it is dropped there by");
+            ? "it retains WAL there until it is dropped, by this server when the source is reachable, or there with"
+            : "it retains WAL there until it is dropped with");
     say("  select pg_drop_replication_slot('" + slot + "');");
   }
 }
@@ -51,8 +51,8 @@ void tell_of_slots(const json& slots_left) {
 void tell_of_settings(const json& added) {
   const json settings = added.value("settings", json::array());
   if (settings.empty()) return;
-  say("the source has settings on which answers depend, and computes don't have them by themselves; give them with "
-      "strata compute start BRANCH --set \"NAME = 'VALUE'\":");
+  say("query results depend on settings of the source that computes do not inherit; set them with strata compute start "
+      "BRANCH --set \"NAME = 'VALUE'\":");
   for (const json& each : settings) say("  " + each.value("name", "") + " = '" + each.value("value", "") + "'");
 }
 
@@ -60,18 +60,19 @@ void add_and_show(const context& of, const add_options& asked) {
   const auto begun = std::chrono::steady_clock::now();
   need(config::check_name("source", asked.name), "can't add a source", "strata source add --help");
   const server_link server(of);
-  std::optional<last_words> on_signal;
-  on_signal.emplace("", "\ninterrupted; the server may have begun to import " + asked.name + ": strata source list\n");
+  std::optional<interruption_notice> on_signal;
+  on_signal.emplace("",
+                    "\ninterrupted; the server may have started to import " + asked.name + ": strata source list\n");
   const json added = add_source(server, asked);
   if (asked.no_wait) {
     if (of.json) return print(added);
-    print("following " + asked.name + " as " + asked.name + "/main; the base backup runs");
+    print("following " + asked.name + " as " + asked.name + "/main; the base backup is running");
     tell_of_settings(added);
     return say("next: strata source list");
   }
   on_signal.reset();
   on_signal.emplace("", "\ninterrupted; the import of " + asked.name +
-                            " goes on: strata source list; strata source remove " + asked.name + "\n");
+                            " continues: strata source list; strata source remove " + asked.name + "\n");
   const auto done = wait_for_import(server, added, asked.name, [](const json& removed) {
     tell_of_slots(removed.value("slots_left", json::array()));
   });
@@ -88,9 +89,9 @@ void list_sources_command(const context& of) {
   const auto branches =
       broken.empty() || of.tenant.empty() ? list_branches(server, of.tenant) : std::vector<branch_entry>();
   json all = broken_json(broken);
-  table rows(
-      of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE", "SLOT", "TENANT ID"}
-              : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST WORD", "SOURCE"});
+  table rows(of.wide ? std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST MESSAGE", "SOURCE", "SLOT",
+                                                "TENANT ID"}
+                     : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST MESSAGE", "SOURCE"});
   for (const auto& branch : branches) {
     if (!branch.info.contains("source") && !is_broken_root(branch)) continue;
     const json source = source_of(branch.info);
@@ -104,7 +105,7 @@ void list_sources_command(const context& of) {
                                  source.empty() ? "broken" : phase_text(source),
                                  source.value("received_lsn", ""),
                                  lag_text(source),
-                                 last_word_text(source),
+                                 last_message_text(source),
                                  shell_quoted(source.value("conninfo", ""))};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
@@ -165,56 +166,54 @@ void configure_and_show(const context& of, const config_options& asked) {
 }  // namespace
 
 void add_source_commands(CLI::App& app, context& of) {
-  auto* group = app.add_subcommand("source", "The Postgres servers that are followed");
+  auto* group = app.add_subcommand("source", "Postgres servers that Strata follows");
   group->require_subcommand(1);
 
-  auto* add = group->add_subcommand(
-      "add",
-      "Follow a running Postgres: its data become the branch main of a source.\n"
-      "It needs wal_level = replica (or logical), a free walsender and slot, and a user that may replicate.");
+  auto* add =
+      group->add_subcommand("add",
+                            "Follow a running Postgres: its data becomes the branch main of a source.\nRequires "
+                            "wal_level = replica or logical, a free walsender and slot, and a user with REPLICATION.");
   auto asked = std::make_shared<add_options>();
-  add->add_option("NAME", asked->name, "What to call it")->required();
-  add->add_option("--conninfo", asked->conninfo, "How to reach it: URI or keywords, as for psql")->required();
+  add->add_option("NAME", asked->name, "Name of the source")->required();
+  add->add_option("--conninfo", asked->conninfo, "Connection string or URI, as for psql")->required();
   add->add_option(
       "--slot", asked->slot,
-      "Replication slot to create and use; it stays when the source is removed (default: strata_NAME, dropped then)");
-  add->add_flag("--no-wait", asked->no_wait, "Return while the base backup still runs");
+      "Replication slot to create and use; kept when the source is removed (default: strata_NAME, which is dropped)");
+  add->add_flag("--no-wait", asked->no_wait, "Return before the base backup is complete");
   finish_command(
       *add, of,
       "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
       "  strata source add shop --conninfo \"host=db1 user=replicator passfile=/etc/strata.pgpass\" --no-wait",
       [&of, asked] { add_and_show(of, *asked); });
 
-  auto* list = group->add_subcommand("list", "Show the sources and how far they were followed");
-  list->add_flag("--wide", of.wide, "Ids and slots, too");
+  auto* list = group->add_subcommand("list", "List the sources and their progress");
+  list->add_flag("--wide", of.wide, "Also show IDs and slots");
   list->add_option("--tenant", of.tenant, "Only this source");
   finish_command(*list, of, "  strata source list --wide", [&of] { list_sources_command(of); });
 
-  auto* configure = group->add_subcommand("config", "Show or change how a source's history is kept");
+  auto* configure = group->add_subcommand("config", "Show or change the retention and storage options of a source");
   auto changes = std::make_shared<config_options>();
-  configure->add_option("NAME", changes->name, "The source (default: the only one)");
-  configure->add_option("--set", changes->set, "NAME=VALUE; may be given several times")->allow_extra_args(false);
-  configure->add_option("--unset", changes->unset, "Back to the default; may be given several times")
-      ->allow_extra_args(false);
+  configure->add_option("NAME", changes->name, "Source (default: the only one)");
+  configure->add_option("--set", changes->set, "NAME=VALUE; can be repeated")->allow_extra_args(false);
+  configure->add_option("--unset", changes->unset, "Reset to the default; can be repeated")->allow_extra_args(false);
   finish_command(
       *configure, of,
       "  strata source config shop\n  strata source config shop --set pitr_interval=1d --set gc_horizon=256MB",
       [&of, changes] { configure_and_show(of, *changes); });
 
-  auto* resume =
-      group->add_subcommand("resume",
-                            "Follow a source again that was refused because it is not the server that was followed.\n"
-                            "It is compared again: a server that is still another one is refused again");
+  auto* resume = group->add_subcommand("resume",
+                                       "Resume a source that was refused because it is not the same server.\nThe "
+                                       "server is compared again, and refused again if it is still a different one");
   auto resumed = std::make_shared<std::string>();
-  resume->add_option("NAME", *resumed, "The source (default: the only one)");
+  resume->add_option("NAME", *resumed, "Source (default: the only one)");
   finish_command(*resume, of, "  strata source resume shop", [&of, resumed] { resume_and_show(of, *resumed); });
 
-  auto* remove = group->add_subcommand("remove", "Forget a source with all its branches; the Postgres itself stays");
+  auto* remove =
+      group->add_subcommand("remove", "Remove a source with all its branches; the Postgres itself is not changed");
   auto name = std::make_shared<std::string>();
-  remove->add_option("NAME", *name, "The source, in full")->required();
+  remove->add_option("NAME", *name, "Full name of the source")->required();
   auto force = std::make_shared<bool>(false);
-  remove->add_flag("--force", *force,
-                   "End the computes of its branches, and remove what was written on copies of them");
+  remove->add_flag("--force", *force, "Stop and remove the computes of its branches, including data written to copies");
   finish_command(*remove, of, "  strata source remove shop",
                  [&of, name, force] { remove_and_show(of, *name, *force); });
 }

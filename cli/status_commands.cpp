@@ -55,14 +55,14 @@ void show_status(const context& of) {
     if (is_broken_root(each))
       facts.add("source " + each.source.name, "broken: its branch " + each.name + " can't be opened");
   for (const auto& each : branches) {
-    const std::string trouble = each.text("trouble");
-    if (!each.active() || !trouble.empty())
+    const std::string last_error = each.text("last_error");
+    if (!each.active() || !last_error.empty())
       facts.add("branch " + each.source.name + "/" + each.name,
-                each.state_text() + (trouble.empty() ? "" : "; " + trouble));
+                each.state_text() + (last_error.empty() ? "" : "; " + last_error));
   }
   if (!safekeepers.empty())
     facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);
-  for (auto& line : pending_operations(process, branches)) facts.add("to do", std::move(line));
+  for (auto& line : pending_operations(process, branches)) facts.add("pending", std::move(line));
   facts.print();
   if (!safekeepers.empty()) {
     print(std::string());
@@ -93,7 +93,7 @@ void show_actors(const context& of) {
 void add_status_commands(CLI::App& app, context& of) {
   auto* status = app.add_subcommand("status", "Show the server, its sources, branches and computes on one screen");
   finish_command(*status, of, "  strata status\n  strata status --json", [&of] { show_status(of); });
-  auto* actors = app.add_subcommand("actors", "Show every actor of the server");
+  auto* actors = app.add_subcommand("actors", "List the actors of the server");
   finish_command(*actors, of, "  strata actors", [&of] { show_actors(of); });
 }
 

@@ -74,7 +74,7 @@ void finish_output(const std::string& done) {
   flush_output();
   if (output_errno == 0) return;
   throw failure(core::from_errno("write to standard output", output_errno), "can't write to standard output: " + done,
-                "give it a place with room, or a reader that stays");
+                "write to a place with free space, or to a reader that stays open");
 }
 
 void table::print() const {
@@ -92,7 +92,7 @@ void table::print() const {
     line.erase(line.find_last_not_of(' ') + 1);
     cli::print(line);
   }
-  if (cut) say("note: cells are cut to the width of the terminal; --json shows them whole");
+  if (cut) say("note: cells are truncated to the width of the terminal; --json shows them in full");
 }
 
 void fact_list::add(std::string name, std::string value) {

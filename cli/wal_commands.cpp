@@ -52,11 +52,11 @@ class findings {
 
 core::lsn lsn_option(const std::string& name, const std::string& text) {
   if (text.empty()) return {};
-  return need(core::parse_lsn(text), "can't understand --" + name, "write an LSN, as in --" + name + " 0/3B21F08");
+  return need(core::parse_lsn(text), "can't parse --" + name, "write an LSN, as in --" + name + " 0/3B21F08");
 }
 
 std::uint64_t pages_max(const verify_options& asked) {
-  const std::uint64_t bytes = need(config::parse_size(asked.memory), "can't understand --memory",
+  const std::uint64_t bytes = need(config::parse_size(asked.memory), "can't parse --memory",
                                    "strata wal verify --help; write a size, as in --memory 8GB");
   return std::max<std::uint64_t>(bytes / pg::page_size, 1);
 }
@@ -95,7 +95,7 @@ void print_summary(const wal_verification& read) {
   count("Learned", report.pages_learned, " pages taken from their first check image");
   count("Map", report.map_bits_ahead, " map pages where Postgres had cleared a bit ahead of its record");
   count("", report.map_pages_left_out, " map pages whose content CREATE DATABASE had left out of the WAL");
-  count("Memory", report.pages_beyond_memory, " pages not followed; raise --memory");
+  count("Memory", report.pages_beyond_memory, " pages not checked; raise --memory");
   count("Extensions", report.total().foreign, " blocks changed by resource managers of extensions, not checked");
   facts.add("Compared", std::to_string(report.total().compared) + " blocks with Postgres's own images");
   facts.add("Mismatches", std::to_string(report.mismatches));
@@ -113,10 +113,9 @@ void conclude(const context& of, const verify_options& asked, const wal_verifica
     print_summary(read);
   }
   if (report.mismatches > 0)
-    throw failure(
-        core::errc::corrupt, "redo and Postgres do not agree",
-        counted(report.mismatches, "mismatch", "mismatches") + ", listed above",
-        "report the lines above and the WAL segments that they name; reads of such pages must not be trusted");
+    throw failure(core::errc::corrupt, "redo and Postgres differ",
+                  counted(report.mismatches, "mismatch", "mismatches") + ", listed above",
+                  "report the lines above and the WAL segments that they name; do not trust reads of such pages");
   if (report.total().compared == 0 && report.file_pages_compared == 0)
     say("note: nothing could be compared; set wal_consistency_checking = 'all' on the server for a while");
 }
@@ -127,7 +126,7 @@ void verify_wal(const context& of, const verify_options& asked) {
       .base = asked.base,
       .from = lsn_option("from", asked.from),
       .until = lsn_option("until", asked.until),
-      .during = need(config::parse_duration(asked.during), "can't understand --for", "write a time, as in --for 30s"),
+      .during = need(config::parse_duration(asked.during), "can't parse --for", "write a time, as in --for 30s"),
       .pages_max = pages_max(asked)};
   findings found(of);
   const auto done = control::verify_wal(request, *of.report, [&](const verify::mismatch& each) { found.add(each); });
@@ -137,7 +136,7 @@ void verify_wal(const context& of, const verify_options& asked) {
 }  // namespace
 
 void add_wal_commands(CLI::App& app, context& of) {
-  auto* wal = app.add_subcommand("wal", "Look into WAL");
+  auto* wal = app.add_subcommand("wal", "Inspect WAL");
   wal->require_subcommand(1);
   auto* command = wal->add_subcommand("verify", "Replay WAL in memory and compare every page with Postgres");
   auto asked = std::make_shared<verify_options>();
@@ -146,13 +145,13 @@ void add_wal_commands(CLI::App& app, context& of) {
                    "A data directory, a directory of WAL segments, or a running server to follow")
       ->required();
   command->add_option("--base", asked->base,
-                      "An older copy of the data directory, of a stopped server: pages are taken from there");
-  command->add_option("--from", asked->from, "Begin at the record that starts at this LSN (default: the first)");
-  command->add_option("--until", asked->until, "Stop behind this LSN");
+                      "Older copy of the data directory of a stopped server; initial pages are read from it");
+  command->add_option("--from", asked->from, "Start with the record at this LSN (default: the first)");
+  command->add_option("--until", asked->until, "Stop after this LSN");
   command->add_option("--for", asked->during, "How long to follow a running server")->capture_default_str();
-  command->add_option("--memory", asked->memory, "Room for pages; pages beyond are not followed")
+  command->add_option("--memory", asked->memory, "Memory for pages; pages beyond it are not checked")
       ->capture_default_str();
-  command->add_flag("--all", asked->all, "List the record types that were not seen, too");
+  command->add_flag("--all", asked->all, "Also list record types that did not occur");
   finish_command(*command, of,
                  "  strata wal verify /var/lib/postgresql/15/main\n  strata wal verify /srv/wal_archive --memory 8GB\n"
                  "  strata wal verify 'host=127.0.0.1 user=postgres' --for 10m",

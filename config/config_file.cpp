@@ -18,7 +18,7 @@ core::result<option_value> value_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return option_value(text->get());
   if (const auto* number = node.as_integer(); number != nullptr && number->get() >= 0)
     return option_value(static_cast<std::uint64_t>(number->get()));
-  return core::error{core::errc::invalid_argument, "wants a text or a whole number that is not negative"};
+  return core::error{core::errc::invalid_argument, "must be a string or a non-negative integer"};
 }
 
 /// Each member of a table that holds values only; Find maps its name to a field.

@@ -27,7 +27,7 @@ core::result<nlohmann::json> read_json_file(const std::string& path) {
 }
 
 core::error wrong_members(const std::string& path) {
-  return {core::errc::corrupt, path + " is damaged: a member is missing or of the wrong kind"};
+  return {core::errc::corrupt, path + " is damaged: a member is missing or has the wrong type"};
 }
 
 }  // namespace strata::config

@@ -15,7 +15,7 @@ std::string json_place(std::string_view text, std::size_t bytes_read);
 /// A file of ours. errc::corrupt, in words of ours, when it is not JSON.
 core::result<nlohmann::json> read_json_file(const std::string& path);
 
-/// What is JSON and has not got the members that the file has, or others in their place.
+/// The error for a JSON file with missing members, or members of the wrong type.
 core::error wrong_members(const std::string& path);
 
 }  // namespace strata::config

@@ -33,11 +33,11 @@ constexpr std::array tenant_table{
     tenant_field{"image_creation_threshold", &tenant_options::image_creation_threshold, 1, 1000,
                  "delta layers over a key range that make compaction write image layers"},
     tenant_field{"gc_horizon", &tenant_options::gc_horizon_bytes, 0, 1024 * tib,
-                 "history kept behind the head, in WAL bytes; 0 keeps everything"},
+                 "history kept before the head, in WAL bytes; 0 keeps everything"},
     tenant_field{"gc_period", &tenant_options::gc_period, 0, forever_ms,
                  "pause between garbage collections; 0 switches them off"},
     tenant_field{"pitr_interval", &tenant_options::pitr_interval, 0, forever_ms,
-                 "history kept behind the head, in time"},
+                 "history kept before the head, in time"},
     tenant_field{"lsn_lease_length", &tenant_options::lsn_lease_length, 0, forever_ms,
                  "how long a lease keeps an LSN readable"},
 };
@@ -47,7 +47,7 @@ constexpr std::array server_table{
     server_field{"http_port", &server_options::http_port, 0, 65535, "port of the HTTP API; 0 takes any free one"},
     server_field{"page_port", &server_options::page_port, 0, 65535, "port of the page service; 0 takes any free one"},
     server_field{"broker_port", &server_options::broker_port, 0, 65535,
-                 "port on which safekeepers reach the server; 0 takes any free one, once"},
+                 "port of the broker, for safekeepers; 0 takes a free one, which is kept"},
     server_field{"safekeepers", &server_options::safekeepers, 0, 9,
                  "safekeeper processes started on this machine; never fewer than the directory has already"},
     server_field{"pg_bin", &server_options::pg_bin, 0, 4096,
@@ -72,7 +72,7 @@ core::result<std::uint64_t> whole_number(const option_value& value) {
   std::uint64_t number = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failure != std::errc() || end != text.data() + text.size() || text.empty())
-    return core::error{core::errc::invalid_argument, "\"" + text + "\" is not a whole number"};
+    return core::error{core::errc::invalid_argument, "\"" + text + "\" is not an integer"};
   return number;
 }
 
@@ -81,7 +81,7 @@ core::result<void> assign(Options& options, const option_field<Options>& field, 
                           const option_value& value) {
   if constexpr (std::is_same_v<Target, std::string>) {
     const auto* text = std::get_if<std::string>(&value);
-    if (text == nullptr) return refused(field.name, "wants a text");
+    if (text == nullptr) return refused(field.name, "must be a string");
     if (text->size() > field.most) return refused(field.name, "is too long");
     options.*member = *text;
     return {};

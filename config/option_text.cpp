@@ -12,7 +12,7 @@ using nlohmann::json;
 core::result<option_value> value_of(const std::string& name, const json& value) {
   if (value.is_string()) return option_value(value.get<std::string>());
   if (value.is_number_unsigned()) return option_value(value.get<std::uint64_t>());
-  return core::error{core::errc::invalid_argument, name + ": wants a text or a whole number that is not negative"};
+  return core::error{core::errc::invalid_argument, name + ": must be a string or a non-negative integer"};
 }
 
 void put(json& to, const tenant_options& options, const option_field<tenant_options>& field) {

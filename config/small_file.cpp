@@ -18,7 +18,7 @@ core::result<std::string> read_small_file(const std::string& path) {
   } const closing{file};
   struct stat found {};
   if (::fstat(file, &found) != 0) return core::from_errno("look at " + path, errno);
-  if (!S_ISREG(found.st_mode)) return core::error{core::errc::corrupt, path + " is no regular file"};
+  if (!S_ISREG(found.st_mode)) return core::error{core::errc::corrupt, path + " is not a regular file"};
   std::string text;
   for (;;) {
     const std::size_t had = text.size();

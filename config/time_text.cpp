@@ -197,9 +197,9 @@ core::result<core::wall_time> moment_in(const time_zone& zone, const said_time& 
   const std::string what = "\"" + shown_text(shown, fraction) + "\"";
   if (found.empty())
     return core::error{core::errc::invalid_argument,
-                       what + " was on no clock of this zone: they were put forward over it; an hour more is " +
+                       what + " does not exist in this zone: the clocks were put forward; one hour later is " +
                            reading_text(zone, before_gap, fraction)};
-  return core::error{core::errc::invalid_argument, what + " came twice, when the clocks were put back: write " +
+  return core::error{core::errc::invalid_argument, what + " is ambiguous: the clocks were put back; write " +
                                                        reading_text(zone, found.front(), fraction) + " or " +
                                                        reading_text(zone, found.back(), fraction)};
 }

@@ -82,7 +82,7 @@ time_zone fixed_zone(seconds east) {
 core::result<time_zone> local_zone() {
   if (const char* chosen = std::getenv("TZ"); chosen != nullptr && !names_a_zone(chosen))
     return core::error{core::errc::invalid_argument,
-                       "TZ is \"" + std::string(chosen).substr(0, 64) + "\", which is no time zone of this machine"};
+                       "TZ is \"" + std::string(chosen).substr(0, 64) + "\", which is not a time zone of this machine"};
   return time_zone([](sys_seconds at) {
     const std::time_t whole = at.time_since_epoch().count();
     std::tm parts{};

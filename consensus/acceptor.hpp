@@ -89,7 +89,7 @@ using acceptor_effects = boost::container::small_vector<acceptor_effect, 3>;
 /// elected everything written must be flushed and said to be.
 ///
 /// An error means that the message was refused, nothing has changed, and the connection it came by must be closed:
-/// conflict (another cluster, tenant, timeline or generation), invalid_argument (not a member, makes no sense here),
+/// conflict (another cluster, tenant, timeline or generation), invalid_argument (not a member, is invalid here),
 /// out_of_range (a gap, an overlap, a start that is not the common point).
 ///
 /// Invariants, checked after each step (a few comparisons beside an fsync: they are on in every build): term and

@@ -86,7 +86,7 @@ struct superseded {
 struct members_changed {
   configuration to;
 };
-/// The acceptor said what makes no sense: close the connection and open a new one.
+/// The acceptor said what is invalid: close the connection and open a new one.
 struct drop_connection {
   node_id node;
   const char* why = "";

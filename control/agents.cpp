@@ -70,7 +70,7 @@ agent_status status_of(const scope& of, const compute_record& record) {
   agent_status status = read ? *std::move(read) : agent_status{};
   if (agent || is_final(status.state)) return status;
   status.state = agent_state::failed;
-  status.detail = "its agent has ended without a word; " + log_of(of, record.name) + " may say why";
+  status.detail = "its agent ended unexpectedly; see " + log_of(of, record.name);
   return status;
 }
 
@@ -93,7 +93,7 @@ agent_status start_agent(const scope& of, const compute_record& record) {
     if (ended) {
       ::waitpid(pid, nullptr, WNOHANG);
       line.end();
-      give_up(of, record, "its agent has ended: " + last_line(log_of(of, record.name)), core::errc::io_error);
+      give_up(of, record, "its agent ended: " + last_line(log_of(of, record.name)), core::errc::io_error);
     }
     const auto now = std::chrono::steady_clock::now();
     if (current && std::pair(status->state, status->restored_bytes) != seen) {
@@ -102,7 +102,7 @@ agent_status start_agent(const scope& of, const compute_record& record) {
     }
     if (now - moved > patience) {
       line.end();
-      give_up(of, record, current ? status->detail : "its agent says nothing", core::errc::timeout);
+      give_up(of, record, current ? status->detail : "its agent does not report", core::errc::timeout);
     }
     if (current) show(line, *status);
   }
@@ -113,7 +113,7 @@ void stop_agent(const scope& of, const compute_record& record, std::chrono::mill
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   progress line(*of.report);
-  line.show("stopping " + record.name, "until everything is acknowledged");
+  line.show("stopping " + record.name, "waiting for acknowledgements");
   bool ended = host::wait_for_end(*agent, limit);
   const bool is_cut_short = !ended && host::running_postgres(record.data_directory);
   if (is_cut_short)
@@ -128,13 +128,13 @@ void stop_agent(const scope& of, const compute_record& record, std::chrono::mill
   line.end();
   if (!ended)
     throw failure(core::errc::timeout, "can't stop " + record.name,
-                  "its agent, process " + std::to_string(*agent) + ", was told to, and still runs",
+                  "its agent, process " + std::to_string(*agent) + ", was asked to stop and is still running",
                   "wait, or kill -9 " + std::to_string(*agent) + "; nothing acknowledged is lost");
   if (is_cut_short)
     throw failure(
-        core::errc::timeout, record.name + " is stopped, but not in order",
+        core::errc::timeout, record.name + " was stopped, but not cleanly",
         "its last WAL was not acknowledged by a majority of the safekeepers within " + config::duration_text(limit) +
-            "; every transaction whose COMMIT has returned is kept, one that was waiting may be lost",
+            "; every transaction whose COMMIT returned is kept, waiting transactions may be lost",
         "strata safekeeper list" +
             (record.branch.empty() ? std::string() : "; strata compute start " + record.tenant + "/" + record.branch));
 }

@@ -31,7 +31,7 @@ deleted_branch delete_branch(const scope& of, const std::string& name, bool forc
   branch_entry branch = find_branch(server, of, spec);
   if (branch.name != spec.branch && branch.id != spec.branch)
     throw failure(core::errc::not_found, "there is no branch \"" + spec.branch + "\"",
-                  "deleting takes the whole name, and the nearest is " + branch.name, "strata branch list");
+                  "delete requires the full name; the closest match is " + branch.name, "strata branch list");
   const std::string doing = "can't delete " + branch.name;
   const auto computes = computes_of(of, branch.source.id, branch.id);
   require_no_computes(computes, of, doing, force);

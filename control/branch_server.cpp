@@ -34,7 +34,7 @@ core::result<assigned_quorum> branch_server::assign_quorum() const {
     made.cluster.wal_segment_size = answer.at("wal_segment_size");
     STRATA_ASSIGN(made.timeline_start, core::parse_lsn(answer.at("start_lsn").get<std::string>()));
   } catch (const std::exception& e) {
-    return core::error{core::errc::corrupt, std::string(named) + " makes no sense: " + e.what()};
+    return core::error{core::errc::corrupt, std::string(named) + " is invalid: " + e.what()};
   }
   return made;
 }
@@ -43,7 +43,7 @@ core::result<core::lsn> branch_server::last_record_lsn() const {
   STRATA_ASSIGN(const auto client, api());
   STRATA_ASSIGN(const json answer, client.get(path_));
   // Not worth waiting for: WAL that the branch needs is nowhere any more.
-  if (answer.contains("wal_gap")) return core::error{core::errc::out_of_range, answer.value("trouble", "")};
+  if (answer.contains("wal_gap")) return core::error{core::errc::out_of_range, answer.value("last_error", "")};
   return core::parse_lsn(answer.value("last_record_lsn", ""));
 }
 

@@ -50,14 +50,14 @@ std::optional<branch_writer> writer_in(const scope& of, const host::registry& co
 
 [[noreturn]] void refuse_second(const scope& of, const compute_record& record, const branch_writer& writer) {
   const std::string branch = record.tenant + "/" + record.branch;
-  const std::string ends_it = "a branch has one writer, and a second one ends the first";
+  const std::string ends_it = "a branch has one writer; a second one stops the first";
   if (!writer.record)
     throw failure(core::errc::conflict,
-                  "compute " + writer.name + (writer.timeline.valid() ? " writes " : " may write ") + record.branch +
-                      " now, and its record is damaged",
+                  "compute " + writer.name + (writer.timeline.valid() ? " is writing " : " may be writing ") +
+                      record.branch + ", and its record is damaged",
                   why_in_doubt(writer) + "; " + ends_it,
                   "strata compute stop " + writer.name + "; or strata compute start " + branch + " --take-over");
-  throw failure(core::errc::conflict, "compute " + writer.name + " writes " + record.branch + " now",
+  throw failure(core::errc::conflict, "compute " + writer.name + " is writing " + record.branch,
                 "it is " + state_of(of, *writer.record) + "; " + ends_it,
                 "strata psql " + branch + "; or add --take-over");
 }
@@ -87,7 +87,7 @@ std::vector<branch_writer> living_writers(const scope& of) {
 }
 
 std::vector<branch_writer> damaged_writers(const scope& of, const std::string& tenant, const std::string& timeline) {
-  constexpr const char* nonsense = "the server's answer makes no sense";
+  constexpr const char* nonsense = "the server's answer is invalid";
   const auto source = need(core::parse_id<core::tenant_id>(tenant), nonsense);
   core::timeline_id branch;
   if (!timeline.empty()) branch = need(core::parse_id<core::timeline_id>(timeline), nonsense);
@@ -98,7 +98,7 @@ std::vector<branch_writer> damaged_writers(const scope& of, const std::string& t
 
 std::string why_in_doubt(const branch_writer& writer) {
   return writer.directory + " has a running agent, process " + std::to_string(writer.agent) + ", " +
-         (writer.timeline.valid() ? "which writes " + writer.branch : "and which branch it writes is unknown") + " (" +
+         (writer.timeline.valid() ? "which writes " + writer.branch : "and its branch is unknown") + " (" +
          writer.damage + ")";
 }
 
@@ -109,9 +109,9 @@ void check_take_over(const scope& of, const compute_record& record, bool take_ov
     if ((writer.record && writer.name == record.name) || !writer.may_write(record.tenant_id, record.timeline_id))
       continue;
     if (!take_over) refuse_second(of, record, writer);
-    of.report->warn("compute " + writer.name + (writer.timeline.valid() ? " writes " : " may write ") + record.branch +
-                    " now; " + (writer.timeline.valid() ? "it" : "then it") + " is stopped as soon as " + record.name +
-                    " has taken over");
+    of.report->warn("compute " + writer.name + (writer.timeline.valid() ? " is writing " : " may be writing ") +
+                    record.branch + "; " + (writer.timeline.valid() ? "it" : "then it") + " is stopped as soon as " +
+                    record.name + " has taken over");
   }
 }
 
@@ -120,9 +120,9 @@ void require_no_damaged_writers(const scope& of, const std::string& tenant, cons
   if (force) return;
   for (const auto& writer : damaged_writers(of, tenant, timeline))
     throw failure(core::errc::conflict, doing,
-                  "compute " + writer.name + (writer.timeline.valid() ? " writes it: " : " may write it: ") +
+                  "compute " + writer.name + (writer.timeline.valid() ? " is writing it: " : " may be writing it: ") +
                       why_in_doubt(writer),
-                  "strata compute stop " + writer.name + " --remove; or add --force: it ends with its branch");
+                  "strata compute stop " + writer.name + " --remove; or add --force to stop it with its branch");
 }
 
 bool is_coming_up(const scope& of, const compute_record& record) {
@@ -155,7 +155,7 @@ std::optional<compute_record> wait_until_up(const scope& of, const compute_recor
       throw failure(
           core::errc::unavailable, "compute " + record.name + " is " + doing,
           "its Postgres was not up within " + config::duration_text(wait_limit) + (detail.empty() ? "" : ": " + detail),
-          "try again; strata compute list tells what it waits for");
+          "try again; strata compute list shows what it is waiting for");
     }
     line.show("waiting for compute " + record.name + ", which is " + doing, detail);
     std::this_thread::sleep_for(look_interval);

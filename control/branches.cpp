@@ -38,13 +38,13 @@ const Entry& chosen(const std::vector<Entry>& all, const std::string& wanted, co
   if (found.entry != nullptr) return *found.entry;
   if (!found.candidates.empty())
     throw failure(core::errc::invalid_argument, "\"" + wanted + "\" is ambiguous",
-                  std::to_string(found.candidates.size()) + " " + kind + " begin so: " + joined(found.candidates),
-                  "write more of the name; " + list);
+                  std::to_string(found.candidates.size()) + " " + kind + " match: " + joined(found.candidates),
+                  "use a longer prefix or the full name; " + list);
   throw failure(core::errc::not_found, "there is no " + what, why_not_found(all, wanted, kind), list);
 }
 
 core::lsn lsn_of(const json& info, const char* member) {
-  return need(core::parse_lsn(info.value(member, "0/0")), "the server answered something that is no LSN");
+  return need(core::parse_lsn(info.value(member, "0/0")), "the server's answer is not an LSN");
 }
 
 /// A time that is not known yet is waited for; after the first part that is told.
@@ -90,7 +90,7 @@ void tell_if_not_present(const branch_entry& branch, reporter& report) {
   std::string text = branch.name + " is behind its source: " + following(source);
   const std::string until = branch.text("known_until");
   const auto time = config::parse_iso_time(until, config::default_zone::utc);
-  if (time) text += "; it has everything up to " + config::local_text(*time);
+  if (time) text += "; it is complete up to " + config::local_text(*time);
   report.warn(text);
 }
 
@@ -154,17 +154,17 @@ std::vector<branch_entry> list_branches_if_up(const scope& of) {
 source_entry find_source(const server_link& server, const std::string& name) {
   const auto all = list_sources(server);
   if (all.empty())
-    throw failure(core::errc::not_found, "there is no source yet", "branches come from a Postgres to follow",
+    throw failure(core::errc::not_found, "there is no source yet", "branches are created from a source",
                   "strata source add NAME --conninfo postgresql://user@host:port/postgres");
   if (name.empty() && all.size() == 1) return all.front();
   if (name.empty())
-    throw failure(core::errc::invalid_argument, "which source?", why_not_found(all, name, "sources"),
+    throw failure(core::errc::invalid_argument, "the source is ambiguous", why_not_found(all, name, "sources"),
                   "name one with --tenant, or write " + all.front().name + "/BRANCH");
   return chosen(all, name, "source \"" + name + "\"", "sources", "strata source list");
 }
 
 config::branch_spec parse_spec(const std::string& text) {
-  return need(config::parse_branch_spec(text, core::system_clock().now()), "can't understand \"" + text + "\"",
+  return need(config::parse_branch_spec(text, core::system_clock().now()), "can't parse \"" + text + "\"",
               "write BRANCH, BRANCH@10m, BRANCH@\"2026-11-22 14:00\" or BRANCH@0/3B21F08");
 }
 
@@ -172,7 +172,7 @@ config::branch_spec parse_branch_name(const std::string& text) {
   auto spec = parse_spec(text);
   if (!std::holds_alternative<config::branch_head>(spec.at))
     throw failure(core::errc::invalid_argument, "\"" + text + "\" names a point in time",
-                  "this command takes a branch as a whole", "leave the part from @ on out");
+                  "this command takes a branch without a point in time", "remove the part from @");
   return spec;
 }
 
@@ -193,15 +193,14 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   if (moment != nullptr) asked["timestamp"] = config::utc_text(*moment);
   std::string what = "can't find the head of " + branch.name;
   if (given != nullptr) what = "can't read " + branch.name + "@" + core::to_string(*given);
-  if (moment != nullptr) what = "can't tell the state of " + branch.name + " at " + config::local_text(*moment);
+  if (moment != nullptr) what = "can't determine the state of " + branch.name + " at " + config::local_text(*moment);
   branch_entry seen = branch;
   if (given == nullptr && moment == nullptr) seen.info = source_settled(server, branch);
   auto tried = find_point(server, branch, asked);
   if (!tried && moment != nullptr && tried.error().code == core::errc::out_of_range)
     if (const auto earliest = earliest_time(server, branch))
-      tried =
-          core::error{core::errc::out_of_range, tried.error().detail + "; the earliest time that can be asked for is " +
-                                                    config::local_text(*earliest)};
+      tried = core::error{core::errc::out_of_range,
+                          tried.error().detail + "; the earliest available time is " + config::local_text(*earliest)};
   const json answer = need(tried, what, "strata branch show " + branch.spec());
   if (given == nullptr && moment == nullptr) tell_if_not_present(seen, server.report());
   resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
@@ -231,8 +230,8 @@ std::string lag_text(const json& source) {
   return bytes == source.end() ? "unknown" : config::size_text(bytes->get<std::uint64_t>());
 }
 
-std::string last_word_text(const json& source) {
-  const auto ms = source.find("last_word_ms");
+std::string last_message_text(const json& source) {
+  const auto ms = source.find("last_message_ms");
   if (ms == source.end()) return "";
   const std::chrono::milliseconds age(ms->get<std::int64_t>());
   return age < std::chrono::seconds(1) ? "just now" : config::age_text(core::wall_time(), core::wall_time(age));
@@ -254,7 +253,7 @@ std::string phase_text(const json& source) {
 std::string following(const json& source) {
   std::string text = phase_text(source);
   if (source.contains("lag_bytes")) text += ", " + lag_text(source) + " behind";
-  if (const std::string word = last_word_text(source); !word.empty()) text += ", last word " + word;
+  if (const std::string word = last_message_text(source); !word.empty()) text += ", last message " + word;
   if (const std::string clocks = clock_difference_text(source); !clocks.empty()) text += "; " + clocks;
   return text;
 }
@@ -264,7 +263,7 @@ std::string clock_difference_text(const json& source) {
   if (std::chrono::abs(ahead) <= storage::clock_difference_max) return "";
   return "its clock is " + std::string(ahead.count() > 0 ? "ahead" : "behind") + " by " +
          config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::abs(ahead))) +
-         ": nothing is collected by time";
+         ": garbage collection by time is paused";
 }
 
 std::string describe(const branch_entry& branch, const resolved_point& point) {
@@ -304,7 +303,7 @@ std::string extension_records(const json& info) {
   for (const json& seen : info.value("custom_resource_managers", json::array()))
     text += (text.empty() ? "resource manager " : ", ") + std::to_string(seen.value("id", 0)) + " from " +
             seen.value("since_lsn", "");
-  return text.empty() ? text : text + "; pages that they changed can't be read";
+  return text.empty() ? text : text + "; pages changed by them can't be read";
 }
 
 }  // namespace strata::control

@@ -72,11 +72,11 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
 /// The earliest time that a branch can be asked for, in whole seconds; nullopt when none is known.
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch);
 
-/// "streaming, 0 B behind, last word 1 s ago"; of a source that is lost "waiting to retry, last word 52 s ago".
+/// "streaming, 0 B behind, last message 1 s ago"; of a source that is lost "waiting to retry, last message 52 s ago".
 std::string following(const nlohmann::json& source);
 /// "waiting to retry".
 std::string phase_text(const nlohmann::json& source);
-/// "its clock is ahead by 30d: nothing is collected by time"; empty while the clocks agree.
+/// "its clock is ahead by 30d: garbage collection by time is paused"; empty while the clocks agree.
 std::string clock_difference_text(const nlohmann::json& source);
 /// "2026-11-22 14:06:41 CET (61 s ago)" of a time as the server writes it.
 std::string time_shown(const std::string& utc);
@@ -89,7 +89,7 @@ core::wall_time known_at(const branch_entry& branch);
 /// The bytes that a source is ahead of its branch, or "unknown".
 std::string lag_text(const nlohmann::json& source);
 /// How long ago the source last told how far it is; empty when it never did.
-std::string last_word_text(const nlohmann::json& source);
+std::string last_message_text(const nlohmann::json& source);
 
 /// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
 std::string describe(const branch_entry& branch, const resolved_point& point);

@@ -19,9 +19,10 @@ void fail_if_broken(const scope& of, const std::vector<branch_entry>& branches) 
   }
   if (names.empty()) return;
   const bool several = names.find(',') != std::string::npos;
-  throw failure(core::errc::corrupt,
-                (several ? "branches " : "branch ") + names + (several ? " are" : " is") + " broken; the others serve",
-                why, "tail " + of.directory + "/strata.log");
+  throw failure(
+      core::errc::corrupt,
+      (several ? "branches " : "branch ") + names + (several ? " are" : " is") + " broken; the others are available",
+      why, "tail " + of.directory + "/strata.log");
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ void fail_if_broken(const scope& of, const std::vector<source_entry>& broken,
   const bool metadata = broken.front().broken.find("metadata") != std::string::npos;
   throw failure(core::errc::corrupt,
                 (broken.size() == 1 ? "source " : "sources ") + names + (broken.size() == 1 ? " is" : " are") +
-                    " broken; the others serve",
+                    " broken; the others are available",
                 broken.front().broken,
                 metadata ? "strata down; strata metadata rebuild --dir " + of.directory + "; strata up --detach"
                          : "tail " + of.directory + "/strata.log");

@@ -68,7 +68,7 @@ compute_lookup of_branch(const scope& of, const branch_entry& branch) {
   made.follows_source = branch.text("ancestor_timeline_id").empty();
   const auto back = writer_when_up(of, branch);
   const auto running = running_computes_of(of, branch);
-  const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer makes no sense");
+  const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer is invalid");
   if (back)
     made.running = back;
   else if (const auto* found = present_among(running, head))
@@ -92,8 +92,8 @@ compute_lookup look_up(const scope& of, const std::string& text) {
     server.emplace(of);
   } catch (const failure&) {
     if (!named || !std::holds_alternative<config::branch_head>(spec.at)) throw;
-    of.report->warn("no server runs on " + of.directory + ": \"" + text + "\" is taken for compute " + named->name +
-                    " of " + named->tenant + "/" + named->branch);
+    of.report->warn("no server runs on " + of.directory + ": \"" + text + "\" is taken as the name of compute " +
+                    named->name + " of " + named->tenant + "/" + named->branch);
     return {.running = named};
   }
   if (!std::holds_alternative<config::branch_head>(spec.at)) {
@@ -116,7 +116,7 @@ compute_record named_compute(const scope& of, const std::string& name) {
   if (is_coming_up(of, found))
     if (auto up = wait_until_up(of, found)) return *std::move(up);
   if (!is_up(found))
-    throw failure(core::errc::not_found, "compute " + name + " does not run", "it is " + state_of(of, found),
+    throw failure(core::errc::not_found, "compute " + name + " is not running", "it is " + state_of(of, found),
                   "strata compute start " + found.tenant + "/" + found.branch + " --name " + name);
   return found;
 }

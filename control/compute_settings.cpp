@@ -13,8 +13,7 @@ void check_settings(const std::vector<std::string>& lines, bool armed) {
     if (armed) continue;
     if (const auto library = host::armed_library_in(line))
       throw failure(core::errc::invalid_argument, "can't preload " + *library,
-                    "its workers act on other servers by themselves, as those of the source do",
-                    "add --armed if that is wanted");
+                    "its workers act on other servers, as those of the source do", "add --armed to allow that");
   }
 }
 

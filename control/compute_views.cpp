@@ -59,7 +59,7 @@ json compute_json(const scope& of, const compute_record& record) {
   made["commit_lsn"] = core::to_string(status.commit_lsn);
   made["applied_lsn"] = core::to_string(status.applied_lsn);
   made["has_quorum"] = status.has_quorum;
-  made["lives"] = status.lives;
+  made["incarnations"] = status.incarnations;
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   made["safekeepers"] = json::array();
@@ -83,15 +83,15 @@ json damaged_json(const scope& of, const host::damaged_compute& each) {
 std::string next_for_damaged(const scope& of, const std::string& name) {
   for (const auto& writer : living_writers(of))
     if (writer.name == name)
-      return "its agent, process " + std::to_string(writer.agent) + ", runs and writes " +
-             (writer.branch.empty() ? "a branch" : writer.branch) + "; strata compute stop " + name + " ends it";
+      return "its agent, process " + std::to_string(writer.agent) + ", is running and writes " +
+             (writer.branch.empty() ? "a branch" : writer.branch) + "; strata compute stop " + name + " stops it";
   return "strata compute stop " + name + " --remove";
 }
 
 stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit) {
   auto record = to_stop(of, name);
   const auto lock = host::start_lock::take(host::registry(of.directory).directory_of(name));
-  if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "end that command; strata compute list");
+  if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "stop that command; strata compute list");
   const bool was_running = is_busy(of, record);
   stop_compute(of, record, remove, limit);
   return {std::move(record), was_running};

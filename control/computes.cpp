@@ -55,7 +55,7 @@ std::string choose_home(const scope& of, const std::string& name, const std::opt
   if (!account || host::can_reach(*account, here + "/data")) return here;
   auto elsewhere = need(make_home_elsewhere(), "can't make a directory for the compute", "");
   ::chmod(elsewhere.c_str(), 0711);
-  of.report->warn("user " + account->name + " can't reach " + here + "; the data go to " + elsewhere);
+  of.report->warn("user " + account->name + " has no access to " + here + "; the data is stored in " + elsewhere);
   return elsewhere;
 }
 
@@ -63,7 +63,7 @@ std::string choose_socket_directory(const std::string& home, const std::optional
   std::string near = home + "/socket";
   if (near.size() <= host::socket_directory_max) return near;
   auto elsewhere = need(make_home_elsewhere(), "can't make a directory for the socket", "");
-  if (account) need(host::give(*account, elsewhere), "can't hand the socket's directory over", "");
+  if (account) need(host::give(*account, elsewhere), "can't change the owner of the socket's directory", "");
   return elsewhere;
 }
 
@@ -103,7 +103,7 @@ void warn_of_overruled(const scope& of, const compute_record& record) {
   const auto altered =
       record.mode == compute_mode::copy ? host::altered_settings(record.data_directory) : std::vector<std::string>();
   for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
-    of.report->note("--set \"" + each.line + "\" is overruled by " + each.by);
+    of.report->note("--set \"" + each.line + "\" is overridden by " + each.by);
 }
 
 /// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
@@ -116,7 +116,7 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
   const auto keepers = can_assign ? server.api().post(path, nlohmann::json::object()) : server.api().get(path);
   if (keepers) return compute_mode::branch;
   if (!can_assign && keepers.error().code == core::errc::not_found) return compute_mode::copy;
-  throw failure(keepers.error(), "can't get safekeepers for " + branch.name, "strata status");
+  throw failure(keepers.error(), "can't assign safekeepers to " + branch.name, "strata status");
 }
 
 /// Of a directory without a record: whether it is missing, or its command was killed before there was anything in it.
@@ -165,7 +165,7 @@ class attempt {
     save();
   }
   compute_record& record() { return record_; }
-  void save() { need(host::registry(of_.directory).save(record_), "can't remember the compute"); }
+  void save() { need(host::registry(of_.directory).save(record_), "can't store the compute's record"); }
   void succeed() {
     record_.ready = true;
     save();
@@ -185,9 +185,10 @@ class attempt {
     if (agent_of(of, name) || !(found ? !found->ready || found->temporary : is_empty(computes, name, found.error())))
       return;
     const auto record = found ? *found : computes.remains_of(name);
-    of.report->note("what an interrupted command has left of compute " + name + " is removed");
-    need(host::abandon_postgres(record.data_directory), "can't end what is left of " + name, "strata compute list");
-    need(computes.remove(record), "can't remove what is left of " + name, "strata compute list");
+    of.report->note("removing compute " + name + ", left by an interrupted command");
+    need(host::abandon_postgres(record.data_directory), "can't stop interrupted compute " + name,
+         "strata compute list");
+    need(computes.remove(record), "can't remove interrupted compute " + name, "strata compute list");
   }
 
   const scope& of_;
@@ -234,7 +235,7 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
   if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
   const auto names =
       wanted.name.empty() ? default_names(branch.source.name, branch.name, {}) : std::vector<std::string>{wanted.name};
-  const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer makes no sense");
+  const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer is invalid");
   const bool follows_source = branch.text("ancestor_timeline_id").empty();
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
     if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
@@ -243,7 +244,7 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
     if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
     // Another copy does no harm; another writer ends this one.
     if (is_busy(of, each))
-      throw failure(core::errc::conflict, "compute " + each.name + " runs already",
+      throw failure(core::errc::conflict, "compute " + each.name + " is already running",
                     "it is " + state_of(of, each) + " at " + socket_uri(each),
                     "strata psql --compute " + each.name +
                         (each.mode == compute_mode::copy ? "; or start another one with --name" : ""));
@@ -270,19 +271,19 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   const std::string what = "can't start " + record.name;
   of.report->tell("resuming compute " + record.name + ", " +
                   (record.mode == compute_mode::branch
-                       ? "with all that was committed on the branch"
-                       : "a copy " + age_of(record, core::system_clock().now()) + " old, with what was written on it"));
+                       ? "with all commits of the branch"
+                       : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
   check_take_over(of, record, wanted.take_over);
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
   const bool port_is_free = host::check_port(port).has_value();
-  if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "leave --port out to get a free one");
+  if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
   record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
     for (const auto& line : record.settings)
       if (std::find(wanted.settings.begin(), wanted.settings.end(), line) == wanted.settings.end())
-        of.report->note("--set \"" + line + "\" of before no longer holds");
+        of.report->note("the earlier --set \"" + line + "\" is replaced");
     record.settings = wanted.settings;
   }
   if (record.socket_directory.empty())
@@ -291,7 +292,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
     start_on_branch(of, *made);
   } else {
     if (!fs::exists(record.data_directory + "/PG_VERSION"))
-      throw failure(core::errc::not_found, what, "its data are not in " + record.data_directory,
+      throw failure(core::errc::not_found, what, "its data is missing from " + record.data_directory,
                     "strata compute stop " + record.name + " --remove");
     const auto options = options_of(record);
     need(host::replace_settings(options, record.settings), "can't configure " + record.name, "");
@@ -319,8 +320,8 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.mode = mode;
   record.tenant = branch.source.name;
   record.branch = branch.name;
-  record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer makes no sense");
-  record.timeline_id = need(core::parse_id<core::timeline_id>(branch.id), "the server's answer makes no sense");
+  record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer is invalid");
+  record.timeline_id = need(core::parse_id<core::timeline_id>(branch.id), "the server's answer is invalid");
   record.pg_major = branch.info.value("pg_version", 0);
   record.user = user_of(server, branch);
   record.database = database_of(server, branch);
@@ -334,8 +335,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server.file().pg_bin, record.pg_major);
   const auto account = need(host::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
-  if (wanted.port != 0)
-    need(host::check_port(wanted.port), "can't start a compute", "leave --port out to get a free one");
+  if (wanted.port != 0) need(host::check_port(wanted.port), "can't start a compute", "omit --port to use a free one");
   check_take_over(of, record, wanted.take_over);
 
   auto made = attempt::at_new(of, record.name);
@@ -421,9 +421,10 @@ std::vector<compute_record> list_computes(const scope& of) {
   for (const auto& each : found.damaged) {
     if (!told.insert(each.name).second) continue;
     const bool is_writing = agent_of(of, each.name).has_value();
-    of.report->warn("compute " + each.name + " is left out: " + each.why.detail +
-                    (is_writing ? "; its agent runs and writes a branch; strata compute stop " + each.name + " ends it"
-                                : "; strata compute stop " + each.name + " --remove takes it away"));
+    of.report->warn("compute " + each.name + " is skipped: " + each.why.detail +
+                    (is_writing
+                         ? "; its agent is running and writes a branch; strata compute stop " + each.name + " stops it"
+                         : "; strata compute stop " + each.name + " --remove removes it"));
   }
   return std::move(found.computes);
 }
@@ -465,11 +466,11 @@ void require_no_computes(const std::vector<compute_record>& computes, const scop
     // What goes without loss is no reason: the directory of one that wrote the branch, and what was never finished.
     if (!busy && (each.mode == compute_mode::branch || state_of(of, each) == "interrupted")) continue;
     names += (names.empty() ? "" : ", ") + each.name + " (" +
-             (busy ? state_of(of, each) : "a stopped copy, with what was written on it") + ")";
+             (busy ? state_of(of, each) : "a stopped copy, with its changes") + ")";
   }
   if (names.empty()) return;
   throw failure(core::errc::conflict, doing, "it has computes: " + names,
-                "strata compute stop NAME --remove; or add --force: they end, and their data go");
+                "strata compute stop NAME --remove; or add --force to stop them and remove their data");
 }
 
 void remove_computes(const scope& of, const std::vector<compute_record>& computes) {
@@ -478,7 +479,7 @@ void remove_computes(const scope& of, const std::vector<compute_record>& compute
       // Its branch is gone, and so are those who could acknowledge anything.
       stop_compute(of, each, true, std::chrono::seconds(5));
       of.report->tell("removed compute " + each.name +
-                      (each.mode == compute_mode::branch ? ", which wrote it" : ", a copy of it"));
+                      (each.mode == compute_mode::branch ? ", the writer of the branch" : ", a copy of the branch"));
     } catch (const failure& e) {
       if (!is_busy(of, each) && host::registry(of.directory).remove(each)) continue;
       of.report->failed(e);

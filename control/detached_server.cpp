@@ -58,7 +58,7 @@ json to_json(const failure& of) {
   } catch (const failure& e) {
     give_up(e);
   } catch (const std::exception& e) {
-    give_up({core::errc::io_error, "unexpected trouble", e.what(), ""});
+    give_up({core::errc::io_error, "unexpected error", e.what(), ""});
   }
   ::_exit(1);
 }
@@ -98,7 +98,7 @@ server_file detached_server::wait_until_ready() {
   }
   const std::string log = "tail " + log_of(directory_);
   if (!told.is_object() || !told.contains("failure"))
-    throw failure(core::errc::io_error, "the server ended while it was starting", "its log may say why", log);
+    throw failure(core::errc::io_error, "the server ended during its start", "see its log", log);
   const json& e = told["failure"];
   const std::string next = e["next"];
   throw failure(static_cast<core::errc>(e["code"].get<int>()), e["what"], e["why"], next.empty() ? log : next,

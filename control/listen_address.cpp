@@ -23,9 +23,9 @@ core::result<std::string> checked_listen_address(const std::string& given, bool 
   }
   if (!insecure && !core::is_loopback(address))
     return core::error{core::errc::invalid_argument,
-                       "others than programs of this machine reach " + address +
-                           ", and neither the HTTP API nor the page and WAL services ask for a password: whoever "
-                           "connects can read, change and delete everything. --insecure allows it"};
+                       "other machines can reach " + address +
+                           ", and neither the HTTP API nor the page and WAL services authenticate clients: any client "
+                           "can read, change and delete everything. --insecure allows it"};
   return address;
 }
 

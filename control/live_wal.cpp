@@ -147,7 +147,7 @@ core::result<live_wal::ended> live_wal::follow(const std::function<void(const pg
   auto next_status = steady::now() + status_interval;
   while (true) {
     if (interrupted) return ended{done.start, done.end, "interrupted"};
-    if (steady::now() >= limit) return ended{done.start, done.end, "the time is over"};
+    if (steady::now() >= limit) return ended{done.start, done.end, "time limit"};
     STRATA_TRY(wait_for(of.connection, longest_wait));
     STRATA_TRY(of.connection.step());
     while (true) {
@@ -167,8 +167,7 @@ core::result<live_wal::ended> live_wal::follow(const std::function<void(const pg
         STRATA_ASSIGN(const auto framed, decoder.next());
         if (!framed) break;
         if (framed->end <= of.options.from) continue;
-        if (of.options.until && framed->end > *of.options.until)
-          return ended{done.start, done.end, "the end that was asked for"};
+        if (of.options.until && framed->end > *of.options.until) return ended{done.start, done.end, "requested end"};
         STRATA_TRY(pg::wal::parse_record(framed->bytes, framed->start, framed->end, of.server.major, *record));
         if (!done.start.valid()) done.start = framed->start;
         done.end = framed->end;

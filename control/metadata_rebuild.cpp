@@ -11,7 +11,7 @@ namespace {
 
 std::string next_after(core::errc refusal, const std::string& directory) {
   if (refusal == core::errc::conflict) return "strata up --detach --dir " + directory;
-  if (refusal == core::errc::disk_full) return "make room there, then strata metadata rebuild --dir " + directory;
+  if (refusal == core::errc::disk_full) return "free disk space there, then strata metadata rebuild --dir " + directory;
   return "";
 }
 

@@ -19,7 +19,7 @@ constexpr mode_t mode_of_new = 0600;
 
 const char* why_not(mode_t mode) {
   if (S_ISDIR(mode)) return "it is a directory";
-  if (S_ISBLK(mode)) return "it is a block device, and what is on it would be lost";
+  if (S_ISBLK(mode)) return "it is a block device, and its content would be lost";
   if (S_ISSOCK(mode)) return "it is a socket";
   return nullptr;
 }
@@ -39,7 +39,7 @@ core::result<output_file> output_file::open(const std::string& path) {
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) {
     if (errno != ENOENT) return core::from_errno("open " + path, errno);
-    if (is_link) return core::error{core::errc::invalid_argument, path + " is a link to nothing"};
+    if (is_link) return core::error{core::errc::invalid_argument, path + " is a dangling symbolic link"};
     STRATA_TRY(made.open_regular(path));
     return made;
   }

@@ -20,7 +20,7 @@ bool has_one_of(const fs::path& directory, const std::vector<std::string_view>& 
 
 core::error foreign(const std::string& path, const directory_kind& kind, const std::string& what) {
   return {core::errc::conflict, path + " is not " + std::string(kind.what) + ": it has " + what +
-                                    "; nothing was changed. Name a new, an empty or a used one"};
+                                    "; nothing was changed. Use a new, an empty or an existing one"};
 }
 
 /// errc::conflict for what somebody else uses.

@@ -10,7 +10,7 @@
 #include "control/compute_choice.hpp"
 #include "control/discard.hpp"
 #include "control/failure.hpp"
-#include "control/psql_words.hpp"
+#include "control/psql_arguments.hpp"
 #include "host/libpq_environment.hpp"
 
 namespace strata::control {
@@ -40,7 +40,7 @@ psql_call call_of(const scope& of, const compute_record& record, const connect_r
   const login as = login_to(record, asked.as);
   psql_call made{{psql_of(record)},
                  host::client_environment({record.socket_directory, record.port, as.user, as.database}, environ)};
-  const bool is_script = !asked.commands.empty() || read_psql_words(asked.words).is_script;
+  const bool is_script = !asked.commands.empty() || read_psql_arguments(asked.words).is_script;
   if (!is_script && asked.interactive) {
     of.report->tell(where_text(record, core::system_clock().now()));
     // In front: what a psqlrc or the user's own words say of it wins.
@@ -107,7 +107,7 @@ std::string age_note(const compute_record& record) {
 void check_target(const connect_request& asked, const std::string& command) {
   if (asked.branch.empty() != asked.compute.empty()) return;
   throw failure(
-      core::errc::invalid_argument, "can't understand the command line",
+      core::errc::invalid_argument, "invalid command line",
       asked.branch.empty() ? "neither a branch nor a compute is named" : "both a branch and a compute are named",
       command + " BRANCH; or " + command + " --compute NAME; a database is named with --database");
 }
@@ -118,11 +118,11 @@ reached_compute reach_compute(const scope& of, const connect_request& asked) {
   if (found.running) return {*found.running};
   if (!found.older.empty()) return {found.older.back(), false};
   if (found.in_doubt)
-    throw failure(core::errc::conflict, "can't tell how to reach " + asked.branch,
+    throw failure(core::errc::conflict, "can't determine how to reach " + asked.branch,
                   "compute " + found.in_doubt->name +
                       " may write it, and its record is damaged: " + why_in_doubt(*found.in_doubt),
                   "strata compute stop " + found.in_doubt->name + "; then strata compute start " + asked.branch);
-  throw failure(core::errc::not_found, "no Postgres runs on " + asked.branch, "a URL needs a server to lead to",
+  throw failure(core::errc::not_found, "no Postgres runs on " + asked.branch, "a URL requires a running server",
                 "strata compute start " + asked.branch);
 }
 
@@ -131,10 +131,10 @@ void open_psql(const scope& of, connect_request asked) {
   if (!asked.compute.empty() && asked.branch.starts_with('-'))
     asked.words.insert(asked.words.begin(), std::exchange(asked.branch, ""));
   check_target(asked, "strata psql");
-  const auto theirs = read_psql_words(asked.words);
+  const auto theirs = read_psql_arguments(asked.words);
   if (theirs.leads_elsewhere)
-    throw failure(core::errc::invalid_argument, "can't give " + *theirs.leads_elsewhere + " to psql", theirs.why,
-                  "database and role are free to choose: strata psql BRANCH --database NAME --user NAME");
+    throw failure(core::errc::invalid_argument, "can't pass " + *theirs.leads_elsewhere + " to psql", theirs.why,
+                  "choose a database and a role with strata psql BRANCH --database NAME --user NAME");
   if (!asked.compute.empty()) become_psql(call_of(of, named_compute(of, asked.compute), asked));
   const auto spec = parse_spec(asked.branch);
   if (!std::holds_alternative<config::branch_head>(spec.at)) return open_temporary(of, asked);
@@ -143,7 +143,7 @@ void open_psql(const scope& of, connect_request asked) {
   if (!found.follows_source) become_psql(call_of(of, start_compute(of, {.spec = asked.branch}), asked));
   for (const auto& each : found.older)
     of.report->note(age_note(each) + "; strata psql --compute " + each.name + " opens it");
-  of.report->note(asked.branch + " follows its source: psql opens a copy of its head, which goes with psql");
+  of.report->note(asked.branch + " follows its source: psql opens a copy of its head, which is removed when psql ends");
   open_temporary(of, asked);
 }
 

@@ -6,16 +6,16 @@ namespace strata::control {
 namespace {
 
 struct words {
-  member_trouble of;
+  member_failure of;
   const char* one;
   const char* several;
 };
 constexpr words told[] = {
-    {member_trouble::down, "is down", "are down"},
-    {member_trouble::lacks, "has not got it", "have not got it"},
-    {member_trouble::broken, "has a broken copy", "have broken copies"},
-    {member_trouble::full, "has a full disk", "have full disks"},
-    {member_trouble::unreachable, "is not reached at its address", "are not reached at their addresses"},
+    {member_failure::down, "is down", "are down"},
+    {member_failure::lacks, "is missing the branch", "are missing the branch"},
+    {member_failure::broken, "has a broken copy", "have broken copies"},
+    {member_failure::full, "has a full disk", "have full disks"},
+    {member_failure::unreachable, "is unreachable at its address", "are unreachable at their addresses"},
 };
 
 }  // namespace
@@ -28,9 +28,9 @@ std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, 
 }
 
 quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members) {
-  const auto trouble_of = [&](std::uint64_t id) {
+  const auto failure_of = [&](std::uint64_t id) {
     const auto found = std::ranges::find(members, id, &member_state::id);
-    return found == members.end() ? member_trouble::down : found->trouble;
+    return found == members.end() ? member_failure::down : found->failure;
   };
   const auto all = quorum.all();
   std::string why;
@@ -39,21 +39,21 @@ quorum_health health_of(const consensus::configuration& quorum, const std::vecto
   for (const words& each : told) {
     std::vector<std::uint64_t> ids;
     for (const auto& member : all)
-      if (trouble_of(member.id.value) == each.of) ids.push_back(member.id.value);
+      if (failure_of(member.id.value) == each.of) ids.push_back(member.id.value);
     if (const std::string said = said_of(ids, each.one, each.several); !said.empty())
       why += (why.empty() ? "" : ", ") + said;
-    if (each.of == member_trouble::down)
+    if (each.of == member_failure::down)
       up = all.size() - ids.size();
     else
       others = others || !ids.empty();
   }
   quorum_health health{
-      .can_lose = quorum.can_lose([&](consensus::node_id id) { return trouble_of(id.value) == member_trouble::none; })};
+      .can_lose = quorum.can_lose([&](consensus::node_id id) { return failure_of(id.value) == member_failure::none; })};
   if (health.can_lose > 0)
-    health.text = "can lose " + std::to_string(health.can_lose) +
-                  (health.can_lose == 1 ? " safekeeper" : " safekeepers") + (why.empty() ? "" : "; " + why);
+    health.text = "tolerates " + std::to_string(health.can_lose) + (health.can_lose == 1 ? " failure" : " failures") +
+                  (why.empty() ? "" : "; " + why);
   else if (health.can_lose == 0)
-    health.text = "can lose none: " + (why.empty() ? "they are too few for more" : why);
+    health.text = "tolerates no failure: " + (why.empty() ? "too few safekeepers" : why);
   else
     health.text = "no quorum: commits wait (" + std::to_string(up) + " of " + std::to_string(all.size()) + " up" +
                   (others ? "; " + why : "") + ")";

@@ -8,26 +8,26 @@
 
 namespace strata::control {
 
-/// What keeps a member from voting and writing now; none: it does both.
-enum class member_trouble : std::uint8_t {
+/// Why a member can't vote and write now; none: it can.
+enum class member_failure : std::uint8_t {
   none,
-  down,         ///< no process, or one that does not answer
-  lacks,        ///< it has not got the timeline
+  down,         ///< no process, or it does not answer
+  lacks,        ///< the timeline is missing on it
   broken,       ///< its copy can't be read or written
   full,         ///< its disk takes no WAL
-  unreachable,  ///< nobody, or somebody else, answers where the proposers look for it
+  unreachable,  ///< another process, or none, answers at its address
 };
 struct member_state {
   std::uint64_t id = 0;
-  member_trouble trouble = member_trouble::none;
+  member_failure failure = member_failure::none;
 };
 
-/// What a quorum may still lose: configuration::can_lose over the members without trouble, in words.
+/// The failures that a quorum tolerates: configuration::can_lose over the members without failure, and as text.
 struct quorum_health {
   int can_lose = -1;
-  std::string text;  ///< "can lose 1 safekeeper", "can lose none: safekeeper 2 is down", ...
+  std::string text;  ///< "tolerates 1 failure", "tolerates no failure: safekeeper 2 is down", ...
 };
-/// Members of whom nothing is known are down.
+/// Members without a state count as down.
 quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members);
 
 /// "safekeeper 2 is down", "safekeepers 1, 2 are down"; nothing for nobody.

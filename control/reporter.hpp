@@ -6,8 +6,8 @@ namespace strata::control {
 
 class failure;
 
-/// What a workflow reports while it runs; its result is returned, and its failure is thrown. Whoever runs a workflow
-/// implements what it wants to show: the defaults drop everything.
+/// What a workflow reports while it runs; its result is returned, and its failure is thrown. The caller of a workflow
+/// implements what it shows: the defaults drop everything.
 class reporter {
  public:
   reporter() = default;

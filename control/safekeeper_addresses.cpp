@@ -21,7 +21,7 @@ core::result<safekeeper_location> locate_safekeeper(const std::string& server_di
     return core::error{core::errc::unavailable, name + ": there is no safekeeper.json in " + directory};
   if (!file) return file.error();
   const auto process = safekeeper_process(server_directory, of.id.value);
-  if (!process) return core::error{core::errc::unavailable, name + " does not run"};
+  if (!process) return core::error{core::errc::unavailable, name + " is not running"};
   at.expected.instance = file->instance;
   at.expected.process = std::max<pid_t>(*process, 0);
   const bool had = std::ranges::find(file->addresses, core::address_text(of.host, of.port)) != file->addresses.end();

@@ -37,9 +37,9 @@ std::string checksum_of(std::uint64_t id, const std::string& instance) {
 }
 
 std::string cure_of_lost_file(std::uint64_t id) {
-  return "put back its safekeeper.json; or move the directory away, start the safekeeper with an empty one, and run "
+  return "restore its safekeeper.json; or move the directory away, start the safekeeper with an empty one, and run "
          "strata safekeeper replace BRANCH --from " +
-         std::to_string(id) + " --to ID for each branch that it kept";
+         std::to_string(id) + " --to ID for each of its branches";
 }
 
 }  // namespace
@@ -53,8 +53,7 @@ core::result<safekeeper_file> read_safekeeper_file(const std::string& directory)
       const auto text = of["instance"].get<std::string>();
       const auto instance = core::parse_id<core::instance_id>(text);
       if (!instance || (of.contains("checksum") && of["checksum"].get<std::string>() != checksum_of(found.id, text)))
-        return core::error{core::errc::corrupt,
-                           path_in(directory) + " is damaged: id and instance do not fit together"};
+        return core::error{core::errc::corrupt, path_in(directory) + " is damaged: id and instance do not match"};
       found.instance = *instance;
     }
     if (!of.contains("instance") && of.contains("checksum"))
@@ -129,10 +128,10 @@ std::optional<safekeeper_file> safekeeper_used_before(const std::string& directo
   auto before = read_safekeeper_file(directory);
   const bool lost = !before && before.error().code == core::errc::not_found;
   if (!before && !lost) throw failure(before.error(), "can't use " + directory, cure_of_lost_file(id));
-  // Whoever made another instance of it would be taken for one that has forgotten nothing.
+  // A new instance here would be taken for a safekeeper that has lost nothing.
   if (lost && keeps_timelines(directory))
-    throw failure(core::errc::conflict, "can't use " + directory,
-                  "it keeps WAL of timelines, and safekeeper.json, which says whose, is lost", cure_of_lost_file(id));
+    throw failure(core::errc::conflict, "can't use " + directory, "it contains WAL, but its safekeeper.json is missing",
+                  cure_of_lost_file(id));
   if (before && before->id != id)
     throw failure(core::errc::conflict, "can't use " + directory,
                   "it belongs to safekeeper " + std::to_string(before->id), "name another directory with --data");

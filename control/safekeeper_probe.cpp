@@ -66,7 +66,7 @@ core::result<void> check_wal_service(const safekeeper_location& at, std::chrono:
     if (const auto parameter = frame->tag == 'S' ? wire::parse_parameter_status(frame->body) : std::nullopt;
         parameter && parameter->first == wire::safekeeper_parameter) {
       const auto answering = wire::parse_safekeeper_identity(parameter->second);
-      if (!answering) return core::error{core::errc::corrupt, "it did not tell who it is"};
+      if (!answering) return core::error{core::errc::corrupt, "it did not identify itself"};
       return wire::check_identity(at.expected, *answering);
     }
     arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(frame->size));

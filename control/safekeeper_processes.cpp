@@ -53,7 +53,7 @@ core::result<void> safekeeper_processes::start(std::uint64_t count, std::chrono:
   if (good * 2 <= kept_.size() && !kept_.empty()) {
     give_up();
     return core::error{core::errc::unavailable, "of " + std::to_string(kept_.size()) +
-                                                    " safekeepers these are not ready: " + missing + "; why is in " +
+                                                    " safekeepers, these are not ready: " + missing + "; see " +
                                                     options_.directory + "/safekeepers/*/safekeeper.log"};
   }
   if (!missing.empty()) core::log_warning("these safekeepers are not ready yet: " + missing);
@@ -72,7 +72,7 @@ void safekeeper_processes::begin(std::uint64_t id, kept& of) {
   if (const auto holder = safekeeper_process(options_.directory, id); holder && *holder > 0) {
     of.process = *holder;
     of.child = false;
-    return core::log_info(named(id) + " runs already: process " + std::to_string(*holder));
+    return core::log_info(named(id) + " is already running: process " + std::to_string(*holder));
   }
   const std::string directory = safekeeper_directory(options_.directory, id);
   std::error_code failed;
@@ -100,7 +100,7 @@ void safekeeper_processes::ended(std::uint64_t id, kept& of, const std::string& 
   if (now - of.since >= healthy_run) of.pauses.reset();
   const auto pause = of.pauses.next();
   of.restart = now + pause;
-  core::log_error(named(id) + " " + how + "; it is started again in " + std::to_string(pause / 1s) + " s");
+  core::log_error(named(id) + " " + how + "; it is restarted in " + std::to_string(pause / 1s) + " s");
 }
 
 bool safekeeper_processes::ready(std::uint64_t id, const kept& of) const {
@@ -150,8 +150,8 @@ core::result<std::size_t> stop_safekeepers(const std::string& server_directory, 
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (!host::wait_for_end(process, std::max(left, 0ms)))
-      return core::error{core::errc::timeout,
-                         named(id) + ", process " + std::to_string(process) + ", was told to end and still runs"};
+      return core::error{core::errc::timeout, named(id) + ", process " + std::to_string(process) +
+                                                  ", was asked to stop and is still running"};
   }
   return running.size();
 }

@@ -64,7 +64,7 @@ class replacement {
     if (now_.changing())
       put_on_server(abandon_change(now_));
     else
-      step("no change is under way");
+      step("no change is in progress");
     announce();
     tidy();
   }
@@ -74,8 +74,8 @@ class replacement {
  private:
   // -- the steps ------------------------------------------------------------------------------------------------------
 
-  /// Before anybody is told, the new member gets the WAL: the change is short then, and whoever writes needs to bring
-  /// it only what came since, and no WAL that the others have removed.
+  /// The new member gets the WAL before the change is announced: the change is short then, and the proposer needs to
+  /// send it only newer WAL, and none that the others have removed.
   void begin(const member& to) {
     const configuration next = need_next(begin_change(now_, members_after(now_, node_id{asked_.from}, to)));
     const auto logs = read_logs();
@@ -83,19 +83,19 @@ class replacement {
       return id == to.id || std::ranges::find(logs, id, &member_log::id) != logs.end();
     };
     if (!next.is_quorum(answers))
-      fail(
-          {core::errc::unavailable,
-           "only " + std::to_string(logs.size()) + " of the safekeepers " + text_of(now_.members) +
-               " answer and have the branch: a majority of them, and of " + text_of(*next.new_members) + ", is needed"},
-          "strata safekeeper list; nothing was changed");
+      fail({core::errc::unavailable, "only " + std::to_string(logs.size()) + " of the safekeepers " +
+                                         text_of(now_.members) +
+                                         " answer and have the branch: a majority of them, and of " +
+                                         text_of(*next.new_members) + ", is required"},
+           "strata safekeeper list; nothing was changed");
     if (auto pulled = pull_when_free(to.id); !pulled)
-      fail(core::error(pulled.error()).within("give " + named(to.id) + " the WAL"),
+      fail(core::error(pulled.error()).within("copy the WAL to " + named(to.id)),
            "strata safekeeper list; nothing was changed");
     step(named(to.id) + " has the branch's WAL");
     put_on_server(next);
   }
 
-  /// Members learn of the configuration that the server has; whoever is down will by the proposer's greeting.
+  /// Sends the server's configuration to the members; a member that is down gets it with the proposer's greeting.
   void announce() {
     std::string missing;
     std::vector<node_id> took;
@@ -108,7 +108,7 @@ class replacement {
     }
     const auto has_it = [&](node_id id) { return std::ranges::find(took, id) != took.end(); };
     if (!now_.is_quorum(has_it))
-      fail({core::errc::unavailable, "no majority of the safekeepers has taken over generation " +
+      fail({core::errc::unavailable, "no majority of the safekeepers has installed generation " +
                                          std::to_string(now_.generation) + ": " + missing},
            again());
     step(std::to_string(took.size()) + " of " + std::to_string(now_.all().size()) + " safekeepers are in generation " +
@@ -124,7 +124,7 @@ class replacement {
   void catch_up(node_id id) {
     const auto deadline = std::chrono::steady_clock::now() + asked_.limit;
     std::optional<change_goal> goal;
-    std::string trouble = "no majority of the old safekeepers answers";
+    std::string reason = "no majority of the old safekeepers answers";
     progress shown(*of_.report);
     for (;;) {
       const auto logs = read_logs();
@@ -133,9 +133,9 @@ class replacement {
       if (decided.next == change_step::finish) break;
       if (goal) close_terms(*goal, decided.below_term);
       if (std::chrono::steady_clock::now() > deadline)
-        fail({core::errc::timeout, named(id) + " has not caught up: " + trouble}, again());
-      if (goal) trouble = follow(id, *goal, logs);
-      shown.show("catching up", trouble);
+        fail({core::errc::timeout, named(id) + " has not caught up: " + reason}, again());
+      if (goal) reason = follow(id, *goal, logs);
+      shown.show("catching up", reason);
       std::this_thread::sleep_for(look_again);
     }
     shown.end();
@@ -153,7 +153,7 @@ class replacement {
   std::string follow(node_id id, const change_goal& goal, const std::vector<member_log>& logs) {
     const auto log = std::ranges::find(logs, id, &member_log::id);
     if (log != logs.end() && log->end >= goal.end)
-      return "a majority of the new safekeepers has to reach " + core::to_string(goal.end.flush_lsn) + " and term " +
+      return "a majority of the new safekeepers must reach " + core::to_string(goal.end.flush_lsn) + " and term " +
              std::to_string(goal.in.value);
     if (proposers_[id] == 0)
       if (auto pulled = pull(id); !pulled) return pulled.error().detail;
@@ -171,7 +171,7 @@ class replacement {
       if (has_it) has_it = keeper(node).put(branch_.path() + "/exclude", {{"mconf", api::configuration_json(now_)}});
       step(has_it ? named(node) + " has deleted its copy"
                   : named(node) + " has not deleted its copy (" + has_it.error().detail +
-                        "): a copy that it has stays until this is run again");
+                        "): its copy, if any, is kept until this command is run again");
     }
   }
 
@@ -179,7 +179,7 @@ class replacement {
 
   void read_server() {
     const auto answer = server_.api().get(branch_.path() + "/safekeepers");
-    if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " gives it safekeepers");
+    if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " assigns safekeepers");
     now_ = need(api::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
   }
 
@@ -277,14 +277,14 @@ class replacement {
   }
   /// The server decides what is left to do.
   [[nodiscard]] std::string again() const {
-    if (asked_.abandon) return command("--abandon") + " goes on from here";
+    if (asked_.abandon) return command("--abandon") + " continues from here";
     return command("--from " + std::to_string(asked_.from) + " --to " + std::to_string(asked_.to)) +
-           " goes on from here" + (now_.changing() ? ", " + command("--abandon") + " goes back" : "");
+           " continues from here" + (now_.changing() ? ", " + command("--abandon") + " reverts it" : "");
   }
 
   [[noreturn]] void fail(const core::error& why, const std::string& next) const {
     throw failure(why,
-                  (asked_.abandon ? "can't go back to the old safekeepers of "
+                  (asked_.abandon ? "can't revert to the old safekeepers of "
                                   : "can't replace safekeeper " + std::to_string(asked_.from) + " of ") +
                       branch_.name,
                   next);
@@ -305,8 +305,8 @@ class replacement {
 replaced_safekeeper replace_safekeeper(const scope& of, const replacement_request& request,
                                        const std::function<void(const std::string&)>& done) {
   if (!request.abandon && (request.from == 0 || request.to == 0))
-    throw failure(core::errc::invalid_argument, "can't replace a safekeeper",
-                  "say which one (--from) by which one (--to)", "strata safekeeper list");
+    throw failure(core::errc::invalid_argument, "can't replace a safekeeper", "--from and --to are required",
+                  "strata safekeeper list");
   replacement change(of, request, done);
   request.abandon ? change.go_back() : change.go_forward();
   return change.result();

@@ -20,7 +20,7 @@ core::result<api::api_client> client_of(const std::string& server_directory, con
     return core::error{core::errc::unavailable, "there is no safekeeper " + to_string(id) + " in " + server_directory};
   if (!file) return file.error();
   if (!safekeeper_process(server_directory, id.value))
-    return core::error{core::errc::unavailable, "safekeeper " + to_string(id) + " does not run"};
+    return core::error{core::errc::unavailable, "safekeeper " + to_string(id) + " is not running"};
   return api::api_client(file->http, patience);
 }
 

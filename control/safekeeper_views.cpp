@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-/// A process that is stopped or busy must not hold up the picture of the others.
+/// A process that is stopped or busy must not delay the view of the others.
 constexpr std::chrono::seconds patience{3};
 
 core::lsn lsn_in(const json& of, const char* member) {
@@ -28,14 +28,14 @@ const safekeeper_view* find(const std::vector<safekeeper_view>& all, std::uint64
 }
 
 quorum_view::row row_of(const json& timeline, std::uint64_t id) {
-  const std::string trouble = timeline.value("trouble", "");
+  const std::string last_error = timeline.value("last_error", "");
   return {.id = id,
           .known = true,
           .term = timeline.value("acceptor_state", json::object()).value("term", std::uint64_t{0}),
           .flush_lsn = lsn_in(timeline, "flush_lsn"),
           .commit_lsn = lsn_in(timeline, "commit_lsn"),
           .backup_lsn = lsn_in(timeline, "backup_lsn"),
-          .state = timeline.value("state", "") + (trouble.empty() ? "" : ": " + trouble)};
+          .state = timeline.value("state", "") + (last_error.empty() ? "" : ": " + last_error)};
 }
 
 const json* timeline_on(const safekeeper_view& of, const std::string& tenant, const std::string& timeline) {
@@ -47,30 +47,30 @@ const json* timeline_on(const safekeeper_view& of, const std::string& tenant, co
 /// "127.0.0.1:4711"
 std::string address_of(const consensus::member& of) { return of.host + ":" + std::to_string(of.port); }
 
-/// `trouble`: what keeps it from voting and writing.
+/// `failure`: what keeps it from voting and writing.
 quorum_view::row row_for(const consensus::member& member, const safekeeper_view* keeper, const json* timeline,
-                         member_trouble& trouble) {
+                         member_failure& failure) {
   quorum_view::row row{.id = member.id.value, .state = "down"};
-  trouble = member_trouble::down;
+  failure = member_failure::down;
   if (keeper == nullptr || !keeper->up()) return row;
   if (timeline == nullptr) {
-    trouble = member_trouble::lacks;
-    row.state = "has not got it";
+    failure = member_failure::lacks;
+    row.state = "missing";
     return row;
   }
   row = row_of(*timeline, row.id);
   const std::string condition = timeline->value("state", "");
   const auto unreachable = keeper->unreachable.find(address_of(member));
   if (condition != "active" && condition != "idle") {
-    trouble = member_trouble::broken;
+    failure = member_failure::broken;
   } else if (keeper->disk_full) {
-    trouble = member_trouble::full;
-    row.state += "; its disk is full";
+    failure = member_failure::full;
+    row.state += "; disk full";
   } else if (unreachable != keeper->unreachable.end()) {
-    trouble = member_trouble::unreachable;
-    row.state += "; not reached at " + address_of(member) + ": " + unreachable->second;
+    failure = member_failure::unreachable;
+    row.state += "; unreachable at " + address_of(member) + ": " + unreachable->second;
   } else {
-    trouble = member_trouble::none;
+    failure = member_failure::none;
   }
   return row;
 }
@@ -80,17 +80,17 @@ void ask(safekeeper_view& view) {
   const api::api_client api(view.http, patience);
   const auto status = api.get("/v1/status");
   if (!status) {
-    view.trouble = "does not answer: " + status.error().detail;
+    view.last_error = "not responding: " + status.error().detail;
     return;
   }
   if (status->value("id", std::uint64_t{0}) != view.id || status->value("pid", 0) != view.process) {
-    view.trouble = "does not answer: another process has " + view.http;
+    view.last_error = "not responding: another process listens on " + view.http;
     return;
   }
   auto timelines = api.get("/v1/tenant/timeline");
   const auto disk = api.get("/v1/utilization");
   if (!timelines || !disk) {
-    view.trouble = "does not answer: " + (timelines ? disk.error().detail : timelines.error().detail);
+    view.last_error = "not responding: " + (timelines ? disk.error().detail : timelines.error().detail);
     return;
   }
   view.timelines = *std::move(timelines);
@@ -126,10 +126,10 @@ std::vector<safekeeper_view> view_safekeepers(const std::string& server_director
       view.http = file->http;
     }
     if (view.process == 0) {
-      view.trouble = "does not run";
-      if (!file && file.error().code != core::errc::not_found) view.trouble += ": " + file.error().detail;
+      view.last_error = "not running";
+      if (!file && file.error().code != core::errc::not_found) view.last_error += ": " + file.error().detail;
     } else if (!file || file->pid != view.process) {
-      view.trouble = "is starting";
+      view.last_error = "starting";
     } else {
       ask(view);
     }
@@ -167,8 +167,8 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
       const auto* keeper = find(all, member.id.value);
       const json* timeline = keeper != nullptr ? timeline_on(*keeper, key.first, key.second) : nullptr;
       auto& state = members.emplace_back(member_state{.id = member.id.value});
-      auto row = row_for(member, keeper, timeline, state.trouble);
-      if (state.trouble == member_trouble::lacks) view.lacking.push_back(row.id);
+      auto row = row_for(member, keeper, timeline, state.failure);
+      if (state.failure == member_failure::lacks) view.lacking.push_back(row.id);
       furthest = std::max(furthest, row.flush_lsn);
       view.rows.push_back(std::move(row));
     }
@@ -188,9 +188,9 @@ quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std:
   std::vector<member_state> members;
   for (const auto& each : all) {
     everybody.members.push_back({consensus::node_id{each.id}, "", 0});
-    members.push_back({each.id, !each.up()       ? member_trouble::down
-                                : each.disk_full ? member_trouble::full
-                                                 : member_trouble::none});
+    members.push_back({each.id, !each.up()       ? member_failure::down
+                                : each.disk_full ? member_failure::full
+                                                 : member_failure::none});
   }
   return health_of(everybody, members);
 }
@@ -208,7 +208,7 @@ json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector
   for (const auto& each : all)
     processes.push_back({{"id", each.id},
                          {"state", each.up() ? "up" : "down"},
-                         {"trouble", each.trouble},
+                         {"last_error", each.last_error},
                          {"disk_full", each.disk_full},
                          {"unreachable", each.unreachable},
                          {"pid", each.process},

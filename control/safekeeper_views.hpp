@@ -17,13 +17,13 @@ struct safekeeper_view {
   pid_t process = 0;  ///< 0: none runs
   std::string wal;
   std::string http;
-  std::string trouble;                                 ///< why it counts as down; empty: it is up
+  std::string last_error;                              ///< why it counts as down; empty: it is up
   nlohmann::json timelines = nlohmann::json::array();  ///< GET /v1/tenant/timeline
   bool disk_full = false;                              ///< it takes no WAL
   /// Why the proposers do not reach it at an address by which a configuration names it.
   std::map<std::string, std::string> unreachable;
 
-  [[nodiscard]] bool up() const { return trouble.empty(); }
+  [[nodiscard]] bool up() const { return last_error.empty(); }
 };
 
 /// Asks all of them; one that does not answer within seconds is down. Those that are up are looked for where their
@@ -44,7 +44,7 @@ struct quorum_view {
     core::lsn commit_lsn;
     core::lsn backup_lsn;
     std::uint64_t lag_bytes = 0;
-    std::string state;  ///< "active", "down", "has not got it", "disk full", ...
+    std::string state;  ///< "active", "down", "missing", "disk full", ...
   };
   std::vector<row> rows;
   std::vector<std::uint64_t> lacking;  ///< members that are up without it
@@ -57,7 +57,7 @@ std::vector<quorum_view> view_quorums(const std::vector<safekeeper_view>& all,
 /// Of the cluster: that of the timeline that can lose fewest, or, without timelines, of all safekeepers together.
 quorum_health cluster_health(const std::vector<safekeeper_view>& all, const std::vector<quorum_view>& quorums);
 
-/// "shop/dev", or the ids when `branches` has not got it.
+/// "shop/dev", or the ids if it is missing from `branches`.
 std::string name_of(const quorum_view& timeline, const std::vector<branch_entry>& branches);
 /// For programs.
 nlohmann::json safekeepers_json(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches);

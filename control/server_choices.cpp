@@ -35,7 +35,7 @@ config::server_options choose_server_options(const scope& of, const server_choic
                                      std::pair(asked.page_port, &config::server_options::page_port)})
     if (port == 0) options.*option = need(host::free_port(), "can't find a free port");
   options.listen_address =
-      need(checked_listen_address(options.listen_address, asked.insecure), "can't listen there",
+      need(checked_listen_address(options.listen_address, asked.insecure), "can't listen on this address",
            "strata up --listen 127.0.0.1, and a tunnel or proxy that authenticates for those outside");
   if (!of.pg_bin.empty()) options.pg_bin = of.pg_bin;
   options.pg_bin = checked_pg_bin(options.pg_bin, "pg_bin");
@@ -44,7 +44,7 @@ config::server_options choose_server_options(const scope& of, const server_choic
 
 void take_server_directory(const std::string& directory) {
   need(take_own_directory(directory, server_directory_kind()), "can't use " + directory,
-       "name a directory of yours with --dir");
+       "use a directory of your own with --dir");
   // What is in it is closed to others.
   ::umask(0077);
 }

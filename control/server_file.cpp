@@ -74,7 +74,7 @@ core::result<std::uint16_t> kept_port(const std::string& directory, const std::s
   unsigned port = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (failed != std::errc() || port == 0 || port > 65535 || std::string_view(end) != "\n")
-    return core::error{core::errc::corrupt, path + " holds no port"};
+    return core::error{core::errc::corrupt, path + " contains no port"};
   return static_cast<std::uint16_t>(port);
 }
 

@@ -28,8 +28,8 @@ core::result<server_file> read_server_file(const std::string& directory);
 core::result<void> write_server_file(const std::string& directory, const server_file& of);
 void remove_server_file(const std::string& directory);
 
-/// <directory>/<name>.port: the port that the directory was given for `http`, `page` or `broker`; 0 when none was.
-/// Whoever knows it finds the server there again. errc::corrupt names a file that holds anything else.
+/// <directory>/<name>.port: the port that the directory has for `http`, `page` or `broker`, kept over restarts; 0:
+/// none. errc::corrupt, naming the file, if it contains anything else.
 core::result<std::uint16_t> kept_port(const std::string& directory, const std::string& name);
 core::result<void> keep_port(const std::string& directory, const std::string& name, std::uint16_t port);
 

@@ -56,18 +56,18 @@ json status_json(const server_link& server, const server_status& of) {
 std::vector<std::string> pending_operations(const json& process, const std::vector<branch_entry>& branches) {
   constexpr std::chrono::milliseconds worth_a_line{5000};
   std::vector<std::string> lines;
-  for (const json& each : process.value("safekeeper_errands", json::array())) {
+  for (const json& each : process.value("pending_operations", json::array())) {
     const std::chrono::milliseconds age(each.value("age_ms", std::int64_t{0}));
     if (age < worth_a_line) continue;
     std::string name = "timeline " + each.value("timeline_id", "");
     for (const auto& branch : branches)
       if (branch.id == each.value("timeline_id", "") && branch.source.id == each.value("tenant_id", ""))
         name = branch.source.name + "/" + branch.name;
-    const std::string trouble = each.value("trouble", "");
-    lines.push_back((each.value("what", "") == "make" ? "make " : "delete the WAL of ") + name + " on safekeeper " +
-                    std::to_string(each.value("safekeeper", std::uint64_t{0})) + ", since " +
-                    config::duration_text(std::chrono::duration_cast<std::chrono::seconds>(age)) +
-                    (trouble.empty() ? "" : ": " + trouble));
+    const std::string last_error = each.value("last_error", "");
+    lines.push_back((each.value("what", "") == "create" ? "create " : "delete the WAL of ") + name + " on safekeeper " +
+                    std::to_string(each.value("safekeeper", std::uint64_t{0})) + " (" +
+                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) + " s" +
+                    (last_error.empty() ? "" : "; " + last_error) + ")");
   }
   return lines;
 }

@@ -24,8 +24,8 @@ server_status look_at_server(const scope& of, const server_link& server);
 /// For programs.
 nlohmann::json status_json(const server_link& server, const server_status& of);
 
-/// What the server still has to do on safekeepers, one line each: "make dev on safekeeper 3, since 12s: it does not
-/// run". Operations that are younger than five seconds are left out.
+/// What the server still has to do on safekeepers, one line each: "create shop/dev on safekeeper 3 (12 s; safekeeper 3
+/// is not running)". Operations that are younger than five seconds are left out.
 std::vector<std::string> pending_operations(const nlohmann::json& process, const std::vector<branch_entry>& branches);
 
 }  // namespace strata::control

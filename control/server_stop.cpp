@@ -47,12 +47,12 @@ stopped_server stop_server(const scope& of, bool with_computes) {
     progress line(*of.report);
     line.show("stopping process " + std::to_string(*holder), "");
     if (!host::wait_for_end(*holder, stop_limit))
-      throw failure(core::errc::timeout, "the server does not end",
-                    "process " + std::to_string(*holder) + " was told to, and still runs",
+      throw failure(core::errc::timeout, "the server did not stop",
+                    "process " + std::to_string(*holder) + " was asked to stop and is still running",
                     "wait, or kill -9 " + std::to_string(*holder) + "; nothing acknowledged is lost");
   }
   // After the server, which would start them again.
-  done.safekeepers = need(stop_safekeepers(of.directory, stop_limit), "a safekeeper does not end",
+  done.safekeepers = need(stop_safekeepers(of.directory, stop_limit), "a safekeeper did not stop",
                           "wait, or kill -9 it; nothing acknowledged is lost");
   return done;
 }

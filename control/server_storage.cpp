@@ -11,7 +11,7 @@ server_storage open_server_storage(const config::server_options& options) {
     const core::errc code = metadata.error().code;
     const bool damaged = code == core::errc::corrupt || code == core::errc::io_error;
     throw failure(metadata.error(), "can't open the server's metadata",
-                  code == core::errc::disk_full ? "make room there, then strata up --dir " + options.directory
+                  code == core::errc::disk_full ? "free disk space there, then strata up --dir " + options.directory
                                                 : std::string(damaged ? "strata metadata rebuild" : "strata down") +
                                                       " --dir " + options.directory);
   }

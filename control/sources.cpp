@@ -24,13 +24,13 @@ std::string advice_on(const server_link& server, core::errc code, const std::str
     case core::errc::conflict: {
       const auto all = list_sources(server);
       const bool taken = std::any_of(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
-      return taken ? "choose another name, or remove the source that has it: strata source remove " + name
+      return taken ? "choose another name, or remove the source of this name: strata source remove " + name
                    : "strata source add " + name + " --slot ANOTHER_SLOT --conninfo ...";
     }
     case core::errc::permission_denied:
       return "the user needs REPLICATION and a line in the source's pg_hba.conf, e.g. \"host replication USER ADDRESS "
              "scram-sha-256\"";
-    case core::errc::unsupported: return "strata source add --help says what a source needs";
+    case core::errc::unsupported: return "strata source add --help lists the requirements";
     case core::errc::unavailable:
     case core::errc::timeout: return "check host and port: psql \"CONNINFO\" -c \"select 1\"";
     default: return "strata source add --help";
@@ -61,15 +61,15 @@ std::string import_failure(const json& timeline) {
   const json source = source_of(timeline);
   if (const branch_entry main{{}, "", "main", timeline}; main.broken()) return main.state_text();
   if (source.value("phase", "") == "failed") return source.value("last_error", "");
-  const std::string trouble = timeline.value("trouble", "");
-  return trouble.starts_with("import: ") ? trouble : "";
+  const std::string last_error = timeline.value("last_error", "");
+  return last_error.starts_with("import: ") ? last_error : "";
 }
 
 /// Returns main's timeline when it can be read, or when the base backup has failed.
 json wait_until_readable(const server_link& server, const std::string& path, const std::string& name) {
   progress line(server.report());
   for (;;) {
-    json timeline = need(server.api().get(path), "lost sight of " + name, "strata source list");
+    json timeline = need(server.api().get(path), "can't get the state of " + name, "strata source list");
     if (branch_entry{{}, "", "main", timeline}.active() || !import_failure(timeline).empty()) return timeline;
     show_import(line, timeline);
     ::poll(nullptr, 0, look_interval_ms);
@@ -80,7 +80,8 @@ json wait_until_readable(const server_link& server, const std::string& path, con
 json wait_until_streaming(const server_link& server, const branch_entry& branch) {
   progress line(server.report());
   for (int looks = 0;; ++looks) {
-    json now = need(server.api().get(branch.path()), "lost sight of " + branch.source.name, "strata source list");
+    json now =
+        need(server.api().get(branch.path()), "can't get the state of " + branch.source.name, "strata source list");
     const std::string phase = source_of(now).value("phase", "");
     if (phase == "failed")
       throw failure(core::errc::io_error, "can't follow " + branch.source.name, source_of(now).value("last_error", ""),
@@ -111,7 +112,7 @@ import_result wait_for_import(const server_link& server, const json& added, cons
     const auto gone = server.api().remove(tenant);
     if (gone) removed(*gone);
     throw failure(core::errc::io_error, "can't follow " + name, why,
-                  gone ? "nothing of it was kept: repair the source and add it again"
+                  gone ? "nothing was stored: repair the source and add it again"
                        : "strata source remove " + name + ", then add it again",
                   "failed");
   }
@@ -124,7 +125,7 @@ removed_source remove_source(const scope& of, const std::string& name, bool forc
   const source_entry source = find_source(server, name);
   if (source.name != name && source.id != name)
     throw failure(core::errc::not_found, "there is no source \"" + name + "\"",
-                  "removing takes the whole name, and the nearest is " + source.name, "strata source list");
+                  "remove requires the full name; the closest match is " + source.name, "strata source list");
   const std::string doing = "can't remove " + source.name;
   const auto computes = computes_of(of, source.id, "");
   require_no_computes(computes, of, doing, force);
@@ -154,7 +155,7 @@ json configure_source(const scope& of, const std::string& name, const std::vecto
   for (const auto& pair : set) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos)
-      throw failure(core::errc::invalid_argument, "\"" + pair + "\" sets nothing", "write NAME=VALUE",
+      throw failure(core::errc::invalid_argument, "\"" + pair + "\" is not an assignment", "write NAME=VALUE",
                     "strata source config " + source.name + " --set pitr_interval=1d");
     change[pair.substr(0, equals)] = pair.substr(equals + 1);
   }

@@ -22,8 +22,8 @@ verify::wal_directory open_base(const wal_verification_request& asked, const ver
   const std::string doing = "can't use the base " + asked.base;
   auto base = need(verify::open_wal_directory(asked.base), "can't read the base " + asked.base);
   if (!base.shut_down())
-    throw failure(core::errc::invalid_argument, doing,
-                  "it is not the data directory of a server that was stopped cleanly", "strata wal verify --help");
+    throw failure(core::errc::invalid_argument, doing, "it is not the data directory of a cleanly stopped server",
+                  "strata wal verify --help");
   if (with.system_id != 0 && base.system_id != with.system_id)
     throw failure(core::errc::invalid_argument, doing, "it belongs to another cluster", "strata wal verify --help");
   return base;
@@ -74,7 +74,7 @@ wal_verification verify_files(const wal_verification_request& asked, reporter& t
   if (done.end <= with.control->checkpoint_location)
     throw failure(core::errc::corrupt, "the WAL ends before the server's last checkpoint",
                   "it ends at " + core::to_string(done.end) + ": " + done.why_ended, "");
-  done.why_ended = "all of it";
+  done.why_ended = "end of the WAL";
   need(verify::compare_files(with, verifier, done.report), "can't read the files of " + asked.where);
   return done;
 }
@@ -100,7 +100,7 @@ wal_verification verify_live(const wal_verification_request& asked, reporter& ta
     verifier.add(record);
     if (++seen % 65536 == 0) line.show("verified to", core::to_string(record.end));
   }),
-                         "can't go on following the server");
+                         "can't continue to follow the server");
   done.start = read.start;
   done.end = read.end;
   done.why_ended = read.why;
@@ -152,7 +152,7 @@ wal_verification verify_wal(const wal_verification_request& asked, reporter& rep
   const bool is_conninfo = asked.where.find('=') != std::string::npos || asked.where.find("://") != std::string::npos;
   if (!is_conninfo)
     throw failure(core::errc::not_found, "can't verify " + asked.where,
-                  "there is no such directory, and it is no connection string", "strata wal verify --help");
+                  "it is neither a directory nor a connection string", "strata wal verify --help");
   if (!asked.base.empty())
     throw failure(core::errc::invalid_argument, "can't use --base with a running server",
                   "its pages are learned from its WAL", "strata wal verify --help");

@@ -9,39 +9,38 @@
 
 namespace strata::core {
 
-/// What a connection is doing, as far as making room for another one goes.
+/// The use of a connection, in the order in which connections are dropped for new ones.
 enum class seat_use : std::uint8_t {
-  fresh,  ///< has not begun: no start-up packet, no request
-  idle,   ///< has begun and has nothing under way
-  quiet,  ///< holds a stream that has been used, and has nothing under way
-  busy,   ///< is being served
+  fresh,  ///< no start-up packet and no request yet
+  idle,   ///< started, without a request in progress
+  quiet,  ///< has an open stream that was used, without a request in progress
+  busy,   ///< a request is in progress
 };
 
 /// One connection of a service.
 struct seat {
-  std::uint64_t number = 0;  ///< the caller's
+  std::uint64_t number = 0;  ///< assigned by the caller
   std::string peer;          ///< IP address
   seat_use use = seat_use::fresh;
-  monotonic_time since{};  ///< of `use`, or when something was last under way
+  monotonic_time since{};  ///< start of `use`, or end of the last request
 };
 
 struct seat_limits {
   std::size_t total = 0;
-  /// Of one address. Does not hold for loopback, where every client of the machine has the same one.
+  /// Per address. Not applied to loopback, which all clients of this machine share.
   std::size_t per_peer = 0;
 };
 
-/// Whether a newcomer gets a seat, and which connection has to give up its own for that.
+/// Whether a new connection is accepted, and which connection is dropped for it.
 struct admission {
   bool admitted = true;
   std::optional<std::uint64_t> drop;
 };
 
-/// At a limit the connection that has been fresh for longest goes, if there is none the one that has been idle for
-/// longest, and if there is none of these either the one that has been quiet for longest: of the newcomer's own address
-/// at the limit of an address, of the address with most of these at the total. So a crowd that says nothing keeps out
-/// nobody else, and a client that merely has nothing to ask for is the last to go. A busy connection is never dropped:
-/// if all are, the newcomer is refused.
+/// At a limit the longest fresh connection is dropped, else the longest idle one, else the longest quiet one. At the
+/// limit of an address it is one of the new connection's address, at the total limit one of the address with most such
+/// connections. So connections that send nothing do not block other clients, and a quiet client is dropped last. A busy
+/// connection is never dropped: if all are busy, the new connection is refused.
 admission admit(std::span<const seat> seats, const std::string& newcomer, const seat_limits& limits);
 
 }  // namespace strata::core

@@ -5,7 +5,7 @@
 namespace strata::core {
 
 /// How long to wait before the next attempt at something that keeps failing. The waits grow from `first` by
-/// `growth_percent` up to `longest`; success starts them over.
+/// `growth_percent` up to `longest`; success resets them.
 class backoff {
  public:
   struct limits {

@@ -43,7 +43,7 @@ inline void store_be(std::uint8_t* to, T value) {
     to[i] = static_cast<std::uint8_t>(value);
 }
 
-/// Grow a buffer by an integer.
+/// Appends an integer to a buffer.
 template <class T>
 inline void append_le(bytes& to, T value) {
   to.resize(to.size() + sizeof value);
@@ -56,9 +56,9 @@ inline void append_be(bytes& to, T value) {
 }
 inline void append(bytes& to, bytes_view from) { to.insert(to.end(), from.begin(), from.end()); }
 
-/// Reads integers and slices from a view, front to back. The first read past the end makes it fail for good:
-/// from then on every read gives zero or an empty slice and ok() is false, so callers check once, at the end
-/// or before they trust a length.
+/// Reads integers and slices from a view, front to back. The first read past the end is permanent: from then on every
+/// read returns zero or an empty slice and ok() is false, so callers check once, at the end or before they use a
+/// length.
 class byte_reader {
  public:
   explicit byte_reader(bytes_view from) : rest_(from) {}
@@ -87,7 +87,7 @@ class byte_reader {
   [[nodiscard]] bytes_view rest() const { return rest_; }
   [[nodiscard]] std::size_t left() const { return rest_.size(); }
   [[nodiscard]] bool ok() const { return ok_; }
-  /// Everything was read and nothing was missing.
+  /// All bytes were read, and no read was past the end.
   [[nodiscard]] bool finished() const { return ok_ && rest_.empty(); }
 
  private:

@@ -5,7 +5,7 @@
 
 namespace strata::core {
 
-/// Ends the process, after logging: an invariant of our own code is broken and nothing it says can be trusted any more.
+/// Logs and ends the process: an invariant of our own code is broken, and its state can't be trusted.
 [[noreturn]] void broken_invariant(std::string_view what, std::source_location where = std::source_location::current());
 
 /// Always on. For our own invariants only; data from disk or network is validated and returns an error instead.

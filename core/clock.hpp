@@ -8,7 +8,7 @@ namespace strata::core {
 using wall_time = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 using monotonic_time = std::chrono::steady_clock::time_point;
 
-/// The one way to learn the time, so that tests can set it.
+/// The source of time, so that tests can set it.
 class clock {
  public:
   virtual ~clock() = default;
@@ -19,7 +19,7 @@ class clock {
 /// The machine's clocks.
 const clock& system_clock();
 
-/// A clock that stands still until told otherwise.
+/// A clock that changes only when a test sets it.
 class manual_clock final : public clock {
  public:
   [[nodiscard]] wall_time now() const override { return now_; }

@@ -6,7 +6,7 @@
 
 namespace strata::core {
 
-/// What went wrong, grouped by what the caller should do about it (see advice()).
+/// Kinds of errors, grouped by what the caller should do (see advice()).
 enum class errc {
   // retry later: nothing was done, the same call may succeed soon
   busy,         ///< a bounded queue or buffer is full
@@ -14,12 +14,12 @@ enum class errc {
   unavailable,  ///< the peer or the object is not ready (starting, stopping, reconnecting)
   timeout,      ///< the deadline passed before the work was started
   disk_full,    ///< no space left; nothing was changed
-  // wrong place: the thing is not here
+  // wrong place: the object does not exist here
   not_found,
   // refused: the same call can never succeed as it is
   invalid_argument,
   conflict,      ///< the name or the directory is taken, or the object is in use
-  out_of_range,  ///< an LSN or a time outside what is kept
+  out_of_range,  ///< an LSN or a time outside the retention window
   unsupported,
   permission_denied,
   // outcome unknown: the work may or may not have happened
@@ -36,13 +36,13 @@ enum class advice { retry_later, look_elsewhere, give_up, find_out, repair };
 advice advice_for(errc code) noexcept;
 std::string_view to_string(errc code) noexcept;
 
-/// An error with the story of what was tried. Details are verb phrases that chain:
+/// An error with its context. Details are verb phrases that chain:
 /// "append wal: open segment 41: no such file".
 struct error {
   errc code = errc::io_error;
   std::string detail;
 
-  /// The same error with what the caller was doing put in front.
+  /// The same error, prefixed by the caller's operation.
   [[nodiscard]] error within(std::string_view doing) && {
     return {code, std::string(doing) + ": " + std::move(detail)};
   }

@@ -4,8 +4,8 @@
 
 namespace strata::core {
 
-/// One life of a safekeeper's directory: made when it is first used, and gone with it. The same number on a directory
-/// that was emptied is another instance.
+/// Identifies a safekeeper's directory: created with its first use, lost with its content. The same safekeeper ID on an
+/// emptied directory is another instance.
 using instance_id = random_id<struct instance_tag>;
 
 }  // namespace strata::core

@@ -7,7 +7,7 @@ namespace strata::core {
 
 enum class log_level { trace, debug, info, warning, error, critical, off };
 
-/// Where log lines go. Call once, before threads start; until then lines go to standard error at level info.
+/// Opens the log. Call once, before threads start; until then lines are written to standard error at level info.
 /// `file` empty means standard error.
 void open_log(log_level level, const std::string& file);
 

@@ -22,7 +22,7 @@ struct lsn {
   constexpr auto operator<=>(const lsn&) const = default;
   [[nodiscard]] constexpr bool valid() const { return value != 0; }
   [[nodiscard]] constexpr bool aligned() const { return value % 8 == 0; }
-  /// The next position, this one included, where a record may start or end.
+  /// The first position at or after this one where a record may start or end.
   [[nodiscard]] constexpr lsn align_up() const { return lsn((value + 7) & ~std::uint64_t{7}); }
 
   constexpr lsn operator+(std::uint64_t bytes) const { return lsn(value + bytes); }

@@ -5,10 +5,10 @@
 
 namespace strata::core {
 
-/// Percent-encodes all but letters, digits, "-_.~" and what `plain` has, as a part of a URL needs it (RFC 3986 §2).
+/// Percent-encodes a part of a URL (RFC 3986 §2), except letters, digits, "-_.~" and the characters of `plain`.
 std::string url_encoded(std::string_view text, std::string_view plain = "");
 
-/// The other way. What is no percent-encoding stays as it is. In a query '+' is a space, as forms have it.
+/// Decodes percent-encoding; invalid sequences are kept. In a query '+' is a space, as in HTML forms.
 std::string url_decoded(std::string_view text, bool in_query = false);
 
 }  // namespace strata::core

@@ -41,7 +41,7 @@ core::result<agent_status> from_json(const json& of) {
   STRATA_ASSIGN(made.applied_lsn, core::parse_lsn(of.at("applied_lsn").get<std::string>()));
   made.has_quorum = of.at("has_quorum");
   made.restored_bytes = of.at("restored_bytes");
-  made.lives = of.at("lives");
+  made.incarnations = of.value("incarnations", std::uint32_t{0});  // absent in files of older agents
   made.port = of.at("port");
   made.since = core::wall_time(std::chrono::microseconds(of.at("since_us").get<std::int64_t>()));
   for (const auto& each : of.at("safekeepers")) {
@@ -74,7 +74,7 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                {"applied_lsn", core::to_string(of.applied_lsn)},
                {"has_quorum", of.has_quorum},
                {"restored_bytes", of.restored_bytes},
-               {"lives", of.lives},
+               {"incarnations", of.incarnations},
                {"port", of.port},
                {"since_us", of.since.time_since_epoch().count()},
                {"safekeepers", std::move(safekeepers)}};

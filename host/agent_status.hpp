@@ -56,7 +56,7 @@ struct agent_status {
   core::lsn applied_lsn;  ///< the pageserver has it
   bool has_quorum = false;
   std::uint64_t restored_bytes = 0;
-  std::uint32_t lives = 0;  ///< times that Postgres was started
+  std::uint32_t incarnations = 0;  ///< times that Postgres was started
   std::uint16_t port = 0;
   core::wall_time since{};  ///< of the state
   std::vector<safekeeper> safekeepers;

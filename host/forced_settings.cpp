@@ -94,7 +94,7 @@ std::optional<setting> parse_setting(std::string_view line) {
 core::result<void> check_setting(std::string_view line) {
   const auto refused = [](std::string why) { return core::error{core::errc::invalid_argument, std::move(why)}; };
   if (line.find_first_of("\r\n") != std::string_view::npos)
-    return refused("it is more than one line; --set may be given several times");
+    return refused("it is more than one line; repeat --set instead");
   const auto found = parse_setting(line);
   const auto equals = line.find('=');
   if (!found || equals == std::string_view::npos) return refused("it is not NAME = VALUE");
@@ -106,7 +106,7 @@ core::result<void> check_setting(std::string_view line) {
   if (value.empty() || value.front() == '#') return refused("it has no value; an empty one is written ''");
   if (is_open(value)) return refused("the quote of its value is not closed");
   if (std::find(own_files.begin(), own_files.end(), found->name) != own_files.end())
-    return refused("where the files of a compute are is not to be chosen: " + found->name + " is set by Strata");
+    return refused(found->name + " can't be set: Strata chooses the location of a compute's files");
   return {};
 }
 

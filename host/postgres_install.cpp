@@ -44,7 +44,7 @@ core::result<int> parse_postgres_version(const std::string& text) {
     const char* begin = text.data() + at + mark.size();
     std::from_chars(begin, text.data() + text.size(), major);
   }
-  if (major <= 0) return core::error{core::errc::invalid_argument, "this is not what postgres --version says"};
+  if (major <= 0) return core::error{core::errc::invalid_argument, "unexpected output of postgres --version"};
   return major;
 }
 

@@ -172,7 +172,7 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
   core::may_block("start Postgres");
   if (const auto pid = running_postgres(of.data_directory))
     return core::error{core::errc::conflict,
-                       "a Postgres runs on " + of.data_directory + " already, process " + std::to_string(*pid)};
+                       "a Postgres is already running on " + of.data_directory + ", process " + std::to_string(*pid)};
   STRATA_TRY(prepare_socket_directory(of));
   if (of.run_as) {
     STRATA_TRY(give(*of.run_as, of.data_directory));
@@ -202,7 +202,7 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
     ::waitpid(pid, nullptr, WNOHANG);
     return core::error{core::errc::io_error,
                        "start postgres on " + of.data_directory +
-                           (ended ? ": it ended; its log says:" : ": it did not get ready; its log says:") +
+                           (ended ? ": it ended; its log:" : ": it was not ready in time; its log:") +
                            end_of_log(of.log_file, log_begin)};
   }
 }
@@ -211,14 +211,14 @@ core::result<void> stop_postgres(const std::string& data_directory, std::chrono:
   core::may_block("stop Postgres");
   const auto pid = running_postgres(data_directory);
   if (!pid || end_with(*pid, SIGINT, limit) || end_with(*pid, SIGQUIT, std::chrono::seconds(10))) return {};
-  return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it does not end"};
+  return core::error{core::errc::timeout, "stop postgres, process " + std::to_string(*pid) + ": it did not stop"};
 }
 
 core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
   core::may_block("end Postgres");
   const auto pid = running_postgres(data_directory);
   if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) return {};
-  return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it does not end"};
+  return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it did not stop"};
 }
 
 std::optional<pid_t> running_postgres(const std::string& data_directory) {

@@ -238,7 +238,7 @@ core::result<start_lock> registry::claim(const std::string& name) const {
   if (failure) return core::from_errno("make " + directory_, failure.value());
   if (fs::create_directory(directory_of(name), failure)) return start_lock::take(directory_of(name));
   if (failure) return core::from_errno("make " + directory_of(name), failure.value());
-  return core::error{core::errc::conflict, "there is a compute \"" + name + "\" already"};
+  return core::error{core::errc::conflict, "compute \"" + name + "\" already exists"};
 }
 
 core::result<void> registry::save(const compute_record& record) const {

@@ -74,7 +74,7 @@ class registry {
   [[nodiscard]] core::result<compute_record> find(const std::string& name) const;
   /// Of all directories of computes, by name: those with a record, without one, and with a damaged one.
   [[nodiscard]] core::result<std::vector<std::string>> names() const;
-  /// What is in the directory of that name, whoever is at work on it; errc::not_found when there is no record.
+  /// Loads the record of that name, also while another process uses it; errc::not_found if there is none.
   [[nodiscard]] core::result<compute_record> load(const std::string& name) const;
   /// Makes the directory of a new compute, errc::conflict when the name is taken.
   [[nodiscard]] core::result<start_lock> claim(const std::string& name) const;

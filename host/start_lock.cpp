@@ -27,7 +27,7 @@ core::result<start_lock> start_lock::take(const std::string& directory) {
   struct flock wanted = whole_file();
   if (::fcntl(file, F_OFD_SETLK, &wanted) == 0) return lock;
   if (errno != EAGAIN && errno != EACCES) return core::from_errno("lock " + path_in(directory), errno);
-  return core::error{core::errc::conflict, "another command is at work on " + directory};
+  return core::error{core::errc::conflict, "another command is working on " + directory};
 }
 
 bool start_lock::is_held(const std::string& directory) {

@@ -8,10 +8,10 @@
 namespace strata::io {
 
 /// Holds a server's directory for one process: an flock on strata.lock, which names the holder's pid. Released by the
-/// destructor or the end of the process, whatever ends it.
+/// destructor or by the end of the process, also if it is killed.
 class directory_lock {
  public:
-  /// errc::conflict, naming the process, when another one has it.
+  /// errc::conflict, naming the process, if another process holds the lock.
   static core::result<directory_lock> take(const std::string& directory);
 
  private:

@@ -11,50 +11,49 @@
 
 namespace strata::io {
 
-/// The one way this folder reaches a disk, so that tests can lose, tear and refuse what is written. Errors name the
-/// file. Reading may happen beside writing, from another thread; everything else one thread at a time.
+/// All disk access of its users, so that tests can lose, tear and refuse writes. Errors name the file. Reads may run
+/// concurrently with writes; all other calls need one thread at a time.
 class file {
  public:
   virtual ~file() = default;
   [[nodiscard]] virtual core::result<std::uint64_t> size() const = 0;
-  /// Writes the parts one behind the other. errc::disk_full: some of it may be there.
+  /// Writes the parts one after another. errc::disk_full: a part of them may have been written.
   virtual core::result<void> write(std::uint64_t offset, std::span<const core::bytes_view> parts) = 0;
-  /// How much of `to` was there to be read.
+  /// Returns the number of bytes read; less than `to` at the end of the file.
   [[nodiscard]] virtual core::result<std::size_t> read(std::uint64_t offset, core::bytes_span to) const = 0;
-  /// Durable on return. A failure ends the process: the kernel may have dropped what was written, and a second attempt
-  /// would not tell.
+  /// Durable on return. A failure ends the process: the kernel may have dropped the written pages, and a second attempt
+  /// would not report it.
   virtual void sync() = 0;
-  /// Cuts, or grows by bytes that read as zero and have their place on the disk: errc::disk_full comes here, not from a
-  /// later sync.
+  /// Truncates, or extends by zero bytes with allocated space: errc::disk_full is returned here, not by a later sync.
   virtual core::result<void> resize(std::uint64_t size) = 0;
 };
 
 class disk {
  public:
   virtual ~disk() = default;
-  /// errc::conflict when it exists.
+  /// errc::conflict if it exists.
   virtual core::result<std::unique_ptr<file>> create(const std::string& path) = 0;
   /// errc::not_found.
   virtual core::result<std::unique_ptr<file>> open(const std::string& path) = 0;
-  /// Over an existing file, too.
+  /// Replaces an existing file.
   virtual core::result<void> rename(const std::string& from, const std::string& to) = 0;
-  /// No error when there is none.
+  /// No error if it does not exist.
   virtual core::result<void> remove(const std::string& path) = 0;
-  /// errc::conflict when it exists. Durable with the next sync_directory of its parent.
+  /// errc::conflict if it exists. Durable after the next sync_directory of its parent.
   virtual core::result<void> make_directory(const std::string& path) = 0;
-  /// With everything in it.
+  /// Recursively.
   virtual core::result<void> remove_directory(const std::string& path) = 0;
-  /// Names, without the path, sorted.
+  /// Names without the path, sorted.
   virtual core::result<std::vector<std::string>> list(const std::string& directory) = 0;
   /// Creations, renames and removals in it are durable on return; a failure ends the process.
   virtual void sync_directory(const std::string& directory) = 0;
   [[nodiscard]] virtual core::result<std::uint64_t> free_bytes(const std::string& directory) = 0;
 };
 
-/// The machine's.
+/// The disk of this machine.
 disk& real_disk();
 
-/// make_directory, but one that is there already is as good.
+/// As make_directory; no error if the directory exists.
 inline core::result<void> ensure_directory(disk& on, const std::string& path) {
   auto made = on.make_directory(path);
   if (!made && made.error().code != core::errc::conflict) return std::move(made).error();

@@ -12,14 +12,15 @@
 namespace strata::io {
 
 struct replace_options {
-  /// False: for a file that is worth nothing after a crash of the machine.
+  /// False for a file that is useless after a crash of the machine.
   bool durable = true;
   /// User and group of the new file; without it, those of the process.
   std::optional<std::pair<uid_t, gid_t>> owner = {};
 };
 
-/// Writes a small file through a temporary one beside it: readers, and a process started after a crash of this one,
-/// find the old content or the new one. Durable on return unless asked otherwise. An error leaves the old file.
+/// Replaces a small file through a temporary file in the same directory: readers, and a process started after a crash
+/// of this one, find the old content or the new one. Durable on return unless requested otherwise. On an error the old
+/// file is unchanged.
 core::result<void> replace_file(const std::string& path, std::string_view content, const replace_options& how = {});
 
 }  // namespace strata::io

@@ -8,19 +8,19 @@
 
 namespace strata::messages {
 
-/// The next part of the tar. Pulled, so that a slow client bounds what is in memory.
+/// Requests the next part of the archive. The client pulls, so a slow client bounds memory use.
 struct next_chunk {};
 struct backup_chunk {
   std::shared_ptr<const core::bytes> bytes;  ///< empty: the archive is complete
 };
 
-/// Streams one timeline at one LSN as a tar archive; ends when the archive is complete or nobody holds it.
+/// Streams one timeline at one LSN as a tar archive; ends when the archive is complete or its last holder is gone.
 using basebackup_actor = actor_interface<answers<next_chunk, backup_chunk>>;
 
 enum class backup_kind {
-  compute,  ///< everything but relation data, with neon.signal: what existing compute clients of the page service
+  compute,  ///< everything except relation data, with neon.signal, as existing compute clients of the page service
             ///< expect
-  full,     ///< a plain data directory that stock Postgres starts from
+  full,     ///< a plain data directory for stock Postgres
 };
 struct start_backup {
   core::tenant_id tenant;
@@ -29,12 +29,12 @@ struct start_backup {
   backup_kind kind = backup_kind::full;
   bool gzip = false;
 };
-/// The first chunk has not been asked for yet; everything that can be refused (window, unknown timeline) was checked.
+/// The window and the timeline were checked; the first chunk was not requested yet.
 struct backup_started {
   basebackup_actor actor;
   core::lsn at;
 };
-/// Makes basebackup actors; one per process.
+/// Creates basebackup actors; one per process.
 using backup_factory_actor = actor_interface<answers<start_backup, backup_started>>;
 
 }  // namespace strata::messages

@@ -7,24 +7,24 @@
 
 namespace strata::messages {
 
-/// From a safekeeper, about its active timelines.
+/// Sent by a safekeeper: the state of its active timelines.
 struct publish_timelines {
   std::vector<protocol::safekeeper_timeline_info> timelines;
 };
-/// To a subscriber. At most once, in the order of one publisher; nothing is repeated for whoever subscribes late. One
-/// that does not keep up misses the oldest of what waits for it.
+/// Sent to a subscriber. At most once, in the order of each publisher; earlier messages are not repeated for a new
+/// subscriber. A slow subscriber loses its oldest queued messages.
 struct timelines_published {
   std::vector<protocol::safekeeper_timeline_info> timelines;
 };
 using broker_subscriber_actor = actor_interface<accepts<timelines_published>>;
 
-/// All timelines, from now until the subscriber ends.
+/// Subscribes to all timelines until the subscriber ends.
 struct subscribe_timelines {
   broker_subscriber_actor to;
 };
 
-/// A process's way to the broker, wherever it runs: connects, connects again, subscribes again. What is published while
-/// there is no connection is lost.
+/// A process's link to the broker, local or remote: connects, reconnects and renews subscriptions. Messages published
+/// without a connection are lost.
 using broker_link_actor = actor_interface<accepts<publish_timelines>, accepts<subscribe_timelines>>;
 
 }  // namespace strata::messages

@@ -11,7 +11,7 @@
 
 namespace strata::messages {
 
-/// How errors travel between actors: a core::error goes in, the same core::error comes out.
+/// Errors between actors: a core::error is sent, the same core::error is received.
 inline constexpr auto error_category = caf::atom("strata");
 
 // CAF takes code 0 for "no error".
@@ -19,7 +19,7 @@ inline caf::error to_caf(const core::error& e) {
   return {static_cast<std::uint8_t>(static_cast<unsigned>(e.code) + 1), error_category, caf::make_message(e.detail)};
 }
 
-/// Errors that CAF itself made (the receiver is gone, no answer in time) get the code that fits them.
+/// CAF's own errors (receiver gone, request timeout) are mapped to the matching code.
 inline core::error from_caf(const caf::error& e) {
   if (!e) return {core::errc::io_error, "an actor failed and gave no reason"};
   if (e.category() == error_category) {
@@ -29,7 +29,7 @@ inline core::error from_caf(const caf::error& e) {
   }
   if (e == caf::sec::request_timeout) return {core::errc::outcome_unknown, "no answer came in time"};
   if (e == caf::sec::request_receiver_down || e.category() == caf::atom("exit"))
-    return {core::errc::unavailable, "what should answer is stopping or gone"};
+    return {core::errc::unavailable, "the receiving actor is stopping or gone"};
   return {core::errc::io_error, "an actor failed: " + caf::to_string(e)};
 }
 

@@ -8,8 +8,8 @@
 
 namespace strata::messages {
 
-/// How an actor's interface is spelled: typed_actor<answers<request, reply>, accepts<event>>. These two aliases and the
-/// macro below hide CAF's signatures, so that a later CAF needs changes here only.
+/// The notation of an actor's interface: actor_interface<answers<request, reply>, accepts<event>>. These aliases and
+/// the macro below hide CAF's signatures, so that a later version of CAF changes only this file.
 template <class Request, class Reply>
 using answers = typename caf::replies_to<Request>::template with<Reply>;
 template <class Message>
@@ -17,7 +17,7 @@ using accepts = caf::reacts_to<Message>;
 template <class... Signatures>
 using actor_interface = caf::typed_actor<Signatures...>;
 
-/// The reply of a request that only succeeds or fails.
+/// The reply to a request that only succeeds or fails.
 struct done {};
 
 }  // namespace strata::messages

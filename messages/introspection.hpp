@@ -8,14 +8,14 @@
 
 namespace strata::messages {
 
-/// One living actor, as the console shows it. Times are microseconds.
+/// One running actor. Times are in microseconds.
 struct actor_info {
   std::uint64_t id = 0;
   std::string kind;  ///< "pageserver.timeline"
-  std::string name;  ///< what it stands for: "shop/main"
+  std::string name;  ///< the object it manages: "shop/main"
   std::uint64_t parent = 0;
   std::string pool;
-  std::string state;  ///< "running", "waiting", or what the actor says of itself
+  std::string state;  ///< "running", "waiting", or the actor's own description
   std::uint64_t age = 0;
   std::uint64_t handled = 0;  ///< messages
   std::uint64_t mailbox = 0;  ///< messages not yet handled

@@ -10,27 +10,27 @@
 
 namespace strata::messages {
 
-/// Something that is still to be done on a safekeeper, for one timeline. It is tried until it succeeds.
-struct safekeeper_errand {
+/// An operation on one timeline that is pending on a safekeeper. It is retried until it succeeds.
+struct pending_operation {
   enum class kind : std::uint8_t {
-    make,    ///< the safekeeper is a member and has not got the timeline yet
-    remove,  ///< the timeline is gone, its WAL is not
-  } what = kind::make;
+    create,  ///< the safekeeper is a member, and the timeline is missing on it
+    remove,  ///< the timeline was deleted, its WAL was not
+  } what = kind::create;
   consensus::node_id on;
   core::tenant_id tenant;
   core::timeline_id timeline;
-  std::chrono::milliseconds age{0};  ///< since this server knows of it
-  std::string trouble;               ///< what the last attempt failed at; empty: there was none yet
+  std::chrono::milliseconds age{0};  ///< since this process found it
+  std::string last_error;            ///< error of the last attempt; empty: none yet
 };
 
-struct list_safekeeper_errands {};
-struct safekeeper_errand_list {
-  std::vector<safekeeper_errand> errands;
+struct list_pending_operations {};
+struct pending_operation_list {
+  std::vector<pending_operation> operations;
 };
 
-using safekeeper_errands_actor = actor_interface<answers<list_safekeeper_errands, safekeeper_errand_list>>;
+using safekeeper_reconciler_actor = actor_interface<answers<list_pending_operations, pending_operation_list>>;
 
 }  // namespace strata::messages
 
-STRATA_LOCAL_MESSAGE(strata::messages::list_safekeeper_errands)
-STRATA_LOCAL_MESSAGE(strata::messages::safekeeper_errand_list)
+STRATA_LOCAL_MESSAGE(strata::messages::list_pending_operations)
+STRATA_LOCAL_MESSAGE(strata::messages::pending_operation_list)

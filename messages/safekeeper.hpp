@@ -13,19 +13,19 @@
 
 namespace strata::messages {
 
-/// What a safekeeper says of one of its timelines.
+/// The state of one timeline on a safekeeper.
 struct wal_timeline_info {
   consensus::acceptor_state state;
-  core::lsn wal_begin;  ///< of the WAL that is still here; 0: there is none
+  core::lsn wal_begin;  ///< start of the WAL on this safekeeper; 0: no WAL
   core::lsn write_lsn;
   core::lsn flush_lsn;
   consensus::term last_log_term;
   std::string condition;        ///< "active", "idle", "broken: <why>"
-  std::uint32_t proposers = 0;  ///< that push WAL here now
-  std::uint32_t receivers = 0;  ///< to whom WAL is streamed now
+  std::uint32_t proposers = 0;  ///< connected proposers
+  std::uint32_t receivers = 0;  ///< connected receivers of WAL
   std::uint64_t wal_bytes = 0;  ///< on this safekeeper's disk
-  std::string recovering_from;  ///< a peer's WAL address; empty: nobody
-  std::string trouble;          ///< what last failed and is retried; empty when all is well
+  std::string recovering_from;  ///< a peer's WAL address; empty: no recovery
+  std::string last_error;       ///< the last failure, which is retried; empty: none
   std::vector<protocol::safekeeper_timeline_info> peers;
 };
 
@@ -37,20 +37,21 @@ struct wal_timeline_list {
 struct get_wal_timeline {
   core::timeline_key of;
 };
-/// An empty timeline (or, for a pull, one whose WAL begins in the middle). Answers what is there when there is one of
-/// that name with the same cluster; errc::conflict when it was deleted here or belongs to another cluster.
+/// Creates an empty timeline (for a pull, one whose WAL begins later). If the timeline exists with the same cluster,
+/// its state is returned. errc::conflict if it was deleted here or belongs to another cluster. Durable on reply.
 struct create_wal_timeline {
   consensus::acceptor_state state;
 };
-/// With its files; from then on the timeline is refused here. No error when there is none.
+/// Deletes the timeline and its files; the timeline is refused from then on. No error if it does not exist. Durable on
+/// reply.
 struct delete_wal_timeline {
   core::timeline_key of;
-  bool everywhere = false;  ///< nobody keeps the timeline any more: its segments in object storage go, too
+  bool everywhere = false;  ///< on all safekeepers: segments in object storage are deleted, too
 };
 struct delete_wal_tenant {
   core::tenant_id of;
 };
-/// Makes the timeline if it is not here, and fetches the donor's WAL. Answered when this safekeeper has everything that
+/// Creates the timeline if it is missing, and fetches the donor's WAL. Answered when this safekeeper has all WAL that
 /// the donor had when `state` was read.
 struct pull_wal_timeline {
   consensus::acceptor_state state;  ///< the donor's
@@ -63,16 +64,16 @@ struct switch_wal_members {
   core::timeline_key of;
   consensus::configuration to;
 };
-/// As consensus::bump_term; without a term: one above the present one.
+/// As consensus::bump_term; without a term: one above the current term.
 struct bump_wal_term {
   core::timeline_key of;
   std::optional<consensus::term> to;
 };
-/// Makes positions durable that are only in memory, and removes WAL that nobody needs.
+/// Makes positions durable that are only in memory, and removes WAL that is no longer needed.
 struct checkpoint_wal_timeline {
   core::timeline_key of;
 };
-/// CRC-32C of the WAL [from, to), to compare safekeepers. errc::out_of_range when it is not here.
+/// CRC-32C of the WAL [from, to), to compare safekeepers. errc::out_of_range if this safekeeper does not have it.
 struct digest_wal {
   core::timeline_key of;
   core::lsn from;
@@ -86,7 +87,7 @@ struct wal_disk_info {
   std::uint64_t timelines = 0;
   std::uint64_t wal_bytes = 0;
   std::uint64_t free_bytes = 0;
-  std::uint64_t reserve_bytes = 0;  ///< with no more than this free no WAL is taken
+  std::uint64_t reserve_bytes = 0;  ///< at or below this free space WAL is refused
 };
 
 /// All timelines of one safekeeper.

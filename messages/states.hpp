@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <string_view>
 
-/// The states that an API shows, with their words. Free of CAF: clients and machines without actors use them, too.
+/// The states that the API shows, with their names. Free of CAF: clients and code without actors use them, too.
 namespace strata::messages {
 
-/// Of a tenant; placement/tenant_life.hpp has the transitions. The reason of `broken` stands beside it.
+/// State of a tenant; placement/tenant_life.hpp has the transitions. The reason of `broken` is a separate field.
 enum class tenant_state : std::uint8_t {
-  attaching,  ///< its metadata is being read
+  attaching,  ///< its metadata is being loaded
   active,
-  stopping,  ///< the server is ending
+  stopping,  ///< the server is stopping
   deleting,
   broken
 };
@@ -29,7 +29,7 @@ constexpr std::string_view to_string(tenant_state state) {
   return "broken";
 }
 
-/// Of a timeline, that is of a branch. The reason of `broken` stands beside it.
+/// State of a timeline, that is, of a branch. The reason of `broken` is a separate field.
 enum class timeline_state : std::uint8_t {
   importing,  ///< the base backup of its source is being taken
   active,

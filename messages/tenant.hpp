@@ -21,16 +21,15 @@ struct tenant_info {
   std::uint64_t layer_bytes = 0;
 };
 
-/// A new tenant whose branch `main` follows a running Postgres. Answered once the source was reached and found fit
-/// (version, permissions, wal_level, slot made) and the tenant is durable; the base backup then runs, see
-/// timeline_info::source. errc::conflict when the name is taken; the errors of the connection say what is wrong and
-/// what to do.
+/// Creates a tenant whose branch `main` follows a running Postgres. Answered when the source meets the requirements
+/// (version, permissions, wal_level, slot created) and the tenant is durable; the base backup then runs, see
+/// timeline_info::source. errc::conflict if the name is taken; connection errors name the cause and the next step.
 struct add_source {
   std::string name;
   std::string conninfo;
   std::string slot;  ///< empty: strata_<name>
 };
-/// A setting of a source on which the answers to queries depend, and that is not what a compute has by itself.
+/// A setting of a source that affects query results and that a compute does not inherit.
 struct source_setting {
   std::string name;
   std::string value;
@@ -49,16 +48,16 @@ struct tenant_list {
 struct get_tenant {
   core::tenant_id tenant;
 };
-/// Drops the source's slot, unless it is the user's, then everything of the tenant. The answer names the slots that
-/// stay at their sources.
+/// Drops the source's slot, unless the user chose it, then deletes the tenant. The reply lists the slots that were kept
+/// at their sources.
 struct delete_tenant {
   core::tenant_id tenant;
 };
 struct slot_left {
   std::string source;  ///< connection string without its password
   std::string slot;
-  std::string why;          ///< it could not be dropped; empty: it is the user's
-  bool remembered = false;  ///< it is dropped when the source can be reached
+  std::string why;          ///< why it was not dropped; empty: the user chose it
+  bool remembered = false;  ///< it is dropped when the source is reachable
 };
 struct tenant_deleted {
   std::vector<slot_left> slots;
@@ -66,7 +65,7 @@ struct tenant_deleted {
 struct get_tenant_options {
   core::tenant_id tenant;
 };
-/// Overrides kept as JSON text in the tenant's record; durable on reply.
+/// Replaces the tenant's overrides. Durable on reply.
 struct set_tenant_options {
   core::tenant_id tenant;
   config::tenant_options options;
@@ -75,9 +74,9 @@ struct tenant_options_reply {
   config::tenant_options options;
 };
 
-/// A new timeline that reads like `ancestor` at `at` (absent: its last_record_lsn). Waits for `at` to arrive, bounded.
-/// errc::out_of_range with the window, errc::conflict for a name or an id that is taken by a different branch; the same
-/// request twice answers the same. Durable on reply.
+/// Creates a timeline that reads like `ancestor` at `at` (absent: its last_record_lsn). Waits for `at` to arrive,
+/// bounded. errc::out_of_range, with the window; errc::conflict if a different branch has the name or the id. A
+/// repeated request returns the same branch. Durable on reply.
 struct create_branch {
   core::tenant_id tenant;
   core::timeline_id ancestor;
@@ -95,13 +94,14 @@ struct get_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
-/// errc::conflict when branches hang on it, naming them. Durable on reply; files, and WAL on safekeepers, go later.
+/// errc::conflict, naming them, if it has child branches. Durable on reply; its files, and its WAL on safekeepers, are
+/// deleted later.
 struct delete_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
 
-/// What a reader needs of a timeline. The store stays readable while held, also during shutdown.
+/// Opens a timeline for a reader. The store stays readable while it is held, also during shutdown.
 struct open_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -120,7 +120,7 @@ using tenant_actor =
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
                     answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
 
-/// Which tenants are here. Requests for one tenant pass through to it.
+/// All tenants of the pageserver. Requests for one tenant are forwarded to its actor.
 using tenant_manager_actor = tenant_actor::extend<answers<add_source, source_added>, answers<list_tenants, tenant_list>,
                                                   answers<delete_tenant, tenant_deleted>>;
 

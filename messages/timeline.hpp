@@ -24,14 +24,14 @@ class write_batch;
 
 namespace strata::messages {
 
-/// WAL of a branch that none of its safekeepers has any more, and that the timeline does not have.
+/// WAL of a branch that is missing on all of its safekeepers and in the timeline.
 struct wal_gap {
-  core::lsn from;  ///< the last record that is here
-  core::lsn to;    ///< where the oldest WAL of a safekeeper begins; 0: not known
+  core::lsn from;  ///< the end of the last record of the timeline
+  core::lsn to;    ///< start of the oldest WAL on a safekeeper; 0: unknown
   bool operator==(const wal_gap&) const = default;
 };
 
-/// Where the connection to the source, or to the safekeepers of a branch, stands.
+/// State of the connection to the source, or to the safekeepers of a branch.
 struct source_status {
   enum class phase {
     connecting,
@@ -40,39 +40,39 @@ struct source_status {
     streaming,
     waiting_to_retry,
     failed,
-    resting  ///< there was no more WAL; goes on when there is
+    idle  ///< there was no more WAL; resumes when there is
   } now = phase::connecting;
-  std::string conninfo;  ///< without its password; or which safekeeper it is
-  std::string user;      ///< as whom the source is followed; empty until it was reached
-  std::string database;  ///< that the connection string names; empty: none
+  std::string conninfo;  ///< without its password; or the name of the safekeeper
+  std::string user;      ///< role that follows the source; empty until the first connection
+  std::string database;  ///< database of the connection string; empty: none
   std::string slot;
-  core::lsn received;              ///< end of the last WAL byte that came in
-  core::lsn source_head;           ///< the source's own position, as it last said
+  core::lsn received;              ///< end of the received WAL
+  core::lsn source_head;           ///< the end of the source's WAL, as last reported
   std::uint64_t backup_bytes = 0;  ///< of the base backup, so far
   std::uint64_t backup_bytes_expected = 0;
-  std::string last_error;  ///< empty when all is well
+  std::string last_error;  ///< empty: none
   std::uint64_t reconnects = 0;
   core::lsn handed_over;  ///< all records up to here were handed to the timeline
-  /// All that was committed at the source by then, by its clock, was handed over. Not of safekeepers.
+  /// All transactions committed at the source up to this time, by its clock, were handed over. Not for safekeepers.
   std::optional<core::wall_time> known_until;
-  std::optional<core::monotonic_time> last_word;         ///< when it last told how far its WAL goes
+  std::optional<core::monotonic_time> last_message;      ///< when it last reported the end of its WAL
   std::optional<std::chrono::microseconds> clock_ahead;  ///< the source's clock minus this machine's
-  std::optional<wal_gap> gap;                            ///< nobody can go on with the branch. Only of safekeepers
+  std::optional<wal_gap> gap;                            ///< the branch can't advance. Only for safekeepers
 };
 
-/// How far a timeline is behind its source.
+/// Lag of a timeline behind its source.
 struct source_lag {
-  std::optional<std::uint64_t> bytes;                   ///< absent: not known
-  std::optional<std::chrono::milliseconds> since_word;  ///< absent: there was none yet
+  std::optional<std::uint64_t> bytes;                      ///< absent: unknown
+  std::optional<std::chrono::milliseconds> since_message;  ///< absent: no message yet
 };
 
-/// A resource manager of an extension whose records the timeline holds: pages that they changed can't be read.
+/// A resource manager of an extension with records in the timeline: pages changed by them can't be read.
 struct custom_manager {
   std::uint8_t id = 0;
   core::lsn since;  ///< end of the first record
 };
 
-/// What a timeline says of itself. Sizes are bytes.
+/// State of a timeline. Sizes are in bytes.
 struct timeline_info {
   core::tenant_id tenant;
   core::timeline_id id;
@@ -94,16 +94,15 @@ struct timeline_info {
   core::wall_time created{};
   std::optional<core::wall_time> last_commit;
   std::optional<source_status> source;
-  source_lag lag;                              ///< of `source`
-  std::optional<core::wall_time> known_until;  ///< everything that was committed by then is in; absent: not known
-  std::optional<consensus::configuration> safekeepers;  ///< `source` is about these, then
-  std::string trouble;  ///< what background work last failed at and keeps retrying; empty when all is well
+  source_lag lag;                                       ///< of `source`
+  std::optional<core::wall_time> known_until;           ///< all commits up to this time are included; absent: unknown
+  std::optional<consensus::configuration> safekeepers;  ///< if present, `source` describes the connection to them
+  std::string last_error;  ///< last failures of background work, which is retried; empty: none
   std::vector<custom_manager> custom_managers;
 };
 
-/// Answered when last_record_lsn has reached `at`; errc::timeout (with how far it is, and the receiver's state) after
-/// the deadline, errc::out_of_range at once when nothing can bring it there (a branch without
-/// safekeepers).
+/// Answered when last_record_lsn has reached `at`. errc::timeout, with the position and the receiver's state, after the
+/// deadline. errc::out_of_range at once if `at` can't be reached (a branch without safekeepers).
 struct wait_lsn {
   core::lsn at;
   std::chrono::milliseconds timeout;
@@ -112,18 +111,18 @@ struct lsn_reached {
   core::lsn last_record_lsn;
 };
 
-/// From the one wal_receiver. The answer is credit for the next batch: the batch is visible to readers, not yet
-/// durable.
+/// Sent by the timeline's wal_receiver. The reply is credit for the next batch: this batch is visible to readers and
+/// not yet durable.
 struct ingest_batch {
   std::shared_ptr<storage::write_batch> batch;
 };
 struct batch_ingested {
   core::lsn last_record_lsn;
-  core::lsn disk_consistent_lsn;  ///< the source may forget WAL below it
+  core::lsn disk_consistent_lsn;  ///< the source may remove WAL before it
 };
 
-/// Freeze and flush; answered once everything up to the last_record_lsn of the time of asking is in durable layer
-/// files.
+/// Freezes and flushes. Answered when everything up to the last_record_lsn at the time of the request is in durable
+/// layer files.
 struct checkpoint_timeline {};
 struct timeline_checkpointed {
   core::lsn disk_consistent_lsn;
@@ -136,7 +135,7 @@ struct timeline_compacted {
   std::uint64_t layers_in = 0, layers_out = 0, images_out = 0, bytes_in = 0, bytes_out = 0;
 };
 
-/// With horizon set: that many WAL bytes instead of the tenant's options, and no time limit.
+/// With `horizon_bytes`: keeps this many bytes of WAL, instead of the tenant's options, without a time limit.
 struct collect_garbage {
   std::optional<std::uint64_t> horizon_bytes;
 };
@@ -145,32 +144,32 @@ struct garbage_collected {
   core::lsn cutoff;
 };
 
-/// How long the head of a branch is waited for on behalf of a client that says no time of its own.
+/// Default wait for the head of a branch.
 inline constexpr std::chrono::milliseconds head_wait{10'000};
 
-/// Finds a point of the history and keeps it readable, in one step: the head, an LSN, or the moment before the first
-/// commit after a time. A time, or an LSN that the source is known to have written, is waited for, at most for
-/// `timeout`. errc::out_of_range when the point is not in the history. The head of a branch with safekeepers has all
-/// that their quorum may have acknowledged when the request came; errc::unavailable when that has not arrived within
-/// `timeout`, or, after 2 s at least, when too few safekeepers answer to know it.
+/// Resolves a point of the history and leases it, in one step: the head, an LSN, or the position before the first
+/// commit after a time. Waits at most `timeout` for a time, or for an LSN that the source has reported.
+/// errc::out_of_range if the point is not in the history. The head of a branch with safekeepers includes all WAL that
+/// their quorum may have acknowledged before the request; errc::unavailable if that WAL has not arrived within
+/// `timeout`, or, after at least 2 s, if too few safekeepers answer.
 struct resolve_point {
-  std::variant<std::monostate, core::lsn, core::wall_time> at;  ///< nothing: the head
+  std::variant<std::monostate, core::lsn, core::wall_time> at;  ///< monostate: the head
   std::chrono::milliseconds timeout{0};
 };
 struct point_resolved {
-  core::lsn at;                                ///< 0: not known yet, see `why`
+  core::lsn at;                                ///< 0: unknown yet, see `why`
   core::wall_time kept_until{};                ///< by a lease (lease_lsn)
-  std::optional<core::wall_time> known_until;  ///< everything that was committed by then is in
-  std::string why;                             ///< why the state at that time is not known
+  std::optional<core::wall_time> known_until;  ///< all commits up to this time are included
+  std::string why;                             ///< why the state at that time is unknown
 };
 
-/// Keeps `at` readable as long as `holder` lives. errc::out_of_range when it is not readable now.
+/// Keeps `at` readable until `holder` ends. errc::out_of_range if it is not readable now.
 struct hold_lsn {
   core::lsn at;
   caf::strong_actor_ptr holder;
 };
 
-/// Keeps `at` readable until the time in the answer. errc::out_of_range when it is not readable now.
+/// Keeps `at` readable until the time in the reply. errc::out_of_range if it is not readable now.
 struct lease_lsn {
   core::lsn at;
 };
@@ -180,15 +179,15 @@ struct lsn_leased {
 
 struct get_timeline_info {};
 
-/// Takes back that the source is refused (docs/decisions/0035), durable on reply: it is connected to, and compared with
-/// what was received, again. errc::invalid_argument when the timeline follows no source.
+/// Resumes a refused source (docs/decisions/0035), durable on reply: the receiver reconnects and compares the source's
+/// WAL with the received WAL again. errc::invalid_argument if the timeline follows no source.
 struct resume_source {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
 
 /// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
-/// window, when `at` cannot be read any more or not yet. Not durable: the child's record is.
+/// window, if `at` is outside of it. Not durable: the child's record is.
 struct add_branch_point {
   core::timeline_id child;
   core::lsn at;
@@ -197,9 +196,9 @@ struct remove_branch_point {
   core::timeline_id child;
 };
 
-/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, for what follows a source or
-/// safekeepers, its wal_receiver. Reads do not pass through it: they use the timeline_store, which is safe from any
-/// thread.
+/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, if it follows a source or
+/// safekeepers, its wal_receiver. Reads do not pass through it: they use the timeline_store, which may be called from
+/// any thread.
 using timeline_actor =
     actor_interface<answers<wait_lsn, lsn_reached>, answers<ingest_batch, batch_ingested>,
                     answers<checkpoint_timeline, timeline_checkpointed>, answers<compact_timeline, timeline_compacted>,

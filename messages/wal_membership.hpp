@@ -10,30 +10,30 @@
 
 namespace strata::messages {
 
-/// Who keeps a timeline's WAL, and what a proposer must know to write the first of it.
+/// The safekeepers of a timeline, and the start position and cluster that a proposer needs.
 struct timeline_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;
   consensus::configuration members;
-  core::lsn start_lsn;  ///< where the timeline's own WAL begins: its branch point
+  core::lsn start_lsn;  ///< start of the timeline's own WAL: its branch point
   consensus::cluster_identity cluster;
 };
 
-/// The first configuration of a branch, from those that the server has; if there is one it is answered, whatever is
-/// available. Durable on reply. errc::conflict for a timeline that follows a source, errc::unavailable when none is
-/// available. The timeline was then made on all members that are there, or 2 s are over.
+/// Creates the first configuration of a branch from the available safekeepers; an existing configuration is returned
+/// unchanged. Durable on reply. errc::conflict for a timeline that follows a source, errc::unavailable if no safekeeper
+/// is available. On reply the timeline was created on all reachable members, or 2 s have passed.
 struct assign_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;
   std::vector<consensus::member> available;
 };
-/// errc::not_found when there is no configuration.
+/// errc::not_found if there is no configuration.
 struct get_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
-/// The next configuration, durable on reply; the one there is may be repeated. errc::conflict unless its generation
-/// follows the one there is (1 follows none).
+/// Stores the next configuration, durable on reply; the current one may be repeated. errc::conflict unless its
+/// generation follows the current one (1 follows none).
 struct change_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;

@@ -28,7 +28,7 @@ core::result<creation_check> check_creation(const branch_request& request, std::
   if (taken->in == known_branch::phase::creating)
     return core::error{request.id ? core::errc::busy : core::errc::conflict,
                        "branch " + request.name + " is being created"};
-  return core::error{core::errc::conflict, "there is a branch " + request.name + " already"};
+  return core::error{core::errc::conflict, "branch " + request.name + " already exists"};
 }
 
 storage::timeline_record branch_record(const storage::timeline_record& ancestor, const new_branch& branch) {

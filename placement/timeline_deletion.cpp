@@ -14,8 +14,8 @@ core::result<void> check_deletion(const core::timeline_id& id, std::span<const k
   if (children.empty()) return {};
   const auto own = std::ranges::find(branches, id, &known_branch::id);
   core::check(own != branches.end(), "a deletion is of a branch that is there");
-  return core::error{core::errc::conflict, "branch " + std::string(own->name) +
-                                               " has branches of its own: " + children + "; delete them first"};
+  return core::error{core::errc::conflict,
+                     "branch " + std::string(own->name) + " has child branches: " + children + "; delete them first"};
 }
 
 timeline_deletion timeline_deletion::resumed() {

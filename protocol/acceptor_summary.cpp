@@ -7,7 +7,7 @@
 namespace strata::protocol {
 namespace {
 
-core::error corrupt() { return {core::errc::corrupt, "read a peer's acceptor_state: it makes no sense"}; }
+core::error corrupt() { return {core::errc::corrupt, "read a peer's acceptor_state: it is invalid"}; }
 
 template <class Number>
 core::result<Number> number_of(std::string_view text) {

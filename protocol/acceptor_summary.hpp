@@ -11,7 +11,7 @@
 
 namespace strata::protocol {
 
-/// What a safekeeper tells a peer that wants its WAL, as the value of SHOW acceptor_state:
+/// The state that a safekeeper reports to a peer before recovery, as the value of SHOW acceptor_state:
 /// "generation=1 term=5 flush_lsn=0/3000 commit_lsn=0/2000 history=1@0/1000,5@0/2000".
 struct acceptor_summary {
   std::uint32_t generation = 0;

@@ -11,21 +11,21 @@
 /// one message per CopyData, the first byte is its tag.
 namespace strata::protocol {
 
-/// The longest message taken; anything longer is refused before it is buffered.
+/// The longest accepted message; a longer one is refused before it is buffered.
 inline constexpr std::size_t message_size_max = consensus::append_size_max + (64u << 10);
 
-/// For an append: all but the WAL bytes, which follow.
+/// For an append: everything except the WAL bytes, which follow.
 void encode(const consensus::proposer_message& message, core::bytes& to);
 
-/// errc::corrupt for what is not this protocol: unknown tag, too short, bytes left over, counts and strings without
-/// end, histories that are not well formed, an append whose length is not that of its bytes.
+/// errc::corrupt if the bytes are not a message of this protocol: unknown tag, truncated, trailing bytes, unbounded
+/// counts or strings, malformed histories, an append whose length differs from its bytes.
 struct received_message {
   consensus::proposer_message message;
-  core::bytes_view wal;  ///< of an append; part of `from`
+  core::bytes_view wal;  ///< payload of an append; a slice of `from`
 };
 core::result<received_message> decode_from_proposer(core::bytes_view from);
 
-/// What the pageservers of a timeline have made of its WAL, sent along with an append reply.
+/// The progress of a timeline's pageservers, sent with an append reply.
 struct pageserver_feedback {
   core::lsn last_received;
   core::lsn disk_consistent;
@@ -34,7 +34,7 @@ struct pageserver_feedback {
   std::uint64_t timeline_size = 0;
   auto operator<=>(const pageserver_feedback&) const = default;
 };
-/// As a message of its own ('z' of a replication client) it stands behind a length; here without.
+/// Without the length that precedes it in a replication client's message 'z'.
 void encode(const pageserver_feedback& feedback, core::bytes& to);
 core::result<pageserver_feedback> decode_feedback(core::bytes_view from);
 

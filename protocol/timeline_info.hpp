@@ -8,8 +8,9 @@
 
 namespace strata::protocol {
 
-/// The state of one timeline on one safekeeper, published every second while the timeline is active. Travels between
-/// processes in the messages of actors/broker/protocol.hpp: a change of the members is a new version of that protocol.
+/// The state of one timeline on one safekeeper, published every second while the timeline is active. Sent between
+/// processes in the messages of actors/broker/protocol.hpp: a change of its members requires a new version of that
+/// protocol.
 struct safekeeper_timeline_info {
   std::uint64_t safekeeper = 0;  ///< its node id
   core::tenant_id tenant;

@@ -20,7 +20,7 @@ void enter_safekeepers(timeline_record& record, const consensus::configuration& 
     // A newcomer has fetched the WAL of the others before it is a member.
     const bool joins = to.generation > 1 && !(record.safekeepers && record.safekeepers->contains(each.id));
     wal_keeper& keeper = keeper_in(record, each.id);
-    keeper.begun = keeper.begun || joins;
+    keeper.created = keeper.created || joins;
   }
   record.safekeepers = to;
 }
@@ -33,11 +33,11 @@ std::string hex16(std::uint64_t value) {
 
 }  // namespace
 
-std::vector<wal_keeper> keepers_to_begin(const timeline_record& of) {
+std::vector<wal_keeper> keepers_to_create(const timeline_record& of) {
   std::vector<wal_keeper> found;
   if (!of.safekeepers || of.state == timeline_state::deleting) return found;
   for (const wal_keeper& each : of.wal_keepers)
-    if (!each.begun && of.safekeepers->contains(each.id)) found.push_back(each);
+    if (!each.created && of.safekeepers->contains(each.id)) found.push_back(each);
   return found;
 }
 
@@ -60,7 +60,7 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.wal_keeper_seen) {
     wal_keeper& keeper = keeper_in(record, edit.wal_keeper_seen->id);
     if (!keeper.instance.valid()) keeper.instance = edit.wal_keeper_seen->instance;
-    keeper.begun = keeper.begun || edit.wal_keeper_seen->begun;
+    keeper.created = keeper.created || edit.wal_keeper_seen->created;
   }
   if (edit.custom_manager_seen) {
     const custom_manager& seen = *edit.custom_manager_seen;

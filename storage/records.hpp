@@ -55,7 +55,7 @@ struct custom_manager {
 struct wal_keeper {
   consensus::node_id id;
   core::instance_id instance;  ///< not valid: nobody has asked it yet, so nothing was made there
-  bool begun = false;          ///< the timeline was made there
+  bool created = false;        ///< the timeline was made there
   bool operator==(const wal_keeper&) const = default;
 };
 
@@ -86,7 +86,7 @@ struct timeline_record {
 /// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
 bool keeps_slot(const timeline_record& of);
 /// The members on which the timeline has still to be made. None of one that is being deleted.
-std::vector<wal_keeper> keepers_to_begin(const timeline_record& of);
+std::vector<wal_keeper> keepers_to_create(const timeline_record& of);
 
 /// A timeline is gone, and its WAL has still to go from these safekeepers.
 struct wal_deletion {
@@ -97,8 +97,8 @@ struct wal_deletion {
 };
 
 /// What is left to be done on safekeepers.
-struct wal_errands {
-  std::vector<timeline_record> to_begin;  ///< those of whom keepers_to_begin() names somebody
+struct pending_wal_operations {
+  std::vector<timeline_record> to_create;  ///< those of whom keepers_to_create() names somebody
   std::vector<wal_deletion> to_delete;
 };
 
@@ -132,7 +132,7 @@ struct timeline_edit {
   std::optional<source_refusal> refuse_source;
   bool resume_source = false;                           ///< takes the refusal back
   std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
-  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; begun stays begun
+  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; created stays created
   std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays

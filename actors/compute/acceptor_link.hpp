@@ -5,9 +5,9 @@
 #include <string>
 
 #include "actors/compute/push_session.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "consensus/messages.hpp"
+#include "io/sockets.hpp"
 #include "wal/window.hpp"
 
 namespace strata::actors::compute {

@@ -9,14 +9,14 @@
 #include <csignal>
 #include <filesystem>
 
-#include "actors/compute/compute_life.hpp"
+#include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/postgres_stream.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/local_position.hpp"
 #include "host/log_watch.hpp"
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
+#include "io/sockets.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::compute {
@@ -144,7 +144,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     adopt(proposer_, [this](const core::error& why) {
       proposer_ = nullptr;
       if (auto then = std::exchange(after_proposer_, nullptr)) return then();
-      step(step_failed{core::error{core::errc::io_error, "the proposer has ended: " + why.detail}});
+      step(step_failed{core::error{core::errc::io_error, "the proposer ended: " + why.detail}});
     });
   }
 
@@ -294,7 +294,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     if (process_) env().sockets().forget(process_token_);
     process_.reset();
     server_ = 0;
-    escape_.reset();
+    cancelled_wait_.reset();
   }
   void exited(const runtime::socket_ready& event) {
     if (!process_ || event.token != process_token_) return;
@@ -308,7 +308,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- transactions that stopped waiting
 
   /// A cancelled wait: its transaction is visible, and must be durable soon.
-  struct escape {
+  struct cancelled_wait {
     core::monotonic_time until;
     std::optional<core::lsn> at;  ///< not later than where Postgres's WAL was when it was noticed
     bool again = false;           ///< another one since
@@ -327,28 +327,30 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void wait_cancelled() {
     if (life_.state() != agent_state::running) return;
-    core::log_warning(name() + ": a transaction stopped waiting for the quorum");
-    if (escape_) {
-      escape_->again = true;
+    core::log_warning(name() + ": a transaction cancelled its wait for the quorum");
+    if (cancelled_wait_) {
+      cancelled_wait_->again = true;
       return;
     }
-    escape_ = escape{clock().monotonic() + options_.escape_limit, std::nullopt, false};
+    cancelled_wait_ = cancelled_wait{clock().monotonic() + options_.cancelled_wait_limit, std::nullopt, false};
     offload(
         runtime::pool_id::io, "ask Postgres for its position",
-        [conninfo = conninfo_, limit = options_.escape_limit] { return host::flushed_position(conninfo, limit); },
+        [conninfo = conninfo_, limit = options_.cancelled_wait_limit] {
+          return host::flushed_position(conninfo, limit);
+        },
         [this](const core::result<core::lsn>& at) {
-          if (escape_ && at) escape_->at = *at;
+          if (cancelled_wait_ && at) cancelled_wait_->at = *at;
         });
   }
 
-  void judge_escape() {
-    if (!escape_ || !status_) return;
-    if (escape_->at && status_->commit >= *escape_->at) {
-      const bool again = escape_->again;
-      escape_.reset();
+  void judge_cancelled_wait() {
+    if (!cancelled_wait_ || !status_) return;
+    if (cancelled_wait_->at && status_->commit >= *cancelled_wait_->at) {
+      const bool again = cancelled_wait_->again;
+      cancelled_wait_.reset();
       if (again) wait_cancelled();
-    } else if (clock().monotonic() > escape_->until) {
-      step(commit_escaped{});
+    } else if (clock().monotonic() > cancelled_wait_->until) {
+      step(commit_wait_cancelled{});
     }
   }
 
@@ -362,7 +364,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (!status) return;
       status_ = *std::move(status);
-      judge_escape();
+      judge_cancelled_wait();
       save();
     });
   }
@@ -374,7 +376,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     for (const auto& each : status_->acceptors) {
       if (!each.lacks_branch) continue;
       const std::string id = to_string(each.of.id);
-      text += (text.empty() ? before : "; ") + "safekeeper " + id + ": " + each.trouble +
+      text += (text.empty() ? before : "; ") + "safekeeper " + id + ": " + each.last_error +
               "; strata safekeeper replace " + options_.record.branch + " --from " + id + " --to ID";
     }
     return text;
@@ -386,11 +388,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_quorum:
         return "no majority of the safekeepers has answered yet" + who_lacks_the_branch("; ");
       case agent_state::waiting_for_pageserver:
-        return "the pageserver is at " + to_string(pageserver_at_) + ", needed is " + to_string(life_.start());
+        return "the pageserver is at " + to_string(pageserver_at_) + ", required: " + to_string(life_.start());
       case agent_state::running:
         if (has_quorum_) return who_lacks_the_branch("");
         return "no majority of the safekeepers answers: commits wait" + who_lacks_the_branch("; ");
-      case agent_state::stopping: return "until everything is acknowledged";
+      case agent_state::stopping: return "waiting for acknowledgements";
       default: return "";
     }
   }
@@ -403,7 +405,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.start_lsn = life_.start();
     made.has_quorum = has_quorum_;
     made.restored_bytes = *restored_;
-    made.lives = life_.lives();
+    made.incarnations = life_.incarnations();
     if (!status_) return made;
     made.generation = status_->generation;
     made.term = std::max(made.term, status_->in.value);
@@ -413,7 +415,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.safekeepers.clear();
     for (const auto& each : status_->acceptors)
       made.safekeepers.push_back({each.of.id.value, each.of.host + ":" + std::to_string(each.of.port),
-                                  word_for(each.now) + (each.trouble.empty() ? "" : ": " + each.trouble),
+                                  word_for(each.now) + (each.last_error.empty() ? "" : ": " + each.last_error),
                                   each.flush_lsn});
     return made;
   }
@@ -454,7 +456,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   compute_agent_options options_;
-  compute_life life_;
+  compute_lifecycle life_;
   std::optional<branch_quorum> branch_;
   wal_proposer_actor proposer_;
   std::function<void()> after_proposer_;
@@ -474,7 +476,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   std::string conninfo_;
   std::shared_ptr<host::log_watch> log_;
   bool looking_ = false;
-  std::optional<escape> escape_;
+  std::optional<cancelled_wait> cancelled_wait_;
 
   host::agent_status written_;  ///< what the file has, or gets by the write under way
   bool saving_ = false;

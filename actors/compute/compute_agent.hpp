@@ -39,12 +39,12 @@ struct compute_agent_options {
   std::string status_directory;  ///< gets compute-agent.json
   branch_server server;
   /// How long a transaction that stopped waiting for the quorum may be visible before it is durable.
-  std::chrono::milliseconds escape_limit{5000};
+  std::chrono::milliseconds cancelled_wait_limit{5000};
   std::chrono::milliseconds stop_limit{60'000};
 };
 
-/// Keeps one Postgres on one branch alive for as long as its term lasts (compute_life.hpp) and writes down where it
-/// stands. Asked to end it stops Postgres, which waits until everything is acknowledged, and ends; it ends by itself
+/// Keeps one Postgres on one branch alive for as long as its term lasts (compute_lifecycle.hpp) and writes down where
+/// it stands. Asked to end it stops Postgres, which waits until everything is acknowledged, and ends; it ends by itself
 /// when its work is over (compute-agent.json says why). Postgres never outlives the process of this actor.
 proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options);
 

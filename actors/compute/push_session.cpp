@@ -82,7 +82,7 @@ core::result<void> push_session::check_parameter(core::bytes_view body) const {
   const auto parameter = wire::parse_parameter_status(body);
   if (!parameter || parameter->first != wire::safekeeper_parameter) return {};
   const auto answering = wire::parse_safekeeper_identity(parameter->second);
-  if (!answering) return core::error{core::errc::corrupt, "the safekeeper did not tell who it is"};
+  if (!answering) return core::error{core::errc::corrupt, "the safekeeper did not identify itself"};
   return wire::check_identity(expected_, *answering);
 }
 

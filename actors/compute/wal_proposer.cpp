@@ -38,7 +38,7 @@ struct remote {
   bool connecting = false;  ///< from the look-up of its address until it takes messages
   core::monotonic_time since{};
   core::monotonic_time heard{};
-  std::string trouble;
+  std::string last_error;
   bool lacks_branch = false;
   std::unique_ptr<catch_up> catching;
   bool opening_catch_up = false;
@@ -60,7 +60,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         postgres_(env().sockets(), window_),
         received_(env().metrics().counter("strata_wal_proposed_bytes_total", "WAL taken from the local Postgres")),
         statuses_(env().metrics().counter("strata_wal_commits_reported_total",
-                                          "Times that Postgres was told of a higher commit position")) {}
+                                          "Reports of a higher commit position to Postgres")) {}
 
   behavior_type make_behavior() {
     make_remotes();
@@ -201,11 +201,11 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     // Perhaps for want of WAL, which heartbeats wait behind: the next session reads from another one.
     if (what.catching || what.opening_catch_up) ++what.catch_up_attempts;
     what.catching.reset();
-    if (what.trouble != why.detail)
+    if (what.last_error != why.detail)
       note_error("safekeeper " + to_string(what.link.node()) + " at " + what.link.of().host + ":" +
                      std::to_string(what.link.of().port),
                  why);
-    what.trouble = why.detail;
+    what.last_error = why.detail;
     what.lacks_branch = why.code == core::errc::not_found;
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
@@ -228,7 +228,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         feed(consensus::acceptor_said{from.link.node(), std::move(reply->message)});
       } else {
         from.connecting = false;
-        from.trouble.clear();
+        from.last_error.clear();
         from.lacks_branch = false;
         feed(consensus::acceptor_connected{from.link.node()});
       }
@@ -344,7 +344,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   void end_silent_catch_up(remote& of) {
     if (!of.catching || !of.catching->waits_for_wal() || clock().monotonic() - of.fed <= options_.catch_up_silence_max)
       return;
-    catch_up_failed(of, {core::errc::timeout, "nothing has come for long"});
+    catch_up_failed(of, {core::errc::timeout, "no data for too long"});
   }
 
   void catch_up_failed(remote& of, const core::error& why) {
@@ -476,7 +476,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
       each->was_hurried = false;
       if (each->link.established()) {
         if (now - each->heard > options_.silence_max)
-          lose(*each, {core::errc::timeout, "it has said nothing for long"});
+          lose(*each, {core::errc::timeout, "no message for too long"});
         else
           end_silent_catch_up(*each);
       } else if (each->connecting) {
@@ -517,7 +517,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     for (const auto& peer : machine_.peers()) {
       const remote* of = remote_of(peer.id);
       if (of == nullptr) continue;
-      made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->trouble, of->lacks_branch});
+      made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->last_error, of->lacks_branch});
     }
     return made;
   }

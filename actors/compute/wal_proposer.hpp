@@ -50,7 +50,7 @@ struct proposer_status {
     consensus::member of;
     consensus::proposer::peer::state now = consensus::proposer::peer::state::away;
     core::lsn flush_lsn;
-    std::string trouble;        ///< why it is away
+    std::string last_error;     ///< why it is away
     bool lacks_branch = false;  ///< it answers, but the timeline is not there
   };
   consensus::proposer::phase now = consensus::proposer::phase::collecting;

@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "actors/pageserver/ingest/source_words.hpp"
+#include "actors/pageserver/ingest/source_progress.hpp"
 
 namespace strata::actors::pageserver {
 
-history_points::history_points(surroundings around)
+history_points::history_points(context around)
     : around_(std::move(around)),
       head_({.keep = [this](const reply& owed) { around_.keep(around_.last_record(), owed); },
              .handed_over = [this] { return around_.handed_over(); },
@@ -30,14 +30,14 @@ void history_points::wait(const question& asked) {
   if (stopped_) return asked.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
   if (asked.deadline <= around_.now()) return refuse(asked);
   if (waiting_.size() >= waiting_max)
-    return asked.owed.fail({core::errc::busy, "find a point in time: too many wait already"});
+    return asked.owed.fail({core::errc::busy, "find a point in time: too many requests are waiting"});
   waiting_.push_back(asked);
   around_.ask_for_word();
 }
 
 void history_points::refuse(const question& asked) {
   const auto until = around_.known().until;
-  std::string state = quorum_trouble_.empty() ? around_.state() : quorum_trouble_;
+  std::string state = quorum_error_.empty() ? around_.state() : quorum_error_;
   if (quorum_word_)
     state =
         "WAL up to " + core::to_string(quorum_word_->head) + " may have been committed and has not arrived, " + state;
@@ -92,7 +92,7 @@ bool history_points::begin_asking_quorum() {
 
 void history_points::quorum_answered(const core::result<core::lsn>& head, core::wall_time asked) {
   asking_quorum_ = false;
-  quorum_trouble_ = head ? "" : head.error().detail;
+  quorum_error_ = head ? "" : head.error().detail;
   if (head) quorum_word_ = {*head, asked - commit_delay_max};
   head_.round_ended(head);
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/pageserver/known_history.hpp"
+#include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/quorum/quorum_head.hpp"
 #include "actors/runtime/reply.hpp"
 #include "core/clock.hpp"
@@ -21,10 +21,10 @@ class history_points {
  public:
   using reply = runtime::reply<messages::point_resolved>;
   using found = std::function<void(const core::result<storage::lsn_at_time>&)>;
-  struct surroundings {
+  struct context {
     std::function<void(core::wall_time, found)> find;   ///< asks the store, on another thread
     std::function<void(core::lsn, const reply&)> keep;  ///< leases the point and answers
-    std::function<known_history()> known;               ///< now
+    std::function<history_bounds()> known;              ///< now
     std::function<void()> ask_for_word;                 ///< of how far the history goes
     std::function<std::string()> state;                 ///< of the receiver, for messages
     std::function<core::monotonic_time()> now;
@@ -38,7 +38,7 @@ class history_points {
     reply owed;
   };
 
-  explicit history_points(surroundings around);
+  explicit history_points(context around);
 
   void find(const question& asked);
   /// Of a branch with safekeepers.
@@ -70,7 +70,7 @@ class history_points {
   template <class Predicate>
   std::vector<question> take(Predicate leaves);
 
-  surroundings around_;
+  context around_;
   quorum_head head_;
   std::vector<question> waiting_;
   std::optional<core::wall_time> word_;
@@ -82,7 +82,7 @@ class history_points {
     core::wall_time until;
   };
   bool asking_quorum_ = false;
-  std::string quorum_trouble_;  ///< why the safekeepers gave no word
+  std::string quorum_error_;  ///< why the safekeepers gave no word
   std::optional<quorum_word> quorum_word_;
 };
 

@@ -7,20 +7,20 @@ namespace {
 
 namespace client = pg::client;
 
-struct errand_overdue {};
-using private_errand =
-    source_errand_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<errand_overdue>>;
+struct request_overdue {};
+using private_request =
+    source_request_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<request_overdue>>;
 
-class source_errand final : public runtime::actor_base<private_errand> {
+class source_request final : public runtime::actor_base<private_request> {
  public:
-  static constexpr const char* kind = "pageserver.source_errand";
+  static constexpr const char* kind = "pageserver.source_request";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  explicit source_errand(const runtime::actor_setup& setup) : actor_base(setup), link_(env().sockets()) {}
+  explicit source_request(const runtime::actor_setup& setup) : actor_base(setup), link_(env().sockets()) {}
 
   behavior_type make_behavior() {
-    return {handle(&source_errand::probe), handle(&source_errand::drop), handle(&source_errand::ready),
-            handle(&source_errand::overdue)};
+    return {handle(&source_request::probe), handle(&source_request::drop), handle(&source_request::ready),
+            handle(&source_request::overdue)};
   }
 
  private:
@@ -41,7 +41,7 @@ class source_errand final : public runtime::actor_base<private_errand> {
   void begin(const std::string& conninfo, const std::string& slot) {
     slot_ = slot;
     describe("talking to " + client::redact_conninfo(conninfo));
-    tell_self_after(time_max, errand_overdue{});
+    tell_self_after(time_max, request_overdue{});
     offload(
         runtime::pool_id::io, "connect", [conninfo] { return client::replication_connection::open(conninfo); },
         [this](core::result<client::replication_connection> opened) {
@@ -54,7 +54,7 @@ class source_errand final : public runtime::actor_base<private_errand> {
   void ready(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
-  void overdue(const errand_overdue&) {
+  void overdue(const request_overdue&) {
     end({core::errc::unavailable, "the source has not answered within 15 s; is it reachable from this machine?"});
   }
 
@@ -71,7 +71,7 @@ class source_errand final : public runtime::actor_base<private_errand> {
     if (auto armed = link_.arm(self()); !armed) end(armed.error());
   }
 
-  /// False when the errand is done.
+  /// False when the request is done.
   core::result<bool> take(const client::replication_event& event) {
     if (const auto* connected = std::get_if<client::connected>(&event)) major_ = connected->major;
     if (const auto* created = std::get_if<client::slot_created>(&event)) slot_existed_ = created->existed;
@@ -135,10 +135,10 @@ class source_errand final : public runtime::actor_base<private_errand> {
 
 }  // namespace
 
-source_errand_actor spawn_source_errand(caf::actor_system& system, runtime::actor_label label) {
-  return runtime::spawn<source_errand>(system, std::move(label));
+source_request_actor spawn_source_request(caf::actor_system& system, runtime::actor_label label) {
+  return runtime::spawn<source_request>(system, std::move(label));
 }
 
 }  // namespace strata::actors::pageserver
 
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::errand_overdue)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::request_overdue)

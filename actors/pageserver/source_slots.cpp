@@ -18,7 +18,7 @@ void source_slots::drop(const storage::timeline_record& of,
                 [note = context_.note, then = std::move(then),
                  left = std::move(left)](const core::result<void>& dropped) mutable {
                   if (dropped) return then(std::nullopt);
-                  note("drop slot " + left.slot + " (drop it by hand, it keeps WAL)", dropped.error());
+                  note("drop slot " + left.slot + " (drop it by hand, it retains WAL)", dropped.error());
                   left.why = dropped.error().detail;
                   then(std::move(left));
                 });

@@ -34,18 +34,17 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
         started("housekeeping", runtime::spawn_housekeeping(system(), {.label = child_label("")}));
     const auto watch = started("safekeeper_watch",
                                spawn_safekeeper_watch(system(), {.label = child_label(""), .broker = options_.broker}));
-    const auto errands =
-        started("safekeeper_errands",
-                spawn_safekeeper_errands(
+    const auto reconciler =
+        started("safekeeper_reconciler",
+                spawn_safekeeper_reconciler(
                     system(), {.label = child_label(""), .files = options_.files, .access = options_.safekeepers}));
-    services_.errands = errands;
-    auto around = surroundings();
+    services_.reconciler = reconciler;
+    auto around = context_of_tenants();
     around.housekeeping = housekeeping;
     around.watch = watch;
-    around.safekeeper_errands = errands;
-    services_.tenants =
-        started("tenant_manager",
-                spawn_tenant_manager(system(), {.label = child_label(""), .surroundings = std::move(around)}));
+    around.safekeeper_reconciler = reconciler;
+    services_.tenants = started(
+        "tenant_manager", spawn_tenant_manager(system(), {.label = child_label(""), .context = std::move(around)}));
     services_.backups =
         started("backup_factory", spawn_backup_factory(system(), {.label = child_label(""),
                                                                   .tenants = services_.tenants,
@@ -59,7 +58,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
   }
 
   /// Without the actors in it.
-  [[nodiscard]] tenant_surroundings surroundings() {
+  [[nodiscard]] tenant_context context_of_tenants() {
     // A thread of the background pool stays free for flushes.
     const auto threads =
         static_cast<int>(env().pools().threads(static_cast<std::size_t>(runtime::pool_id::background)));
@@ -67,7 +66,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
             .defaults = options_.server.tenant_defaults,
             .permits = std::make_shared<work_permits>(std::max(1, threads - 1)),
             .receiver = options_.receiver,
-            .errand = options_.errand,
+            .source_request = options_.source_request,
             .ask_flushed = options_.ask_flushed};
   }
 

@@ -3,9 +3,9 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
-#include "io/sockets.hpp"
 #include "actors/pageserver/tenant.hpp"
 #include "config/options.hpp"
+#include "io/sockets.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
 #include "messages/pending_operations.hpp"
@@ -25,14 +25,14 @@ struct supervisor_options {
   flushed_question ask_flushed = pageserver::ask_flushed();
   /// How sources are reached; tests put their own in its place.
   receiver_factory receiver = spawn_wal_receiver;
-  errand_factory errand = spawn_source_errand;
+  source_request_factory source_request = spawn_source_request;
 };
 
 /// Whom the rest of the process speaks with.
 struct get_services {};
 struct pageserver_services {
   messages::tenant_manager_actor tenants;
-  messages::safekeeper_errands_actor errands;
+  messages::safekeeper_reconciler_actor reconciler;
   messages::backup_factory_actor backups;
   messages::introspector_actor introspector;
 };

@@ -30,7 +30,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   tenant(const runtime::actor_setup& setup, tenant_options options)
       : actor_base(setup),
         record_(std::move(options.record)),
-        around_(std::move(options.surroundings)),
+        around_(std::move(options.context)),
         timelines_(record_.name) {}
 
   behavior_type make_behavior() {
@@ -198,7 +198,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
         case tenant_effect::start_timelines:
           for (auto& [id, entry] : timelines_.all())
             if (entry.store) start(entry);
-          tell(around_.safekeeper_errands, look_for_errands{});  // a deletion may have been completed
+          tell(around_.safekeeper_reconciler, operations_changed{});  // a deletion may have been completed
           break;
         case tenant_effect::answer_waiting:
           for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
@@ -252,7 +252,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
                                          .housekeeping = around_.housekeeping,
                                          .permits = around_.permits,
                                          .watch = around_.watch,
-                                         .errands = around_.safekeeper_errands,
+                                         .reconciler = around_.safekeeper_reconciler,
                                          .receiver = around_.receiver,
                                          .ask_flushed = around_.ask_flushed});
     adopt(of.actor, [this, id = of.record.id](const core::error& why) { ended(id, why); });
@@ -298,7 +298,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     const auto record = timelines_.seek(id)->record;
     timelines_.forget(id);
     if (record.source) slots_.drop(record, [](const std::optional<messages::slot_left>&) {});
-    tell(around_.safekeeper_errands, look_for_errands{});
+    tell(around_.safekeeper_reconciler, operations_changed{});
     if (!record.ancestor) return;
     if (const auto ancestor = timelines_.find_alive(*record.ancestor))
       tell((*ancestor)->actor, messages::remove_branch_point{id});
@@ -310,7 +310,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
           pool_id::io, "remove tenant " + record_.name,
           [files = around_.files, id = record_.id] { return files->remove_tenant(id); },
           [this, slots](const core::result<void>& removed) {
-            tell(around_.safekeeper_errands, look_for_errands{});
+            tell(around_.safekeeper_reconciler, operations_changed{});
             if (removed)
               retired_.deliver({.deleted = {.slots = slots.left}, .drops = slots.later});
             else
@@ -321,7 +321,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   }
 
   storage::tenant_record record_;
-  tenant_surroundings around_;
+  tenant_context around_;
   config::tenant_options options_;
   placement::tenant_life life_;
   timeline_table timelines_;
@@ -329,7 +329,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   reply<tenant_retired> retired_;
   source_slots slots_{{.drop =
                            [this](const drop_source_slot& slot, source_slots::dropped then) {
-                             ask(around_.errand(system(), child_label("drop slot " + slot.slot)), slot,
+                             ask(around_.source_request(system(), child_label("drop slot " + slot.slot)), slot,
                                  std::move(then));
                            },
                        .note = [this](const std::string& doing, const core::error& why) { note_error(doing, why); }}};

@@ -15,25 +15,25 @@
 
 namespace strata::actors::pageserver {
 
-using errand_factory = std::function<source_errand_actor(caf::actor_system&, runtime::actor_label)>;
+using source_request_factory = std::function<source_request_actor(caf::actor_system&, runtime::actor_label)>;
 
 /// What all tenants of a server share.
-struct tenant_surroundings {
+struct tenant_context {
   std::shared_ptr<tenant_files> files;
   config::tenant_options defaults;
   runtime::housekeeping_actor housekeeping;
   safekeeper_watch_actor watch;
-  safekeeper_errands_actor safekeeper_errands;
+  safekeeper_reconciler_actor safekeeper_reconciler;
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
-  errand_factory errand = spawn_source_errand;
+  source_request_factory source_request = spawn_source_request;
   flushed_question ask_flushed = pageserver::ask_flushed();
 };
 
 struct tenant_options {
   runtime::actor_label label;
   storage::tenant_record record;
-  tenant_surroundings surroundings;
+  tenant_context context;
 };
 
 /// Stops all timelines, drops the slots at their sources as far as these can be reached, and removes everything of the
@@ -46,8 +46,8 @@ struct tenant_retired {
 using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
 
 /// One tenant: placement::tenant_life decides which requests it serves, delays and refuses. A timeline that can't be
-/// opened, and its descendants, are broken; the others serve. A branch whose timeline fails is broken until the next
-/// start, one whose import fails starts over.
+/// opened, and its descendants, are broken; the others are available. A branch whose timeline fails is broken until the
+/// next start, one whose import fails starts over.
 owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options);
 
 }  // namespace strata::actors::pageserver

@@ -28,7 +28,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
   tenant_manager(const runtime::actor_setup& setup, tenant_manager_options options)
-      : actor_base(setup), around_(std::move(options.surroundings)) {}
+      : actor_base(setup), around_(std::move(options.context)) {}
 
   behavior_type make_behavior() {
     load();
@@ -92,8 +92,8 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     add->slot_named = !add->request.slot.empty();
     if (!add->slot_named) add->request.slot = default_slot(request.name);
     adding_.insert(request.name);
-    const auto errand = around_.errand(system(), child_label("probe " + request.name));
-    ask(errand, probe_source{add->request.conninfo, add->request.slot},
+    const auto source_request = around_.source_request(system(), child_label("probe " + request.name));
+    ask(source_request, probe_source{add->request.conninfo, add->request.slot},
         [this, add](const core::result<source_probed>& probed) {
           if (!probed) return adding_failed(add, probed.error());
           add->settings = probed->settings;
@@ -182,8 +182,8 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   void start(storage::tenant_record record) {
     auto& entry = tenants_[record.id];
     entry.record = record;
-    entry.actor = spawn_tenant(
-        system(), {.label = child_label(record.name), .record = std::move(record), .surroundings = around_});
+    entry.actor =
+        spawn_tenant(system(), {.label = child_label(record.name), .record = std::move(record), .context = around_});
     adopt(entry.actor, [this, id = entry.record.id](const core::error& why) {
       const auto found = tenants_.find(id);
       if (found == tenants_.end() || stopping_) return;
@@ -266,29 +266,29 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   }
 
   slot_drop_queue::context slot_context() {
-    return {
-        .load =
-            [this](std::function<void(core::result<slot_drops>)> then) {
-              offload(
-                  pool_id::io, "load slots to drop",
-                  [files = around_.files] { return load_slot_drops(files->slot_drops_file()); }, std::move(then));
-            },
-        .store =
-            [this](const slot_drops& drops, slot_drop_queue::outcome then) {
-              offload(
-                  pool_id::io, "store slots to drop",
-                  [files = around_.files, drops] { return store_slot_drops(files->slot_drops_file(), drops); },
-                  std::move(then));
-            },
-        .drop =
-            [this](const slot_drop& drop, slot_drop_queue::outcome then) {
-              const auto errand = around_.errand(system(), child_label("drop slot " + drop.slot));
-              ask(errand, drop_source_slot{drop.conninfo, drop.slot, drop.system_id, drop.last_told}, std::move(then));
-            },
-        .note = [this](const std::string& doing, const core::error& why) { note_error(doing, why); }};
+    return {.load =
+                [this](std::function<void(core::result<slot_drops>)> then) {
+                  offload(
+                      pool_id::io, "load slots to drop",
+                      [files = around_.files] { return load_slot_drops(files->slot_drops_file()); }, std::move(then));
+                },
+            .store =
+                [this](const slot_drops& drops, slot_drop_queue::outcome then) {
+                  offload(
+                      pool_id::io, "store slots to drop",
+                      [files = around_.files, drops] { return store_slot_drops(files->slot_drops_file(), drops); },
+                      std::move(then));
+                },
+            .drop =
+                [this](const slot_drop& drop, slot_drop_queue::outcome then) {
+                  const auto source_request = around_.source_request(system(), child_label("drop slot " + drop.slot));
+                  ask(source_request, drop_source_slot{drop.conninfo, drop.slot, drop.system_id, drop.last_told},
+                      std::move(then));
+                },
+            .note = [this](const std::string& doing, const core::error& why) { note_error(doing, why); }};
   }
 
-  tenant_surroundings around_;
+  tenant_context around_;
   std::map<core::tenant_id, entry> tenants_;
   std::set<std::string> adding_;                ///< names of sources under way
   std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known

@@ -10,7 +10,7 @@ namespace strata::actors::pageserver {
 
 struct tenant_manager_options {
   runtime::actor_label label;
-  tenant_surroundings surroundings;
+  tenant_context context;
 };
 
 /// Which tenants are here: loads them all when it starts (requests wait for that), adds and deletes them, and passes

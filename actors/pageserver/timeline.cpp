@@ -7,7 +7,7 @@
 #include "actors/pageserver/history_points.hpp"
 #include "actors/pageserver/ingest/first_trace.hpp"
 #include "actors/pageserver/ingest/source_gauges.hpp"
-#include "actors/pageserver/ingest/source_words.hpp"
+#include "actors/pageserver/ingest/source_progress.hpp"
 #include "actors/pageserver/ingest/wal_gap.hpp"
 #include "actors/pageserver/maintenance/collection.hpp"
 #include "actors/pageserver/maintenance/garbage_collector.hpp"
@@ -60,7 +60,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   behavior_type make_behavior() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
-    if (!store_->damaged_layers().empty()) trouble_["layers"] = damage_of(*store_);
+    if (!store_->damaged_layers().empty()) last_errors_["layers"] = damage_of(*store_);
     start_children();
     if (followed()) start_receiver();
     look_up_last_commit();
@@ -220,8 +220,9 @@ class timeline final : public runtime::actor_base<private_timeline> {
       return owed.fail({core::errc::unavailable, "wait for an LSN: the timeline is stopping"});
     if (!followed())
       return owed.fail({core::errc::out_of_range, "wait for " + to_string(request.at) + ": the branch ends at " +
-                                                      to_string(last) + " and nobody writes to it"});
-    if (waiters_.size() >= waiting_max) return owed.fail({core::errc::busy, "wait for an LSN: too many wait already"});
+                                                      to_string(last) + " and has no writer"});
+    if (waiters_.size() >= waiting_max)
+      return owed.fail({core::errc::busy, "wait for an LSN: too many requests are waiting"});
     waiters_.add(request.at, clock().monotonic() + request.timeout, owed);
     if (receiver_) tell(receiver_, wal_wanted{});
   }
@@ -242,7 +243,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
 
   void flushed(const layer_flushed& event) {
-    trouble_.erase("flush");
+    last_errors_.erase("flush");
     std::erase_if(checkpoints_, [&](const auto& waiting) {
       if (waiting.first > event.disk_consistent_lsn) return false;
       waiting.second.deliver({event.disk_consistent_lsn});
@@ -257,7 +258,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
 
   void not_flushed(const flush_failed& event) {
-    trouble_["flush"] = "flush: " + core::to_string(event.why);
+    last_errors_["flush"] = "flush: " + core::to_string(event.why);
     for (const auto& [target, owed] : std::exchange(checkpoints_, {})) owed.fail(event.why);
     // What is in memory can be had from the source again.
     if (state_ == state::stopping) end();
@@ -279,10 +280,10 @@ class timeline final : public runtime::actor_base<private_timeline> {
     owed.pass_to(compactor_, request);
   }
   void compaction_stands(const compaction_health& health) {
-    if (health.trouble.empty())
-      trouble_.erase("compaction");
+    if (health.last_error.empty())
+      last_errors_.erase("compaction");
     else
-      trouble_["compaction"] = health.trouble;
+      last_errors_["compaction"] = health.last_error;
   }
 
   void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
@@ -307,9 +308,9 @@ class timeline final : public runtime::actor_base<private_timeline> {
             .ended =
                 [this](const core::result<messages::garbage_collected>& done) {
                   if (done)
-                    trouble_.erase("collection");
+                    last_errors_.erase("collection");
                   else
-                    trouble_["collection"] = "collection: " + core::to_string(done.error());
+                    last_errors_["collection"] = "collection: " + core::to_string(done.error());
                   gauges_->update(*store_, waiters_.size());
                 }};
   }
@@ -347,7 +348,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   using point_reply = reply<messages::point_resolved>;
 
-  history_points::surroundings around_points() {
+  history_points::context around_points() {
     return {.find =
                 [this](core::wall_time time, history_points::found then) {
                   offload(
@@ -395,11 +396,11 @@ class timeline final : public runtime::actor_base<private_timeline> {
     owed.deliver({.at = at, .kept_until = leased->valid_until, .known_until = known().until, .why = {}});
   }
 
-  [[nodiscard]] known_history known() const {
+  [[nodiscard]] history_bounds known() const {
     const auto record = store_->record();
-    known_history now{.until = std::max({points_.word(), last_commit_, known_by_birth(record)}),
-                      .since = record.source ? points_.first_word() : std::optional(record.created),
-                      .window = window()};
+    history_bounds now{.until = std::max({points_.word(), last_commit_, known_by_birth(record)}),
+                       .since = record.source ? points_.first_word() : std::optional(record.created),
+                       .window = window()};
     if (!followed()) now.until = clock().now();  // nobody writes it
     return now;
   }
@@ -439,12 +440,12 @@ class timeline final : public runtime::actor_base<private_timeline> {
                 },
             .create_on_safekeepers =
                 [this](std::function<void()> then) {
-                  if (!options_.errands) return then();
+                  if (!options_.reconciler) return then();
                   const auto record = store_->record();
-                  ask(options_.errands, begin_wal{record.tenant, record.id},
+                  ask(options_.reconciler, create_wal{record.tenant, record.id},
                       [then = std::move(then)](const core::result<void>&) { then(); });
                 },
-            .changed = [this] { tell(options_.errands, look_for_errands{}); },
+            .changed = [this] { tell(options_.reconciler, operations_changed{}); },
             .follow = [this] { follow_safekeepers(); }};
   }
 
@@ -471,8 +472,8 @@ class timeline final : public runtime::actor_base<private_timeline> {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
-    trouble_.erase("gap");
-    if (status.gap) trouble_["gap"] = gap_trouble(*status.gap, branch_name());
+    last_errors_.erase("gap");
+    if (status.gap) last_errors_["gap"] = gap_error(*status.gap, branch_name());
     points_.handed_over(handed_over());
     if (status.known_until) points_.word_came(*status.known_until);
   }
@@ -539,7 +540,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   [[nodiscard]] messages::source_lag lag() const {
     if (!source_) return {};
-    return lag_of(*source_, clock().monotonic(), trouble_.contains("flush"));
+    return lag_of(*source_, clock().monotonic(), last_errors_.contains("flush"));
   }
 
   core::result<timeline_info> get_info(const messages::get_timeline_info&) {
@@ -550,7 +551,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     info.source = source_;
     info.lag = lag();
     info.known_until = known().until;
-    for (const auto& [work, what] : trouble_) info.trouble += (info.trouble.empty() ? "" : "; ") + what;
+    for (const auto& [work, what] : last_errors_) info.last_error += (info.last_error.empty() ? "" : "; ") + what;
     return info;
   }
 
@@ -579,7 +580,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   std::optional<messages::source_status> source_;
   std::optional<core::wall_time> last_commit_;
   history_points points_{around_points()};
-  std::map<std::string, std::string> trouble_;  ///< by kind of work
+  std::map<std::string, std::string> last_errors_;  ///< by kind of work
   maintenance_schedule schedule_;
   std::uint64_t ticks_ = 0;
 };

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
-#include "actors/pageserver/known_history.hpp"
 #include "actors/pageserver/maintenance/compactor.hpp"
 #include "actors/pageserver/maintenance/flusher.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
@@ -41,7 +41,7 @@ struct timeline_options {
   runtime::housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
-  safekeeper_errands_actor errands;  ///< null: nobody makes the timeline on safekeepers
+  safekeeper_reconciler_actor reconciler;  ///< null: nobody makes the timeline on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
   flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests put their own in its place
 };

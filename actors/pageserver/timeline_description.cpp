@@ -48,7 +48,7 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
   if (of.state == storage::timeline_state::importing) {
     info.state = messages::timeline_state::importing;
     info.reason.clear();
-    info.trouble = "import: " + why;
+    info.last_error = "import: " + why;
   }
   return info;
 }
@@ -68,7 +68,7 @@ std::vector<messages::custom_manager> custom_managers_of(const storage::timeline
 std::string receiver_state(const messages::source_status& of) {
   static constexpr const char* words[] = {
       "connecting to the source",           "taking the base backup",   "catching up", "streaming",
-      "waiting to reconnect to the source", "cannot follow the source", "resting"};
+      "waiting to reconnect to the source", "cannot follow the source", "idle"};
   constexpr std::chrono::seconds worth_a_word{2};
   if (of.gap) return to_text(*of.gap);
   std::string state = words[static_cast<std::size_t>(of.now)];

@@ -23,8 +23,7 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
       : actor_base(setup),
         options_(std::move(options)),
         known_gauge_(env().metrics().gauge("strata_safekeeper_timelines", "Timelines that are on this safekeeper")),
-        active_gauge_(
-            env().metrics().gauge("strata_safekeeper_active_timelines", "Timelines that have something to tell")) {}
+        active_gauge_(env().metrics().gauge("strata_safekeeper_active_timelines", "Active timelines")) {}
 
   behavior_type make_behavior() {
     if (options_.broker) tell(options_.broker, messages::subscribe_timelines{self()});

@@ -46,7 +46,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
   void resumed(const session_go_on&) { advance(); }
   void look(const session_look_due&) {
     if (clock().monotonic() - heard_at_ > silence_max)
-      return quit({core::errc::timeout, "the proposer has said nothing for a minute"});
+      return quit({core::errc::timeout, "no message from the proposer for a minute"});
     tell_self_after(silence_max, session_look_due{});
   }
 
@@ -102,7 +102,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
   /// The first message says whose WAL it is.
   bool greet(const protocol::received_message& first) {
     const auto* greeting = std::get_if<consensus::greeting>(&first.message);
-    if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is no greeting"});
+    if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is not a greeting"});
     if (greeting->tenant != options_.key.tenant || greeting->timeline != options_.key.timeline)
       return refuse({core::errc::conflict, "the greeting is for another timeline than the connection"});
     greeted_ = true;

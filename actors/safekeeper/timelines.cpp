@@ -224,7 +224,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
       if (!opened) return owed.fail(opened.error());
       const auto cluster = opened->view->journal()->state().cluster;
       if (cluster.system_id != request.state.cluster.system_id && cluster.system_id != 0)
-        return owed.fail({core::errc::conflict, "the timeline is here already, and of another cluster"});
+        return owed.fail({core::errc::conflict, "the timeline exists and belongs to another cluster"});
       owed.pass_to(opened->acceptor, messages::get_wal_timeline{opened->view->key()});
     });
   }

@@ -13,7 +13,7 @@ namespace strata::actors::safekeeper {
 struct timelines_options {
   runtime::actor_label label;
   std::shared_ptr<const journal::timeline_directory> directory;
-  safekeeper_surroundings around;
+  safekeeper_context around;
 };
 
 /// Which timelines are here, each with its acceptor. Opens them all when it starts; one that can't be opened is

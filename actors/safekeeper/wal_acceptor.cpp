@@ -23,7 +23,7 @@ struct reopen_due {};
 using private_acceptor = acceptor_actor::extend<messages::accepts<reopen_due>>;
 
 /// Whether the journal must be opened again: it was the disk's fault, not that of what it was told.
-bool is_disk_trouble(core::errc code) {
+bool is_disk_failure(core::errc code) {
   switch (code) {
     case core::errc::disk_full:
     case core::errc::corrupt:
@@ -91,7 +91,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
           pool_id::io, what, [journal = view_->journal(), function] { return function(*journal); },
           [this, next_step](outcome done) {
             working_ = false;
-            if (!done && is_disk_trouble(done.error().code)) lose_journal(done.error());
+            if (!done && is_disk_failure(done.error().code)) lose_journal(done.error());
             (*next_step)(std::move(done));
             moved();
             work();
@@ -115,7 +115,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   }
 
   void lose_journal(const core::error& why) {
-    trouble_ = core::to_string(why);
+    last_error_ = core::to_string(why);
     note_error("write", why);
     if (std::exchange(lost_, true)) return;
     reopen({});
@@ -128,7 +128,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         [disk, where = options_.journal] { return journal::timeline_journal::open(*disk, where); },
         [this](core::result<std::unique_ptr<journal::timeline_journal>> opened) {
           if (!opened) {
-            trouble_ = core::to_string(opened.error());
+            last_error_ = core::to_string(opened.error());
             note_error("open the timeline again", opened.error());
             fail_queue(opened.error());
             return tell_self_after(reopen_pause, reopen_due{});
@@ -162,10 +162,10 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     auto& outcome = kept->outcome;
     if (outcome.refused) {
       refused_.add();
-      trouble_ = core::to_string(*outcome.refused);
+      last_error_ = core::to_string(*outcome.refused);
       if (outcome.failed) lose_journal(*outcome.refused);
     } else {
-      trouble_.clear();
+      last_error_.clear();
       wal_in_.add(static_cast<double>(wal_size));
     }
     owed.deliver({std::move(outcome.replies), std::move(outcome.refused), feedback_});
@@ -319,7 +319,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         [this, end = *begin + situation().segment_size](const core::result<void>& stored) {
           offloading_ = false;
           if (!stored) {
-            trouble_ = core::to_string(stored.error());
+            last_error_ = core::to_string(stored.error());
             return note_error("put a segment into object storage", stored.error());
           }
           offloaded_.add();
@@ -427,13 +427,13 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     info.write_lsn = last_.write_lsn;
     info.flush_lsn = last_.flush_lsn;
     info.last_log_term = last_.last_log_term;
-    info.condition = lost_ ? "broken: " + trouble_ : active_ ? "active" : "idle";
+    info.condition = lost_ ? "broken: " + last_error_ : active_ ? "active" : "idle";
     info.proposers = view_->proposers;
     info.receivers = static_cast<std::uint32_t>(receivers_.size());
     info.wal_begin = log ? log->begin() : core::lsn();
     info.wal_bytes = log ? log->size_bytes() : 0;
     info.recovering_from = recovering_from_;
-    info.trouble = trouble_;
+    info.last_error = last_error_;
     for (const journal::heard_peer& each : peers_)
       if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
@@ -519,7 +519,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   bool removing_ = false;
   bool trimming_ = false;
   core::lsn trimmed_;  ///< nothing before it is in object storage
-  std::string trouble_;
+  std::string last_error_;
 
   std::vector<position_listener> receivers_;
   std::vector<journal::heard_peer> peers_;

@@ -13,7 +13,7 @@
 namespace strata::actors::safekeeper {
 
 /// What the timelines of a safekeeper share.
-struct safekeeper_surroundings {
+struct safekeeper_context {
   io::disk* disk = nullptr;
   consensus::node_id self;
   std::string wal_address;         ///< host:port that peers and pageservers reach this safekeeper by
@@ -28,12 +28,12 @@ struct wal_acceptor_options {
   runtime::actor_label label;
   journal::timeline_journal::options journal;
   std::shared_ptr<journal::timeline_view> view;
-  safekeeper_surroundings around;
+  safekeeper_context around;
 };
 
 /// One timeline: gives its journal one piece of work after the other, tells receivers of WAL what moved, and once a
-/// second does what upkeep.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is connected
-/// and the pageserver has everything.
+/// second does what maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is
+/// connected and the pageserver has everything.
 acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -242,7 +242,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   void push_wal(const wire::start_wal_push& command) {
     if (command.protocol_version != protocol_version)
       return refuse({core::errc::unsupported, "protocol version " + std::to_string(command.protocol_version) +
-                                                  " is not spoken; ask for it with (proto_version '3')"});
+                                                  " is not supported; use (proto_version '3')"});
     if (command.allow_timeline_creation) return take_proposer(true);
     // Refused before a stream begins: who asks every second learns the same each time.
     look_up([this](const core::result<wal_timeline_opened>& found) {

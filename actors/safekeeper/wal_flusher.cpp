@@ -37,7 +37,7 @@ std::vector<outcome> do_round(const round_work& work, std::uint64_t room, runtim
     const std::size_t size = work[i].batch->wal.size();
     if (size > room) {
       done[i].refused = core::error{core::errc::disk_full,
-                                    "keep WAL: the safekeeper's disk is full but for its reserve; make room on it"};
+                                    "keep WAL: the safekeeper's disk is full except for its reserve; free space on it"};
       continue;
     }
     room -= size;

@@ -229,7 +229,8 @@ class wal_sender final : public runtime::actor_base<private_sender> {
 
   void keep_alive(const keepalive_due&) {
     if (over_) return;
-    if (clock().monotonic() - heard_at_ > silence_max) return quit({core::errc::timeout, "the receiver is silent"});
+    if (clock().monotonic() - heard_at_ > silence_max)
+      return quit({core::errc::timeout, "no message from the receiver"});
     tell_self_after(keepalive_interval, keepalive_due{});
     if (ending_) return;
     // What was sent but not yet taken is sign of life enough.
@@ -246,7 +247,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
                       position.remote_consistent >= position.commit_lsn;
     if (idle && std::exchange(quiet_, true) && !reading_)
       finish_with_error("00000", "ending streaming to " + name() + " at " + to_string(next_) +
-                                     ": nobody writes the timeline, and you have all of it");
+                                     ": the timeline has no writer, and all its WAL was sent");
     if (!idle) quiet_ = false;
   }
 

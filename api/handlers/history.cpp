@@ -50,7 +50,7 @@ core::result<messages::resolve_point> point_asked(const json& body) {
   messages::resolve_point asked;
   STRATA_ASSIGN(const auto at, optional_lsn_member(body, "lsn"));
   STRATA_ASSIGN(const auto text, optional_text_member(body, "timestamp"));
-  if (at && text) return core::error{core::errc::invalid_argument, "lsn and timestamp exclude each other"};
+  if (at && text) return core::error{core::errc::invalid_argument, "lsn and timestamp are mutually exclusive"};
   if (at) asked.at = *at;
   if (text) {
     auto time = config::parse_iso_time(*text, config::default_zone::utc);
@@ -69,7 +69,7 @@ reply not_known(core::wall_time time, const messages::point_resolved& answer) {
   json body{{"error",
              {{"code", core::to_string(core::errc::unavailable)},
               {"message", "the state at " + config::utc_text(time) + " is not known yet: " + answer.why},
-              {"next", "ask again with wait_ms, or for a time up to known_until"}}}};
+              {"next", "repeat the request with wait_ms, or use a time up to known_until"}}}};
   if (answer.known_until) body["error"]["known_until"] = config::utc_text(*answer.known_until);
   body["msg"] = body["error"]["message"];
   reply made = json_reply(body, http_status(core::errc::unavailable));

@@ -21,16 +21,16 @@ core::result<reply> get_status(const services& of, const request&) {
               {"pg_bin", of.pg_bin},
               {"state", "running"},
               {"time", config::utc_text(of.clock->now())}};
-  if (!of.errands) {
-    status["safekeeper_errands"] = json::array();
+  if (!of.reconciler) {
+    status["pending_operations"] = json::array();
     return json_reply(status);
   }
   // Status answers also when an actor does not.
-  const auto left = ask<messages::safekeeper_errand_list>(of, of.errands, messages::list_safekeeper_errands{},
+  const auto left = ask<messages::pending_operation_list>(of, of.reconciler, messages::list_pending_operations{},
                                                           std::chrono::seconds(2));
   if (!left) return json_reply(status);
-  json& errands = status["safekeeper_errands"] = json::array();
-  for (const auto& each : left->errands) errands.push_back(to_json(each));
+  json& operations = status["pending_operations"] = json::array();
+  for (const auto& each : left->operations) operations.push_back(to_json(each));
   return json_reply(status);
 }
 

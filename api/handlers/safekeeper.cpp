@@ -58,11 +58,11 @@ core::result<void> check_instance(const services& of, const json& body) {
   STRATA_ASSIGN(const auto instance, core::parse_id<core::instance_id>(*text));
   if (instance == of.instance) return {};
   return core::error{core::errc::conflict, "the directory of safekeeper " + to_string(of.safekeeper) +
-                                               " is not the one that the timeline was given to: it was emptied since"};
+                                               " is not the one that the timeline was assigned to: it was emptied"};
 }
 
 core::result<std::vector<std::string>> hosts_in(const json& body) {
-  const core::error refused{core::errc::invalid_argument, "http_hosts must be a list of 1 to 32 texts HOST:PORT"};
+  const core::error refused{core::errc::invalid_argument, "http_hosts must be a list of 1 to 32 strings HOST:PORT"};
   const auto list = body.find("http_hosts");
   if (list == body.end() || !list->is_array() || list->empty() || list->size() > hosts_max) return refused;
   std::vector<std::string> hosts;
@@ -82,7 +82,7 @@ core::result<messages::pull_wal_timeline> ask_donor(const std::string& host, con
   STRATA_ASSIGN(const json timeline, peer.get(path));
   STRATA_ASSIGN(auto donor, parse_donor(timeline));
   STRATA_ASSIGN(const json status, peer.get("/v1/status"));
-  if (!status.is_object()) return core::error{core::errc::corrupt, "the other safekeeper's status is no object"};
+  if (!status.is_object()) return core::error{core::errc::corrupt, "the other safekeeper's status is not an object"};
   STRATA_ASSIGN(donor.wal_address, text_member(status, "wal_address"));
   return donor;
 }

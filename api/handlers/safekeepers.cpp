@@ -32,7 +32,7 @@ template <class Number>
 core::result<Number> number_of(const json& object, std::string_view name) {
   STRATA_ASSIGN(const auto number, optional_count_member(object, name));
   if (!number || *number == 0 || *number > std::numeric_limits<Number>::max())
-    return core::error{core::errc::invalid_argument, std::string(name) + " is missing or makes no sense"};
+    return core::error{core::errc::invalid_argument, std::string(name) + " is missing or invalid"};
   return static_cast<Number>(*number);
 }
 

@@ -19,7 +19,7 @@ core::result<messages::create_branch> branch_request(const core::tenant_id& tena
   STRATA_ASSIGN(const auto ancestor, optional_text_member(body, "ancestor_timeline_id"));
   if (!ancestor)
     return core::error{core::errc::invalid_argument,
-                       "ancestor_timeline_id is missing; a timeline without an ancestor comes from POST /v1/source"};
+                       "ancestor_timeline_id is missing; POST /v1/source creates timelines without an ancestor"};
   STRATA_ASSIGN(wanted.ancestor, parse_timeline_id(*ancestor));
   STRATA_ASSIGN(wanted.at, optional_lsn_member(body, "ancestor_start_lsn"));
   STRATA_ASSIGN(const auto id, optional_text_member(body, "new_timeline_id"));

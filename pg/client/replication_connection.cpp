@@ -132,7 +132,7 @@ struct replication_connection::implementation {
   void flush() {
     const int left = PQflush(connection.get());
     unsent = left == 1;
-    if (left < 0 && !broken) broken = connection_error("talk to");
+    if (left < 0 && !broken) broken = connection_error("communicate with");
   }
 
   core::result<std::optional<replication_event>> on_connected() {
@@ -225,8 +225,7 @@ core::result<std::optional<replication_event>> replication_connection::implement
 core::result<std::optional<replication_event>> replication_connection::implementation::on_copy_begin() {
   now = phase::copying;
   if (running == command::replicate) return std::optional<replication_event>(streaming_started{});
-  if (running != command::backup)
-    return lose({core::errc::corrupt, "read answer of the source: data that nobody asked for"});
+  if (running != command::backup) return lose({core::errc::corrupt, "read answer of the source: unexpected data"});
   // From 15 on all archives come in one stream and announce themselves.
   if (major() >= major_version::v15) return on_copy();
   if (archive_index >= archives.size())
@@ -357,7 +356,7 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
     return;
   }
   if (const auto* ended = answer ? std::get_if<streaming_ended>(&*answer) : nullptr; ended && ended->caught_up) return;
-  static constexpr const char* doing[] = {"talk to",
+  static constexpr const char* doing[] = {"communicate with",
                                           "identify",
                                           "read a setting of",
                                           "create a replication slot on",
@@ -416,7 +415,7 @@ core::result<void> replication_connection::step() {
   if (implementation_->now == phase::connecting) return implementation_->connect_on();
   if (implementation_->now == phase::lost || implementation_->broken) return {};
   if (PQconsumeInput(implementation_->connection.get()) == 0)
-    implementation_->broken = implementation_->connection_error("talk to");
+    implementation_->broken = implementation_->connection_error("communicate with");
   if (implementation_->unsent) implementation_->flush();
   return {};
 }

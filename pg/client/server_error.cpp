@@ -18,7 +18,8 @@ struct lesson {
 constexpr lesson lessons[] = {
     {"28P01", "", core::errc::permission_denied, "wrong password or user; check the connection string"},
     {"28000", "pg_hba.conf", core::errc::permission_denied,
-     "the source's pg_hba.conf does not let us in; add a line like \"host replication <user> <address> scram-sha-256\" "
+     "the source's pg_hba.conf rejects the connection; add a line like \"host replication <user> <address> "
+     "scram-sha-256\" "
      "and reload it (select pg_reload_conf())"},
     {"28", "", core::errc::permission_denied, "the source refuses this user; check user and pg_hba.conf"},
     // Of a file below its data directory, which it names so in every language.
@@ -36,7 +37,7 @@ constexpr lesson lessons[] = {
      "max_replication_slots and restart it"},
     {"42704", "is not on this safekeeper", core::errc::not_found, ""},
     {"42704", "", core::errc::not_found,
-     "the replication slot is gone from the source; create it again and import anew"},
+     "the replication slot is gone from the source; create it again and import it again"},
     {"42710", "", core::errc::conflict, "the name is taken on the source"},
     {"55006", "", core::errc::busy,
      "the replication slot is in use by another connection; only one can read from it at a time"},
@@ -46,20 +47,20 @@ constexpr lesson lessons[] = {
      "the source allows no replication slots; set max_replication_slots above 0 and restart it"},
     {"55000", "nvalidated", core::errc::out_of_range,
      "the source gave up the replication slot because it lagged too far (max_slot_wal_keep_size); drop it and import "
-     "anew"},
+     "it again"},
     {"55000", "recovery", core::errc::invalid_argument,
      "the source is in recovery; connect to its primary, or promote it first"},
     {"58P01", "already been removed", core::errc::out_of_range,
-     "the source no longer has the WAL that is needed to go on; import anew (a new base backup), and keep the "
+     "the source no longer has the WAL that is needed to continue; import it again (a new base backup), and keep the "
      "replication "
      "slot or raise wal_keep_size so that it does not happen again"},
-    {"58P01", "", core::errc::out_of_range, "the source lacks a file that was asked for"},
+    {"58P01", "", core::errc::out_of_range, "the source does not have a requested file"},
     {"XX000", "is ahead of the WAL flush position", core::errc::out_of_range,
-     "the source's WAL ends before the place where we want to go on; it is not the same server any more (restored from "
+     "the source's WAL ends before the position to continue from; it is not the same server (restored from "
      "a "
-     "backup?): import anew"},
+     "backup?): import it again"},
     {"", "is not in this server's history", core::errc::out_of_range,
-     "the source is on another timeline (it was promoted or restored); import anew"},
+     "the source is on another timeline (it was promoted or restored); import it again"},
     {"57P03", "", core::errc::unavailable, "the source is starting up, shutting down or in recovery; try again soon"},
     {"57P", "", core::errc::unavailable, "the source ended the connection; try again"},
     {"08", "", core::errc::unavailable, "the connection was lost; try again"},
@@ -75,8 +76,8 @@ constexpr lesson lessons[] = {
 // Without a server's answer; libpq's own words are only a hint.
 constexpr lesson local_lessons[] = {
     {"", "no password supplied", core::errc::permission_denied,
-     "the source wants a password; put one into the connection string or a password file"},
-    {"", "authentication", core::errc::permission_denied, "the way to authenticate could not be agreed on"},
+     "the source requires a password; put one into the connection string or a password file"},
+    {"", "authentication", core::errc::permission_denied, "there is no common authentication method"},
     {"", "could not translate host name", core::errc::unavailable,
      "the host name is not known; check the connection string"},
     {"", "Connection refused", core::errc::unavailable,
@@ -88,7 +89,7 @@ constexpr lesson local_lessons[] = {
     {"", " value: ", core::errc::invalid_argument,
      "the connection string has an option with a value that it can't have"},
     {"", "server closed the connection", core::errc::unavailable,
-     "the source went away without a word; did it crash or was it stopped?"},
+     "the source closed the connection unexpectedly; did it crash or was it stopped?"},
     {"", "certificate", core::errc::permission_denied, "the certificate was not accepted"},
 };
 

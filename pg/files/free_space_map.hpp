@@ -32,7 +32,7 @@ std::uint8_t free_space_category(std::size_t free_bytes);
 
 /// The bytes that a further tuple may have on this page of a table, as Postgres counts them: what lies between line
 /// pointers and tuples, less a line pointer for it. None when all line pointers that a page may have are in use. A page
-/// that was never initialised is empty but for its header; one whose header makes no sense has nothing.
+/// that was never initialised is empty but for its header; one whose header is invalid has nothing.
 std::size_t heap_free_space(core::bytes_view page);
 
 /// A whole free space map: one byte a block of the table and one more for each 4069 of them.

@@ -290,7 +290,7 @@ core::result<replayed> replay(const wal_directory& from, core::lsn start, std::o
         if (!*framed) break;
         const wal::framed_record& found = **framed;
         if (until && found.end > *until) {
-          done.why_ended = "the end that was asked for";
+          done.why_ended = "requested end";
           return done;
         }
         STRATA_TRY(wal::parse_record(found.bytes, found.start, found.end, from.major, *record));

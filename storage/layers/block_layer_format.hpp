@@ -87,7 +87,7 @@ class entry_decoder {
  public:
   entry_decoder() = default;
   explicit entry_decoder(core::bytes_view block) : rest_(block) {}
-  /// False at the end of the block, or when the block makes no sense: then damaged().
+  /// False at the end of the block, or when the block is invalid: then damaged().
   bool next();
   [[nodiscard]] bool damaged() const { return damaged_; }
   [[nodiscard]] const std::uint8_t* key() const { return key_; }

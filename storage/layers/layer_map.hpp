@@ -13,7 +13,7 @@ namespace strata::storage {
 
 class stored_layer;
 
-/// Which layer files hold which keys and LSNs of one timeline: an immutable picture. L0 layers are a list; the others
+/// Which layer files hold which keys and LSNs of one timeline: an immutable snapshot. L0 layers are a list; the others
 /// are looked up by the interval of the key space a key falls into. Knows only records; `layer(i)` hands out what was
 /// put in beside them.
 class layer_map {

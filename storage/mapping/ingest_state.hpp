@@ -11,8 +11,8 @@
 #include "pg/redo/visibility_map.hpp"
 #include "storage/mapping/cluster_counters.hpp"
 #include "storage/mapping/ingest.hpp"
-#include "storage/mapping/relation_ledger.hpp"
-#include "storage/mapping/slru_ledger.hpp"
+#include "storage/mapping/relation_tracker.hpp"
+#include "storage/mapping/slru_tracker.hpp"
 
 namespace strata::storage::mapping {
 
@@ -69,8 +69,8 @@ struct wal_ingest::state {
   std::shared_ptr<timeline_store> store;
   pg::major_version major = pg::major_version::v15;
   cluster_counters counters;
-  relation_ledger relations;
-  slru_ledger statuses;
+  relation_tracker relations;
+  slru_tracker statuses;
   std::unordered_map<std::uint16_t, core::lsn> origins;
   core::bytes control_file;  ///< as it was last changed here
   bool track_commit_timestamp = false;

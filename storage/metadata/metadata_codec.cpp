@@ -204,7 +204,7 @@ void append_wal_keepers(core::bytes& to, const std::vector<wal_keeper>& keepers)
   for (const wal_keeper& each : keepers) {
     core::append_le(to, each.id.value);
     append_id(to, each.instance);
-    to.push_back(each.begun ? 1 : 0);
+    to.push_back(each.created ? 1 : 0);
   }
 }
 /// False if they are not those of a timeline.
@@ -212,17 +212,17 @@ bool read_wal_keepers(core::byte_reader& from, std::vector<wal_keeper>& into) {
   const auto count = from.le<std::uint16_t>();
   for (unsigned left = count; left > 0 && from.ok(); --left) {
     wal_keeper each{.id = {from.le<std::uint64_t>()}, .instance = read_id<core::instance_id>(from)};
-    const auto begun = from.le<std::uint8_t>();
-    if (begun > 1 || (!into.empty() && each.id <= into.back().id)) return false;
-    each.begun = begun == 1;
+    const auto created = from.le<std::uint8_t>();
+    if (created > 1 || (!into.empty() && each.id <= into.back().id)) return false;
+    each.created = created == 1;
     into.push_back(each);
   }
   return count > 0;
 }
 /// In records from before these were kept, proposers had made the timeline wherever they came.
-std::vector<wal_keeper> all_begun(const consensus::configuration& members) {
+std::vector<wal_keeper> all_created(const consensus::configuration& members) {
   std::vector<wal_keeper> keepers;
-  for (const consensus::member& each : members.all()) keepers.push_back({.id = each.id, .begun = true});
+  for (const consensus::member& each : members.all()) keepers.push_back({.id = each.id, .created = true});
   return keepers;
 }
 
@@ -328,7 +328,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
     return damaged("timeline", key);
   if ((flags & has_safekeepers) != 0 && !read_safekeepers(from, of.safekeepers)) return damaged("timeline", key);
   if ((flags & has_wal_keepers) != 0 && !read_wal_keepers(from, of.wal_keepers)) return damaged("timeline", key);
-  if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_begun(*of.safekeepers);
+  if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_created(*of.safekeepers);
   if ((flags & tells_of_source) != 0 && !read_source(from, of.source)) return damaged("timeline", key);
   if (!from.finished() || state < 1 || state > 3 || major < 14 || major > 18) return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);

@@ -42,13 +42,13 @@ struct old_metadata {
   checked_tenants checked;                      ///< empty then
   std::map<core::tenant_id, core::result<filed_seal>> filed;
   std::set<core::tenant_id> tenants;  ///< of which there is anything at all
-  std::string trouble;                ///< with the whole of it
+  std::string error;                  ///< with the whole of it
 };
 
 core::result<old_metadata> look_at(const metadata_paths& paths, const seal_files& seals, const copy_files& copies) {
   old_metadata old;
   if (auto version = check_identity_file(paths.directory, true); !version)
-    old.trouble = version.error().detail;
+    old.error = version.error().detail;
   else if (*version < directory_version)
     return core::error{core::errc::unsupported, "directory " + paths.directory + " has format version " +
                                                     std::to_string(*version) +
@@ -61,7 +61,7 @@ core::result<old_metadata> look_at(const metadata_paths& paths, const seal_files
     STRATA_ASSIGN(old.checked, check_tenants(*old.database, seals, copies));
     for (const auto& [tenant, checked] : old.checked) old.tenants.insert(tenant);
   } else {
-    old.trouble = database.error().detail;
+    old.error = database.error().detail;
   }
   // Of a tenant that was removed only files may be left; its own copy went first.
   STRATA_ASSIGN(const auto with_directory, copies.tenants());
@@ -264,8 +264,8 @@ core::result<rebuild_report> rebuild_metadata(const std::string& directory, cons
   STRATA_ASSIGN(old_metadata old, look_at(paths, seals, copies));
   const bool damaged = std::any_of(old.checked.begin(), old.checked.end(),
                                    [](const auto& each) { return each.second.damage.has_value(); });
-  if (old.trouble.empty() && !damaged && !force)
-    return core::error{core::errc::conflict, "the metadata in " + directory + " is whole; nothing was changed"};
+  if (old.error.empty() && !damaged && !force)
+    return core::error{core::errc::conflict, "the metadata in " + directory + " is intact; nothing was changed"};
 
   // The old one stays: the new one, which is about as large, needs room beside it.
   STRATA_TRY(

@@ -113,7 +113,7 @@ class sealed_metadata_store final : public metadata_store {
   core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id, core::lsn begin,
                                         core::lsn end, const std::function<bool(const commit_time&)>& visitor) override;
 
-  core::result<wal_errands> errands() override;
+  core::result<pending_wal_operations> pending_operations() override;
   core::result<void> wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
                                  consensus::node_id from) override;
 
@@ -258,7 +258,7 @@ core::result<void> sealed_metadata_store::delete_timeline(const core::tenant_id&
   if (const auto record = read_timeline(prefix)) {
     wal_deletion deletion{tenant, id, {}};
     for (const wal_keeper& each : record->wal_keepers)
-      if (each.begun || each.instance.valid()) deletion.from.push_back(each.id);
+      if (each.created || each.instance.valid()) deletion.from.push_back(each.id);
     if (!deletion.from.empty()) edit.put(family::wal_deletions, prefix, codec::encode(deletion));
   }
   edit.remove(family::timelines, prefix);
@@ -352,12 +352,12 @@ core::result<void> sealed_metadata_store::visit_commit_times(const core::tenant_
   return decoded;
 }
 
-core::result<wal_errands> sealed_metadata_store::errands() {
-  wal_errands found;
+core::result<pending_wal_operations> sealed_metadata_store::pending_operations() {
+  pending_wal_operations found;
   std::vector<timeline_record> timelines;
   STRATA_TRY(list(family::timelines, "", timelines, codec::decode_timeline));
   for (timeline_record& each : timelines)
-    if (!keepers_to_begin(each).empty()) found.to_begin.push_back(std::move(each));
+    if (!keepers_to_create(each).empty()) found.to_create.push_back(std::move(each));
   STRATA_TRY(list(family::wal_deletions, "", found.to_delete, codec::decode_wal_deletion));
   return found;
 }

@@ -60,7 +60,7 @@ class metadata_store {
                                                 const std::function<bool(const commit_time&)>& visitor) = 0;
 
   /// Over all tenants.
-  virtual core::result<wal_errands> errands() = 0;
+  virtual core::result<pending_wal_operations> pending_operations() = 0;
   /// The timeline's WAL is gone from this safekeeper.
   virtual core::result<void> wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
                                          consensus::node_id from) = 0;

@@ -30,7 +30,7 @@ class clock_steps {
 };
 
 /// The commit times that one timeline sees, in LSN order: those of its ancestors up to the branch points, then its own,
-/// on disk and in memory. A picture for one question.
+/// on disk and in memory. A snapshot for one question.
 class commit_history {
  public:
   struct part {

@@ -40,7 +40,7 @@ core::result<core::lsn> timeline_store::flush_oldest() {
 
   std::vector<layer_map::item> added;
   for (const layer_record& layer : edit.add) added.push_back(item_of(layer));
-  // One picture has the versions in memory, the next one in the file: no reader sees neither or both.
+  // One snapshot has the versions in memory, the next one in the file: no reader sees neither or both.
   change_view([&](timeline_view& changed) {
     core::check(changed.memory.back() == oldest, "one flush at a time");
     changed.memory.pop_back();

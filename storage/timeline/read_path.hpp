@@ -16,7 +16,7 @@
 /// How values are found and pages rebuilt (docs/walks/get_page.md). Private to the timeline store.
 namespace strata::storage {
 
-/// An immutable picture of one timeline. Memory layers are newest first; the first one still grows, by versions above
+/// An immutable snapshot of one timeline. Memory layers are newest first; the first one still grows, by versions above
 /// what anybody may ask for yet.
 struct timeline_view {
   std::vector<std::shared_ptr<memory_layer>> memory;

@@ -73,8 +73,8 @@ std::vector<read_level> timeline_store::levels_at(core::lsn at) const {
 }
 
 core::result<std::vector<read_level>> timeline_store::readable_levels(core::lsn at) const {
-  // The picture first, the cutoff second: a picture that lacks a collected layer was made after the cutoff was raised.
-  // Files of the picture stay until it is gone, so nothing else has to wait for readers.
+  // The snapshot first, the cutoff second: a snapshot that lacks a collected layer was made after the cutoff was
+  // raised. Files of the snapshot stay until it is gone, so nothing else has to wait for readers.
   std::vector<read_level> levels = levels_at(at);
   if (at < gc_cutoff() && !retained(at))
     return core::error{core::errc::out_of_range, "read at " + core::to_string(at) +

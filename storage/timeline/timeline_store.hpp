@@ -50,7 +50,7 @@ struct lsn_at_time {
 };
 
 /// All versions of all values of one timeline: an open memory layer, frozen ones, and layer files; below them the
-/// ancestor. Reads may come from any thread and see an immutable picture. Writes come from one thread at a time (its
+/// ancestor. Reads may come from any thread and see an immutable snapshot. Writes come from one thread at a time (its
 /// timeline actor); flush, compaction and collection from one background thread each.
 class timeline_store final {
  public:
@@ -178,11 +178,11 @@ class timeline_store final {
     position.store(value.value, std::memory_order_release);
   }
 
-  // -- the picture (timeline_store.cpp)
+  // -- the snapshot (timeline_store.cpp)
   [[nodiscard]] std::shared_ptr<const timeline_view> current() const;
-  /// Replaces the picture by a changed copy; one change at a time.
+  /// Replaces the snapshot by a changed copy; one change at a time.
   void change_view(const std::function<void(timeline_view&)>& change);
-  /// This timeline's and its ancestors' pictures for a read as of `at`.
+  /// This timeline's and its ancestors' snapshots for a read as of `at`.
   [[nodiscard]] std::vector<read_level> levels_at(core::lsn at) const;
   /// The levels, unless collection has passed `at`.
   [[nodiscard]] core::result<std::vector<read_level>> readable_levels(core::lsn at) const;
@@ -252,7 +252,7 @@ class timeline_store final {
   std::vector<core::lsn> retained_;    // guarded by record_mutex_
   std::optional<wal_trace> received_;  // guarded by record_mutex_
 
-  std::mutex change_mutex_;        // held while a new picture is made
+  std::mutex change_mutex_;        // held while a new snapshot is made
   mutable std::mutex view_mutex_;  // held while the pointer is read or replaced
   std::shared_ptr<const timeline_view> view_;
 

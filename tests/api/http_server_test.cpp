@@ -246,11 +246,11 @@ BOOST_AUTO_TEST_CASE(what_a_source_did_not_tell_is_absent) {
   main.lag = {};
   const json lost = ok("GET", others.timeline_path())["source"];
   BOOST_TEST(!lost.contains("lag_bytes"));
-  BOOST_TEST(!lost.contains("last_word_ms"));
-  main.lag = {.bytes = 0, .since_word = std::chrono::milliseconds(1200)};
+  BOOST_TEST(!lost.contains("last_message_ms"));
+  main.lag = {.bytes = 0, .since_message = std::chrono::milliseconds(1200)};
   const json follows = ok("GET", others.timeline_path())["source"];
   BOOST_TEST(follows["lag_bytes"] == 0);
-  BOOST_TEST(follows["last_word_ms"] == 1200);
+  BOOST_TEST(follows["last_message_ms"] == 1200);
 }
 
 BOOST_AUTO_TEST_CASE(garbage_collection_takes_a_horizon) {

@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_told_by_up_and_by_a_rebuild) {
     BOOST_TEST(said.exit_code == 1, said.err);
     BOOST_TEST(said.err.find("disk full: less than ") != std::string::npos, said.err);
     BOOST_TEST(said.err.find(" MiB left on the file system of " + path) != std::string::npos, said.err);
-    BOOST_TEST(said.err.find("next:  make room there") != std::string::npos, said.err);
+    BOOST_TEST(said.err.find("next:  free disk space there") != std::string::npos, said.err);
   }
   fs::remove(filler);
   BOOST_TEST(up()["http"] == first["http"]);
@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(output_that_can_not_be_written_is_a_failure_that_tells_what
   };
   const finished started = into_full("up --detach");
   BOOST_TEST(started.exit_code == 1, started.err);
-  BOOST_TEST(started.err.find("the server is up") != std::string::npos, started.err);
+  BOOST_TEST(started.err.find("the server keeps running") != std::string::npos, started.err);
   BOOST_TEST(strata({"status"}).exit_code == 0);
   for (const char* words : {"status", "status --json", "actors", "branch list --json", "source list --json"}) {
     const finished said = into_full(words);

@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(server_options_and_tenant_defaults_are_read) {
   BOOST_TEST(loaded->tenant_defaults.gc_horizon_bytes == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(trouble_is_told_with_its_line) {
+BOOST_AUTO_TEST_CASE(an_error_names_its_line) {
   struct bad_case {
     const char* text;
     const char* said;

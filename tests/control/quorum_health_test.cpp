@@ -7,7 +7,7 @@ namespace {
 
 using control::health_of;
 using control::member_state;
-using enum control::member_trouble;
+using enum control::member_failure;
 
 consensus::configuration of(std::vector<std::uint64_t> ids, std::vector<std::uint64_t> next = {}) {
   consensus::configuration made{.generation = 3};
@@ -20,24 +20,24 @@ consensus::configuration of(std::vector<std::uint64_t> ids, std::vector<std::uin
 
 BOOST_AUTO_TEST_SUITE(control_quorum_health)
 
-BOOST_AUTO_TEST_CASE(without_trouble_a_minority_may_go) {
-  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2}, {3}}).text == "can lose 1 safekeeper");
-  BOOST_TEST(health_of(of({1, 2, 3, 4, 5}), {{1}, {2}, {3}, {4}, {5}}).text == "can lose 2 safekeepers");
-  BOOST_TEST(health_of(of({1}), {{1}}).text == "can lose none: they are too few for more");
+BOOST_AUTO_TEST_CASE(without_failures_a_minority_may_go) {
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2}, {3}}).text == "tolerates 1 failure");
+  BOOST_TEST(health_of(of({1, 2, 3, 4, 5}), {{1}, {2}, {3}, {4}, {5}}).text == "tolerates 2 failures");
+  BOOST_TEST(health_of(of({1}), {{1}}).text == "tolerates no failure: too few safekeepers");
 }
 
 BOOST_AUTO_TEST_CASE(whoever_can_not_vote_and_write_does_not_count) {
-  const auto with = [](control::member_trouble trouble) { return health_of(of({1, 2, 3}), {{1}, {2, trouble}, {3}}); };
-  for (const auto trouble : {down, lacks, broken, full, unreachable}) BOOST_TEST(with(trouble).can_lose == 0);
-  BOOST_TEST(with(down).text == "can lose none: safekeeper 2 is down");
-  BOOST_TEST(with(lacks).text == "can lose none: safekeeper 2 has not got it");
-  BOOST_TEST(with(broken).text == "can lose none: safekeeper 2 has a broken copy");
-  BOOST_TEST(with(full).text == "can lose none: safekeeper 2 has a full disk");
-  BOOST_TEST(with(unreachable).text == "can lose none: safekeeper 2 is not reached at its address");
+  const auto with = [](control::member_failure failure) { return health_of(of({1, 2, 3}), {{1}, {2, failure}, {3}}); };
+  for (const auto failure : {down, lacks, broken, full, unreachable}) BOOST_TEST(with(failure).can_lose == 0);
+  BOOST_TEST(with(down).text == "tolerates no failure: safekeeper 2 is down");
+  BOOST_TEST(with(lacks).text == "tolerates no failure: safekeeper 2 is missing the branch");
+  BOOST_TEST(with(broken).text == "tolerates no failure: safekeeper 2 has a broken copy");
+  BOOST_TEST(with(full).text == "tolerates no failure: safekeeper 2 has a full disk");
+  BOOST_TEST(with(unreachable).text == "tolerates no failure: safekeeper 2 is unreachable at its address");
 }
 
 BOOST_AUTO_TEST_CASE(of_whom_nothing_is_known_is_down) {
-  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {3}}).text == "can lose none: safekeeper 2 is down");
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {3}}).text == "tolerates no failure: safekeeper 2 is down");
 }
 
 BOOST_AUTO_TEST_CASE(without_a_quorum_everybody_who_fails_is_named) {

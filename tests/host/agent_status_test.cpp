@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   status.applied_lsn = core::lsn(0x3000300);
   status.has_quorum = true;
   status.restored_bytes = 1u << 30;
-  status.lives = 3;
+  status.incarnations = 3;
   status.port = 20001;
   status.since = core::wall_time(std::chrono::microseconds(1700000000123456));
   status.safekeepers = {{1, "127.0.0.1:5454", "streaming", core::lsn(0x3000400)}, {2, "b:1", "away: refused", {}}};

@@ -230,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(a_layer_file_that_cannot_be_opened_is_told_and_fails_wha
   const finished exported = strata.cli({"export", "victim/main", "-o", (strata.directory() / "x.tar").string()});
   BOOST_TEST(exported.exit_code != 0);
   BOOST_TEST(told.at("state") == "Active");
-  BOOST_TEST(mentions(told.value("trouble", ""), layer.filename().string()), told.dump());
+  BOOST_TEST(mentions(told.value("last_error", ""), layer.filename().string()), told.dump());
   BOOST_TEST(mentions(strata.cli({"status"}).out, layer.filename().string()));
   check_that_good_is_served();
 }
@@ -242,7 +242,7 @@ BOOST_FIXTURE_TEST_CASE(a_layer_file_that_is_gone_is_told_and_fails_what_needs_i
   const finished exported = strata.cli({"export", "victim/main", "-o", (strata.directory() / "x.tar").string()});
   BOOST_TEST(exported.exit_code != 0);
   BOOST_TEST(told.at("state") == "Active");
-  BOOST_TEST(mentions(told.value("trouble", ""), layer.filename().string()), told.dump());
+  BOOST_TEST(mentions(told.value("last_error", ""), layer.filename().string()), told.dump());
   BOOST_TEST(mentions(strata.cli({"status"}).out, layer.filename().string()));
   check_that_good_is_served();
 }
@@ -278,9 +278,9 @@ BOOST_FIXTURE_TEST_CASE(damaged_metadata_breaks_its_source_alone_until_it_is_reb
 
   const finished rebuilt = strata.cli({"metadata", "rebuild"});
   BOOST_TEST(rebuilt.exit_code == 0, rebuilt.out << rebuilt.err);
-  BOOST_TEST(mentions(rebuilt.out, "source good: whole"), rebuilt.out);
+  BOOST_TEST(mentions(rebuilt.out, "source good: intact"), rebuilt.out);
   BOOST_TEST(mentions(rebuilt.out, "branch victim/main: rebuilt up to "), rebuilt.out);
-  check_refused({"metadata", "rebuild"}, 4, {"whole"});
+  check_refused({"metadata", "rebuild"}, 4, {"intact"});
   victim.start();
   strata.start();
   BOOST_TEST(strata.cli({"status"}).exit_code == 0);

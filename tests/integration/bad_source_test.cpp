@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(wal_that_the_source_has_removed_is_told_with_what_to_do_and
   test.strata.start();
   wait_until("the missing WAL is noticed",
              [&] { return mentions(told(test.strata, "forgetful", "last_error"), "no longer has the WAL"); });
-  BOOST_TEST(mentions(told(test.strata, "forgetful", "last_error"), "import anew"));
+  BOOST_TEST(mentions(told(test.strata, "forgetful", "last_error"), "import it again"));
   BOOST_TEST(
       mentions(test.strata.cli({"status"}).out + test.strata.cli({"source", "list"}).err, "no longer has the WAL"));
   test.strata.ask({"branch", "create", "dev", "--from", "forgetful/main"});

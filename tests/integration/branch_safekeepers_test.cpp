@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_branch_that_nobody_writes_rests_and_wakes) {
       "the branch rests",
       [&] {
         strata.api("PUT", checkpoint);
-        return phase() == "resting";
+        return phase() == "idle";
       },
       60s);
   const core::lsn rested = at("last_record_lsn");
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(a_branch_that_nobody_writes_rests_and_wakes) {
   write();
   wait();
   BOOST_TEST((at("last_record_lsn") > rested));
-  BOOST_TEST(phase() != "resting");
+  BOOST_TEST(phase() != "idle");
   check_contents();
 }
 

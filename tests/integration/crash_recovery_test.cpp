@@ -56,9 +56,9 @@ class crash_test {
     } else if (what == doing::flush) {
       wait_until("a layer was flushed", [&] { return strata_.lsn_of("s", "disk_consistent_lsn") > durable_before; });
     }
-    auto upkeep = ask_for_upkeep(what);
+    auto maintenance = ask_for_maintenance(what);
     kill_after_a_moment();
-    upkeep.wait();
+    maintenance.wait();
     if (round % 7 == 6) crash_source();
     strata_.start();
     strata_.wait_until_readable("s");
@@ -104,7 +104,7 @@ class crash_test {
 
  private:
   /// The compaction, or the flush, that the kill is to hit; its answer never comes.
-  std::future<void> ask_for_upkeep(doing what) {
+  std::future<void> ask_for_maintenance(doing what) {
     const std::string path = strata_.timeline_path("s");
     return std::async(std::launch::async, [this, what, path] {
       try {

@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(records_of_an_extension_spoil_the_pages_that_they_change_an
       BOOST_TEST(strata.ask({"branch", "show", branch}).at("custom_resource_managers") == wanted);
       const std::string shown = strata.cli({"branch", "show", branch}).out;
       BOOST_TEST(mentions(shown, "resource manager 201 from " + core::to_string(since)), shown);
-      BOOST_TEST(!strata.timeline("ext", branch).contains("trouble"));
+      BOOST_TEST(!strata.timeline("ext", branch).contains("last_error"));
     }
   };
   check_all();

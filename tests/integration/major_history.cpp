@@ -28,7 +28,7 @@ std::string rows(int first, int last) {
 std::string name_of(const index_type& type) { return std::string("item_") + type.method; }
 
 /// The condition counted through the index and without it.
-std::vector<std::string> troubles_of(sql_session& session, const index_type& type) {
+std::vector<std::string> errors_of(sql_session& session, const index_type& type) {
   const std::string query = std::string("SELECT count(*) FROM item WHERE ") + type.condition;
   session.execute("SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off");
   const std::string scanned = session.value(query);
@@ -37,11 +37,11 @@ std::vector<std::string> troubles_of(sql_session& session, const index_type& typ
   std::string plan;
   for (const auto& row : session.query("EXPLAIN (COSTS OFF) " + query)) plan += *row[0] + '\n';
   session.execute("RESET ALL");
-  std::vector<std::string> troubles;
+  std::vector<std::string> errors;
   if (scanned == "0" || scanned != found)
-    troubles.push_back(name_of(type) + " finds " + found + " rows, a scan of the table " + scanned);
-  if (plan.find(name_of(type)) == std::string::npos) troubles.push_back(name_of(type) + " is not used: " + plan);
-  return troubles;
+    errors.push_back(name_of(type) + " finds " + found + " rows, a scan of the table " + scanned);
+  if (plan.find(name_of(type)) == std::string::npos) errors.push_back(name_of(type) + " is not used: " + plan);
+  return errors;
 }
 
 }  // namespace
@@ -132,10 +132,10 @@ void major_history::vacuum() {
   source_.execute("VACUUM document, account");
 }
 
-std::vector<std::string> index_troubles(sql_session& session) {
+std::vector<std::string> index_errors(sql_session& session) {
   std::vector<std::string> all;
   for (const index_type& type : index_types)
-    for (auto& trouble : troubles_of(session, type)) all.push_back(std::move(trouble));
+    for (auto& error : errors_of(session, type)) all.push_back(std::move(error));
   session.execute(
       "SELECT bt_index_check(i.indexrelid, true) FROM pg_index i JOIN pg_class x ON x.oid = "
       "i.indexrelid JOIN pg_am a ON a.oid = x.relam WHERE a.amname = "

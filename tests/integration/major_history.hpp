@@ -33,6 +33,6 @@ class major_history {
 
 /// What the indexes of that history say against a scan of the table, and what amcheck says of them; empty when they
 /// agree.
-std::vector<std::string> index_troubles(sql_session& session);
+std::vector<std::string> index_errors(sql_session& session);
 
 }  // namespace strata::tests

@@ -42,7 +42,7 @@ remembered remember(postgres_cluster& source, bool by_time) {
 
 void check_indexes(const std::string& conninfo) {
   sql_session session(conninfo);
-  for (const std::string& trouble : index_troubles(session)) BOOST_ERROR(trouble);
+  for (const std::string& error : index_errors(session)) BOOST_ERROR(error);
 }
 
 void check_major(const branch_compute& compute, int major) {

@@ -99,7 +99,7 @@ BOOST_FIXTURE_TEST_CASE(a_moment_that_has_not_been_seen_is_refused_and_an_idle_s
   BOOST_TEST(until.get<std::string>() < unseen_time);
   const auto check_refused = [&](const finished& done) {
     BOOST_TEST(done.exit_code == 6, done.out << done.err);
-    BOOST_TEST(done.err.find("is here; ") != std::string::npos, done.err);
+    BOOST_TEST(done.err.find("have arrived; ") != std::string::npos, done.err);
   };
   const std::string point = "main@" + unseen_time;
   const std::string archive = strata.directory() / "unseen.tar";
@@ -367,8 +367,7 @@ BOOST_FIXTURE_TEST_CASE(points_and_names_that_are_not_there_are_told_at_once, ap
   utc.environment.emplace_back("TZ", "UTC");
   const finished before = run(utc);
   BOOST_TEST(before.exit_code == 1, before.err);
-  BOOST_TEST(before.err.find("the earliest time that can be asked for is " + shown + " UTC") != std::string::npos,
-             before.err);
+  BOOST_TEST(before.err.find("the earliest available time is " + shown + " UTC") != std::string::npos, before.err);
   utc = strata.program({"status"});
   utc.environment.emplace_back("TZ", "UTC");
   BOOST_TEST(run(utc).out.find("from " + shown + " UTC") != std::string::npos);

@@ -54,11 +54,11 @@ BOOST_AUTO_TEST_CASE(up_returns_with_all_safekeepers_ready_and_linked) {
   BOOST_TEST(processes().size() == 3u);
   const json status = server.ask({"status"});
   BOOST_TEST(status["quorum"]["can_lose"] == 1);
-  BOOST_TEST(status["quorum"]["health"] == "can lose 1 safekeeper");
+  BOOST_TEST(status["quorum"]["health"] == "tolerates 1 failure");
   BOOST_TEST(status["broker"] != "");
   wait_until_all_are_linked();
   const finished text = server.cli({"status"});
-  BOOST_TEST(text.out.find("can lose 1 safekeeper") != std::string::npos, text.out);
+  BOOST_TEST(text.out.find("tolerates 1 failure") != std::string::npos, text.out);
   BOOST_TEST(fs::status(server.directory() / "tls").permissions() == fs::perms::owner_all);
 }
 
@@ -79,12 +79,12 @@ BOOST_AUTO_TEST_CASE(a_killed_safekeeper_comes_back_with_its_address) {
 BOOST_AUTO_TEST_CASE(what_may_still_fail_is_said) {
   const auto before = processes();
   ::kill(before.at(2), SIGSTOP);
-  wait_for_health("can lose none: safekeeper 2 is down");
+  wait_for_health("tolerates no failure: safekeeper 2 is down");
   ::kill(before.at(3), SIGSTOP);
   wait_for_health("no quorum: commits wait (1 of 3 up)");
   ::kill(before.at(2), SIGCONT);
   ::kill(before.at(3), SIGCONT);
-  wait_for_health("can lose 1 safekeeper");
+  wait_for_health("tolerates 1 failure");
   // Silent for longer than the broker waits, they were cut off; now they are back.
   wait_until_all_are_linked();
 }

@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_i
                                           .created = core::wall_time(std::chrono::seconds(1)),
                                           .source = storage::source_record{.conninfo = "host=a", .slot = "s"},
                                           .safekeepers = consensus::configuration{.generation = 3, .members = {}},
-                                          .wal_keepers = {{.id = {1}, .instance = {}, .begun = true}},
+                                          .wal_keepers = {{.id = {1}, .instance = {}, .created = true}},
                                           .custom_managers = {{130, lsn(30)}, {131, lsn(50)}, {132, lsn(51)}}};
   const auto made = placement::branch_record(ancestor, {.id = first,
                                                         .name = "dev",

@@ -90,9 +90,9 @@ struct linked_compute {
     if (last_is_there) links[0]->cut();
     links[1]->heal();
     if (!last_is_there) links[0]->heal();
-    wait_until("it lives again", [&] {
+    wait_until("it runs again", [&] {
       const json now = cluster.compute();
-      return now.at("state") == "running" && now.at("lives") == before.at("lives").get<int>() + 1;
+      return now.at("state") == "running" && now.at("incarnations") == before.at("incarnations").get<int>() + 1;
     });
     const std::string kept = last_is_there ? "1 2 3 11 12 13" : "1 2 3";
     BOOST_TEST(found() == kept);

@@ -28,7 +28,7 @@ struct deletion_fixture {
     return fs::exists(cluster.strata().directory() / "safekeepers" / std::to_string(id) / "deleted" /
                       (tenant() + "-" + timeline()));
   }
-  [[nodiscard]] json errands() const { return cluster.strata().api("GET", "/v1/status").at("safekeeper_errands"); }
+  [[nodiscard]] json pending() const { return cluster.strata().api("GET", "/v1/status").at("pending_operations"); }
   [[nodiscard]] fs::path stored() const { return cluster.strata().directory() / "wal_backup" / tenant() / timeline(); }
   void write_something() {
     cluster.start_compute();
@@ -50,13 +50,13 @@ BOOST_AUTO_TEST_CASE(a_branch_is_given_to_who_is_there_and_to_others_when_they_a
   BOOST_TEST(has(1));
   BOOST_TEST(has(2));
   BOOST_TEST(!has(3));
-  BOOST_TEST(errands().at(0).at("what") == "make");
+  BOOST_TEST(pending().at(0).at("what") == "create");
   // The server does not have to live for it.
   cluster.strata().kill();
   cluster.strata().start();
   cluster.signal_safekeeper(3, SIGCONT);
   wait_until("the third has it, too", [&] { return has(3); });
-  wait_until("nothing is left to be done", [&] { return errands().empty(); });
+  wait_until("no operation is pending", [&] { return pending().empty(); });
   wait_until("one may be lost", [&] {
     const json all = cluster.strata().ask({"safekeeper", "list"});
     if (all.at("can_lose") != 1) return false;
@@ -84,14 +84,14 @@ BOOST_AUTO_TEST_CASE(the_wal_of_a_deleted_branch_goes_at_once_or_when_the_safeke
   BOOST_TEST(!cluster.compute().contains("agent_pid"));
   wait_until("status says what is left", [&] {
     const std::string shown = cluster.strata().cli({"status"}).out;
-    return shown.find("delete the WAL of timeline " + timeline() + " on safekeeper 3, since ") != std::string::npos;
+    return shown.find("delete the WAL of timeline " + timeline() + " on safekeeper 3 (") != std::string::npos;
   });
   cluster.strata().kill();
   cluster.strata().start();
   BOOST_TEST(has(3));
   cluster.signal_safekeeper(3, SIGCONT);
   wait_until_gone(3);
-  wait_until("nothing is left to be done", [&] { return errands().empty(); });
+  wait_until("no operation is pending", [&] { return pending().empty(); });
   BOOST_TEST(!fs::exists(stored()));
   // The compute's name is free again, and so is the branch's.
   cluster.strata().ask({"compute", "stop", "dev", "--remove"});

@@ -79,7 +79,7 @@ struct membership_fixture {
            dev.at("timeline_id").get<std::string>();
   }
   void wait_until_lacking(int id) {
-    wait_until("it is seen that it has not got the branch", [&] {
+    wait_until("it is reported as missing the branch", [&] {
       const json all = safekeeper_list();
       return all.at("can_lose") == 0 && all.at("timelines").at(0).at("lacking") == json::array({id});
     });
@@ -91,9 +91,9 @@ struct membership_fixture {
       const std::string shown = cluster.strata().cli(words).out;
       BOOST_TEST(shown.find("strata safekeeper replace s/" + cure + std::to_string(spare())) != std::string::npos,
                  shown);
-      BOOST_TEST(
-          shown.find("can lose none: safekeeper " + std::to_string(lacking) + " has not got it") != std::string::npos,
-          shown);
+      BOOST_TEST(shown.find("tolerates no failure: safekeeper " + std::to_string(lacking) + " is missing the branch") !=
+                     std::string::npos,
+                 shown);
     }
   }
 

@@ -39,7 +39,7 @@ struct moving {
     cluster.start_compute();
     sql_session(cluster.conninfo()).execute("CREATE TABLE t (i int)");
     insert();
-    wait_for_health("can lose 1 safekeeper");
+    wait_for_health("tolerates 1 failure");
   }
 
   void insert() const { sql_session(cluster.conninfo()).execute("INSERT INTO t VALUES (1)"); }
@@ -91,9 +91,9 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_
   cluster.wait_for_new_safekeeper(2, before);
   BOOST_TEST(port_of(2) != port);
   BOOST_TEST(file_of(2).at("addresses").size() == 2u);
-  wait_for_health("can lose 1 safekeeper");
+  wait_for_health("tolerates 1 failure");
   cluster.signal_safekeeper(1, SIGSTOP);
-  wait_for_health("can lose none: safekeeper 1 is down");
+  wait_for_health("tolerates no failure: safekeeper 1 is down");
   insert();
   // So does a new compute, which has the old addresses from the server.
   cluster.kill_compute();
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_
   insert();
   BOOST_TEST(sql_session(cluster.conninfo()).value("SELECT count(*) FROM t") == "3");
   cluster.signal_safekeeper(1, SIGCONT);
-  wait_for_health("can lose 1 safekeeper");
+  wait_for_health("tolerates 1 failure");
 
   // A copy that can't be read counts for nothing.
   const json dev = cluster.strata().timeline("s", "dev");
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_
     file.put(byte);
   });
   cluster.wait_for_new_safekeeper(3, whole);
-  wait_for_health("can lose none: safekeeper 3 has a broken copy");
+  wait_for_health("tolerates no failure: safekeeper 3 has a broken copy");
 
   // One that does not know any more who it is does not start on what it kept.
   std::string identity;
@@ -129,11 +129,11 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_
   wait_until("its log says why", [&] {
     std::ifstream file(log);
     const std::string text(std::istreambuf_iterator<char>(file), {});
-    return text.find("it keeps WAL of timelines, and safekeeper.json, which says whose, is lost") != std::string::npos;
+    return text.find("it contains WAL, but its safekeeper.json is missing") != std::string::npos;
   });
   BOOST_TEST(!fs::exists(cluster.safekeeper_directory(2) / "safekeeper.json"));
   std::ofstream(cluster.safekeeper_directory(2) / "safekeeper.json") << identity;
-  wait_for_health("can lose none: safekeeper 3 has a broken copy");
+  wait_for_health("tolerates no failure: safekeeper 3 has a broken copy");
   insert();
 }
 

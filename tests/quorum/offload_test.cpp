@@ -239,7 +239,7 @@ BOOST_AUTO_TEST_CASE(wal_stays_until_it_is_stored_and_the_pageserver_has_it) {
   fill(3);
   checkpoint_pageserver(ids);
   wait_until("somebody tells of it",
-             [&] { return std::ranges::any_of(ids, [&](int id) { return on(id).at("trouble") != ""; }); });
+             [&] { return std::ranges::any_of(ids, [&](int id) { return on(id).at("last_error") != ""; }); });
   checkpoint_safekeepers();
   for (const int id : ids) {
     BOOST_TEST((lsn_at(id, "backup_lsn") == stored), "safekeeper " << id);

@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(wal_is_refused_while_the_disk_is_full_and_taken_when_it_is_
   BOOST_TEST(!refusal.empty());
   const core::lsn kept = lsn_of(keeper.api("GET", id.path()), "flush_lsn");
   BOOST_TEST((kept > wal.start() && kept < wal.end()));
-  BOOST_TEST(keeper.api("GET", id.path())["trouble"].get<std::string>().find("full") != std::string::npos);
+  BOOST_TEST(keeper.api("GET", id.path())["last_error"].get<std::string>().find("full") != std::string::npos);
 
   // The reserve is for this: votes and elections go on.
   test_proposer next(keeper.wal_port(), id);
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(wal_is_refused_while_the_disk_is_full_and_taken_when_it_is_
   disk.grow("400m");
   next.push(kept, wal.from(kept), kept);
   BOOST_TEST((lsn_of(keeper.api("GET", id.path()), "flush_lsn") == wal.end()));
-  BOOST_TEST(keeper.api("GET", id.path())["trouble"] == "");
+  BOOST_TEST(keeper.api("GET", id.path())["last_error"] == "");
   keeper.kill();
   keeper.start();
   BOOST_TEST((lsn_of(keeper.api("GET", id.path()), "flush_lsn") == wal.end()));

@@ -14,7 +14,7 @@ class receiver_machine {
     connecting,          ///< a job opens the connection
     listening,           ///< connected: what arrives is taken in
     importing,           ///< a job imports a piece of a base backup
-    opening,             ///< a job opens the intake
+    opening,             ///< a job opens the decoder
     waiting_for_disk,    ///< a job adds a record that needs the disk
     waiting_for_credit,  ///< for the answer to a batch
   };
@@ -43,7 +43,7 @@ class receiver_machine {
 
   // -- jobs, while listening --
   void import_piece() { begin_job(state::importing); }
-  void open_intake() { begin_job(state::opening); }
+  void open_decoder() { begin_job(state::opening); }
   void go_to_disk() { begin_job(state::waiting_for_disk); }
   void job_done();
 

@@ -17,11 +17,11 @@ std::optional<consensus::member> member_of(const protocol::safekeeper_timeline_i
 
 const char* to_string(leave_reason why) {
   switch (why) {
-    case leave_reason::no_keepalives: return "it has gone silent";
+    case leave_reason::no_keepalives: return "it sends no keepalives";
     case leave_reason::lagging_wal: return "it lags behind another one";
     case leave_reason::no_wal: return "another one has WAL that it does not send";
     case leave_reason::not_a_member: return "it does not keep the timeline's WAL any more";
-    case leave_reason::another_look: return "nobody tells whether another one has more";
+    case leave_reason::another_look: return "it is not known whether another one has more";
   }
   return "";
 }

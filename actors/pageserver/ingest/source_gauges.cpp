@@ -12,16 +12,16 @@ constexpr const char* lag_seconds_name = "strata_source_lag_seconds";
 constexpr const char* slot_name = "strata_source_slot_wal_bytes";
 constexpr const char* streaming_name = "strata_source_streaming";
 
-/// `resting`: the source had no more WAL when it was last asked.
-bool is_there(phase now) { return now == phase::streaming || now == phase::catching_up || now == phase::resting; }
+/// `idle`: the source had no more WAL when it was last asked.
+bool is_there(phase now) { return now == phase::streaming || now == phase::catching_up || now == phase::idle; }
 
 }  // namespace
 
 source_gauges::source_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline)
     : metrics_(of),
-      lag_bytes_(of.gauge(lag_bytes_name, "WAL of the source that is not here; NaN while that is not known",
+      lag_bytes_(of.gauge(lag_bytes_name, "WAL of the source that was not received; NaN if unknown",
                           {{"tenant", tenant}, {"timeline", timeline}})),
-      lag_seconds_(of.gauge(lag_seconds_name, "Time since the source last told how far its WAL goes",
+      lag_seconds_(of.gauge(lag_seconds_name, "Time since the source last reported the end of its WAL",
                             {{"tenant", tenant}, {"timeline", timeline}})),
       slot_bytes_(of.gauge(slot_name, "WAL that the source keeps for the timeline's slot",
                            {{"tenant", tenant}, {"timeline", timeline}})),
@@ -39,7 +39,7 @@ void source_gauges::update(const messages::source_status& source, const messages
                            core::lsn kept_from) {
   constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   lag_bytes_.set(lag.bytes ? static_cast<double>(*lag.bytes) : unknown);
-  lag_seconds_.set(lag.since_word ? std::chrono::duration<double>(*lag.since_word).count() : unknown);
+  lag_seconds_.set(lag.since_message ? std::chrono::duration<double>(*lag.since_message).count() : unknown);
   const bool kept = kept_from.valid() && source.source_head > kept_from;
   slot_bytes_.set(kept ? static_cast<double>(source.source_head - kept_from) : 0);
   streaming_.set(is_there(source.now) ? 1 : 0);

@@ -30,7 +30,7 @@ core::result<std::vector<left_timeline>> parse_history(std::string_view text) {
     const bool ascends = history.empty() || (left.id > history.back().id && at && *at >= history.back().end);
     if (failure != std::errc() || end != id_text.data() + id_text.size() || left.id == 0 || !at || !ascends)
       return core::error{core::errc::corrupt, "read the source's timeline history: line \"" +
-                                                  std::string(id_text.substr(0, 32)) + "...\" makes no sense"};
+                                                  std::string(id_text.substr(0, 32)) + "...\" is invalid"};
     left.end = *at;
     history.push_back(left);
   }
@@ -57,11 +57,10 @@ core::result<std::uint32_t> timeline_to_read(std::uint32_t timeline, const std::
 }
 
 core::error not_the_same_server(const std::string& why) {
-  return {core::errc::conflict,
-          "it is not the same server any more: " + why +
-              " (put back from a backup or a snapshot, or another server at this address?). It is not followed again; "
-              "what was received stays readable. To follow what is there now, add it under a new name; if the right "
-              "server is back: strata source resume"};
+  return {core::errc::conflict, "it is not the same server: " + why +
+                                    " (restored from a backup or a snapshot, or another server at this address?). It "
+                                    "is no longer followed; received data stays readable. To follow the new server, "
+                                    "add it under a new name; if the original server is back: strata source resume"};
 }
 
 }  // namespace strata::actors::pageserver

@@ -29,7 +29,7 @@ class source_origin final : public wal_origin {
   void progressed() override { backoff_.reset(); }
   std::optional<core::error> reason_to_leave(time now) override {
     if (now - heard_ <= silence_max) return std::nullopt;
-    return core::error{core::errc::timeout, "the source has said nothing for 90 s"};
+    return core::error{core::errc::timeout, "no message from the source for 90 s"};
   }
   void lost(time, core::lsn, const core::error&) override {}
   void caught_up(time) override {}

@@ -41,10 +41,10 @@ std::optional<messages::wal_gap> wal_gap_watch::gap(const consensus::configurati
 std::string to_text(const messages::wal_gap& of) {
   const std::string from = core::to_string(of.from);
   return "the WAL " + (of.to.valid() ? "from " + from + " to " + core::to_string(of.to) : "after " + from) +
-         " is gone from all its safekeepers: the branch can be read up to " + from;
+         " is missing on all its safekeepers: the branch can be read up to " + from;
 }
 
-std::string gap_trouble(const messages::wal_gap& of, const std::string& branch) {
+std::string gap_error(const messages::wal_gap& of, const std::string& branch) {
   return to_text(of) + "; strata branch create NEW --from " + branch + "@" + core::to_string(of.from);
 }
 

@@ -29,9 +29,9 @@ class wal_gap_watch {
   std::map<consensus::node_id, core::lsn> begins_;  ///< where their WAL begins, 0: not told; of those who said it
 };
 
-/// "the WAL from 0/DECE980 to 0/E000000 is gone from all its safekeepers: the branch can be read up to 0/DECE980".
+/// "the WAL from 0/DECE980 to 0/E000000 is missing on all its safekeepers: the branch can be read up to 0/DECE980".
 std::string to_text(const messages::wal_gap& of);
 /// With what a person can do about it.
-std::string gap_trouble(const messages::wal_gap& of, const std::string& branch);
+std::string gap_error(const messages::wal_gap& of, const std::string& branch);
 
 }  // namespace strata::actors::pageserver

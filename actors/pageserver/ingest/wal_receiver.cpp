@@ -4,8 +4,8 @@
 #include "actors/pageserver/ingest/source_history.hpp"
 #include "actors/pageserver/ingest/source_import.hpp"
 #include "actors/pageserver/ingest/source_link.hpp"
-#include "actors/pageserver/ingest/source_words.hpp"
-#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/source_progress.hpp"
+#include "actors/pageserver/ingest/wal_decoder.hpp"
 #include "actors/pageserver/ingest/wal_origin.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "config/time_text.hpp"
@@ -73,7 +73,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (!conninfo) return try_again_after(origin_->pause());
     auto goal = origin_->goal(options_.store->record(), last);
     if (const auto received = options_.store->received()) {
-      goal.read_from = compared_ == wal_intake::compared::whole_trace ? received->begin : received->middle;
+      goal.read_from = compared_ == wal_decoder::compared::whole_trace ? received->begin : received->middle;
       goal.source_timeline = received->source_timeline;
     }
     session_ = source_session(std::move(goal));
@@ -100,7 +100,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
     disconnect();
     if (compares_less(why)) return try_again_after(std::chrono::milliseconds(0));
-    compared_ = wal_intake::compared::whole_trace;
+    compared_ = wal_decoder::compared::whole_trace;
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
     if (import_ && import_->begun()) return quit(why);
@@ -116,9 +116,9 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// to go on: it is told by the newer piece, which is in the segment of its end.
   bool compares_less(const core::error& why) {
     const auto received = options_.store->received();
-    const bool can = why.code == core::errc::out_of_range && compared_ == wal_intake::compared::whole_trace &&
+    const bool can = why.code == core::errc::out_of_range && compared_ == wal_decoder::compared::whole_trace &&
                      received && received->middle > received->begin;
-    if (can) compared_ = wal_intake::compared::newer_piece;
+    if (can) compared_ = wal_decoder::compared::newer_piece;
     return can;
   }
 
@@ -157,17 +157,17 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// What was received and not handed over comes again.
   void disconnect() {
     link_.close();
-    intake_.reset();
+    decoder_.reset();
     machine_.disconnected();
   }
 
   /// The stream has ended because all there is was sent.
   void rest() {
-    if (intake_ && intake_->has_batch() && machine_.may_hand_over()) hand_over();
+    if (decoder_ && decoder_->has_batch() && machine_.may_hand_over()) hand_over();
     disconnect();
     origin_->caught_up(clock().monotonic());
     status_.last_error.clear();
-    set_phase(phase::resting);
+    set_phase(phase::idle);
     try_again_after(origin_->pause());
   }
 
@@ -187,15 +187,15 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void published(const safekeeper_published& news) {
     origin_->published(news.info, clock().monotonic());
     status_.source_head = std::max(status_.source_head, news.info.commit_lsn);
-    if (status_.now == phase::resting) try_now();
+    if (status_.now == phase::idle) try_now();
   }
   void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
   /// Of WAL, or only of the word how far it goes.
   void wanted(const wal_wanted&) {
     origin_->wanted();
-    if (status_.now == phase::resting) try_now();
+    if (status_.now == phase::idle) try_now();
     // The end of what came may be a part of a record, of which the timeline knows nothing else.
-    if (!intake_ || !machine_.listens()) return;
+    if (!decoder_ || !machine_.listens()) return;
     if (!follows_source()) tell(options_.timeline, status_);
     if (!words_.may_ask(clock().monotonic())) return;
     if (auto sent = send_status(true); !sent) broke(sent.error());
@@ -218,7 +218,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       auto event = link_.connection().receive();
       if (!event) return broke(event.error());
       if (!*event) {
-        if (intake_ && intake_->has_batch()) {
+        if (decoder_ && decoder_->has_batch()) {
           if (!machine_.may_hand_over()) return machine_.wait_for_credit();
           hand_over();
         }
@@ -243,7 +243,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
-      if (end->next_timeline != 0 && origin_->is_source() && intake_) return go_to_next_timeline(*end);
+      if (end->next_timeline != 0 && origin_->is_source() && decoder_) return go_to_next_timeline(*end);
       if (!end->caught_up) return core::error{core::errc::unavailable, "the source has ended the stream"};
       rest();
       return {};
@@ -259,10 +259,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   /// The source has left the timeline that was streamed, where it was promoted.
   core::result<void> go_to_next_timeline(const client::streaming_ended& end) {
-    if (intake_->position() == end.next_timeline_start) return follow(end);
+    if (decoder_->position() == end.next_timeline_start) return follow(end);
     return not_the_same_server("its timeline " + std::to_string(end.next_timeline) + " forked at " +
                                to_string(end.next_timeline_start) + ", and it was followed to " +
-                               to_string(intake_->position()));
+                               to_string(decoder_->position()));
   }
 
   /// The next step of the session after an event.
@@ -275,8 +275,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       if (const auto& names = session_.synchronous_standby_names(); !names.empty())
         core::log_warning(status_.conninfo + ": synchronous_standby_names = '" + names +
                           "' names Strata, which is never a synchronous standby: COMMIT waits for another one there");
-      if (!intake_) open_intake();
-      if (intake_) intake_->set_source_timeline(session_.source_timeline());
+      if (!decoder_) open_decoder();
+      if (decoder_) decoder_->set_source_timeline(session_.source_timeline());
       return {};
     }
     return link_.carry_out(command, origin_->slot());
@@ -284,17 +284,17 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   // -- WAL ----------------------------------------------------------------------------------------------------------
 
-  void open_intake() {
+  void open_decoder() {
     set_phase(phase::catching_up);
-    machine_.open_intake();
+    machine_.open_decoder();
     offload(
         runtime::pool_id::io, "prepare to take in WAL",
-        [store = options_.store, part = compared_] { return wal_intake::open(store, part); },
-        [this](core::result<std::unique_ptr<wal_intake>> opened) {
+        [store = options_.store, part = compared_] { return wal_decoder::open(store, part); },
+        [this](core::result<std::unique_ptr<wal_decoder>> opened) {
           machine_.job_done();
           if (!opened) return broke(opened.error());
-          intake_ = *std::move(opened);
-          intake_->set_source_timeline(session_.source_timeline());
+          decoder_ = *std::move(opened);
+          decoder_->set_source_timeline(session_.source_timeline());
           advance();
         });
   }
@@ -302,10 +302,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   core::result<void> take_wal(const client::wal_data& wal) {
     received_bytes_.add(static_cast<double>(wal.bytes.size()));
     status_.source_head = std::max(status_.source_head, wal.server_end);
-    if (wal.start != intake_->position())
+    if (wal.start != decoder_->position())
       return core::error{core::errc::corrupt, "WAL at " + to_string(wal.start) + " came where " +
-                                                  to_string(intake_->position()) + " was expected"};
-    STRATA_TRY(intake_->feed(wal.bytes));
+                                                  to_string(decoder_->position()) + " was expected"};
+    STRATA_TRY(decoder_->feed(wal.bytes));
     status_.received = wal.start + wal.bytes.size();
     origin_->heard(heard_, wal.server_end, status_.received);
     words_.heard_wal(wal.server_end, heard_);
@@ -316,16 +316,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   core::result<void> work_off() {
     for (;;) {
       if (!machine_.may_hand_over()) break;
-      STRATA_ASSIGN(const auto progress, intake_->work());
-      if (progress == wal_intake::progress::used_up) return {};
-      if (progress == wal_intake::progress::needs_disk) {
+      STRATA_ASSIGN(const auto progress, decoder_->work());
+      if (progress == wal_decoder::progress::used_up) return {};
+      if (progress == wal_decoder::progress::needs_disk) {
         go_to_disk();
         return {};
       }
-      if (intake_->has_batch()) hand_over();
-      if (progress != wal_intake::progress::barrier) continue;
+      if (decoder_->has_batch()) hand_over();
+      if (progress != wal_decoder::progress::barrier) continue;
       if (machine_.in_flight() > 0) break;
-      intake_->passed_barrier();
+      decoder_->passed_barrier();
     }
     machine_.wait_for_credit();
     return {};
@@ -333,7 +333,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void go_to_disk() {
     machine_.go_to_disk();
-    offload(runtime::pool_id::io, "take in a record with the disk", intake_->take_disk_step(),
+    offload(runtime::pool_id::io, "take in a record with the disk", decoder_->take_disk_step(),
             [this](const core::result<void>& done) {
               machine_.job_done();
               if (!done) return broke(done.error());
@@ -345,8 +345,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
   /// behind the batches.
   void note_handed_over() {
-    if (!intake_ || intake_->has_batch()) return;
-    status_.handed_over = intake_->position();
+    if (!decoder_ || decoder_->has_batch()) return;
+    status_.handed_over = decoder_->position();
     if (words_.handed_over(status_.handed_over) && follows_source()) {
       take_words();
       tell(options_.timeline, status_);
@@ -355,7 +355,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// One safekeeper does not know what the others have: its word tells nothing of the branch.
   [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
   void take_words() {
-    status_.last_word = words_.last_word();
+    status_.last_message = words_.last_message();
     if (!follows_source()) return;
     status_.known_until = words_.known_until();
     status_.clock_ahead = words_.clock_ahead();
@@ -364,7 +364,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void hand_over() {
     batches_.add();
     machine_.handed_over();
-    ask(options_.timeline, messages::ingest_batch{intake_->take_batch()},
+    ask(options_.timeline, messages::ingest_batch{decoder_->take_batch()},
         [this](const core::result<messages::batch_ingested>& taken) {
           const bool goes_on = machine_.answered();
           if (!taken) return quit(taken.error());
@@ -409,7 +409,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// A walsender that hears from its receiver has no reason to say anything unless it is asked.
   core::result<void> send_status(bool ask_for_word = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
-    const core::lsn received = intake_ ? intake_->position() : options_.store->last_record_lsn();
+    const core::lsn received = decoder_ ? decoder_->position() : options_.store->last_record_lsn();
     const auto more = origin_->feedback(received, disk_consistent_, clock().now());
     // What a safekeeper takes for applied it may remove.
     const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
@@ -441,7 +441,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   bool flush_for_source() {
     if (!origin_->is_source()) return false;
     if (flushing_for_source_) return true;
-    if (intake_ && intake_->has_batch() && machine_.may_hand_over()) hand_over();
+    if (decoder_ && decoder_->has_batch() && machine_.may_hand_over()) hand_over();
     if (machine_.in_flight() == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
     flushing_for_source_ = true;
     ask(options_.timeline, messages::checkpoint_timeline{},
@@ -467,7 +467,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     } else if (!machine_.is_idle()) {
       origin_->not_listening(clock().monotonic());
     }
-    if (intake_ && !intake_->comparing()) {
+    if (decoder_ && !decoder_->comparing()) {
       const auto last = options_.store->last_record_lsn();
       const bool readable = last >= options_.store->record().readable_from;
       const bool near = status_.source_head <= last + near_bytes;
@@ -483,7 +483,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void set_phase(phase now) {
     static constexpr const char* words[] = {"connecting",       "backing up", "catching up", "streaming",
-                                            "waiting to retry", "failed",     "resting"};
+                                            "waiting to retry", "failed",     "idle"};
     describe(words[static_cast<std::size_t>(now)]);
     if (std::exchange(status_.now, now) != now) tell(options_.timeline, status_);
   }
@@ -498,14 +498,14 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   runtime::counter received_bytes_;
   runtime::counter batches_;
   messages::source_status status_;
-  source_words words_;
+  source_progress words_;
   core::monotonic_time heard_{};
   core::lsn disk_consistent_;
   std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next
 
   std::unique_ptr<source_import> import_;
-  std::unique_ptr<wal_intake> intake_;
-  wal_intake::compared compared_ = wal_intake::compared::whole_trace;  ///< of the connection
+  std::unique_ptr<wal_decoder> decoder_;
+  wal_decoder::compared compared_ = wal_decoder::compared::whole_trace;  ///< of the connection
   receiver_machine machine_;
   bool flushing_for_source_ = false;
   core::lsn confirmed_;  ///< the source may forget WAL before it, as it was told

@@ -66,7 +66,7 @@ using wal_receiver_actor =
 
 wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options);
 
-// -- short errands to a source ----------------------------------------------------------------------------------------
+// -- short requests to a source ---------------------------------------------------------------------------------------
 
 /// Is the source fit to be followed? Checks version, primary, wal_level and the right to replicate, and makes the
 /// physical slot (or takes one that nobody has used yet) so that no WAL is lost between this and the base backup.
@@ -96,11 +96,11 @@ struct drop_source_slot {
   core::lsn last_told = {};
 };
 
-/// Does one errand, bounded by 15 s (then errc::unavailable), and ends.
-using source_errand_actor = messages::actor_interface<messages::answers<probe_source, source_probed>,
-                                                      messages::answers<drop_source_slot, messages::done>>;
+/// Carries out one request, bounded by 15 s (then errc::unavailable), and ends.
+using source_request_actor = messages::actor_interface<messages::answers<probe_source, source_probed>,
+                                                       messages::answers<drop_source_slot, messages::done>>;
 
-source_errand_actor spawn_source_errand(caf::actor_system& system, runtime::actor_label label);
+source_request_actor spawn_source_request(caf::actor_system& system, runtime::actor_label label);
 
 }  // namespace strata::actors::pageserver
 

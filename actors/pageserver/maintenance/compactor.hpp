@@ -16,7 +16,7 @@ struct compaction_due {};
 
 /// How compaction stands; told to the timeline when it changes.
 struct compaction_health {
-  std::string trouble;  ///< empty: the last attempt succeeded
+  std::string last_error;  ///< empty: the last attempt succeeded
 };
 using compaction_listener = messages::actor_interface<messages::accepts<compaction_health>>;
 

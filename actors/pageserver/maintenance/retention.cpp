@@ -16,7 +16,7 @@ core::result<void> retention::check(core::lsn at, readable_window window) const 
   if (window.first <= at && at <= window.last) return {};
   return core::error{core::errc::out_of_range,
                      core::to_string(at) +
-                         (at < window.first ? " is before the history that is kept" : " is after the head") +
+                         (at < window.first ? " is before the retention window" : " is after the head") +
                          ": the readable history is " + to_string(window)};
 }
 

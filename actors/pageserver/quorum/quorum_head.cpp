@@ -7,7 +7,8 @@ namespace strata::actors::pageserver {
 
 void quorum_head::find(std::chrono::milliseconds patience, const reply& owed) {
   if (stopped_) return owed.fail({core::errc::unavailable, "find the head: the timeline is stopping"});
-  if (waiting_.size() >= waiting_max) return owed.fail({core::errc::busy, "find the head: too many wait already"});
+  if (waiting_.size() >= waiting_max)
+    return owed.fail({core::errc::busy, "find the head: too many requests are waiting"});
   const auto now = around_.now();
   waiting_.push_back({.after = rounds_,
                       .answer_limit = now + std::max(patience, round_limit),
@@ -18,7 +19,7 @@ void quorum_head::find(std::chrono::milliseconds patience, const reply& owed) {
 
 void quorum_head::round_ended(const core::result<core::lsn>& head) {
   const bool asked = head || head.error().code != core::errc::busy;
-  round_trouble_ = head ? "" : head.error().detail;
+  round_error_ = head ? "" : head.error().detail;
   bool came_meanwhile = false;
   for (request& each : waiting_) {
     came_meanwhile |= each.after >= rounds_;
@@ -72,13 +73,13 @@ void quorum_head::settle() {
 std::string quorum_head::why_not(const request& of) const {
   if (!of.needed)
     return "the head is not known: " +
-           (round_trouble_.empty() ? std::string("the safekeepers have not answered yet") : round_trouble_);
+           (round_error_.empty() ? std::string("the safekeepers have not answered yet") : round_error_);
   const core::lsn position = around_.handed_over();
   std::string text = "WAL up to " + core::to_string(*of.needed) + " may have been acknowledged by the safekeepers, " +
                      core::to_string(position) + " has arrived; " + around_.state();
   // Nobody sends it before it is known to be committed, and only a compute finds that out.
   if (const core::lsn committed = around_.committed(); committed.valid() && committed <= position)
-    text += "; no safekeeper has said that more is committed: a compute that starts on the branch settles it";
+    text += "; no safekeeper reports a higher commit position; starting a compute on the branch resolves it";
   return text;
 }
 

@@ -22,7 +22,7 @@ namespace strata::actors::pageserver {
 class quorum_head {
  public:
   using reply = runtime::reply<messages::point_resolved>;
-  struct surroundings {
+  struct context {
     std::function<void(const reply&)> keep;  ///< leases the last record and answers
     std::function<core::lsn()> handed_over;  ///< all WAL up to here is in
     std::function<core::lsn()> committed;    ///< as far as the receiver was told; 0: of nothing
@@ -31,7 +31,7 @@ class quorum_head {
     std::function<void()> ask;  ///< for a round of questions, unless one is under way
   };
 
-  explicit quorum_head(surroundings around) : around_(std::move(around)) {}
+  explicit quorum_head(context around) : around_(std::move(around)) {}
 
   void find(std::chrono::milliseconds patience, const reply& owed);
   [[nodiscard]] bool awaited() const { return !waiting_.empty(); }
@@ -63,10 +63,10 @@ class quorum_head {
   [[nodiscard]] std::string why_not(const request& of) const;
   void settle();
 
-  surroundings around_;
+  context around_;
   std::vector<request> waiting_;
   std::uint64_t rounds_ = 0;
-  std::string round_trouble_;  ///< why the last round told nothing
+  std::string round_error_;  ///< why the last round told nothing
   bool stopped_ = false;
 };
 

@@ -9,18 +9,18 @@
 namespace strata::actors::pageserver {
 namespace {
 
-struct errands_due {};
-struct begin_overdue {
+struct operations_due {};
+struct creation_overdue {
   std::uint64_t number = 0;
 };
-using private_errands =
-    safekeeper_errands_actor::extend<messages::accepts<errands_due>, messages::accepts<begin_overdue>>;
+using private_reconciler =
+    safekeeper_reconciler_actor::extend<messages::accepts<operations_due>, messages::accepts<creation_overdue>>;
 
 }  // namespace
 }  // namespace strata::actors::pageserver
 
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::errands_due)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::begin_overdue)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::operations_due)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::creation_overdue)
 
 namespace strata::actors::pageserver {
 namespace {
@@ -34,39 +34,41 @@ constexpr std::chrono::milliseconds begin_limit{2000};
 
 // -- what blocks
 
-/// Nothing, if it is not to be made there any more: the record of this moment decides, not what the errand was made of.
-core::result<std::optional<wal_keeper>> keeper_to_begin(storage::metadata_store& metadata, const errand& of,
-                                                        std::optional<storage::timeline_record>& record) {
+/// Nothing, if it is not to be made there any more: the record of this moment decides, not what the operation was made
+/// of.
+core::result<std::optional<wal_keeper>> keeper_to_create(storage::metadata_store& metadata, const operation& of,
+                                                         std::optional<storage::timeline_record>& record) {
   auto read = metadata.timeline(of.tenant, of.timeline);
   if (!read && read.error().code == core::errc::not_found) return std::optional<wal_keeper>();
   if (!read) return read.error();
   record = *std::move(read);
-  for (const wal_keeper& each : storage::keepers_to_begin(*record))
+  for (const wal_keeper& each : storage::keepers_to_create(*record))
     if (each.id == of.on) return std::optional(each);
   return std::optional<wal_keeper>();
 }
 
 /// In this order: a crash behind the second step repeats it on the same instance, where it does no harm; a safekeeper
 /// that lost the timeline in between is another instance and refuses.
-core::result<void> make_timeline(storage::metadata_store& metadata, const safekeeper_access& access, const errand& of) {
+core::result<void> create_timeline(storage::metadata_store& metadata, const safekeeper_access& access,
+                                   const operation& of) {
   std::optional<storage::timeline_record> record;
-  STRATA_ASSIGN(auto keeper, keeper_to_begin(metadata, of, record));
+  STRATA_ASSIGN(auto keeper, keeper_to_create(metadata, of, record));
   if (!keeper) return {};
   if (!keeper->instance.valid()) {
     STRATA_ASSIGN(keeper->instance, access.instance(of.on));
     STRATA_TRY(metadata.apply(of.tenant, of.timeline, {.wal_keeper_seen = *keeper}));
   }
   STRATA_ASSIGN(const auto order, safekeepers_of(*record));
-  STRATA_TRY(access.make(of.on, order, keeper->instance));
-  keeper->begun = true;
+  STRATA_TRY(access.create(of.on, order, keeper->instance));
+  keeper->created = true;
   return metadata.apply(of.tenant, of.timeline, {.wal_keeper_seen = *keeper});
 }
 
-core::result<void> carry_out(const tenant_files& files, const safekeeper_access& access, const errand& of) {
+core::result<void> carry_out(const tenant_files& files, const safekeeper_access& access, const operation& of) {
   auto& metadata = files.metadata();
-  if (!access.make) return core::error{core::errc::unavailable, "this server has no way to safekeepers"};
-  if (of.what == messages::safekeeper_errand::kind::make) {
-    auto made = make_timeline(metadata, access, of);
+  if (!access.create) return core::error{core::errc::unavailable, "this server has no safekeepers"};
+  if (of.what == messages::pending_operation::kind::create) {
+    auto made = create_timeline(metadata, access, of);
     // Deleted meanwhile: what was made is in the deletion's list.
     if (!made && made.error().code == core::errc::not_found && !metadata.timeline(of.tenant, of.timeline)) return {};
     return made;
@@ -77,12 +79,12 @@ core::result<void> carry_out(const tenant_files& files, const safekeeper_access&
 
 // -- the actor
 
-class safekeeper_errands final : public runtime::actor_base<private_errands> {
+class safekeeper_reconciler final : public runtime::actor_base<private_reconciler> {
  public:
-  static constexpr const char* kind = "pageserver.safekeeper_errands";
+  static constexpr const char* kind = "pageserver.safekeeper_reconciler";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
-  safekeeper_errands(const runtime::actor_setup& setup, safekeeper_errands_options options)
+  safekeeper_reconciler(const runtime::actor_setup& setup, safekeeper_reconciler_options options)
       : actor_base(setup),
         files_(std::move(options.files)),
         access_(std::move(options.access)),
@@ -90,28 +92,29 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
 
   behavior_type make_behavior() {
     load();
-    return {handle(&safekeeper_errands::list), handle(&safekeeper_errands::look), handle(&safekeeper_errands::begin),
-            handle(&safekeeper_errands::tick), handle(&safekeeper_errands::overdue)};
+    return {handle(&safekeeper_reconciler::list), handle(&safekeeper_reconciler::look),
+            handle(&safekeeper_reconciler::begin), handle(&safekeeper_reconciler::tick),
+            handle(&safekeeper_reconciler::overdue)};
   }
 
  private:
   struct waiter {
     std::uint64_t number = 0;
-    begin_wal of;
+    create_wal of;
     reply<messages::done> owed;
     bool seen = false;  ///< metadata were read since it came
   };
 
-  core::result<messages::safekeeper_errand_list> list(const messages::list_safekeeper_errands&) {
+  core::result<messages::pending_operation_list> list(const messages::list_pending_operations&) {
     return book_.list(clock().monotonic());
   }
-  void look(const look_for_errands&) { load(); }
-  void begin(const begin_wal& request, reply<messages::done> owed) {
+  void look(const operations_changed&) { load(); }
+  void begin(const create_wal& request, reply<messages::done> owed) {
     waiters_.push_back({++last_waiter_, request, std::move(owed), false});
-    tell_self_after(begin_limit, begin_overdue{last_waiter_});
+    tell_self_after(begin_limit, creation_overdue{last_waiter_});
     load();
   }
-  void overdue(const begin_overdue& of) {
+  void overdue(const creation_overdue& of) {
     const auto found = std::ranges::find(waiters_, of.number, &waiter::number);
     if (found == waiters_.end()) return;
     found->owed.deliver();
@@ -125,14 +128,14 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
     }
     loading_ = true;
     offload(
-        pool_id::io, "look what is to be done on safekeepers", [files = files_] { return files->metadata().errands(); },
-        [this, newest = last_waiter_](const core::result<storage::wal_errands>& found) {
+        pool_id::io, "load pending operations", [files = files_] { return files->metadata().pending_operations(); },
+        [this, newest = last_waiter_](const core::result<storage::pending_wal_operations>& found) {
           loading_ = false;
           if (found) {
-            book_.take_over(errands_of(*found), clock().monotonic());
+            book_.take_over(operations_of(*found), clock().monotonic());
             for (auto& each : waiters_) each.seen = each.seen || each.number <= newest;
           } else {
-            note_error("look what is to be done", found.error());
+            note_error("load pending operations", found.error());
           }
           unread_ = !found;
           if (std::exchange(load_again_, false)) load();
@@ -141,24 +144,24 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
   }
 
   void go_on() {
-    for (const errand& each : book_.begin(clock().monotonic())) start(each);
+    for (const operation& each : book_.begin(clock().monotonic())) start(each);
     std::erase_if(waiters_, [this](const waiter& each) {
       if (!each.seen || !book_.tried(each.of.tenant, each.of.timeline)) return false;
       each.owed.deliver();
       return true;
     });
-    describe(book_.size() == 0 ? "" : std::to_string(book_.size()) + " to be done");
+    describe(book_.size() == 0 ? "" : std::to_string(book_.size()) + " pending");
     if ((book_.size() == 0 && !unread_) || std::exchange(ticking_, true)) return;
-    tell_self_after(again, errands_due{});
+    tell_self_after(again, operations_due{});
   }
-  void tick(const errands_due&) {
+  void tick(const operations_due&) {
     ticking_ = false;
     load();
   }
 
-  void start(const errand& of) {
+  void start(const operation& of) {
     offload(
-        pool_id::io, "go to safekeeper " + to_string(of.on),
+        pool_id::io, "reconcile safekeeper " + to_string(of.on),
         [files = files_, access = access_, of] { return carry_out(*files, access, of); },
         [this, of](const core::result<void>& how) {
           const auto told = book_.ended(of, how, clock().monotonic());
@@ -170,7 +173,7 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
 
   std::shared_ptr<tenant_files> files_;
   safekeeper_access access_;
-  errand_book book_;
+  pending_operations book_;
   std::list<waiter> waiters_;
   std::uint64_t last_waiter_ = 0;
   bool loading_ = false;
@@ -181,9 +184,10 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
 
 }  // namespace
 
-safekeeper_errands_actor spawn_safekeeper_errands(caf::actor_system& system, safekeeper_errands_options options) {
+safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
+                                                        safekeeper_reconciler_options options) {
   auto label = options.label;
-  return runtime::spawn<safekeeper_errands>(system, std::move(label), std::move(options));
+  return runtime::spawn<safekeeper_reconciler>(system, std::move(label), std::move(options));
 }
 
 }  // namespace strata::actors::pageserver

@@ -21,37 +21,38 @@ struct safekeeper_access {
   /// An empty timeline, durable on return; no error when it is there already. errc::conflict when the safekeeper is
   /// another instance, or had the timeline and deleted it.
   std::function<core::result<void>(consensus::node_id, const messages::timeline_safekeepers&, const core::instance_id&)>
-      make;
+      create;
   /// Durable on return: it is not made there any more. No error when it never was there.
   std::function<core::result<void>(consensus::node_id, const core::tenant_id&, const core::timeline_id&)> remove;
 };
 
 /// What is to be done has changed in metadata.
-struct look_for_errands {};
+struct operations_changed {};
 /// Answered when the timeline was tried to be made on each of its members, or after 2 seconds: the others get it when
 /// they are there.
-struct begin_wal {
+struct create_wal {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
 
 /// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
-/// in metadata (storage::wal_errands) and is tried until it is done: at the start, when told to look, and every second
-/// while something is left. A crash at any moment loses nothing, and repeats nothing that must not be repeated
-/// (docs/decisions/0028).
-using safekeeper_errands_actor =
-    messages::safekeeper_errands_actor::extend<messages::accepts<look_for_errands>,
-                                               messages::answers<begin_wal, messages::done>>;
+/// in metadata (storage::pending_wal_operations) and is tried until it is done: at the start, when told to look, and
+/// every second while something is left. A crash at any moment loses nothing, and repeats nothing that must not be
+/// repeated (docs/decisions/0028).
+using safekeeper_reconciler_actor =
+    messages::safekeeper_reconciler_actor::extend<messages::accepts<operations_changed>,
+                                                  messages::answers<create_wal, messages::done>>;
 
-struct safekeeper_errands_options {
+struct safekeeper_reconciler_options {
   runtime::actor_label label;
   std::shared_ptr<tenant_files> files;
   safekeeper_access access;
-  errand_limits limits;
+  operation_limits limits;
 };
-safekeeper_errands_actor spawn_safekeeper_errands(caf::actor_system& system, safekeeper_errands_options options);
+safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
+                                                        safekeeper_reconciler_options options);
 
 }  // namespace strata::actors::pageserver
 
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::look_for_errands)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::begin_wal)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::operations_changed)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::create_wal)

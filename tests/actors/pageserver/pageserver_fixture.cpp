@@ -27,12 +27,12 @@ class played_receiver final : public actor_base<pageserver::wal_receiver_actor> 
   played_source& source_;
 };
 
-class played_errand final : public actor_base<pageserver::source_errand_actor> {
+class played_request final : public actor_base<pageserver::source_request_actor> {
  public:
-  static constexpr const char* kind = "test.errand";
+  static constexpr const char* kind = "test.source_request";
   static constexpr pool_id pool = pool_id::management;
-  played_errand(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
-  behavior_type make_behavior() { return {handle(&played_errand::probe), handle(&played_errand::drop)}; }
+  played_request(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
+  behavior_type make_behavior() { return {handle(&played_request::probe), handle(&played_request::drop)}; }
 
  private:
   core::result<pageserver::source_probed> probe(const pageserver::probe_source&) {
@@ -59,16 +59,16 @@ pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,
   return actor;
 }
 
-pageserver::source_errand_actor spawn_played_errand(caf::actor_system& system, actors::runtime::actor_label label,
-                                                    played_source& source) {
-  return actors::runtime::spawn<played_errand>(system, std::move(label), &source);
+pageserver::source_request_actor spawn_played_request(caf::actor_system& system, actors::runtime::actor_label label,
+                                                      played_source& source) {
+  return actors::runtime::spawn<played_request>(system, std::move(label), &source);
 }
 
 pageserver::safekeeper_access played_safekeepers::access() {
   const auto reach = [this](consensus::node_id id) -> core::result<keeper*> {
     const auto found = all.find(id.value);
     if (found != all.end() && found->second.up) return &found->second;
-    return core::error{core::errc::unavailable, "safekeeper " + std::to_string(id.value) + " does not run"};
+    return core::error{core::errc::unavailable, "safekeeper " + std::to_string(id.value) + " is not running"};
   };
   const auto answer = [](const keeper& of) -> core::result<void> {
     if (of.answers) return {};
@@ -78,11 +78,11 @@ pageserver::safekeeper_access played_safekeepers::access() {
             STRATA_ASSIGN(const auto* at, reach(id));
             return at->instance;
           },
-          .make = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
-                      const core::instance_id& instance) -> core::result<void> {
+          .create = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
+                        const core::instance_id& instance) -> core::result<void> {
             STRATA_ASSIGN(auto* at, reach(id));
             ++at->made;
-            if (instance != at->instance) return core::error{core::errc::conflict, "it was emptied since"};
+            if (instance != at->instance) return core::error{core::errc::conflict, "it was emptied"};
             if (at->deleted.contains(of.timeline)) return core::error{core::errc::conflict, "it was deleted here"};
             at->has.insert(of.timeline);
             return answer(*at);
@@ -106,31 +106,31 @@ void pageserver_fixture::start_server() {
   metadata = storage::metadata_store::open((directory / "metadata").string(), (directory / "tenants").string()).value();
   layers = std::make_unique<storage::layer_cache>(8u << 20, 64);
   files = std::make_shared<pageserver::tenant_files>(*metadata, *layers, clock, directory.path().string());
-  errands =
-      pageserver::spawn_safekeeper_errands(system(), {.label = {}, .files = files, .access = safekeepers.access()});
-  pageserver::tenant_surroundings around{
-      .files = files,
-      .defaults = defaults,
-      .housekeeping = housekeeping,
-      .safekeeper_errands = errands,
-      .permits = std::make_shared<pageserver::work_permits>(1),
-      .receiver =
-          [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
-            return spawn_played_receiver(in, std::move(options), source);
-          },
-      .errand = [this](
-                    caf::actor_system& in,
-                    actors::runtime::actor_label label) { return spawn_played_errand(in, std::move(label), source); },
-      .ask_flushed = [this](const auto&, const auto&, const auto&) { return flushed; }};
-  manager = pageserver::spawn_tenant_manager(system(), {.surroundings = std::move(around)});
+  reconciler =
+      pageserver::spawn_safekeeper_reconciler(system(), {.label = {}, .files = files, .access = safekeepers.access()});
+  pageserver::tenant_context around{.files = files,
+                                    .defaults = defaults,
+                                    .housekeeping = housekeeping,
+                                    .safekeeper_reconciler = reconciler,
+                                    .permits = std::make_shared<pageserver::work_permits>(1),
+                                    .receiver =
+                                        [this](caf::actor_system& in, pageserver::wal_receiver_options options) {
+                                          return spawn_played_receiver(in, std::move(options), source);
+                                        },
+                                    .source_request =
+                                        [this](caf::actor_system& in, actors::runtime::actor_label label) {
+                                          return spawn_played_request(in, std::move(label), source);
+                                        },
+                                    .ask_flushed = [this](const auto&, const auto&, const auto&) { return flushed; }};
+  manager = pageserver::spawn_tenant_manager(system(), {.context = std::move(around)});
   run();
 }
 
 void pageserver_fixture::stop_server() {
   if (manager) stop(manager);
   manager = nullptr;
-  if (errands) stop(errands);
-  errands = nullptr;
+  if (reconciler) stop(reconciler);
+  reconciler = nullptr;
   source.receivers.clear();
   source.receiver_actors.clear();
   files.reset();

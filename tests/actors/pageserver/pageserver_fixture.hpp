@@ -24,7 +24,7 @@ struct played_source {
   std::vector<actors::pageserver::wal_receiver_options> receivers;  ///< as they were started, the newest last
   std::vector<actors::pageserver::wal_receiver_actor> receiver_actors;
   std::vector<std::string> dropped_slots;
-  std::optional<core::error> refuses;  ///< what every errand fails with
+  std::optional<core::error> refuses;  ///< what every request fails with
   bool slot_existed = false;
   int resumed = 0;  ///< times that a receiver was told to follow again
 };
@@ -32,8 +32,9 @@ struct played_source {
 actors::pageserver::wal_receiver_actor spawn_played_receiver(caf::actor_system& system,
                                                              actors::pageserver::wal_receiver_options options,
                                                              played_source& source);
-actors::pageserver::source_errand_actor spawn_played_errand(caf::actor_system& system,
-                                                            actors::runtime::actor_label label, played_source& source);
+actors::pageserver::source_request_actor spawn_played_request(caf::actor_system& system,
+                                                              actors::runtime::actor_label label,
+                                                              played_source& source);
 
 /// What a test knows of safekeepers that it plays itself: their side of safekeeper_access.
 struct played_safekeepers {
@@ -98,7 +99,7 @@ struct pageserver_fixture : server_disk, deterministic_system {
   config::tenant_options defaults{.pitr_interval = {}};  ///< history by its WAL alone
   std::shared_ptr<actors::pageserver::tenant_files> files;
   actors::runtime::housekeeping_actor housekeeping;
-  actors::pageserver::safekeeper_errands_actor errands;
+  actors::pageserver::safekeeper_reconciler_actor reconciler;
   messages::tenant_manager_actor manager;
 };
 

@@ -8,33 +8,33 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace actors::pageserver;
-using kind = messages::safekeeper_errand::kind;
+using kind = messages::pending_operation::kind;
 
 const core::error down{core::errc::unavailable, "it does not run"};
 const core::error hangs{core::errc::outcome_unknown, "it did not answer"};
 const core::error refuses{core::errc::conflict, "it was emptied"};
 
 struct with_book {
-  errand make(std::uint64_t on, const core::timeline_id& timeline) const {
-    return {{on}, tenant, timeline, kind::make};
+  operation make(std::uint64_t on, const core::timeline_id& timeline) const {
+    return {{on}, tenant, timeline, kind::create};
   }
-  errand remove(std::uint64_t on, const core::timeline_id& timeline) const {
+  operation remove(std::uint64_t on, const core::timeline_id& timeline) const {
     return {{on}, tenant, timeline, kind::remove};
   }
-  void have(const std::vector<errand>& all) { book.take_over(all, now); }
-  std::vector<errand> begin() { return book.begin(now); }
+  void have(const std::vector<operation>& all) { book.take_over(all, now); }
+  std::vector<operation> begin() { return book.begin(now); }
   /// What comes of everything that is due is the same.
   std::size_t all_end(const core::result<void>& how) {
-    const auto begun = begin();
-    for (const auto& each : begun) book.ended(each, how, now);
-    return begun.size();
+    const auto started = begin();
+    for (const auto& each : started) book.ended(each, how, now);
+    return started.size();
   }
 
   core::tenant_id tenant = core::make_id<core::tenant_id>();
   core::timeline_id a = core::make_id<core::timeline_id>();
   core::timeline_id b = core::make_id<core::timeline_id>();
   core::monotonic_time now{1h};
-  errand_book book;
+  pending_operations book;
 };
 
 storage::timeline_record branch(const core::tenant_id& tenant, const core::timeline_id& id) {
@@ -51,15 +51,15 @@ storage::timeline_record branch(const core::tenant_id& tenant, const core::timel
 BOOST_FIXTURE_TEST_SUITE(actors_pageserver_pending_operations, with_book)
 
 BOOST_AUTO_TEST_CASE(metadata_say_what_is_to_be_done) {
-  const auto all = errands_of({.to_begin = {branch(tenant, a)}, .to_delete = {{tenant, b, {{1}, {9}}}}});
-  std::vector<errand> wanted{make(1, a), make(3, a), remove(1, b), remove(9, b)};
+  const auto all = operations_of({.to_create = {branch(tenant, a)}, .to_delete = {{tenant, b, {{1}, {9}}}}});
+  std::vector<operation> wanted{make(1, a), make(3, a), remove(1, b), remove(9, b)};
   std::sort(wanted.begin(), wanted.end());
   BOOST_TEST((all == wanted));
 }
 
 // The old WAL would be taken for the new timeline's.
 BOOST_AUTO_TEST_CASE(nothing_is_made_where_a_timeline_of_that_name_has_still_to_go) {
-  const auto all = errands_of({.to_begin = {branch(tenant, a)}, .to_delete = {{tenant, a, {{3}}}}});
+  const auto all = operations_of({.to_create = {branch(tenant, a)}, .to_delete = {{tenant, a, {{3}}}}});
   BOOST_TEST(all.size() == 2u);
   BOOST_TEST((std::ranges::find(all, make(1, a)) != all.end()));
   BOOST_TEST((std::ranges::find(all, remove(3, a)) != all.end()));
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_made_where_a_timeline_of_that_name_has_still_to_
 BOOST_AUTO_TEST_CASE(each_safekeeper_does_one_at_a_time_and_not_all_threads_wait_for_them) {
   have({make(1, a), make(1, b), make(2, a), make(3, a), make(4, a)});
   const auto first = begin();
-  BOOST_TEST((first == std::vector<errand>{first[0], make(2, a), make(3, a)}));
+  BOOST_TEST((first == std::vector<operation>{first[0], make(2, a), make(3, a)}));
   BOOST_TEST(first[0].on.value == 1u);
   BOOST_TEST(begin().empty());
   book.ended(first[0], {}, now);
@@ -82,10 +82,10 @@ BOOST_AUTO_TEST_CASE(each_safekeeper_does_one_at_a_time_and_not_all_threads_wait
 
 BOOST_AUTO_TEST_CASE(one_that_can_not_be_reached_is_left_alone_for_a_second_with_all_that_is_to_be_done_there) {
   have({make(1, a), make(1, b), make(2, a)});
-  const auto begun = begin();
-  BOOST_TEST_REQUIRE(begun.size() == 2u);
-  BOOST_TEST(book.ended(begun[0], down, now));
-  book.ended(begun[1], {}, now);
+  const auto started = begin();
+  BOOST_TEST_REQUIRE(started.size() == 2u);
+  BOOST_TEST(book.ended(started[0], down, now));
+  book.ended(started[1], {}, now);
   BOOST_TEST(begin().empty());
   now += 999ms;
   BOOST_TEST(begin().empty());
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(one_that_can_not_be_reached_is_left_alone_for_a_second_with
   // The other one first: it waits for longer.
   const auto again = begin();
   BOOST_TEST_REQUIRE(again.size() == 1u);
-  BOOST_TEST((again[0] != begun[0]));
+  BOOST_TEST((again[0] != started[0]));
   // The same reason is no news; another one is, and so is the end of it.
   BOOST_TEST(!book.ended(again[0], down, now).has_value());
   now += 1s;
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(one_that_can_not_be_reached_is_left_alone_for_a_second_with
   BOOST_TEST(book.ended(third.at(0), hangs, now));
   now += 1s;
   BOOST_TEST(book.ended(begin().at(0), {}, now));
-  BOOST_TEST(book.ended(begin().at(0), {}, now));  // its own trouble is over, too
+  BOOST_TEST(book.ended(begin().at(0), {}, now));  // its own error is cleared, too
   BOOST_TEST(book.size() == 0u);
 }
 
@@ -123,11 +123,11 @@ BOOST_AUTO_TEST_CASE(what_is_refused_is_asked_ever_more_seldom_and_holds_up_noth
 BOOST_AUTO_TEST_CASE(a_timeline_was_tried_when_each_of_its_members_was) {
   have({make(1, a), make(2, a), remove(3, a), make(1, b)});
   BOOST_TEST(!book.tried(tenant, a));
-  const auto begun = begin();
-  for (const auto& each : begun)
+  const auto started = begin();
+  for (const auto& each : started)
     if (each.on.value == 2) book.ended(each, down, now);
   BOOST_TEST(!book.tried(tenant, a));
-  for (const auto& each : begun)
+  for (const auto& each : started)
     if (each.on.value != 2) book.ended(each, {}, now);
   all_end({});
   BOOST_TEST(book.tried(tenant, a));
@@ -139,12 +139,12 @@ BOOST_AUTO_TEST_CASE(a_timeline_was_tried_when_each_of_its_members_was) {
 
 BOOST_AUTO_TEST_CASE(what_metadata_know_no_more_is_forgotten_when_it_has_ended) {
   have({make(1, a), make(2, a)});
-  const auto begun = begin();
-  BOOST_TEST(begun.size() == 2u);
+  const auto started = begin();
+  BOOST_TEST(started.size() == 2u);
   have({make(2, a)});
-  BOOST_TEST(book.list(now).errands.size() == 1u);
-  book.ended(begun[0], down, now);
-  book.ended(begun[1], {}, now);
+  BOOST_TEST(book.list(now).operations.size() == 1u);
+  book.ended(started[0], down, now);
+  book.ended(started[1], {}, now);
   BOOST_TEST(book.size() == 0u);
 }
 
@@ -153,12 +153,12 @@ BOOST_AUTO_TEST_CASE(it_tells_what_is_left_for_how_long_and_why) {
   for (const auto& each : begin()) book.ended(each, each.on.value == 1 ? down : refuses, now);
   now += 7s;
   have({make(1, a), remove(2, b)});
-  const auto left = book.list(now).errands;
+  const auto left = book.list(now).operations;
   BOOST_TEST_REQUIRE(left.size() == 2u);
-  BOOST_TEST((left[0].what == kind::make && left[1].what == kind::remove));
+  BOOST_TEST((left[0].what == kind::create && left[1].what == kind::remove));
   BOOST_TEST((left[0].age == 7s && left[1].age == 7s));
-  BOOST_TEST(left[0].trouble == down.detail);
-  BOOST_TEST(left[1].trouble == refuses.detail);
+  BOOST_TEST(left[0].last_error == down.detail);
+  BOOST_TEST(left[1].last_error == refuses.detail);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

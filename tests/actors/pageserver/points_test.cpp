@@ -27,7 +27,7 @@ struct points : pageserver_fixture {
                                                                    .source_head = head,
                                                                    .last_error = error,
                                                                    .known_until = when(second),
-                                                                   .last_word = clock.monotonic()});
+                                                                   .last_message = clock.monotonic()});
   }
   auto find(decltype(messages::resolve_point::at) at, std::chrono::milliseconds timeout = 10s) {
     return ask(open(shop, shop.timeline).actor, messages::resolve_point{at, timeout});
@@ -70,10 +70,10 @@ BOOST_AUTO_TEST_CASE(a_moment_that_has_not_been_seen_is_no_older_state) {
   BOOST_REQUIRE(stalled.answered());
   BOOST_TEST(!stalled.outcome().value().at.valid());
   BOOST_TEST((stalled.outcome().value().known_until == when(30s)));
-  BOOST_TEST(stalled.outcome().value().why.find("is here; streaming") != std::string::npos);
+  BOOST_TEST(stalled.outcome().value().why.find("have arrived; streaming") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(a_lost_source_is_named_with_its_trouble) {
+BOOST_AUTO_TEST_CASE(a_lost_source_is_named_with_its_error) {
   commit(lsn(0x1100), 10s);
   word(30s, phase::waiting_to_retry, "connection refused");
   auto lost = find_time(31s, 0s);
@@ -233,13 +233,13 @@ BOOST_AUTO_TEST_CASE(collection_stops_while_the_clocks_disagree_and_says_so) {
   };
   says(-720h);
   BOOST_TEST(get(timeline.actor, messages::collect_garbage{}).error().code == core::errc::conflict);
-  BOOST_TEST(info(shop.tenant, shop.timeline).trouble.find("the source's clock is 30d behind") != std::string::npos);
+  BOOST_TEST(info(shop.tenant, shop.timeline).last_error.find("the source's clock is 30d behind") != std::string::npos);
   BOOST_TEST(timeline.store->check_readable(lsn(0x1100)));
   // It agrees again: the window counts from the newest commit, at second 40.
   says(1s);
   clock.set(clock.now() + 720h);
   BOOST_TEST(get(timeline.actor, messages::collect_garbage{}).value().cutoff == lsn(0x1200));
-  BOOST_TEST(info(shop.tenant, shop.timeline).trouble == "");
+  BOOST_TEST(info(shop.tenant, shop.timeline).last_error == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -126,10 +126,10 @@ BOOST_AUTO_TEST_CASE(wal_that_was_not_acknowledged_after_all_is_not_waited_for) 
 BOOST_AUTO_TEST_CASE(what_only_a_compute_can_settle_says_so) {
   all_have(lsn(0x1200));
   arrives(lsn(0x1100));
-  says({.now = phase::resting, .source_head = lsn(0x1100)});
-  BOOST_TEST(has(head(0s).outcome().error().detail, "a compute that starts on the branch settles it"));
+  says({.now = phase::idle, .source_head = lsn(0x1100)});
+  BOOST_TEST(has(head(0s).outcome().error().detail, "starting a compute on the branch resolves it"));
   says({.now = phase::streaming, .source_head = lsn(0x1200)});
-  BOOST_TEST(!has(head(0s).outcome().error().detail, "settles it"));
+  BOOST_TEST(!has(head(0s).outcome().error().detail, "resolves it"));
 }
 
 BOOST_AUTO_TEST_CASE(a_branch_of_the_head_waits_for_it) {
@@ -202,19 +202,19 @@ BOOST_AUTO_TEST_CASE(a_written_branch_is_known_at_least_until_it_was_made) {
   BOOST_TEST((info(shop.tenant, branch).known_until == asked - 1s));
 }
 
-BOOST_AUTO_TEST_CASE(wal_that_is_gone_is_the_trouble_of_the_branch_until_it_comes_after_all) {
+BOOST_AUTO_TEST_CASE(missing_wal_is_the_last_error_of_the_branch_until_it_arrives) {
   all_have(lsn(0x5000));
   says({.now = phase::failed, .source_head = lsn(0x5000), .gap = messages::wal_gap{lsn(0x1000), lsn(0x4000)}});
   const std::string text =
-      "the WAL from 0/1000 to 0/4000 is gone from all its safekeepers: the branch can be read up to 0/1000";
-  BOOST_TEST(info(shop.tenant, branch).trouble == text + "; strata branch create NEW --from work@0/1000");
+      "the WAL from 0/1000 to 0/4000 is missing on all its safekeepers: the branch can be read up to 0/1000";
+  BOOST_TEST(info(shop.tenant, branch).last_error == text + "; strata branch create NEW --from work@0/1000");
   BOOST_TEST(has(head(0s).outcome().error().detail, text));
   // What is here can be saved.
   BOOST_TEST(get(manager,
                  messages::create_branch{.tenant = shop.tenant, .ancestor = branch, .at = lsn(0x1000), .name = "saved"})
                  .has_value());
   says({.now = phase::streaming, .source_head = lsn(0x5000)});
-  BOOST_TEST(info(shop.tenant, branch).trouble == "");
+  BOOST_TEST(info(shop.tenant, branch).last_error == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -352,8 +352,8 @@ BOOST_AUTO_TEST_CASE(what_was_said_of_another_position_or_by_another_member_does
 }
 
 BOOST_AUTO_TEST_CASE(a_gap_whose_end_is_not_known_is_told_without_it) {
-  BOOST_TEST(pageserver::gap_trouble({lsn(0x1000), {}}, "dev") ==
-             "the WAL after 0/1000 is gone from all its safekeepers: the branch can be read up to 0/1000; "
+  BOOST_TEST(pageserver::gap_error({lsn(0x1000), {}}, "dev") ==
+             "the WAL after 0/1000 is missing on all its safekeepers: the branch can be read up to 0/1000; "
              "strata branch create NEW --from dev@0/1000");
 }
 

@@ -18,7 +18,7 @@ receiver_machine listening() {
 
 using begin = void (receiver_machine::*)();
 const std::vector<std::pair<begin, state>> jobs{{&receiver_machine::import_piece, state::importing},
-                                                {&receiver_machine::open_intake, state::opening},
+                                                {&receiver_machine::open_decoder, state::opening},
                                                 {&receiver_machine::go_to_disk, state::waiting_for_disk}};
 
 }  // namespace

@@ -10,8 +10,8 @@ using namespace std::chrono_literals;
 using core::lsn;
 
 /// A branch, and three safekeepers that it can be given.
-struct errands_fixture : pageserver_fixture {
-  errands_fixture() {
+struct reconciler_fixture : pageserver_fixture {
+  reconciler_fixture() {
     for (std::uint64_t id = 1; id <= 4; ++id) safekeepers.all[id];
   }
 
@@ -38,8 +38,8 @@ struct errands_fixture : pageserver_fixture {
       if (each.has.contains(branch)) ids.push_back(id);
     return ids;
   }
-  std::vector<messages::safekeeper_errand> left() {
-    return get(errands, messages::list_safekeeper_errands{}).value().errands;
+  std::vector<messages::pending_operation> left() {
+    return get(reconciler, messages::list_pending_operations{}).value().operations;
   }
 
   messages::source_added shop = add("shop");
@@ -52,7 +52,7 @@ using ids = std::vector<std::uint64_t>;
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_pageserver_safekeeper_reconciler, errands_fixture)
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_safekeeper_reconciler, reconciler_fixture)
 
 BOOST_AUTO_TEST_CASE(who_is_given_a_branch_has_it_when_that_is_answered) {
   give();
@@ -70,9 +70,9 @@ BOOST_AUTO_TEST_CASE(one_that_is_down_gets_it_when_it_is_back_and_holds_up_nobod
   advance(7s);
   BOOST_TEST_REQUIRE(left().size() == 1u);
   BOOST_TEST((left()[0].on == consensus::node_id{2} && left()[0].timeline == branch));
-  BOOST_TEST(left()[0].what == messages::safekeeper_errand::kind::make);
+  BOOST_TEST(left()[0].what == messages::pending_operation::kind::create);
   BOOST_TEST(left()[0].age == 7s);
-  BOOST_TEST(left()[0].trouble == "safekeeper 2 does not run");
+  BOOST_TEST(left()[0].last_error == "safekeeper 2 is not running");
   keeper(2).up = true;
   advance(1s);
   BOOST_TEST((who_has_it() == ids{1, 2, 3}));
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(who_made_it_unheard_and_lost_it_since_does_not_get_it_again
   advance(10min);
   BOOST_TEST((who_has_it() == ids{1, 3}));
   BOOST_TEST_REQUIRE(left().size() == 1u);
-  BOOST_TEST(left()[0].trouble == "it was emptied since");
+  BOOST_TEST(left()[0].last_error == "it was emptied");
   // Another one takes its place: there is nothing left to be done for it.
   change({2, members({1, 2, 3}), members({1, 3, 4})});
   change({3, members({1, 3, 4}), {}});
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(a_deleted_branch_goes_from_those_that_are_there_at_once_and
   delete_branch();
   BOOST_TEST((who_has_it() == ids{3}));
   BOOST_TEST_REQUIRE(left().size() == 1u);
-  BOOST_TEST(left()[0].what == messages::safekeeper_errand::kind::remove);
+  BOOST_TEST(left()[0].what == messages::pending_operation::kind::remove);
   restart_server();
   BOOST_TEST((who_has_it() == ids{3}));
   keeper(3).up = true;

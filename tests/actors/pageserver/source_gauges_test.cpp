@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_SUITE(actors_pageserver_source_gauges)
 BOOST_AUTO_TEST_CASE(lag_that_is_not_known_is_not_a_number) {
   runtime::metrics all;
   pageserver::source_gauges gauges(all, "shop", "main");
-  gauges.update(of(phase::streaming, 0x5000), {.bytes = 0x1000, .since_word = 1500ms}, core::lsn(0x1000));
+  gauges.update(of(phase::streaming, 0x5000), {.bytes = 0x1000, .since_message = 1500ms}, core::lsn(0x1000));
   BOOST_TEST(value_of(all, "strata_source_lag_bytes") == "4096");
   BOOST_TEST(value_of(all, "strata_source_lag_seconds") == "1.5");
   gauges.update(of(phase::failed, 0x5000), {}, core::lsn(0x1000));
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(the_stream_is_there_or_away) {
     gauges.update(of(away, 0), {}, {});
     BOOST_TEST(value_of(all, "strata_source_streaming") == "0");
   }
-  for (const auto there : {phase::streaming, phase::catching_up, phase::resting}) {
+  for (const auto there : {phase::streaming, phase::catching_up, phase::idle}) {
     gauges.update(of(there, 0), {}, {});
     BOOST_TEST(value_of(all, "strata_source_streaming") == "1");
   }

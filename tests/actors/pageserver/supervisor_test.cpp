@@ -24,9 +24,9 @@ struct role {
                                 [this](caf::actor_system& in, actors::pageserver::wal_receiver_options options) {
                                   return spawn_played_receiver(in, std::move(options), source);
                                 },
-                            .errand =
+                            .source_request =
                                 [this](caf::actor_system& in, actors::runtime::actor_label label) {
-                                  return spawn_played_errand(in, std::move(label), source);
+                                  return spawn_played_request(in, std::move(label), source);
                                 }});
     services = ask_and_wait(process->actors(), supervisor, actors::pageserver::get_services{}, 30s).value();
   }

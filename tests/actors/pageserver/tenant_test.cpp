@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(an_import_that_breaks_off_starts_over) {
   caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
   run();
   BOOST_TEST((info(added.tenant, added.timeline).state == messages::timeline_state::importing));
-  BOOST_TEST(info(added.tenant, added.timeline).trouble != "");
+  BOOST_TEST(info(added.tenant, added.timeline).last_error != "");
   advance(2s);
   BOOST_REQUIRE(source.receivers.size() == 2u);
   finish_import(lsn(0x1000));
@@ -304,7 +304,8 @@ BOOST_FIXTURE_TEST_CASE(a_damaged_layer_is_told_and_the_timeline_serves_what_doe
   start_server();
   const auto found = info(shop.tenant, shop.timeline);
   BOOST_TEST((found.state == messages::timeline_state::active));
-  BOOST_TEST(found.trouble.find(std::filesystem::path(layer).filename().string()) != std::string::npos, found.trouble);
+  BOOST_TEST(found.last_error.find(std::filesystem::path(layer).filename().string()) != std::string::npos,
+             found.last_error);
   BOOST_TEST((info(shop.tenant, made.id).state == messages::timeline_state::active));
   BOOST_TEST(read(*open(other, other.timeline).store, 0, lsn(0x1000)) == 1);
 }

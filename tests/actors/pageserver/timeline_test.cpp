@@ -95,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(credit_is_withheld_while_layers_can_not_be_flushed, smal
   }
   BOOST_TEST(!batches.back().answered());
   auto stuck = info(shop.tenant, shop.timeline);
-  BOOST_TEST(stuck.trouble.find("flush") != std::string::npos);
+  BOOST_TEST(stuck.last_error.find("flush") != std::string::npos);
   BOOST_TEST(stuck.disk_consistent_lsn == lsn(0x1000));
   BOOST_TEST((stuck.last_record_lsn == at));
   // What is in memory can be read, and a checkpoint says what is wrong.
@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(credit_is_withheld_while_layers_can_not_be_flushed, smal
   advance(60s);
   BOOST_REQUIRE(batches.back().answered());
   BOOST_TEST((batches.back().outcome().value().disk_consistent_lsn > lsn(0x1000)));
-  BOOST_TEST(info(shop.tenant, shop.timeline).trouble == "");
+  BOOST_TEST(info(shop.tenant, shop.timeline).last_error == "");
 }
 
 BOOST_AUTO_TEST_CASE(stopping_flushes_and_a_restart_goes_on_where_it_ended) {

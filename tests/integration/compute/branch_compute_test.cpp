@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   // Not by accident.
   const finished refused = strata.cli({"compute", "start", "dev", "--name", "other"});
   BOOST_TEST(refused.exit_code == 4, refused.err);
-  BOOST_TEST(refused.err.find("compute dev writes dev now") != std::string::npos, refused.err);
+  BOOST_TEST(refused.err.find("compute dev is writing dev") != std::string::npos, refused.err);
   BOOST_TEST(refused.err.find("--take-over") != std::string::npos, refused.err);
   BOOST_TEST(open.value("select count(*) from rows where id = 1") == "1");
   BOOST_TEST(strata.ask({"compute", "list"}).size() == 1u);
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(commands_wait_for_a_writer_that_comes_back) {
   const finished url = strata.cli({"url", "dev"});
   BOOST_TEST_REQUIRE(url.exit_code == 0, url.err);
   BOOST_TEST(sql_session(url.out.substr(0, url.out.find('\n'))).value("select 1") == "1");
-  BOOST_TEST(now().at("lives") == 4);
+  BOOST_TEST(now().at("incarnations") == 4);
 
   signal_safekeepers({1, 2}, SIGSTOP);
   ::kill(postmaster_of(compute), SIGKILL);
@@ -345,7 +345,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_a_signal_ends_leaves_neither_agent_nor_directo
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     process starting(strata.program({"compute", "start", "dev"}));
     json begun;
-    wait_until("its agent runs", [&] {
+    wait_until("its agent is running", [&] {
       const json all = strata.ask({"compute", "list"});
       begun = all.empty() ? json() : all.at(0);
       return begun.contains("agent_pid") && begun.at("state") == "waiting_for_quorum";
@@ -353,7 +353,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_a_signal_ends_leaves_neither_agent_nor_directo
     starting.signal(number);
     const finished said = starting.wait();
     BOOST_TEST(said.exit_code == 128 + number, said.err);
-    BOOST_TEST(said.err.find("nothing of compute dev is left") != std::string::npos, said.err);
+    BOOST_TEST(said.err.find("compute dev was removed") != std::string::npos, said.err);
     BOOST_TEST(strata.ask({"compute", "list"}).empty());
     BOOST_TEST(!exists(agent_of(begun)));
   }
@@ -365,8 +365,9 @@ BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_cha
   const finished overruled =
       strata.cli({"compute", "start", "dev", "--set", "work_mem = 7MB", "--set", "wal_level = logical"});
   BOOST_TEST(overruled.exit_code == 0, overruled.err);
-  BOOST_TEST(overruled.err.find("--set \"wal_level = logical\" is overruled by wal_level=replica") != std::string::npos,
-             overruled.err);
+  BOOST_TEST(
+      overruled.err.find("--set \"wal_level = logical\" is overridden by wal_level=replica") != std::string::npos,
+      overruled.err);
   BOOST_TEST(overruled.err.find("work_mem") == std::string::npos, overruled.err);
   const json compute = now();
   BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);
@@ -442,8 +443,8 @@ BOOST_AUTO_TEST_CASE(a_stop_without_a_majority_ends_after_its_limit_and_says_wha
   const auto took = std::chrono::steady_clock::now() - begun;
   BOOST_TEST((took > 2s && took < 20s), took / 1ms << " ms");
   BOOST_TEST(stopped.exit_code == 6, stopped.out << stopped.err);
-  for (const char* words : {"dev is stopped, but not in order", "by a majority of the safekeepers within 2s",
-                            "every transaction whose COMMIT has returned is kept", "strata compute start shop/dev"})
+  for (const char* words : {"dev was stopped, but not cleanly", "by a majority of the safekeepers within 2s",
+                            "every transaction whose COMMIT returned is kept", "strata compute start shop/dev"})
     BOOST_TEST(stopped.err.find(words) != std::string::npos, words << " is not in: " << stopped.err);
   BOOST_CHECK_THROW(waits.get(), std::runtime_error);
   BOOST_TEST(!exists(postmaster));
@@ -451,7 +452,7 @@ BOOST_AUTO_TEST_CASE(a_stop_without_a_majority_ends_after_its_limit_and_says_wha
   BOOST_TEST(now().at("state") == "stopped");
   const finished again = strata.cli({"compute", "stop", "dev"});
   BOOST_TEST(again.exit_code == 0, again.err);
-  BOOST_TEST(again.out.find("was stopped: dev") != std::string::npos, again.out);
+  BOOST_TEST(again.out.find("already stopped: dev") != std::string::npos, again.out);
 
   signal_safekeepers({1, 2}, SIGCONT);
   const json next = start();
@@ -469,7 +470,7 @@ BOOST_AUTO_TEST_CASE(a_postgres_that_ends_by_itself_gets_a_new_life_on_the_same_
   const json compute = start();
   execute(compute, "insert into rows values (1, 'x')");
   ::kill(postmaster_of(compute), SIGKILL);
-  wait_until("it lives again", [&] { return now().at("lives") == 2 && now().at("state") == "running"; });
+  wait_until("it runs again", [&] { return now().at("incarnations") == 2 && now().at("state") == "running"; });
   const json again = now();
   BOOST_TEST(again.at("port") == compute.at("port"));
   BOOST_TEST(agent_of(again) == agent_of(compute));
@@ -479,7 +480,7 @@ BOOST_AUTO_TEST_CASE(a_postgres_that_ends_by_itself_gets_a_new_life_on_the_same_
   // A crash of one backend is the end of the whole server, too: no recovery in place.
   sql_session session(again.at("uri"));
   ::kill(std::stoi(session.value("select pg_backend_pid()")), SIGKILL);
-  wait_until("it lives again", [&] { return now().at("lives") == 3 && now().at("state") == "running"; });
+  wait_until("it runs again", [&] { return now().at("incarnations") == 3 && now().at("state") == "running"; });
   BOOST_TEST(value(now(), "select count(*) from rows where id > 0") == "2");
 }
 
@@ -528,7 +529,7 @@ BOOST_AUTO_TEST_CASE(a_cancelled_wait_that_becomes_durable_in_time_does_no_harm)
   int commits = 0;
   for (; std::chrono::steady_clock::now() - begun < 7s; ++commits)
     execute(compute, "insert into rows values (" + std::to_string(100 + commits) + ", 'x')");
-  BOOST_TEST(now().at("lives") == 1);
+  BOOST_TEST(now().at("incarnations") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(roots_and_points_in_time_stay_copies) {

@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
       strata.cli({"compute", "start", "a/sub", "--set", "max_logical_replication_workers = 4", "--set", "fsync = off"});
   BOOST_TEST(started.exit_code == 0, started.err);
   BOOST_TEST(mentions(started, "no logical replication workers"), started.out);
-  BOOST_TEST(mentions(started, "is overruled by max_logical_replication_workers=0"), started.err);
+  BOOST_TEST(mentions(started, "is overridden by max_logical_replication_workers=0"), started.err);
   const auto ask = [&](const std::string& sql) {
     return strata.cli({"psql", "a/sub", "--database", "target", "-c", sql, "--", "-AtqX"}).out;
   };

@@ -191,22 +191,22 @@ BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_
   const auto store_members = [&](const consensus::configuration& members) {
     BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.safekeepers = members}));
   };
-  const auto to_begin = [&] {
+  const auto to_create = [&] {
     std::vector<std::uint64_t> ids;
-    const auto errands = store->errands().value();
-    for (const auto& each : errands.to_begin)
-      for (const auto& keeper : keepers_to_begin(each)) ids.push_back(keeper.id.value);
+    const auto operations = store->pending_operations().value();
+    for (const auto& each : operations.to_create)
+      for (const auto& keeper : keepers_to_create(each)) ids.push_back(keeper.id.value);
     return ids;
   };
   using ids = std::vector<std::uint64_t>;
-  BOOST_TEST((to_begin() == ids{}));
+  BOOST_TEST((to_create() == ids{}));
   store_members({1, {{{2}, "h", 2}, {{1}, "h", 1}, {{3}, "h", 3}}, {}});
-  BOOST_TEST((to_begin() == ids{1, 2, 3}));
+  BOOST_TEST((to_create() == ids{1, 2, 3}));
 
-  // The first instance counts, and begun stays begun, whatever is said behind it.
+  // The first instance counts, and created stays created, whatever is said behind it.
   const auto first = core::make_id<core::instance_id>();
-  const auto seen = [&](std::uint64_t id, core::instance_id instance, bool begun) {
-    const timeline_edit edit{.wal_keeper_seen = wal_keeper{{id}, instance, begun}};
+  const auto seen = [&](std::uint64_t id, core::instance_id instance, bool created) {
+    const timeline_edit edit{.wal_keeper_seen = wal_keeper{{id}, instance, created}};
     BOOST_TEST_REQUIRE(store->apply(tenant, timeline, edit));
   };
   seen(2, first, false);
@@ -215,21 +215,21 @@ BOOST_AUTO_TEST_CASE(members_of_the_first_generation_are_to_begin_and_who_joins_
   reopen();
   const auto kept = store->timeline(tenant, timeline).value();
   BOOST_TEST((known(kept, 2) == wal_keeper{{2}, first, true}));
-  BOOST_TEST((to_begin() == ids{1, 3}));
+  BOOST_TEST((to_create() == ids{1, 3}));
 
   // 4 takes the place of 1, which is not forgotten; 3 is still to begin.
   store_members({2, {{{1}, "h", 1}, {{2}, "h", 2}, {{3}, "h", 3}}, {{{{2}, "h", 2}, {{3}, "h", 3}, {{4}, "h", 4}}}});
   store_members({3, {{{2}, "h", 2}, {{3}, "h", 3}, {{4}, "h", 4}}, {}});
-  BOOST_TEST((to_begin() == ids{3}));
-  BOOST_TEST(known(*store->timeline(tenant, timeline), 4).begun);
-  BOOST_TEST(!known(*store->timeline(tenant, timeline), 1).begun);
+  BOOST_TEST((to_create() == ids{3}));
+  BOOST_TEST(known(*store->timeline(tenant, timeline), 4).created);
+  BOOST_TEST(!known(*store->timeline(tenant, timeline), 1).created);
   // And 1 comes back, by fetching the WAL.
   store_members({4, {{{1}, "h", 1}, {{3}, "h", 3}, {{4}, "h", 4}}, {}});
-  BOOST_TEST(known(*store->timeline(tenant, timeline), 1).begun);
-  BOOST_TEST((to_begin() == ids{3}));
+  BOOST_TEST(known(*store->timeline(tenant, timeline), 1).created);
+  BOOST_TEST((to_create() == ids{3}));
 
   BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.state = timeline_state::deleting}));
-  BOOST_TEST((to_begin() == ids{}));
+  BOOST_TEST((to_create() == ids{}));
 }
 
 BOOST_AUTO_TEST_CASE(in_a_record_that_does_not_tell_all_members_have_begun) {
@@ -252,9 +252,9 @@ BOOST_AUTO_TEST_CASE(a_deleted_timeline_leaves_behind_from_whom_its_wal_has_to_g
   BOOST_TEST_REQUIRE(store->put_timeline(record));
   BOOST_TEST_REQUIRE(store->delete_timeline(tenant, timeline));
   reopen();
-  const auto left = [&] { return store->errands()->to_delete; };
+  const auto left = [&] { return store->pending_operations()->to_delete; };
   BOOST_TEST((left() == std::vector<wal_deletion>{{tenant, timeline, {{1}, {2}, {7}}}}));
-  BOOST_TEST(store->errands()->to_begin.empty());
+  BOOST_TEST(store->pending_operations()->to_create.empty());
   BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}));
   BOOST_TEST_REQUIRE(store->wal_deleted(tenant, timeline, {2}));
   reopen();

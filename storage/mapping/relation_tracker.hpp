@@ -18,13 +18,13 @@ namespace strata::storage::mapping {
 /// The newest size of every relation fork: asked of the store once, by recall(), then kept as WAL changes it, also for
 /// forks that do not exist. Sizes the store shows already may be forgotten; others must not. Writes the relation and
 /// database catalogs.
-class relation_ledger {
+class relation_tracker {
  public:
   /// A record that would make more blocks than this of zeros, between ends of relations and blocks, is refused.
   static constexpr std::uint32_t gap_blocks_max = 4u << 20;
   static constexpr std::size_t remembered_max = 64u << 10;
 
-  explicit relation_ledger(std::shared_ptr<const timeline_store> store) : store_(std::move(store)) {}
+  explicit relation_tracker(std::shared_ptr<const timeline_store> store) : store_(std::move(store)) {}
   core::result<void> load_databases();
 
   /// Forgets what can be asked again when there is too much. For each record; then recall() for every fork whose size

@@ -17,7 +17,7 @@
 namespace strata::actors::pageserver {
 
 /// What is known of a timeline's history when a moment of it is looked up.
-struct known_history {
+struct history_bounds {
   /// Everything that was committed by then is in. From before the store was asked.
   std::optional<core::wall_time> until;
   /// The first moment since the start of the process at which all was in; what no commit tells apart is told by it.
@@ -30,9 +30,9 @@ std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of
 
 /// Where the timeline was at `time`; nullopt: that is not known yet. errc::out_of_range: before its history. (Pure.)
 core::result<std::optional<core::lsn>> point_at(core::wall_time time, const storage::lsn_at_time& found,
-                                                const known_history& known);
+                                                const history_bounds& known);
 
-/// "everything committed up to 2026-11-29 17:55:50 UTC is here; the source is streaming", for people.
+/// "all commits up to 2026-11-29 17:55:50 UTC have arrived; the source is streaming", for people.
 std::string why_not_known(const std::optional<core::wall_time>& until, const std::string& state);
 
 /// The head of WAL that may have been acknowledged by `configuration`: the highest position that a majority can have,

@@ -23,7 +23,7 @@ inline constexpr std::chrono::milliseconds commit_delay_max{1000};
 /// is known; commit_delay_max allows for commits that were under way. While its send buffer is full the walsender
 /// answers questions and sends no WAL, so the second one counts only when it was asked for after the first one had
 /// come.
-class source_words {
+class source_progress {
  public:
   /// A new stream begins; the source's WAL ends at `head`. What was known before stays.
   void connected(core::lsn head);
@@ -39,7 +39,7 @@ class source_words {
 
   /// By the source's clock; goes back when that is set back.
   [[nodiscard]] std::optional<core::wall_time> known_until() const { return known_until_; }
-  [[nodiscard]] std::optional<core::monotonic_time> last_word() const { return last_word_; }
+  [[nodiscard]] std::optional<core::monotonic_time> last_message() const { return last_message_; }
   /// The source's clock minus ours, by its answer to the one question that was open.
   [[nodiscard]] std::optional<std::chrono::microseconds> clock_ahead() const { return clock_ahead_; }
 
@@ -61,12 +61,12 @@ class source_words {
   int questions_ = 0;            ///< without an answer
   core::monotonic_time asked_at_{};
   std::optional<core::wall_time> known_until_;
-  std::optional<core::monotonic_time> last_word_;
+  std::optional<core::monotonic_time> last_message_;
   std::optional<std::chrono::microseconds> clock_ahead_;
 };
 
 /// How far a timeline is behind its source. The bytes are only told while the source speaks to us and what it sends is
 /// taken in: what it wrote since its last word is not known. (Pure.)
-messages::source_lag lag_of(const messages::source_status& source, core::monotonic_time now, bool disk_in_trouble);
+messages::source_lag lag_of(const messages::source_status& source, core::monotonic_time now, bool disk_fails);
 
 }  // namespace strata::actors::pageserver

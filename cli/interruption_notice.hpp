@@ -11,12 +11,12 @@ namespace strata::cli {
 
 /// While it lives a signal that ends the command first removes `file`, if one is named, and writes `text` to standard
 /// error: what was begun and goes on elsewhere. A signal that is ignored stays ignored. One at a time.
-class last_words {
+class interruption_notice {
  public:
-  last_words(std::string file, std::string text);
-  ~last_words();
-  last_words(const last_words&) = delete;
-  last_words& operator=(const last_words&) = delete;
+  interruption_notice(std::string file, std::string text);
+  ~interruption_notice();
+  interruption_notice(const interruption_notice&) = delete;
+  interruption_notice& operator=(const interruption_notice&) = delete;
 
  private:
   std::array<struct sigaction, control::end_of_command.size()> before_{};

@@ -1,35 +1,35 @@
-#include "actors/pageserver/ingest/source_words.hpp"
+#include "actors/pageserver/ingest/source_progress.hpp"
 
 #include <algorithm>
 
 namespace strata::actors::pageserver {
 
-void source_words::connected(core::lsn head) {
+void source_progress::connected(core::lsn head) {
   head_ = head;
   previous_.reset();
   pending_.reset();
   questions_ = 0;
 }
 
-void source_words::asked(core::monotonic_time now) {
+void source_progress::asked(core::monotonic_time now) {
   ++questions_;
   asked_at_ = now;
 }
 
-bool source_words::may_ask(core::monotonic_time now) const {
+bool source_progress::may_ask(core::monotonic_time now) const {
   if (questions_ > 0 && now - asked_at_ < answer_lost) return false;
   return now - std::max(asked_at_, previous_heard_) >= ask_interval;
 }
 
-void source_words::heard_wal(core::lsn server_end, core::monotonic_time now) {
+void source_progress::heard_wal(core::lsn server_end, core::monotonic_time now) {
   head_ = std::max(head_, server_end);
-  last_word_ = now;
+  last_message_ = now;
 }
 
-void source_words::heard_keepalive(core::lsn server_end, core::wall_time sent, core::monotonic_time now,
-                                   core::wall_time our_time) {
+void source_progress::heard_keepalive(core::lsn server_end, core::wall_time sent, core::monotonic_time now,
+                                      core::wall_time our_time) {
   head_ = std::max(head_, server_end);
-  last_word_ = now;
+  last_message_ = now;
   // One that waited in the socket shows a clock of long ago: only the answer to a single open question counts.
   if (questions_ == 1 && now - asked_at_ <= answer_max) clock_ahead_ = sent - our_time;
   const bool apart = questions_ == 0 || (questions_ == 1 && asked_at_ >= previous_heard_);
@@ -39,21 +39,22 @@ void source_words::heard_keepalive(core::lsn server_end, core::wall_time sent, c
   previous_heard_ = now;
 }
 
-bool source_words::handed_over(core::lsn position) {
+bool source_progress::handed_over(core::lsn position) {
   if (!pending_ || position < pending_->head) return false;
   known_until_ = pending_->until;
   pending_.reset();
   return true;
 }
 
-messages::source_lag lag_of(const messages::source_status& source, core::monotonic_time now, bool disk_in_trouble) {
+messages::source_lag lag_of(const messages::source_status& source, core::monotonic_time now, bool disk_fails) {
   using phase = messages::source_status::phase;
   /// It is asked every second.
   constexpr std::chrono::seconds silence_max{5};
   messages::source_lag lag;
-  if (source.last_word) lag.since_word = std::chrono::duration_cast<std::chrono::milliseconds>(now - *source.last_word);
+  if (source.last_message)
+    lag.since_message = std::chrono::duration_cast<std::chrono::milliseconds>(now - *source.last_message);
   const bool follows = source.now == phase::streaming || source.now == phase::catching_up;
-  if (!follows || disk_in_trouble || !lag.since_word || *lag.since_word > silence_max) return lag;
+  if (!follows || disk_fails || !lag.since_message || *lag.since_message > silence_max) return lag;
   lag.bytes = source.source_head > source.received ? source.source_head - source.received : 0;
   return lag;
 }

@@ -1,4 +1,4 @@
-#include "actors/compute/compute_life.hpp"
+#include "actors/compute/compute_lifecycle.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -31,7 +31,7 @@ struct with_life {
     BOOST_TEST_REQUIRE(is(agent_state::running));
   }
 
-  compute_life life;
+  compute_lifecycle life;
   core::monotonic_time now{};
 };
 struct with_begun_life : with_life {
@@ -40,7 +40,7 @@ struct with_begun_life : with_life {
 const step_failed passing{{core::errc::unavailable, "no server"}};
 const step_failed final_failure{{core::errc::corrupt, "a damaged archive"}};
 
-BOOST_FIXTURE_TEST_SUITE(actors_compute_life, with_begun_life)
+BOOST_FIXTURE_TEST_SUITE(actors_compute_lifecycle, with_begun_life)
 
 BOOST_AUTO_TEST_CASE(postgres_starts_where_the_quorum_is_safe_and_the_pageserver_has_it) {
   BOOST_TEST(is(agent_state::waiting_for_quorum));
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(postgres_starts_where_the_quorum_is_safe_and_the_pageserver
   BOOST_TEST(gives<stream_wal>(postgres_ready{}));
   BOOST_TEST(is(agent_state::running));
   BOOST_TEST(life.in().value == 7u);
-  BOOST_TEST(life.lives() == 1u);
+  BOOST_TEST(life.incarnations() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_pageserver_that_has_more_than_the_quorum_tells_of_lost_wal_unless_a_later_term_has_it) {
@@ -64,12 +64,12 @@ BOOST_AUTO_TEST_CASE(a_pageserver_that_has_more_than_the_quorum_tells_of_lost_wa
     BOOST_TEST_REQUIRE(gives_nothing(won_election{{7}}));
     BOOST_TEST_REQUIRE(gives<await_pageserver>(start_is_safe{core::lsn(0x2000)}));
     BOOST_TEST(gives_nothing(pageserver_ahead{core::lsn(0x3000)}));
-    now += compute_life::later_term_limit - 1ms;
+    now += compute_lifecycle::later_term_limit - 1ms;
     BOOST_TEST(gives_nothing(pageserver_ahead{core::lsn(0x3000)}));
   };
   wait();
   {
-    compute_life other = life;
+    compute_lifecycle other = life;
     BOOST_TEST(std::holds_alternative<finish>(other.step(term_lost{{8}}, now).front()));
     BOOST_TEST(other.state() == agent_state::superseded);
   }
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(an_end_of_postgres_is_followed_by_an_election_never_by_a_st
   BOOST_TEST(is(agent_state::waiting_for_quorum));
   BOOST_TEST(gives_nothing(postgres_ready{}));
   run();
-  BOOST_TEST(life.lives() == 2u);
+  BOOST_TEST(life.incarnations() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(the_sixth_end_within_a_minute_is_a_failure) {
@@ -167,10 +167,10 @@ BOOST_AUTO_TEST_CASE(a_lost_term_while_postgres_starts_waits_for_its_end) {
   BOOST_TEST(is(agent_state::superseded));
 }
 
-BOOST_AUTO_TEST_CASE(an_escaped_commit_ends_this_life_and_begins_the_next) {
+BOOST_AUTO_TEST_CASE(a_cancelled_wait_ends_this_incarnation_and_starts_the_next) {
   run();
-  BOOST_TEST(gives<abandon_server>(commit_escaped{}));
-  BOOST_TEST(gives_nothing(commit_escaped{}));
+  BOOST_TEST(gives<abandon_server>(commit_wait_cancelled{}));
+  BOOST_TEST(gives_nothing(commit_wait_cancelled{}));
   BOOST_TEST(gives<run_for_term>(postgres_ended{}));
   BOOST_TEST(life.detail().find("durable") != std::string::npos);
 }

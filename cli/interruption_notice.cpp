@@ -1,4 +1,4 @@
-#include "cli/last_words.hpp"
+#include "cli/interruption_notice.hpp"
 
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ void speak_and_die(int signal) {
 
 }  // namespace
 
-last_words::last_words(std::string file, std::string text) {
+interruption_notice::interruption_notice(std::string file, std::string text) {
   const held_signals hold;
   file_to_remove = std::move(file);
   last_text = std::move(text);
@@ -37,7 +37,7 @@ last_words::last_words(std::string file, std::string text) {
   }
 }
 
-last_words::~last_words() {
+interruption_notice::~interruption_notice() {
   for (std::size_t i = 0; i < end_of_command.size(); ++i) ::sigaction(end_of_command[i], &before_[i], nullptr);
 }
 

@@ -40,7 +40,7 @@ struct postgres_ready {};
 /// It is gone, asked to or not.
 struct postgres_ended {};
 /// A transaction whose wait was cancelled has not become durable within its time.
-struct commit_escaped {};
+struct commit_wait_cancelled {};
 struct term_lost {
   consensus::term to;
 };
@@ -48,8 +48,8 @@ struct term_lost {
 struct branch_deleted {};
 struct stop_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended, commit_escaped,
-                                term_lost, branch_deleted, stop_wanted>;
+                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended,
+                                commit_wait_cancelled, term_lost, branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ using life_effects = std::vector<life_effect>;
 /// What the agent of a compute does when: a pure machine over strata::host::agent_state. A data directory is used
 /// for one life of Postgres; whatever ends that life, the next one begins with an election, so that it starts where the
 /// quorum's WAL ends. Whoever loses the term for good never starts anything again.
-class compute_life {
+class compute_lifecycle {
  public:
   /// More unexpected ends than this within restart_window are a failure.
   static constexpr std::size_t restarts_max = 5;
@@ -95,7 +95,7 @@ class compute_life {
   [[nodiscard]] core::lsn start() const { return start_; }
   [[nodiscard]] consensus::term in() const { return term_; }
   /// Times that Postgres was ready.
-  [[nodiscard]] std::uint32_t lives() const { return lives_; }
+  [[nodiscard]] std::uint32_t incarnations() const { return incarnations_; }
 
  private:
   using agent_state = strata::host::agent_state;
@@ -110,7 +110,7 @@ class compute_life {
   life_effects on(const branch_restored& input);
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);
-  life_effects on(const commit_escaped& input);
+  life_effects on(const commit_wait_cancelled& input);
   life_effects on(const term_lost& input);
   life_effects on(const branch_deleted& input);
   life_effects on(const stop_wanted& input);
@@ -129,7 +129,7 @@ class compute_life {
   std::string detail_;
   consensus::term term_;
   core::lsn start_;
-  std::uint32_t lives_ = 0;
+  std::uint32_t incarnations_ = 0;
   core::monotonic_time now_{};
   std::deque<core::monotonic_time> restarts_;
   std::optional<core::monotonic_time> ahead_since_;  ///< the pageserver, in this life

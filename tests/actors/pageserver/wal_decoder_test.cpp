@@ -1,4 +1,4 @@
-#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_decoder.hpp"
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
@@ -10,7 +10,7 @@
 
 using namespace strata;
 using namespace strata::tests;
-using actors::pageserver::wal_intake;
+using actors::pageserver::wal_decoder;
 
 namespace {
 
@@ -28,49 +28,49 @@ struct followed_cluster : mapping_fixture {
   static void write(wal_builder& to, int records, std::uint8_t letter) {
     for (int i = 0; i < records; ++i) to.append({.info = noop, .main_data = core::bytes(1000, letter)});
   }
-  /// What `of` has written from the intake's position on.
-  static core::result<void> feed(wal_intake& intake, wal_builder& of, std::size_t part = 20'000) {
-    core::bytes_view rest = core::bytes_view(of.stream()).subspan(intake.position() - of.start());
+  /// What `of` has written from the decoder's position on.
+  static core::result<void> feed(wal_decoder& decoder, wal_builder& of, std::size_t part = 20'000) {
+    core::bytes_view rest = core::bytes_view(of.stream()).subspan(decoder.position() - of.start());
     for (; !rest.empty(); rest = rest.subspan(std::min(part, rest.size()))) {
-      STRATA_TRY(intake.feed(rest.first(std::min(part, rest.size()))));
-      for (auto progress = wal_intake::progress::batch_full; progress != wal_intake::progress::used_up;) {
-        STRATA_ASSIGN(progress, intake.work());
-        BOOST_REQUIRE((progress != wal_intake::progress::needs_disk));
+      STRATA_TRY(decoder.feed(rest.first(std::min(part, rest.size()))));
+      for (auto progress = wal_decoder::progress::batch_full; progress != wal_decoder::progress::used_up;) {
+        STRATA_ASSIGN(progress, decoder.work());
+        BOOST_REQUIRE((progress != wal_decoder::progress::needs_disk));
       }
     }
     return {};
   }
   /// Takes all of it in and makes it durable.
   void take_in() {
-    const auto intake = wal_intake::open(store).value();
-    intake->set_source_timeline(3);
-    BOOST_REQUIRE(feed(*intake, written).has_value());
-    store->append(std::move(*intake->take_batch()));
+    const auto decoder = wal_decoder::open(store).value();
+    decoder->set_source_timeline(3);
+    BOOST_REQUIRE(feed(*decoder, written).has_value());
+    store->append(std::move(*decoder->take_batch()));
     store->freeze();
     BOOST_REQUIRE(store->flush_oldest().has_value());
   }
   [[nodiscard]] bool refuses(wal_builder& other) {
-    const auto fed = feed(*wal_intake::open(store).value(), other);
+    const auto fed = feed(*wal_decoder::open(store).value(), other);
     return !fed && fed.error().code == core::errc::conflict &&
-           fed.error().detail.find("not the same server any more") != std::string::npos;
+           fed.error().detail.find("not the same server") != std::string::npos;
   }
 
-  /// A relation of one block was received, and is in a layer file that is not open for an intake that comes now.
+  /// A relation of one block was received, and is in a layer file that is not open for an decoder that comes now.
   void write_relation_and_take_it_in() {
     written.append(page_image(heap, 0, make_page(1)));
     take_in();
   }
-  std::unique_ptr<wal_intake> open_cold() {
-    auto intake = wal_intake::open(store).value();
+  std::unique_ptr<wal_decoder> open_cold() {
+    auto decoder = wal_decoder::open(store).value();
     const std::uint64_t end = layers->next_ticket();
     for (std::uint64_t ticket = 1; ticket < end; ++ticket) layers->forget(ticket);
-    return intake;
+    return decoder;
   }
-  /// What work() says to all of `of` from the intake's position on, on a thread that must not block.
-  static wal_intake::progress work_on(wal_intake& intake, wal_builder& of) {
+  /// What work() says to all of `of` from the decoder's position on, on a thread that must not block.
+  static wal_decoder::progress work_on(wal_decoder& decoder, wal_builder& of) {
     const core::no_blocking scope("test");
-    BOOST_REQUIRE(intake.feed(core::bytes_view(of.stream()).subspan(intake.position() - of.start())).has_value());
-    return intake.work().value();
+    BOOST_REQUIRE(decoder.feed(core::bytes_view(of.stream()).subspan(decoder.position() - of.start())).has_value());
+    return decoder.work().value();
   }
 
   static constexpr pg::relation_fork heap{pg::default_tablespace, 5, 16384, pg::fork::main};
@@ -79,7 +79,7 @@ struct followed_cluster : mapping_fixture {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_pageserver_wal_intake, followed_cluster)
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_wal_decoder, followed_cluster)
 
 BOOST_AUTO_TEST_CASE(what_was_received_is_compared_before_anything_new_is_taken_in) {
   for (const int records : {1, 10, 1500, 2500}) {
@@ -93,12 +93,12 @@ BOOST_AUTO_TEST_CASE(what_was_received_is_compared_before_anything_new_is_taken_
 
     wal_builder more = written;
     write(more, 5, 'b');
-    const auto intake = wal_intake::open(store).value();
-    BOOST_TEST((intake->position() == trace->begin));
-    BOOST_TEST(intake->comparing());
-    BOOST_REQUIRE(feed(*intake, more).has_value());
-    BOOST_TEST(!intake->comparing());
-    BOOST_TEST((intake->take_batch()->last_record_end() == more.position()));
+    const auto decoder = wal_decoder::open(store).value();
+    BOOST_TEST((decoder->position() == trace->begin));
+    BOOST_TEST(decoder->comparing());
+    BOOST_REQUIRE(feed(*decoder, more).has_value());
+    BOOST_TEST(!decoder->comparing());
+    BOOST_TEST((decoder->take_batch()->last_record_end() == more.position()));
   }
 }
 
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_source_that_switched_segments_is_compared_up_to_the_switc
   written.append_switch();
   take_in();
   BOOST_TEST((store->last_record_lsn() == written.position()));
-  const auto again = wal_intake::open(store).value();
+  const auto again = wal_decoder::open(store).value();
   BOOST_REQUIRE(feed(*again, written).has_value());
   BOOST_TEST(!again->comparing());
   BOOST_TEST((again->position() == written.position()));
@@ -161,15 +161,15 @@ BOOST_AUTO_TEST_CASE(without_a_trace_the_first_record_must_follow_the_last_one_r
 
 BOOST_AUTO_TEST_CASE(a_record_that_needs_the_disk_is_added_by_a_step_elsewhere) {
   write_relation_and_take_it_in();
-  const auto intake = open_cold();
+  const auto decoder = open_cold();
   written.append(page_image(heap, 4, make_page(2)));
   write(written, 3, 'a');
-  BOOST_REQUIRE((work_on(*intake, written) == wal_intake::progress::needs_disk));
-  BOOST_TEST(!intake->has_batch());
-  auto step = intake->take_disk_step();
+  BOOST_REQUIRE((work_on(*decoder, written) == wal_decoder::progress::needs_disk));
+  BOOST_TEST(!decoder->has_batch());
+  auto step = decoder->take_disk_step();
   BOOST_REQUIRE(std::async(std::launch::async, step).get().has_value());
-  BOOST_TEST((intake->work().value() == wal_intake::progress::used_up));
-  const auto batch = intake->take_batch();
+  BOOST_TEST((decoder->work().value() == wal_decoder::progress::used_up));
+  const auto batch = decoder->take_batch();
   BOOST_TEST((batch->last_record_end() == written.position()));
   BOOST_TEST((batch->trace()->end == written.position()));
   store->append(std::move(*batch));
@@ -179,21 +179,21 @@ BOOST_AUTO_TEST_CASE(a_record_that_needs_the_disk_is_added_by_a_step_elsewhere) 
 BOOST_AUTO_TEST_CASE(a_step_outlives_the_intake_and_the_bytes_that_were_fed_and_nothing_is_lost) {
   write_relation_and_take_it_in();
   const core::lsn before = now();
-  wal_intake::disk_step left;
+  wal_decoder::disk_step left;
   {
     wal_builder fed = written;
     fed.append(page_image(heap, 4, make_page(2)));
-    const auto intake = open_cold();
-    BOOST_REQUIRE((work_on(*intake, fed) == wal_intake::progress::needs_disk));
-    left = intake->take_disk_step();
+    const auto decoder = open_cold();
+    BOOST_REQUIRE((work_on(*decoder, fed) == wal_decoder::progress::needs_disk));
+    left = decoder->take_disk_step();
   }
   BOOST_TEST(left().has_value());
   BOOST_TEST((now() == before));
   const auto again = open_cold();
   written.append(page_image(heap, 4, make_page(2)));
-  BOOST_REQUIRE((work_on(*again, written) == wal_intake::progress::needs_disk));
+  BOOST_REQUIRE((work_on(*again, written) == wal_decoder::progress::needs_disk));
   BOOST_REQUIRE(again->take_disk_step()().has_value());
-  BOOST_TEST((again->work().value() == wal_intake::progress::used_up));
+  BOOST_TEST((again->work().value() == wal_decoder::progress::used_up));
   store->append(std::move(*again->take_batch()));
   BOOST_TEST((now() == written.position()));
   BOOST_TEST(size(heap).value() == 5u);
@@ -201,19 +201,19 @@ BOOST_AUTO_TEST_CASE(a_step_outlives_the_intake_and_the_bytes_that_were_fed_and_
 
 BOOST_AUTO_TEST_CASE(a_database_is_copied_by_a_step_after_everything_before_it) {
   write_relation_and_take_it_in();
-  const auto intake = open_cold();
+  const auto decoder = open_cold();
   write(written, 1, 'a');
   written.append(
       {.manager = pg::wal::resource_manager::database,
        .main_data = payload_of(std::uint32_t{77}, pg::default_tablespace, std::uint32_t{5}, pg::default_tablespace)});
-  BOOST_REQUIRE((work_on(*intake, written) == wal_intake::progress::barrier));
-  store->append(std::move(*intake->take_batch()));
-  intake->passed_barrier();
-  BOOST_REQUIRE((intake->work().value() == wal_intake::progress::needs_disk));
-  auto step = intake->take_disk_step();
+  BOOST_REQUIRE((work_on(*decoder, written) == wal_decoder::progress::barrier));
+  store->append(std::move(*decoder->take_batch()));
+  decoder->passed_barrier();
+  BOOST_REQUIRE((decoder->work().value() == wal_decoder::progress::needs_disk));
+  auto step = decoder->take_disk_step();
   BOOST_REQUIRE(step().has_value());
-  BOOST_TEST((intake->work().value() == wal_intake::progress::batch_full));
-  store->append(std::move(*intake->take_batch()));
+  BOOST_TEST((decoder->work().value() == wal_decoder::progress::batch_full));
+  store->append(std::move(*decoder->take_batch()));
   pg::relation_fork copy = heap;
   copy.database = 77;
   BOOST_TEST(size(copy).value() == 1u);

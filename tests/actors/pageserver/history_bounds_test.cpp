@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
-#include "actors/pageserver/ingest/source_words.hpp"
-#include "actors/pageserver/known_history.hpp"
+#include "actors/pageserver/history_bounds.hpp"
+#include "actors/pageserver/ingest/source_progress.hpp"
 #include "tests/support/printing.hpp"
 
 namespace strata::tests {
@@ -13,7 +13,7 @@ using core::lsn;
 using phase = messages::source_status::phase;
 
 /// Both clocks in seconds; the source's is the same as ours unless told otherwise.
-struct words : source_words {
+struct words : source_progress {
   core::monotonic_time mono(double second) {
     return core::monotonic_time(
         std::chrono::duration_cast<core::monotonic_time::duration>(std::chrono::duration<double>(1000 + second)));
@@ -32,7 +32,7 @@ struct words : source_words {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(actors_pageserver_source_words, words)
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_source_progress, words)
 
 BOOST_AUTO_TEST_CASE(the_second_keepalive_tells_until_when_all_is_known) {
   connected(lsn(100));
@@ -148,14 +148,14 @@ BOOST_AUTO_TEST_CASE(bytes_behind_are_told_only_while_the_source_speaks) {
   messages::source_status source{.now = phase::streaming, .received = lsn(100), .source_head = lsn(100)};
   const core::monotonic_time now = mono(60);
   BOOST_TEST(!lag_of(source, now, false).bytes.has_value());
-  source.last_word = mono(58);
+  source.last_message = mono(58);
   BOOST_TEST(*lag_of(source, now, false).bytes == 0u);
-  BOOST_TEST(lag_of(source, now, false).since_word == 2s);
+  BOOST_TEST(lag_of(source, now, false).since_message == 2s);
   source.source_head = lsn(180);
   BOOST_TEST(*lag_of(source, now, false).bytes == 80u);
   // Stalled, lost, failed, the disk is full.
   BOOST_TEST(!lag_of(source, mono(64), false).bytes.has_value());
-  BOOST_TEST(lag_of(source, mono(64), false).since_word == 6s);
+  BOOST_TEST(lag_of(source, mono(64), false).since_message == 6s);
   BOOST_TEST(!lag_of(source, now, true).bytes.has_value());
   for (const phase away : {phase::connecting, phase::waiting_to_retry, phase::failed, phase::backing_up}) {
     source.now = away;
@@ -165,19 +165,19 @@ BOOST_AUTO_TEST_CASE(bytes_behind_are_told_only_while_the_source_speaks) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(actors_pageserver_known_history)
+BOOST_AUTO_TEST_SUITE(actors_pageserver_history_bounds)
 
 using kind = storage::lsn_at_time::kind;
 
 core::wall_time at(std::chrono::seconds second) { return core::wall_time(5000s + second); }
 
 BOOST_AUTO_TEST_CASE(a_moment_between_commits_needs_no_word) {
-  const known_history nothing{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
+  const history_bounds nothing{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
   BOOST_TEST(point_at(at(10s), {kind::present, lsn(150)}, nothing).value() == lsn(150));
 }
 
 BOOST_AUTO_TEST_CASE(a_moment_after_the_last_commit_needs_the_word_up_to_it) {
-  known_history known{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
+  history_bounds known{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
   const storage::lsn_at_time later{kind::future, lsn(200)};
   BOOST_TEST(!point_at(at(10s), later, known).value().has_value());
   known.until = at(9s);
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(a_moment_after_the_last_commit_needs_the_word_up_to_it) {
 }
 
 BOOST_AUTO_TEST_CASE(a_history_without_commits_is_known_by_the_words) {
-  known_history known{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
+  history_bounds known{.until = {}, .since = {}, .window = {lsn(100), lsn(200)}};
   const storage::lsn_at_time none{kind::no_data, {}};
   BOOST_TEST(!point_at(at(10s), none, known).value().has_value());  // the first word may come
   known.since = at(5s);
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(a_history_without_commits_is_known_by_the_words) {
 }
 
 BOOST_AUTO_TEST_CASE(before_the_first_commit_lies_the_begin_of_the_history_or_nothing) {
-  known_history known{.until = at(60s), .since = {}, .window = {lsn(100), lsn(200)}};
+  history_bounds known{.until = at(60s), .since = {}, .window = {lsn(100), lsn(200)}};
   const storage::lsn_at_time past{kind::past, {}};
   BOOST_TEST(!point_at(at(10s), past, known).has_value());
   known.since = at(11s);

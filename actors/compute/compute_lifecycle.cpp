@@ -1,4 +1,4 @@
-#include "actors/compute/compute_life.hpp"
+#include "actors/compute/compute_lifecycle.hpp"
 
 #include <utility>
 
@@ -6,23 +6,23 @@ namespace strata::actors::compute {
 
 using strata::host::is_final;
 
-life_effects compute_life::step(const life_input& input, core::monotonic_time now) {
+life_effects compute_lifecycle::step(const life_input& input, core::monotonic_time now) {
   now_ = now;
   if (is_final(state_)) return {};
   return std::visit([this](const auto& each) { return on(each); }, input);
 }
 
-bool compute_life::has_server() const {
+bool compute_lifecycle::has_server() const {
   return state_ == agent_state::starting || state_ == agent_state::running || state_ == agent_state::stopping;
 }
 
-life_effects compute_life::enter(agent_state next, life_effects effects) {
+life_effects compute_lifecycle::enter(agent_state next, life_effects effects) {
   state_ = next;
   return effects;
 }
 
 /// The last state, at once or when the server is gone.
-life_effects compute_life::end(agent_state last, std::string why) {
+life_effects compute_lifecycle::end(agent_state last, std::string why) {
   detail_ = std::move(why);
   if (has_server()) {
     after_server_ = last;
@@ -32,28 +32,30 @@ life_effects compute_life::end(agent_state last, std::string why) {
   return enter(last, {finish{}});
 }
 
-life_effects compute_life::give_up(std::string why) {
+life_effects compute_lifecycle::give_up(std::string why) {
   detail_ = std::move(why);
   return enter(agent_state::failed, {finish{}});
 }
 
-life_effects compute_life::begin_again(std::string why) {
+life_effects compute_lifecycle::begin_again(std::string why) {
   while (!restarts_.empty() && now_ - restarts_.front() > restart_window) restarts_.pop_front();
-  if (restarts_.size() == restarts_max) return give_up(why + "; this is too often, so it is not started again");
+  if (restarts_.size() == restarts_max) return give_up(why + "; too many restarts, it is not restarted");
   restarts_.push_back(now_);
-  detail_ = why + "; starting again";
+  detail_ = why + "; restarting";
   return enter(agent_state::waiting_for_quorum, {run_for_term{}});
 }
 
-life_effects compute_life::on(const agent_begun&) { return enter(agent_state::waiting_for_quorum, {run_for_term{}}); }
+life_effects compute_lifecycle::on(const agent_begun&) {
+  return enter(agent_state::waiting_for_quorum, {run_for_term{}});
+}
 
-life_effects compute_life::on(const step_failed& input) {
+life_effects compute_lifecycle::on(const step_failed& input) {
   const bool passes =
       core::advice_for(input.why.code) == core::advice::retry_later || input.why.code == core::errc::outcome_unknown;
   if (state_ == agent_state::starting) {
     if (ending_server_) return on(postgres_ended{});
     // What never ran has a reason that the next attempt would meet, too.
-    if (lives_ == 0) return give_up(input.why.detail);
+    if (incarnations_ == 0) return give_up(input.why.detail);
     return begin_again("Postgres did not start: " + input.why.detail);
   }
   detail_ = input.why.detail;
@@ -61,19 +63,19 @@ life_effects compute_life::on(const step_failed& input) {
   return end(agent_state::failed, input.why.detail);
 }
 
-life_effects compute_life::on(const retry_due&) {
+life_effects compute_lifecycle::on(const retry_due&) {
   if (state_ == agent_state::waiting_for_quorum) return {run_for_term{}};
   if (state_ == agent_state::waiting_for_pageserver) return {await_pageserver{start_}};
   if (state_ == agent_state::restoring) return {restore_branch{start_}};
   return {};
 }
 
-life_effects compute_life::on(const won_election& input) {
+life_effects compute_lifecycle::on(const won_election& input) {
   term_ = input.in;
   return {};
 }
 
-life_effects compute_life::on(const start_is_safe& input) {
+life_effects compute_lifecycle::on(const start_is_safe& input) {
   if (state_ != agent_state::waiting_for_quorum) return {};
   start_ = input.start;
   ahead_since_.reset();
@@ -81,63 +83,61 @@ life_effects compute_life::on(const start_is_safe& input) {
   return enter(agent_state::waiting_for_pageserver, {await_pageserver{start_}});
 }
 
-life_effects compute_life::on(const pageserver_ahead& input) {
+life_effects compute_lifecycle::on(const pageserver_ahead& input) {
   if (state_ != agent_state::waiting_for_pageserver) return {};
   if (!ahead_since_) ahead_since_ = now_;
   if (now_ - *ahead_since_ < later_term_limit) return {};
-  return end(
-      agent_state::failed,
-      "the safekeepers have lost acknowledged WAL: theirs ends at " + to_string(start_) +
-          ", and the server has the branch up to " + to_string(input.reached) +
-          ". Nothing was written. Put back the safekeepers' newer directories, or go on from what the server has: "
-          "strata branch create NEW --from BRANCH@" +
-          to_string(input.reached));
+  return end(agent_state::failed, "the safekeepers have lost acknowledged WAL: their WAL ends at " + to_string(start_) +
+                                      ", and the server has the branch up to " + to_string(input.reached) +
+                                      ". Nothing was written. Restore the safekeepers' newer directories, or continue "
+                                      "from the server's state: strata branch create NEW --from BRANCH@" +
+                                      to_string(input.reached));
 }
 
-life_effects compute_life::on(const pageserver_caught_up&) {
+life_effects compute_lifecycle::on(const pageserver_caught_up&) {
   if (state_ != agent_state::waiting_for_pageserver) return {};
   detail_.clear();
   return enter(agent_state::restoring, {restore_branch{start_}});
 }
 
-life_effects compute_life::on(const branch_restored&) {
+life_effects compute_lifecycle::on(const branch_restored&) {
   if (state_ != agent_state::restoring) return {};
   detail_.clear();
   return enter(agent_state::starting, {start_server{}});
 }
 
-life_effects compute_life::on(const postgres_ready&) {
+life_effects compute_lifecycle::on(const postgres_ready&) {
   if (state_ != agent_state::starting || ending_server_) return {};
-  ++lives_;
+  ++incarnations_;
   return enter(agent_state::running, {stream_wal{}});
 }
 
-life_effects compute_life::on(const postgres_ended&) {
+life_effects compute_lifecycle::on(const postgres_ended&) {
   if (!has_server()) return {};
   if (state_ == agent_state::stopping) return enter(ending_server_ ? after_server_ : agent_state::stopped, {finish{}});
-  if (!std::exchange(ending_server_, false)) return begin_again("Postgres has ended unexpectedly; its log says why");
+  if (!std::exchange(ending_server_, false)) return begin_again("Postgres ended unexpectedly; see its log");
   if (is_final(after_server_)) return enter(after_server_, {finish{}});
   return begin_again(std::exchange(detail_, {}));
 }
 
-life_effects compute_life::on(const commit_escaped&) {
+life_effects compute_lifecycle::on(const commit_wait_cancelled&) {
   if (state_ != agent_state::running || ending_server_) return {};
-  detail_ = "a transaction stopped waiting for the quorum and did not become durable in time";
+  detail_ = "a transaction cancelled its wait for the quorum and did not become durable in time";
   after_server_ = agent_state::waiting_for_quorum;
   ending_server_ = true;
   return {abandon_server{}};
 }
 
-life_effects compute_life::on(const term_lost& input) {
+life_effects compute_lifecycle::on(const term_lost& input) {
   return end(agent_state::superseded, "another compute has taken over the branch, in term " + to_string(input.to));
 }
 
 // Nothing that it has can be kept any more, so there is nothing to wait for.
-life_effects compute_life::on(const branch_deleted&) {
-  return end(agent_state::stopped, "the branch was deleted; strata compute stop NAME --remove takes away the rest");
+life_effects compute_lifecycle::on(const branch_deleted&) {
+  return end(agent_state::stopped, "the branch was deleted; strata compute stop NAME --remove removes its files");
 }
 
-life_effects compute_life::on(const stop_wanted&) {
+life_effects compute_lifecycle::on(const stop_wanted&) {
   if (state_ == agent_state::stopping) return {};
   if (state_ != agent_state::running || ending_server_) return end(agent_state::stopped, "");
   return enter(agent_state::stopping, {stop_server{}});

@@ -1,4 +1,4 @@
-#include "control/psql_words.hpp"
+#include "control/psql_arguments.hpp"
 
 #include <algorithm>
 #include <array>
@@ -75,7 +75,7 @@ bool is_conninfo(const std::string& text) {
 
 class reader {
  public:
-  psql_words read(const std::vector<std::string>& words) {
+  psql_arguments read(const std::vector<std::string>& words) {
     bool only_names = false;
     for (std::size_t i = 0; i < words.size(); ++i) {
       const std::string& word = words[i];
@@ -116,7 +116,7 @@ class reader {
   }
 
   void use(char letter, const std::string& word, const std::string& value) {
-    if (letter == 'h' || letter == 'p') refuse(word, "the branch decides which server is reached");
+    if (letter == 'h' || letter == 'p') refuse(word, "the branch determines the server");
     if (letter == 'c' || letter == 'f' || letter == 'l') found_.is_script = true;
     if (letter == 'd') database(value);
   }
@@ -134,7 +134,7 @@ class reader {
     for (const auto& option : *named)
       if (option == "host" || option == "hostaddr" || option == "port" || option == "service" ||
           option == "servicefile")
-        return refuse("a connection string with " + option, "the branch decides which server is reached");
+        return refuse("a connection string with " + option, "the branch determines the server");
   }
 
   void refuse(const std::string& word, const std::string& why) {
@@ -143,7 +143,7 @@ class reader {
     found_.why = why;
   }
 
-  psql_words found_;
+  psql_arguments found_;
   bool has_name_ = false;
 };
 
@@ -155,7 +155,7 @@ std::string for_prompt(const std::string& text) {
 
 }  // namespace
 
-psql_words read_psql_words(const std::vector<std::string>& words) { return reader().read(words); }
+psql_arguments read_psql_arguments(const std::vector<std::string>& words) { return reader().read(words); }
 
 std::string psql_prompt(const std::string& branch, const std::string& source) {
   return for_prompt(branch + "@" + source) + ":%> %/%R%x%# ";

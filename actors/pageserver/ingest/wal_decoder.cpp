@@ -1,4 +1,4 @@
-#include "actors/pageserver/ingest/wal_intake.hpp"
+#include "actors/pageserver/ingest/wal_decoder.hpp"
 
 #include <algorithm>
 
@@ -22,13 +22,13 @@ pg::wal::stream_decoder_options decoder_options(const storage::timeline_record& 
 }
 
 std::shared_ptr<storage::write_batch> new_batch() {
-  return std::make_shared<storage::write_batch>(wal_intake::batch_size_bytes / 4);
+  return std::make_shared<storage::write_batch>(wal_decoder::batch_size_bytes / 4);
 }
 
 }  // namespace
 
 /// What a disk_step works on.
-struct wal_intake::record_step {
+struct wal_decoder::record_step {
   std::shared_ptr<mapping::wal_ingest> ingest;
   std::shared_ptr<storage::write_batch> batch;
   core::bytes bytes;  ///< of the record: what was fed may be gone
@@ -46,14 +46,14 @@ struct wal_intake::record_step {
   }
 };
 
-core::result<std::unique_ptr<wal_intake>> wal_intake::open(std::shared_ptr<storage::timeline_store> store,
-                                                           compared part) {
+core::result<std::unique_ptr<wal_decoder>> wal_decoder::open(std::shared_ptr<storage::timeline_store> store,
+                                                             compared part) {
   STRATA_ASSIGN(auto ingest, mapping::wal_ingest::open(store));
-  return std::unique_ptr<wal_intake>(new wal_intake(std::move(store), std::move(ingest), part));
+  return std::unique_ptr<wal_decoder>(new wal_decoder(std::move(store), std::move(ingest), part));
 }
 
-wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<mapping::wal_ingest> ingest,
-                       compared part)
+wal_decoder::wal_decoder(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<mapping::wal_ingest> ingest,
+                         compared part)
     : store_(std::move(store)),
       ingest_(std::move(ingest)),
       decoder_(decoder_options(store_->record(), store_->last_record_lsn())),
@@ -67,16 +67,16 @@ wal_intake::wal_intake(std::shared_ptr<storage::timeline_store> store, std::uniq
   tracer_.emplace(before_ ? before_->begin : decoder_.position());
 }
 
-core::lsn wal_intake::position() const { return comparing_ ? tracer_->position() : decoder_.position(); }
+core::lsn wal_decoder::position() const { return comparing_ ? tracer_->position() : decoder_.position(); }
 
-std::shared_ptr<storage::write_batch> wal_intake::take_batch() {
+std::shared_ptr<storage::write_batch> wal_decoder::take_batch() {
   core::check(!step_, "a batch is not taken while a record is added to it");
   if (batch_trace_) batch_->set_trace(*batch_trace_);
   batch_trace_.reset();
   return std::exchange(batch_, new_batch());
 }
 
-core::result<void> wal_intake::feed(core::bytes_view wal) {
+core::result<void> wal_decoder::feed(core::bytes_view wal) {
   fed_ = wal;
   if (comparing_) STRATA_TRY(compare());
   decoder_.feed(fed_);
@@ -85,7 +85,7 @@ core::result<void> wal_intake::feed(core::bytes_view wal) {
 
 /// Takes from what was fed what stands before the first new record. Behind the trace, up to there, is only the rest of
 /// a segment that was left by a switch.
-core::result<void> wal_intake::compare() {
+core::result<void> wal_decoder::compare() {
   const core::lsn last = decoder_.position();
   if (tracer_->position() < before_->end) {
     trace_to(before_->end);
@@ -101,14 +101,14 @@ core::result<void> wal_intake::compare() {
   return {};
 }
 
-void wal_intake::trace_to(core::lsn end) {
+void wal_decoder::trace_to(core::lsn end) {
   if (!tracer_ || end <= tracer_->position()) return;
   const auto part = fed_.first(std::min<std::size_t>(end - tracer_->position(), fed_.size()));
   tracer_->add(part);
   fed_ = fed_.subspan(part.size());
 }
 
-core::result<wal_intake::progress> wal_intake::work() {
+core::result<wal_decoder::progress> wal_decoder::work() {
   STRATA_ASSIGN(const auto went, work_on());
   if (!tracer_) return went;
   if (batch_to_ > tracer_->position()) {
@@ -121,7 +121,7 @@ core::result<wal_intake::progress> wal_intake::work() {
   return went;
 }
 
-core::result<wal_intake::progress> wal_intake::work_on() {
+core::result<wal_decoder::progress> wal_decoder::work_on() {
   for (;;) {
     if (!record_waits_) {
       STRATA_ASSIGN(const bool framed, frame_record());
@@ -139,7 +139,7 @@ core::result<wal_intake::progress> wal_intake::work_on() {
   }
 }
 
-core::result<bool> wal_intake::add_record() {
+core::result<bool> wal_decoder::add_record() {
   if (const auto step = std::exchange(step_, nullptr)) {
     core::check(step->added, "work goes on when the disk step has succeeded");
     return true;
@@ -150,14 +150,14 @@ core::result<bool> wal_intake::add_record() {
   return added.error();
 }
 
-wal_intake::disk_step wal_intake::take_disk_step() {
+wal_decoder::disk_step wal_decoder::take_disk_step() {
   core::check(record_waits_ && !at_barrier_ && !step_, "a record waits for the disk");
   step_ = std::make_shared<record_step>(
       record_step{ingest_, batch_, {record_bytes_.begin(), record_bytes_.end()}, record_.start, record_.end, major_});
   return [step = step_] { return step->run(); };
 }
 
-core::result<bool> wal_intake::frame_record() {
+core::result<bool> wal_decoder::frame_record() {
   const auto framed = decoder_.next();
   const bool first = previous_record_.valid();
   if (!framed && first && !before_)

@@ -1,4 +1,4 @@
-#include "control/psql_words.hpp"
+#include "control/psql_arguments.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -7,7 +7,7 @@ namespace {
 
 using words = std::vector<std::string>;
 
-BOOST_AUTO_TEST_SUITE(control_psql_words)
+BOOST_AUTO_TEST_SUITE(control_psql_arguments)
 
 BOOST_AUTO_TEST_CASE(database_role_and_commands_are_free_to_choose) {
   for (const words& each : std::vector<words>{{},
@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(database_role_and_commands_are_free_to_choose) {
                                               {"--html", "--help"},
                                               {"-F", "-h", "-o", "-p"},
                                               {"--", "shop"}})
-    BOOST_TEST(!read_psql_words(each).leads_elsewhere, each.size() << ": " << (each.empty() ? "" : each.front()));
+    BOOST_TEST(!read_psql_arguments(each).leads_elsewhere, each.size() << ": " << (each.empty() ? "" : each.front()));
 }
 
 BOOST_AUTO_TEST_CASE(a_word_that_names_another_server_is_refused_however_it_is_written) {
@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_word_that_names_another_server_is_refused_however_it_is_w
       {{"no=such option"}, "a connection string"},
   };
   for (const auto& [each, refused] : all) {
-    const auto read = read_psql_words(each);
+    const auto read = read_psql_arguments(each);
     BOOST_TEST_REQUIRE(read.leads_elsewhere.has_value(), each.front());
     BOOST_TEST(*read.leads_elsewhere == refused);
     BOOST_TEST(!read.why.empty());
@@ -58,9 +58,9 @@ BOOST_AUTO_TEST_CASE(a_word_that_names_another_server_is_refused_however_it_is_w
 BOOST_AUTO_TEST_CASE(commands_and_files_are_told_from_a_person_who_types) {
   for (const words& each :
        std::vector<words>{{"-c", "x"}, {"-Atcx"}, {"--comm=x"}, {"-f", "x"}, {"--file", "x"}, {"-l"}})
-    BOOST_TEST(read_psql_words(each).is_script, each.front());
+    BOOST_TEST(read_psql_arguments(each).is_script, each.front());
   for (const words& each : std::vector<words>{{}, {"shop"}, {"-U", "-c"}, {"-X", "--csv"}})
-    BOOST_TEST(!read_psql_words(each).is_script);
+    BOOST_TEST(!read_psql_arguments(each).is_script);
 }
 
 BOOST_AUTO_TEST_CASE(the_prompt_names_branch_and_source_and_leaves_the_port_to_psql) {

@@ -1,4 +1,4 @@
-#include "actors/pageserver/known_history.hpp"
+#include "actors/pageserver/history_bounds.hpp"
 
 #include <poll.h>
 
@@ -35,7 +35,7 @@ struct question {
 core::result<void> check_who_answers(const question& of, const std::string& says) {
   if (says.empty()) return {};
   const auto answering = pg::wire::parse_safekeeper_identity(says);
-  if (!answering) return core::error{core::errc::corrupt, "the safekeeper did not tell who it is"};
+  if (!answering) return core::error{core::errc::corrupt, "the safekeeper did not identify itself"};
   return pg::wire::check_identity(of.expected, *answering);
 }
 
@@ -83,7 +83,7 @@ core::result<std::map<consensus::node_id, core::lsn>> ask_all(const consensus::c
   // The threads that wait here are those of cold pages, too.
   static work_permits asking(2);
   const auto permit = asking.try_take();
-  if (!permit) return core::error{core::errc::busy, "the safekeepers of other branches are being asked"};
+  if (!permit) return core::error{core::errc::busy, "too many queries of safekeepers are in progress"};
   auto until = steady::now() + ask_limit;
   std::vector<question> open;
   for (const consensus::member& each : members.all())
@@ -112,7 +112,7 @@ std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of
 }
 
 core::result<std::optional<core::lsn>> point_at(core::wall_time time, const storage::lsn_at_time& found,
-                                                const known_history& known) {
+                                                const history_bounds& known) {
   using kind = storage::lsn_at_time::kind;
   const bool is_known = known.until && time <= *known.until;
   const bool is_since = known.since && time >= *known.since;
@@ -128,13 +128,13 @@ core::result<std::optional<core::lsn>> point_at(core::wall_time time, const stor
       return is_since && is_known ? std::optional(known.window.last) : std::nullopt;
   }
   return core::error{core::errc::out_of_range,
-                     config::local_text(time) + " is before the history that is kept: it can be read from " +
+                     config::local_text(time) + " is before the retention window: it can be read from " +
                          core::to_string(known.window.first) + " to " + core::to_string(known.window.last)};
 }
 
 std::string why_not_known(const std::optional<core::wall_time>& until, const std::string& state) {
-  return (until ? "everything that was committed up to " + config::local_text(*until) + " is here"
-                : std::string("no word has come yet of how far it is")) +
+  return (until ? "all commits up to " + config::local_text(*until) + " have arrived"
+                : std::string("the source has not reported its position yet")) +
          "; " + state;
 }
 
@@ -147,7 +147,7 @@ core::result<core::lsn> acknowledged_at_most(const consensus::configuration& mem
   if (at_most != core::lsn::max()) return at_most;
   return core::error{core::errc::unavailable, std::to_string(flushed.size()) + " of " +
                                                   std::to_string(members.all().size()) +
-                                                  " safekeepers answered: too few to tell what was committed"};
+                                                  " safekeepers answered: too few to determine the commit position"};
 }
 
 flushed_question ask_flushed(locate_member locate) {

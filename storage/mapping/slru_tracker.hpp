@@ -18,7 +18,7 @@ namespace strata::storage::mapping {
 
 /// The transaction-status files: which segments there are and how many pages each has, and their changes as WAL tells
 /// them (docs/formats/cluster_files.md). Segments are all in memory.
-class slru_ledger {
+class slru_tracker {
  public:
   core::result<void> load(const timeline_store& store);
 

@@ -21,7 +21,7 @@ namespace strata::actors::pageserver {
 /// The WAL of a source is read again from the start of the store's trace: what was received before is compared, byte by
 /// byte as its digests tell, before anything behind it is taken in. errc::conflict when it differs: this is not the
 /// server that was followed.
-class wal_intake {
+class wal_decoder {
  public:
   /// A batch is handed over when it holds this much.
   static constexpr std::size_t batch_size_bytes = 1u << 20;
@@ -29,8 +29,8 @@ class wal_intake {
   enum class compared { whole_trace, newer_piece };
   /// Starts at the store's last_record_lsn, or where the part of its trace begins that is to be compared; no batch may
   /// be on its way. Blocks.
-  static core::result<std::unique_ptr<wal_intake>> open(std::shared_ptr<storage::timeline_store> store,
-                                                        compared part = compared::whole_trace);
+  static core::result<std::unique_ptr<wal_decoder>> open(std::shared_ptr<storage::timeline_store> store,
+                                                         compared part = compared::whole_trace);
 
   /// Where the next bytes belong.
   [[nodiscard]] core::lsn position() const;
@@ -62,8 +62,8 @@ class wal_intake {
   std::shared_ptr<storage::write_batch> take_batch();
 
  private:
-  wal_intake(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest,
-             compared part);
+  wal_decoder(std::shared_ptr<storage::timeline_store> store, std::unique_ptr<storage::mapping::wal_ingest> ingest,
+              compared part);
   struct record_step;
   core::result<progress> work_on();
   /// False: the disk is needed for it.
