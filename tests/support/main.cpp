@@ -7,6 +7,6 @@
 namespace {
 
 /// In tests a wait on a thread that must not block ends the process, also that of a program that a test starts.
-const int set = ::setenv(strata::core::end_process_on_blocking_variable, "1", 1);
+[[maybe_unused]] const int set = ::setenv(strata::core::end_process_on_blocking_variable, "1", 1);
 
 }  // namespace
