@@ -8,7 +8,8 @@ namespace strata::cli {
 actors::pageserver::safekeeper_access access_to_safekeepers(const std::string& server_directory) {
   actors::pageserver::safekeeper_access made;
   made.instance = [=](consensus::node_id id) { return control::instance_of_safekeeper(server_directory, id); };
-  made.make = [=](consensus::node_id id, const messages::timeline_safekeepers& of, const core::instance_id& instance) {
+  made.create = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
+                    const core::instance_id& instance) {
     return control::create_on_safekeeper(server_directory, id, of, instance);
   };
   made.remove = [=](consensus::node_id id, const core::tenant_id& tenant, const core::timeline_id& timeline) {

@@ -24,12 +24,12 @@ std::vector<operation> operations_of(const storage::pending_wal_operations& dura
   for (const auto& each : durable.to_delete)
     for (const auto on : each.from) all.push_back({on, each.tenant, each.timeline, kind::remove});
   std::sort(all.begin(), all.end());
-  std::vector<operation> to_make;
+  std::vector<operation> to_create;
   for (const auto& record : durable.to_create)
     for (const auto& each : storage::keepers_to_create(record))
       if (!std::binary_search(all.begin(), all.end(), operation{each.id, record.tenant, record.id, kind::remove}))
-        to_make.push_back({each.id, record.tenant, record.id, kind::create});
-  all.insert(all.end(), to_make.begin(), to_make.end());
+        to_create.push_back({each.id, record.tenant, record.id, kind::create});
+  all.insert(all.end(), to_create.begin(), to_create.end());
   std::sort(all.begin(), all.end());
   return all;
 }

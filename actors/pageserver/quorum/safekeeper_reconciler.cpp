@@ -49,8 +49,8 @@ core::result<std::optional<wal_keeper>> keeper_to_create(storage::metadata_store
 
 /// In this order: a crash behind the second step repeats it on the same instance, where it does no harm; a safekeeper
 /// that lost the timeline in between is another instance and refuses.
-core::result<void> make_timeline(storage::metadata_store& metadata, const safekeeper_access& access,
-                                 const operation& of) {
+core::result<void> create_timeline(storage::metadata_store& metadata, const safekeeper_access& access,
+                                   const operation& of) {
   std::optional<storage::timeline_record> record;
   STRATA_ASSIGN(auto keeper, keeper_to_create(metadata, of, record));
   if (!keeper) return {};
@@ -59,16 +59,16 @@ core::result<void> make_timeline(storage::metadata_store& metadata, const safeke
     STRATA_TRY(metadata.apply(of.tenant, of.timeline, {.wal_keeper_seen = *keeper}));
   }
   STRATA_ASSIGN(const auto order, safekeepers_of(*record));
-  STRATA_TRY(access.make(of.on, order, keeper->instance));
+  STRATA_TRY(access.create(of.on, order, keeper->instance));
   keeper->created = true;
   return metadata.apply(of.tenant, of.timeline, {.wal_keeper_seen = *keeper});
 }
 
 core::result<void> carry_out(const tenant_files& files, const safekeeper_access& access, const operation& of) {
   auto& metadata = files.metadata();
-  if (!access.make) return core::error{core::errc::unavailable, "this server has no safekeepers"};
+  if (!access.create) return core::error{core::errc::unavailable, "this server has no safekeepers"};
   if (of.what == messages::pending_operation::kind::create) {
-    auto made = make_timeline(metadata, access, of);
+    auto made = create_timeline(metadata, access, of);
     // Deleted meanwhile: what was made is in the deletion's list.
     if (!made && made.error().code == core::errc::not_found && !metadata.timeline(of.tenant, of.timeline)) return {};
     return made;

@@ -78,8 +78,8 @@ pageserver::safekeeper_access played_safekeepers::access() {
             STRATA_ASSIGN(const auto* at, reach(id));
             return at->instance;
           },
-          .make = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
-                      const core::instance_id& instance) -> core::result<void> {
+          .create = [=](consensus::node_id id, const messages::timeline_safekeepers& of,
+                        const core::instance_id& instance) -> core::result<void> {
             STRATA_ASSIGN(auto* at, reach(id));
             ++at->made;
             if (instance != at->instance) return core::error{core::errc::conflict, "it was emptied"};
