@@ -5,8 +5,8 @@
 
 namespace strata::cli {
 
-/// The signals that end a server, and the one that tells of a child's end. Blocked before any thread runs, so that
-/// every thread inherits that and only wait() takes them.
+/// The signals that end a server, and SIGCHLD. Blocked before any thread runs, so that every thread inherits the mask
+/// and only wait() receives them.
 class end_signals {
  public:
   end_signals() {
@@ -14,7 +14,7 @@ class end_signals {
     for (const int each : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&set_, each);
     ::pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
-  /// Until one that ends the server comes; meanwhile calls `every_second`, and at once when a child has ended.
+  /// Waits for a signal that ends the server. Meanwhile calls `every_second`, and at once after a child has ended.
   int wait(const std::function<void()>& every_second) const {
     for (;;) {
       const timespec second{.tv_sec = 1, .tv_nsec = 0};

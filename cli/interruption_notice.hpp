@@ -9,8 +9,8 @@
 
 namespace strata::cli {
 
-/// While it lives a signal that ends the command first removes `file`, if one is named, and writes `text` to standard
-/// error: what was begun and goes on elsewhere. A signal that is ignored stays ignored. One at a time.
+/// During its lifetime a signal that ends the command first removes `file`, unless it is empty, and writes `text` to
+/// standard error: what was started and continues elsewhere. An ignored signal stays ignored. One instance at a time.
 class interruption_notice {
  public:
   interruption_notice(std::string file, std::string text);

@@ -12,8 +12,8 @@
 
 namespace strata::cli {
 
-/// The actor at the top of a role, which ends in order with this object. If it ends by itself the process gets SIGTERM:
-/// nobody else would notice.
+/// The actor at the top of a role, which ends in order with this object. If the actor ends unexpectedly the process
+/// gets SIGTERM: nothing else watches it.
 template <class Actor>
 class running_role {
  public:

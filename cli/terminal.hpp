@@ -15,12 +15,11 @@ bool talk_has_color();
 /// The terminal's character set can show tree lines.
 bool can_draw_lines();
 
-/// What can't be written is told by finish_output().
+/// Write errors are reported by finish_output().
 void print(const std::string& line);
 void print(const nlohmann::json& value);
 void say(const std::string& line);
-/// Throws a failure when not everything that was printed has reached standard output; `done` says what became of the
-/// command's work.
+/// Throws a failure if a write to standard output has failed; `done` names the result of the command's work.
 void finish_output(const std::string& done);
 
 /// Left-aligned columns, as wide as their widest cell. On a terminal the widest are cut until a row fits.
@@ -44,7 +43,7 @@ class fact_list {
   std::vector<std::pair<std::string, std::string>> facts_;
 };
 
-/// What a long command is doing: one line rewritten in place on a terminal, otherwise a plain line every few seconds
+/// Progress of a long command: one line rewritten in place on a terminal, otherwise a plain line every few seconds
 /// and when the stage changes.
 class progress_line {
  public:
@@ -54,7 +53,7 @@ class progress_line {
   progress_line& operator=(const progress_line&) = delete;
 
   void show(const std::string& stage, const std::string& detail);
-  /// Takes the line away.
+  /// Clears the line.
   void end();
 
  private:

@@ -13,7 +13,7 @@
 
 namespace strata::control {
 
-/// What the server of a branch tells of its quorum.
+/// The quorum of a branch, as its server reports it.
 struct assigned_quorum {
   consensus::configuration members;
   consensus::cluster_identity cluster;
@@ -30,7 +30,7 @@ class branch_server {
   [[nodiscard]] core::result<assigned_quorum> assign_quorum() const;
   /// errc::out_of_range: WAL that the branch needs is lost, and waiting does not help.
   [[nodiscard]] core::result<core::lsn> last_record_lsn() const;
-  /// Makes the data directory `into`, as the branch is at `at`. `bytes`: written so far.
+  /// Creates the data directory `into` from the branch at `at`. `bytes`: written so far.
   core::result<void> restore(core::lsn at, const std::string& into,
                              const std::function<void(std::uint64_t bytes)>& written) const;
 

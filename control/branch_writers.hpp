@@ -13,7 +13,7 @@
 
 namespace strata::control {
 
-/// A compute whose agent lives: it writes a branch, whatever its record says.
+/// A compute with a running agent: it writes a branch, even if its record is damaged.
 struct branch_writer {
   std::string name;
   std::string directory;

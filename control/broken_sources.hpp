@@ -8,10 +8,10 @@
 
 namespace strata::control {
 
-/// The sources that can't be used; all others go on. Only the one called `source` unless that is empty.
+/// The broken sources; all others are available. Only `source`, unless it is empty.
 std::vector<source_entry> list_broken_sources(const server_link& server, const std::string& source);
 
-/// Those without a branch: their removal was interrupted, or their last branch was deleted.
+/// The sources without a branch: their removal was interrupted, or their last branch was deleted.
 std::vector<source_entry> list_empty_sources(const server_link& server, const std::string& source,
                                              const std::vector<branch_entry>& branches);
 /// What is to be said of one.

@@ -10,7 +10,7 @@
 
 namespace strata::control {
 
-/// What BRANCH on the command line means for somebody who wants to reach a Postgres.
+/// The computes that BRANCH on the command line refers to.
 struct compute_lookup {
   std::optional<host::compute_record> running{};  ///< shows the branch as it is now
   std::vector<host::compute_record> older{};      ///< running copies of it that don't, the newest last

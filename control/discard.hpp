@@ -11,7 +11,7 @@ namespace strata::control {
 /// The signals by which a person, a script or a terminal that goes away ends a command.
 inline constexpr std::array end_of_command{SIGINT, SIGTERM, SIGHUP};
 
-/// While it lives those signals wait.
+/// Blocks those signals during its lifetime.
 class held_signals {
  public:
   held_signals();

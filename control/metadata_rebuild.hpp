@@ -7,8 +7,8 @@
 
 namespace strata::control {
 
-/// Rebuilds the metadata of a server that is down; with `force` although nothing is damaged. What could not be rebuilt
-/// is in the report, and no failure.
+/// Rebuilds the metadata of a stopped server; with `force` also if nothing is damaged. Parts that could not be rebuilt
+/// are listed in the report and are no failure.
 storage::rebuild_report rebuild_metadata(const scope& of, bool force);
 
 /// For programs.

@@ -6,7 +6,7 @@
 
 namespace strata::control {
 
-/// What somebody's own words for psql do.
+/// The effect of the user's arguments for psql.
 struct psql_arguments {
   /// The word by which psql would leave the server that was named: "-h", "--port=1", "host=src dbname=shop"; and why.
   /// Database and role are free to choose.

@@ -30,7 +30,7 @@ struct quorum_health {
 /// Members without a state count as down.
 quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members);
 
-/// "safekeeper 2 is down", "safekeepers 1, 2 are down"; nothing for nobody.
+/// "safekeeper 2 is down", "safekeepers 1, 2 are down"; empty if `some` is empty.
 std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, const char* of_several);
 
 }  // namespace strata::control

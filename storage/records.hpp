@@ -49,13 +49,12 @@ struct custom_manager {
   bool operator==(const custom_manager&) const = default;
 };
 
-/// What is known of a branch's WAL on a safekeeper that is, or once was, a member (docs/decisions/0028). The timeline
-/// is made there once, and only on the instance that was written down before: a safekeeper that lost what it had must
-/// not vote again as if it were new.
+/// A branch's WAL on a safekeeper that is or was a member (docs/decisions/0028). The timeline is created there once,
+/// and only on the recorded instance: a safekeeper that has lost its WAL must not vote again as if it were new.
 struct wal_keeper {
   consensus::node_id id;
-  core::instance_id instance;  ///< not valid: nobody has asked it yet, so nothing was made there
-  bool created = false;        ///< the timeline was made there
+  core::instance_id instance;  ///< invalid: it was not reached yet, so nothing was created there
+  bool created = false;        ///< the timeline was created there
   bool operator==(const wal_keeper&) const = default;
 };
 
@@ -79,16 +78,16 @@ struct timeline_record {
   core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
   core::wall_time created{};
   std::optional<source_record> source;
-  std::optional<consensus::configuration> safekeepers;  ///< who keeps the WAL of a branch that is written to
-  std::vector<wal_keeper> wal_keepers;                  ///< of all members there ever were; ids ascend
+  std::optional<consensus::configuration> safekeepers;  ///< of a writable branch
+  std::vector<wal_keeper> wal_keepers;                  ///< of all present and former members; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
 };
 /// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
 bool keeps_slot(const timeline_record& of);
-/// The members on which the timeline has still to be made. None of one that is being deleted.
+/// The members on which the creation of the timeline is pending. None while it is being deleted.
 std::vector<wal_keeper> keepers_to_create(const timeline_record& of);
 
-/// A timeline is gone, and its WAL has still to go from these safekeepers.
+/// The WAL of a deleted timeline, still to be deleted from these safekeepers.
 struct wal_deletion {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -96,9 +95,9 @@ struct wal_deletion {
   bool operator==(const wal_deletion&) const = default;
 };
 
-/// What is left to be done on safekeepers.
+/// The operations that are pending on safekeepers.
 struct pending_wal_operations {
-  std::vector<timeline_record> to_create;  ///< those of whom keepers_to_create() names somebody
+  std::vector<timeline_record> to_create;  ///< timelines for which keepers_to_create() is not empty
   std::vector<wal_deletion> to_delete;
 };
 

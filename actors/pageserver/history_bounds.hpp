@@ -16,16 +16,16 @@
 
 namespace strata::actors::pageserver {
 
-/// What is known of a timeline's history when a moment of it is looked up.
+/// The bounds of a timeline's history, for the resolution of a time.
 struct history_bounds {
-  /// Everything that was committed by then is in. From before the store was asked.
+  /// All commits up to this time are included. Read before the store.
   std::optional<core::wall_time> until;
   /// The first moment since the start of the process at which all was in; what no commit tells apart is told by it.
   std::optional<core::wall_time> since;
   readable_window window;
 };
 
-/// Nobody could commit on a branch before it was there. Of what follows a source nothing is known by that.
+/// A branch has no commits of its own before its creation; nullopt for a timeline that follows a source.
 std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of);
 
 /// Where the timeline was at `time`; nullopt: that is not known yet. errc::out_of_range: before its history. (Pure.)

@@ -338,7 +338,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
   core::result<void> hold(const messages::hold_lsn& request) {
     if (state_ != state::active) return core::error{core::errc::unavailable, std::string("hold: ") + state_text_};
-    if (!request.holder) return core::error{core::errc::invalid_argument, "hold: nobody holds it"};
+    if (!request.holder) return core::error{core::errc::invalid_argument, "hold: the request has no holder"};
     STRATA_TRY(retention_.hold(request.at, window()));
     monitor(request.holder, [this, at = request.at](const core::error&) { retention_.release(at); });
     return {};

@@ -124,7 +124,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   bool hear_message(core::bytes_view payload) {
     const auto message = wire::parse_client_message(payload);
     if (!message) {
-      note_error("hear a receiver", message.error());
+      note_error("read from a receiver", message.error());
       return false;
     }
     protocol::pageserver_feedback feedback;
@@ -138,7 +138,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     } else if (const auto* said = std::get_if<wire::pageserver_status>(&*message)) {
       auto decoded = protocol::decode_feedback(said->feedback);
       if (!decoded) {
-        note_error("hear a receiver", decoded.error());
+        note_error("read from a receiver", decoded.error());
         return false;
       }
       is_pageserver_ = true;

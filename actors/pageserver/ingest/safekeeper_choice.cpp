@@ -20,7 +20,7 @@ const char* to_string(leave_reason why) {
     case leave_reason::no_keepalives: return "it sends no keepalives";
     case leave_reason::lagging_wal: return "it lags behind another one";
     case leave_reason::no_wal: return "another one has WAL that it does not send";
-    case leave_reason::not_a_member: return "it does not keep the timeline's WAL any more";
+    case leave_reason::not_a_member: return "it no longer keeps the timeline's WAL";
     case leave_reason::another_look: return "it is not known whether another one has more";
   }
   return "";

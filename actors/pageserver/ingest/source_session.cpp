@@ -173,8 +173,8 @@ core::result<session_command> source_session::after(const client::slot_read& eve
   return core::error{core::errc::conflict,
                      "follow source: its replication slot \"" + goal_.slot + "\" is in use: it keeps WAL from " +
                          to_string(event.restart) +
-                         " on for another follower, which would lose it; choose another one with --slot, or, if nobody "
-                         "needs it any more, drop it: select pg_drop_replication_slot('" +
+                         " on for another follower, which would lose it; choose another one with --slot, or, if it is "
+                         "unused, drop it: select pg_drop_replication_slot('" +
                          goal_.slot + "')"};
 }
 

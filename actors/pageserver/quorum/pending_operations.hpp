@@ -15,7 +15,7 @@
 
 namespace strata::actors::pageserver {
 
-/// One thing to do on one safekeeper.
+/// One operation on one safekeeper.
 struct operation {
   consensus::node_id on;
   core::tenant_id tenant;
@@ -24,36 +24,35 @@ struct operation {
   auto operator<=>(const operation&) const = default;
 };
 
-/// What metadata say is to be done. A timeline that is to go from a safekeeper is not made there.
+/// The operations that are pending in the metadata. A timeline with a pending deletion on a safekeeper is not created
+/// there.
 std::vector<operation> operations_of(const storage::pending_wal_operations& durable);
 
 struct operation_limits {
-  /// Before one that could not be reached is tried again, with all that is to be done there.
+  /// Pause before an unreachable safekeeper is tried again, for all of its operations.
   std::chrono::milliseconds unreached_pause{1000};
-  /// Before the same is asked again of one that refused it: doubles up to this.
+  /// Longest pause before a refused operation is repeated; the pauses double up to this.
   std::chrono::milliseconds refused_pause_max{30'000};
-  /// A thread of the pool stays free for others: each attempt waits for a safekeeper.
+  /// Attempts at a time. Each one blocks a thread until the safekeeper answers; one thread of the pool stays free.
   std::size_t at_once_max = 3;
 };
 
-/// Which operation is done when: a pure machine, time is passed in. Nothing in it is durable; it is filled from
-/// metadata. At most one operation at a time is under way on a safekeeper, so that one that hangs holds up nothing but
-/// its own.
+/// Schedules the operations: a pure machine, time is passed in. Its state is not durable; it is filled from the
+/// metadata. At most one operation is in progress per safekeeper, so that a hanging safekeeper delays only its own.
 class pending_operations {
  public:
   using time = core::monotonic_time;
 
   explicit pending_operations(operation_limits limits = {}) : limits_(limits) {}
 
-  /// These are all there are now. What is under way stays until it has ended.
+  /// Replaces the pending operations. An operation in progress stays until it has ended.
   void take_over(const std::vector<operation>& all, time now);
-  /// What is to be done now; the caller says how each ended.
+  /// Starts the operations that are due; the caller reports the result of each with ended().
   std::vector<operation> begin(time now);
-  /// What it was, if that is worth a line in the log: it failed for another reason than before, or does so no more.
+  /// Ends an operation. Returns its text for the log if its error has changed, or if it succeeded after an error.
   std::optional<std::string> ended(const operation& of, const core::result<void>& how, time now);
 
-  /// Everything that there is to make for this timeline was tried at least once, or is to be made where nobody could be
-  /// reached just now.
+  /// True if every creation of this timeline was tried at least once, or its safekeeper is unreachable.
   [[nodiscard]] bool tried(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] messages::pending_operation_list list(time now) const;

@@ -14,31 +14,31 @@
 
 namespace strata::actors::pageserver {
 
-/// The way to the safekeepers' management. All calls block, each for seconds at most, and are made on threads that may.
-/// A safekeeper that can't be reached is errc::unavailable.
+/// Requests to the safekeepers' management API. All calls block, each for seconds at most, on threads that may block.
+/// errc::unavailable if the safekeeper can't be reached.
 struct safekeeper_access {
   std::function<core::result<core::instance_id>(consensus::node_id)> instance;
-  /// An empty timeline, durable on return; no error when it is there already. errc::conflict when the safekeeper is
-  /// another instance, or had the timeline and deleted it.
+  /// Creates an empty timeline, durable on return; no error if it exists. errc::conflict if the safekeeper is another
+  /// instance, or has deleted the timeline.
   std::function<core::result<void>(consensus::node_id, const messages::timeline_safekeepers&, const core::instance_id&)>
       create;
-  /// Durable on return: it is not made there any more. No error when it never was there.
+  /// Deletes the timeline and its WAL, durable on return: it can't be created there again. No error if it does not
+  /// exist.
   std::function<core::result<void>(consensus::node_id, const core::tenant_id&, const core::timeline_id&)> remove;
 };
 
-/// What is to be done has changed in metadata.
+/// The pending operations in the metadata have changed.
 struct operations_changed {};
-/// Answered when the timeline was tried to be made on each of its members, or after 2 seconds: the others get it when
-/// they are there.
+/// Answered when the creation was tried on each member, or after 2 seconds: it stays pending on the other members.
 struct create_wal {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
 
-/// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
-/// in metadata (storage::pending_wal_operations) and is tried until it is done: at the start, when told to look, and
-/// every second while something is left. A crash at any moment loses nothing, and repeats nothing that must not be
-/// repeated (docs/decisions/0028).
+/// Creates timelines on their safekeepers, once, and deletes their WAL there after they were deleted. The pending
+/// operations are in the metadata (storage::pending_wal_operations) and are retried until they succeed: at the start,
+/// after operations_changed, and every second while an operation is pending. A crash at any moment loses no operation,
+/// and repeats none that must not be repeated (docs/decisions/0028).
 using safekeeper_reconciler_actor =
     messages::safekeeper_reconciler_actor::extend<messages::accepts<operations_changed>,
                                                   messages::answers<create_wal, messages::done>>;
