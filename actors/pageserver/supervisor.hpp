@@ -3,9 +3,10 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
-#include "io/sockets.hpp"
+#include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
 #include "actors/pageserver/tenant.hpp"
 #include "config/options.hpp"
+#include "io/sockets.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/introspection.hpp"
 #include "messages/pending_operations.hpp"

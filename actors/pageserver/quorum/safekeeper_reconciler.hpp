@@ -1,15 +1,14 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
-#include <chrono>
 #include <functional>
 #include <memory>
 
+#include "actors/pageserver/protocol.hpp"
 #include "actors/pageserver/quorum/pending_operations.hpp"
 #include "actors/pageserver/tenant_files.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "core/instance_id.hpp"
-#include "messages/pending_operations.hpp"
 #include "messages/wal_membership.hpp"
 
 namespace strata::actors::pageserver {
@@ -26,32 +25,16 @@ struct safekeeper_access {
   std::function<core::result<void>(consensus::node_id, const core::tenant_id&, const core::timeline_id&)> remove;
 };
 
-/// What is to be done has changed in metadata.
-struct look_for_errands {};
-/// Answered when the timeline was tried to be made on each of its members, or after 2 seconds: the others get it when
-/// they are there.
-struct begin_wal {
-  core::tenant_id tenant;
-  core::timeline_id timeline;
-};
-
-/// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
-/// in metadata (storage::wal_errands) and is tried until it is done: at the start, when told to look, and every second
-/// while something is left. A crash at any moment loses nothing, and repeats nothing that must not be repeated
-/// (docs/decisions/0028).
-using safekeeper_errands_actor =
-    messages::safekeeper_errands_actor::extend<messages::accepts<look_for_errands>,
-                                               messages::answers<begin_wal, messages::done>>;
-
 struct safekeeper_errands_options {
   runtime::actor_label label;
   std::shared_ptr<tenant_files> files;
   safekeeper_access access;
   errand_limits limits;
 };
+/// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
+/// in metadata (storage::wal_errands) and is tried until it is done: at the start, when told to look, and every second
+/// while something is left. A crash at any moment loses nothing, and repeats nothing that must not be repeated
+/// (docs/decisions/0028).
 safekeeper_errands_actor spawn_safekeeper_errands(caf::actor_system& system, safekeeper_errands_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::look_for_errands)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::begin_wal)
