@@ -13,14 +13,20 @@ constexpr int events_per_turn = 64;
 
 }  // namespace
 
-core::result<void> postgres_stream::open(const std::string& conninfo) {
-  STRATA_ASSIGN(auto connection, client::replication_connection::open(conninfo, standby_name));
+core::result<void> postgres_stream::open() {
+  STRATA_ASSIGN(auto connection, client::replication_connection::open(conninfo_, standby_name));
   link_.adopt(std::move(connection));
   report_due_ = undrained_ = false;
   return {};
 }
 
 core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::socket_owner& owner) {
+  STRATA_ASSIGN(const stop stopped, take_events(owner));
+  waits_for_room_ = stopped == stop::window_full;
+  return stopped;
+}
+
+core::result<postgres_stream::stop> postgres_stream::take_events(const runtime::socket_owner& owner) {
   auto& connection = link_.connection();
   if (into_.room() < message_size_max) return stop::window_full;
   // What was taken in and not yet received comes first: libpq would hold it all.

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "actors/net/replication_link.hpp"
 #include "wal/window.hpp"
@@ -14,8 +15,13 @@ class postgres_stream {
  public:
   postgres_stream(runtime::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
 
-  /// Connects (again). A Unix socket: nothing blocks.
-  core::result<void> open(const std::string& conninfo);
+  /// Where it is from now on.
+  void follow(std::string conninfo) { conninfo_ = std::move(conninfo); }
+  [[nodiscard]] bool is_known() const { return !conninfo_.empty(); }
+  [[nodiscard]] const std::string& conninfo() const { return conninfo_; }
+
+  /// Connects (again). A Unix socket: nothing blocks. Precondition: is_known().
+  core::result<void> open();
   void close() { link_.close(); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool streaming() { return link_.open() && link_.connection().streaming(); }
@@ -28,6 +34,10 @@ class postgres_stream {
     window_full,  ///< not armed: Postgres waits until there is room
   };
   core::result<stop> take_in(const runtime::socket_owner& owner);
+  /// The last take_in() stopped at window_full.
+  [[nodiscard]] bool waits_for_room() const { return waits_for_room_ && is_open(); }
+  /// take_in() follows.
+  void room_is_made() { waits_for_room_ = false; }
 
   /// Postgres may believe this: written is where the window ends. Kept for the next take_in() if the socket is full.
   core::result<void> report(core::lsn flushed, core::lsn applied);
@@ -36,13 +46,16 @@ class postgres_stream {
   static constexpr const char* standby_name = "strata";
 
  private:
+  core::result<stop> take_events(const runtime::socket_owner& owner);
   core::result<void> on(const pg::client::replication_event& event);
 
+  std::string conninfo_;
   net::replication_link link_;
   wal::window& into_;
   core::lsn flushed_;
   core::lsn applied_;
   bool report_due_ = false;
+  bool waits_for_room_ = false;
   bool undrained_ = false;  ///< the last take_in() left events behind
 };
 
