@@ -32,7 +32,7 @@ struct wal_acceptor_options {
 };
 
 /// One timeline: gives its journal one piece of work after the other, tells receivers of WAL what moved, and once a
-/// second does what upkeep.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is connected
+/// second does what journal/maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is connected
 /// and the pageserver has everything.
 acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options);
 
