@@ -1,16 +1,15 @@
 #include "actors/compute/compute_agent.hpp"
 
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <csignal>
 #include <filesystem>
 
+#include "actors/compute/cancelled_waits.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/postgres_stream.hpp"
+#include "actors/compute/server_process.hpp"
+#include "actors/compute/status_file.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/local_position.hpp"
 #include "host/log_watch.hpp"
@@ -44,6 +43,12 @@ const char* word_for(peer_state of) {
   return "";
 }
 
+/// What Postgres writes to its log; read by one job at a time.
+struct postgres_log {
+  std::shared_ptr<host::log_watch> watch;
+  bool looking = false;
+};
+
 class compute_agent final : public runtime::actor_base<private_compute_agent> {
  public:
   static constexpr const char* kind = "compute.agent";
@@ -51,14 +56,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   compute_agent(const runtime::actor_setup& setup, compute_agent_options options)
       : actor_base(setup), options_(std::move(options)) {
-    written_.pid = ::getpid();
-    written_.tenant_id = options_.record.tenant_id;
-    written_.timeline_id = options_.record.timeline_id;
-    written_.branch = options_.record.tenant + "/" + options_.record.branch;
-    written_.port = options_.record.port;
-    written_.since = clock().now();
+    host::agent_status& status = file_.content();
+    status.pid = ::getpid();
+    status.tenant_id = options_.record.tenant_id;
+    status.timeline_id = options_.record.timeline_id;
+    status.branch = options_.record.tenant + "/" + options_.record.branch;
+    status.port = options_.record.port;
+    status.since = clock().now();
   }
-  ~compute_agent() { forget_process(); }
 
   behavior_type make_behavior() {
     step(agent_begun{});
@@ -80,7 +85,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     const agent_state before = life_.state();
     const auto effects = life_.step(input, clock().monotonic());
     if (life_.state() != before) {
-      written_.since = clock().now();
+      file_.content().since = clock().now();
       describe(host::to_string(life_.state()));
       core::log_info(name() + ": " + host::to_string(life_.state()) +
                      (life_.detail().empty() ? "" : ": " + life_.detail()));
@@ -93,7 +98,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void synced(const proposer_synced& event) { step(start_is_safe{event.start}); }
   void superseded(const proposer_superseded& event) {
     // First of all nobody must get an answer from it any more.
-    if (server_ > 0) ::kill(server_, SIGQUIT);
+    server_.quit_now();
     step(term_lost{event.by});
   }
   void quorum(const proposer_quorum& event) {
@@ -123,8 +128,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
               if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
               if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
               // Those that were known before will do: if they have changed, they say so.
-              if (answer) branch_ = *std::move(answer);
-              if (!branch_) return step(step_failed{answer.error()});
+              if (answer) branch_.quorum = *std::move(answer);
+              if (!branch_.quorum) return step(step_failed{answer.error()});
               start_proposer();
             });
   }
@@ -133,9 +138,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     consensus::proposer_options machine;
     machine.tenant = options_.record.tenant_id;
     machine.timeline = options_.record.timeline_id;
-    machine.cluster = branch_->cluster;
-    machine.members = branch_->members;
-    machine.timeline_start = branch_->timeline_start;
+    machine.cluster = branch_.quorum->cluster;
+    machine.members = branch_.quorum->members;
+    machine.timeline_start = branch_.quorum->timeline_start;
     has_quorum_ = false;
     status_.reset();
     proposer_ = spawn_wal_proposer(
@@ -152,16 +157,16 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void carry_out(const await_pageserver&) { poll_now(poll_due{}); }
   void poll_now(const poll_due&) {
-    if (life_.state() != agent_state::waiting_for_pageserver || polling_) return;
-    polling_ = true;
+    if (life_.state() != agent_state::waiting_for_pageserver || branch_.polling) return;
+    branch_.polling = true;
     offload(runtime::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
-              polling_ = false;
+              branch_.polling = false;
               if (life_.state() != agent_state::waiting_for_pageserver) return;
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
               if (!reached) return step(step_failed{reached.error()});
-              pageserver_at_ = *reached;
-              const std::uint32_t segment_size = branch_->cluster.wal_segment_size;
+              branch_.pageserver_at = *reached;
+              const std::uint32_t segment_size = branch_.quorum->cluster.wal_segment_size;
               const auto ahead = pg::wal::before_header(*reached, segment_size);
               if (ahead > pg::wal::before_header(life_.start(), segment_size))
                 step(pageserver_ahead{*reached});
@@ -175,23 +180,23 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void look_for_branch() {
     const auto now = clock().monotonic();
     const bool serves = life_.state() == agent_state::running || life_.state() == agent_state::stopping;
-    if (!serves || has_quorum_ || polling_ || now < next_look_for_branch_) return;
-    next_look_for_branch_ = now + retry_interval;
-    polling_ = true;
+    if (!serves || has_quorum_ || branch_.polling || now < branch_.next_look) return;
+    branch_.next_look = now + retry_interval;
+    branch_.polling = true;
     offload(runtime::pool_id::io, "ask whether the branch is there", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
-              polling_ = false;
+              branch_.polling = false;
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
               poll_now(poll_due{});  // another life may have begun meanwhile
             });
   }
 
   void carry_out(const restore_branch& effect) {
-    *restored_ = 0;
+    *branch_.restored_bytes = 0;
     offload(
         runtime::pool_id::io, "restore the branch",
         [restore = options_.server.restore, at = effect.start, directory = options_.record.data_directory,
-         restored = restored_]() -> core::result<void> {
+         restored = branch_.restored_bytes]() -> core::result<void> {
           // Never used again, and perhaps still served by what an agent that was killed has left.
           STRATA_TRY(host::abandon_postgres(directory));
           std::error_code failure;
@@ -220,107 +225,59 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                                   .replication_user = of.user,
                                   .ends_with_starter = true,
                                   .armed = of.armed};
-    starting_ = true;
     // The threads of the pool live as long as the process: it is them that Postgres ends with.
-    offload(
-        runtime::pool_id::io, "start Postgres",
-        [server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
-          // New segments cost less than old ones where nothing has to last.
-          std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
-          lines.insert(lines.end(), settings.begin(), settings.end());
-          STRATA_TRY(host::write_settings(server, lines));
-          return host::start_postgres(server);
-        },
-        [this](const core::result<pid_t>& started) {
-          starting_ = false;
-          if (abandon_when_started_) return abandon();
-          if (!started) return step(step_failed{started.error()});
-          watch_process(*started);
-          step(postgres_ready{});
-        });
+    server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
+      // New segments cost less than old ones where nothing has to last.
+      std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
+      lines.insert(lines.end(), settings.begin(), settings.end());
+      STRATA_TRY(host::write_settings(server, lines));
+      return host::start_postgres(server);
+    });
+  }
+  server_process::context around_server() {
+    return {.owner = [this] { return self(); },
+            .started =
+                [this](const core::result<void>& started) {
+                  if (!started) return step(step_failed{started.error()});
+                  step(postgres_ready{});
+                },
+            .ended =
+                [this] {
+                  waits_.forget();
+                  step(postgres_ended{});
+                },
+            .note = [this](const char* doing, const core::error& why) { note_error(doing, why); }};
   }
 
   void carry_out(const stream_wal&) {
-    log_ = std::make_shared<host::log_watch>(options_.record.log_file);
-    conninfo_ =
-        host::replication_conninfo(options_.record.socket_directory, options_.record.port, options_.record.user);
-    tell(proposer_, stream_postgres{conninfo_});
+    log_.watch = std::make_shared<host::log_watch>(options_.record.log_file);
+    tell(proposer_, stream_postgres{conninfo()});
+  }
+
+  [[nodiscard]] std::string conninfo() const {
+    return host::replication_conninfo(options_.record.socket_directory, options_.record.port, options_.record.user);
   }
 
   void carry_out(const stop_server&) {
-    ++ending_;
-    offload(
-        runtime::pool_id::io, "stop Postgres",
-        [directory = options_.record.data_directory, limit = options_.stop_limit] {
-          return host::stop_postgres(directory, limit);
-        },
-        [this](const core::result<void>& stopped) { server_gone(stopped); });
+    server_.end("stop Postgres", [directory = options_.record.data_directory, limit = options_.stop_limit] {
+      return host::stop_postgres(directory, limit);
+    });
   }
-
   void carry_out(const abandon_server&) {
-    if (server_ > 0) ::kill(server_, SIGQUIT);
-    if (starting_)
-      abandon_when_started_ = true;
-    else
-      abandon();
+    server_.abandon([directory = options_.record.data_directory] { return host::abandon_postgres(directory); });
   }
-  void abandon() {
-    abandon_when_started_ = false;
-    ++ending_;
-    offload(
-        runtime::pool_id::io, "kill Postgres",
-        [directory = options_.record.data_directory] { return host::abandon_postgres(directory); },
-        [this](const core::result<void>& gone) { server_gone(gone); });
-  }
-  void server_gone(const core::result<void>& how) {
-    --ending_;
-    if (!how) note_error("end Postgres", how.error());
-    // The job that was to end it may have come when it had ended already.
-    if (server_ > 0) ::waitpid(server_, nullptr, WNOHANG);
-    forget_process();
-    step(postgres_ended{});
-  }
-
-  /// Its end is told by its pidfd.
-  void watch_process(pid_t server) {
-    server_ = server;
-    process_ = io::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, server, 0)));
-    if (!process_) return note_error("watch Postgres", core::from_errno("pidfd_open", errno));
-    auto token = env().sockets().watch(process_.get(), {.read = true}, self());
-    if (!token) return note_error("watch Postgres", token.error());
-    process_token_ = *token;
-  }
-  void forget_process() {
-    if (process_) env().sockets().forget(process_token_);
-    process_.reset();
-    server_ = 0;
-    cancelled_wait_.reset();
-  }
-  void exited(const runtime::socket_ready& event) {
-    if (!process_ || event.token != process_token_) return;
-    // Who ends it reports its end, so that nothing of this life happens in the next.
-    if (ending_ > 0) return;
-    ::waitpid(server_, nullptr, WNOHANG);
-    forget_process();
-    step(postgres_ended{});
-  }
+  void exited(const runtime::socket_ready& event) { server_.on_ready(event.token); }
 
   // -- transactions that stopped waiting
 
-  /// A cancelled wait: its transaction is visible, and must be durable soon.
-  struct cancelled_wait {
-    core::monotonic_time until;
-    std::optional<core::lsn> at;  ///< not later than where Postgres's WAL was when it was noticed
-    bool again = false;           ///< another one since
-  };
-
   void look_at_log() {
-    if (life_.state() != agent_state::running || looking_) return;
-    looking_ = true;
+    if (life_.state() != agent_state::running || log_.looking) return;
+    log_.looking = true;
     offload(
-        runtime::pool_id::io, "look at Postgres's log", [log = log_]() -> core::result<bool> { return log->look(); },
+        runtime::pool_id::io, "look at Postgres's log",
+        [log = log_.watch]() -> core::result<bool> { return log->look(); },
         [this](const core::result<bool>& told) {
-          looking_ = false;
+          log_.looking = false;
           if (told && *told) wait_cancelled();
         });
   }
@@ -328,29 +285,23 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void wait_cancelled() {
     if (life_.state() != agent_state::running) return;
     core::log_warning(name() + ": a transaction cancelled its wait for the quorum");
-    if (cancelled_wait_) {
-      cancelled_wait_->again = true;
-      return;
-    }
-    cancelled_wait_ = cancelled_wait{clock().monotonic() + options_.cancelled_wait_limit, std::nullopt, false};
+    if (!waits_.cancelled(clock().monotonic())) return;
     offload(
         runtime::pool_id::io, "ask Postgres for its position",
-        [conninfo = conninfo_, limit = options_.cancelled_wait_limit] {
+        [conninfo = conninfo(), limit = options_.cancelled_wait_limit] {
           return host::flushed_position(conninfo, limit);
         },
         [this](const core::result<core::lsn>& at) {
-          if (cancelled_wait_ && at) cancelled_wait_->at = *at;
+          if (at) waits_.flushed_to(*at);
         });
   }
 
   void judge_cancelled_wait() {
-    if (!cancelled_wait_ || !status_) return;
-    if (cancelled_wait_->at && status_->commit >= *cancelled_wait_->at) {
-      const bool again = cancelled_wait_->again;
-      cancelled_wait_.reset();
-      if (again) wait_cancelled();
-    } else if (clock().monotonic() > cancelled_wait_->until) {
-      step(commit_wait_cancelled{});
+    if (!status_) return;
+    switch (waits_.judge(status_->commit, clock().monotonic())) {
+      case cancelled_waits::verdict::none: return;
+      case cancelled_waits::verdict::again: return wait_cancelled();
+      case cancelled_waits::verdict::overdue: return step(commit_wait_cancelled{});
     }
   }
 
@@ -388,7 +339,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_quorum:
         return "no majority of the safekeepers has answered yet" + who_lacks_the_branch("; ");
       case agent_state::waiting_for_pageserver:
-        return "the pageserver is at " + to_string(pageserver_at_) + ", required: " + to_string(life_.start());
+        return "the pageserver is at " + to_string(branch_.pageserver_at) + ", required: " + to_string(life_.start());
       case agent_state::running:
         if (has_quorum_) return who_lacks_the_branch("");
         return "no majority of the safekeepers answers: commits wait" + who_lacks_the_branch("; ");
@@ -398,13 +349,13 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   [[nodiscard]] host::agent_status status_now() const {
-    host::agent_status made = written_;
+    host::agent_status made = file_.content();
     made.state = life_.state();
     made.detail = detail();
     made.term = life_.in().value;
     made.start_lsn = life_.start();
     made.has_quorum = has_quorum_;
-    made.restored_bytes = *restored_;
+    made.restored_bytes = *branch_.restored_bytes;
     made.incarnations = life_.incarnations();
     if (!status_) return made;
     made.generation = status_->generation;
@@ -420,21 +371,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     return made;
   }
 
-  /// One write at a time; what has changed meanwhile is written behind it.
   void save() {
-    auto now = status_now();
-    if (saving_ || (now == written_ && saved_once_)) return maybe_quit();
-    written_ = now;
-    saving_ = true;
-    saved_once_ = true;
-    offload(
-        runtime::pool_id::io, "write compute-agent.json",
-        [directory = options_.status_directory, now = std::move(now)] { return host::save_status(directory, now); },
-        [this](const core::result<void>& saved) {
-          saving_ = false;
-          if (!saved) note_error("write compute-agent.json", saved.error());
-          save();
-        });
+    if (!file_.save(status_now()) && finished_ && !file_.saving()) quit();
+  }
+  status_file::context around_file() {
+    return {.failed = [this](const core::error& why) { note_error("write compute-agent.json", why); },
+            .written = [this] { save(); }};
   }
 
   void carry_out(const finish&) {
@@ -451,37 +393,33 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       save();
     });
   }
-  void maybe_quit() {
-    if (finished_ && !saving_) quit();
+  runtime::io_jobs jobs() {
+    return runtime::io_jobs([this](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
+      offload(runtime::pool_id::io, std::move(what), std::move(work), std::move(then));
+    });
   }
+
+  /// What the agent has heard and restored of its branch.
+  struct branch_view {
+    std::optional<branch_quorum> quorum;
+    core::lsn pageserver_at;
+    core::monotonic_time next_look{};
+    bool polling = false;
+    std::shared_ptr<std::atomic<std::uint64_t>> restored_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
+  };
 
   compute_agent_options options_;
   compute_lifecycle life_;
-  std::optional<branch_quorum> branch_;
+  branch_view branch_;
   wal_proposer_actor proposer_;
   std::function<void()> after_proposer_;
   std::optional<proposer_status> status_;
   bool has_quorum_ = false;
-  bool polling_ = false;
-  core::monotonic_time next_look_for_branch_{};
-  core::lsn pageserver_at_;
-  std::shared_ptr<std::atomic<std::uint64_t>> restored_ = std::make_shared<std::atomic<std::uint64_t>>(0);
-
-  bool starting_ = false;
-  bool abandon_when_started_ = false;
-  int ending_ = 0;  ///< jobs that end Postgres
-  pid_t server_ = 0;
-  io::unique_fd process_;
-  runtime::watch_token process_token_;
-  std::string conninfo_;
-  std::shared_ptr<host::log_watch> log_;
-  bool looking_ = false;
-  std::optional<cancelled_wait> cancelled_wait_;
-
-  host::agent_status written_;  ///< what the file has, or gets by the write under way
-  bool saving_ = false;
-  bool saved_once_ = false;
   bool finished_ = false;
+  server_process server_{env().sockets(), jobs(), around_server()};
+  postgres_log log_;
+  cancelled_waits waits_{options_.cancelled_wait_limit};
+  status_file file_{options_.status_directory, jobs(), around_file()};
 };
 
 }  // namespace

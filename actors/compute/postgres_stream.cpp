@@ -14,11 +14,18 @@ constexpr int events_per_turn = 64;
 }  // namespace
 
 void postgres_stream::adopt(client::replication_connection connection) {
+  connecting_ = false;
   link_.adopt(std::move(connection));
   report_due_ = undrained_ = false;
 }
 
 core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::socket_owner& owner) {
+  STRATA_ASSIGN(const stop stopped, take_events(owner));
+  waits_for_room_ = stopped == stop::window_full;
+  return stopped;
+}
+
+core::result<postgres_stream::stop> postgres_stream::take_events(const runtime::socket_owner& owner) {
   auto& connection = link_.connection();
   if (into_.room() < message_size_max) return stop::window_full;
   // What was taken in and not yet received comes first: libpq would hold it all.

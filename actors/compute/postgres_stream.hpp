@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "actors/net/replication_link.hpp"
 #include "wal/window.hpp"
@@ -13,6 +15,15 @@ class postgres_stream {
  public:
   postgres_stream(runtime::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
 
+  /// Sets the address of Postgres.
+  void follow(std::string conninfo) { conninfo_ = std::move(conninfo); }
+  [[nodiscard]] bool is_known() const { return !conninfo_.empty(); }
+  [[nodiscard]] const std::string& conninfo() const { return conninfo_; }
+
+  /// A connection is being opened, until adopt() or connect_failed().
+  void connect() { connecting_ = true; }
+  void connect_failed() { connecting_ = false; }
+  [[nodiscard]] bool is_connecting() const { return connecting_; }
   /// Streams over this connection, opened as standby_name, instead of the one before.
   void adopt(pg::client::replication_connection connection);
   void close() { link_.close(); }
@@ -27,6 +38,10 @@ class postgres_stream {
     window_full,  ///< not armed: Postgres waits until there is room
   };
   core::result<stop> take_in(const runtime::socket_owner& owner);
+  /// The last take_in() stopped at window_full.
+  [[nodiscard]] bool waits_for_room() const { return waits_for_room_ && is_open(); }
+  /// take_in() follows.
+  void room_is_made() { waits_for_room_ = false; }
 
   /// Postgres may believe this: written is where the window ends. Kept for the next take_in() if the socket is full.
   core::result<void> report(core::lsn flushed, core::lsn applied);
@@ -35,13 +50,17 @@ class postgres_stream {
   static constexpr const char* standby_name = "strata";
 
  private:
+  core::result<stop> take_events(const runtime::socket_owner& owner);
   core::result<void> on(const pg::client::replication_event& event);
 
+  std::string conninfo_;
   net::replication_link link_;
   wal::window& into_;
   core::lsn flushed_;
   core::lsn applied_;
+  bool connecting_ = false;
   bool report_due_ = false;
+  bool waits_for_room_ = false;
   bool undrained_ = false;  ///< the last take_in() left events behind
 };
 

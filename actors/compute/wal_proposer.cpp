@@ -7,6 +7,7 @@
 #include "actors/compute/acceptor_link.hpp"
 #include "actors/compute/catch_up.hpp"
 #include "actors/compute/postgres_stream.hpp"
+#include "actors/compute/proposer_life.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "pg/client/conninfo.hpp"
 
@@ -47,6 +48,44 @@ struct remote {
   std::size_t catch_up_attempts = 0;
 };
 
+/// The acceptors of one configuration.
+class remote_set {
+ public:
+  void replace(runtime::socket_watcher& sockets, const consensus::configuration& members) {
+    all_.clear();
+    for (const auto& member : members.all()) all_.emplace(member.id, std::make_unique<remote>(sockets, member));
+    ++epoch_;
+  }
+  [[nodiscard]] const std::map<node_id, std::unique_ptr<remote>>& all() const { return all_; }
+  /// Null: it is no member.
+  [[nodiscard]] remote* find(node_id node) const {
+    const auto found = all_.find(node);
+    return found == all_.end() ? nullptr : found->second.get();
+  }
+  /// What was begun for the acceptors of an earlier epoch is dropped.
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+  [[nodiscard]] remote* find(node_id node, std::uint64_t epoch) const { return epoch == epoch_ ? find(node) : nullptr; }
+
+ private:
+  std::map<node_id, std::unique_ptr<remote>> all_;
+  std::uint64_t epoch_ = 0;
+};
+
+/// What Postgres is told of its WAL.
+struct reported_positions {
+  core::lsn commit;      ///< of all terms
+  core::lsn applied;     ///< by the pageserver
+  bool changed = false;  ///< Postgres does not know them yet
+};
+
+struct proposer_counters {
+  explicit proposer_counters(runtime::metrics& of)
+      : received(of.counter("strata_wal_proposed_bytes_total", "WAL taken from the local Postgres")),
+        statuses(of.counter("strata_wal_commits_reported_total", "Reports of a higher commit position to Postgres")) {}
+  runtime::counter received;
+  runtime::counter statuses;
+};
+
 class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
  public:
   static constexpr const char* kind = "compute.wal_proposer";
@@ -58,9 +97,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         machine_(options_.proposer),
         window_(options_.memory_bytes),
         postgres_(env().sockets(), window_),
-        received_(env().metrics().counter("strata_wal_proposed_bytes_total", "WAL taken from the local Postgres")),
-        statuses_(env().metrics().counter("strata_wal_commits_reported_total",
-                                          "Reports of a higher commit position to Postgres")) {}
+        counters_(env().metrics()) {}
 
   behavior_type make_behavior() {
     make_remotes();
@@ -71,8 +108,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
   /// Acceptors hear of the last commit first: until the next election nobody else could tell them.
   void on_stop() {
-    if (superseded_ || !quorum_) return quit();
-    if (std::exchange(stopping_, true)) return;
+    if (life_.is_superseded() || !quorum_) return quit();
+    if (!life_.leave()) return;
     tell_self_after(farewell_limit, farewell_over{});
     send_all(true);
     quit_when_told();
@@ -102,71 +139,61 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
 
   void carry_out(const consensus::send_to& effect) {
-    if (remote* to = remote_of(effect.node); to != nullptr && to->link.established()) to->link.queue(effect.message);
+    if (remote* to = remotes_.find(effect.node); to != nullptr && to->link.established())
+      to->link.queue(effect.message);
   }
   void carry_out(const consensus::election_won& effect) {
     core::log_info(name() + ": elected in term " + to_string(effect.in) + ", own WAL begins at " +
                    to_string(effect.start));
     // The machine has found that the log of this start is ours; memory may have given up the middle of a long record.
-    const bool goes_on = streamed_ && effect.start >= commit_ && effect.start <= window_.end();
-    if (streamed_ && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
+    const bool goes_on = life_.streamed() && effect.start >= told_.commit && effect.start <= window_.end();
+    if (life_.streamed() && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
     if (!goes_on) window_.restart(effect.start);
-    elected_ = true;
-    own_terms_.push_back(effect.in);
+    life_.won(effect.in);
     describe("elected in term " + to_string(effect.in));
     if (goes_on) feed(consensus::wal_written{window_.end()});
     if (!goes_on) tell(options_.owner, proposer_elected{effect.in, effect.start});
   }
   void carry_out(const consensus::committed& effect) {
-    // A quorum has the present term: no acceptor is elected from with an earlier one.
-    if (own_terms_.size() > 1) own_terms_ = {machine_.in()};
-    if (!synced_ && elected_ && effect.to >= machine_.start_lsn()) {
-      synced_ = true;
+    life_.settled(machine_.in());
+    if (effect.to >= machine_.start_lsn() && life_.synced())
       tell(options_.owner, proposer_synced{machine_.start_lsn()});
-    }
-    commit_ = std::max(commit_, effect.to);
-    report_due_ = true;
+    told_.commit = std::max(told_.commit, effect.to);
+    told_.changed = true;
   }
   void carry_out(const consensus::superseded& effect) { superseded(effect.by); }
   void carry_out(const consensus::members_changed& effect) { reconfigure_to_ = effect.to; }
   void carry_out(const consensus::drop_connection& effect) {
-    if (remote* of = remote_of(effect.node)) lose(*of, {core::errc::corrupt, effect.why});
+    if (remote* of = remotes_.find(effect.node)) lose(*of, {core::errc::corrupt, effect.why});
   }
 
   void superseded(consensus::term by) {
-    if (std::exchange(superseded_, true)) return;
+    const bool leaves = life_.leaving();
+    if (!life_.supersede()) return;
     describe("superseded by term " + to_string(by));
     core::log_warning(name() + ": superseded by term " + to_string(by));
     // Before anybody is told: from here on nothing reaches Postgres.
     postgres_.close();
     tell(options_.owner, proposer_superseded{by});
+    if (leaves) quit();  // there is nothing left to tell the acceptors
   }
 
   /// A new machine for the new members; what Postgres has written stays in the window and goes on in the new term.
   void reconfigure() {
     options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
     core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
-    if (synced_) {
-      options_.proposer.resumes = own_terms_;
+    if (life_.is_synced()) {
+      options_.proposer.resumes = life_.own_terms();
       options_.proposer.written = window_.end();
     }
     machine_ = proposer(options_.proposer);
     make_remotes();
-    for (auto& [node, each] : remotes_) connect(*each);
+    for (auto& [node, each] : remotes_.all()) connect(*each);
   }
 
   // -- acceptors ----------------------------------------------------------------------------------------------------
 
-  void make_remotes() {
-    remotes_.clear();
-    for (const auto& member : options_.proposer.members.all())
-      remotes_.emplace(member.id, std::make_unique<remote>(env().sockets(), member));
-    ++epoch_;
-  }
-  remote* remote_of(node_id node) {
-    const auto found = remotes_.find(node);
-    return found == remotes_.end() ? nullptr : found->second.get();
-  }
+  void make_remotes() { remotes_.replace(env().sockets(), options_.proposer.members); }
 
   void connect(remote& to) {
     to.connecting = true;
@@ -181,9 +208,9 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
           STRATA_ASSIGN(auto socket, io::begin_connect(at.host, at.port));
           return opened_link{std::move(socket), std::move(at)};
         },
-        [this, node = to.link.node(), epoch = epoch_](core::result<opened_link> opened) {
-          remote* to = epoch == epoch_ ? remote_of(node) : nullptr;
-          if (to == nullptr || to->link.is_open() || !to->connecting || superseded_ || stopping_) return;
+        [this, node = to.link.node(), epoch = remotes_.epoch()](core::result<opened_link> opened) {
+          remote* to = remotes_.find(node, epoch);
+          if (to == nullptr || to->link.is_open() || !to->connecting || life_.ends()) return;
           if (!opened) return lose(*to, opened.error());
           to->link.moved_to(opened->at.host, opened->at.port);
           const auto watched = to->link.open(
@@ -210,10 +237,10 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
-    if (stopping_ && !quorum_) return quit();  // whom it could tell is gone
+    if (life_.leaving() && !quorum_) return quit();  // whom it could tell is gone
     // One that works and closed the connection may have gone over to newer members: commits wait until we know of them.
     // Others are asked again by the next tick.
-    if (was_streaming && !superseded_ && !stopping_ && !std::exchange(what.was_hurried, true)) connect(what);
+    if (was_streaming && !life_.ends() && !std::exchange(what.was_hurried, true)) connect(what);
   }
 
   void take_replies(remote& from) {
@@ -224,7 +251,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
       if (!*event) break;
       from.heard = clock().monotonic();
       if (auto* reply = std::get_if<protocol::received_reply>(&**event)) {
-        if (reply->feedback) applied_ = std::max(applied_, reply->feedback->last_received);
+        if (reply->feedback) told_.applied = std::max(told_.applied, reply->feedback->last_received);
         feed(consensus::acceptor_said{from.link.node(), std::move(reply->message)});
       } else {
         from.connecting = false;
@@ -232,7 +259,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         from.lacks_branch = false;
         feed(consensus::acceptor_connected{from.link.node()});
       }
-      if (reconfigure_to_ || superseded_ || !from.link.is_open()) return;
+      if (reconfigure_to_ || life_.is_superseded() || !from.link.is_open()) return;
     }
     from.link.arm();
   }
@@ -242,7 +269,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   /// Acceptors hear of a new commit position with the next WAL, or a little later if there is none: messages of its own
   /// for each commit would be half of all there are.
   void send_all(bool announcements) {
-    for (auto& [node, each] : remotes_) {
+    for (auto& [node, each] : remotes_.all()) {
       if (!each->link.is_open() || each->link.idle()) continue;
       if (announcements || !each->link.only_announces()) {
         send(*each);
@@ -253,7 +280,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
   void announce(const announcement_due&) {
     announcing_ = false;
-    if (!superseded_) send_all(true);
+    if (!life_.is_superseded()) send_all(true);
   }
 
   void send(remote& to) {
@@ -275,23 +302,24 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   void overdue(const farewell_over&) { quit(); }
   void quit_when_told() {
     const auto told = [this](node_id node) {
-      return std::ranges::any_of(
-          machine_.peers(), [&](const proposer::peer& each) { return each.id == node && each.commit_lsn >= commit_; });
+      return std::ranges::any_of(machine_.peers(), [&](const proposer::peer& each) {
+        return each.id == node && each.commit_lsn >= told_.commit;
+      });
     };
-    if (stopping_ && options_.proposer.members.is_quorum(told)) quit();
+    if (life_.leaving() && options_.proposer.members.is_quorum(told)) quit();
   }
 
   // -- WAL that is not in memory any more -----------------------------------------------------------------------------
 
   /// By the slot of our stream.
-  [[nodiscard]] bool postgres_keeps(core::lsn from) const { return streamed_ && from >= commit_; }
+  [[nodiscard]] bool postgres_keeps(core::lsn from) const { return life_.streamed() && from >= told_.commit; }
 
   void open_catch_up(remote& of, core::lsn from) {
     if (of.opening_catch_up) return;
-    if (postgres_keeps(from)) return open_catch_up(of, from, "Postgres", conninfo_, std::nullopt);
+    if (postgres_keeps(from)) return open_catch_up(of, from, "Postgres", postgres_.conninfo(), std::nullopt);
     const auto source = choose_wal_source(machine_.peers(), of.link.node(), from, of.catch_up_attempts);
     if (!source) return;  // the next tick asks again
-    const auto& at = remote_of(*source)->link.of();
+    const auto& at = remotes_.find(*source)->link.of();
     open_catch_up(
         of, from, "safekeeper " + to_string(*source),
         pg::client::safekeeper_conninfo(at.host, at.port, options_.proposer.tenant, options_.proposer.timeline),
@@ -304,9 +332,9 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     offload(
         runtime::pool_id::io, "read WAL from " + source,
         [conninfo] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
-        [this, node = of.link.node(), epoch = epoch_, from,
+        [this, node = of.link.node(), epoch = remotes_.epoch(), from,
          in](core::result<pg::client::replication_connection> opened) {
-          remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
+          remote* of = remotes_.find(node, epoch);
           if (of == nullptr) return;
           of->opening_catch_up = false;
           if (!opened) return catch_up_failed(*of, opened.error());
@@ -323,9 +351,12 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     of.fed = clock().monotonic();
     offload(
         runtime::pool_id::io, "go on reading WAL from Postgres",
-        [conninfo = conninfo_] { return pg::client::replication_connection::open(conninfo, catch_up::name); },
-        [this, node = of.link.node(), epoch = epoch_](core::result<pg::client::replication_connection> opened) {
-          remote* of = epoch == epoch_ ? remote_of(node) : nullptr;
+        [conninfo = postgres_.conninfo()] {
+          return pg::client::replication_connection::open(conninfo, catch_up::name);
+        },
+        [this, node = of.link.node(),
+         epoch = remotes_.epoch()](core::result<pg::client::replication_connection> opened) {
+          remote* of = remotes_.find(node, epoch);
           if (of == nullptr) return;
           of->opening_catch_up = false;
           if (!of->catching || of->catching->from_postgres() || !postgres_keeps(of->catching->wal().end())) return;
@@ -356,23 +387,23 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   // -- Postgres -----------------------------------------------------------------------------------------------------
 
   void start_stream(const stream_postgres& request) {
-    conninfo_ = request.conninfo;
-    streamed_ = true;
+    postgres_.follow(request.conninfo);
+    life_.streams();
     open_stream();
   }
 
   void open_stream() {
-    if (superseded_ || conninfo_.empty() || postgres_.is_open() || connecting_) return;
-    connecting_ = true;
+    if (life_.is_superseded() || !postgres_.is_known() || postgres_.is_open() || postgres_.is_connecting()) return;
+    postgres_.connect();
     // A Unix socket: libpq still reads its password and service files.
     offload(
         runtime::pool_id::io, "connect to Postgres",
-        [conninfo = conninfo_] {
+        [conninfo = postgres_.conninfo()] {
           return pg::client::replication_connection::open(conninfo, postgres_stream::standby_name);
         },
         [this](core::result<pg::client::replication_connection> opened) {
-          connecting_ = false;
-          if (superseded_) return;
+          postgres_.connect_failed();
+          if (life_.is_superseded()) return;
           if (!opened) return note_error("connect to Postgres", opened.error());
           postgres_.adopt(*std::move(opened));
           take_wal();
@@ -385,7 +416,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     const core::lsn before = window_.end();
     auto stopped = postgres_.take_in(self());
     if (window_.end() > before) {
-      received_.add(static_cast<double>(window_.end() - before));
+      counters_.received.add(static_cast<double>(window_.end() - before));
       // Between two terms it waits in the window.
       if (machine_.now() == proposer::phase::leading) feed(consensus::wal_written{window_.end()});
     }
@@ -393,7 +424,6 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
       postgres_.close();
       return note_error("stream from Postgres", stopped.error());
     }
-    paused_ = *stopped == postgres_stream::stop::window_full;
     if (*stopped == postgres_stream::stop::turn_over) tell(self(), go_on{});
   }
 
@@ -401,7 +431,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     const auto is_short = [this] { return window_.room() < 2 * window_.block_size(); };
     if (!is_short()) return;
     memory_use use{.end = window_.end(),
-                   .commit = commit_,
+                   .commit = told_.commit,
                    .sent_to_quorum = {},
                    .window_bytes = options_.proposer.window_bytes,
                    .memory_bytes = options_.memory_bytes};
@@ -412,16 +442,16 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     window_.release(uncommitted_to_forget(use));
   }
   [[nodiscard]] core::lsn taken_by_socket_of(node_id node) {
-    const remote* of = remote_of(node);
+    const remote* of = remotes_.find(node);
     if (of == nullptr || !is_streaming(node)) return {};
     const core::lsn next = of->link.next_wal();
     return next.valid() ? next : std::ranges::find(machine_.peers(), node, &proposer::peer::id)->sent;
   }
 
   void report() {
-    if (!std::exchange(report_due_, false) || !postgres_.is_open() || superseded_) return;
-    statuses_.add();
-    if (auto sent = postgres_.report(commit_, std::min(applied_, commit_)); !sent) {
+    if (!std::exchange(told_.changed, false) || !postgres_.is_open() || life_.is_superseded()) return;
+    counters_.statuses.add();
+    if (auto sent = postgres_.report(told_.commit, std::min(told_.applied, told_.commit)); !sent) {
       postgres_.close();
       note_error("report to Postgres", sent.error());
     }
@@ -430,11 +460,11 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   // -- events -------------------------------------------------------------------------------------------------------
 
   void ready(const runtime::socket_ready& event) {
-    if (superseded_) return;
+    if (life_.is_superseded()) return;
     if (postgres_.is_current(event.token)) {
       take_wal();
     } else {
-      for (auto& [node, each] : remotes_) {
+      for (auto& [node, each] : remotes_.all()) {
         if (each->link.is_current(event.token)) {
           take_replies(*each);
           break;
@@ -448,31 +478,31 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     settle();
   }
   void resumed(const go_on&) {
-    if (superseded_ || !postgres_.is_open()) return;
+    if (life_.is_superseded() || !postgres_.is_open()) return;
     take_wal();
     settle();
   }
 
   /// What every event ends with: first Postgres hears, then the acceptors.
   void settle() {
-    if (superseded_) return;
+    if (life_.is_superseded()) return;
     report();
     if (reconfigure_to_) reconfigure();
-    send_all(stopping_);
+    send_all(life_.leaving());
     if (!quorum_) tell_quorum();
     quit_when_told();
-    if (!paused_ || !postgres_.is_open()) return;
+    if (!postgres_.waits_for_room()) return;
     make_room();
     if (window_.room() < window_.block_size()) return;
-    paused_ = false;
+    postgres_.room_is_made();
     tell(self(), go_on{});
   }
 
   void tick(const tick_due&) {
     tell_self_after(options_.tick, tick_due{});
-    if (superseded_) return;
+    if (life_.is_superseded()) return;
     const auto now = clock().monotonic();
-    for (auto& [node, each] : remotes_) {
+    for (auto& [node, each] : remotes_.all()) {
       each->was_hurried = false;
       if (each->link.established()) {
         if (now - each->heard > options_.silence_max)
@@ -481,13 +511,13 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
           end_silent_catch_up(*each);
       } else if (each->connecting) {
         if (now - each->since > options_.connect_limit) lose(*each, {core::errc::timeout, "it does not answer"});
-      } else if (!stopping_) {
+      } else if (!life_.leaving()) {
         connect(*each);
       }
     }
     feed(consensus::heartbeat_due{});
     open_stream();
-    report_due_ = true;  // a walsender that was restarted knows nothing, and apply moves without commits
+    told_.changed = true;  // a walsender that was restarted knows nothing, and apply moves without commits
     settle();
     tell_quorum();
   }
@@ -506,16 +536,16 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   core::result<proposer_status> status(const get_proposer_status&) {
     proposer_status made;
-    made.now = superseded_ ? proposer::phase::superseded : machine_.now();
+    made.now = life_.is_superseded() ? proposer::phase::superseded : machine_.now();
     made.in = machine_.in();
     made.generation = options_.proposer.members.generation;
     made.start = machine_.start_lsn();
     made.written = window_.end();
-    made.commit = commit_;
-    made.applied = applied_;
+    made.commit = told_.commit;
+    made.applied = told_.applied;
     made.streaming = postgres_.is_open() && postgres_.streaming();
     for (const auto& peer : machine_.peers()) {
-      const remote* of = remote_of(peer.id);
+      const remote* of = remotes_.find(peer.id);
       if (of == nullptr) continue;
       made.acceptors.push_back({of->link.of(), peer.now, peer.flush_lsn, of->last_error, of->lacks_branch});
     }
@@ -526,27 +556,14 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   proposer machine_;
   std::deque<consensus::proposer_input> inputs_;
   std::optional<consensus::configuration> reconfigure_to_;
-  std::map<node_id, std::unique_ptr<remote>> remotes_;
-  std::uint64_t epoch_ = 0;  ///< counts make_remotes(): what was begun for older ones is dropped
-
+  remote_set remotes_;
   wal::window window_;
   postgres_stream postgres_;
-  std::string conninfo_;
-  core::lsn commit_;   ///< of all terms
-  core::lsn applied_;  ///< by the pageserver
-  bool elected_ = false;
-  std::vector<consensus::term> own_terms_;  ///< proposer_options::resumes
-  bool synced_ = false;
-  bool streamed_ = false;    ///< there is, or was, a Postgres whose WAL the window has
-  bool connecting_ = false;  ///< to Postgres
-  bool superseded_ = false;
-  bool stopping_ = false;
+  reported_positions told_;
+  proposer_life life_;
   bool quorum_ = false;
   bool announcing_ = false;  ///< announcement_due is on its way
-  bool paused_ = false;      ///< the window is full: Postgres is not read from
-  bool report_due_ = false;  ///< Postgres does not know the newest positions
-  runtime::counter received_;
-  runtime::counter statuses_;
+  proposer_counters counters_;
 };
 
 }  // namespace

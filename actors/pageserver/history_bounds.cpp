@@ -157,4 +157,10 @@ flushed_question ask_flushed(locate_member locate) {
   };
 }
 
+core::result<core::lsn> ask_acknowledged(const flushed_question& ask, const consensus::configuration& members,
+                                         const core::tenant_id& tenant, const core::timeline_id& timeline) {
+  STRATA_ASSIGN(const auto flushed, ask(members, tenant, timeline));
+  return acknowledged_at_most(members, flushed);
+}
+
 }  // namespace strata::actors::pageserver

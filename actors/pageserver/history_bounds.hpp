@@ -25,6 +25,9 @@ struct history_bounds {
   readable_window window;
 };
 
+/// The timeline receives WAL, of a source or of safekeepers.
+inline bool is_followed(const storage::timeline_record& of) { return of.source || of.safekeepers; }
+
 /// A branch has no commits of its own before its creation; nullopt for a timeline that follows a source.
 std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of);
 
@@ -57,5 +60,10 @@ using flushed_question = std::function<core::result<std::map<consensus::node_id,
 /// after a majority are left out. errc::busy, and nobody was asked, when this is asked for too many timelines at once.
 /// Without `locate` the members are where the configuration says.
 flushed_question ask_flushed(locate_member locate = nullptr);
+
+/// What the members may have acknowledged by now, by asking them; errors and blocking as of `ask` and
+/// acknowledged_at_most().
+core::result<core::lsn> ask_acknowledged(const flushed_question& ask, const consensus::configuration& members,
+                                         const core::tenant_id& tenant, const core::timeline_id& timeline);
 
 }  // namespace strata::actors::pageserver

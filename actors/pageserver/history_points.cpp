@@ -1,43 +1,84 @@
 #include "actors/pageserver/history_points.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "actors/pageserver/ingest/source_progress.hpp"
+#include "pg/types.hpp"
 
 namespace strata::actors::pageserver {
 
-history_points::history_points(context around)
-    : around_(std::move(around)),
-      head_({.keep = [this](const reply& owed) { around_.keep(around_.last_record(), owed); },
-             .handed_over = [this] { return around_.handed_over(); },
-             .committed = [this] { return around_.committed(); },
-             .state = [this] { return around_.state(); },
-             .now = [this] { return around_.now(); },
-             .ask = [this] { around_.ask_for_word(); }}) {}
+history_points::history_points(std::shared_ptr<storage::timeline_store> store, const followed_source& source,
+                               const core::clock& clock, runtime::io_jobs jobs, context of)
+    : store_(std::move(store)),
+      source_(source),
+      clock_(clock),
+      jobs_(std::move(jobs)),
+      context_(std::move(of)),
+      head_({.keep = [this](const reply& owed) { keep(store_->last_record_lsn(), owed); },
+             .handed_over = [this] { return handed_over(); },
+             .committed = [this] { return source_.head(); },
+             .state = [this] { return source_.state_text(); },
+             .now = [this] { return clock_.monotonic(); },
+             .ask = [this] { ask_for_word(); }}) {}
+
+void history_points::resolve(const messages::resolve_point& request, const reply& owed) {
+  if (const auto* time = std::get_if<core::wall_time>(&request.at))
+    return find({*time, clock_.monotonic() + request.timeout, owed});
+  const auto* given = std::get_if<core::lsn>(&request.at);
+  if (given == nullptr && store_->record().safekeepers) return head_.find(request.timeout, owed);
+  resolve_lsn(given != nullptr ? *given : store_->last_record_lsn(), request.timeout, owed);
+}
+
+void history_points::resolve_lsn(core::lsn at, std::chrono::milliseconds timeout, const reply& owed) {
+  const core::lsn last = store_->last_record_lsn();
+  // Where no record ends, the last one before it does.
+  if (at > last && at <= handed_over()) at = last;
+  const auto record = store_->record();
+  if (at <= last || !is_followed(record) || timeout.count() <= 0) return keep(at, owed);
+  // The source may have written it since its last word, which is here at once then.
+  const bool announced = !source_.status() || at <= source_.head() || record.safekeepers;
+  const auto patience = announced ? timeout : std::min<std::chrono::milliseconds>(timeout, std::chrono::seconds(1));
+  context_.wait(at, patience,
+                [this, at, left = timeout - patience, owed](const core::result<messages::lsn_reached>& reached) {
+                  if (reached || (source_.status() && at <= source_.head())) return resolve_lsn(at, left, owed);
+                  keep(at, owed);
+                });
+}
+
+void history_points::keep(core::lsn at, const reply& owed) {
+  const auto leased = context_.lease(at);
+  if (!leased) return owed.fail(leased.error());
+  owed.deliver({.at = at, .kept_until = leased->valid_until, .known_until = known().until, .why = {}});
+}
 
 void history_points::find(const question& asked) {
   // From before the store is asked: what is known now is in its answer.
-  around_.find(asked.time, [this, asked, known = around_.known()](const core::result<storage::lsn_at_time>& found) {
-    if (!found) return asked.owed.fail(found.error());
-    const auto at = point_at(asked.time, *found, known);
-    if (!at) return asked.owed.fail(at.error());
-    if (*at) return around_.keep(**at, asked.owed);
-    wait(asked);
-  });
+  jobs_.run(
+      "look up a point in time",
+      [store = store_, time = asked.time] { return store->find_lsn(pg::timestamp_of(time)); },
+      [this, asked, known = known()](const core::result<storage::lsn_at_time>& found) {
+        if (!found) return asked.owed.fail(found.error());
+        const auto at = point_at(asked.time, *found, known);
+        if (!at) return asked.owed.fail(at.error());
+        if (*at) return keep(**at, asked.owed);
+        wait(asked);
+      });
 }
 
 void history_points::wait(const question& asked) {
   if (stopped_) return asked.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
-  if (asked.deadline <= around_.now()) return refuse(asked);
+  if (asked.deadline <= clock_.monotonic()) return refuse(asked);
   if (waiting_.size() >= waiting_max)
     return asked.owed.fail({core::errc::busy, "find a point in time: too many requests are waiting"});
   waiting_.push_back(asked);
-  around_.ask_for_word();
+  ask_for_word();
 }
 
 void history_points::refuse(const question& asked) {
-  const auto until = around_.known().until;
-  std::string state = quorum_error_.empty() ? around_.state() : quorum_error_;
+  const auto until = known().until;
+  std::string state = quorum_error_.empty() ? source_.state_text() : quorum_error_;
   if (quorum_word_)
     state =
         "WAL up to " + core::to_string(quorum_word_->head) + " may have been committed and has not arrived, " + state;
@@ -58,12 +99,12 @@ std::vector<history_points::question> history_points::take(Predicate leaves) {
 void history_points::tick() {
   head_.tick();
   if (waiting_.empty()) return;
-  const auto now = around_.now();
+  const auto now = clock_.monotonic();
   for (const question& each : take([&](const question& asked) { return asked.deadline <= now; })) refuse(each);
   // A branch that nobody is known to write may have been given to nobody meanwhile: what is known decides.
-  const auto until = around_.known().until;
+  const auto until = known().until;
   for (const question& each : take([&](const question& asked) { return until && asked.time <= *until; })) find(each);
-  if (!waiting_.empty()) around_.ask_for_word();
+  if (!waiting_.empty()) ask_for_word();
 }
 
 void history_points::stop() {
@@ -80,14 +121,44 @@ void history_points::word_came(core::wall_time until) {
   for (const question& each : take([&](const question& asked) { return asked.time <= until; })) find(each);
 }
 
-void history_points::committed(core::wall_time time) {
-  for (const question& each : take([&](const question& asked) { return asked.time < time; })) find(each);
+void history_points::batch_in(const commits_of_batch& commits) {
+  if (commits.last) last_commit_ = commits.last;
+  progressed();
+  if (!commits.latest) return;
+  for (const question& each : take([&](const question& asked) { return asked.time < *commits.latest; })) find(each);
 }
 
-bool history_points::begin_asking_quorum() {
-  if (std::exchange(asking_quorum_, true)) return false;
+void history_points::look_up_last_commit() {
+  jobs_.run(
+      "last commit", [store = store_] { return store->find_time(store->last_record_lsn()); },
+      [this](const core::result<std::optional<pg::timestamp>>& found) {
+        if (found && *found && !last_commit_) last_commit_ = pg::wall_time_of(**found);
+      });
+}
+
+history_bounds history_points::known() const {
+  const auto record = store_->record();
+  history_bounds now{.until = std::max({word_, last_commit_, known_by_birth(record)}),
+                     .since = record.source ? first_word_ : std::optional(record.created),
+                     .window = window_of(*store_)};
+  if (!is_followed(record)) now.until = clock_.now();  // nobody writes it
+  return now;
+}
+
+void history_points::ask_for_word() {
+  context_.ask_receiver();
+  const auto record = store_->record();
+  if (!record.safekeepers || std::exchange(asking_quorum_, true)) return;
   head_.round_begins();
-  return true;
+  jobs_.run(
+      "ask the safekeepers",
+      [question = context_.ask_flushed, members = *record.safekeepers, tenant = record.tenant, id = record.id] {
+        return ask_acknowledged(question, members, tenant, id);
+      },
+      [this, asked = clock_.now()](const core::result<core::lsn>& head) {
+        quorum_answered(head, asked);
+        progressed();
+      });
 }
 
 void history_points::quorum_answered(const core::result<core::lsn>& head, core::wall_time asked) {
@@ -97,7 +168,10 @@ void history_points::quorum_answered(const core::result<core::lsn>& head, core::
   head_.round_ended(head);
 }
 
-void history_points::handed_over(core::lsn position) {
+core::lsn history_points::handed_over() const { return std::max(store_->last_record_lsn(), source_.handed_over()); }
+
+void history_points::progressed() {
+  const core::lsn position = handed_over();
   head_.handed_over(position);
   if (!quorum_word_ || position < quorum_word_->head) return;
   const core::wall_time until = quorum_word_->until;

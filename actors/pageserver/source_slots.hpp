@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/pageserver/ingest/wal_receiver.hpp"
+#include "actors/pageserver/protocol.hpp"
 #include "actors/pageserver/slot_drops.hpp"
 #include "core/result.hpp"
 #include "messages/tenant.hpp"

@@ -4,6 +4,7 @@
 
 #include "actors/pageserver/pages/basebackup.hpp"
 #include "actors/pageserver/pages/page_service.hpp"
+#include "actors/pageserver/quorum/safekeeper_watch.hpp"
 #include "actors/pageserver/tenant_manager.hpp"
 #include "actors/runtime/housekeeping.hpp"
 #include "actors/runtime/introspector.hpp"

@@ -3,6 +3,7 @@
 #include <caf/actor_system.hpp>
 #include <memory>
 
+#include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
 #include "actors/pageserver/tenant.hpp"
 #include "config/options.hpp"
 #include "io/sockets.hpp"

@@ -1,6 +1,7 @@
 #include "actors/pageserver/tenant.hpp"
 
 #include "actors/pageserver/branch_creator.hpp"
+#include "actors/pageserver/import_restarter.hpp"
 #include "actors/pageserver/maintenance/circuit_breaker.hpp"
 #include "actors/pageserver/source_slots.hpp"
 #include "actors/pageserver/timeline_deleter.hpp"

@@ -6,12 +6,11 @@
 
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
-#include "actors/pageserver/slot_drops.hpp"
+#include "actors/pageserver/protocol.hpp"
 #include "actors/pageserver/tenant_files.hpp"
 #include "actors/pageserver/timeline.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/housekeeping.hpp"
-#include "messages/tenant.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -36,21 +35,9 @@ struct tenant_options {
   tenant_context context;
 };
 
-/// Stops all timelines, drops the slots at their sources as far as these can be reached, and removes everything of the
-/// tenant. The tenant ends after the answer.
-struct retire_tenant {};
-struct tenant_retired {
-  messages::tenant_deleted deleted;
-  std::vector<slot_drop> drops;  ///< of the slots that could not be dropped, those that can be later
-};
-using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
-
 /// One tenant: placement::tenant_life decides which requests it serves, delays and refuses. A timeline that can't be
 /// opened, and its descendants, are broken; the others are available. A branch whose timeline fails is broken until the
 /// next start, one whose import fails starts over.
 owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retire_tenant)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::tenant_retired)

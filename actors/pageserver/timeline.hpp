@@ -8,26 +8,14 @@
 
 #include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
-#include "actors/pageserver/maintenance/compactor.hpp"
-#include "actors/pageserver/maintenance/flusher.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
-#include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
+#include "actors/pageserver/protocol.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/housekeeping.hpp"
 #include "config/options.hpp"
-#include "messages/timeline.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
-
-/// The tenant's options changed; not answered.
-struct options_changed {
-  config::tenant_options options;
-};
-
-/// A timeline as its tenant sees it.
-using owned_timeline_actor =
-    received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<runtime::housekeeping_tick>>;
 
 /// How the connection to a source is made; tests put their own in its place.
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
@@ -54,5 +42,3 @@ struct timeline_options {
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::options_changed)

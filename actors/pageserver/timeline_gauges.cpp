@@ -18,6 +18,8 @@ runtime::gauge by_state(runtime::metrics& of, messages::timeline_state state) {
 
 timeline_gauges::timeline_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline)
     : metrics_(of),
+      tenant_(tenant),
+      timeline_(timeline),
       last_record_(
           of.gauge(last_record_name, "Position of the last record", {{"tenant", tenant}, {"timeline", timeline}})),
       disk_consistent_(of.gauge(disk_consistent_name, "Position up to which all is on disk",
@@ -49,6 +51,16 @@ void timeline_gauges::update(const storage::timeline_store& store, std::size_t w
   waiting_.set(static_cast<double>(waiting_reads));
   dirty_total_.add(static_cast<double>(counters.memory_bytes) - dirty_);
   dirty_ = static_cast<double>(counters.memory_bytes);
+}
+
+void timeline_gauges::update_source(const storage::timeline_store& store,
+                                    const std::optional<messages::source_status>& source,
+                                    const messages::source_lag& lag) {
+  const auto record = store.record();
+  if (!record.source || !source) return;
+  if (!source_) source_.emplace(metrics_, tenant_, timeline_);
+  const auto& trace = record.source->received;
+  source_->update(*source, lag, trace ? trace->begin : store.disk_consistent_lsn());
 }
 
 void timeline_gauges::set_state(messages::timeline_state state) {

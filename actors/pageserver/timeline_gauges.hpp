@@ -3,9 +3,11 @@
 #include <optional>
 #include <string>
 
+#include "actors/pageserver/ingest/source_gauges.hpp"
 #include "actors/runtime/metrics.hpp"
 #include "core/lsn.hpp"
 #include "messages/states.hpp"
+#include "messages/timeline.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
 namespace strata::actors::pageserver {
@@ -20,11 +22,16 @@ class timeline_gauges {
   timeline_gauges& operator=(const timeline_gauges&) = delete;
 
   void update(const storage::timeline_store& store, std::size_t waiting_reads);
+  /// Of one that follows a source, once that has reported.
+  void update_source(const storage::timeline_store& store, const std::optional<messages::source_status>& source,
+                     const messages::source_lag& lag);
   /// Counted over all timelines.
   void set_state(messages::timeline_state state);
 
  private:
   runtime::metrics& metrics_;
+  std::string tenant_;
+  std::string timeline_;
   runtime::gauge last_record_;
   runtime::gauge disk_consistent_;
   runtime::gauge layer_bytes_;
@@ -34,6 +41,7 @@ class timeline_gauges {
   runtime::gauge dirty_total_;
   double dirty_ = 0;
   std::optional<messages::timeline_state> state_;
+  std::optional<source_gauges> source_;
 };
 
 }  // namespace strata::actors::pageserver

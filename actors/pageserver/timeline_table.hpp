@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "actors/pageserver/import_restarter.hpp"
-#include "actors/pageserver/timeline.hpp"
+#include "actors/pageserver/protocol.hpp"
+#include "actors/pageserver/tenant_files.hpp"
 #include "core/backoff.hpp"
 #include "core/result.hpp"
 #include "messages/tenant.hpp"

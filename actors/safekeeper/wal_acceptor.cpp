@@ -1,10 +1,13 @@
 #include "actors/safekeeper/wal_acceptor.hpp"
 
 #include <algorithm>
-#include <deque>
 
 #include "actors/runtime/actor_base.hpp"
+#include "actors/safekeeper/heard_news.hpp"
+#include "actors/safekeeper/journal_maintenance.hpp"
+#include "actors/safekeeper/journal_queue.hpp"
 #include "actors/safekeeper/peer_recovery.hpp"
+#include "actors/safekeeper/segment_archive.hpp"
 #include "journal/maintenance.hpp"
 #include "pg/crc32c.hpp"
 
@@ -15,24 +18,31 @@ using messages::wal_timeline_info;
 using runtime::pool_id;
 using runtime::reply;
 
-/// How long positions may be in memory only: what is written again by whoever announced it.
-constexpr std::chrono::seconds save_interval{300};
 constexpr std::chrono::seconds reopen_pause{1};
 
 struct reopen_due {};
 using private_acceptor = acceptor_actor::extend<messages::accepts<reopen_due>>;
 
-/// Whether the journal must be opened again: it was the disk's fault, not that of what it was told.
-bool is_disk_failure(core::errc code) {
-  switch (code) {
-    case core::errc::disk_full:
-    case core::errc::corrupt:
-    case core::errc::io_error:
-    case core::errc::not_found:
-    case core::errc::permission_denied: return true;
-    default: return false;
-  }
-}
+struct acceptor_counters {
+  explicit acceptor_counters(runtime::metrics& of)
+      : wal_in(of.counter("strata_safekeeper_wal_in_bytes_total", "WAL that proposers have pushed")),
+        refused(of.counter("strata_safekeeper_refused_total", "Batches with a message that was refused")),
+        offloaded(of.counter("strata_safekeeper_segments_offloaded_total", "WAL segments put into object storage")) {}
+  runtime::counter wal_in;
+  runtime::counter refused;
+  runtime::counter offloaded;
+};
+
+/// WAL that is fetched from a peer.
+struct fetch {
+  struct wanted {
+    messages::pull_wal_timeline request;
+    reply<wal_timeline_info> owed;
+  };
+  runtime::socket_owner actor;  ///< null: nothing is fetched
+  std::string donor;
+  std::optional<wanted> pull;  ///< a person asked for it
+};
 
 class wal_acceptor final : public runtime::actor_base<private_acceptor> {
  public:
@@ -40,18 +50,10 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
   wal_acceptor(const runtime::actor_setup& setup, wal_acceptor_options options)
-      : actor_base(setup),
-        options_(std::move(options)),
-        view_(options_.view),
-        last_(view_->position()),
-        wal_in_(env().metrics().counter("strata_safekeeper_wal_in_bytes_total", "WAL that proposers have pushed")),
-        refused_(env().metrics().counter("strata_safekeeper_refused_total", "Batches with a message that was refused")),
-        offloaded_(env().metrics().counter("strata_safekeeper_segments_offloaded_total",
-                                           "WAL segments put into object storage")) {}
+      : actor_base(setup), options_(std::move(options)), last_(options_.view->position()), counters_(env().metrics()) {}
 
   behavior_type make_behavior() {
-    saved_commit_ = last_.commit_lsn;
-    saved_at_ = clock().monotonic();
+    maintenance_.saved(last_.commit_lsn, clock().monotonic());
     update_activity();
     rest_when_idle();
     return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),   handle(&wal_acceptor::receiver),
@@ -64,119 +66,66 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   /// What is under way on the disk ends first; whoever waits is told.
   void on_stop() {
     stopping_ = true;
-    fail_queue({core::errc::unavailable, "the timeline is being closed"});
+    journal_.fail_all({core::errc::unavailable, "the timeline is being closed"});
     stop_children([this] {
-      exclusively(
+      journal_.exclusively(
           "save positions", [](journal::timeline_journal& journal) { return journal.save_positions(); },
           [this](const core::result<void>&) { quit(); });
     });
   }
 
  private:
-  // -- the journal: one thing at a time, in order, where it may block: proposers' messages with the flusher, the rest
-  // here --
+  // -- the journal: proposers' messages are worked on by the flusher, the rest here ---------------------------------
 
-  struct task {
-    std::function<void()> run;
-    std::function<void(const core::error&)> fail;
-  };
-
-  /// function(journal::timeline_journal&) -> core::result<T>, then(core::result<T>).
-  template <class Function, class Then>
-  void exclusively(std::string what, Function function, Then then) {
-    using outcome = std::invoke_result_t<Function&, journal::timeline_journal&>;
-    auto next_step = std::make_shared<Then>(std::move(then));
-    auto run = [this, what = std::move(what), function = std::move(function), next_step] {
-      offload(
-          pool_id::io, what, [journal = view_->journal(), function] { return function(*journal); },
-          [this, next_step](outcome done) {
-            working_ = false;
-            if (!done && is_disk_failure(done.error().code)) lose_journal(done.error());
-            (*next_step)(std::move(done));
-            moved();
-            work();
-          });
-    };
-    queue_.push_back({std::move(run), [next_step](const core::error& why) { (*next_step)(outcome(why)); }});
-    work();
+  runtime::io_jobs jobs(pool_id pool) {
+    return runtime::io_jobs([this, pool](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
+      offload(pool, std::move(what), std::move(work), std::move(then));
+    });
   }
-
-  void work() {
-    if (working_ || lost_ || queue_.empty()) return;
-    working_ = true;
-    const auto run = std::move(queue_.front().run);
-    queue_.pop_front();
-    run();
+  journal_queue::context around_journal() {
+    return {.moved = [this] { moved(); },
+            .failed =
+                [this](const char* doing, const core::error& why) {
+                  last_error_ = core::to_string(why);
+                  note_error(doing, why);
+                },
+            .reopen_later = [this] { tell_self_after(reopen_pause, reopen_due{}); }};
   }
-
-  void fail_queue(const core::error& why) {
-    auto failing = std::exchange(queue_, {});
-    for (const task& each : failing) each.fail(why);
-  }
-
-  void lose_journal(const core::error& why) {
-    last_error_ = core::to_string(why);
-    note_error("write", why);
-    if (std::exchange(lost_, true)) return;
-    reopen({});
-  }
-
-  void reopen(const reopen_due&) {
-    auto* disk = options_.around.disk;
-    offload(
-        pool_id::io, "open the timeline again",
-        [disk, where = options_.journal] { return journal::timeline_journal::open(*disk, where); },
-        [this](core::result<std::unique_ptr<journal::timeline_journal>> opened) {
-          if (!opened) {
-            last_error_ = core::to_string(opened.error());
-            note_error("open the timeline again", opened.error());
-            fail_queue(opened.error());
-            return tell_self_after(reopen_pause, reopen_due{});
-          }
-          view_->replace(*std::move(opened));
-          lost_ = false;
-          moved();
-          work();
-        });
-  }
+  void reopen(const reopen_due&) { journal_.reopen(); }
 
   // -- proposers ----------------------------------------------------------------------------------------------------
 
   void take(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
-    queue_.push_back({[this, batch = given.batch, owed] {
-                        ask(options_.around.flushers.of(view_->key().timeline), keep_wal{view_->journal(), batch},
-                            [this, owed, size = batch->wal.size()](core::result<wal_kept> kept) {
-                              working_ = false;
-                              taken(std::move(kept), size, owed);
-                              moved();
-                              work();
-                            });
-                      },
-                      [owed](const core::error& why) { owed.fail(why); }});
-    work();
+    journal_.add({[this, batch = given.batch, owed] {
+                    ask(options_.around.flushers.of(view().key().timeline), keep_wal{view().journal(), batch},
+                        [this, owed, size = batch->wal.size()](core::result<wal_kept> kept) {
+                          journal_.ended([&] { taken(std::move(kept), size, owed); });
+                        });
+                  },
+                  [owed](const core::error& why) { owed.fail(why); }});
   }
 
   void taken(core::result<wal_kept> kept, std::size_t wal_size, const reply<batch_taken>& owed) {
     if (!kept) return owed.fail(kept.error());
     auto& outcome = kept->outcome;
     if (outcome.refused) {
-      refused_.add();
+      counters_.refused.add();
       last_error_ = core::to_string(*outcome.refused);
-      if (outcome.failed) lose_journal(*outcome.refused);
+      if (outcome.failed) journal_.lose(*outcome.refused);
     } else {
       last_error_.clear();
-      wal_in_.add(static_cast<double>(wal_size));
+      counters_.wal_in.add(static_cast<double>(wal_size));
     }
-    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), feedback_});
+    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), news_.feedback});
   }
 
   void proposer(const proposer_arrived& arrived) {
-    ++view_->proposers;
+    ++view().proposers;
     // Whoever was elected brings the WAL itself.
-    if (recovery_ && !pull_) stop(recovery_);
+    if (fetch_.actor && !fetch_.pull) stop(fetch_.actor);
     monitor(arrived.who, [this](const core::error&) {
-      --view_->proposers;
+      --view().proposers;
       update_activity();
     });
     update_activity();
@@ -194,7 +143,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   }
 
   void moved() {
-    const journal::acceptor_position now = view_->position();
+    const journal::acceptor_position now = view().position();
     const bool told = now.in != last_.in || now.flush_lsn != last_.flush_lsn || now.commit_lsn != last_.commit_lsn ||
                       now.remote_consistent != last_.remote_consistent;
     last_ = now;
@@ -205,7 +154,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   }
 
   void pageserver(const pageserver_said& said) {
-    feedback_ = said.feedback;
+    news_.feedback = said.feedback;
     if (said.feedback.remote_consistent > last_.remote_consistent)
       learn({.remote_consistent = said.feedback.remote_consistent});
   }
@@ -213,7 +162,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   // -- news of others -----------------------------------------------------------------------------------------------
 
   void learn(const consensus::timeline_news& news) {
-    exclusively(
+    journal_.exclusively(
         "take in news", [news](journal::timeline_journal& journal) { return journal.tell(news); },
         [this](const core::result<void>& told) {
           if (!told) note_error("take in news", told.error());
@@ -222,50 +171,43 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   void peer(const peer_said& said) {
     const auto& info = said.info;
-    const core::monotonic_time now = clock().monotonic();
-    const auto known = std::find_if(peers_.begin(), peers_.end(), [&](const journal::heard_peer& each) {
-      return each.info.safekeeper == info.safekeeper;
-    });
-    if (known != peers_.end())
-      *known = {info, now};
-    else if (peers_.size() < consensus::members_max)
-      peers_.push_back({info, now});
+    news_.heard(info, clock().monotonic());
     const bool same_history = info.last_log_term == last_.last_log_term.value;
     const core::lsn commit = std::min(info.commit_lsn, last_.flush_lsn);
     if ((same_history && commit > last_.commit_lsn) || info.backup_lsn > last_.backup_lsn ||
         info.peer_horizon_lsn > last_.peer_horizon || info.remote_consistent_lsn > last_.remote_consistent)
       learn(
           {{info.last_log_term}, info.commit_lsn, info.backup_lsn, info.peer_horizon_lsn, info.remote_consistent_lsn});
-    if (recovery_ || stopping_) return;
+    if (fetch_.actor || stopping_) return;
     if (const auto* donor = journal::peer_to_recover_from(situation())) recover_from(donor->wal_address);
   }
 
   void recover_from(const std::string& donor) {
-    recovering_from_ = donor;
-    recovery_ = spawn_peer_recovery(system(),
-                                    {.label = child_label(name()), .acceptor = self(), .view = view_, .donor = donor});
-    adopt(recovery_, [this](const core::error& why) {
-      recovery_ = nullptr;
-      recovering_from_.clear();
+    fetch_.donor = donor;
+    fetch_.actor = spawn_peer_recovery(
+        system(), {.label = child_label(name()), .acceptor = self(), .view = options_.view, .donor = donor});
+    adopt(fetch_.actor, [this](const core::error& why) {
+      fetch_.actor = nullptr;
+      fetch_.donor.clear();
       answer_pull();
-      if (auto pending = std::exchange(pull_, std::nullopt))
+      if (auto pending = std::exchange(fetch_.pull, std::nullopt))
         pending->owed.fail(core::error(why).within("fetch WAL from " + pending->request.wal_address));
     });
   }
 
   void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
-    if (pull_) return owed.fail({core::errc::busy, "the timeline is being pulled already"});
+    if (fetch_.pull) return owed.fail({core::errc::busy, "the timeline is being pulled already"});
     if (refuse_when_stopping(owed)) return;
-    pull_.emplace(pending_pull{request, owed});
+    fetch_.pull.emplace(fetch::wanted{request, owed});
     answer_pull();
-    if (pull_ && !recovery_) recover_from(request.wal_address);
+    if (fetch_.pull && !fetch_.actor) recover_from(request.wal_address);
   }
 
   void answer_pull() {
-    if (!pull_ || last_.flush_lsn < pull_->request.flush_lsn ||
-        last_.last_log_term < pull_->request.state.history.last_term_at(pull_->request.flush_lsn))
+    if (!fetch_.pull || last_.flush_lsn < fetch_.pull->request.flush_lsn ||
+        last_.last_log_term < fetch_.pull->request.state.history.last_term_at(fetch_.pull->request.flush_lsn))
       return;
-    const auto owed = std::exchange(pull_, std::nullopt)->owed;
+    const auto owed = std::exchange(fetch_.pull, std::nullopt)->owed;
     owed.deliver(describe_timeline());
   }
 
@@ -273,28 +215,26 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   [[nodiscard]] journal::timeline_situation situation() const {
     return {.position = last_,
-            .timeline = view_->key().timeline,
+            .timeline = view().key().timeline,
             .self = options_.around.self,
-            .segment_size = view_->journal()->state().cluster.wal_segment_size,
+            .segment_size = view().journal()->state().cluster.wal_segment_size,
             .has_backup = options_.around.backup != nullptr,
-            .proposer_here = view_->proposers > 0,
+            .proposer_here = view().proposers > 0,
             .now = clock().monotonic(),
-            .peers = peers_};
+            .peers = news_.peers};
   }
 
   core::result<timeline_report> report(const report_due&) {
-    std::erase_if(peers_, [now = clock().monotonic()](const journal::heard_peer& each) {
-      return now - each.at > journal::peer_lifetime;
-    });
-    if (!stopping_ && !lost_) {
-      offload_segment();
+    news_.forget_old(clock().monotonic());
+    if (!stopping_ && !journal_.lost()) {
+      archive_.store_next(situation());
       remove_wal();
-      trim_backup();
+      archive_.trim(situation());
       save_positions_in_time();
     }
     return timeline_report{{.safekeeper = options_.around.self.value,
-                            .tenant = view_->key().tenant,
-                            .timeline = view_->key().timeline,
+                            .tenant = view().key().tenant,
+                            .timeline = view().key().timeline,
                             .term = last_.in.value,
                             .last_log_term = last_.last_log_term.value,
                             .generation = last_.generation,
@@ -308,44 +248,23 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
                             .http_address = options_.around.http_address}};
   }
 
-  void offload_segment() {
-    if (offloading_ || trimming_) return;
-    const auto begin = journal::segment_to_offload(situation());
-    if (!begin) return;
-    offloading_ = true;
-    offload(
-        pool_id::background, "put a segment into object storage",
-        [backup = options_.around.backup, view = view_, begin = *begin] { return backup->store(*view, begin); },
-        [this, end = *begin + situation().segment_size](const core::result<void>& stored) {
-          offloading_ = false;
-          if (!stored) {
-            last_error_ = core::to_string(stored.error());
-            return note_error("put a segment into object storage", stored.error());
-          }
-          offloaded_.add();
-          backed_up(end);
-        });
-  }
-
-  void trim_backup() {
-    const std::uint32_t segment_size = situation().segment_size;
-    if (!options_.around.backup || segment_size == 0 || trimming_ || offloading_ || stopping_) return;
-    const core::lsn before = journal::segment_begin(journal::backup_removal_horizon(last_), segment_size);
-    if (before <= trimmed_) return;
-    trimming_ = true;
-    offload(
-        pool_id::background, "remove segments from object storage",
-        [backup = options_.around.backup, view = view_, before] { return backup->remove_before(*view, before); },
-        [this, before](const core::result<void>& removed) {
-          trimming_ = false;
-          if (!removed) return note_error("remove segments from object storage", removed.error());
-          trimmed_ = before;
-        });
+  segment_archive::context around_archive() {
+    return {.stored =
+                [this](core::lsn end) {
+                  counters_.offloaded.add();
+                  backed_up(end);
+                },
+            .not_stored =
+                [this](const core::error& why) {
+                  last_error_ = core::to_string(why);
+                  note_error("put a segment into object storage", why);
+                },
+            .not_removed = [this](const core::error& why) { note_error("remove segments from object storage", why); }};
   }
 
   /// WAL before `to` is in object storage.
   void backed_up(core::lsn to) {
-    exclusively(
+    journal_.exclusively(
         "take in news",
         [news = consensus::timeline_news{.backup_lsn = to}](journal::timeline_journal& journal) {
           return journal.tell(news);
@@ -354,39 +273,35 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
           if (!told || stopping_) return;
           // Before the next one is looked for: it would be the same one again.
           moved();
-          offload_segment();
+          archive_.store_next(situation());
         });
   }
 
   void remove_wal() {
-    const auto log = view_->journal()->log();
+    const auto log = view().journal()->log();
     const std::uint32_t segment_size = situation().segment_size;
-    if (!log || segment_size == 0 || removing_) return;
+    if (!log || segment_size == 0 || maintenance_.removing()) return;
     const core::lsn horizon = journal::removal_horizon(last_, options_.around.backup != nullptr);
     if (journal::segment_begin(horizon, segment_size) <= log->begin()) return;
-    removing_ = true;
-    exclusively(
+    maintenance_.removal_began();
+    journal_.exclusively(
         "remove WAL",
         [horizon](journal::timeline_journal& journal) -> core::result<void> {
           STRATA_TRY(journal.save_positions());
           return journal.remove_wal_before(horizon);
         },
         [this](const core::result<void>& removed) {
-          removing_ = false;
+          maintenance_.removal_ended();
           if (!removed) note_error("remove WAL", removed.error());
         });
   }
 
   void save_positions_in_time() {
-    const core::monotonic_time now = clock().monotonic();
-    const bool far = last_.commit_lsn - saved_commit_ > situation().segment_size;
-    if (!far && (now - saved_at_ < save_interval || last_.commit_lsn == saved_commit_)) return;
-    save_positions();
+    if (maintenance_.save_due(last_.commit_lsn, situation().segment_size, clock().monotonic())) save_positions();
   }
   void save_positions() {
-    saved_commit_ = last_.commit_lsn;
-    saved_at_ = clock().monotonic();
-    exclusively(
+    maintenance_.saved(last_.commit_lsn, clock().monotonic());
+    journal_.exclusively(
         "save positions", [](journal::timeline_journal& journal) { return journal.save_positions(); },
         [this](const core::result<void>& saved) {
           if (!saved) note_error("save positions", saved.error());
@@ -400,15 +315,15 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     if (active == active_) return;
     active_ = active;
     describe(active ? "" : "idle");
-    tell(options_.around.exchange, set_active{view_->key(), active});
+    tell(options_.around.exchange, set_active{view().key(), active});
     rest_when_idle();
   }
 
   void rest_when_idle() {
-    if (active_ || !receivers_.empty() || recovery_ || stopping_) return;
+    if (active_ || !receivers_.empty() || fetch_.actor || stopping_) return;
     save_positions();
-    trim_backup();
-    exclusively(
+    archive_.trim(situation());
+    journal_.exclusively(
         "rest",
         [](journal::timeline_journal& journal) -> core::result<void> {
           journal.rest();
@@ -420,21 +335,21 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   // -- management -----------------------------------------------------------------------------------------------------
 
   [[nodiscard]] wal_timeline_info describe_timeline() const {
-    const auto journal = view_->journal();
+    const auto journal = view().journal();
     const auto log = journal->log();
     wal_timeline_info info;
     info.state = journal->state();
     info.write_lsn = last_.write_lsn;
     info.flush_lsn = last_.flush_lsn;
     info.last_log_term = last_.last_log_term;
-    info.condition = lost_ ? "broken: " + last_error_ : active_ ? "active" : "idle";
-    info.proposers = view_->proposers;
+    info.condition = journal_.lost() ? "broken: " + last_error_ : active_ ? "active" : "idle";
+    info.proposers = view().proposers;
     info.receivers = static_cast<std::uint32_t>(receivers_.size());
     info.wal_begin = log ? log->begin() : core::lsn();
     info.wal_bytes = log ? log->size_bytes() : 0;
-    info.recovering_from = recovering_from_;
+    info.recovering_from = fetch_.donor;
     info.last_error = last_error_;
-    for (const journal::heard_peer& each : peers_)
+    for (const journal::heard_peer& each : news_.peers)
       if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
   }
@@ -449,9 +364,9 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   template <class Function>
   void answer_after(std::string what, reply<wal_timeline_info> owed, Function function) {
     if (refuse_when_stopping(owed)) return;
-    exclusively(std::move(what), std::move(function), [this, owed](const core::result<void>& done) {
+    journal_.exclusively(std::move(what), std::move(function), [this, owed](const core::result<void>& done) {
       if (!done) return owed.fail(done.error());
-      last_ = view_->position();
+      last_ = view().position();
       owed.deliver(describe_timeline());
     });
   }
@@ -477,7 +392,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
     offload(
         pool_id::background, "make a digest of WAL",
-        [journal = view_->journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },
+        [journal = view().journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },
         [owed](core::result<messages::wal_digest> made) { owed.answer(std::move(made)); });
   }
   static core::result<messages::wal_digest> digest_of(const journal::timeline_journal& journal, core::lsn from,
@@ -498,37 +413,20 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     return messages::wal_digest{pg::crc32c_end(crc)};
   }
 
-  struct pending_pull {
-    messages::pull_wal_timeline request;
-    reply<wal_timeline_info> owed;
-  };
+  [[nodiscard]] journal::timeline_view& view() const { return *options_.view; }
 
   wal_acceptor_options options_;
-  std::shared_ptr<journal::timeline_view> view_;
   journal::acceptor_position last_;  ///< what receivers were told of
-  runtime::counter wal_in_;
-  runtime::counter refused_;
-  runtime::counter offloaded_;
-
-  std::deque<task> queue_;
-  bool working_ = false;
-  bool lost_ = false;  ///< the journal is being opened again
+  acceptor_counters counters_;
+  journal_queue journal_{*options_.around.disk, options_.journal, options_.view, jobs(pool_id::io), around_journal()};
+  segment_archive archive_{options_.around.backup, options_.view, jobs(pool_id::background), around_archive()};
+  journal_maintenance maintenance_;
   bool stopping_ = false;
   bool active_ = false;
-  bool offloading_ = false;
-  bool removing_ = false;
-  bool trimming_ = false;
-  core::lsn trimmed_;  ///< nothing before it is in object storage
   std::string last_error_;
-
   std::vector<position_listener> receivers_;
-  std::vector<journal::heard_peer> peers_;
-  std::optional<protocol::pageserver_feedback> feedback_;
-  runtime::socket_owner recovery_;
-  std::string recovering_from_;
-  std::optional<pending_pull> pull_;
-  core::lsn saved_commit_;
-  core::monotonic_time saved_at_;
+  heard_news news_;
+  fetch fetch_;
 };
 
 }  // namespace

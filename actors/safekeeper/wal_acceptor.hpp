@@ -32,8 +32,8 @@ struct wal_acceptor_options {
 };
 
 /// One timeline: gives its journal one piece of work after the other, tells receivers of WAL what moved, and once a
-/// second does what maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when nobody is
-/// connected and the pageserver has everything.
+/// second does what journal/maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when nobody
+/// is connected and the pageserver has everything.
 acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -4,27 +4,42 @@
 
 namespace strata::actors::pageserver {
 
-void collection::start(std::optional<std::uint64_t> horizon_bytes, done then) {
-  running_ = true;
-  context_.plan(horizon_bytes, [this, then = std::move(then)](const core::result<core::lsn>& planned) {
-    if (!planned) return end(planned.error(), then);
-    collect_below(*planned, then);
+core::result<void> collection::add_branch_point(const core::timeline_id& child, core::lsn at) {
+  return retention_.add_branch_point(child, at, window_of(*store_));
+}
+
+core::result<messages::lsn_leased> collection::lease(core::lsn at, std::chrono::milliseconds length) {
+  const auto now = clock_.monotonic();
+  retention_.expire_leases(now);
+  STRATA_ASSIGN(const auto left, retention_.lease(at, window_of(*store_), now, length));
+  return messages::lsn_leased{clock_.now() + left};
+}
+
+core::result<void> collection::hold(core::lsn at) { return retention_.hold(at, window_of(*store_)); }
+
+void collection::collect(std::optional<std::uint64_t> horizon_bytes,
+                         const runtime::reply<messages::garbage_collected>& owed) {
+  if (std::exchange(running_, true)) return owed.fail({core::errc::busy, "collect: a collection is running"});
+  context_.plan(horizon_bytes, [this, owed](const core::result<cutoff_planned>& planned) {
+    if (!planned) return end(planned.error(), owed);
+    collect_below(planned->cutoff, owed);
   });
 }
 
-void collection::collect_below(core::lsn cutoff, const done& then) {
-  retention_.expire_leases(context_.now());
-  const auto keep = retention_.begin_collection(std::max(cutoff, context_.applied_cutoff()));
-  if (!keep.cutoff.valid()) return end(messages::garbage_collected{}, then);
+void collection::collect_below(core::lsn cutoff, const runtime::reply<messages::garbage_collected>& owed) {
+  retention_.expire_leases(clock_.monotonic());
+  const auto keep = retention_.begin_collection(std::max(cutoff, store_->gc_cutoff()));
+  if (!keep.cutoff.valid()) return end(messages::garbage_collected{}, owed);
   context_.collect(keep,
-                   [this, then](const core::result<messages::garbage_collected>& outcome) { end(outcome, then); });
+                   [this, owed](const core::result<messages::garbage_collected>& outcome) { end(outcome, owed); });
 }
 
-void collection::end(const core::result<messages::garbage_collected>& outcome, const done& then) {
+void collection::end(const core::result<messages::garbage_collected>& outcome,
+                     const runtime::reply<messages::garbage_collected>& owed) {
   retention_.end_collection();
   running_ = false;
   context_.ended(outcome);
-  then(outcome);
+  owed.answer(outcome);
 }
 
 }  // namespace strata::actors::pageserver

@@ -3,27 +3,12 @@
 #include <atomic>
 #include <caf/actor_system.hpp>
 #include <memory>
-#include <string>
 
 #include "actors/pageserver/maintenance/work_permits.hpp"
+#include "actors/pageserver/protocol.hpp"
 #include "actors/runtime/actor_registry.hpp"
-#include "messages/timeline.hpp"
 
 namespace strata::actors::pageserver {
-
-/// Look whether there is something to compact.
-struct compaction_due {};
-
-/// How compaction stands; told to the timeline when it changes.
-struct compaction_health {
-  std::string last_error;  ///< empty: the last attempt succeeded
-};
-using compaction_listener = messages::actor_interface<messages::accepts<compaction_health>>;
-
-/// compact_timeline runs now, whatever failed before; with force it rewrites even a few L0 layers.
-using compactor_actor =
-    messages::actor_interface<messages::answers<messages::compact_timeline, messages::timeline_compacted>,
-                              messages::accepts<compaction_due>>;
 
 struct compactor_options {
   runtime::actor_label label;
@@ -38,6 +23,3 @@ struct compactor_options {
 compactor_actor spawn_compactor(caf::actor_system& system, compactor_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::compaction_due)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::compaction_health)

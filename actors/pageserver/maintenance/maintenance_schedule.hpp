@@ -1,13 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 #include "config/options.hpp"
 #include "core/clock.hpp"
 
 namespace strata::actors::pageserver {
 
-/// When a timeline is to be compacted and collected next.
+/// When a timeline is to be compacted and collected, and its metrics are updated next.
 class maintenance_schedule {
  public:
   void start(const config::tenant_options& options, core::monotonic_time now) {
@@ -31,6 +32,8 @@ class maintenance_schedule {
     next_collection_ = now + pause_before_collection(options);
     return true;
   }
+  /// True every fourth tick, so once a second.
+  bool metrics_due() { return ++ticks_ % 4 == 0; }
 
  private:
   // Leases don't survive a restart, so nothing is collected before those of the last run would have ended.
@@ -40,6 +43,7 @@ class maintenance_schedule {
 
   core::monotonic_time next_compaction_{};
   core::monotonic_time next_collection_{};
+  std::uint64_t ticks_ = 0;
 };
 
 }  // namespace strata::actors::pageserver

@@ -4,6 +4,10 @@
 
 namespace strata::actors::pageserver {
 
+readable_window window_of(const storage::timeline_store& store) {
+  return {std::max(store.record().readable_from, store.gc_cutoff()), store.last_record_lsn()};
+}
+
 std::string to_string(const readable_window& window) {
   return core::to_string(window.first) + " to " + core::to_string(window.last);
 }

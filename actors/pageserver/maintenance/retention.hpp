@@ -21,6 +21,8 @@ struct readable_window {
   core::lsn last;
 };
 std::string to_string(const readable_window& window);
+/// Of what is in the store now.
+readable_window window_of(const storage::timeline_store& store);
 
 /// What of a timeline's history must stay, and that nobody is given a point of it that a running collection takes away:
 /// the collection's cutoff counts from the moment it is planned.

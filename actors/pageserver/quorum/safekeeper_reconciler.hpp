@@ -1,15 +1,14 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
-#include <chrono>
 #include <functional>
 #include <memory>
 
+#include "actors/pageserver/protocol.hpp"
 #include "actors/pageserver/quorum/pending_operations.hpp"
 #include "actors/pageserver/tenant_files.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "core/instance_id.hpp"
-#include "messages/pending_operations.hpp"
 #include "messages/wal_membership.hpp"
 
 namespace strata::actors::pageserver {
@@ -27,32 +26,17 @@ struct safekeeper_access {
   std::function<core::result<void>(consensus::node_id, const core::tenant_id&, const core::timeline_id&)> remove;
 };
 
-/// The pending operations in the metadata have changed.
-struct operations_changed {};
-/// Answered when the creation was tried on each member, or after 2 seconds: it stays pending on the other members.
-struct create_wal {
-  core::tenant_id tenant;
-  core::timeline_id timeline;
-};
-
-/// Creates timelines on their safekeepers, once, and deletes their WAL there after they were deleted. The pending
-/// operations are in the metadata (storage::pending_wal_operations) and are retried until they succeed: at the start,
-/// after operations_changed, and every second while an operation is pending. A crash at any moment loses no operation,
-/// and repeats none that must not be repeated (docs/decisions/0028).
-using safekeeper_reconciler_actor =
-    messages::safekeeper_reconciler_actor::extend<messages::accepts<operations_changed>,
-                                                  messages::answers<create_wal, messages::done>>;
-
 struct safekeeper_reconciler_options {
   runtime::actor_label label;
   std::shared_ptr<tenant_files> files;
   safekeeper_access access;
   operation_limits limits;
 };
+/// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
+/// in metadata (storage::pending_wal_operations) and is tried until it is done: at the start, when told to look, and
+/// every second while something is left. A crash at any moment loses nothing, and repeats nothing that must not be
+/// repeated (docs/decisions/0028).
 safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
                                                         safekeeper_reconciler_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::operations_changed)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::create_wal)

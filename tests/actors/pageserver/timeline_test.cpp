@@ -136,6 +136,23 @@ BOOST_AUTO_TEST_CASE(the_source_is_not_behind_by_what_came_in_before_a_restart) 
   BOOST_TEST(info(shop.tenant, shop.timeline).source.value().received == lsn(0x1100));
 }
 
+BOOST_AUTO_TEST_CASE(a_receiver_that_has_ended_is_started_again_after_a_pause) {
+  const auto shop = add("shop");
+  tell(source.receivers.back().timeline, messages::source_status{.now = messages::source_status::phase::streaming});
+  caf::anon_send_exit(source.receiver_actors.back(), caf::exit_reason::kill);
+  run();
+  BOOST_TEST((info(shop.tenant, shop.timeline).source->now == messages::source_status::phase::failed));
+  advance(29s);
+  BOOST_TEST(source.receivers.size() == 1u);
+  advance(2s);
+  BOOST_REQUIRE(source.receivers.size() == 2u);
+  auto next = write(0, lsn(0x1100), 2);
+  run();
+  BOOST_TEST(next.outcome());
+  advance(60s);
+  BOOST_TEST(source.receivers.size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(those_who_wait_are_told_when_the_timeline_stops) {
   const auto shop = add("shop");
   auto waiting = ask(open(shop, shop.timeline).actor, messages::wait_lsn{lsn(0x9000), 60s});

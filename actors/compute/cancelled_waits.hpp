@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "core/clock.hpp"
+#include "core/lsn.hpp"
+
+namespace strata::actors::compute {
+
+/// Transactions that stopped waiting for the quorum because the wait was cancelled: such a transaction is visible, and
+/// must be durable soon. A pure machine; times are passed in.
+///
+///   none --cancelled()--> waiting --judge(), its position is committed--> none, or waiting again when there was
+///   another
+///                         waiting --judge(), the limit has passed--> overdue
+class cancelled_waits {
+ public:
+  explicit cancelled_waits(std::chrono::milliseconds limit) : limit_(limit) {}
+
+  /// Postgres said so. True: its position is to be asked for now, and told by flushed_to().
+  bool cancelled(core::monotonic_time now);
+  /// The transaction's WAL is not behind this.
+  void flushed_to(core::lsn position);
+
+  enum class verdict {
+    none,
+    again,   ///< it is durable; another one has stopped waiting since: cancelled() follows
+    overdue  ///< it may never be durable
+  };
+  verdict judge(core::lsn commit, core::monotonic_time now);
+  /// The server has ended.
+  void forget() { wait_.reset(); }
+
+ private:
+  struct wait {
+    core::monotonic_time until;
+    std::optional<core::lsn> at;
+    bool again = false;
+  };
+  std::chrono::milliseconds limit_;
+  std::optional<wait> wait_;
+};
+
+}  // namespace strata::actors::compute

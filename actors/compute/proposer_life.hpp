@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "consensus/term.hpp"
+
+namespace strata::actors::compute {
+
+/// How far a proposer has come, over all its terms, and whether it ends. A pure machine.
+///
+///   electing --won()--> elected --synced()--> synced --streams()--> streaming
+///   any of these --leave()--> leaving --supersede()--> superseded; superseded is final
+///
+/// A new configuration brings a new election, and leaves the stage as it is.
+class proposer_life {
+ public:
+  void won(consensus::term in);
+  /// A quorum has everything before the start of the own WAL. True once: after the first election that was won.
+  bool synced();
+  /// A quorum has the present term: no acceptor is elected from with an earlier one.
+  void settled(consensus::term in);
+  /// There is a Postgres, started where the own WAL begins.
+  void streams() { stage_ = stage::streaming; }
+  /// Told to end; false: it ends already.
+  bool leave();
+  /// Somebody has a higher term; false: that is known.
+  bool supersede();
+
+  [[nodiscard]] bool is_synced() const { return stage_ >= stage::synced; }
+  /// There is, or was, a Postgres whose WAL is in memory.
+  [[nodiscard]] bool streamed() const { return stage_ == stage::streaming; }
+  [[nodiscard]] bool leaving() const { return ending_ == ending::leaving; }
+  [[nodiscard]] bool is_superseded() const { return ending_ == ending::superseded; }
+  [[nodiscard]] bool ends() const { return ending_ != ending::none; }
+  /// consensus::proposer_options::resumes.
+  [[nodiscard]] const std::vector<consensus::term>& own_terms() const { return own_terms_; }
+
+ private:
+  enum class stage : std::uint8_t { electing, elected, synced, streaming };
+  enum class ending : std::uint8_t { none, leaving, superseded };
+
+  stage stage_ = stage::electing;
+  ending ending_ = ending::none;
+  std::vector<consensus::term> own_terms_;
+};
+
+}  // namespace strata::actors::compute

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace strata::actors::pageserver {
+
+/// Why a timeline's work failed, by kind of work, as far as it has not succeeded since. In the order of their text.
+enum class timeline_work : std::uint8_t { collection, compaction, flush, gap, layers };
+
+class last_errors {
+ public:
+  /// How its last attempt ended; `why` is empty when it succeeded.
+  void set(timeline_work work, std::string why) {
+    if (why.empty())
+      errors_.erase(work);
+    else
+      errors_[work] = std::move(why);
+  }
+  [[nodiscard]] bool has(timeline_work work) const { return errors_.contains(work); }
+  /// Empty when nothing failed.
+  [[nodiscard]] std::string text() const {
+    std::string all;
+    for (const auto& [work, why] : errors_) all += (all.empty() ? "" : "; ") + why;
+    return all;
+  }
+
+ private:
+  std::map<timeline_work, std::string> errors_;
+};
+
+}  // namespace strata::actors::pageserver

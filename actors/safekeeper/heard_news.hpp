@@ -1,0 +1,34 @@
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "consensus/membership.hpp"
+#include "core/clock.hpp"
+#include "journal/maintenance.hpp"
+#include "protocol/quorum_codec.hpp"
+
+namespace strata::actors::safekeeper {
+
+/// What others have said of one timeline: its peers, and the pageserver.
+struct heard_news {
+  std::vector<journal::heard_peer> peers;
+  std::optional<protocol::pageserver_feedback> feedback;
+
+  /// The latest word of each peer counts; of more peers than a timeline can have, the first.
+  void heard(const protocol::safekeeper_timeline_info& info, core::monotonic_time now) {
+    const auto known = std::find_if(peers.begin(), peers.end(), [&](const journal::heard_peer& each) {
+      return each.info.safekeeper == info.safekeeper;
+    });
+    if (known != peers.end())
+      *known = {info, now};
+    else if (peers.size() < consensus::members_max)
+      peers.push_back({info, now});
+  }
+  void forget_old(core::monotonic_time now) {
+    std::erase_if(peers, [now](const journal::heard_peer& each) { return now - each.at > journal::peer_lifetime; });
+  }
+};
+
+}  // namespace strata::actors::safekeeper
