@@ -39,4 +39,10 @@ core::result<directory_lock> directory_lock::take(const std::string& directory) 
   return directory_lock(std::move(file));
 }
 
+core::result<std::optional<directory_lock>> lock_directory(const disk& on, const std::string& directory) {
+  if (&on != &real_disk()) return std::optional<directory_lock>();
+  STRATA_ASSIGN(directory_lock taken, directory_lock::take(directory));
+  return std::optional(std::move(taken));
+}
+
 }  // namespace strata::io

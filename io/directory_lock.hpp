@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/result.hpp"
+#include "io/disk.hpp"
 #include "io/unique_fd.hpp"
 
 namespace strata::io {
@@ -18,5 +20,8 @@ class directory_lock {
   explicit directory_lock(unique_fd file) : file_(std::move(file)) {}
   unique_fd file_;
 };
+
+/// The lock of a directory on the machine's disk; none of one on another disk, which only this process has.
+core::result<std::optional<directory_lock>> lock_directory(const disk& on, const std::string& directory);
 
 }  // namespace strata::io

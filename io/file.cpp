@@ -1,87 +1,96 @@
 #include "io/file.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <utility>
 
-#include <cerrno>
-#include <filesystem>
-
-#include "core/blocking.hpp"
-#include "core/check.hpp"
+#include "core/log.hpp"
 
 namespace strata::io {
 
 namespace {
 
 constexpr std::size_t buffer_size_bytes = 1u << 20;
-/// The kernel is told to start writing this much behind us, so that the final fsync finds little left to do.
+/// The disk is told to start writing this much behind us, so that the final sync finds little left to do.
 constexpr std::uint64_t writeback_step_bytes = 8u << 20;
-
-bool out_of_space(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
-
-core::error write_error(const std::string& path, int error) {
-  if (out_of_space(error)) return {core::errc::disk_full, "write " + path + ": no space left"};
-  return core::from_errno("write " + path, error);
-}
 
 }  // namespace
 
-core::result<unique_fd> open_for_reading(const std::string& path) {
-  core::may_block("open a file");
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return core::from_errno("open " + path, errno);
-  return unique_fd(descriptor);
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-core::result<void> read_at(const unique_fd& from, std::uint64_t offset, core::bytes_span to, const std::string& path) {
-  core::may_block("read a file");
-  std::size_t done = 0;
-  while (done < to.size()) {
-    const ssize_t got = ::pread(from.get(), to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return core::from_errno("read " + path + " at " + std::to_string(offset), errno);
-    if (got == 0)
-      return core::error{core::errc::corrupt,
-                         "read " + path + " at " + std::to_string(offset) + ": the file ends before"};
-    done += static_cast<std::size_t>(got);
+core::result<void> read_at(const file& from, std::uint64_t offset, core::bytes_span to, const std::string& path) {
+  STRATA_ASSIGN(const std::size_t got, from.read(offset, to));
+  if (got == to.size()) return {};
+  return core::error{core::errc::corrupt, "read " + path + " at " + std::to_string(offset) + ": the file ends before"};
+}
+
+core::result<core::bytes> read_file(disk& on, const std::string& path, std::uint64_t size_max) {
+  STRATA_ASSIGN(const auto from, on.open_for_reading(path));
+  STRATA_ASSIGN(const std::uint64_t size, from->size());
+  if (size > size_max)
+    return core::error{core::errc::corrupt, "read " + path + ": it is too large, " + std::to_string(size) + " bytes"};
+  core::bytes content(static_cast<std::size_t>(size));
+  STRATA_TRY(read_at(*from, 0, content, path));
+  return content;
+}
+
+core::result<void> copy_file(disk& on, const std::string& from, const std::string& to) {
+  STRATA_ASSIGN(const auto source, on.open_for_reading(from));
+  STRATA_ASSIGN(const auto target, on.create(to));
+  core::bytes buffer(buffer_size_bytes);
+  for (std::uint64_t at = 0;;) {
+    STRATA_ASSIGN(const std::size_t got, source->read(at, buffer));
+    if (got == 0) break;
+    const std::array<core::bytes_view, 1> part{core::bytes_view(buffer).first(got)};
+    STRATA_TRY(target->write(at, part));
+    at += got;
   }
+  return target->sync_unreserved();
+}
+
+core::result<void> make_directories(disk& on, const std::string& path) {
+  if (on.exists(path)) return {};
+  const std::string parent = parent_of(path);
+  STRATA_TRY(make_directories(on, parent));
+  STRATA_TRY(ensure_directory(on, path));
+  on.sync_directory(parent);
   return {};
 }
 
-core::result<void> sync_or_die(const unique_fd& file, const std::string& path) {
-  core::may_block("make a file durable");
-  if (::fsync(file.get()) == 0) return {};
-  const int error = errno;
-  if (out_of_space(error)) return write_error(path, error);
-  core::broken_invariant("fsync of " + path + " failed: " + core::from_errno("", error).detail);
+core::result<void> publish_file(disk& on, const std::string& temporary_path, const std::string& final_path) {
+  STRATA_TRY(on.rename(temporary_path, final_path));
+  on.sync_directory(parent_of(final_path));
+  return {};
 }
 
-core::result<void> sync_directory(const std::string& directory) {
-  STRATA_ASSIGN(unique_fd handle, open_for_reading(directory));
-  return sync_or_die(handle, directory);
+void remove_quietly(disk& on, const std::string& path) noexcept {
+  try {
+    if (const auto removed = on.remove(path); !removed) core::log_warning(core::to_string(removed.error()));
+  } catch (...) {  // of a simulated disk whose machine has stopped
+  }
 }
 
-core::result<void> publish_file(const std::string& temporary_path, const std::string& final_path) {
-  core::may_block("rename a file");
-  if (::rename(temporary_path.c_str(), final_path.c_str()) != 0)
-    return core::from_errno("rename " + temporary_path + " to " + final_path, errno);
-  return sync_directory(std::filesystem::path(final_path).parent_path().string());
-}
-
-new_file::new_file(unique_fd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {
+new_file::new_file(disk& on, std::unique_ptr<file> file, std::string path)
+    : disk_(&on), file_(std::move(file)), path_(std::move(path)) {
   buffer_.reserve(buffer_size_bytes);
 }
 
-core::result<new_file> new_file::create(const std::string& temporary_path) {
-  core::may_block("create a file");
-  const int descriptor = ::open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor < 0) return core::from_errno("create " + temporary_path, errno);
-  return new_file(unique_fd(descriptor), temporary_path);
+core::result<new_file> new_file::create(const std::string& temporary_path, disk& on) {
+  auto made = on.create(temporary_path);
+  if (!made && made.error().code == core::errc::conflict) {
+    STRATA_TRY(on.remove(temporary_path));
+    made = on.create(temporary_path);
+  }
+  if (!made) return std::move(made).error();
+  return new_file(on, *std::move(made), temporary_path);
 }
 
 new_file::~new_file() {
-  if (file_) ::unlink(path_.c_str());
+  if (file_) remove_quietly(*disk_, path_);
 }
 
 core::result<void> new_file::append(core::bytes_view bytes) {
@@ -95,34 +104,26 @@ core::result<void> new_file::append(core::bytes_view bytes) {
 }
 
 core::result<void> new_file::write_out() {
-  core::may_block("write a file");
-  std::size_t done = 0;
-  while (done < buffer_.size()) {
-    const ssize_t put = ::write(file_.get(), buffer_.data() + done, buffer_.size() - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return write_error(path_, errno);
-    done += static_cast<std::size_t>(put);
-  }
-  written_ += done;
+  const std::array<core::bytes_view, 1> part{buffer_};
+  STRATA_TRY(file_->write(written_, part));
+  written_ += buffer_.size();
   buffer_.clear();
   if (written_ - writeback_started_ >= writeback_step_bytes) {
-    ::sync_file_range(file_.get(), static_cast<off_t>(writeback_started_),
-                      static_cast<off_t>(written_ - writeback_started_), SYNC_FILE_RANGE_WRITE);
+    file_->start_writeback(writeback_started_, written_ - writeback_started_);
     writeback_started_ = written_;
   }
   return {};
 }
 
 core::result<void> new_file::commit(const std::string& final_path, bool durable) {
-  core::may_block("rename a file");
   STRATA_TRY(write_out());
   if (durable) {
-    STRATA_TRY(sync_or_die(file_, path_));
-    STRATA_TRY(publish_file(path_, final_path));
-  } else if (::rename(path_.c_str(), final_path.c_str()) != 0) {
-    return core::from_errno("rename " + path_ + " to " + final_path, errno);
+    STRATA_TRY(file_->sync_unreserved());
+    STRATA_TRY(publish_file(*disk_, path_, final_path));
+  } else {
+    STRATA_TRY(disk_->rename(path_, final_path));
   }
-  file_ = unique_fd();
+  file_.reset();
   return {};
 }
 

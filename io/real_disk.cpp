@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
@@ -22,9 +23,10 @@ namespace {
 /// Of one call; longer lists of parts are written by several.
 constexpr std::size_t parts_at_once = 64;
 
+bool out_of_space(int saved_errno) { return saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EFBIG; }
+
 core::error failure(const std::string& doing, int saved_errno) {
-  if (saved_errno == ENOSPC || saved_errno == EDQUOT || saved_errno == EFBIG)
-    return {core::errc::disk_full, doing + ": no space left"};
+  if (out_of_space(saved_errno)) return {core::errc::disk_full, doing + ": no space left"};
   return core::from_errno(doing, saved_errno);
 }
 
@@ -99,6 +101,17 @@ class real_file final : public file {
     if (::fdatasync(descriptor_.get()) != 0) die_of("make " + path_ + " durable", errno);
   }
 
+  core::result<void> sync_unreserved() override {
+    core::may_block("make a file durable");
+    if (::fdatasync(descriptor_.get()) == 0) return {};
+    if (!out_of_space(errno)) die_of("make " + path_ + " durable", errno);
+    return failure("make " + path_ + " durable", errno);
+  }
+
+  void start_writeback(std::uint64_t offset, std::uint64_t count) override {
+    ::sync_file_range(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(count), SYNC_FILE_RANGE_WRITE);
+  }
+
   core::result<void> resize(std::uint64_t to) override {
     core::may_block("resize a file");
     STRATA_ASSIGN(const auto now, size());
@@ -126,16 +139,42 @@ class posix_disk final : public disk {
     return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
   }
 
-  core::result<std::unique_ptr<file>> open(const std::string& path) override {
-    core::may_block("open a file");
-    const int number = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (number < 0) return core::from_errno("open " + path, errno);
-    return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
+  core::result<std::unique_ptr<file>> open(const std::string& path) override { return open_as(O_RDWR, path); }
+  core::result<std::unique_ptr<file>> open_for_reading(const std::string& path) override {
+    return open_as(O_RDONLY, path);
+  }
+
+  bool exists(const std::string& path) override {
+    core::may_block("look at a file");
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0;
+  }
+
+  core::result<std::uint64_t> file_size(const std::string& path) override {
+    core::may_block("look at a file");
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return core::from_errno("look at " + path, errno);
+    if (!S_ISREG(status.st_mode)) return core::error{core::errc::not_found, path + " is not a file"};
+    return static_cast<std::uint64_t>(status.st_size);
   }
 
   core::result<void> rename(const std::string& from, const std::string& to) override {
     core::may_block("rename a file");
     if (::rename(from.c_str(), to.c_str()) != 0) return failure("rename " + from + " to " + to, errno);
+    return {};
+  }
+
+  core::result<void> exchange(const std::string& one, const std::string& other) override {
+    core::may_block("exchange two directories");
+    if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) return {};
+    const std::string doing = "exchange " + one + " and " + other;
+    if (errno == EINVAL || errno == ENOSYS) return core::error{core::errc::unsupported, doing + ": not possible here"};
+    return failure(doing, errno);
+  }
+
+  core::result<void> link(const std::string& existing, const std::string& path) override {
+    core::may_block("link a file");
+    if (::link(existing.c_str(), path.c_str()) != 0) return failure("link " + path + " to " + existing, errno);
     return {};
   }
 
@@ -184,10 +223,26 @@ class posix_disk final : public disk {
   }
 
   core::result<std::uint64_t> free_bytes(const std::string& directory) override {
+    STRATA_ASSIGN(const auto status, status_of(directory));
+    return std::uint64_t{status.f_bavail} * status.f_frsize;
+  }
+  core::result<std::uint64_t> size_bytes(const std::string& directory) override {
+    STRATA_ASSIGN(const auto status, status_of(directory));
+    return std::uint64_t{status.f_blocks} * status.f_frsize;
+  }
+
+ private:
+  static core::result<std::unique_ptr<file>> open_as(int access, const std::string& path) {
+    core::may_block("open a file");
+    const int number = ::open(path.c_str(), access | O_CLOEXEC);
+    if (number < 0) return core::from_errno("open " + path, errno);
+    return std::unique_ptr<file>(std::make_unique<real_file>(number, path));
+  }
+  static core::result<struct statvfs> status_of(const std::string& directory) {
     core::may_block("look how much disk is left");
     struct statvfs status {};
     if (::statvfs(directory.c_str(), &status) != 0) return core::from_errno("look at " + directory, errno);
-    return std::uint64_t{status.f_bavail} * status.f_frsize;
+    return status;
   }
 };
 

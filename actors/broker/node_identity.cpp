@@ -14,9 +14,10 @@
 #include <filesystem>
 #include <memory>
 
-#include "io/sockets.hpp"
 #include "core/bytes.hpp"
 #include "io/file.hpp"
+#include "io/sockets.hpp"
+#include "io/unique_fd.hpp"
 
 namespace strata::actors::broker {
 namespace {
@@ -240,7 +241,8 @@ core::result<void> make_identity(const std::string& directory, core::wall_time n
   STRATA_TRY(write_key(building, key_name, node.key.get()));
   fs::rename(building, directory, failed);
   if (failed) return core::from_errno("rename " + building, failed.value());
-  return io::sync_directory(fs::path(directory).parent_path().string());
+  io::real_disk().sync_directory(io::parent_of(directory));
+  return {};
 }
 
 }  // namespace strata::actors::broker

@@ -81,9 +81,9 @@ core::result<slot_drops> load_slot_drops(const std::string& path) {
   if (failure == std::errc::no_such_file_or_directory) return slot_drops();
   if (failure) return core::from_errno("read " + path, failure.value());
   if (size > file_size_max) return core::error{core::errc::corrupt, "read " + path + ": it is too large"};
-  STRATA_ASSIGN(const auto file, io::open_for_reading(path));
+  STRATA_ASSIGN(const auto file, io::real_disk().open_for_reading(path));
   core::bytes bytes(size);
-  STRATA_TRY(io::read_at(file, 0, bytes, path));
+  STRATA_TRY(io::read_at(*file, 0, bytes, path));
   auto drops = slot_drops::decode(bytes);
   if (!drops) return core::error(drops.error()).within("read " + path);
   return drops;

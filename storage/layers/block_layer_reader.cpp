@@ -1,8 +1,5 @@
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 
 #include "storage/layers/layer_file.hpp"
@@ -11,7 +8,7 @@ namespace strata::storage {
 
 using namespace block_format;
 
-layer_reader::layer_reader(io::unique_fd file, std::string path, std::uint64_t seed, footer end,
+layer_reader::layer_reader(std::unique_ptr<io::file> file, std::string path, std::uint64_t seed, footer end,
                            const block_cache& cache)
     : file_(std::move(file)),
       path_(std::move(path)),
@@ -23,16 +20,14 @@ layer_reader::layer_reader(io::unique_fd file, std::string path, std::uint64_t s
 
 core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::string& path,
                                                                      const layer_identity& expected,
-                                                                     const block_cache& cache) {
-  STRATA_ASSIGN(io::unique_fd file, io::open_for_reading(path));
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return core::from_errno("open layer " + path, errno);
-  const auto size = static_cast<std::uint64_t>(status.st_size);
+                                                                     const block_cache& cache, io::disk& on) {
+  STRATA_ASSIGN(auto file, on.open_for_reading(path));
+  STRATA_ASSIGN(const std::uint64_t size, file->size());
   if (size < header_size + footer_size || (expected.layer.size_bytes != 0 && size != expected.layer.size_bytes))
     return core::error{core::errc::corrupt, "open layer " + path + ": its size is " + std::to_string(size) +
                                                 " instead of " + std::to_string(expected.layer.size_bytes) + " bytes"};
   core::bytes raw(header_size);
-  STRATA_TRY(io::read_at(file, 0, raw, path));
+  STRATA_TRY(io::read_at(*file, 0, raw, path));
   if (!std::equal(magic.begin(), magic.end(), raw.begin()))
     return core::error{core::errc::corrupt, "open layer " + path + ": not a layer of Strata"};
   if (core::load_le<std::uint32_t>(&raw[magic.size()]) != version)
@@ -40,7 +35,7 @@ core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::
                                                     std::to_string(core::load_le<std::uint32_t>(&raw[magic.size()])) +
                                                     " is not known"};
   raw.resize(footer_size);
-  STRATA_TRY(io::read_at(file, size - footer_size, raw, path));
+  STRATA_TRY(io::read_at(*file, size - footer_size, raw, path));
   STRATA_ASSIGN(footer end, decode_footer(raw, path));
   STRATA_TRY(check_identity(end.identity, expected, path));
   for (const block_place& place : {end.index, end.filter})
@@ -55,7 +50,7 @@ core::result<block_content> layer_reader::load(block_place place, const layer_re
   if (options.memory_only)
     return core::error{core::errc::would_block, "layer " + path_ + ": the block is not in memory"};
   core::bytes stored(place.stored_size);
-  STRATA_TRY(io::read_at(file_, place.offset, stored, path_));
+  STRATA_TRY(io::read_at(*file_, place.offset, stored, path_));
   STRATA_ASSIGN(core::bytes content, unpack(std::move(stored), seed_, place.offset, path_));
   if (!keep) return block_content(std::move(content));
   auto kept = cache_.insert(cache_id_, place.offset, std::move(content));

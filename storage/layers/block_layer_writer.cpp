@@ -17,7 +17,7 @@ layer_writer::layer_writer(const layer_writer_options& options, io::new_file fil
 
 core::result<std::unique_ptr<layer_writer>> layer_writer::create(const layer_writer_options& options) {
   const std::string path = options.directory + "/" + std::to_string(options.number) + io::temporary_suffix;
-  STRATA_ASSIGN(io::new_file file, io::new_file::create(path));
+  STRATA_ASSIGN(io::new_file file, io::new_file::create(path, *options.disk));
   core::bytes header(magic.begin(), magic.end());
   core::append_le(header, version);
   STRATA_TRY(file.append(header));

@@ -1,7 +1,8 @@
 #include "storage/layers/layer_cache.hpp"
 
 #include <algorithm>
-#include <filesystem>
+
+#include "io/file.hpp"
 
 namespace strata::storage {
 
@@ -13,16 +14,16 @@ stored_layer::stored_layer(layer_cache& cache, std::string directory, const laye
 
 stored_layer::~stored_layer() {
   cache_.forget(ticket_);
-  std::error_code ignored;  // a file that stays is set aside by the next opening
-  if (retired_.load(std::memory_order_relaxed)) std::filesystem::remove(path_, ignored);
+  // A file that stays is set aside by the next opening.
+  if (retired_.load(std::memory_order_relaxed)) io::remove_quietly(cache_.disk(), path_);
 }
 
 core::result<std::shared_ptr<const layer_reader>> stored_layer::reader(read_mode mode) const {
   return cache_.get(*this, mode);
 }
 
-layer_cache::layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max)
-    : blocks_(block_cache_bytes), open_layers_max_(std::max(1u, open_layers_max)) {}
+layer_cache::layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max, io::disk& on)
+    : disk_(on), blocks_(block_cache_bytes), open_layers_max_(std::max(1u, open_layers_max)) {}
 
 core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_layer& layer, read_mode mode) {
   {
@@ -34,7 +35,7 @@ core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_
   }
   if (mode == read_mode::memory_only)
     return core::error{core::errc::would_block, "layer " + layer.path() + " is not open"};
-  auto found = layer_reader::open(layer.path(), layer.identity(), blocks_);
+  auto found = layer_reader::open(layer.path(), layer.identity(), blocks_, disk_);
   // The metadata names it: a file that is gone is damage.
   if (!found && found.error().code == core::errc::not_found) found.error().code = core::errc::corrupt;
   STRATA_ASSIGN(auto opened, std::move(found));

@@ -10,6 +10,7 @@
 
 #include "core/ids.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 #include "storage/layers/block_cache.hpp"
 #include "storage/layers/layer_file.hpp"
 #include "storage/page_read.hpp"
@@ -45,23 +46,25 @@ class stored_layer {
   std::atomic<bool> retired_ = false;
 };
 
-/// The open layer files of one server, least recently used are closed first, over one bounded cache of their blocks.
-/// Thread safe.
+/// The open layer files of one server, least recently used are closed first, over one bounded cache of their blocks;
+/// and the disk that they are on, which outlives it. Thread safe.
 class layer_cache {
  public:
-  layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max);
+  layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max, io::disk& on = io::real_disk());
 
   core::result<std::shared_ptr<const layer_reader>> get(const stored_layer& layer, read_mode mode);
   void forget(std::uint64_t ticket);
 
   std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
   block_cache& blocks() { return blocks_; }
+  [[nodiscard]] io::disk& disk() const { return disk_; }
 
  private:
   struct open_layer {
     std::uint64_t ticket;
     std::shared_ptr<const layer_reader> reader;
   };
+  io::disk& disk_;
   block_cache blocks_;
   const std::uint32_t open_layers_max_;
   std::atomic<std::uint64_t> tickets_{1};

@@ -26,6 +26,7 @@ struct layer_identity {
 };
 
 struct layer_writer_options {
+  io::disk* disk = &io::real_disk();
   std::string directory;
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -129,17 +130,18 @@ class layer_reader final {
   /// Opens and checks magic, version and identity; a mismatch is errc::corrupt (an unknown version errc::unsupported),
   /// naming the file.
   static core::result<std::shared_ptr<const layer_reader>> open(const std::string& path, const layer_identity& expected,
-                                                                const block_cache& cache);
+                                                                const block_cache& cache,
+                                                                io::disk& on = io::real_disk());
   [[nodiscard]] layer_cursor cursor(const layer_read_options& options) const { return {*this, options}; }
 
  private:
   friend class layer_cursor;
-  layer_reader(io::unique_fd file, std::string path, std::uint64_t seed, block_format::footer end,
+  layer_reader(std::unique_ptr<io::file> file, std::string path, std::uint64_t seed, block_format::footer end,
                const block_cache& cache);
   [[nodiscard]] core::result<block_content> load(block_format::block_place place, const layer_read_options& options,
                                                  bool keep) const;
 
-  io::unique_fd file_;
+  std::unique_ptr<io::file> file_;
   std::string path_;
   std::uint64_t seed_;
   block_format::footer footer_;

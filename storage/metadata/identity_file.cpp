@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "io/file.hpp"
 
@@ -24,24 +23,23 @@ core::bytes identity_content() {
 
 }  // namespace
 
-core::result<void> write_identity_file(const std::string& directory) {
+core::result<void> write_identity_file(io::disk& on, const std::string& directory) {
   const std::string path = directory + "/STRATA";
-  STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix));
+  STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix, on));
   STRATA_TRY(created.append(identity_content()));
   return created.commit(path);
 }
 
-core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use) {
+core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string& directory, bool in_use) {
   const std::string path = directory + "/STRATA";
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) {
+  if (!on.exists(path)) {
     if (in_use) return core::error{core::errc::corrupt, "directory " + directory + " has no file STRATA"};
-    STRATA_TRY(write_identity_file(directory));
+    STRATA_TRY(write_identity_file(on, directory));
     return directory_version;
   }
-  STRATA_ASSIGN(io::unique_fd file, io::open_for_reading(path));
+  STRATA_ASSIGN(const auto file, on.open_for_reading(path));
   core::bytes found(identity_size);
-  STRATA_TRY(io::read_at(file, 0, found, path));
+  STRATA_TRY(io::read_at(*file, 0, found, path));
   if (!std::equal(identity_magic.begin(), identity_magic.end(), found.begin()))
     return core::error{core::errc::corrupt, path + " does not say that the directory is one of Strata"};
   if (XXH3_64bits(found.data(), identity_size - 8) != core::load_le<std::uint64_t>(&found[identity_size - 8]))

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/result.hpp"
+#include "io/disk.hpp"
 
 namespace strata::storage {
 
@@ -13,8 +14,8 @@ inline constexpr std::uint32_t directory_version = 2;
 /// Checks the file STRATA, which marks a directory as Strata's and holds its format version (docs/formats/metadata.md),
 /// and returns the version; writes the file when the directory is new. errc::unsupported for an unknown version,
 /// errc::corrupt when the file is damaged, or missing although `in_use`.
-core::result<std::uint32_t> check_identity_file(const std::string& directory, bool in_use);
+core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string& directory, bool in_use);
 /// Writes the present version; durable on return.
-core::result<void> write_identity_file(const std::string& directory);
+core::result<void> write_identity_file(io::disk& on, const std::string& directory);
 
 }  // namespace strata::storage

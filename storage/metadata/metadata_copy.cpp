@@ -1,21 +1,15 @@
 #include "storage/metadata/metadata_copy.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <filesystem>
 
 #include "io/file.hpp"
 
 namespace strata::storage {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::array<std::uint8_t, 8> copy_magic{'S', 't', 'C', 'o', 'p', 'y', '\r', '\n'};
 constexpr std::uint32_t copy_version = 1;
@@ -32,24 +26,13 @@ core::bytes read_bytes(core::byte_reader& from) {
   return {value.begin(), value.end()};
 }
 
-/// Makes what is missing of a path, durably.
-core::result<void> make_directories(const fs::path& path) {
-  std::error_code error;
-  if (fs::exists(path, error)) return {};
-  STRATA_TRY(make_directories(path.parent_path()));
-  fs::create_directory(path, error);
-  if (error) return core::from_errno("create directory " + path.string(), error.value());
-  return io::sync_directory(path.parent_path().string());
-}
-
 template <class Id>
-core::result<std::vector<Id>> ids_in(const fs::path& directory) {
+core::result<std::vector<Id>> ids_in(io::disk& on, const std::string& directory) {
   std::vector<Id> ids;
-  std::error_code error;
-  if (!fs::exists(directory, error)) return ids;
-  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
-    if (const auto id = core::parse_id<Id>(at->path().filename().string())) ids.push_back(*id);
-  if (error) return core::from_errno("list directory " + directory.string(), error.value());
+  if (!on.exists(directory)) return ids;
+  STRATA_ASSIGN(const std::vector<std::string> names, on.list(directory));
+  for (const std::string& name : names)
+    if (const auto id = core::parse_id<Id>(name)) ids.push_back(*id);
   std::sort(ids.begin(), ids.end());
   return ids;
 }
@@ -115,13 +98,7 @@ std::string copy_files::path_of(const core::tenant_id& tenant, const std::option
 core::result<metadata_copy> copy_files::read(const core::tenant_id& tenant,
                                              const std::optional<core::timeline_id>& timeline) const {
   const std::string path = path_of(tenant, timeline);
-  STRATA_ASSIGN(const io::unique_fd file, io::open_for_reading(path));
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return core::from_errno("look at " + path, errno);
-  if (static_cast<std::uint64_t>(status.st_size) > copy_size_max)
-    return core::error{core::errc::corrupt, path + " is too large for a copy of metadata"};
-  core::bytes content(static_cast<std::size_t>(status.st_size));
-  STRATA_TRY(io::read_at(file, 0, content, path));
+  STRATA_ASSIGN(const core::bytes content, io::read_file(*disk_, path, copy_size_max));
   auto copy = decode_copy(content, tenant, timeline);
   if (!copy) return std::move(copy).error().within(path);
   return copy;
@@ -129,8 +106,8 @@ core::result<metadata_copy> copy_files::read(const core::tenant_id& tenant,
 
 core::result<void> copy_files::write(const metadata_copy& copy) const {
   const std::string path = path_of(copy.tenant, copy.timeline);
-  STRATA_TRY(make_directories(fs::path(path).parent_path()));
-  STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix));
+  STRATA_TRY(io::make_directories(*disk_, io::parent_of(path)));
+  STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix, *disk_));
   STRATA_TRY(created.append(encode(copy)));
   return created.commit(path);
 }
@@ -138,15 +115,18 @@ core::result<void> copy_files::write(const metadata_copy& copy) const {
 core::result<void> copy_files::remove(const core::tenant_id& tenant,
                                       const std::optional<core::timeline_id>& timeline) const {
   const std::string path = path_of(tenant, timeline);
-  if (::unlink(path.c_str()) == 0) return io::sync_directory(fs::path(path).parent_path().string());
-  if (errno == ENOENT || errno == ENOTDIR) return {};
-  return core::from_errno("remove " + path, errno);
+  if (!disk_->exists(path)) return {};
+  STRATA_TRY(disk_->remove(path));
+  disk_->sync_directory(io::parent_of(path));
+  return {};
 }
 
-core::result<std::vector<core::tenant_id>> copy_files::tenants() const { return ids_in<core::tenant_id>(directory_); }
+core::result<std::vector<core::tenant_id>> copy_files::tenants() const {
+  return ids_in<core::tenant_id>(*disk_, directory_);
+}
 
 core::result<std::vector<core::timeline_id>> copy_files::timelines(const core::tenant_id& tenant) const {
-  return ids_in<core::timeline_id>(directory_ + "/" + to_string(tenant) + "/timelines");
+  return ids_in<core::timeline_id>(*disk_, directory_ + "/" + to_string(tenant) + "/timelines");
 }
 
 }  // namespace strata::storage

@@ -9,6 +9,7 @@
 #include "core/bytes.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 
 /// The second copy of what the metadata says of a tenant or a timeline, commit times apart: a file beside what it
 /// tells of, from which `strata metadata rebuild` makes the metadata anew (docs/formats/metadata.md).
@@ -35,7 +36,8 @@ core::result<metadata_copy> decode_copy(core::bytes_view content, const core::te
 /// DIRECTORY/TENANT/tenant.copy and DIRECTORY/TENANT/timelines/TIMELINE/timeline.copy.
 class copy_files {
  public:
-  explicit copy_files(std::string directory) : directory_(std::move(directory)) {}
+  explicit copy_files(std::string directory, io::disk& on = io::real_disk())
+      : directory_(std::move(directory)), disk_(&on) {}
 
   [[nodiscard]] std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   [[nodiscard]] std::string path_of(const core::tenant_id& tenant,
@@ -54,6 +56,7 @@ class copy_files {
 
  private:
   std::string directory_;
+  io::disk* disk_;
 };
 
 }  // namespace strata::storage

@@ -11,6 +11,7 @@
 
 #include "core/bytes.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 
 namespace strata::storage {
 
@@ -27,7 +28,8 @@ struct metadata_change {
   std::optional<core::bytes> value;
 };
 
-/// The RocksDB below the metadata store, as families of records. Thread safe.
+/// The RocksDB below the metadata store, as families of records. Thread safe. On the machine's disk RocksDB reaches its
+/// files by itself, on another one through rocksdb_files.hpp.
 ///
 /// Recovery takes the log up to its first damage. Whether something acknowledged was behind that, the seals tell
 /// (metadata_seal.hpp): RocksDB by itself can't know a log that was cut from one whose end a crash tore.
@@ -39,9 +41,11 @@ class metadata_database {
     write_without_compaction,  ///< the same; damaged tables are left alone
     upgrade,                   ///< of a directory without seals: damage before the log's end is refused
   };
-  static core::result<std::unique_ptr<metadata_database>> open(const std::string& path, access how);
+  static core::result<std::unique_ptr<metadata_database>> open(const std::string& path, access how,
+                                                               io::disk& on = io::real_disk());
   /// A new one, which appears under its path only when it is whole.
-  static core::result<std::unique_ptr<metadata_database>> create(const std::string& path);
+  static core::result<std::unique_ptr<metadata_database>> create(const std::string& path,
+                                                                 io::disk& on = io::real_disk());
   virtual ~metadata_database() = default;
 
   virtual core::result<std::optional<core::bytes>> get(metadata_family from, const std::string& key) = 0;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,13 @@ struct metadata_paths {
   std::string database;
   std::string seals;
   /// A new name for what is kept of damaged metadata: "damaged-20261130T014704Z".
-  [[nodiscard]] std::string kept() const;
+  [[nodiscard]] std::string kept(io::disk& on) const;
 };
 
 /// Metadata that was checked and is open for writing.
 struct opened_metadata {
-  io::directory_lock lock;
+  io::disk* disk = nullptr;
+  std::optional<io::directory_lock> lock;
   std::string path;
   std::unique_ptr<metadata_database> database;
   seal_files seals;
@@ -37,6 +39,6 @@ struct opened_metadata {
 
 /// Reads everything before anything may change; then opens it for writing, with the damaged tenants apart. What is
 /// damaged in RocksDB is kept as it was, in a directory of its own.
-core::result<opened_metadata> open_metadata(const std::string& directory, const std::string& copies);
+core::result<opened_metadata> open_metadata(const std::string& directory, const std::string& copies, io::disk& on);
 
 }  // namespace strata::storage

@@ -1,14 +1,7 @@
 #include "storage/metadata/metadata_rebuild.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -28,7 +21,6 @@ namespace strata::storage {
 
 namespace {
 
-namespace fs = std::filesystem;
 namespace codec = metadata_codec;
 using family = metadata_family;
 
@@ -45,9 +37,10 @@ struct old_metadata {
   std::string error;                  ///< with the whole of it
 };
 
-core::result<old_metadata> look_at(const metadata_paths& paths, const seal_files& seals, const copy_files& copies) {
+core::result<old_metadata> look_at(io::disk& on, const metadata_paths& paths, const seal_files& seals,
+                                   const copy_files& copies) {
   old_metadata old;
-  if (auto version = check_identity_file(paths.directory, true); !version)
+  if (auto version = check_identity_file(on, paths.directory, true); !version)
     old.error = version.error().detail;
   else if (*version < directory_version)
     return core::error{core::errc::unsupported, "directory " + paths.directory + " has format version " +
@@ -55,7 +48,7 @@ core::result<old_metadata> look_at(const metadata_paths& paths, const seal_files
                                                     ", which has no copies to rebuild metadata from"};
   STRATA_ASSIGN(old.filed, seals.load());
   for (const auto& [tenant, seal] : old.filed) old.tenants.insert(tenant);
-  auto database = metadata_database::open(paths.database, metadata_database::access::read);
+  auto database = metadata_database::open(paths.database, metadata_database::access::read, on);
   if (database) {
     old.database = *std::move(database);
     STRATA_ASSIGN(old.checked, check_tenants(*old.database, seals, copies));
@@ -66,14 +59,14 @@ core::result<old_metadata> look_at(const metadata_paths& paths, const seal_files
   // Of a tenant that was removed only files may be left; its own copy went first.
   STRATA_ASSIGN(const auto with_directory, copies.tenants());
   for (const core::tenant_id& tenant : with_directory)
-    if (fs::exists(copies.path_of(tenant, std::nullopt))) old.tenants.insert(tenant);
+    if (on.exists(copies.path_of(tenant, std::nullopt))) old.tenants.insert(tenant);
   return old;
 }
 
 class rebuilder {
  public:
-  rebuilder(old_metadata& old, metadata_database& made, const seal_files& seals, const copy_files& copies)
-      : old_(old), made_(made), seals_(seals), copies_(copies), blocks_(block_cache_bytes) {}
+  rebuilder(io::disk& on, old_metadata& old, metadata_database& made, const seal_files& seals, const copy_files& copies)
+      : disk_(on), old_(old), made_(made), seals_(seals), copies_(copies), blocks_(block_cache_bytes) {}
 
   core::result<void> take_over(const core::tenant_id& tenant, const checked_tenant& checked) {
     std::vector<metadata_change> batch;
@@ -187,7 +180,7 @@ class rebuilder {
   void look_at_layer(const layer_identity& layer, rebuilt_timeline& of) {
     const std::string path =
         copies_.timeline_directory(layer.tenant, layer.timeline) + "/" + layer_file_name(layer.layer);
-    if (!layer_reader::open(path, layer, blocks_)) of.damaged_layers.push_back(path);
+    if (!layer_reader::open(path, layer, blocks_, disk_)) of.damaged_layers.push_back(path);
   }
 
   /// One edit behind all that is known of, and its file says the one before: that is how the next start finds it,
@@ -211,6 +204,7 @@ class rebuilder {
     return made_.write(batch);
   }
 
+  io::disk& disk_;
   old_metadata& old_;
   metadata_database& made_;
   const seal_files& seals_;
@@ -221,27 +215,18 @@ class rebuilder {
   std::map<core::timeline_id, std::optional<core::timeline_id>> ancestors_;  ///< of the tenant's rebuilt timelines
 };
 
-core::result<void> rename_directory(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return core::from_errno("rename " + from + " to " + to, errno);
-  return {};
-}
-
 /// The new database gets the old one's place in one step, and the old one its new name.
-core::result<void> exchange(const metadata_paths& paths, const std::string& made, const std::string& kept) {
-  if (!fs::exists(paths.database)) {
-    STRATA_TRY(rename_directory(made, paths.database));
-    return io::sync_directory(paths.directory);
+core::result<void> exchange(io::disk& on, const metadata_paths& paths, const std::string& made,
+                            const std::string& kept) {
+  if (!on.exists(paths.database)) return io::publish_file(on, made, paths.database);
+  if (auto exchanged = on.exchange(made, paths.database); !exchanged) {
+    if (exchanged.error().code != core::errc::unsupported) return exchanged;
+    // A crash in between leaves no database, which is to be rebuilt again.
+    STRATA_TRY(on.rename(paths.database, kept));
+    return io::publish_file(on, made, paths.database);
   }
-  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, paths.database.c_str(), RENAME_EXCHANGE) != 0) {
-    if (errno != EINVAL) return core::from_errno("exchange " + made + " and " + paths.database, errno);
-    // A file system that can't: a crash in between leaves no database, which is to be rebuilt again.
-    STRATA_TRY(rename_directory(paths.database, kept));
-    STRATA_TRY(rename_directory(made, paths.database));
-    return io::sync_directory(paths.directory);
-  }
-  STRATA_TRY(io::sync_directory(paths.directory));
-  STRATA_TRY(rename_directory(made, kept));
-  return io::sync_directory(paths.directory);
+  on.sync_directory(paths.directory);
+  return io::publish_file(on, made, kept);
 }
 
 }  // namespace
@@ -251,34 +236,33 @@ bool rebuild_report::complete() const {
                                      [](const rebuilt_timeline& each) { return each.damaged_layers.empty(); });
 }
 
-core::result<rebuild_report> rebuild_metadata(const std::string& directory, const std::string& copies_in, bool force) {
+core::result<rebuild_report> rebuild_metadata(const std::string& directory, const std::string& copies_in, bool force,
+                                              io::disk& on) {
   const metadata_paths paths(directory);
-  const seal_files seals(paths.seals);
-  const copy_files copies(copies_in);
-  std::error_code error;
-  if (!fs::exists(directory, error) && !fs::exists(copies_in, error))
+  const seal_files seals(paths.seals, on);
+  const copy_files copies(copies_in, on);
+  if (!on.exists(directory) && !on.exists(copies_in))
     return core::error{core::errc::not_found, "there is neither " + directory + " nor " + copies_in};
-  fs::create_directories(directory, error);
-  if (error) return core::from_errno("create directory " + directory, error.value());
-  STRATA_ASSIGN(const io::directory_lock lock, io::directory_lock::take(directory));
-  STRATA_ASSIGN(old_metadata old, look_at(paths, seals, copies));
+  STRATA_TRY(io::make_directories(on, directory));
+  STRATA_ASSIGN(const auto lock, io::lock_directory(on, directory));
+  STRATA_ASSIGN(old_metadata old, look_at(on, paths, seals, copies));
   const bool damaged = std::any_of(old.checked.begin(), old.checked.end(),
                                    [](const auto& each) { return each.second.damage.has_value(); });
   if (old.error.empty() && !damaged && !force)
     return core::error{core::errc::conflict, "the metadata in " + directory + " is intact; nothing was changed"};
 
   // The old one stays: the new one, which is about as large, needs room beside it.
-  STRATA_TRY(
-      check_metadata_space(directory, space_use::opening, "the metadata can't be rebuilt", bytes_in(paths.database)));
+  STRATA_TRY(check_metadata_space(on, directory, space_use::opening, "the metadata can't be rebuilt",
+                                  bytes_in(on, paths.database)));
 
   const std::string made_path = directory + "/rebuilt";
   // From a rebuild that was interrupted; it may be the old one in the middle of the exchange.
-  if (fs::exists(made_path, error)) STRATA_TRY(rename_directory(made_path, paths.kept()));
+  if (on.exists(made_path)) STRATA_TRY(on.rename(made_path, paths.kept(on)));
   STRATA_TRY(seals.make_directory());
   rebuild_report report;
   {
-    STRATA_ASSIGN(const auto made, metadata_database::create(made_path));
-    rebuilder work(old, *made, seals, copies);
+    STRATA_ASSIGN(const auto made, metadata_database::create(made_path, on));
+    rebuilder work(on, old, *made, seals, copies);
     for (const core::tenant_id& tenant : old.tenants) {
       const auto checked = old.checked.find(tenant);
       const bool whole = checked != old.checked.end() && !checked->second.damage;
@@ -286,13 +270,13 @@ core::result<rebuild_report> rebuild_metadata(const std::string& directory, cons
       STRATA_TRY(whole && !force ? work.take_over(tenant, checked->second) : work.rebuild(tenant));
     }
     report = std::move(work.report());
-    report.kept_in = paths.kept();
+    report.kept_in = paths.kept(on);
     old.database.reset();
     for (const core::tenant_id& tenant : work.lost()) STRATA_TRY(seals.remove(tenant));
   }
-  STRATA_TRY(exchange(paths, made_path, report.kept_in));
-  if (!fs::exists(report.kept_in, error)) report.kept_in.clear();
-  STRATA_TRY(write_identity_file(directory));
+  STRATA_TRY(exchange(on, paths, made_path, report.kept_in));
+  if (!on.exists(report.kept_in)) report.kept_in.clear();
+  STRATA_TRY(write_identity_file(on, directory));
   return report;
 }
 

@@ -6,6 +6,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 
 namespace strata::storage {
 
@@ -30,6 +31,7 @@ struct rebuild_report {
 /// Makes the metadata of a server that is not running anew: tenants that are whole as they are, the others from their
 /// copies (metadata_copy.hpp), with every layer file that a copy names looked at. The metadata before is kept in a
 /// directory of its own. errc::conflict when nothing is damaged, unless `force`: then all comes from the copies.
-core::result<rebuild_report> rebuild_metadata(const std::string& directory, const std::string& copies, bool force);
+core::result<rebuild_report> rebuild_metadata(const std::string& directory, const std::string& copies, bool force,
+                                              io::disk& on = io::real_disk());
 
 }  // namespace strata::storage

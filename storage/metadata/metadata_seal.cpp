@@ -1,13 +1,10 @@
 #include "storage/metadata/metadata_seal.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <filesystem>
+#include <vector>
 
 #include "io/file.hpp"
 
@@ -148,35 +145,26 @@ seal_verdict judge(const tenant_seal& found, const std::optional<stored_seal>& s
 std::string seal_files::path_of(const core::tenant_id& tenant) const { return directory_ + "/" + to_string(tenant); }
 
 core::result<void> seal_files::make_directory() const {
-  std::error_code error;
-  std::filesystem::create_directories(directory_, error);
-  if (error) return core::from_errno("create directory " + directory_, error.value());
-  return io::sync_directory(std::filesystem::path(directory_).parent_path().string());
+  STRATA_TRY(io::make_directories(*disk_, directory_));
+  // It may be there and not durable yet.
+  disk_->sync_directory(io::parent_of(directory_));
+  return {};
 }
 
 core::result<std::map<core::tenant_id, core::result<filed_seal>>> seal_files::load() const {
   std::map<core::tenant_id, core::result<filed_seal>> all;
-  std::error_code error;
-  if (!std::filesystem::exists(directory_, error)) return all;
-  for (std::filesystem::directory_iterator at(directory_, error), end; !error && at != end; at.increment(error))
-    if (const auto tenant = core::parse_id<core::tenant_id>(at->path().filename().string()))
-      all.emplace(*tenant, read(*tenant));
-  if (error) return core::from_errno("list directory " + directory_, error.value());
+  if (!disk_->exists(directory_)) return all;
+  STRATA_ASSIGN(const std::vector<std::string> names, disk_->list(directory_));
+  for (const std::string& name : names)
+    if (const auto tenant = core::parse_id<core::tenant_id>(name)) all.emplace(*tenant, read(*tenant));
   return all;
 }
 
 core::result<filed_seal> seal_files::read(const core::tenant_id& tenant) const {
   const std::string path = path_of(tenant);
-  STRATA_ASSIGN(const io::unique_fd file, io::open_for_reading(path));
+  STRATA_ASSIGN(const auto file, disk_->open_for_reading(path));
   core::bytes content(2 * place_size);
-  std::size_t size = 0;
-  for (;;) {
-    const ssize_t got = ::pread(file.get(), content.data() + size, content.size() - size, static_cast<off_t>(size));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return core::from_errno("read " + path, errno);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
+  STRATA_ASSIGN(const std::size_t size, file->read(0, content));
   std::optional<filed_seal> newest;
   for (std::size_t at = 0; at < size; at += place_size) {
     auto found = decode_place(tenant, core::bytes_view(content).subspan(at, std::min(place_size, size - at)));
@@ -190,28 +178,24 @@ core::result<void> seal_files::write(const core::tenant_id& tenant, const filed_
   const std::string path = path_of(tenant);
   const core::bytes place = encode_place(tenant, seal);
   const std::size_t at = seal.seal.edits % 2 * place_size;
-  const io::unique_fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  auto file = disk_->open(path);
   if (!file) {
-    if (errno != ENOENT) return core::from_errno("open " + path, errno);
+    if (file.error().code != core::errc::not_found) return std::move(file).error();
     core::bytes whole(2 * place_size);
     std::copy(place.begin(), place.end(), whole.begin() + static_cast<std::ptrdiff_t>(at));
-    STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix));
+    STRATA_ASSIGN(io::new_file created, io::new_file::create(path + io::temporary_suffix, *disk_));
     STRATA_TRY(created.append(whole));
     return created.commit(path);
   }
-  for (std::size_t done = 0; done < place.size();) {
-    const ssize_t put = ::pwrite(file.get(), place.data() + done, place.size() - done, static_cast<off_t>(at + done));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return core::from_errno("write " + path, errno);
-    done += static_cast<std::size_t>(put);
-  }
-  return io::sync_or_die(file, path);
+  const std::array<core::bytes_view, 1> part{place};
+  STRATA_TRY((*file)->write(at, part));
+  return (*file)->sync_unreserved();
 }
 
 core::result<void> seal_files::remove(const core::tenant_id& tenant) const {
-  const std::string path = path_of(tenant);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return core::from_errno("remove " + path, errno);
-  return io::sync_directory(directory_);
+  STRATA_TRY(disk_->remove(path_of(tenant)));
+  disk_->sync_directory(directory_);
+  return {};
 }
 
 }  // namespace strata::storage

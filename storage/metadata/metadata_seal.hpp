@@ -9,6 +9,7 @@
 #include "core/bytes.hpp"
 #include "core/ids.hpp"
 #include "core/result.hpp"
+#include "io/disk.hpp"
 #include "storage/metadata/metadata_database.hpp"
 
 /// What tells a shortened history of the metadata from a whole one (docs/formats/metadata.md, docs/decisions/0030).
@@ -76,7 +77,8 @@ class seal_files {
  public:
   static constexpr std::size_t place_size = 4096;
 
-  explicit seal_files(std::string directory) : directory_(std::move(directory)) {}
+  explicit seal_files(std::string directory, io::disk& on = io::real_disk())
+      : directory_(std::move(directory)), disk_(&on) {}
 
   [[nodiscard]] std::string path_of(const core::tenant_id& tenant) const;
   /// All there are; an error for one of which neither place can be read.
@@ -89,6 +91,7 @@ class seal_files {
  private:
   [[nodiscard]] core::result<filed_seal> read(const core::tenant_id& tenant) const;
   std::string directory_;
+  io::disk* disk_;
 };
 
 }  // namespace strata::storage

@@ -1,16 +1,13 @@
 #include "storage/metadata/metadata_space.hpp"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
+#include <vector>
+
+#include "io/file.hpp"
 
 namespace strata::storage {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::uint64_t mebibyte = 1u << 20;
 constexpr std::uint64_t reserve_bytes = 64 * mebibyte;
@@ -18,37 +15,35 @@ constexpr std::uint64_t last_reserve_bytes = 16 * mebibyte;
 
 }  // namespace
 
-core::result<void> check_metadata_space(const std::string& path, space_use use, std::string_view doing,
+core::result<void> check_metadata_space(io::disk& on, const std::string& path, space_use use, std::string_view doing,
                                         std::uint64_t more) {
-  std::error_code missing;
-  const std::string place = fs::exists(path, missing) ? path : fs::path(path).parent_path().string();
-  struct statvfs space {};
-  if (::statvfs(place.c_str(), &space) != 0)
-    return core::from_errno("metadata: look for free space in " + place, errno);
-  const std::uint64_t size = std::uint64_t{space.f_blocks} * space.f_frsize;
+  const std::string place = on.exists(path) ? path : io::parent_of(path);
+  auto size_of_disk = on.size_bytes(place);
+  if (!size_of_disk) return std::move(size_of_disk).error().within("metadata: look for free space");
+  const std::uint64_t size = *size_of_disk;
+  STRATA_ASSIGN(const std::uint64_t left, on.free_bytes(place));
   const std::uint64_t reserve =
       use == space_use::growing ? std::min(reserve_bytes, size / 8) : std::min(last_reserve_bytes, size / 32);
   const std::uint64_t wanted = reserve + more;
-  if (std::uint64_t{space.f_bavail} * space.f_frsize >= wanted) return {};
+  if (left >= wanted) return {};
   return core::error{core::errc::disk_full, "disk full: less than " +
                                                 std::to_string((wanted + mebibyte - 1) / mebibyte) +
                                                 " MiB left on the file system of " + place + "; " + std::string(doing)};
 }
 
-core::result<void> check_space_to_open(const std::string& database) {
-  return check_metadata_space(database, space_use::opening, "the metadata can't be opened for writing",
-                              bytes_in(database, ".log"));
+core::result<void> check_space_to_open(io::disk& on, const std::string& database) {
+  return check_metadata_space(on, database, space_use::opening, "the metadata can't be opened for writing",
+                              bytes_in(on, database, ".log"));
 }
 
-std::uint64_t bytes_in(const std::string& directory, std::string_view ending) {
+std::uint64_t bytes_in(io::disk& on, const std::string& directory, std::string_view ending) {
   std::uint64_t bytes = 0;
-  std::error_code failed;
-  for (fs::directory_iterator at(directory, failed), end; !failed && at != end; at.increment(failed)) {
+  const auto names = on.list(directory);
+  if (!names) return bytes;
+  for (const std::string& name : *names) {
+    if (!name.ends_with(ending)) continue;
     // A file may be gone again: RocksDB deletes what it does not need any more.
-    std::error_code gone;
-    if (!at->is_regular_file(gone) || !at->path().filename().string().ends_with(ending)) continue;
-    const std::uintmax_t size = at->file_size(gone);
-    if (!gone) bytes += size;
+    if (const auto size = on.file_size(directory + "/" + name)) bytes += *size;
   }
   return bytes;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/result.hpp"
+#include "io/disk.hpp"
 
 namespace strata::storage {
 
@@ -19,13 +20,13 @@ enum class space_use : std::uint8_t {
 
 /// errc::disk_full names the file system and how much room was wanted: the reserve for this use, which is smaller on a
 /// small file system, and `more` bytes. `path` need not exist if its parent does.
-core::result<void> check_metadata_space(const std::string& path, space_use use, std::string_view doing,
+core::result<void> check_metadata_space(io::disk& on, const std::string& path, space_use use, std::string_view doing,
                                         std::uint64_t more = 0);
 
 /// The same for the database in this directory, whether it is there yet or not: what is in its log becomes tables.
-core::result<void> check_space_to_open(const std::string& database);
+core::result<void> check_space_to_open(io::disk& on, const std::string& database);
 
 /// Of the files right below a directory, those whose names end so; 0 when there is no directory.
-std::uint64_t bytes_in(const std::string& directory, std::string_view ending = "");
+std::uint64_t bytes_in(io::disk& on, const std::string& directory, std::string_view ending = "");
 
 }  // namespace strata::storage

@@ -170,7 +170,7 @@ class sealed_metadata_store final : public metadata_store {
 core::result<void> sealed_metadata_store::commit(const std::string& doing, const tenant_edit& edit, space_use use,
                                                  const std::string& name) {
   STRATA_TRY(usable(edit.tenant()));
-  STRATA_TRY(check_metadata_space(opened_.path, use, "the edit is refused: " + doing));
+  STRATA_TRY(check_metadata_space(*opened_.disk, opened_.path, use, "the edit is refused: " + doing));
   filed_seal before;
   if (const auto found = opened_.sealed.find(edit.tenant()); found != opened_.sealed.end()) before = found->second;
   filed_seal now = before;
@@ -382,8 +382,8 @@ core::result<void> sealed_metadata_store::wal_deleted(const core::tenant_id& ten
 }  // namespace
 
 core::result<std::unique_ptr<metadata_store>> metadata_store::open(const std::string& directory,
-                                                                   const std::string& copies) {
-  STRATA_ASSIGN(opened_metadata opened, open_metadata(directory, copies.empty() ? directory + "/copies" : copies));
+                                                                   const std::string& copies, io::disk& on) {
+  STRATA_ASSIGN(opened_metadata opened, open_metadata(directory, copies.empty() ? directory + "/copies" : copies, on));
   return std::unique_ptr<metadata_store>(std::make_unique<sealed_metadata_store>(std::move(opened)));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "io/disk.hpp"
 #include "storage/records.hpp"
 
 namespace strata::storage {
@@ -28,8 +29,10 @@ class metadata_store {
   /// Believes nothing that is not what was acknowledged last (docs/decisions/0030): a tenant that is damaged is in
   /// damaged(), and all calls for it fail with the reason; errc::corrupt when nothing can be read. `copies`: where the
   /// second copies are, TENANT/ and TENANT/timelines/TIMELINE/; empty: in the directory itself.
+  /// `on` outlives the store.
   static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory,
-                                                            const std::string& copies = {});
+                                                            const std::string& copies = {},
+                                                            io::disk& on = io::real_disk());
   virtual ~metadata_store() = default;
 
   [[nodiscard]] virtual const std::vector<damaged_tenant>& damaged() const = 0;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 #include <set>
 
 #include "core/log.hpp"
@@ -19,39 +18,31 @@ bool is_layer_name(const std::string& name) {
 }
 
 /// Moves a file to where nothing looks for it, under a name that is free there.
-core::result<void> set_aside(const std::filesystem::path& path) {
-  const std::filesystem::path to = path.parent_path() / set_aside_directory;
-  std::error_code error;
-  std::filesystem::create_directory(to, error);
-  if (error) return core::from_errno("create directory " + to.string(), error.value());
-  std::filesystem::path free = to / path.filename();
-  for (int i = 2; std::filesystem::exists(free, error); ++i)
-    free = to / (path.filename().string() + "." + std::to_string(i));
-  std::filesystem::rename(path, free, error);
-  if (error) return core::from_errno("set aside " + path.string(), error.value());
-  core::log_warning("the metadata does not name layer " + path.string() + ": set aside as " + free.string());
+core::result<void> set_aside(io::disk& on, const std::string& directory, const std::string& name) {
+  const std::string path = directory + "/" + name;
+  const std::string to = directory + "/" + set_aside_directory;
+  STRATA_TRY(io::ensure_directory(on, to));
+  std::string free = to + "/" + name;
+  for (int i = 2; on.exists(free); ++i) free = to + "/" + name + "." + std::to_string(i);
+  STRATA_TRY(on.rename(path, free));
+  core::log_warning("the metadata does not name layer " + path + ": set aside as " + free);
   return {};
 }
 
 /// Layer files that the metadata does not name are set aside: a crash left them before the edit that would have named
 /// them, or after the one that stopped naming them - or the metadata is not what it should be. Temporary files were
 /// never part of anything, and neither were the layers of an unfinished import.
-core::result<void> clear_leftovers(const std::string& directory, const std::set<std::string>& named, bool importing) {
-  std::vector<std::filesystem::path> found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    if (is_layer_name(name) && !named.contains(name)) found.push_back(at->path());
-  }
-  if (error) return core::from_errno("list directory " + directory, error.value());
-  for (const std::filesystem::path& path : found) {
-    if (!importing && path.extension() != io::temporary_suffix) {
-      STRATA_TRY(set_aside(path));
+core::result<void> clear_leftovers(io::disk& on, const std::string& directory, const std::set<std::string>& named,
+                                   bool importing) {
+  STRATA_ASSIGN(const std::vector<std::string> names, on.list(directory));
+  for (const std::string& name : names) {
+    if (!is_layer_name(name) || named.contains(name)) continue;
+    if (!importing && !name.ends_with(io::temporary_suffix)) {
+      STRATA_TRY(set_aside(on, directory, name));
       continue;
     }
-    core::log_info("remove leftover " + path.string());
-    std::filesystem::remove(path, error);
-    if (error) return core::from_errno("remove leftover " + path.string(), error.value());
+    core::log_info("remove leftover " + directory + "/" + name);
+    STRATA_TRY(on.remove(directory + "/" + name));
   }
   return {};
 }
@@ -69,17 +60,17 @@ core::result<void> forget_import(const timeline_store::context& context, const t
 }  // namespace
 
 core::result<timeline_store::opened> timeline_store::load_files(const context& context, const timeline_record& record) {
-  std::error_code error;
-  std::filesystem::create_directories(context.directory, error);
-  if (error) return core::from_errno("create directory " + context.directory, error.value());
-  STRATA_TRY(io::sync_directory(std::filesystem::path(context.directory).parent_path().string()));
+  io::disk& disk = context.layers->disk();
+  STRATA_TRY(io::make_directories(disk, context.directory));
+  // It may be there and not durable yet.
+  disk.sync_directory(io::parent_of(context.directory));
 
   STRATA_ASSIGN(std::vector<layer_record> layers, context.metadata->layers(record.tenant, record.id));
   STRATA_ASSIGN(const std::uint64_t last_number, context.metadata->last_layer_number(record.tenant, record.id));
   if (record.state == timeline_state::importing) STRATA_TRY(forget_import(context, record, layers));
   std::set<std::string> named;
   for (const layer_record& layer : layers) named.insert(layer_file_name(layer));
-  STRATA_TRY(clear_leftovers(context.directory, named, record.state == timeline_state::importing));
+  STRATA_TRY(clear_leftovers(disk, context.directory, named, record.state == timeline_state::importing));
 
   opened found{.record = record, .last_number = last_number};
   for (const layer_record& layer : layers) {
@@ -87,7 +78,7 @@ core::result<timeline_store::opened> timeline_store::load_files(const context& c
     found.last_number = std::max(found.last_number, layer.number);
     auto stored = std::make_shared<stored_layer>(*context.layers, context.directory, identity);
     // Only what has to look into the layer fails then; what doesn't is as right as before.
-    if (auto readable = layer_reader::open(stored->path(), identity, context.layers->blocks()); !readable) {
+    if (auto readable = layer_reader::open(stored->path(), identity, context.layers->blocks(), disk); !readable) {
       core::log_error("timeline " + to_string(record.id) + " (" + record.name +
                       ") has a damaged layer: " + core::to_string(readable.error()));
       found.damaged_layers.push_back(std::move(readable).error().detail);

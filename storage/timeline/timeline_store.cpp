@@ -1,11 +1,11 @@
 #include "storage/timeline/timeline_store.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "core/blocking.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
+#include "io/file.hpp"
 #include "storage/layers/layer_cache.hpp"
 #include "storage/layers/layer_file.hpp"
 #include "storage/layers/memory_layer.hpp"
@@ -255,6 +255,7 @@ layer_map::item timeline_store::item_of(const layer_record& layer) const {
 
 core::result<std::unique_ptr<layer_writer>> timeline_store::new_layer(layer_writer_options options) {
   const timeline_record of = record();
+  options.disk = &context_.layers->disk();
   options.directory = context_.directory;
   options.tenant = of.tenant;
   options.timeline = of.id;
@@ -262,9 +263,9 @@ core::result<std::unique_ptr<layer_writer>> timeline_store::new_layer(layer_writ
 }
 
 void timeline_store::remove_files(const std::vector<layer_record>& layers) const {
-  std::error_code ignored;  // what stays is set aside by the next opening
+  // What stays is set aside by the next opening.
   for (const layer_record& layer : layers)
-    std::filesystem::remove(context_.directory + "/" + layer_file_name(layer), ignored);
+    io::remove_quietly(context_.layers->disk(), context_.directory + "/" + layer_file_name(layer));
 }
 
 }  // namespace strata::storage

@@ -1,19 +1,18 @@
 #include "tests/support/simulated_disk.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "core/check.hpp"
+#include "io/file.hpp"
 
 namespace strata::tests {
 namespace {
 
 constexpr std::uint64_t sector_size = 512;
 
-std::string parent_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 core::error full(const std::string& path) { return {core::errc::disk_full, "write " + path + ": no space left"}; }
 core::error missing(const std::string& path) { return {core::errc::not_found, "open " + path + ": no such file"}; }
@@ -25,16 +24,53 @@ void apply(core::bytes& to, std::uint64_t offset, core::bytes_view bytes, std::u
 
 }  // namespace
 
-// ---- one file
+// ---- one file or directory
 
 void simulated_disk::node::change(std::uint64_t offset, core::bytes_view bytes, std::uint64_t size_after) {
   apply(current, offset, bytes, size_after);
   pending.push_back({offset, core::bytes(bytes.begin(), bytes.end()), size_after});
 }
 
+void simulated_disk::node::change(name_change what) {
+  for (const auto& [name, meaning] : what)
+    meaning ? void(current_names[name] = meaning) : void(current_names.erase(name));
+  pending_names.push_back(std::move(what));
+}
+
 void simulated_disk::node::sync() {
   for (const auto& each : pending) apply(durable, each.offset, each.bytes, each.size_after);
   pending.clear();
+  durable_names = current_names;
+  pending_names.clear();
+}
+
+/// How many names do not have their newest meaning.
+std::uint64_t simulated_disk::node::crash_names(std::mt19937_64& random, bool in_order) {
+  // Names that are changed together once stay together.
+  std::map<std::string, std::vector<const name_change*>> apart;
+  std::vector<const name_change*> together;
+  std::set<std::string> bound;
+  for (const auto& each : pending_names)
+    if (each.size() > 1)
+      for (const auto& [name, meaning] : each) bound.insert(name);
+  for (const auto& each : pending_names) {
+    const auto& name = each.front().first;
+    (in_order || bound.contains(name) ? together : apart[name]).push_back(&each);
+  }
+  std::uint64_t lost = 0;
+  const auto keep_some_of = [&](const std::vector<const name_change*>& changes) {
+    if (changes.empty()) return;
+    const auto kept = random() % (changes.size() + 1);
+    lost += kept < changes.size() ? 1 : 0;
+    for (std::size_t i = 0; i < kept; ++i)
+      for (const auto& [name, meaning] : *changes[i])
+        meaning ? void(durable_names[name] = meaning) : void(durable_names.erase(name));
+  };
+  for (const auto& [name, changes] : apart) keep_some_of(changes);
+  keep_some_of(together);
+  pending_names.clear();
+  current_names = durable_names;
+  return lost;
 }
 
 /// How many sectors do not have their newest content.
@@ -107,6 +143,13 @@ class simulated_file final : public io::file {
     if (disk_.may(simulated_disk::call::sync, path_)) node_->sync();
   }
 
+  core::result<void> sync_unreserved() override {
+    sync();
+    return {};
+  }
+
+  void start_writeback(std::uint64_t, std::uint64_t) override {}
+
   core::result<void> resize(std::uint64_t to) override {
     if (!disk_.may(simulated_disk::call::resize, path_)) return full(path_);
     node_->change(0, {}, to);
@@ -141,16 +184,29 @@ bool simulated_disk::may(call what, const std::string& path) {
 }
 
 simulated_disk::node_ptr simulated_disk::find(const std::string& path) const {
-  const auto found = names_.find(path);
-  return found == names_.end() ? nullptr : found->second.now();
+  node_ptr at = root_;
+  for (std::size_t begin = 1; begin < path.size();) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    const auto found = at->current_names.find(path.substr(begin, end - begin));
+    if (found == at->current_names.end()) return nullptr;
+    at = found->second;
+    begin = end + 1;
+  }
+  return at;
+}
+
+simulated_disk::node_ptr simulated_disk::parent(const std::string& path) const {
+  const auto found = find(io::parent_of(path));
+  return found && found->directory ? found : nullptr;
 }
 
 core::result<std::unique_ptr<io::file>> simulated_disk::create(const std::string& path) {
   if (find(path)) return core::error{core::errc::conflict, "create " + path + ": it exists"};
-  if (parent_of(path) != "/" && !find(parent_of(path))) return missing(parent_of(path));
+  const auto in = parent(path);
+  if (!in) return missing(io::parent_of(path));
   if (!may(call::create, path)) return full(path);
   const auto made = std::make_shared<node>();
-  set(path, made);
+  in->change({{name_of(path), made}});
   return std::unique_ptr<io::file>(std::make_unique<simulated_file>(*this, made, path));
 }
 
@@ -160,12 +216,47 @@ core::result<std::unique_ptr<io::file>> simulated_disk::open(const std::string& 
   return std::unique_ptr<io::file>(std::make_unique<simulated_file>(*this, found, path));
 }
 
+core::result<std::uint64_t> simulated_disk::file_size(const std::string& path) {
+  const auto found = find(path);
+  if (!found || found->directory) return missing(path);
+  return found->current.size();
+}
+
 core::result<void> simulated_disk::rename(const std::string& from, const std::string& to) {
   const auto found = find(from);
   if (!found) return missing(from);
+  const auto there = find(to);
+  if (there && (there->directory || found->directory))
+    return core::error{core::errc::conflict, "rename " + from + " to " + to + ": it exists"};
+  const auto source = parent(from);
+  const auto target = parent(to);
+  if (!target) return missing(io::parent_of(to));
   if (!may(call::rename, to)) return full(to);
-  set(to, found);
-  set(from, nullptr);
+  if (source == target && (found->directory || (keeps_order && keeps_order(io::parent_of(to))))) {
+    source->change({{name_of(to), found}, {name_of(from), nullptr}});
+  } else {
+    core::check(!found->directory, "directories stay in their directory");
+    target->change({{name_of(to), found}});
+    source->change({{name_of(from), nullptr}});
+  }
+  return {};
+}
+
+core::result<void> simulated_disk::exchange(const std::string& one, const std::string& other) {
+  const auto first = find(one);
+  const auto second = find(other);
+  if (!first || !second) return missing(first ? other : one);
+  if (!may(call::rename, other)) return full(other);
+  parent(one)->change({{name_of(one), second}, {name_of(other), first}});
+  return {};
+}
+
+core::result<void> simulated_disk::link(const std::string& existing, const std::string& path) {
+  const auto found = find(existing);
+  if (!found) return missing(existing);
+  if (!parent(path)) return missing(io::parent_of(path));
+  if (!may(call::rename, path)) return full(path);
+  parent(path)->change({{name_of(path), found}});
   return {};
 }
 
@@ -173,73 +264,88 @@ core::result<void> simulated_disk::remove(const std::string& path) {
   if (!find(path)) return {};
   // A full disk can still remove.
   (void)may(call::remove, path);
-  set(path, nullptr);
+  parent(path)->change({{name_of(path), nullptr}});
   return {};
 }
 
 core::result<void> simulated_disk::make_directory(const std::string& path) {
   if (find(path)) return core::error{core::errc::conflict, "make directory " + path + ": it exists"};
+  const auto in = parent(path);
+  if (!in) return missing(io::parent_of(path));
   if (!may(call::make_directory, path)) return full(path);
-  const auto made = std::make_shared<node>();
-  made->directory = true;
-  set(path, made);
+  in->change({{name_of(path), std::make_shared<node>(node{.directory = true})}});
   return {};
 }
 
 core::result<void> simulated_disk::remove_directory(const std::string& path) {
   (void)may(call::remove_directory, path);
-  for (auto& [name, meaning] : names_)
-    if ((name == path || name.starts_with(path + "/")) && meaning.now()) meaning.pending.push_back(nullptr);
+  const auto found = find(path);
+  if (!found) return {};
+  std::vector<node_ptr> below{found};
+  while (!below.empty()) {
+    const auto at = below.back();
+    below.pop_back();
+    const names held = at->current_names;
+    for (const auto& [name, each] : held) {
+      if (each->directory) below.push_back(each);
+      at->change({{name, nullptr}});
+    }
+  }
+  parent(path)->change({{name_of(path), nullptr}});
   return {};
 }
 
 core::result<std::vector<std::string>> simulated_disk::list(const std::string& directory) {
-  if (directory != "/" && !find(directory)) return missing(directory);
+  const auto in = find(directory);
+  if (!in || !in->directory) return missing(directory);
   std::vector<std::string> found;
-  for (const auto& [path, meaning] : names_)
-    if (meaning.now() && parent_of(path) == directory) found.push_back(path.substr(path.rfind('/') + 1));
+  for (const auto& [name, meaning] : in->current_names) found.push_back(name);
   return found;
 }
 
 void simulated_disk::sync_directory(const std::string& directory) {
   ++counts_.syncs;
   if (!may(call::sync_directory, directory)) return;
-  for (auto name = names_.begin(); name != names_.end();) {
-    auto& [path, meaning] = *name;
-    if (parent_of(path) == directory && !meaning.pending.empty()) {
-      meaning.durable = meaning.pending.back();
-      meaning.pending.clear();
-    }
-    name = meaning.durable || !meaning.pending.empty() ? std::next(name) : names_.erase(name);
-  }
+  const auto in = find(directory);
+  core::check(in && in->directory, "a directory that is made durable exists");
+  in->sync();
 }
 
-core::result<std::uint64_t> simulated_disk::free_bytes(const std::string&) { return std::uint64_t{1} << 40; }
-
 void simulated_disk::crash(std::mt19937_64& random) {
-  std::vector<node_ptr> done;
-  for (auto& [path, meaning] : names_) {
-    if (const auto kept = meaning.pending.empty() ? 0 : random() % (meaning.pending.size() + 1); kept > 0)
-      meaning.durable = meaning.pending[kept - 1];
-    else if (!meaning.pending.empty())
-      ++counts_.names_lost;
-    meaning.pending.clear();
-  }
-  // What lies in a directory that was lost is lost with it; parents come before what they hold.
-  std::erase_if(names_, [](const auto& each) { return !each.second.durable; });
-  std::erase_if(names_, [this](const auto& each) {
-    for (auto above = parent_of(each.first); above != "/"; above = parent_of(above))
-      if (!names_.contains(above)) return true;
-    return false;
-  });
-  for (auto& [path, meaning] : names_) {
-    auto& each = meaning.durable;
-    if (each->directory || std::find(done.begin(), done.end(), each) != done.end()) continue;
-    counts_.sectors_lost += each->crash(random);
-    done.push_back(each);
+  std::map<node*, node_ptr> done;
+  crash_below("/", *root_, random, done);
+}
+
+void simulated_disk::crash_below(const std::string& path, node& directory, std::mt19937_64& random,
+                                 std::map<node*, node_ptr>& done) {
+  counts_.names_lost += directory.crash_names(random, keeps_order && keeps_order(path));
+  for (auto& [name, meaning] : directory.durable_names) {
     // Handles from before the crash must not reach what is there now.
-    each = std::make_shared<node>(*each);
+    node_ptr& copy = done[meaning.get()];
+    if (!copy) {
+      copy = meaning->directory ? meaning : std::make_shared<node>(*meaning);
+      if (copy->directory)
+        crash_below(path == "/" ? path + name : path + "/" + name, *copy, random, done);
+      else
+        counts_.sectors_lost += copy->crash(random);
+    }
+    meaning = copy;
   }
+  directory.current_names = directory.durable_names;
+}
+
+std::vector<std::string> simulated_disk::files() const {
+  std::vector<std::string> found;
+  list_below("", *root_, found);
+  return found;
+}
+
+void simulated_disk::list_below(const std::string& path, const node& directory, std::vector<std::string>& into) {
+  for (const auto& [name, each] : directory.current_names)
+    if (each->directory)
+      list_below(path + "/" + name, *each, into);
+    else
+      into.push_back(path + "/" + name);
 }
 
 void simulated_disk::flip(const std::string& path, std::uint64_t offset, std::uint8_t mask) {
@@ -258,7 +364,9 @@ core::bytes simulated_disk::content(const std::string& path) const {
 void simulated_disk::set_content(const std::string& path, core::bytes content) {
   const auto made = std::make_shared<node>();
   made->durable = made->current = std::move(content);
-  names_[path] = {made, {}};
+  const auto in = parent(path);
+  core::check(in != nullptr, "the directory is there");
+  in->durable_names[name_of(path)] = in->current_names[name_of(path)] = made;
 }
 
 }  // namespace strata::tests

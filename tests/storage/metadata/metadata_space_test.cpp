@@ -101,12 +101,14 @@ BOOST_AUTO_TEST_CASE(new_metadata_needs_room_too) {
 BOOST_AUTO_TEST_CASE(room_for_what_is_to_be_written_is_asked_for_beside_the_reserve) {
   if (can_not_run()) return;
   const std::string place = disk.place().string();
-  BOOST_TEST(check_metadata_space(place, space_use::opening, ""));
-  BOOST_TEST(check_metadata_space(place + "/not there yet", space_use::opening, ""));
-  check_says_full(check_metadata_space(place, space_use::opening, "nothing is done", 127u << 20), "nothing is done");
+  BOOST_TEST(check_metadata_space(io::real_disk(), place, space_use::opening, ""));
+  BOOST_TEST(check_metadata_space(io::real_disk(), place + "/not there yet", space_use::opening, ""));
+  check_says_full(check_metadata_space(io::real_disk(), place, space_use::opening, "nothing is done", 127u << 20),
+                  "nothing is done");
   fill_disk(10u << 20);
-  BOOST_TEST(check_metadata_space(place, space_use::freeing, ""));
-  check_says_full(check_metadata_space(place, space_use::growing, "the edit is refused"), "the edit is refused");
+  BOOST_TEST(check_metadata_space(io::real_disk(), place, space_use::freeing, ""));
+  check_says_full(check_metadata_space(io::real_disk(), place, space_use::growing, "the edit is refused"),
+                  "the edit is refused");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,55 +5,26 @@
 #include <map>
 #include <random>
 
-#include "pg/redo/block_record.hpp"
-#include "storage/strata_record.hpp"
 #include "tests/storage/timeline/store_fixture.hpp"
 #include "tests/support/printing.hpp"
+#include "tests/support/random_history.hpp"
 
 using namespace strata;
 using namespace strata::storage;
 
 namespace {
 
-constexpr std::uint32_t relations = 3;
-constexpr std::uint32_t blocks_max = 24;
-constexpr std::uint32_t clog_pages = 3;
-
-struct oracle_timeline {
-  using versions = std::map<core::lsn, core::bytes>;
-  std::map<core::page_key, versions> keys;
-  const oracle_timeline* ancestor = nullptr;
-  core::lsn ancestor_lsn;
-
-  /// nullptr when there is none; an empty value does not exist either.
-  const core::bytes* find(const core::page_key& key, core::lsn at) const {
-    if (const auto of = keys.find(key); of != keys.end()) {
-      const auto behind = of->second.upper_bound(at);
-      if (behind != of->second.begin()) return &std::prev(behind)->second;
-    }
-    return ancestor == nullptr ? nullptr : ancestor->find(key, std::min(at, ancestor_lsn));
-  }
-  void scan(const core::key_range& range, core::lsn at, std::map<core::page_key, core::bytes>& found) const {
-    for (auto of = keys.lower_bound(range.begin); of != keys.end() && of->first < range.end; ++of)
-      if (const core::bytes* value = find(of->first, at)) found.try_emplace(of->first, *value);
-    if (ancestor != nullptr) ancestor->scan(range, std::min(at, ancestor_lsn), found);
-  }
-  void forget_above(core::lsn last) {
-    for (auto& [key, versions] : keys) versions.erase(versions.upper_bound(last), versions.end());
-  }
-};
-
 struct branch {
   timeline_record record;
   std::shared_ptr<timeline_store> store;
-  oracle_timeline oracle;
+  tests::oracle_timeline oracle;
   branch* parent = nullptr;
   std::vector<core::lsn> children;  ///< branch points
 };
 
 class model : public tests::store_fixture {
  public:
-  explicit model(unsigned seed) : random_(seed) {
+  explicit model(unsigned seed) : history_(seed) {
     options.checkpoint_distance_bytes = 96u << 10;
     options.compaction_target_bytes = 64u << 10;
     options.compaction_threshold = 3;
@@ -86,7 +57,7 @@ class model : public tests::store_fixture {
   std::size_t pages_checked = 0, images = 0, removed = 0, restarts = 0;
 
  private:
-  unsigned pick(unsigned below) { return std::uniform_int_distribution<unsigned>(0, below - 1)(random_); }
+  unsigned pick(unsigned below) { return history_.pick(below); }
   branch& any_branch() { return *branches_[pick(static_cast<unsigned>(branches_.size()))]; }
 
   void add_branch(const timeline_record& record, branch* parent) {
@@ -103,104 +74,11 @@ class model : public tests::store_fixture {
     branches_.push_back(std::move(added));
   }
 
-  static pg::relation_fork relation(std::uint32_t number) { return {1663, 5, 16384 + number, pg::fork::main}; }
-  std::uint32_t size_of(const branch& of, const pg::relation_fork& relation, core::lsn at) {
-    const core::bytes* value = of.oracle.find(relation_catalog_key(relation), at);
-    return value == nullptr || value->empty() ? 0 : core::load_le<std::uint32_t>(value->data());
-  }
-
-  // A value goes to the batch, and its outcome to the oracle.
-  void put_image(branch& to, write_batch& batch, const core::page_key& key, core::lsn at, core::bytes image) {
-    batch.put_image(key, at, image);
-    to.oracle.keys[key][at] = std::move(image);
-  }
-  void put_size(branch& to, write_batch& batch, const pg::relation_fork& relation, core::lsn at, std::uint32_t size) {
-    core::bytes value;
-    core::append_le(value, size);
-    put_image(to, batch, relation_catalog_key(relation), at, value);
-  }
-
-  void write_relation_page(branch& to, write_batch& batch, core::lsn at) {
-    const pg::relation_fork of = relation(pick(relations));
-    const std::uint32_t size = size_of(to, of, at);
-    const std::uint32_t block = pick(blocks_max);
-    if (block >= size) {
-      // Like ingest: a relation grows with zeroed pages in its gap.
-      for (std::uint32_t gap = size; gap < block; ++gap)
-        put_image(to, batch, relation_page_key(of, gap), at, core::bytes(pg::page_size));
-      put_size(to, batch, of, at, block + 1);
-    }
-    const core::page_key key = relation_page_key(of, block);
-    if (pick(2) == 0) return put_image(to, batch, key, at, page_of(static_cast<std::uint32_t>(random_())));
-
-    core::bytes content = page_of(static_cast<std::uint32_t>(random_()));
-    content[14] = 1;
-    pg::redo::block_record record;
-    record.manager = pg::wal::resource_manager::xlog;
-    record.info = 0xB0;
-    record.has_image = true;
-    record.image.stored = content;
-    record.addresses[0] = {true, pg::fork::main, true, block};
-    std::uint8_t* value = batch.reserve(key, at, 1 + encoded_size(record));
-    value[0] = value_tag(value_kind::block_record, true);
-    encode(record, value + 1);
-    core::bytes page(pg::page_size);
-    expect(pg::redo::apply(record, at, {}, page));
-    to.oracle.keys[key][at] = page;
-  }
-
-  void write_clog(branch& to, write_batch& batch, core::lsn at) {
-    const std::uint32_t page = pick(clog_pages);
-    const core::page_key key = slru_page_key(pg::slru_kind::clog, page);
-    const core::bytes* before = to.oracle.find(key, at);
-    if (before == nullptr) {
-      // The first one makes the whole segment, as the catalog counts its pages.
-      for (std::uint32_t i = 0; i < clog_pages; ++i)
-        put_image(to, batch, slru_page_key(pg::slru_kind::clog, i), at, core::bytes(pg::page_size));
-      core::bytes count;
-      core::append_le(count, clog_pages);
-      return put_image(to, batch, slru_catalog_key(pg::slru_kind::clog, 0), at, count);
-    }
-    // Of several versions at one LSN the last wins: all that one record does to a page is one version.
-    if (to.oracle.keys[key].contains(at)) return;
-    core::bytes payload;
-    const pg::transaction_id xid = page * 32768 + pick(32768);
-    encode_clog_status(payload, static_cast<transaction_status>(1 + pick(2)), {&xid, 1});
-    std::uint8_t* value = batch.reserve(key, at, 1 + payload.size());
-    value[0] = value_tag(value_kind::strata_record, false);
-    std::copy(payload.begin(), payload.end(), value + 1);
-    core::bytes after = *before;
-    expect(apply_strata_record(payload, after));
-    to.oracle.keys[key][at] = after;
-  }
-
-  void write_sparse(branch& to, write_batch& batch, core::lsn at) {
-    const core::page_key key =
-        pick(2) == 0 ? two_phase_key(pick(20)) : replication_origin_key(static_cast<std::uint16_t>(pick(9)));
-    core::bytes value(pick(3) == 0 ? 0 : 1 + pick(100), static_cast<std::uint8_t>(random_()));
-    put_image(to, batch, key, at, value);
-  }
-
   void write(branch& to) {
-    write_batch batch(4096u << pick(4));
-    core::lsn at = to.store->last_record_lsn().align_up();
-    for (unsigned record = 0, records = 1 + pick(6); record < records; ++record) {
-      const core::lsn start = at;
-      at = at + 8 * (1 + pick(200));
-      for (unsigned i = 0, changes = pick(4); i < changes; ++i) {
-        const unsigned kind = pick(10);
-        if (kind < 5)
-          write_relation_page(to, batch, at);
-        else if (kind < 8)
-          write_clog(to, batch, at);
-        else
-          write_sparse(to, batch, at);
-      }
-      batch.finish_record(start, at);
-      if (pick(2) == 0) batch.add_commit_time(static_cast<pg::timestamp>(at.value) * 10, at);
-    }
+    auto batch = history_.next(to.oracle, to.store->last_record_lsn());
+    const core::lsn end = batch.last_record_end();
     to.store->append(std::move(batch));
-    BOOST_TEST_REQUIRE((to.store->last_record_lsn() == at));
+    BOOST_TEST_REQUIRE((to.store->last_record_lsn() == end));
     if (to.store->freeze_due() && pick(2) == 0) to.store->freeze();
   }
 
@@ -253,7 +131,7 @@ class model : public tests::store_fixture {
       const core::lsn point = of.children[pick(static_cast<unsigned>(of.children.size()))];
       if (of.store->check_readable(point)) return point;
     }
-    return core::lsn(first.value + std::uniform_int_distribution<std::uint64_t>(0, last - first)(random_));
+    return core::lsn(first.value + std::uniform_int_distribution<std::uint64_t>(0, last - first)(history_.generator()));
   }
 
   void check_pages(branch& of) {
@@ -261,12 +139,12 @@ class model : public tests::store_fixture {
     std::vector<core::bytes> buffers(1 + pick(16), core::bytes(pg::page_size));
     std::vector<page_read> reads;
     for (core::bytes& buffer : buffers) {
-      const pg::relation_fork which = relation(pick(relations));
-      const std::uint32_t size = size_of(of, which, at);
+      const pg::relation_fork which = history_.relation(pick(history_.relations));
+      const std::uint32_t size = history_.size_of(of.oracle, which, at);
       if (size > 0 && pick(4) > 0)
         reads.push_back({relation_page_key(which, pick(size)), buffer, {}});
       else
-        reads.push_back({slru_page_key(pg::slru_kind::clog, pick(clog_pages)), buffer, {}});
+        reads.push_back({slru_page_key(pg::slru_kind::clog, pick(history_.clog_pages)), buffer, {}});
     }
     of.store->read_pages(reads, at, read_mode::may_block);
     for (const page_read& read : reads) {
@@ -281,8 +159,7 @@ class model : public tests::store_fixture {
         BOOST_TEST_REQUIRE(std::equal(wanted->begin(), wanted->end(), read.page.begin()));
       }
     }
-    const core::page_key sparse =
-        pick(2) == 0 ? two_phase_key(pick(20)) : replication_origin_key(static_cast<std::uint16_t>(pick(9)));
+    const core::page_key sparse = history_.any_sparse_key();
     const auto value = expect(of.store->read_value(sparse, at, read_mode::may_block));
     const core::bytes* wanted = of.oracle.find(sparse, at);
     BOOST_TEST_REQUIRE((value.value_or(core::bytes()) == (wanted == nullptr ? core::bytes() : *wanted)));
@@ -305,7 +182,7 @@ class model : public tests::store_fixture {
     }
   }
 
-  std::mt19937 random_;
+  tests::random_history history_;
   std::vector<std::unique_ptr<branch>> branches_;
 };
 
