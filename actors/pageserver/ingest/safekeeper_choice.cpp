@@ -80,10 +80,9 @@ std::optional<consensus::member> safekeeper_choice::in_turn(time now) const {
 
 std::optional<consensus::member> safekeeper_choice::next(time now, core::lsn last_record) const {
   // The one whose connection was just lost comes last.
-  const candidate* found = best(now, resting_ ? consensus::node_id{} : last_);
+  const candidate* found = best(now, idle_ ? consensus::node_id{} : last_);
   if (!found) found = best(now, {});
-  if (resting_ && !poll_due_ && now - *resting_ < options_.idle_poll &&
-      (!found || found->info.commit_lsn <= last_record))
+  if (idle_ && !poll_due_ && now - *idle_ < options_.idle_poll && (!found || found->info.commit_lsn <= last_record))
     return std::nullopt;
   if (found) return member_of(found->info);
   return in_turn(now);
@@ -92,7 +91,7 @@ std::optional<consensus::member> safekeeper_choice::next(time now, core::lsn las
 void safekeeper_choice::started(const consensus::member& to, time now, core::lsn position) {
   connection_ = connection{.to = to, .started = now, .heard = now, .got_wal = now, .position = position};
   last_ = to.id;
-  resting_.reset();
+  idle_.reset();
   poll_due_ = false;
 }
 
@@ -157,7 +156,7 @@ void safekeeper_choice::caught_up(time now) {
   if (!connection_) return;
   retries_.erase(connection_->to.id);
   connection_.reset();
-  resting_ = now;
+  idle_ = now;
 }
 
 std::optional<consensus::member> safekeeper_choice::current() const {

@@ -103,8 +103,8 @@ class safekeeper_choice {
   std::map<consensus::node_id, candidate> candidates_;
   std::map<consensus::node_id, retry> retries_;
   std::optional<connection> connection_;
-  consensus::node_id last_;      ///< whom the last connection went to
-  std::optional<time> resting_;  ///< since when the timeline is known to be caught up
+  consensus::node_id last_;   ///< whom the last connection went to
+  std::optional<time> idle_;  ///< since when the timeline is known to be caught up
   bool poll_due_ = false;
 };
 

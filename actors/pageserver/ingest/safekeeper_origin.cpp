@@ -16,7 +16,7 @@ class safekeeper_origin final : public wal_origin {
     const auto to = choice_.next(now, last_record);
     if (!to) return std::nullopt;
     choice_.started(*to, now, last_record);
-    resting_ = false;
+    idle_ = false;
     name_ = "safekeeper " + std::to_string(to->id.value) + " at " + to->host + ":" + std::to_string(to->port);
     return pg::client::safekeeper_conninfo(to->host, to->port, tenant_, timeline_) + " application_name=pageserver";
   }
@@ -49,10 +49,10 @@ class safekeeper_origin final : public wal_origin {
   }
   void caught_up(time now) override {
     choice_.caught_up(now);
-    resting_ = true;
+    idle_ = true;
   }
   // A timeline that rests hears when there is WAL; the rest is for a broker that says nothing.
-  std::chrono::milliseconds pause() override { return std::chrono::milliseconds(resting_ ? 1000 : 100); }
+  std::chrono::milliseconds pause() override { return std::chrono::milliseconds(idle_ ? 1000 : 100); }
 
   bool is_source() const override { return false; }
   core::bytes feedback(core::lsn received, core::lsn disk_consistent, core::wall_time now) const override {
@@ -81,7 +81,7 @@ class safekeeper_origin final : public wal_origin {
   wal_gap_watch gap_;
   std::string name_ = "the safekeepers";
   std::string no_slot_;
-  bool resting_ = false;
+  bool idle_ = false;
 };
 
 }  // namespace
