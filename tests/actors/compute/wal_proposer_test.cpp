@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace actors::compute;
-namespace support = actors::runtime;
+namespace runtime = actors::runtime;
 
 /// What the owner of a proposer was told.
 struct told {

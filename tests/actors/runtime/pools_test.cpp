@@ -16,7 +16,7 @@
 #include "actors/runtime/socket_watcher.hpp"
 #include "actors/runtime/system.hpp"
 #include "core/blocking.hpp"
-#include "io/file.hpp"
+#include "io/disk.hpp"
 
 namespace strata::tests {
 
@@ -93,7 +93,7 @@ class reader final : public actors::runtime::actor_base<echo_actor> {
 
  private:
   core::result<void> back(const pass_back&) {
-    STRATA_TRY(io::open_for_reading("/dev/null"));
+    STRATA_TRY(io::real_disk().open_for_reading("/dev/null"));
     return {};
   }
 };
