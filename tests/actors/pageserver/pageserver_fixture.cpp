@@ -4,6 +4,7 @@ namespace strata::tests {
 namespace {
 
 namespace pageserver = actors::pageserver;
+namespace runtime = actors::runtime;
 using actors::runtime::actor_base;
 using actors::runtime::actor_setup;
 using actors::runtime::pool_id;
