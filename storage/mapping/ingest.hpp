@@ -29,13 +29,13 @@ class wal_ingest {
   /// made of such a record is to be handed over at once, too.
   [[nodiscard]] static bool needs_empty_batch(const pg::wal::record& record);
 
-  /// memory_only: errc::would_block when a size has to be read from the disk, a database to be copied or dropped, or
-  /// the metadata to be written. Then nothing has changed, and the record is to be added with may_block.
-  ///
   /// Adds all that the record changes, and calls batch.finish_record(). Block references are stored whatever the
   /// resource manager: a page whose redo is not known fails when it is read. errc::corrupt when the record contradicts
-  /// itself or asks for absurd sizes; errc::unsupported when the source lowered wal_level to minimal. After any
-  /// other error the batch and this object must be thrown away; what was handed over before is complete.
+  /// itself or asks for absurd sizes; errc::unsupported when the source lowered wal_level to minimal. After an error
+  /// the batch and this object must be thrown away; what was handed over before is complete.
+  ///
+  /// memory_only never blocks. errc::would_block when a size has to be read from the disk, a database copied or
+  /// dropped, or the metadata written: then nothing has changed, and the record is added with may_block.
   core::result<void> add(const pg::wal::record& record, write_batch& batch, read_mode mode);
 
  private:
