@@ -234,7 +234,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_that_can_not_be_rebuilt_ends_the_archive_with_an_
   BOOST_REQUIRE(
       pg::wal::parse_record(bytes, at + 40, (at + 40 + bytes.size()).align_up(), pg::major_version::v15, record));
   write_batch batch;
-  BOOST_REQUIRE((*ingest)->add(record, batch));
+  BOOST_REQUIRE((*ingest)->add(record, batch, read_mode::may_block));
   store->append(std::move(batch));
   at = store->last_record_lsn();
   const auto refused = written(data_directory_kind::full);
