@@ -140,8 +140,9 @@ rocksdb::Options options_of(metadata_database::access how, io::disk& on, const s
   options.listeners.push_back(std::make_shared<table_listener>(on, files));
   if (files) {
     files->use_in(options);
-    // Nothing in the background: who simulates a disk wants the same calls in the same order.
+    // Nothing beside or in the background: who simulates a disk wants the same calls in the same order.
     options.disable_auto_compactions = true;
+    options.max_file_opening_threads = 1;
     options.stats_dump_period_sec = 0;
     options.stats_persist_period_sec = 0;
   }

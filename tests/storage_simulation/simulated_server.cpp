@@ -7,6 +7,7 @@
 
 #include "storage/layers/layer_file.hpp"
 #include "storage/metadata/metadata_codec.hpp"
+#include "storage/metadata/metadata_copy.hpp"
 
 namespace strata::tests::storage_simulation {
 
@@ -297,6 +298,7 @@ void simulated_server::restart() {
   disk_.free = roomy;
   close();
   if (power_fails) disk_.crash(random_);
+  check_copies();
   open();
 }
 
@@ -317,6 +319,7 @@ simulated_disk::fault simulated_server::decide(simulated_disk::call what, const 
   const bool needs_room = what == call::create || what == call::write || what == call::rename;
   const bool refused = full_steps_ > 0 && needs_room && path.starts_with(tenants_directory) && chance(300);
   if (refused) disk_.sectors_written_when_full = pick(20);
+  copy_refused_ = copy_refused_ || (refused && path.find(".copy") != std::string::npos);
   return refused ? fault::disk_full : fault::none;
 }
 
@@ -335,6 +338,7 @@ void simulated_server::recover() {
     close();
     stopped_ = false;
     disk_.crash(random_);
+    check_copies();
     calls_until_crash_ = pick(3) == 0 ? static_cast<std::int64_t>(pick(60)) : -1;
     try {
       open();
@@ -352,6 +356,7 @@ void simulated_server::open() {
   auto opened = metadata_store::open(metadata_directory, tenants_directory, disk_);
   require(opened.has_value(), "the metadata does not open: " + (opened ? "" : core::to_string(opened.error())));
   metadata_ = *std::move(opened);
+  copy_refused_ = false;
   layers_ = std::make_unique<layer_cache>(1u << 20, 16, disk_);
   check_records();
   open_timelines();
@@ -490,6 +495,22 @@ void simulated_server::check_records() {
   std::set<core::timeline_id> to_delete;
   for (const wal_deletion& each : errands->to_delete) to_delete.insert(each.timeline);
   require(to_delete == deleted_, "the deletions of WAL that are left are not those of the deleted branches");
+}
+
+void simulated_server::check_copies() {
+  const copy_files copies(tenants_directory, disk_);
+  for (const auto& each : branches_) {
+    if (!each->exists.now || each->exists.next) continue;
+    const std::string name = "the copy of " + each->record.name;
+    const auto copy = copies.read(tenant_, each->id);
+    if (!copy && copy.error().code == core::errc::not_found && copy_refused_) continue;
+    require(copy.has_value(), name + " cannot be read: " + (copy ? "" : core::to_string(copy.error())));
+    const auto record = metadata_codec::decode_timeline(metadata_codec::timeline_key(tenant_, each->id), copy->record);
+    require(record.has_value(), name + " has no record");
+    require(each->flushed.allows(record->disk_consistent_lsn) && each->collected.allows(record->gc_cutoff) &&
+                each->hints.allows(record->wal_log_hints),
+            name + " is not of the last edit");
+  }
 }
 
 void simulated_server::check_branch(branch& of) {

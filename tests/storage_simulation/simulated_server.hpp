@@ -107,6 +107,8 @@ class simulated_server {
 
   // What must hold
   void check_records();
+  /// Before anything mends them: what a rebuild of the metadata would find.
+  void check_copies();
   void check_branch(branch& of);
   void check_reads(branch& of, core::lsn at, bool may_fail);
   void check_flipped_layer(const std::string& path);
@@ -130,6 +132,7 @@ class simulated_server {
   std::int64_t calls_until_crash_ = -1;
   bool stopped_ = false;
   int full_steps_ = 0;
+  bool copy_refused_ = false;  ///< since the last opening: there may be none
   std::uint32_t ids_ = 0;
 
   core::manual_clock clock_;
