@@ -19,9 +19,10 @@ constexpr std::size_t path_shown_max = 200;
 
 reply not_understood(int status) {
   const bool large = status == 413;
-  return refusal(status, "invalid_argument",
-                 large ? "the request is too large" : "malformed or unsupported HTTP request",
-                 "GET /openapi.json describes every request");
+  return refusal(
+      status, "invalid_argument",
+      large ? "the request is larger than the limit of this server" : "malformed or unsupported HTTP request",
+      "GET /openapi.json describes every request");
 }
 
 /// The library opens the port; nothing else of its server is used: it bounds what it reads by limits of its own, which

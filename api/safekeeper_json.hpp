@@ -8,7 +8,7 @@
 
 namespace strata::api {
 
-/// A safekeeper's timeline in the words of its API (safekeeper_schemas.cpp), and back, as one safekeeper reads it from
+/// A safekeeper's timeline in the words of its API (safekeeper_routes.cpp), and back, as one safekeeper reads it from
 /// another.
 nlohmann::json to_json(const messages::wal_timeline_info& timeline);
 /// What is needed to pull it. errc::corrupt.

@@ -8,7 +8,7 @@
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 
-/// The messages between proposers and acceptors, protocol version 3. Their bytes are in codec.hpp and
+/// The messages between proposers and acceptors, protocol version 3. Their bytes are in protocol/quorum_codec.hpp and
 /// docs/formats/wire.md. Positions are ends of whole records unless they say otherwise.
 namespace strata::consensus {
 

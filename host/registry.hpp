@@ -43,7 +43,7 @@ struct compute_record {
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
   std::vector<std::string> settings;  ///< lines for postgresql.conf
-  bool armed = false;                 ///< may act on other servers by itself (outward.hpp)
+  bool armed = false;                 ///< may act on other servers by itself (forced_settings.hpp)
   bool ready = true;                  ///< false until its first start has succeeded
   bool temporary = false;             ///< goes with the command that holds its start_lock
 };

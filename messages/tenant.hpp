@@ -74,9 +74,9 @@ struct tenant_options_reply {
   config::tenant_options options;
 };
 
-/// Creates a timeline that reads like `ancestor` at `at` (absent: its last_record_lsn). Waits for `at` to arrive,
-/// bounded. errc::out_of_range, with the window; errc::conflict if a different branch has the name or the id. A
-/// repeated request returns the same branch. Durable on reply.
+/// Creates a timeline that reads like `ancestor` at `at` (absent: its head, with every acknowledged commit). Waits for
+/// `at` to arrive, bounded. errc::out_of_range, with the window; errc::conflict if a different branch has the name or
+/// the id. A repeated request returns the same branch. Durable on reply.
 struct create_branch {
   core::tenant_id tenant;
   core::timeline_id ancestor;

@@ -32,7 +32,7 @@ using private_tcp_service =
 
 class tcp_service final : public runtime::actor_base<private_tcp_service> {
  public:
-  static constexpr const char* kind = "support.tcp_service";
+  static constexpr const char* kind = "net.tcp_service";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
   tcp_service(const runtime::actor_setup& setup, tcp_service_options options)

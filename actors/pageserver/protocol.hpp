@@ -118,14 +118,14 @@ struct safekeepers_changed {
 };
 /// A person has taken back the refusal of the source; durable. Whether it is the right one is looked at again.
 struct source_resumed {};
-/// Somebody waits for WAL of the timeline. Of news to a receiver that rests because there was none.
+/// A read waits for WAL of the timeline. An idle receiver connects again at once.
 struct wal_wanted {};
 using wal_receiver_actor =
     watching_actor::extend<messages::accepts<timeline_flushed>, messages::accepts<safekeepers_changed>,
                            messages::accepts<wal_wanted>, messages::accepts<source_resumed>>;
 
-// -- source source_request: asked by tenants and the tenant manager
-// -----------------------------------------------------------
+// -- source_request: asked by tenants and the tenant manager
+// ------------------------------------------------------------
 
 /// Is the source fit to be followed? Checks version, primary, wal_level and the right to replicate, and makes the
 /// physical slot (or takes one that nobody has used yet) so that no WAL is lost between this and the base backup.

@@ -8,7 +8,7 @@ namespace {
 template <pool_id Pool>
 class job final : public actor_base<job_actor> {
  public:
-  static constexpr const char* kind = "support.job";
+  static constexpr const char* kind = "runtime.job";
   static constexpr pool_id pool = Pool;
   explicit job(const actor_setup& setup) : actor_base(setup) {}
 
