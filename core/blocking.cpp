@@ -51,6 +51,8 @@ void may_block(std::string_view what, std::source_location where) {
     blocks(what, where);
 }
 
+bool must_not_block() { return never_blocks != nullptr; }
+
 std::uint64_t blocking_calls() { return calls.load(std::memory_order_relaxed); }
 
 void end_process_on_blocking(bool end) { ends_process().store(end, std::memory_order_relaxed); }

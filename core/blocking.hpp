@@ -25,6 +25,9 @@ class no_blocking {
 /// function goes on; or the process ends, if end_process_on_blocking() says so.
 void may_block(std::string_view what, std::source_location where = std::source_location::current());
 
+/// Whether this thread must not block: for work that can be left to another thread.
+[[nodiscard]] bool must_not_block();
+
 /// How often may_block() was called on a thread that must not block.
 std::uint64_t blocking_calls();
 

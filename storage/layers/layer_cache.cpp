@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/blocking.hpp"
 #include "io/file.hpp"
 
 namespace strata::storage {
@@ -15,7 +16,7 @@ stored_layer::stored_layer(layer_cache& cache, std::string directory, const laye
 stored_layer::~stored_layer() {
   cache_.forget(ticket_);
   // A file that stays is set aside by the next opening.
-  if (retired_.load(std::memory_order_relaxed)) io::remove_quietly(cache_.disk(), path_);
+  if (retired_.load(std::memory_order_relaxed)) cache_.remove(path_);
 }
 
 core::result<std::shared_ptr<const layer_reader>> stored_layer::reader(read_mode mode) const {
@@ -59,6 +60,21 @@ void layer_cache::forget(std::uint64_t ticket) {
   if (found == by_ticket_.end()) return;
   closed.splice(closed.begin(), recent_, found->second);
   by_ticket_.erase(found);
+}
+
+void layer_cache::remove(const std::string& path) {
+  if (!core::must_not_block()) return io::remove_quietly(disk_, path);
+  const std::lock_guard guard(mutex_);
+  retired_.push_back(path);
+}
+
+void layer_cache::remove_retired() {
+  std::vector<std::string> paths;
+  {
+    const std::lock_guard guard(mutex_);
+    paths.swap(retired_);
+  }
+  for (const std::string& path : paths) io::remove_quietly(disk_, path);
 }
 
 }  // namespace strata::storage

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/ids.hpp"
 #include "core/result.hpp"
@@ -19,8 +20,8 @@ namespace strata::storage {
 
 class layer_cache;
 
-/// A layer file that the metadata names, as the layer maps share it. Once retired, the file is removed when the last
-/// map that knows it is gone, so that whoever reads from an older map is not disturbed. `cache` outlives it.
+/// A layer file that the metadata names, as the layer maps share it. Once retired, the file is removed after the last
+/// map with it is gone, so that a reader of an older map is not disturbed. `cache` outlives it.
 class stored_layer {
  public:
   stored_layer(layer_cache& cache, std::string directory, const layer_identity& identity);
@@ -51,9 +52,17 @@ class stored_layer {
 class layer_cache {
  public:
   layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max, io::disk& on = io::real_disk());
+  ~layer_cache() { remove_retired(); }
+  layer_cache(const layer_cache&) = delete;
+  layer_cache& operator=(const layer_cache&) = delete;
 
   core::result<std::shared_ptr<const layer_reader>> get(const stored_layer& layer, read_mode mode);
   void forget(std::uint64_t ticket);
+
+  /// Removes a retired file: at once, or with the next remove_retired() when this thread must not block.
+  void remove(const std::string& path);
+  /// Removes the files that threads that must not block have left. Called by flush, compaction and collection.
+  void remove_retired();
 
   std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
   block_cache& blocks() { return blocks_; }
@@ -71,6 +80,7 @@ class layer_cache {
   std::mutex mutex_;
   std::list<open_layer> recent_;  // most recently used first; guarded by mutex_
   std::unordered_map<std::uint64_t, std::list<open_layer>::iterator> by_ticket_;  // guarded by mutex_
+  std::vector<std::string> retired_;                                              // guarded by mutex_
 };
 
 }  // namespace strata::storage

@@ -2,6 +2,7 @@
 
 #include "core/log.hpp"
 #include "storage/key_space.hpp"
+#include "storage/layers/layer_cache.hpp"
 #include "storage/layers/layer_file.hpp"
 #include "storage/layers/layer_merge.hpp"
 #include "storage/timeline/read_path.hpp"
@@ -129,6 +130,7 @@ core::result<bool> rewrite(std::span<const layer_map::item> inputs, level1_outpu
 
 core::result<timeline_store::compaction_outcome> timeline_store::compact(bool force,
                                                                          const std::function<bool()>& cancelled) {
+  context_.layers->remove_retired();
   compaction_outcome outcome;
   STRATA_TRY(compact_level0(cancelled, force, outcome));
   if (cancelled && cancelled()) return outcome;

@@ -1,4 +1,5 @@
 #include "core/check.hpp"
+#include "storage/layers/layer_cache.hpp"
 #include "storage/layers/layer_file.hpp"
 #include "storage/layers/memory_layer.hpp"
 #include "storage/timeline/read_path.hpp"
@@ -20,6 +21,7 @@ core::result<layer_record> timeline_store::write_level0(const memory_layer& laye
 }
 
 core::result<core::lsn> timeline_store::flush_oldest() {
+  context_.layers->remove_retired();
   const auto view = current();
   if (view->memory.size() == 1) return core::error{core::errc::not_found, "flush: no layer is frozen"};
   const std::shared_ptr<memory_layer> oldest = view->memory.back();

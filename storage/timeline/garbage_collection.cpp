@@ -1,8 +1,10 @@
 #include "storage/timeline/garbage_collection.hpp"
+#include "storage/layers/layer_cache.hpp"
 
 #include <algorithm>
 
 #include "config/quantity.hpp"
+#include "storage/layers/layer_cache.hpp"
 #include "storage/timeline/read_path.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
@@ -84,6 +86,7 @@ core::result<core::lsn> timeline_store::plan_gc_cutoff(std::optional<std::chrono
 }
 
 core::result<timeline_store::gc_outcome> timeline_store::collect(const retention& keep) {
+  context_.layers->remove_retired();
   // An image that can't be read replaces nothing.
   if (!damaged_layers_.empty())
     return core::error{core::errc::corrupt,

@@ -313,7 +313,12 @@ BOOST_FIXTURE_TEST_CASE(actors_pools_metrics_and_the_description_are_served, api
     BOOST_TEST(kinds.contains(kind), kind << " is not in the list");
   BOOST_TEST(strata.api("GET", "/v1/pools").at("pools").size() >= 4u);
 
-  const http_reply metrics = strata.http("GET", "/metrics");
+  // Gauges of a source are there once its receiver has reported.
+  http_reply metrics;
+  wait_until("the source is in the metrics", [&] {
+    metrics = strata.http("GET", "/metrics");
+    return mentions(metrics.body, "strata_source_lag_seconds{");
+  });
   BOOST_TEST(mentions(metrics.content_type, "text/plain"));
   const std::regex line(R"(^(#.*|[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+0-9.eENnaIif]+)$)");
   std::istringstream lines(metrics.body);
@@ -373,7 +378,7 @@ BOOST_FIXTURE_TEST_CASE(points_and_names_that_are_not_there_are_told_at_once, ap
   BOOST_TEST(run(utc).out.find("from " + shown + " UTC") != std::string::npos);
 
   refused({"branch", "show", "de"}, 2, "\"de\" is ambiguous");
-  BOOST_TEST(refused({"branch", "show", "d"}, 2, "2 branches begin so").find("demo") != std::string::npos);
+  BOOST_TEST(refused({"branch", "show", "d"}, 2, "2 branches match").find("demo") != std::string::npos);
   refused({"branch", "show", "dve"}, 3, "did you mean \"dev\"?");
   const std::string id = strata.ask({"branch", "show", "dev"}).at("timeline_id");
   BOOST_TEST(strata.ask({"branch", "show", id.substr(0, 8)}).at("name") == "dev");
