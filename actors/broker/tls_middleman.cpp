@@ -12,8 +12,8 @@
 #include <caf/send.hpp>
 
 #include "actors/broker/tls_session.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/pools.hpp"
+#include "io/sockets.hpp"
 
 namespace strata::actors::broker {
 namespace {

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 
-#include "io/sockets.hpp"
 #include "consensus/term.hpp"
 #include "core/instance_id.hpp"
 #include "io/disk.hpp"
+#include "io/sockets.hpp"
 #include "messages/broker.hpp"
 #include "messages/introspection.hpp"
 #include "messages/safekeeper.hpp"

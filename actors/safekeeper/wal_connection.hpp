@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "actors/net/connection_seat.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
+#include "io/sockets.hpp"
 #include "journal/wal_archive.hpp"
 
 namespace strata::actors::safekeeper {

@@ -11,13 +11,13 @@
 namespace strata::tests {
 namespace {
 
-using journal::timeline_journal;
 using consensus::acceptor_message;
 using consensus::append_reply;
 using consensus::term;
 using consensus::term_history;
 using consensus::vote_reply;
 using core::errc;
+using journal::timeline_journal;
 
 constexpr std::uint32_t segment_size = 1u << 20;
 const core::tenant_id tenant{{1}};

@@ -6,9 +6,9 @@
 #include <caf/actor_system.hpp>
 
 #include "actors/net/connection_seat.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/socket_watcher.hpp"
+#include "io/sockets.hpp"
 #include "messages/basebackup.hpp"
 #include "messages/tenant.hpp"
 

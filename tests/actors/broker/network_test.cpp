@@ -13,9 +13,9 @@
 #include "actors/broker/broker.hpp"
 #include "actors/broker/broker_link.hpp"
 #include "actors/broker/network.hpp"
-#include "io/sockets.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/system.hpp"
+#include "io/sockets.hpp"
 #include "tests/support/strata_server.hpp"
 #include "tests/support/temp_dir.hpp"
 
