@@ -18,21 +18,17 @@ class source_errand final : public runtime::actor_base<private_errand> {
 
   explicit source_errand(const runtime::actor_setup& setup) : actor_base(setup), link_(env().sockets()) {}
 
-  behavior_type make_behavior() {
-    return {handle(&source_errand::probe), handle(&source_errand::drop), handle(&source_errand::ready),
-            handle(&source_errand::overdue)};
-  }
-
  private:
+  friend actor_base;
   static constexpr auto time_max = std::chrono::seconds(15);
 
-  void probe(const probe_source& request, runtime::reply<source_probed> answer) {
+  void on(const probe_source& request, runtime::reply<source_probed> answer) {
     probed_ = answer;
     session_.emplace(
         session_goal{.wanted = session_goal::kind::probe, .slot = request.slot, .resume_from = {}, .system_id = 0});
     begin(request.conninfo, request.slot);
   }
-  void drop(const drop_source_slot& request, runtime::reply<messages::done> answer) {
+  void on(const drop_source_slot& request, runtime::reply<messages::done> answer) {
     dropped_ = answer;
     drop_ = request;
     begin(request.conninfo, request.slot);
@@ -51,10 +47,10 @@ class source_errand final : public runtime::actor_base<private_errand> {
         });
   }
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
-  void overdue(const errand_overdue&) {
+  void on(const errand_overdue&) {
     end({core::errc::unavailable, "the source has not answered within 15 s; is it reachable from this machine?"});
   }
 

@@ -46,23 +46,9 @@ class tenant final : public runtime::actor_base<private_tenant> {
   tenant(const runtime::actor_setup& setup, tenant_options options)
       : actor_base(setup), record_(std::move(options.record)), around_(std::move(options.surroundings)) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     describe(state_);
     load();
-    return {handle(&tenant::get_info),
-            handle(&tenant::get_options),
-            handle(&tenant::set_options),
-            handle(&tenant::create_branch),
-            handle(&tenant::list_timelines),
-            handle(&tenant::get_timeline),
-            handle(&tenant::delete_timeline),
-            handle(&tenant::open_timeline),
-            handle(&tenant::pass_to_timeline<messages::assign_safekeepers, messages::timeline_safekeepers>),
-            handle(&tenant::pass_to_timeline<messages::get_safekeepers, messages::timeline_safekeepers>),
-            handle(&tenant::pass_to_timeline<messages::change_safekeepers, messages::timeline_safekeepers>),
-            handle(&tenant::pass_to_timeline<messages::resume_source, messages::done>),
-            handle(&tenant::retire),
-            handle(&tenant::reimport)};
   }
 
   void on_stop() {
@@ -71,6 +57,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
   }
 
  private:
+  friend actor_base;
   struct entry {
     timeline_record record;
     store_ptr store;
@@ -182,7 +169,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
         });
   }
 
-  void reimport(const reimport_due& due) {
+  void on(const reimport_due& due) {
     const auto found = timelines_.find(due.timeline);
     if (found == timelines_.end() || found->second.deleting || !active()) return;
     offload(
@@ -225,7 +212,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
 
   static timeline_info brief(const entry& of) { return describe_broken(of.record, of.broken); }
 
-  void get_info(const messages::get_tenant&, reply<messages::tenant_info> owed) {
+  void on(const messages::get_tenant&, reply<messages::tenant_info> owed) {
     messages::tenant_info info{
         .id = record_.id, .name = record_.name, .state = state_, .generation = record_.generation};
     for (const auto& [id, entry] : timelines_) {
@@ -236,8 +223,8 @@ class tenant final : public runtime::actor_base<private_tenant> {
     owed.deliver(std::move(info));
   }
 
-  void list_timelines(const messages::list_timelines& request, reply<messages::timeline_list> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { list_timelines(request, owed); });
+  void on(const messages::list_timelines& request, reply<messages::timeline_list> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     struct gathering {
       messages::timeline_list list;
       std::size_t missing = 0;
@@ -265,16 +252,16 @@ class tenant final : public runtime::actor_base<private_tenant> {
       });
   }
 
-  void get_timeline(const messages::get_timeline& request, reply<timeline_info> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { get_timeline(request, owed); });
+  void on(const messages::get_timeline& request, reply<timeline_info> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     const auto found = find(request.timeline);
     if (!found) return owed.fail(found.error());
     if (!(*found)->actor) return owed.deliver(brief(**found));
     owed.pass_to((*found)->actor, messages::get_timeline_info{});
   }
 
-  void open_timeline(const messages::open_timeline& request, reply<messages::timeline_opened> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { open_timeline(request, owed); });
+  void on(const messages::open_timeline& request, reply<messages::timeline_opened> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     const auto found = find_alive(request.timeline);
     if (!found) return owed.fail(found.error());
     if ((*found)->store->record().state == timeline_state::importing)
@@ -282,6 +269,16 @@ class tenant final : public runtime::actor_base<private_tenant> {
     owed.deliver({(*found)->store, (*found)->actor});
   }
 
+  void on(const messages::assign_safekeepers& request, reply<messages::timeline_safekeepers> owed) {
+    pass_to_timeline(request, owed);
+  }
+  void on(const messages::get_safekeepers& request, reply<messages::timeline_safekeepers> owed) {
+    pass_to_timeline(request, owed);
+  }
+  void on(const messages::change_safekeepers& request, reply<messages::timeline_safekeepers> owed) {
+    pass_to_timeline(request, owed);
+  }
+  void on(const messages::resume_source& request, reply<messages::done> owed) { pass_to_timeline(request, owed); }
   template <class Request, class Reply>
   void pass_to_timeline(const Request& request, reply<Reply> owed) {
     if (state_ == "attaching") return when_loaded([=, this] { pass_to_timeline(request, owed); });
@@ -292,11 +289,11 @@ class tenant final : public runtime::actor_base<private_tenant> {
 
   // -- options --------------------------------------------------------------------------------------------------------
 
-  core::result<messages::tenant_options_reply> get_options(const messages::get_tenant_options&) {
+  core::result<messages::tenant_options_reply> on(const messages::get_tenant_options&) {
     return messages::tenant_options_reply{options_};
   }
 
-  void set_options(const messages::set_tenant_options& request, reply<> owed) {
+  void on(const messages::set_tenant_options& request, reply<> owed) {
     auto changed = record_;
     changed.options = config::overrides_of(request.options, around_.defaults);
     offload(
@@ -314,8 +311,8 @@ class tenant final : public runtime::actor_base<private_tenant> {
 
   // -- branches -------------------------------------------------------------------------------------------------------
 
-  void create_branch(const messages::create_branch& request, reply<timeline_info> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { create_branch(request, owed); });
+  void on(const messages::create_branch& request, reply<timeline_info> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     if (auto fit = config::check_name("branch", request.name); !fit) return owed.fail(fit.error());
     for (const auto& [id, entry] : timelines_)
       if (entry.record.name == request.name || (request.id && id == *request.id))
@@ -446,8 +443,8 @@ class tenant final : public runtime::actor_base<private_tenant> {
 
   // -- deletion -------------------------------------------------------------------------------------------------------
 
-  void delete_timeline(const messages::delete_timeline& request, reply<> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { delete_timeline(request, owed); });
+  void on(const messages::delete_timeline& request, reply<> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     const auto found = find(request.timeline);
     if (!found) return owed.fail(found.error());
     if (const std::string children = children_of(request.timeline); !children.empty())
@@ -523,8 +520,8 @@ class tenant final : public runtime::actor_base<private_tenant> {
         });
   }
 
-  void retire(const retire_tenant& request, reply<tenant_retired> owed) {
-    if (state_ == "attaching") return when_loaded([=, this] { retire(request, owed); });
+  void on(const retire_tenant& request, reply<tenant_retired> owed) {
+    if (state_ == "attaching") return when_loaded([=, this] { on(request, owed); });
     enter("stopping");
     stop_children([this, owed] {
       struct dropping {

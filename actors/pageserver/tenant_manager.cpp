@@ -29,17 +29,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   tenant_manager(const runtime::actor_setup& setup, tenant_manager_options options)
       : actor_base(setup), around_(std::move(options.surroundings)) {}
 
-  behavior_type make_behavior() {
-    load();
-    return {handle(&tenant_manager::get_tenant),         handle(&tenant_manager::get_options),
-            handle(&tenant_manager::set_options),        handle(&tenant_manager::create_branch),
-            handle(&tenant_manager::list_timelines),     handle(&tenant_manager::get_timeline),
-            handle(&tenant_manager::delete_timeline),    handle(&tenant_manager::open_timeline),
-            handle(&tenant_manager::assign_safekeepers), handle(&tenant_manager::get_safekeepers),
-            handle(&tenant_manager::change_safekeepers), handle(&tenant_manager::add_source),
-            handle(&tenant_manager::list_tenants),       handle(&tenant_manager::delete_tenant),
-            handle(&tenant_manager::resume_source),      handle(&tenant_manager::look_for_drops)};
-  }
+  void on_start() { load(); }
 
   void on_stop() {
     stopping_ = true;
@@ -47,6 +37,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   }
 
  private:
+  friend actor_base;
   struct entry {
     storage::tenant_record record;
     owned_tenant_actor actor;
@@ -135,24 +126,24 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     owed.pass_to((*found)->actor, request);
   }
 
-  void get_tenant(const messages::get_tenant& r, reply<tenant_info> owed) { pass(r, owed); }
-  void get_options(const messages::get_tenant_options& r, reply<messages::tenant_options_reply> owed) { pass(r, owed); }
-  void set_options(const messages::set_tenant_options& r, reply<> owed) { pass(r, owed); }
-  void create_branch(const messages::create_branch& r, reply<messages::timeline_info> owed) { pass(r, owed); }
-  void list_timelines(const messages::list_timelines& r, reply<messages::timeline_list> owed) { pass(r, owed); }
-  void get_timeline(const messages::get_timeline& r, reply<messages::timeline_info> owed) { pass(r, owed); }
-  void delete_timeline(const messages::delete_timeline& r, reply<> owed) { pass(r, owed); }
-  void open_timeline(const messages::open_timeline& r, reply<messages::timeline_opened> owed) { pass(r, owed); }
+  void on(const messages::get_tenant& r, reply<tenant_info> owed) { pass(r, owed); }
+  void on(const messages::get_tenant_options& r, reply<messages::tenant_options_reply> owed) { pass(r, owed); }
+  void on(const messages::set_tenant_options& r, reply<> owed) { pass(r, owed); }
+  void on(const messages::create_branch& r, reply<messages::timeline_info> owed) { pass(r, owed); }
+  void on(const messages::list_timelines& r, reply<messages::timeline_list> owed) { pass(r, owed); }
+  void on(const messages::get_timeline& r, reply<messages::timeline_info> owed) { pass(r, owed); }
+  void on(const messages::delete_timeline& r, reply<> owed) { pass(r, owed); }
+  void on(const messages::open_timeline& r, reply<messages::timeline_opened> owed) { pass(r, owed); }
   using keepers = reply<messages::timeline_safekeepers>;
-  void assign_safekeepers(const messages::assign_safekeepers& r, keepers owed) { pass(r, owed); }
-  void get_safekeepers(const messages::get_safekeepers& r, keepers owed) { pass(r, owed); }
-  void change_safekeepers(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
-  void resume_source(const messages::resume_source& r, reply<> owed) { pass(r, owed); }
+  void on(const messages::assign_safekeepers& r, keepers owed) { pass(r, owed); }
+  void on(const messages::get_safekeepers& r, keepers owed) { pass(r, owed); }
+  void on(const messages::change_safekeepers& r, keepers owed) { pass(r, owed); }
+  void on(const messages::resume_source& r, reply<> owed) { pass(r, owed); }
 
   // -- all tenants
 
-  void list_tenants(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { list_tenants(request, owed); });
+  void on(const messages::list_tenants& request, reply<messages::tenant_list> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
     struct gathering {
       messages::tenant_list list;
       std::size_t missing = 1;
@@ -181,8 +172,8 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   // -- a new tenant
 
-  void add_source(const messages::add_source& request, reply<messages::source_added> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { add_source(request, owed); });
+  void on(const messages::add_source& request, reply<messages::source_added> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
     if (auto fit = config::check_name("tenant", request.name); !fit) return owed.fail(fit.error());
     const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
                                    [&](const auto& tenant) { return tenant.second.record.name == request.name; });
@@ -290,7 +281,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
           }
         });
   }
-  void look_for_drops(const drops_due&) {
+  void on(const drops_due&) {
     tell_self_after(drops_interval, drops_due{});
     if (drops_.all().empty() || dropping_) return;
     dropping_ = true;
@@ -310,8 +301,8 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   // -- deletion
 
-  void delete_tenant(const messages::delete_tenant& request, reply<messages::tenant_deleted> owed) {
-    if (!loaded_) return when_loaded(owed, [=, this] { delete_tenant(request, owed); });
+  void on(const messages::delete_tenant& request, reply<messages::tenant_deleted> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
     const auto found = find(request.tenant);
     if (!found) return owed.fail(found.error());
     (*found)->deleting = true;

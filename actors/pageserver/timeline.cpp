@@ -57,7 +57,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     for (const auto& [child, at] : options_.branch_points) retention_.restore_branch_point(child, at);
   }
 
-  behavior_type make_behavior() {
+  void on_start() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
     if (!store_->damaged_layers().empty()) trouble_["layers"] = damage_of(*store_);
@@ -66,29 +66,6 @@ class timeline final : public runtime::actor_base<private_timeline> {
     look_up_last_commit();
     schedule_.start(options_.tenant, clock().monotonic());
     if (options_.housekeeping) tell(options_.housekeeping, runtime::tick_me{self()});
-    return {handle(&timeline::wait),
-            handle(&timeline::ingest),
-            handle(&timeline::checkpoint),
-            handle(&timeline::compact),
-            handle(&timeline::collect),
-            handle(&timeline::lease),
-            handle(&timeline::resolve),
-            handle(&timeline::hold),
-            handle(&timeline::get_info),
-            handle(&timeline::add_branch_point),
-            handle(&timeline::remove_branch_point),
-            handle(&timeline::source_says),
-            handle(&timeline::assign_safekeepers),
-            handle(&timeline::get_safekeepers),
-            handle(&timeline::change_safekeepers),
-            handle(&timeline::resume_source),
-            handle(&timeline::imported),
-            handle(&timeline::take_options),
-            handle(&timeline::tick),
-            handle(&timeline::flushed),
-            handle(&timeline::not_flushed),
-            handle(&timeline::compaction_stands),
-            handle(&timeline::restart_receiver)};
   }
 
   void on_stop() {
@@ -108,6 +85,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
 
  private:
+  friend actor_base;
   enum class state { importing, active, stopping };
 
   // -- starting -----------------------------------------------------------------------------------------------------
@@ -165,7 +143,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     }
     tell_self_after(receiver_pause, receiver_restart_due{});
   }
-  void restart_receiver(const receiver_restart_due&) {
+  void on(const receiver_restart_due&) {
     if (state_ != state::stopping && !receiver_) start_receiver();
   }
 
@@ -181,7 +159,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   // -- WAL ----------------------------------------------------------------------------------------------------------
 
-  void ingest(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
+  void on(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("ingest: ") + state_text_});
     if (!request.batch || request.batch->empty()) return owed.deliver(progress());
     if (const auto last = store_->last_record_lsn(); !goes_on(*request.batch, last))
@@ -214,7 +192,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     for (auto& waiter : waiters_.reached(last)) waiter.waiter.deliver({last});
   }
 
-  void wait(const messages::wait_lsn& request, reply<messages::lsn_reached> owed) {
+  void on(const messages::wait_lsn& request, reply<messages::lsn_reached> owed) {
     const auto last = store_->last_record_lsn();
     if (request.at <= last && state_ != state::importing) return owed.deliver({last});
     if (state_ == state::stopping)
@@ -233,7 +211,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     if (store_->freeze()) tell(flusher_, flush_due{});
   }
 
-  void checkpoint(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
+  void on(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("checkpoint: ") + state_text_});
     const auto target = store_->last_record_lsn();
     store_->freeze();
@@ -242,7 +220,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     tell(flusher_, flush_due{.now = true});
   }
 
-  void flushed(const layer_flushed& event) {
+  void on(const layer_flushed& event) {
     trouble_.erase("flush");
     std::erase_if(checkpoints_, [&](const auto& waiting) {
       if (waiting.first > event.disk_consistent_lsn) return false;
@@ -257,7 +235,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     if (state_ == state::stopping && store_->frozen_count() == 0) end();
   }
 
-  void not_flushed(const flush_failed& event) {
+  void on(const flush_failed& event) {
     trouble_["flush"] = "flush: " + core::to_string(event.why);
     for (const auto& [target, owed] : std::exchange(checkpoints_, {})) owed.fail(event.why);
     // What is in memory can be had from the source again.
@@ -275,18 +253,18 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   // -- compaction and collection --------------------------------------------------------------------------------------
 
-  void compact(const messages::compact_timeline& request, reply<messages::timeline_compacted> owed) {
+  void on(const messages::compact_timeline& request, reply<messages::timeline_compacted> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("compact: ") + state_text_});
     owed.pass_to(compactor_, request);
   }
-  void compaction_stands(const compaction_health& health) {
+  void on(const compaction_health& health) {
     if (health.trouble.empty())
       trouble_.erase("compaction");
     else
       trouble_["compaction"] = health.trouble;
   }
 
-  void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
+  void on(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
     if (state_ != state::active) return owed.fail({core::errc::unavailable, std::string("collect: ") + state_text_});
     if (collection_.running()) return owed.fail({core::errc::busy, "collect: a collection is running"});
     collection_.start(request.horizon_bytes,
@@ -321,22 +299,20 @@ class timeline final : public runtime::actor_base<private_timeline> {
     return {std::max(store_->record().readable_from, store_->gc_cutoff()), store_->last_record_lsn()};
   }
 
-  core::result<void> add_branch_point(const messages::add_branch_point& request) {
+  core::result<void> on(const messages::add_branch_point& request) {
     if (state_ != state::active) return core::error{core::errc::unavailable, std::string("branch: ") + state_text_};
     return retention_.add_branch_point(request.child, request.at, window());
   }
-  void remove_branch_point(const messages::remove_branch_point& request) {
-    retention_.remove_branch_point(request.child);
-  }
+  void on(const messages::remove_branch_point& request) { retention_.remove_branch_point(request.child); }
 
-  core::result<messages::lsn_leased> lease(const messages::lease_lsn& request) {
+  core::result<messages::lsn_leased> on(const messages::lease_lsn& request) {
     if (state_ != state::active) return core::error{core::errc::unavailable, std::string("lease: ") + state_text_};
     retention_.expire_leases(clock().monotonic());
     STRATA_ASSIGN(const auto left,
                   retention_.lease(request.at, window(), clock().monotonic(), options_.tenant.lsn_lease_length));
     return messages::lsn_leased{clock().now() + left};
   }
-  core::result<void> hold(const messages::hold_lsn& request) {
+  core::result<void> on(const messages::hold_lsn& request) {
     if (state_ != state::active) return core::error{core::errc::unavailable, std::string("hold: ") + state_text_};
     if (!request.holder) return core::error{core::errc::invalid_argument, "hold: nobody holds it"};
     STRATA_TRY(retention_.hold(request.at, window()));
@@ -365,7 +341,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
             .committed = [this] { return source_ ? source_->source_head : core::lsn(); }};
   }
 
-  void resolve(const messages::resolve_point& request, point_reply owed) {
+  void on(const messages::resolve_point& request, point_reply owed) {
     if (state_ != state::active)
       return owed.fail({core::errc::unavailable, std::string("find a point of the history: ") + state_text_});
     if (const auto* time = std::get_if<core::wall_time>(&request.at))
@@ -391,7 +367,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
   }
 
   void keep_point(core::lsn at, const point_reply& owed) {
-    const auto leased = lease({at});
+    const auto leased = on(messages::lease_lsn{at});
     if (!leased) return owed.fail(leased.error());
     owed.deliver({.at = at, .kept_until = leased->valid_until, .known_until = known().until, .why = {}});
   }
@@ -449,13 +425,13 @@ class timeline final : public runtime::actor_base<private_timeline> {
             .follow = [this] { follow_safekeepers(); }};
   }
 
-  core::result<messages::timeline_safekeepers> get_safekeepers(const messages::get_safekeepers&) {
+  core::result<messages::timeline_safekeepers> on(const messages::get_safekeepers&) {
     return safekeepers_of(store_->record());
   }
-  void assign_safekeepers(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
+  void on(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
     membership_.assign(request, owed);
   }
-  void change_safekeepers(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
+  void on(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
     membership_.change(request, owed);
   }
   void follow_safekeepers() {
@@ -468,7 +444,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
 
   // -- the source, the options, the clock -----------------------------------------------------------------------------
 
-  void source_says(const messages::source_status& status) {
+  void on(const messages::source_status& status) {
     source_ = status;
     // A receiver that has just started has received nothing itself; its predecessors have.
     source_->received = std::max(source_->received, store_->last_record_lsn());
@@ -486,7 +462,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     source_gauges_->update(*source_, lag(), trace ? trace->begin : store_->disk_consistent_lsn());
   }
 
-  void resume_source(const messages::resume_source&, reply<> owed) {
+  void on(const messages::resume_source&, reply<> owed) {
     const auto source = store_->record().source;
     if (!source) return owed.fail({core::errc::invalid_argument, "resume source: branch " + name() + " follows none"});
     if (!source->refusal) return owed.deliver();
@@ -505,7 +481,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
         });
   }
 
-  void imported(const import_finished&) {
+  void on(const import_finished&) {
     if (state_ != state::importing) return;
     enter(state::active);
     core::log_info("timeline " + name() + ": import finished at " + to_string(store_->last_record_lsn()));
@@ -513,13 +489,13 @@ class timeline final : public runtime::actor_base<private_timeline> {
     if (receiver_) tell(receiver_, timeline_flushed{store_->disk_consistent_lsn()});
   }
 
-  void take_options(const options_changed& change) {
+  void on(const options_changed& change) {
     options_.tenant = change.options;
     store_->set_options(change.options);
     schedule_.change(change.options, clock().monotonic());
   }
 
-  void tick(const runtime::housekeeping_tick&) {
+  void on(const runtime::housekeeping_tick&) {
     const auto now = clock().monotonic();
     for (auto& waiter : waiters_.expired(now)) waiter.waiter.fail({core::errc::timeout, why_late(waiter.at)});
     points_.tick();
@@ -543,7 +519,7 @@ class timeline final : public runtime::actor_base<private_timeline> {
     return lag_of(*source_, clock().monotonic(), trouble_.contains("flush"));
   }
 
-  core::result<timeline_info> get_info(const messages::get_timeline_info&) {
+  core::result<timeline_info> on(const messages::get_timeline_info&) {
     timeline_info info = describe_timeline(*store_);
     info.state = state_text_;
     info.readable_from = window().first;

@@ -49,16 +49,11 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         offloaded_(env().metrics().counter("strata_safekeeper_segments_offloaded_total",
                                            "WAL segments put into object storage")) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     saved_commit_ = last_.commit_lsn;
     saved_at_ = clock().monotonic();
     update_activity();
     rest_when_idle();
-    return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),  handle(&wal_acceptor::receiver),
-            handle(&wal_acceptor::pageserver), handle(&wal_acceptor::backed_up), handle(&wal_acceptor::peer),
-            handle(&wal_acceptor::report),     handle(&wal_acceptor::info),      handle(&wal_acceptor::pull),
-            handle(&wal_acceptor::change),     handle(&wal_acceptor::bump),      handle(&wal_acceptor::checkpoint),
-            handle(&wal_acceptor::digest),     handle(&wal_acceptor::reopen)};
   }
 
   /// What is under way on the disk ends first; whoever waits is told.
@@ -73,6 +68,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   }
 
  private:
+  friend actor_base;
   // -- the journal: one thing at a time, in order, where it may block: proposers' messages with the flusher, the rest
   // here --
 
@@ -118,10 +114,10 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     trouble_ = core::to_string(why);
     note_error("write", why);
     if (std::exchange(lost_, true)) return;
-    reopen({});
+    on(reopen_due{});
   }
 
-  void reopen(const reopen_due&) {
+  void on(const reopen_due&) {
     auto* disk = options_.around.disk;
     offload(
         pool_id::io, "open the timeline again",
@@ -142,7 +138,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   // -- proposers ----------------------------------------------------------------------------------------------------
 
-  void take(const take_batch& given, reply<batch_taken> owed) {
+  void on(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
     queue_.push_back({[this, batch = given.batch, owed] {
                         ask(options_.around.flushers.of(view_->key().timeline), keep_wal{view_->journal(), batch},
@@ -171,7 +167,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     owed.deliver({std::move(outcome.replies), std::move(outcome.refused), feedback_});
   }
 
-  void proposer(const proposer_arrived& arrived) {
+  void on(const proposer_arrived& arrived) {
     ++view_->proposers;
     // Whoever was elected brings the WAL itself.
     if (recovery_ && !pull_) stop(recovery_);
@@ -184,7 +180,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   // -- receivers of WAL ---------------------------------------------------------------------------------------------
 
-  void receiver(const receiver_arrived& arrived) {
+  void on(const receiver_arrived& arrived) {
     receivers_.push_back(arrived.who);
     monitor(arrived.who, [this, who = arrived.who.address()](const core::error&) {
       std::erase_if(receivers_, [&](const position_listener& each) { return each.address() == who; });
@@ -204,7 +200,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     update_activity();
   }
 
-  void pageserver(const pageserver_said& said) {
+  void on(const pageserver_said& said) {
     feedback_ = said.feedback;
     if (said.feedback.remote_consistent > last_.remote_consistent)
       learn({.remote_consistent = said.feedback.remote_consistent});
@@ -220,7 +216,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void peer(const peer_said& said) {
+  void on(const peer_said& said) {
     const auto& info = said.info;
     const core::monotonic_time now = clock().monotonic();
     const auto known = std::find_if(peers_.begin(), peers_.end(), [&](const journal::heard_peer& each) {
@@ -253,7 +249,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     });
   }
 
-  void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
     if (pull_) return owed.fail({core::errc::busy, "the timeline is being pulled already"});
     if (refuse_when_stopping(owed)) return;
     pull_.emplace(pending_pull{request, owed});
@@ -282,7 +278,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             .peers = peers_};
   }
 
-  core::result<timeline_report> report(const report_due&) {
+  core::result<timeline_report> on(const report_due&) {
     std::erase_if(peers_, [now = clock().monotonic()](const journal::heard_peer& each) {
       return now - each.at > journal::peer_lifetime;
     });
@@ -323,7 +319,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             return note_error("put a segment into object storage", stored.error());
           }
           offloaded_.add();
-          backed_up({end});
+          on(wal_backed_up{end});
         });
   }
 
@@ -343,7 +339,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void backed_up(const wal_backed_up& said) {
+  void on(const wal_backed_up& said) {
     exclusively(
         "take in news",
         [news = consensus::timeline_news{.backup_lsn = said.to}](journal::timeline_journal& journal) {
@@ -437,7 +433,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
   }
-  core::result<wal_timeline_info> info(const messages::get_wal_timeline&) { return describe_timeline(); }
+  core::result<wal_timeline_info> on(const messages::get_wal_timeline&) { return describe_timeline(); }
 
   template <class Reply>
   bool refuse_when_stopping(const reply<Reply>& owed) const {
@@ -454,17 +450,17 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       owed.deliver(describe_timeline());
     });
   }
-  void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
+  void on(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
     answer_after("change members", owed, [to = request.to](journal::timeline_journal& journal) {
       return journal.tell(consensus::switch_members{to});
     });
   }
-  void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
+  void on(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
     answer_after("bump the term", owed, [to = request.to](journal::timeline_journal& journal) {
       return journal.tell(consensus::bump_term{to.value_or(journal.position().in.next())});
     });
   }
-  void checkpoint(const messages::checkpoint_wal_timeline&, reply<wal_timeline_info> owed) {
+  void on(const messages::checkpoint_wal_timeline&, reply<wal_timeline_info> owed) {
     answer_after(
         "checkpoint", owed,
         [has_backup = options_.around.backup != nullptr](journal::timeline_journal& journal) -> core::result<void> {
@@ -473,7 +469,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
+  void on(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
     offload(
         pool_id::background, "make a digest of WAL",
         [journal = view_->journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },

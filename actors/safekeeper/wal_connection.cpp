@@ -45,15 +45,14 @@ class wal_connection final : public runtime::actor_base<private_connection> {
         socket_(std::make_shared<net::client_socket>(env().sockets(), std::move(options_.socket),
                                                      wire::frame_size_max + 16)) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     tell_self_after(startup_limit, startup_overdue{});
     take_socket(socket_);
-    return {handle(&wal_connection::ready), handle(&wal_connection::stream_ended), handle(&wal_connection::resumed),
-            handle(&wal_connection::overdue)};
   }
 
  private:
+  friend actor_base;
   enum class phase : std::uint8_t { startup, idle, away, closing };
 
   // -- the socket -----------------------------------------------------------------------------------------------------
@@ -63,16 +62,16 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     if (auto watched = socket_->watch(self()); !watched) return quit(watched.error());
     tell(self(), connection_go_on{});
   }
-  void stream_ended(const stream_over& over) {
+  void on(const stream_over& over) {
     stream_ = nullptr;
     phase_ = phase::idle;
     take_socket(over.socket);
   }
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (socket_ && socket_->fired(event)) advance();
   }
-  void resumed(const connection_go_on&) { advance(); }
-  void overdue(const startup_overdue&) {
+  void on(const connection_go_on&) { advance(); }
+  void on(const startup_overdue&) {
     if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
   }
 

@@ -11,7 +11,7 @@
 using namespace strata;
 using namespace strata::tests;
 namespace sk = strata::actors::safekeeper;
-namespace support = strata::actors::runtime;
+namespace runtime = strata::actors::runtime;
 using namespace std::chrono_literals;
 
 namespace {

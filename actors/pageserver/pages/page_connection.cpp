@@ -57,29 +57,28 @@ class page_connection final : public runtime::actor_base<private_page_connection
                                                 runtime::latency_buckets())) {}
   ~page_connection() { env().sockets().forget(token_); }
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     if (auto token = env().sockets().watch(options_.socket.get(), {.read = true}, self()))
       token_ = *token;
     else
       quit(token.error());
     tell_self_after(options_.startup_limit, startup_overdue{});
-    return {handle(&page_connection::ready), handle(&page_connection::resumed), handle(&page_connection::overdue),
-            handle(&page_connection::backup_progress)};
   }
 
  private:
+  friend actor_base;
   /// What the client may say next.
   enum class phase { startup, idle, stream, closing };
 
   // -- the socket ---------------------------------------------------------------------------------------------------
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (event.token != token_) return;
     advance();
   }
-  void resumed(const go_on&) { advance(); }
-  void overdue(const startup_overdue&) {
+  void on(const go_on&) { advance(); }
+  void on(const startup_overdue&) {
     if (phase_ == phase::startup) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
@@ -437,7 +436,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
   void look_at_progress() {
     tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, sent_});
   }
-  void backup_progress(const backup_progress_due& then) {
+  void on(const backup_progress_due& then) {
     if (!backup_ || then.backup != backups_begun_) return;
     // While a chunk is being made it is not the client that is slow.
     if (output_pending() && sent_ - then.sent < backup_progress_min)

@@ -88,13 +88,10 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
         access_(std::move(options.access)),
         book_(options.limits) {}
 
-  behavior_type make_behavior() {
-    load();
-    return {handle(&safekeeper_errands::list), handle(&safekeeper_errands::look), handle(&safekeeper_errands::begin),
-            handle(&safekeeper_errands::tick), handle(&safekeeper_errands::overdue)};
-  }
+  void on_start() { load(); }
 
  private:
+  friend actor_base;
   struct waiter {
     std::uint64_t number = 0;
     begin_wal of;
@@ -102,16 +99,16 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
     bool seen = false;  ///< metadata were read since it came
   };
 
-  core::result<messages::safekeeper_errand_list> list(const messages::list_safekeeper_errands&) {
+  core::result<messages::safekeeper_errand_list> on(const messages::list_safekeeper_errands&) {
     return book_.list(clock().monotonic());
   }
-  void look(const look_for_errands&) { load(); }
-  void begin(const begin_wal& request, reply<messages::done> owed) {
+  void on(const look_for_errands&) { load(); }
+  void on(const begin_wal& request, reply<messages::done> owed) {
     waiters_.push_back({++last_waiter_, request, std::move(owed), false});
     tell_self_after(begin_limit, begin_overdue{last_waiter_});
     load();
   }
-  void overdue(const begin_overdue& of) {
+  void on(const begin_overdue& of) {
     const auto found = std::ranges::find(waiters_, of.number, &waiter::number);
     if (found == waiters_.end()) return;
     found->owed.deliver();
@@ -151,7 +148,7 @@ class safekeeper_errands final : public runtime::actor_base<private_errands> {
     if ((book_.size() == 0 && !unread_) || std::exchange(ticking_, true)) return;
     tell_self_after(again, errands_due{});
   }
-  void tick(const errands_due&) {
+  void on(const errands_due&) {
     ticking_ = false;
     load();
   }
