@@ -18,7 +18,7 @@ class cancelled_waits {
  public:
   explicit cancelled_waits(std::chrono::milliseconds limit) : limit_(limit) {}
 
-  /// Postgres said so. True: its position is to be asked for now, and told by flushed_to().
+  /// Postgres logged a cancelled wait. True: the caller reads its flush position and passes it to flushed_to().
   bool cancelled(core::monotonic_time now);
   /// The transaction's WAL is not behind this.
   void flushed_to(core::lsn position);
