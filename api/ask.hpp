@@ -1,16 +1,14 @@
 #pragma once
 
-#include <caf/event_based_actor.hpp>
-#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <chrono>
-#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "api/http.hpp"
 #include "api/services.hpp"
 #include "core/result.hpp"
-#include "messages/errors.hpp"
+#include "messages/ask.hpp"
 
 namespace strata::api {
 
@@ -23,25 +21,29 @@ inline constexpr std::chrono::seconds long_answer_limit{900};
 template <class Reply, class Handle, class Request>
 core::result<Reply> ask(const services& of, const Handle& whom, Request request,
                         std::chrono::milliseconds limit = answer_limit) {
+  static_assert(std::is_same_v<Reply, messages::reply_to<Handle, Request>>, "the answer is of another type");
   if (!whom) return core::error{core::errc::unavailable, "this server does not offer that"};
-  // Hidden, so that a request under way doesn't hold up the end of the actor system.
-  caf::scoped_actor self(*of.system, true);
-  std::optional<core::result<Reply>> answer;
-  self->request(whom, limit, std::move(request))
-      .receive([&](Reply& reply) { answer.emplace(std::move(reply)); },
-               [&](const caf::error& e) { answer.emplace(messages::from_caf(e)); });
-  return std::move(*answer);
+  auto answer = messages::ask_and_wait(*of.system, whom, std::move(request), limit);
+  if constexpr (std::is_same_v<Reply, messages::done>) {
+    STRATA_TRY(std::move(answer));
+    return messages::done{};
+  } else {
+    return answer;
+  }
 }
 
 /// Asks without a thread that waits for it: `then` makes a reply of the answer, on an actor's thread.
 template <class Reply, class Handle, class Request, class Then>
 wait ask_later(const services& of, const Handle& whom, Request request, std::chrono::milliseconds limit, Then then) {
+  static_assert(std::is_same_v<Reply, messages::reply_to<Handle, Request>>, "the answer is of another type");
   return [=, system = of.system](const answer_taker& give) -> std::function<void()> {
-    const auto waiter = system->spawn<caf::hidden>([=](caf::event_based_actor* self) {
-      self->request(whom, limit, request)
-          .then([=](Reply& answer) { give(then(std::move(answer))); },
-                [=](const caf::error& e) { give(messages::from_caf(e)); });
-    });
+    const auto waiter =
+        messages::ask_later(*system, whom, request, caf::duration(limit), [=](core::result<Reply> answer) {
+          if (answer)
+            give(then(*std::move(answer)));
+          else
+            give(answer.error());
+        });
     return [waiter] { caf::anon_send_exit(waiter, caf::exit_reason::user_shutdown); };
   };
 }

@@ -19,12 +19,9 @@ class broker final : public runtime::actor_base<broker_actor> {
         dropped_(env().metrics().counter("strata_broker_dropped_total",
                                          "Messages that a subscriber missed because it did not keep up.")) {}
 
-  behavior_type make_behavior() {
-    return {handle(&broker::open), handle(&broker::begin), handle(&broker::publish), handle(&broker::taken)};
-  }
-
  private:
-  void open(const open_session& request) {
+  friend actor_base;
+  void on(const open_session& request) {
     if (!request.client) return;
     // A link that begins anew has given up what it had.
     std::erase_if(sessions_, [&](const auto& each) {
@@ -41,10 +38,10 @@ class broker final : public runtime::actor_base<broker_actor> {
     tell(request.client, session_opened{request.attempt, session});
     show();
   }
-  void begin(const begin_deliveries& request) {
+  void on(const begin_deliveries& request) {
     if (sessions_.contains(request.session)) receivers_.add(request.session);
   }
-  void publish(const publication& message) {
+  void on(const publication& message) {
     const auto from = sessions_.find(message.session);
     if (from == sessions_.end()) return;
     tell(from->second, publication_taken{});
@@ -55,7 +52,7 @@ class broker final : public runtime::actor_base<broker_actor> {
     for (const auto to : receivers_.publish(batch)) tell(sessions_.at(to), delivery{*batch});
     dropped_.add(static_cast<double>(receivers_.dropped() - before));
   }
-  void taken(const delivery_taken& message) {
+  void on(const delivery_taken& message) {
     if (const auto next = receivers_.taken(message.session)) tell(sessions_.at(message.session), delivery{**next});
   }
 

@@ -48,16 +48,12 @@ class broker_link final : public runtime::actor_base<private_link> {
 
   broker_link(const runtime::actor_setup& setup, broker_place broker) : actor_base(setup), place_(std::move(broker)) {}
 
-  behavior_type make_behavior() {
-    begin_attempt();
-    return {handle(&broker_link::publish),    handle(&broker_link::subscribe), handle(&broker_link::opened),
-            handle(&broker_link::deliver),    handle(&broker_link::taken),     handle(&broker_link::due),
-            handle(&broker_link::connected_), handle(&broker_link::over)};
-  }
+  void on_start() { begin_attempt(); }
 
  private:
+  friend actor_base;
   // -- this process's side ----------------------------------------------------------------------------------------
-  void publish(const messages::publish_timelines& request) {
+  void on(const messages::publish_timelines& request) {
     const auto& all = request.timelines;
     for (std::size_t from = 0; from < all.size(); from += timelines_per_message_max) {
       if (session_ == 0 || on_the_way_ >= publications_on_the_way_max) return;
@@ -67,7 +63,7 @@ class broker_link final : public runtime::actor_base<private_link> {
       tell(broker_, publication{session_, {begin, begin + static_cast<std::ptrdiff_t>(size)}});
     }
   }
-  void subscribe(const messages::subscribe_timelines& request) {
+  void on(const messages::subscribe_timelines& request) {
     if (!request.to) return;
     const std::uint64_t id = ++last_subscriber_;
     if (subscribers_.empty() && session_ != 0) tell(broker_, begin_deliveries{session_});
@@ -85,7 +81,7 @@ class broker_link final : public runtime::actor_base<private_link> {
   }
 
   // -- the broker's side --------------------------------------------------------------------------------------------
-  void deliver(const delivery& message) {
+  void on(const delivery& message) {
     // Late ones of a session before this one are state like any other.
     if (session_ != 0) tell(broker_, delivery_taken{session_});
     if (subscribers_.empty() || !check_delivery(message)) return;
@@ -95,7 +91,7 @@ class broker_link final : public runtime::actor_base<private_link> {
   [[nodiscard]] static bool check_delivery(const delivery& message) {
     return message.timelines.size() <= timelines_per_message_max;
   }
-  void taken(const publication_taken&) {
+  void on(const publication_taken&) {
     if (on_the_way_ > 0) --on_the_way_;
   }
 
@@ -113,7 +109,7 @@ class broker_link final : public runtime::actor_base<private_link> {
               caf::anon_send(to, connected{attempt, std::move(broker)});
             });
   }
-  void connected_(const connected& outcome) {
+  void on(const connected& outcome) {
     if (outcome.attempt != attempt_ || broker_) return;
     if (!outcome.broker) return lost(outcome.broker.error());
     begin_session(*outcome.broker);
@@ -126,7 +122,7 @@ class broker_link final : public runtime::actor_base<private_link> {
     tell(broker, open_session{self(), attempt_, !subscribers_.empty()});
     asked_for_deliveries_ = !subscribers_.empty();
   }
-  void opened(const session_opened& answer) {
+  void on(const session_opened& answer) {
     if (answer.attempt != attempt_ || !broker_) return;
     session_ = answer.session;
     // Somebody may have subscribed meanwhile.
@@ -135,7 +131,7 @@ class broker_link final : public runtime::actor_base<private_link> {
     backoff_.reset();
     describe("connected");
   }
-  void over(const attempt_over& deadline) {
+  void on(const attempt_over& deadline) {
     if (deadline.attempt == attempt_ && session_ == 0) lost({core::errc::timeout, "the broker did not answer in time"});
   }
   void lost(const core::error& why) {
@@ -147,7 +143,7 @@ class broker_link final : public runtime::actor_base<private_link> {
     describe("waiting to connect");
     tell_self_after(backoff_.next(), connect_due{});
   }
-  void due(const connect_due&) { begin_attempt(); }
+  void on(const connect_due&) { begin_attempt(); }
 
   broker_place place_;
   broker_actor broker_;

@@ -65,16 +65,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     status.since = clock().now();
   }
 
-  behavior_type make_behavior() {
+  void on_start() {
     step(agent_begun{});
-    look(look_due{});
-    return {handle(&compute_agent::elected), handle(&compute_agent::synced),  handle(&compute_agent::superseded),
-            handle(&compute_agent::quorum),  handle(&compute_agent::exited),  handle(&compute_agent::look),
-            handle(&compute_agent::retry),   handle(&compute_agent::poll_now)};
+    on(look_due{});
   }
   void on_stop() { step(stop_wanted{}); }
 
  private:
+  friend actor_base;
   static constexpr std::chrono::milliseconds look_interval{200};
   static constexpr std::chrono::milliseconds poll_interval{25};
   static constexpr std::chrono::milliseconds retry_interval{1000};
@@ -94,20 +92,20 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     save();
   }
 
-  void elected(const proposer_elected& event) { step(won_election{event.in}); }
-  void synced(const proposer_synced& event) { step(start_is_safe{event.start}); }
-  void superseded(const proposer_superseded& event) {
+  void on(const proposer_elected& event) { step(won_election{event.in}); }
+  void on(const proposer_synced& event) { step(start_is_safe{event.start}); }
+  void on(const proposer_superseded& event) {
     // First of all nobody must get an answer from it any more.
     server_.quit_now();
     step(term_lost{event.by});
   }
-  void quorum(const proposer_quorum& event) {
+  void on(const proposer_quorum& event) {
     has_quorum_ = event.reached;
     save();
   }
 
   void carry_out(const retry_later&) { tell_self_after(retry_interval, retry_is_due{}); }
-  void retry(const retry_is_due&) { step(retry_due{}); }
+  void on(const retry_is_due&) { step(retry_due{}); }
 
   // -- the election ---------------------------------------------------------------------------------------------------
 
@@ -155,8 +153,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   // -- the branch ---------------------------------------------------------------------------------------------------
 
-  void carry_out(const await_pageserver&) { poll_now(poll_due{}); }
-  void poll_now(const poll_due&) {
+  void carry_out(const await_pageserver&) { on(poll_due{}); }
+  void on(const poll_due&) {
     if (life_.state() != agent_state::waiting_for_pageserver || branch_.polling) return;
     branch_.polling = true;
     offload(runtime::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
@@ -187,7 +185,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             [this](const core::result<core::lsn>& reached) {
               branch_.polling = false;
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-              poll_now(poll_due{});  // another life may have begun meanwhile
+              on(poll_due{});  // another life may have begun meanwhile
             });
   }
 
@@ -266,7 +264,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void carry_out(const abandon_server&) {
     server_.abandon([directory = options_.record.data_directory] { return host::abandon_postgres(directory); });
   }
-  void exited(const runtime::socket_ready& event) { server_.on_ready(event.token); }
+  void on(const runtime::socket_ready& event) { server_.on_ready(event.token); }
 
   // -- transactions that stopped waiting
 
@@ -307,7 +305,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   // -- what is written down -------------------------------------------------------------------------------------------
 
-  void look(const look_due&) {
+  void on(const look_due&) {
     tell_self_after(look_interval, look_due{});
     look_at_log();
     look_for_branch();

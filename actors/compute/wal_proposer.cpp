@@ -99,12 +99,9 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         postgres_(env().sockets(), window_),
         counters_(env().metrics()) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     make_remotes();
-    tick(tick_due{});
-    return {handle(&wal_proposer::start_stream), handle(&wal_proposer::status),  handle(&wal_proposer::ready),
-            handle(&wal_proposer::tick),         handle(&wal_proposer::resumed), handle(&wal_proposer::announce),
-            handle(&wal_proposer::overdue)};
+    on(tick_due{});
   }
   /// Acceptors hear of the last commit first: until the next election nobody else could tell them.
   void on_stop() {
@@ -116,6 +113,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
 
  private:
+  friend actor_base;
   static constexpr std::chrono::milliseconds announcement_delay{10};
   static constexpr std::chrono::milliseconds farewell_limit{1000};
 
@@ -278,7 +276,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
       }
     }
   }
-  void announce(const announcement_due&) {
+  void on(const announcement_due&) {
     announcing_ = false;
     if (!life_.is_superseded()) send_all(true);
   }
@@ -299,7 +297,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (*stopped == acceptor_link::stop::socket_full) to.link.arm();
   }
 
-  void overdue(const farewell_over&) { quit(); }
+  void on(const farewell_over&) { quit(); }
   void quit_when_told() {
     const auto told = [this](node_id node) {
       return std::ranges::any_of(machine_.peers(), [&](const proposer::peer& each) {
@@ -386,7 +384,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   // -- Postgres -----------------------------------------------------------------------------------------------------
 
-  void start_stream(const stream_postgres& request) {
+  void on(const stream_postgres& request) {
     postgres_.follow(request.conninfo);
     life_.streams();
     open_stream();
@@ -459,7 +457,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   // -- events -------------------------------------------------------------------------------------------------------
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (life_.is_superseded()) return;
     if (postgres_.is_current(event.token)) {
       take_wal();
@@ -477,7 +475,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     }
     settle();
   }
-  void resumed(const go_on&) {
+  void on(const go_on&) {
     if (life_.is_superseded() || !postgres_.is_open()) return;
     take_wal();
     settle();
@@ -498,7 +496,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     tell(self(), go_on{});
   }
 
-  void tick(const tick_due&) {
+  void on(const tick_due&) {
     tell_self_after(options_.tick, tick_due{});
     if (life_.is_superseded()) return;
     const auto now = clock().monotonic();
@@ -534,7 +532,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (std::exchange(quorum_, reached) != reached) tell(options_.owner, proposer_quorum{reached});
   }
 
-  core::result<proposer_status> status(const get_proposer_status&) {
+  core::result<proposer_status> on(const get_proposer_status&) {
     proposer_status made;
     made.now = life_.is_superseded() ? proposer::phase::superseded : machine_.now();
     made.in = machine_.in();

@@ -46,21 +46,22 @@ class tcp_service final : public runtime::actor_base<private_tcp_service> {
         open_(env().metrics().gauge(options_.metric, "Open connections of the " + options_.what)) {}
   ~tcp_service() { env().sockets().forget(token_); }
 
-  behavior_type make_behavior() {
+  void on_start() {
     const auto token = env().sockets().watch(options_.listener.fd.get(), {.read = true}, self());
     if (token)
       token_ = *token;
     else
       quit(token.error());
     describe("listening on port " + std::to_string(options_.listener.port));
-    return {[](const messages::done&) {}, handle(&tcp_service::ready), handle(&tcp_service::again)};
   }
 
  private:
-  void ready(const runtime::socket_ready& event) {
+  friend actor_base;
+  void on(const messages::done&) {}
+  void on(const runtime::socket_ready& event) {
     if (event.token == token_) accept_all();
   }
-  void again(const accept_again&) { accept_all(); }
+  void on(const accept_again&) { accept_all(); }
 
   void accept_all() {
     for (;;) {

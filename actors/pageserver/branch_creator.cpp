@@ -21,8 +21,6 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
   branch_creator(const runtime::actor_setup& setup, branch_creator_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
-  behavior_type make_behavior() { return handlers<branch_creator>(); }
-
   void on_stop() {
     using enum branch_creation::step;
     stopping_ = true;

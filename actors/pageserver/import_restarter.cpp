@@ -26,8 +26,6 @@ class import_restarter final : public runtime::actor_base<private_restarter> {
   import_restarter(const runtime::actor_setup& setup, import_restarter_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
-  behavior_type make_behavior() { return handlers<import_restarter>(); }
-
   void on_stop() {
     stopping_ = true;
     if (!writing_) quit();

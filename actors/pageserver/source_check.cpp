@@ -18,21 +18,17 @@ class source_request final : public runtime::actor_base<private_request> {
 
   explicit source_request(const runtime::actor_setup& setup) : actor_base(setup), link_(env().sockets()) {}
 
-  behavior_type make_behavior() {
-    return {handle(&source_request::probe), handle(&source_request::drop), handle(&source_request::ready),
-            handle(&source_request::overdue)};
-  }
-
  private:
+  friend actor_base;
   static constexpr auto time_max = std::chrono::seconds(15);
 
-  void probe(const probe_source& request, runtime::reply<source_probed> answer) {
+  void on(const probe_source& request, runtime::reply<source_probed> answer) {
     probed_ = answer;
     session_.emplace(
         session_goal{.wanted = session_goal::kind::probe, .slot = request.slot, .resume_from = {}, .system_id = 0});
     begin(request.conninfo, request.slot);
   }
-  void drop(const drop_source_slot& request, runtime::reply<messages::done> answer) {
+  void on(const drop_source_slot& request, runtime::reply<messages::done> answer) {
     dropped_ = answer;
     drop_ = request;
     begin(request.conninfo, request.slot);
@@ -51,10 +47,10 @@ class source_request final : public runtime::actor_base<private_request> {
         });
   }
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
-  void overdue(const request_overdue&) {
+  void on(const request_overdue&) {
     end({core::errc::unavailable, "the source has not answered within 15 s; is it reachable from this machine?"});
   }
 

@@ -21,12 +21,10 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
   supervisor(const runtime::actor_setup& setup, supervisor_options options)
       : role_supervisor(setup, "the server"), options_(std::move(options)) {}
 
-  behavior_type make_behavior() {
-    start_children();
-    return {handle(&supervisor::services)};
-  }
+  void on_start() { start_children(); }
 
  private:
+  friend actor_base;
   // The children, in start order. Each knows only those above it.
   void start_children() {
     const auto& server = options_.server;
@@ -71,7 +69,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
             .ask_flushed = options_.ask_flushed};
   }
 
-  core::result<pageserver_services> services(const get_services&) { return services_; }
+  core::result<pageserver_services> on(const get_services&) { return services_; }
 
   supervisor_options options_;
   pageserver_services services_;

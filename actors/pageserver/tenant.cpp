@@ -34,10 +34,9 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
         around_(std::move(options.context)),
         timelines_(record_.name) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     describe(life_.text());
     load();
-    return handlers<tenant>();
   }
 
   void on_stop() { carry_out(life_.stop()); }

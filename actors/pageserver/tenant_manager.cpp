@@ -30,10 +30,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   tenant_manager(const runtime::actor_setup& setup, tenant_manager_options options)
       : actor_base(setup), around_(std::move(options.context)) {}
 
-  behavior_type make_behavior() {
-    load();
-    return handlers<tenant_manager>();
-  }
+  void on_start() { load(); }
 
   void on_stop() {
     stopping_ = true;

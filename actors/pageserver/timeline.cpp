@@ -36,7 +36,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     for (const auto& [child, at] : options_.branch_points) collection_.kept().restore_branch_point(child, at);
   }
 
-  behavior_type make_behavior() {
+  void on_start() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
     if (!store_->damaged_layers().empty()) errors_.set(timeline_work::layers, damage_of(*store_));
@@ -47,28 +47,6 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     if (state_ == state::active) points_.look_up_last_commit();
     schedule_.start(options_.tenant, clock().monotonic());
     if (options_.housekeeping) tell(options_.housekeeping, runtime::tick_me{self()});
-    return {handle(&timeline::wait),
-            handle(&timeline::ingest),
-            handle(&timeline::checkpoint),
-            handle(&timeline::compact),
-            handle(&timeline::collect),
-            handle(&timeline::lease),
-            handle(&timeline::resolve),
-            handle(&timeline::hold),
-            handle(&timeline::get_info),
-            handle(&timeline::add_branch_point),
-            handle(&timeline::remove_branch_point),
-            handle(&timeline::source_says),
-            handle(&timeline::assign_safekeepers),
-            handle(&timeline::get_safekeepers),
-            handle(&timeline::change_safekeepers),
-            handle(&timeline::resume_source),
-            handle(&timeline::imported),
-            handle(&timeline::take_options),
-            handle(&timeline::tick),
-            handle(&timeline::flushed),
-            handle(&timeline::not_flushed),
-            handle(&timeline::compaction_stands)};
   }
 
   void on_stop() {
@@ -88,6 +66,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   }
 
  private:
+  friend actor_base;
   using state = messages::timeline_state;
 
   void enter(state to) {
@@ -135,7 +114,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
 
   // -- WAL ----------------------------------------------------------------------------------------------------------
 
-  void ingest(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
+  void on(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
     if (state_ != state::active) return owed.fail(not_active("ingest"));
     writer_.ingest(request.batch, owed);
   }
@@ -144,16 +123,16 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
             .appended = [this](const commits_of_batch& commits) { points_.batch_in(commits); }};
   }
 
-  void wait(const messages::wait_lsn& request, reply<messages::lsn_reached> owed) {
+  void on(const messages::wait_lsn& request, reply<messages::lsn_reached> owed) {
     if (writer_.wait(request, state_, clock().monotonic(), owed)) tell(receiver_.actor(), wal_wanted{});
   }
 
-  void checkpoint(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
+  void on(const messages::checkpoint_timeline&, reply<messages::timeline_checkpointed> owed) {
     if (state_ != state::active) return owed.fail(not_active("checkpoint"));
     writer_.checkpoint(owed);
   }
 
-  void flushed(const layer_flushed& event) {
+  void on(const layer_flushed& event) {
     errors_.set(timeline_work::flush, {});
     writer_.flushed(event.disk_consistent_lsn);
     tell(receiver_.actor(), timeline_flushed{event.disk_consistent_lsn});
@@ -163,7 +142,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     if (state_ == state::stopping && !writer_.flushing()) end();
   }
 
-  void not_flushed(const flush_failed& event) {
+  void on(const flush_failed& event) {
     errors_.set(timeline_work::flush, "flush: " + core::to_string(event.why));
     writer_.flush_failed(event.why);
     // What is in memory can be had from the source again.
@@ -176,13 +155,13 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
 
   // -- compaction and collection --------------------------------------------------------------------------------------
 
-  void compact(const messages::compact_timeline& request, reply<messages::timeline_compacted> owed) {
+  void on(const messages::compact_timeline& request, reply<messages::timeline_compacted> owed) {
     if (state_ != state::active) return owed.fail(not_active("compact"));
     owed.pass_to(maintenance_.compactor, request);
   }
-  void compaction_stands(const compaction_health& health) { errors_.set(timeline_work::compaction, health.last_error); }
+  void on(const compaction_health& health) { errors_.set(timeline_work::compaction, health.last_error); }
 
-  void collect(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
+  void on(const messages::collect_garbage& request, reply<messages::garbage_collected> owed) {
     if (state_ != state::active) return owed.fail(not_active("collect"));
     collection_.collect(request.horizon_bytes, owed);
   }
@@ -203,19 +182,17 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
 
   // -- what must stay -------------------------------------------------------------------------------------------------
 
-  core::result<void> add_branch_point(const messages::add_branch_point& request) {
+  core::result<void> on(const messages::add_branch_point& request) {
     if (state_ != state::active) return not_active("branch");
     return collection_.add_branch_point(request.child, request.at);
   }
-  void remove_branch_point(const messages::remove_branch_point& request) {
-    collection_.kept().remove_branch_point(request.child);
-  }
+  void on(const messages::remove_branch_point& request) { collection_.kept().remove_branch_point(request.child); }
 
-  core::result<messages::lsn_leased> lease(const messages::lease_lsn& request) {
+  core::result<messages::lsn_leased> on(const messages::lease_lsn& request) {
     if (state_ != state::active) return not_active("lease");
     return collection_.lease(request.at, options_.tenant.lsn_lease_length);
   }
-  core::result<void> hold(const messages::hold_lsn& request) {
+  core::result<void> on(const messages::hold_lsn& request) {
     if (state_ != state::active) return not_active("hold");
     if (!request.holder) return core::error{core::errc::invalid_argument, "hold: the request has no holder"};
     STRATA_TRY(collection_.hold(request.at));
@@ -226,7 +203,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   // -- points of the history ------------------------------------------------------------------------------------------
 
   history_points::context around_points() {
-    return {.lease = [this](core::lsn at) { return lease({at}); },
+    return {.lease = [this](core::lsn at) { return on(messages::lease_lsn{at}); },
             .wait =
                 [this](core::lsn at, std::chrono::milliseconds timeout, history_points::reached then) {
                   ask(self(), messages::wait_lsn{at, timeout}, then);
@@ -235,7 +212,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
             .ask_flushed = options_.ask_flushed};
   }
 
-  void resolve(const messages::resolve_point& request, reply<messages::point_resolved> owed) {
+  void on(const messages::resolve_point& request, reply<messages::point_resolved> owed) {
     if (state_ != state::active) return owed.fail(not_active("find a point of the history"));
     points_.resolve(request, owed);
   }
@@ -259,28 +236,28 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
             }};
   }
 
-  core::result<messages::timeline_safekeepers> get_safekeepers(const messages::get_safekeepers&) {
+  core::result<messages::timeline_safekeepers> on(const messages::get_safekeepers&) {
     return safekeepers_of(store_->record());
   }
-  void assign_safekeepers(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
+  void on(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
     membership_.assign(request, owed);
   }
-  void change_safekeepers(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
+  void on(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
     membership_.change(request, owed);
   }
 
   // -- the source, the options, the clock -----------------------------------------------------------------------------
 
-  void source_says(const messages::source_status& status) {
+  void on(const messages::source_status& status) {
     receiver_.source().reported(status, store_->last_record_lsn());
     errors_.set(timeline_work::gap, status.gap ? gap_error(*status.gap, branch_name()) : "");
     points_.progressed();
     if (status.known_until) points_.word_came(*status.known_until);
   }
 
-  void resume_source(const messages::resume_source&, reply<> owed) { receiver_.resume(name(), owed); }
+  void on(const messages::resume_source&, reply<> owed) { receiver_.resume(name(), owed); }
 
-  void imported(const import_finished&) {
+  void on(const import_finished&) {
     if (state_ != state::importing) return;
     enter(state::active);
     core::log_info("timeline " + name() + ": import finished at " + to_string(store_->last_record_lsn()));
@@ -288,13 +265,13 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     tell(receiver_.actor(), timeline_flushed{store_->disk_consistent_lsn()});
   }
 
-  void take_options(const options_changed& change) {
+  void on(const options_changed& change) {
     options_.tenant = change.options;
     store_->set_options(change.options);
     schedule_.change(change.options, clock().monotonic());
   }
 
-  void tick(const runtime::housekeeping_tick&) {
+  void on(const runtime::housekeeping_tick&) {
     const auto now = clock().monotonic();
     writer_.expire_reads(now, [this](core::lsn at) { return receiver_.why_late(at); });
     points_.tick();
@@ -312,7 +289,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     return receiver_.source().lag(clock().monotonic(), errors_.has(timeline_work::flush));
   }
 
-  core::result<messages::timeline_info> get_info(const messages::get_timeline_info&) {
+  core::result<messages::timeline_info> on(const messages::get_timeline_info&) {
     auto info = describe_timeline(*store_);
     info.state = state_;
     info.readable_from = window_of(*store_).first;

@@ -17,10 +17,7 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
   timeline_deleter(const runtime::actor_setup& setup, timeline_deleter_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
-  behavior_type make_behavior() {
-    monitor_writer();
-    return handlers<timeline_deleter>();
-  }
+  void on_start() { monitor_writer(); }
 
   void on_stop() {
     stopping_ = true;

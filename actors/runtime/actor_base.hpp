@@ -1,14 +1,17 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <concepts>
+#include <span>
 #include <type_traits>
 #include <utility>
 
 #include <caf/actor_system.hpp>
-#include <caf/duration.hpp>
-#include <caf/typed_event_based_actor.hpp>
 
 #include "actors/runtime/actor_core.hpp"
+#include "actors/runtime/shell.hpp"
+#include "messages/ask.hpp"
 
 /// How an actor is written here:
 ///
@@ -24,237 +27,190 @@
 ///     static constexpr const char* kind = "pageserver.garbage_collector";
 ///     static constexpr pool_id pool = pool_id::background;
 ///     collector(const actor_setup& setup, collector_options options);
-///     behavior_type make_behavior() { return {handle(&collector::collect), handle(&collector::due)}; }  // runs first
+///     void on_start();  // optional: runs before the first message
+///     void on_stop();   // optional: asked to end; calls quit() when it is ready
 ///    private:
-///     core::result<info> get_info(const get_info&);                       // answers now
-///     void collect(const collect_garbage&, reply<collected>);    // answers later, see reply.hpp
-///     void due(const collect_due&);                                       // answers nothing
-///     void on_stop();  // optional, public: asked to end; calls quit() when it is ready
+///     friend actor_base;
+///     core::result<info> on(const get_info&);                // answers now
+///     void on(const collect_garbage&, reply<collected>);     // answers later, see reply.hpp
+///     void on(const collect_due&);                           // answers nothing
 ///   };
 ///   ... spawn_collector(system, options) { auto label = options.label;
 ///         return spawn<collector>(system, std::move(label), std::move(options)); }
 ///
 /// What the base promises:
+/// - There is one `on` for every message of the interface and none for another one; else it does not compile.
 /// - An exception in a handler or a continuation becomes an error answer and a line in the log; the actor lives on.
 /// - No request stays unanswered: dropped replies answer an error, and so do all open ones when the actor ends.
 /// - When the actor ends, its object is destroyed at once (handles in it can't form cycles) and adopted children are
-/// told
-///   to end. Asked to end (exit message) it ends after the messages before it, or calls on_stop() if there is one.
+///   told to end. Asked to end (exit message) it ends after the messages before it, or calls on_stop() if there is one.
 /// - Unknown messages are refused with errc::unsupported and logged.
 /// - It shows in the registry (console, metrics) with kind, name, parent, counts and times.
 /// Requests have no timeout: whoever has a deadline checks it on a tick.
 namespace strata::actors::runtime {
 
-/// What the shell hands to the object inside it.
-struct actor_setup {
-  caf::scheduled_actor* self;
-  actor_trace& trace;
-  promise_list& promises;
+namespace detail {
+
+template <class Reply, class Then>
+class continuation final : public guarded_answer {
+ public:
+  continuation(actor_core& of, Then then) : guarded_answer(of, messages::expected<Reply>()), then_(std::move(then)) {}
+
+ private:
+  void go_on(const messages::answer& from) override {
+    then_(from.template as<core::result<messages::detail::plain<Reply>>>());
+  }
+  Then then_;
 };
 
-namespace detail {
-/// core::result<void> travels as done.
-template <class T>
-using wire = std::conditional_t<std::is_void_v<T>, messages::done, T>;
-template <class T>
-using plain = std::conditional_t<std::is_same_v<T, messages::done>, void, T>;
-template <class Handle, class Request>
-using reply_to = caf::detail::tl_head_t<caf::response_type_t<typename Handle::signatures, Request>>;
-/// The request of one signature of an interface.
-template <class Signature>
-struct request_in;
-template <class Request, class Replies>
-struct request_in<caf::typed_mpi<caf::detail::type_list<Request>, Replies>> {
-  using type = Request;
+// Whether an actor has a handler too many: a call with a stranger, which becomes any message outside the interface and
+// one that is in it, finds one overload; with another handler it is ambiguous.
+template <class Known, class... Interface>
+struct stranger {
+  template <class T>
+  requires(std::same_as<T, Known> || !(std::same_as<T, Interface> || ...)) operator const T&() const;
 };
+struct any_reply {
+  template <class T>
+  operator reply<T>() const;
+};
+template <class Message, bool Is>
+struct listed {
+  using type = Message;
+  static constexpr bool is = Is;
+};
+/// The first message of which it is so; void: none.
+template <class... Each>
+struct first {
+  using type = void;
+};
+template <class Head, class... Tail>
+struct first<Head, Tail...> : std::conditional_t<Head::is, Head, first<Tail...>> {};
+template <class... Each>
+using first_t = typename first<Each...>::type;
+
+template <class State>
+constexpr void (*stop_of())(actor_core&) {
+  if constexpr (requires(State & actor) { actor.on_stop(); })
+    return [](actor_core& actor) { static_cast<State&>(actor).on_stop(); };
+  else
+    return nullptr;
+}
+
 }  // namespace detail
 
 template <class Interface>
 class actor_base : public actor_core {
  public:
   using interface_type = Interface;
-  using behavior_type = typename Interface::behavior_type;
-  using shell_type = typename Interface::base;
 
-  explicit actor_base(const actor_setup& setup)
-      : actor_core(setup.self, setup.trace, setup.promises), shell_(static_cast<shell_type*>(setup.self)) {}
+  explicit actor_base(const actor_setup& setup) : actor_core(setup) {}
+
+  /// The overloads of `on` of an actor, one for each message of its interface.
+  template <class State>
+  static std::span<const handler> handlers_of() {
+    return table<State>(typename Interface::signatures{});
+  }
 
  protected:
-  ~actor_base() = default;
-
-  // -- handlers: member functions of the actor as entries of its behaviour ----------------------------------------
-  template <class State, class Request, class Reply>
-  auto handle(core::result<Reply> (State::*method)(const Request&)) {
-    return [this, method](const Request& request) -> caf::result<detail::wire<Reply>> {
-      std::optional<core::result<Reply>> outcome;
-      if (auto failure = guarded("handle a request", [&] { outcome.emplace((state<State>().*method)(request)); }))
-        return to_caf(*failure);
-      if (!*outcome) return to_caf(outcome->error());
-      if constexpr (std::is_void_v<Reply>)
-        return messages::done{};
-      else
-        return std::move(**outcome);
-    };
-  }
-  template <class State, class Request, class Reply>
-  auto handle(void (State::*method)(const Request&, reply<Reply>)) {
-    return [this, method](const Request& request) -> caf::result<Reply> {
-      reply<Reply> owed(open_promise());
-      if (auto failure = guarded("handle a request", [&] { (state<State>().*method)(request, owed); }))
-        owed.fail(*failure);
-      return caf::delegated<Reply>{};
-    };
-  }
-  template <class State, class Message>
-  auto handle(void (State::*method)(const Message&)) {
-    return [this, method](const Message& message) {
-      guarded("handle a message", [&] { (state<State>().*method)(message); });
-    };
-  }
-
-  /// All handlers of an actor whose handlers are called on(), one for each message of its interface, in any of the
-  /// forms above. They are public, so that the interface is the list of them.
-  template <class State>
-  behavior_type handlers() {
-    return handlers_of<State>(typename Interface::signatures{});
-  }
+  ~actor_base() override = default;
 
   // -- talking to others --------------------------------------------------------------------------------------------
   /// Sends a request and calls then(core::result<Reply>) with its outcome (core::result<void> for done). An actor that
   /// has ended answers errc::unavailable. Of a message that is only accepted, the answer is that it was handled.
   template <class Handle, class Request, class Then>
   void ask(const Handle& to, Request request, Then then) {
-    using Reply = detail::reply_to<Handle, Request>;
-    using outcome = core::result<detail::plain<Reply>>;
-    auto shared = std::make_shared<Then>(std::move(then));
-    auto failed = [this, shared](caf::error& error) {
-      guarded("handle an answer", [&] { (*shared)(outcome(to_core(error))); });
-    };
-    auto asked = shell_->request(to, caf::infinite, std::move(request));
-    if constexpr (std::is_void_v<Reply>)
-      asked.then([this, shared] { guarded("handle an answer", [&] { (*shared)(outcome{}); }); }, failed);
-    else
-      asked.then(
-          [this, shared](Reply& value) {
-            guarded("handle an answer", [&] {
-              if constexpr (std::is_same_v<Reply, messages::done>)
-                (*shared)(outcome{});
-              else
-                (*shared)(outcome(std::move(value)));
-            });
-          },
-          failed);
+    static_assert(messages::takes<Handle, Request>, "the message is not in the receiver's interface");
+    send_request(
+        messages::detail::raw(to), messages::make_letter(std::move(request)),
+        messages::answer_handler_ptr(
+            new detail::continuation<messages::reply_to<Handle, Request>, Then>(*this, std::move(then)), false));
   }
   /// Sends a message that has no answer; lost if the receiver has ended.
   template <class Handle, class Message>
   void tell(const Handle& to, Message message) {
-    if (to) shell_->send(to, std::move(message));
+    static_assert(std::is_void_v<messages::reply_to<Handle, Message>>, "the message has an answer: ask");
+    send(messages::detail::raw(to), messages::make_letter(std::move(message)));
   }
   /// A message to this actor after a delay.
   template <class Message>
   void tell_self_after(std::chrono::milliseconds delay, Message message) {
-    shell_->delayed_send(self(), delay, std::move(message));
+    static_assert(std::is_void_v<messages::reply_to<Interface, Message>>, "the message has an answer: ask");
+    send_self_after(delay, messages::make_letter(std::move(message)));
   }
-  [[nodiscard]] Interface self() const { return caf::actor_cast<Interface>(shell_->ctrl()); }
+  [[nodiscard]] Interface self() const { return caf::actor_cast<Interface>(address()); }
 
  private:
-  template <class State, class... Signatures>
-  behavior_type handlers_of(caf::detail::type_list<Signatures...>) {
-    return {handler_of<State, typename detail::request_in<Signatures>::type>()...};
-  }
   template <class State, class Request>
-  auto handler_of() {
-    using Reply = detail::reply_to<Interface, Request>;
-    if constexpr (std::is_void_v<Reply>)
-      return handle(static_cast<void (State::*)(const Request&)>(&State::on));
-    else if constexpr (requires { static_cast<void (State::*)(const Request&, reply<Reply>)>(&State::on); })
-      return handle(static_cast<void (State::*)(const Request&, reply<Reply>)>(&State::on));
-    else
-      return handle(static_cast<core::result<detail::plain<Reply>> (State::*)(const Request&)>(&State::on));
+  static constexpr bool takes_alone() {
+    return requires(State & actor, const Request& request) { actor.on(request); };
   }
-  template <class State>
-  State& state() {
-    return static_cast<State&>(*this);
-  }
-  shell_type* shell_;
-};
-
-/// The CAF actor around an object written as above.
-template <class State>
-class shell final : public State::shell_type, public pool_member {
- public:
-  using base = typename State::shell_type;
-  using behavior_type = typename State::behavior_type;
-
-  template <class... Args>
-  shell(caf::actor_config& config, actor_label label, Args&&... args)
-      : base(config), trace_(State::kind, State::pool, std::move(label), caf::weak_actor_ptr(this->ctrl())) {
-    state_ = std::make_unique<State>(actor_setup{this, trace_, promises_}, std::forward<Args>(args)...);
-    registry().add(trace_);
-    this->set_down_handler([](caf::scheduled_actor* self, caf::down_msg& down) {
-      if (auto& state = static_cast<shell*>(self)->state_) state->on_down(down);
-    });
-    this->set_exit_handler(
-        [](caf::scheduled_actor* self, caf::exit_msg& exit) { static_cast<shell*>(self)->leave(exit); });
-    this->set_default_handler([](caf::scheduled_actor* self, caf::message_view&) -> caf::result<caf::message> {
-      core::log_error(std::string(self->name()) + ": got a message it does not know");
-      return to_caf({core::errc::unsupported, std::string(self->name()) + " does not know the message"});
-    });
-  }
-  ~shell() override { forget(); }
-
-  [[nodiscard]] pool_id pool() const noexcept override { return State::pool; }
-  const char* name() const override { return State::kind; }
-
-  using base::enqueue;
-  void enqueue(caf::mailbox_element_ptr element, caf::execution_unit* host) override {
-    trace_.enqueued();
-    base::enqueue(std::move(element), host);
-  }
-  caf::invoke_message_result consume(caf::mailbox_element& element) override {
-    trace_.handling();
-    const auto result = base::consume(element);
-    trace_.handled();
-    return result;
-  }
-  void on_exit() override {
-    if (!state_) return;
-    promises_.fail_all({core::errc::unavailable, std::string(State::kind) + " " + trace_.label().name + " has ended"});
-    state_->exit_children();
-    state_.reset();
-    forget();
-    base::on_exit();
+  template <class State, class Request, class Reply = detail::any_reply>
+  static constexpr bool takes_with_reply() {
+    return requires(State & actor, const Request& request, const Reply& owed) { actor.on(request, owed); };
   }
 
- protected:
-  behavior_type make_behavior() override { return state_->make_behavior(); }
-
- private:
-  actor_registry& registry() { return environment_of(this->home_system()).registry(); }
-  void forget() {
-    if (std::exchange(listed_, false)) registry().remove(trace_);
+  template <class State, class... Requests, class... Replies>
+  static std::span<const handler> table(
+      caf::detail::type_list<caf::typed_mpi<caf::detail::type_list<Requests>, caf::output_tuple<Replies>>...>) {
+    static constexpr std::array<handler, sizeof...(Requests)> all{entry<State, Requests, Replies>()...};
+    using alone = detail::first_t<detail::listed<Requests, takes_alone<State, Requests>()>...>;
+    static_assert(takes_alone<State, detail::stranger<alone, Requests...>>() != std::same_as<alone, void>,
+                  "there is an on(const X&) for a message X that is not in the interface");
+    using owing = detail::first_t<detail::listed<Requests, takes_with_reply<State, Requests>()>...>;
+    static_assert(takes_with_reply<State, detail::stranger<owing, Requests...>>() != std::same_as<owing, void>,
+                  "there is an on(const X&, reply<Y>) for a message X that is not in the interface");
+    return all;
   }
-  void leave(caf::exit_msg& exit) {
-    const caf::error kill = caf::exit_reason::kill;
-    if constexpr (requires { state_->on_stop(); }) {
-      if (state_ && exit.reason != kill) {
-        state_->on_stop();
-        return;
-      }
+
+  template <class State, class Request, class Reply>
+  static constexpr handler entry() {
+    constexpr bool alone = takes_alone<State, Request>();
+    if constexpr (std::is_void_v<Reply>) {
+      static_assert(alone, "no void on(const X&) for a message X of the interface (is actor_base a friend?)");
+      return {&typeid(Request), answers::nothing, [](actor_core& actor, const void* message, handled&) {
+                static_cast<State&>(actor).on(*static_cast<const Request*>(message));
+              }};
+    } else if constexpr (alone) {
+      using outcome = core::result<messages::detail::plain<Reply>>;
+      return {&typeid(Request), answers::now, [](actor_core& actor, const void* message, handled& by) {
+                outcome got = static_cast<State&>(actor).on(*static_cast<const Request*>(message));
+                if (!got)
+                  by.failure = std::move(got).error();
+                else if constexpr (std::is_same_v<Reply, messages::done>)
+                  by.answer = messages::make_message(messages::done{});
+                else
+                  by.answer = messages::make_message(*std::move(got));
+              }};
+    } else {
+      static_assert(
+          takes_with_reply<State, Request, reply<Reply>>(),
+          "no core::result<Y> on(const X&) and no on(const X&, reply<Y>) for a message X of the interface that "
+          "Y answers (is actor_base a friend?)");
+      return {&typeid(Request), answers::later, [](actor_core& actor, const void* message, handled& by) {
+                static_cast<State&>(actor).on(*static_cast<const Request*>(message), reply<Reply>(by.owed));
+              }};
     }
-    this->quit(exit.reason ? std::move(exit.reason) : caf::error(caf::exit_reason::user_shutdown));
   }
-
-  actor_trace trace_;
-  promise_list promises_;
-  std::unique_ptr<State> state_;
-  bool listed_ = true;
 };
 
 /// Starts an actor: the one call of every spawn function.
 template <class State, class... Args>
 typename State::interface_type spawn(caf::actor_system& system, actor_label label, Args&&... args) {
-  return system.spawn<shell<State>>(std::move(label), std::forward<Args>(args)...);
+  static const actor_kind kind{
+      .name = State::kind,
+      .pool = State::pool,
+      .handlers = State::template handlers_of<State>(),
+      .start =
+          [](actor_core& actor) {
+            if constexpr (requires(State & of) { of.on_start(); }) static_cast<State&>(actor).on_start();
+          },
+      .stop = detail::stop_of<State>(),
+  };
+  return caf::actor_cast<typename State::interface_type>(
+      spawn_shell(system, kind, std::move(label), [&](const actor_setup& setup) -> std::unique_ptr<actor_core> {
+        return std::make_unique<State>(setup, std::forward<Args>(args)...);
+      }));
 }
 
 }  // namespace strata::actors::runtime

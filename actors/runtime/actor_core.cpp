@@ -76,20 +76,49 @@ void actor_core::quit(const core::error& why) {
   self_->quit(to_caf(why));
 }
 
+void actor_core::send_request(caf::abstract_actor* to, caf::mailbox_element_ptr request,
+                              const messages::answer_handler_ptr& then) {
+  const auto id = self_->new_request_id(caf::message_priority::normal);
+  if (to) {
+    request->sender = self_->ctrl();
+    request->mid = id;
+    to->enqueue(std::move(request), self_->context());
+  } else {
+    self_->eq_impl(id.response_id(), self_->ctrl(), self_->context(), caf::make_error(caf::sec::invalid_argument));
+  }
+  self_->add_multiplexed_response_handler(id.response_id(), caf::behavior(caf::behavior::impl_ptr(then)));
+}
+
+void actor_core::send(caf::abstract_actor* to, caf::mailbox_element_ptr message) {
+  if (!to) return;
+  message->sender = self_->ctrl();
+  to->enqueue(std::move(message), self_->context());
+}
+
+void actor_core::send_self_after(std::chrono::milliseconds delay, caf::mailbox_element_ptr message) {
+  message->sender = self_->ctrl();
+  auto& timers = system().clock();
+  timers.schedule_message(timers.now() + delay, caf::strong_actor_ptr(self_->ctrl()), std::move(message));
+}
+
 void actor_core::start_job(pool_id pool, std::string what, std::function<void()> run,
                            std::function<void(const core::error*)> done) {
+  class job_answer final : public guarded_answer {
+   public:
+    job_answer(actor_core& of, std::function<void(const core::error*)> done)
+        : guarded_answer(of, messages::expected<job_done>()), done_(std::move(done)) {}
+
+   private:
+    void go_on(const messages::answer& from) override { done_(from.failure); }
+    std::function<void(const core::error*)> done_;
+  };
   const auto job = spawn_job(system(), pool, child_label(std::move(what)));
-  const auto request = self_->new_request_id(caf::message_priority::normal);
-  caf::actor_cast<caf::strong_actor_ptr>(job)->enqueue(
-      caf::make_mailbox_element(self_->ctrl(), request, {}, run_job{std::move(run)}), self_->context());
-  auto shared = std::make_shared<std::function<void(const core::error*)>>(std::move(done));
-  self_->add_multiplexed_response_handler(
-      request.response_id(),
-      caf::behavior{[this, shared](const job_done&) { guarded("after a job", [&] { (*shared)(nullptr); }); },
-                    [this, shared](const caf::error& error) {
-                      const core::error failure = to_core(error);
-                      guarded("after a job", [&] { (*shared)(&failure); });
-                    }});
+  send_request(messages::detail::raw(job), messages::make_letter(run_job{std::move(run)}),
+               messages::answer_handler_ptr(new job_answer(*this, std::move(done)), false));
+}
+
+void guarded_answer::take(const messages::answer& from) {
+  of_.guarded("handle an answer", [&] { go_on(from); });
 }
 
 }  // namespace strata::actors::runtime

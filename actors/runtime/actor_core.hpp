@@ -13,14 +13,22 @@
 #include "actors/runtime/reply.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "messages/ask.hpp"
 
 namespace strata::actors::runtime {
+
+/// What the shell hands to the object inside it.
+struct actor_setup {
+  caf::scheduled_actor* self;
+  actor_trace& trace;
+  promise_list& promises;
+};
 
 /// What every actor can do whatever its interface is; see actor_base.hpp. All calls from the actor's own handlers.
 class actor_core {
  public:
-  actor_core(caf::scheduled_actor* self, actor_trace& trace, promise_list& promises)
-      : self_(self), trace_(trace), promises_(promises) {}
+  explicit actor_core(const actor_setup& setup) : self_(setup.self), trace_(setup.trace), promises_(setup.promises) {}
+  virtual ~actor_core() = default;
   actor_core(const actor_core&) = delete;
   actor_core& operator=(const actor_core&) = delete;
 
@@ -28,10 +36,22 @@ class actor_core {
   void on_down(const caf::down_msg& down);
   /// Sends every adopted child an exit message.
   void exit_children();
+  /// Runs a part of a handler; an exception becomes an error, is noted, and the actor lives on.
+  template <class Function>
+  std::optional<core::error> guarded(const char* doing, Function&& function) {
+    try {
+      function();
+      return std::nullopt;
+    } catch (const std::exception& thrown) {
+      return escaped(doing, thrown.what());
+    } catch (...) {
+      return escaped(doing, "unknown exception");
+    }
+  }
+  /// For the answer to the current message; null: nobody waits for one.
+  std::shared_ptr<promise> open_promise();
 
  protected:
-  ~actor_core() = default;
-
   // -- who and where ------------------------------------------------------------------------------------------------
   [[nodiscard]] std::uint64_t id() const { return self_->id(); }
   [[nodiscard]] caf::actor_system& system() const { return self_->home_system(); }
@@ -93,21 +113,12 @@ class actor_core {
         });
   }
 
-  // -- errors -------------------------------------------------------------------------------------------------------
-  /// Runs a part of a handler; an exception becomes an error, is noted, and the actor lives on.
-  template <class Function>
-  std::optional<core::error> guarded(const char* doing, Function&& function) {
-    try {
-      function();
-      return std::nullopt;
-    } catch (const std::exception& thrown) {
-      return escaped(doing, thrown.what());
-    } catch (...) {
-      return escaped(doing, "unknown exception");
-    }
-  }
-
-  std::shared_ptr<promise> open_promise();
+  // -- messages, of which only the one who writes and the one who reads need the type --------------------------------
+  void send_request(caf::abstract_actor* to, caf::mailbox_element_ptr request,
+                    const messages::answer_handler_ptr& then);
+  void send(caf::abstract_actor* to, caf::mailbox_element_ptr message);
+  void send_self_after(std::chrono::milliseconds delay, caf::mailbox_element_ptr message);
+  [[nodiscard]] caf::actor_control_block* address() const { return self_->ctrl(); }
 
  private:
   core::error escaped(const char* doing, const char* what);
@@ -126,6 +137,19 @@ class actor_core {
   std::map<caf::actor_addr, watched> watched_;
   std::size_t children_ = 0;
   std::function<void()> when_childless_;
+};
+
+/// An answer that an actor waits for.
+class guarded_answer : public messages::answer_handler {
+ public:
+  guarded_answer(actor_core& of, const std::type_info* reply) : answer_handler(reply), of_(of) {}
+
+ protected:
+  virtual void go_on(const messages::answer& from) = 0;
+
+ private:
+  void take(const messages::answer& from) final;
+  actor_core& of_;
 };
 
 }  // namespace strata::actors::runtime

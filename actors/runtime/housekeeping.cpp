@@ -26,17 +26,15 @@ class housekeeping final : public actor_base<private_housekeeping> {
   housekeeping(const actor_setup& setup, const housekeeping_options& options)
       : actor_base(setup), interval_(options.interval) {}
 
-  behavior_type make_behavior() {
-    tell_self_after(interval_, interval_over{});
-    return {handle(&housekeeping::add), handle(&housekeeping::tick)};
-  }
+  void on_start() { tell_self_after(interval_, interval_over{}); }
 
  private:
-  void add(const tick_me& request) {
+  friend actor_base;
+  void on(const tick_me& request) {
     if (!ticked_.insert(request.actor).second) return;
     monitor(request.actor, [this, actor = request.actor](const core::error&) { ticked_.erase(actor); });
   }
-  void tick(const interval_over&) {
+  void on(const interval_over&) {
     for (const auto& actor : ticked_) tell(actor, housekeeping_tick{});
     tell_self_after(interval_, interval_over{});
   }

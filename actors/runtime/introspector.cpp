@@ -12,13 +12,12 @@ class introspector final : public actor_base<messages::introspector_actor> {
 
   introspector(const actor_setup& setup, const introspector_options&) : actor_base(setup) {}
 
-  behavior_type make_behavior() { return {handle(&introspector::actors), handle(&introspector::pools)}; }
-
  private:
-  core::result<messages::actor_list> actors(const messages::list_actors&) {
+  friend actor_base;
+  core::result<messages::actor_list> on(const messages::list_actors&) {
     return messages::actor_list{env().registry().snapshot()};
   }
-  core::result<messages::pool_list> pools(const messages::list_pools&) {
+  core::result<messages::pool_list> on(const messages::list_pools&) {
     return messages::pool_list{env().pools().snapshot()};
   }
 };

@@ -12,10 +12,9 @@ class job final : public actor_base<job_actor> {
   static constexpr pool_id pool = Pool;
   explicit job(const actor_setup& setup) : actor_base(setup) {}
 
-  behavior_type make_behavior() { return {handle(&job::run)}; }
-
  private:
-  core::result<job_done> run(const run_job& job) {
+  friend actor_base;
+  core::result<job_done> on(const run_job& job) {
     quit();
     // The function is let go of here, not with the message: what it holds may be what its owner waits for.
     auto function = job.function;

@@ -42,7 +42,8 @@ struct pool_sizes {
   }
 };
 
-/// What the scheduler asks of whatever it runs. Actors that are none run on `management`.
+/// What the scheduler asks of whatever it runs; all objects of a class give the same answer. Actors that are none run
+/// on `management`.
 class pool_member {
  public:
   [[nodiscard]] virtual pool_id pool() const noexcept = 0;

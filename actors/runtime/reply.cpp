@@ -20,6 +20,10 @@ void promise::fail(const core::error& why) {
   if (open()) take().deliver(to_caf(why));
 }
 
+void promise::pass_to(const caf::actor& other, caf::message request) {
+  if (open()) take().delegate(other, std::move(request));
+}
+
 caf::response_promise promise::take() {
   if (previous_)
     previous_->next_ = next_;

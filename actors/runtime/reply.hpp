@@ -7,7 +7,7 @@
 
 #include "actors/runtime/errors.hpp"
 #include "core/result.hpp"
-#include "messages/interface.hpp"
+#include "messages/ask.hpp"
 
 namespace strata::actors::runtime {
 
@@ -25,11 +25,13 @@ class promise {
   void deliver(caf::message value);
   void fail(const core::error& why);
   [[nodiscard]] bool open() const { return list_ != nullptr; }
-  /// Takes the promise out of the list, to be answered by somebody else.
-  caf::response_promise take();
+  /// The other actor answers the request, to whoever waits for it.
+  void pass_to(const caf::actor& other, caf::message request);
 
  private:
   friend class promise_list;
+  /// Takes the promise out of the list.
+  caf::response_promise take();
   caf::response_promise to_;
   promise_list* list_ = nullptr;
   promise* previous_ = nullptr;
@@ -59,7 +61,7 @@ class reply {
   explicit reply(std::shared_ptr<promise> of) : of_(std::move(of)) {}
 
   void deliver(Reply value = {}) const {
-    if (of_) of_->deliver(caf::make_message(std::move(value)));
+    if (of_) of_->deliver(messages::make_message(std::move(value)));
   }
   void fail(const core::error& why) const {
     if (of_) of_->fail(why);
@@ -80,7 +82,8 @@ class reply {
   /// Lets another actor answer.
   template <class Handle, class Request>
   void pass_to(const Handle& to, const Request& request) const {
-    if (of_ && of_->open()) of_->take().delegate(to, request);
+    static_assert(std::is_same_v<messages::reply_to<Handle, Request>, Reply>, "the other one answers something else");
+    if (of_ && of_->open()) of_->pass_to(caf::actor_cast<caf::actor>(to), messages::make_message(request));
   }
   [[nodiscard]] bool open() const { return of_ && of_->open(); }
 

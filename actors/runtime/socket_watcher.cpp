@@ -7,9 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
-#include <caf/send.hpp>
-
 #include "core/check.hpp"
+#include "messages/ask.hpp"
 
 namespace strata::actors::runtime {
 namespace {
@@ -117,7 +116,7 @@ void socket_watcher::fire(socket_set& in, std::uint64_t token, std::uint32_t eve
   // Sent without the lock: the last handle on an actor may go away here.
   const bool failed = (events & (EPOLLHUP | EPOLLERR)) != 0;
   if (owner)
-    caf::anon_send(caf::actor_cast<socket_owner>(owner),
+    messages::post(caf::actor_cast<socket_owner>(owner),
                    socket_ready{{token},
                                 {.read = failed || (events & (EPOLLIN | EPOLLRDHUP)) != 0,
                                  .write = failed || (events & EPOLLOUT) != 0}});

@@ -25,24 +25,23 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
         known_gauge_(env().metrics().gauge("strata_safekeeper_timelines", "Timelines that are on this safekeeper")),
         active_gauge_(env().metrics().gauge("strata_safekeeper_active_timelines", "Active timelines")) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     if (options_.broker) tell(options_.broker, messages::subscribe_timelines{self()});
     tell_self_after(interval, exchange_due{});
-    return {handle(&peer_exchange::enter), handle(&peer_exchange::leave), handle(&peer_exchange::set),
-            handle(&peer_exchange::published), handle(&peer_exchange::due)};
   }
 
  private:
-  void enter(const enter_exchange& entering) {
+  friend actor_base;
+  void on(const enter_exchange& entering) {
     known_[entering.key] = entering.acceptor;
     known_gauge_.set(static_cast<double>(known_.size()));
   }
-  void leave(const leave_exchange& leaving) {
+  void on(const leave_exchange& leaving) {
     known_.erase(leaving.key);
     active_.erase(leaving.key);
     known_gauge_.set(static_cast<double>(known_.size()));
   }
-  void set(const set_active& change) {
+  void on(const set_active& change) {
     if (change.active)
       active_.insert(change.key);
     else if (active_.erase(change.key) > 0)
@@ -50,7 +49,7 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
     active_gauge_.set(static_cast<double>(active_.size()));
   }
 
-  void due(const exchange_due&) {
+  void on(const exchange_due&) {
     tell_self_after(interval, exchange_due{});
     // Those that have not answered since are busy; they are not asked again before they have.
     if (awaited_ > 0) return;
@@ -75,7 +74,7 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
     collected_ = {};
   }
 
-  void published(const messages::timelines_published& news) {
+  void on(const messages::timelines_published& news) {
     for (const auto& info : news.timelines) {
       if (info.safekeeper == options_.self.value) continue;
       const auto found = known_.find({info.tenant, info.timeline});

@@ -27,16 +27,16 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
   peer_recovery(const runtime::actor_setup& setup, peer_recovery_options options)
       : actor_base(setup), options_(std::move(options)), link_(env().sockets()) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     describe("from " + options_.donor);
     heard_at_ = clock().monotonic();
     tell_self_after(silence_max, recovery_look_due{});
     connect();
-    return {handle(&peer_recovery::ready), handle(&peer_recovery::look)};
   }
 
  private:
+  friend actor_base;
   void connect() {
     const auto donor = core::parse_address(options_.donor);
     if (!donor) return fail(donor.error());
@@ -53,10 +53,10 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
         });
   }
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
-  void look(const recovery_look_due&) {
+  void on(const recovery_look_due&) {
     if (clock().monotonic() - heard_at_ > silence_max)
       return fail({core::errc::timeout, "nothing from " + options_.donor + " for 10 seconds"});
     tell_self_after(silence_max, recovery_look_due{});

@@ -27,7 +27,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
         collecting_(std::make_shared<message_batch>()),
         spare_(std::make_shared<message_batch>()) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     socket_.grow_input(2 * (protocol::message_size_max + 16));
     heard_at_ = clock().monotonic();
@@ -36,15 +36,15 @@ class proposer_session final : public runtime::actor_base<private_session> {
       quit(watched.error());
     else
       tell(self(), session_go_on{});
-    return {handle(&proposer_session::ready), handle(&proposer_session::resumed), handle(&proposer_session::look)};
   }
 
  private:
-  void ready(const runtime::socket_ready& event) {
+  friend actor_base;
+  void on(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
-  void resumed(const session_go_on&) { advance(); }
-  void look(const session_look_due&) {
+  void on(const session_go_on&) { advance(); }
+  void on(const session_look_due&) {
     if (clock().monotonic() - heard_at_ > silence_max)
       return quit({core::errc::timeout, "no message from the proposer for a minute"});
     tell_self_after(silence_max, session_look_due{});

@@ -20,12 +20,10 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
   supervisor(const runtime::actor_setup& setup, supervisor_options options)
       : role_supervisor(setup, "the safekeeper"), options_(std::move(options)) {}
 
-  behavior_type make_behavior() {
-    start_children();
-    return {handle(&supervisor::services)};
-  }
+  void on_start() { start_children(); }
 
  private:
+  friend actor_base;
   // The children, in start order. Each knows only those above it.
   void start_children() {
     std::shared_ptr<const journal::wal_archive> backup;
@@ -63,7 +61,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
                                                         .identity = identity}));
   }
 
-  core::result<safekeeper_services> services(const get_services&) { return services_; }
+  core::result<safekeeper_services> on(const get_services&) { return services_; }
 
   supervisor_options options_;
   safekeeper_services services_;

@@ -25,13 +25,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   timelines(const runtime::actor_setup& setup, timelines_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
-  behavior_type make_behavior() {
-    load();
-    return {handle(&timelines::list),   handle(&timelines::get),           handle(&timelines::create),
-            handle(&timelines::remove), handle(&timelines::remove_tenant), handle(&timelines::pull),
-            handle(&timelines::change), handle(&timelines::bump),          handle(&timelines::checkpoint),
-            handle(&timelines::digest), handle(&timelines::disk),          handle(&timelines::open)};
-  }
+  void on_start() { load(); }
 
   void on_stop() {
     stopping_ = true;
@@ -39,6 +33,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   }
 
  private:
+  friend actor_base;
   using waiter = std::function<void(const core::result<wal_timeline_opened>&)>;
   struct entry {
     std::shared_ptr<journal::timeline_view> view;  ///< null until it is open
@@ -159,7 +154,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     with_open(key, then);
   }
 
-  void open(const open_wal_timeline& request, reply<wal_timeline_opened> owed) {
+  void on(const open_wal_timeline& request, reply<wal_timeline_opened> owed) {
     const auto answer = [owed](const core::result<wal_timeline_opened>& opened) { owed.answer(opened); };
     if (request.create)
       with_created(*request.create, answer);
@@ -178,24 +173,20 @@ class timelines final : public runtime::actor_base<timelines_actor> {
         owed.fail(opened.error());
     });
   }
-  void get(const messages::get_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const messages::get_wal_timeline& request, reply<wal_timeline_info> owed) {
     pass_on(request.of, request, owed);
   }
-  void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
+  void on(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
     pass_on(request.of, request, owed);
   }
-  void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
+  void on(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) { pass_on(request.of, request, owed); }
+  void on(const messages::checkpoint_wal_timeline& request, reply<wal_timeline_info> owed) {
     pass_on(request.of, request, owed);
   }
-  void checkpoint(const messages::checkpoint_wal_timeline& request, reply<wal_timeline_info> owed) {
-    pass_on(request.of, request, owed);
-  }
-  void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
-    pass_on(request.of, request, owed);
-  }
+  void on(const messages::digest_wal& request, reply<messages::wal_digest> owed) { pass_on(request.of, request, owed); }
 
-  void list(const messages::list_wal_timelines&, reply<messages::wal_timeline_list> owed) {
-    if (postpone([this, owed] { list({}, owed); })) return;
+  void on(const messages::list_wal_timelines&, reply<messages::wal_timeline_list> owed) {
+    if (postpone([this, owed] { on(messages::list_wal_timelines{}, owed); })) return;
     struct collecting {
       messages::wal_timeline_list list;
       std::size_t awaited = 0;
@@ -219,7 +210,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     if (collected->awaited == 0) owed.deliver(std::move(collected->list));
   }
 
-  void create(const messages::create_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const messages::create_wal_timeline& request, reply<wal_timeline_info> owed) {
     with_created(request.state, [request, owed](const core::result<wal_timeline_opened>& opened) {
       if (!opened) return owed.fail(opened.error());
       const auto cluster = opened->view->journal()->state().cluster;
@@ -229,7 +220,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     });
   }
 
-  void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
     // Whole records must begin it. Where the donor has removed segments, the pageserver's position is the oldest known
     // end of a record behind them.
     const auto& donor = request.state;
@@ -246,7 +237,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     });
   }
 
-  void disk(const messages::get_wal_disk&, reply<messages::wal_disk_info> owed) {
+  void on(const messages::get_wal_disk&, reply<messages::wal_disk_info> owed) {
     messages::wal_disk_info info;
     info.timelines = entries_.size();
     info.reserve_bytes = options_.around.disk_reserve;
@@ -263,8 +254,8 @@ class timelines final : public runtime::actor_base<timelines_actor> {
 
   // -- deletion
 
-  void remove(const messages::delete_wal_timeline& request, reply<messages::done> owed) {
-    if (postpone([this, request, owed] { remove(request, owed); })) return;
+  void on(const messages::delete_wal_timeline& request, reply<messages::done> owed) {
+    if (postpone([this, request, owed] { on(request, owed); })) return;
     entry& of = entries_[request.of];
     of.deletions.push_back(owed);
     of.everywhere = of.everywhere || request.everywhere;
@@ -297,8 +288,8 @@ class timelines final : public runtime::actor_base<timelines_actor> {
         });
   }
 
-  void remove_tenant(const messages::delete_wal_tenant& request, reply<messages::done> owed) {
-    if (postpone([this, request, owed] { remove_tenant(request, owed); })) return;
+  void on(const messages::delete_wal_tenant& request, reply<messages::done> owed) {
+    if (postpone([this, request, owed] { on(request, owed); })) return;
     struct pending {
       std::size_t awaited = 1;
       std::optional<core::error> failure;

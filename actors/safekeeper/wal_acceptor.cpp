@@ -52,15 +52,10 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   wal_acceptor(const runtime::actor_setup& setup, wal_acceptor_options options)
       : actor_base(setup), options_(std::move(options)), last_(options_.view->position()), counters_(env().metrics()) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     maintenance_.saved(last_.commit_lsn, clock().monotonic());
     update_activity();
     rest_when_idle();
-    return {handle(&wal_acceptor::take),       handle(&wal_acceptor::proposer),   handle(&wal_acceptor::receiver),
-            handle(&wal_acceptor::pageserver), handle(&wal_acceptor::peer),       handle(&wal_acceptor::report),
-            handle(&wal_acceptor::info),       handle(&wal_acceptor::pull),       handle(&wal_acceptor::change),
-            handle(&wal_acceptor::bump),       handle(&wal_acceptor::checkpoint), handle(&wal_acceptor::digest),
-            handle(&wal_acceptor::reopen)};
   }
 
   /// What is under way on the disk ends first; whoever waits is told.
@@ -75,6 +70,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   }
 
  private:
+  friend actor_base;
   // -- the journal: proposers' messages are worked on by the flusher, the rest here ---------------------------------
 
   runtime::io_jobs jobs(pool_id pool) {
@@ -91,11 +87,11 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
                 },
             .reopen_later = [this] { tell_self_after(reopen_pause, reopen_due{}); }};
   }
-  void reopen(const reopen_due&) { journal_.reopen(); }
+  void on(const reopen_due&) { journal_.reopen(); }
 
   // -- proposers ----------------------------------------------------------------------------------------------------
 
-  void take(const take_batch& given, reply<batch_taken> owed) {
+  void on(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
     journal_.add({[this, batch = given.batch, owed] {
                     ask(options_.around.flushers.of(view().key().timeline), keep_wal{view().journal(), batch},
@@ -120,7 +116,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     owed.deliver({std::move(outcome.replies), std::move(outcome.refused), news_.feedback});
   }
 
-  void proposer(const proposer_arrived& arrived) {
+  void on(const proposer_arrived& arrived) {
     ++view().proposers;
     // Whoever was elected brings the WAL itself.
     if (fetch_.actor && !fetch_.pull) stop(fetch_.actor);
@@ -133,7 +129,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   // -- receivers of WAL ---------------------------------------------------------------------------------------------
 
-  void receiver(const receiver_arrived& arrived) {
+  void on(const receiver_arrived& arrived) {
     receivers_.push_back(arrived.who);
     monitor(arrived.who, [this, who = arrived.who.address()](const core::error&) {
       std::erase_if(receivers_, [&](const position_listener& each) { return each.address() == who; });
@@ -153,7 +149,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     update_activity();
   }
 
-  void pageserver(const pageserver_said& said) {
+  void on(const pageserver_said& said) {
     news_.feedback = said.feedback;
     if (said.feedback.remote_consistent > last_.remote_consistent)
       learn({.remote_consistent = said.feedback.remote_consistent});
@@ -169,7 +165,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void peer(const peer_said& said) {
+  void on(const peer_said& said) {
     const auto& info = said.info;
     news_.heard(info, clock().monotonic());
     const bool same_history = info.last_log_term == last_.last_log_term.value;
@@ -195,7 +191,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     });
   }
 
-  void pull(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
     if (fetch_.pull) return owed.fail({core::errc::busy, "the timeline is being pulled already"});
     if (refuse_when_stopping(owed)) return;
     fetch_.pull.emplace(fetch::wanted{request, owed});
@@ -224,7 +220,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             .peers = news_.peers};
   }
 
-  core::result<timeline_report> report(const report_due&) {
+  core::result<timeline_report> on(const report_due&) {
     news_.forget_old(clock().monotonic());
     if (!stopping_ && !journal_.lost()) {
       archive_.store_next(situation());
@@ -353,7 +349,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
   }
-  core::result<wal_timeline_info> info(const messages::get_wal_timeline&) { return describe_timeline(); }
+  core::result<wal_timeline_info> on(const messages::get_wal_timeline&) { return describe_timeline(); }
 
   template <class Reply>
   bool refuse_when_stopping(const reply<Reply>& owed) const {
@@ -370,17 +366,17 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       owed.deliver(describe_timeline());
     });
   }
-  void change(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
+  void on(const messages::switch_wal_members& request, reply<wal_timeline_info> owed) {
     answer_after("change members", owed, [to = request.to](journal::timeline_journal& journal) {
       return journal.tell(consensus::switch_members{to});
     });
   }
-  void bump(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
+  void on(const messages::bump_wal_term& request, reply<wal_timeline_info> owed) {
     answer_after("bump the term", owed, [to = request.to](journal::timeline_journal& journal) {
       return journal.tell(consensus::bump_term{to.value_or(journal.position().in.next())});
     });
   }
-  void checkpoint(const messages::checkpoint_wal_timeline&, reply<wal_timeline_info> owed) {
+  void on(const messages::checkpoint_wal_timeline&, reply<wal_timeline_info> owed) {
     answer_after(
         "checkpoint", owed,
         [has_backup = options_.around.backup != nullptr](journal::timeline_journal& journal) -> core::result<void> {
@@ -389,7 +385,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void digest(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
+  void on(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
     offload(
         pool_id::background, "make a digest of WAL",
         [journal = view().journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },

@@ -42,31 +42,30 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   wal_connection(const runtime::actor_setup& setup, wal_connection_options options)
       : actor_base(setup), options_(std::move(options)), session_(env().sockets(), std::move(options_.socket)) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     tell_self_after(startup_limit, startup_overdue{});
     watch();
-    return {handle(&wal_connection::ready), handle(&wal_connection::stream_ended), handle(&wal_connection::resumed),
-            handle(&wal_connection::overdue)};
   }
 
  private:
+  friend actor_base;
   // -- the socket -----------------------------------------------------------------------------------------------------
 
   void watch() {
     if (auto watched = session_.watch(self()); !watched) return quit(watched.error());
     tell(self(), connection_go_on{});
   }
-  void stream_ended(const stream_over& over) {
+  void on(const stream_over& over) {
     stream_ = nullptr;
     session_.take_back(over.socket);
     watch();
   }
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (session_.fired(event)) advance();
   }
-  void resumed(const connection_go_on&) { advance(); }
-  void overdue(const startup_overdue&) {
+  void on(const connection_go_on&) { advance(); }
+  void on(const startup_overdue&) {
     if (!session_.started()) quit({core::errc::timeout, "a client did not start up in time"});
   }
 

@@ -71,10 +71,9 @@ class wal_flusher final : public runtime::actor_base<private_flusher> {
                                           "From the arrival of a proposer's batch until it is durable",
                                           runtime::latency_buckets())) {}
 
-  behavior_type make_behavior() { return {handle(&wal_flusher::keep), handle(&wal_flusher::round)}; }
-
  private:
-  void keep(const keep_wal& request, runtime::reply<wal_kept> owed) {
+  friend actor_base;
+  void on(const keep_wal& request, runtime::reply<wal_kept> owed) {
     waiting_.push_back(request);
     arrived_.emplace_back();
     owed_.push_back(std::move(owed));
@@ -82,7 +81,7 @@ class wal_flusher final : public runtime::actor_base<private_flusher> {
     if (waiting_.size() == 1) tell(self(), round_due{});
   }
 
-  void round(const round_due&) {
+  void on(const round_due&) {
     const round_work work = std::exchange(waiting_, {});
     const auto owed = std::exchange(owed_, {});
     const auto arrived = std::exchange(arrived_, {});

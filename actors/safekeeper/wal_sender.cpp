@@ -42,7 +42,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
         is_pageserver_(options_.is_pageserver),
         sent_bytes_(env().metrics().counter("strata_safekeeper_wal_out_bytes_total", "WAL streamed to receivers")) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     heard_at_ = clock().monotonic();
     monitor(options_.starter, [this](const core::error&) { quit(); });
@@ -56,19 +56,18 @@ class wal_sender final : public runtime::actor_base<private_sender> {
       quit(watched.error());
     else
       tell(self(), sender_go_on{});
-    return {handle(&wal_sender::ready), handle(&wal_sender::positions), handle(&wal_sender::resumed),
-            handle(&wal_sender::keep_alive)};
   }
 
  private:
-  void ready(const runtime::socket_ready& event) {
+  friend actor_base;
+  void on(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
-  void resumed(const sender_go_on&) {
+  void on(const sender_go_on&) {
     resuming_ = false;
     advance();
   }
-  void positions(const positions_moved&) { advance(); }
+  void on(const positions_moved&) { advance(); }
 
   // -- the socket -----------------------------------------------------------------------------------------------------
 
@@ -227,7 +226,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
                            pg::timestamp_of(clock().now()), reply_requested);
   }
 
-  void keep_alive(const keepalive_due&) {
+  void on(const keepalive_due&) {
     if (over_) return;
     if (clock().monotonic() - heard_at_ > silence_max)
       return quit({core::errc::timeout, "no message from the receiver"});

@@ -490,10 +490,10 @@ void simulated_server::check_records() {
   require(known == timelines->size(), "there is a timeline that nobody has made");
   std::erase_if(branches_, [](const auto& each) { return !each->exists.now; });
 
-  const auto errands = metadata_->errands();
-  require(errands.has_value(), "the errands cannot be read");
+  const auto pending = metadata_->pending_operations();
+  require(pending.has_value(), "the pending operations cannot be read");
   std::set<core::timeline_id> to_delete;
-  for (const wal_deletion& each : errands->to_delete) to_delete.insert(each.timeline);
+  for (const wal_deletion& each : pending->to_delete) to_delete.insert(each.timeline);
   require(to_delete == deleted_, "the deletions of WAL that are left are not those of the deleted branches");
 }
 

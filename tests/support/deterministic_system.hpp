@@ -1,9 +1,7 @@
 #pragma once
 
 #include <caf/actor_cast.hpp>
-#include <caf/event_based_actor.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
-#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 #include <memory>
 #include <optional>
@@ -11,6 +9,7 @@
 #include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/system.hpp"
 #include "core/clock.hpp"
+#include "messages/ask.hpp"
 
 namespace strata::tests {
 
@@ -55,15 +54,17 @@ class deterministic_system {
   };
   template <class Handle, class Request>
   auto ask(const Handle& to, Request request) {
-    using Reply = actors::runtime::detail::reply_to<Handle, Request>;
+    using Reply = messages::reply_to<Handle, Request>;
     pending<Reply> answer;
-    // One asker per request: an event-based actor that keeps the outcome where the test sees it.
-    const auto asker = [request, slot = answer.outcome_](caf::event_based_actor* self, const Handle& whom) {
-      self->request(whom, caf::infinite, request)
-          .then([slot](Reply& value) { slot->emplace(std::move(value)); },
-                [slot](caf::error& error) { slot->emplace(actors::runtime::to_core(error)); });
-    };
-    system().spawn(asker, to);
+    messages::ask_later(system(), to, std::move(request), caf::infinite,
+                        [slot = answer.outcome_](core::result<messages::detail::plain<Reply>> outcome) {
+                          if (!outcome)
+                            slot->emplace(outcome.error());
+                          else if constexpr (std::is_same_v<Reply, messages::done>)
+                            slot->emplace(messages::done{});
+                          else
+                            slot->emplace(*std::move(outcome));
+                        });
     return answer;
   }
   /// Asks and runs until everybody is idle. Precondition: the answer comes without time passing.
@@ -76,7 +77,7 @@ class deterministic_system {
   }
   template <class Handle, class Message>
   void tell(const Handle& to, Message message) {
-    caf::anon_send(to, std::move(message));
+    messages::post(to, std::move(message));
     run();
   }
   template <class Handle>

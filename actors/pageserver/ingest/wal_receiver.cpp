@@ -45,7 +45,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     status_.database = client::database_in_conninfo(options_.conninfo);
   }
 
-  behavior_type make_behavior() {
+  void on_start() {
     disk_consistent_ = options_.store->disk_consistent_lsn();
     if (options_.watch) {
       const auto record = options_.store->record();
@@ -56,12 +56,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     else
       connect();
     tell_self_after(status_interval, status_due{});
-    return {handle(&wal_receiver::published), handle(&wal_receiver::flushed), handle(&wal_receiver::change_members),
-            handle(&wal_receiver::wanted),    handle(&wal_receiver::ready),   handle(&wal_receiver::retry),
-            handle(&wal_receiver::report),    handle(&wal_receiver::resumed), handle(&wal_receiver::follow_again)};
   }
 
  private:
+  friend actor_base;
   static constexpr auto status_interval = std::chrono::seconds(1);
 
   // -- connecting ---------------------------------------------------------------------------------------------------
@@ -148,7 +146,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
           quit(stored.error());
         });
   }
-  void follow_again(const source_resumed&) {
+  void on(const source_resumed&) {
     if (!machine_.resume()) return;
     status_.last_error.clear();
     try_now();
@@ -171,7 +169,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     try_again_after(origin_->pause());
   }
 
-  void retry(const retry_due& due) {
+  void on(const retry_due& due) {
     if (due.attempt == attempt_) try_now();
   }
   void try_now() {
@@ -184,14 +182,14 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   // -- news of the safekeepers --------------------------------------------------------------------------------------
 
-  void published(const safekeeper_published& news) {
+  void on(const safekeeper_published& news) {
     origin_->published(news.info, clock().monotonic());
     status_.source_head = std::max(status_.source_head, news.info.commit_lsn);
     if (status_.now == phase::idle) try_now();
   }
-  void change_members(const safekeepers_changed& change) { origin_->change_members(change.to); }
+  void on(const safekeepers_changed& change) { origin_->change_members(change.to); }
   /// Of WAL, or only of the word how far it goes.
-  void wanted(const wal_wanted&) {
+  void on(const wal_wanted&) {
     origin_->wanted();
     if (status_.now == phase::idle) try_now();
     // The end of what came may be a part of a record, of which the timeline knows nothing else.
@@ -203,10 +201,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   // -- the conversation ---------------------------------------------------------------------------------------------
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
-  void resumed(const resume_due&) { advance(); }
+  void on(const resume_due&) { advance(); }
 
   /// Takes in what has arrived until there is no more, or until this actor has to wait for somebody else.
   void advance() {
@@ -454,13 +452,13 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     return true;
   }
 
-  void flushed(const timeline_flushed& event) {
+  void on(const timeline_flushed& event) {
     disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
     // Under an offloaded job the connection is not given up: it will say so itself.
     if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
   }
 
-  void report(const status_due&) {
+  void on(const status_due&) {
     tell_self_after(status_interval, status_due{});
     if (machine_.listens()) {
       if (const auto why = origin_->reason_to_leave(clock().monotonic())) return broke(*why);

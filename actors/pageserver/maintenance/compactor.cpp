@@ -33,25 +33,22 @@ class compactor final : public runtime::actor_base<private_compactor> {
         steps_(env().metrics().counter("strata_compactions_total", "Compaction steps that changed something")),
         failures_(env().metrics().counter("strata_compaction_failures_total", "Compaction steps that failed")) {}
 
-  behavior_type make_behavior() {
-    return {handle(&compactor::compact_now), handle(&compactor::due), handle(&compactor::permit_free)};
-  }
-
  private:
+  friend actor_base;
   struct asked {
     bool force;
     runtime::reply<messages::timeline_compacted> owed;
   };
 
-  void compact_now(const messages::compact_timeline& request, runtime::reply<messages::timeline_compacted> owed) {
+  void on(const messages::compact_timeline& request, runtime::reply<messages::timeline_compacted> owed) {
     asked_.push_back({request.force, owed});
     work();
   }
-  void due(const compaction_due&) {
+  void on(const compaction_due&) {
     due_ = true;
     work();
   }
-  void permit_free(const permit_due&) {
+  void on(const permit_due&) {
     waiting_ = false;
     work();
   }

@@ -35,14 +35,13 @@ class flusher final : public runtime::actor_base<private_flusher> {
         seconds_(env().metrics().histogram("strata_layer_flush_seconds", "Writing a frozen layer and making it durable",
                                            runtime::latency_buckets())) {}
 
-  behavior_type make_behavior() { return {handle(&flusher::due), handle(&flusher::retry)}; }
-
  private:
-  void due(const flush_due& request) {
+  friend actor_base;
+  void on(const flush_due& request) {
     if (pausing_ && !request.now) return;
     flush_one();
   }
-  void retry(const flush_retry_due&) {
+  void on(const flush_retry_due&) {
     pausing_ = false;
     flush_one();
   }

@@ -16,14 +16,13 @@ class garbage_collector final : public runtime::actor_base<garbage_collector_act
         removed_(env().metrics().counter("strata_collected_layers_total", "Layers removed by garbage collection")),
         removed_bytes_(env().metrics().counter("strata_collected_bytes_total", "Their size")) {}
 
-  behavior_type make_behavior() { return {handle(&garbage_collector::plan), handle(&garbage_collector::collect)}; }
-
  private:
-  core::result<cutoff_planned> plan(const plan_cutoff& request) {
+  friend actor_base;
+  core::result<cutoff_planned> on(const plan_cutoff& request) {
     STRATA_ASSIGN(const auto cutoff, store_->plan_gc_cutoff(request.source_ahead, request.horizon_bytes));
     return cutoff_planned{cutoff};
   }
-  core::result<messages::garbage_collected> collect(const collect_layers& request) {
+  core::result<messages::garbage_collected> on(const collect_layers& request) {
     auto outcome = store_->collect(request.keep);
     if (!outcome) {
       note_error("collect garbage", outcome.error());

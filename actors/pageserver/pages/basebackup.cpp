@@ -43,12 +43,11 @@ class basebackup final : public runtime::actor_base<private_basebackup> {
         permit_(std::move(permit)),
         bytes_(env().metrics().counter("strata_backup_bytes_total", "Bytes of tar archives sent")) {}
 
-  behavior_type make_behavior() { return {handle(&basebackup::next), handle(&basebackup::made)}; }
-
  private:
+  friend actor_base;
   using chunk_reply = runtime::reply<messages::backup_chunk>;
 
-  void next(const messages::next_chunk&, chunk_reply owed) {
+  void on(const messages::next_chunk&, chunk_reply owed) {
     if (owed_) return owed.fail({core::errc::conflict, "a chunk of this archive is being made already"});
     const bool queued = queue_->push([writer = writer_, to = self()] {
       chunk_made made{std::make_shared<core::bytes>(), false, std::nullopt};
@@ -67,7 +66,7 @@ class basebackup final : public runtime::actor_base<private_basebackup> {
     owed_ = std::move(owed);
   }
 
-  void made(const chunk_made& chunk) {
+  void on(const chunk_made& chunk) {
     if (!owed_) return;
     auto owed = *std::exchange(owed_, std::nullopt);
     if (chunk.failure) return owed.fail(*chunk.failure);
@@ -91,12 +90,11 @@ class backup_factory final : public runtime::actor_base<messages::backup_factory
   backup_factory(const runtime::actor_setup& setup, backup_factory_options options)
       : actor_base(setup), options_(std::move(options)) {}
 
-  behavior_type make_behavior() { return {handle(&backup_factory::start)}; }
-
  private:
+  friend actor_base;
   using started = runtime::reply<messages::backup_started>;
 
-  void start(const messages::start_backup& request, started answer) {
+  void on(const messages::start_backup& request, started answer) {
     ask(options_.tenants, messages::open_timeline{request.tenant, request.timeline},
         [this, request, answer](core::result<messages::timeline_opened> opened) {
           if (!opened) return answer.fail(opened.error());

@@ -53,23 +53,22 @@ class page_connection final : public runtime::actor_base<private_page_connection
                                                 "Finding the versions of a batch's pages and replaying their records",
                                                 runtime::latency_buckets())) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     alive_ = self();
     if (auto watched = session_.watch(self()); !watched) quit(watched.error());
     tell(self(), go_on{});
     tell_self_after(options_.startup_limit, startup_overdue{});
-    return {handle(&page_connection::ready), handle(&page_connection::resumed), handle(&page_connection::overdue),
-            handle(&page_connection::backup_progress)};
   }
 
  private:
+  friend actor_base;
   // -- the socket ---------------------------------------------------------------------------------------------------
 
-  void ready(const runtime::socket_ready& event) {
+  void on(const runtime::socket_ready& event) {
     if (session_.fired(event)) advance();
   }
-  void resumed(const go_on&) { advance(); }
-  void overdue(const startup_overdue&) {
+  void on(const go_on&) { advance(); }
+  void on(const startup_overdue&) {
     if (!session_.started()) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
@@ -359,7 +358,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
   void look_at_progress() {
     tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, session_.bytes_sent()});
   }
-  void backup_progress(const backup_progress_due& then) {
+  void on(const backup_progress_due& then) {
     if (!backup_ || then.backup != backups_begun_) return;
     // While a chunk is being made it is not the client that is slow.
     if (session_.output_pending() && session_.bytes_sent() - then.sent < backup_progress_min)

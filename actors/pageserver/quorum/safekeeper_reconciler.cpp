@@ -90,14 +90,10 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
         access_(std::move(options.access)),
         book_(options.limits) {}
 
-  behavior_type make_behavior() {
-    load();
-    return {handle(&safekeeper_reconciler::list), handle(&safekeeper_reconciler::look),
-            handle(&safekeeper_reconciler::begin), handle(&safekeeper_reconciler::tick),
-            handle(&safekeeper_reconciler::overdue)};
-  }
+  void on_start() { load(); }
 
  private:
+  friend actor_base;
   struct waiter {
     std::uint64_t number = 0;
     create_wal of;
@@ -105,16 +101,16 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
     bool seen = false;  ///< metadata were read since it came
   };
 
-  core::result<messages::pending_operation_list> list(const messages::list_pending_operations&) {
+  core::result<messages::pending_operation_list> on(const messages::list_pending_operations&) {
     return book_.list(clock().monotonic());
   }
-  void look(const operations_changed&) { load(); }
-  void begin(const create_wal& request, reply<messages::done> owed) {
+  void on(const operations_changed&) { load(); }
+  void on(const create_wal& request, reply<messages::done> owed) {
     waiters_.push_back({++last_waiter_, request, std::move(owed), false});
     tell_self_after(begin_limit, creation_overdue{last_waiter_});
     load();
   }
-  void overdue(const creation_overdue& of) {
+  void on(const creation_overdue& of) {
     const auto found = std::ranges::find(waiters_, of.number, &waiter::number);
     if (found == waiters_.end()) return;
     found->owed.deliver();
@@ -154,7 +150,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
     if ((book_.size() == 0 && !unread_) || std::exchange(ticking_, true)) return;
     tell_self_after(again, operations_due{});
   }
-  void tick(const operations_due&) {
+  void on(const operations_due&) {
     ticking_ = false;
     load();
   }

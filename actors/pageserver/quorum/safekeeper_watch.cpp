@@ -15,15 +15,15 @@ class safekeeper_watch final : public runtime::actor_base<safekeeper_watch_actor
   safekeeper_watch(const runtime::actor_setup& setup, safekeeper_watch_options options)
       : actor_base(setup), broker_(std::move(options.broker)) {}
 
-  behavior_type make_behavior() {
+  void on_start() {
     if (broker_) tell(broker_, messages::subscribe_timelines{self()});
-    return {handle(&safekeeper_watch::published), handle(&safekeeper_watch::watch)};
   }
 
  private:
+  friend actor_base;
   using timeline_key = std::pair<core::tenant_id, core::timeline_id>;
 
-  void watch(const watch_timeline& request) {
+  void on(const watch_timeline& request) {
     const timeline_key key{request.tenant, request.timeline};
     watching_[key] = request.actor;
     monitor(request.actor, [this, key, actor = request.actor](const core::error&) {
@@ -32,7 +32,7 @@ class safekeeper_watch final : public runtime::actor_base<safekeeper_watch_actor
     });
   }
 
-  void published(const messages::timelines_published& news) {
+  void on(const messages::timelines_published& news) {
     for (const auto& info : news.timelines)
       if (const auto found = watching_.find({info.tenant, info.timeline}); found != watching_.end())
         tell(found->second, safekeeper_published{info});

@@ -60,10 +60,10 @@ class collector final : public actors::runtime::actor_base<messages::broker_subs
   static constexpr actors::runtime::pool_id pool = actors::runtime::pool_id::page;
   collector(const actors::runtime::actor_setup& setup, std::shared_ptr<received> into)
       : actor_base(setup), into_(std::move(into)) {}
-  behavior_type make_behavior() { return {handle(&collector::take)}; }
 
  private:
-  void take(const messages::timelines_published& message) { into_->add(message.timelines); }
+  friend actor_base;
+  void on(const messages::timelines_published& message) { into_->add(message.timelines); }
   std::shared_ptr<received> into_;
 };
 

@@ -39,27 +39,24 @@ class owner final : public runtime::actor_base<proposer_owner_actor> {
   static constexpr const char* kind = "test.proposer_owner";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
   owner(const runtime::actor_setup& setup, std::shared_ptr<told> into) : actor_base(setup), into_(std::move(into)) {}
-  behavior_type make_behavior() {
-    return {handle(&owner::on_elected), handle(&owner::on_synced), handle(&owner::on_superseded),
-            handle(&owner::on_quorum)};
-  }
 
  private:
-  void on_elected(const proposer_elected& event) {
+  friend actor_base;
+  void on(const proposer_elected& event) {
     const std::lock_guard lock(into_->mutex);
     ++into_->elected;
     into_->in = event.in;
     into_->start = event.start;
   }
-  void on_synced(const proposer_synced&) {
+  void on(const proposer_synced&) {
     const std::lock_guard lock(into_->mutex);
     into_->synced = true;
   }
-  void on_superseded(const proposer_superseded&) {
+  void on(const proposer_superseded&) {
     const std::lock_guard lock(into_->mutex);
     into_->superseded = true;
   }
-  void on_quorum(const proposer_quorum& event) {
+  void on(const proposer_quorum& event) {
     const std::lock_guard lock(into_->mutex);
     into_->quorum = event.reached;
   }

@@ -14,17 +14,14 @@ class played_receiver final : public actor_base<pageserver::wal_receiver_actor> 
   static constexpr const char* kind = "test.receiver";
   static constexpr pool_id pool = pool_id::wal;
   played_receiver(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
-  behavior_type make_behavior() {
-    return {handle(&played_receiver::published), handle(&played_receiver::flushed), handle(&played_receiver::changed),
-            handle(&played_receiver::wanted), handle(&played_receiver::resumed)};
-  }
 
  private:
-  void published(const pageserver::safekeeper_published&) {}
-  void flushed(const pageserver::timeline_flushed&) {}
-  void changed(const pageserver::safekeepers_changed&) {}
-  void wanted(const pageserver::wal_wanted&) {}
-  void resumed(const pageserver::source_resumed&) { ++source_.resumed; }
+  friend actor_base;
+  void on(const pageserver::safekeeper_published&) {}
+  void on(const pageserver::timeline_flushed&) {}
+  void on(const pageserver::safekeepers_changed&) {}
+  void on(const pageserver::wal_wanted&) {}
+  void on(const pageserver::source_resumed&) { ++source_.resumed; }
   played_source& source_;
 };
 
@@ -33,15 +30,15 @@ class played_request final : public actor_base<pageserver::source_request_actor>
   static constexpr const char* kind = "test.source_request";
   static constexpr pool_id pool = pool_id::management;
   played_request(const actor_setup& setup, played_source* of) : actor_base(setup), source_(*of) {}
-  behavior_type make_behavior() { return {handle(&played_request::probe), handle(&played_request::drop)}; }
 
  private:
-  core::result<pageserver::source_probed> probe(const pageserver::probe_source&) {
+  friend actor_base;
+  core::result<pageserver::source_probed> on(const pageserver::probe_source&) {
     quit();
     if (source_.refuses) return *source_.refuses;
     return pageserver::source_probed{.system_id = 7, .slot_existed = source_.slot_existed};
   }
-  core::result<void> drop(const pageserver::drop_source_slot& request) {
+  core::result<void> on(const pageserver::drop_source_slot& request) {
     quit();
     if (source_.refuses) return *source_.refuses;
     source_.dropped_slots.push_back(request.slot);
@@ -99,7 +96,7 @@ pageserver::safekeeper_access played_safekeepers::access() {
 
 pageserver_fixture::pageserver_fixture() {
   clock.set(core::wall_time(std::chrono::hours(24 * 365 * 50)));
-  housekeeping = runtime::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
+  housekeeping = actors::runtime::spawn_housekeeping(system(), {.interval = std::chrono::milliseconds(250)});
   start_server();
 }
 

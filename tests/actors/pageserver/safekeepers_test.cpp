@@ -47,10 +47,10 @@ class played_watcher final : public actor_base<pageserver::watching_actor> {
   static constexpr const char* kind = "test.watcher";
   static constexpr pool_id pool = pool_id::wal;
   played_watcher(const actor_setup& setup, std::vector<std::uint64_t>* heard) : actor_base(setup), heard_(*heard) {}
-  behavior_type make_behavior() { return {handle(&played_watcher::published)}; }
 
  private:
-  void published(const pageserver::safekeeper_published& news) { heard_.push_back(news.info.safekeeper); }
+  friend actor_base;
+  void on(const pageserver::safekeeper_published& news) { heard_.push_back(news.info.safekeeper); }
   std::vector<std::uint64_t>& heard_;
 };
 
@@ -61,11 +61,11 @@ class played_broker final : public actor_base<messages::broker_link_actor> {
   static constexpr pool_id pool = pool_id::wal;
   played_broker(const actor_setup& setup, std::vector<messages::broker_subscriber_actor>* all)
       : actor_base(setup), all_(*all) {}
-  behavior_type make_behavior() { return {handle(&played_broker::publish), handle(&played_broker::subscribe)}; }
 
  private:
-  void publish(const messages::publish_timelines&) {}
-  void subscribe(const messages::subscribe_timelines& request) { all_.push_back(request.to); }
+  friend actor_base;
+  void on(const messages::publish_timelines&) {}
+  void on(const messages::subscribe_timelines& request) { all_.push_back(request.to); }
   std::vector<messages::broker_subscriber_actor>& all_;
 };
 

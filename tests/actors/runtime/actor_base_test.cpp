@@ -50,21 +50,17 @@ class calculator final : public actors::runtime::actor_base<calculator_actor> {
   calculator(const actors::runtime::actor_setup& setup, std::shared_ptr<int> alive)
       : actor_base(setup), alive_(std::move(alive)) {}
 
-  behavior_type make_behavior() {
-    return {handle(&calculator::on_add),   handle(&calculator::on_throw), handle(&calculator::on_forget),
-            handle(&calculator::on_later), handle(&calculator::on_now),   handle(&calculator::on_compute)};
-  }
-
  private:
-  core::result<sum> on_add(const add& request) {
+  friend actor_base;
+  core::result<sum> on(const add& request) {
     if (request.left < 0) return core::error{core::errc::out_of_range, "add: negative"};
     return sum{request.left + request.right};
   }
-  core::result<sum> on_throw(const throw_something&) { throw std::logic_error("oops"); }
-  void on_forget(const forget_to_answer&, reply<sum>) {}
-  void on_later(const answer_later&, reply<sum> owed) { owed_ = owed; }
-  void on_now(const answer_now&) { owed_.deliver({42}); }
-  void on_compute(const compute_elsewhere& request, reply<sum> owed) {
+  core::result<sum> on(const throw_something&) { throw std::logic_error("oops"); }
+  void on(const forget_to_answer&, reply<sum>) {}
+  void on(const answer_later&, reply<sum> owed) { owed_ = owed; }
+  void on(const answer_now&) { owed_.deliver({42}); }
+  void on(const compute_elsewhere& request, reply<sum> owed) {
     offload(
         pool_id::io, "compute",
         [value = request.value]() -> core::result<int> {

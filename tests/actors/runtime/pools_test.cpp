@@ -61,13 +61,11 @@ class busy final : public actors::runtime::actor_base<busy_actor> {
   static constexpr const char* kind = "test.busy";
   static constexpr pool_id pool = pool_id::wal;
   explicit busy(const actors::runtime::actor_setup& setup) : actor_base(setup) {}
-  behavior_type make_behavior() {
-    tell(self(), again{});
-    return {handle(&busy::go_on)};
-  }
+  void on_start() { tell(self(), again{}); }
 
  private:
-  void go_on(const again&) { tell(self(), again{}); }
+  friend actor_base;
+  void on(const again&) { tell(self(), again{}); }
 };
 
 template <pool_id Pool>
@@ -76,10 +74,10 @@ class echo final : public actors::runtime::actor_base<echo_actor> {
   static constexpr const char* kind = "test.echo";
   static constexpr pool_id pool = Pool;
   explicit echo(const actors::runtime::actor_setup& setup) : actor_base(setup) {}
-  behavior_type make_behavior() { return {handle(&echo::back)}; }
 
  private:
-  core::result<void> back(const pass_back&) { return {}; }
+  friend actor_base;
+  core::result<void> on(const pass_back&) { return {}; }
 };
 
 /// Opens a file in its handler.
@@ -89,10 +87,10 @@ class reader final : public actors::runtime::actor_base<echo_actor> {
   static constexpr const char* kind = "test.reader";
   static constexpr pool_id pool = Pool;
   explicit reader(const actors::runtime::actor_setup& setup) : actor_base(setup) {}
-  behavior_type make_behavior() { return {handle(&reader::back)}; }
 
  private:
-  core::result<void> back(const pass_back&) {
+  friend actor_base;
+  core::result<void> on(const pass_back&) {
     STRATA_TRY(io::real_disk().open_for_reading("/dev/null"));
     return {};
   }
@@ -129,13 +127,11 @@ class relay final : public actors::runtime::actor_base<actors::runtime::socket_o
   relay(const actors::runtime::actor_setup& setup, relay_options options)
       : actor_base(setup), options_(std::move(options)) {}
   ~relay() { env().sockets().forget(token_); }
-  behavior_type make_behavior() {
-    token_ = env().sockets().watch(options_.from, {.read = true}, self()).value();
-    return {handle(&relay::ready)};
-  }
+  void on_start() { token_ = env().sockets().watch(options_.from, {.read = true}, self()).value(); }
 
  private:
-  void ready(const actors::runtime::socket_ready&) {
+  friend actor_base;
+  void on(const actors::runtime::socket_ready&) {
     std::array<char, 16> tokens{};
     const ssize_t got = ::recv(options_.from, tokens.data(), tokens.size(), MSG_DONTWAIT);
     for (ssize_t i = 0; i < got; ++i) {

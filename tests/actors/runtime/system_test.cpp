@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 
+#include "actors/runtime/actor_base.hpp"
 #include "actors/runtime/outside.hpp"
 #include "actors/runtime/system.hpp"
 #include "tests/support/printing.hpp"
@@ -80,15 +81,15 @@ class locator final : public actors::runtime::actor_base<locator_actor> {
   static constexpr const char* kind = "test.locator";
   static constexpr pool_id pool = Pool;
   locator(const actors::runtime::actor_setup& setup, gate* at) : actor_base(setup), gate_(at) {}
-  behavior_type make_behavior() { return {handle(&locator::where), handle(&locator::wait)}; }
 
  private:
-  core::result<here> where(const where_am_i&) {
+  friend actor_base;
+  core::result<here> on(const where_am_i&) {
     std::array<char, 16> name{};
     pthread_getname_np(pthread_self(), name.data(), name.size());
     return here{name.data()};
   }
-  core::result<void> wait(const wait_for_gate&) {
+  core::result<void> on(const wait_for_gate&) {
     gate_->pass();
     return {};
   }
@@ -100,24 +101,22 @@ class watching final : public actors::runtime::actor_base<watching_actor> {
   static constexpr const char* kind = "test.watching";
   static constexpr pool_id pool = pool_id::page;
   explicit watching(const actors::runtime::actor_setup& setup) : actor_base(setup) {}
-  behavior_type make_behavior() {
-    return {handle(&watching::watch), handle(&watching::next), handle(&watching::forget), handle(&watching::ready)};
-  }
 
  private:
-  core::result<void> watch(const watch_socket& request) {
+  friend actor_base;
+  core::result<void> on(const watch_socket& request) {
     STRATA_ASSIGN(token_, env().sockets().watch(request.fd, {.read = true}, self()));
     return {};
   }
-  void next(const next_event&, reply<event_seen> owed) {
+  void on(const next_event&, reply<event_seen> owed) {
     owed_ = owed;
     answer();
   }
-  core::result<void> forget(const forget_socket&) {
+  core::result<void> on(const forget_socket&) {
     env().sockets().forget(token_);
     return {};
   }
-  void ready(const actors::runtime::socket_ready& event) {
+  void on(const actors::runtime::socket_ready& event) {
     if (event.token != token_) return;
     seen_.push_back({event.events.read, event.events.write});
     if (event.events.read) env().sockets().rearm(token_, {.write = true});
