@@ -248,7 +248,7 @@ void simulated_server::create_branch(branch* parent) {
   record.id = made->id;
   record.name = "branch" + std::to_string(ids_);
   record.disk_consistent_lsn = record.readable_from = start;
-  record.wal_keepers = {{.id = consensus::node_id{1}, .instance = {{1}}, .begun = true}};
+  record.wal_keepers = {{.id = consensus::node_id{1}, .instance = {{1}}, .created = true}};
   made->flushed.now = start;
   made->exists.next = true;
   say("create " + record.name + " at " + std::to_string(start.value));
