@@ -11,7 +11,9 @@ namespace {
 /// Of a cluster whose size is unknown.
 constexpr std::uint64_t wal_segment_size_default = 16u << 20;
 
-core::error refused(core::errc code, std::string why) { return {code, "take a proposer's message: " + std::move(why)}; }
+core::error refused(core::errc code, std::string why) {
+  return {code, "handle a proposer's message: " + std::move(why)};
+}
 
 /// 150020 -> 15
 std::uint32_t major_of(std::uint32_t pg_version) { return pg_version / 10000; }
