@@ -67,9 +67,9 @@ struct change_decision {
 
 /// Decides from the driver's newest reports, at most one for each member. Members that don't answer are left out.
 ///
-/// The goal is set once, from reports of a majority of the old members that have installed `now`: from then on an
-/// election or a commit needs new members. The change ends when a majority of the new
-/// members, and each of `required`, have installed `now` and report the goal.
+/// The goal is set once, from reports of a majority of the old members that have installed `now`: from then on
+/// elections and commits need a majority of the new members, too. The change ends when a majority of the new members,
+/// and each of `required`, have installed `now` and report the goal.
 ///
 /// Precondition: now.changing().
 change_decision decide_change(const configuration& now, const std::optional<change_goal>& goal,

@@ -9,7 +9,7 @@
 #include "core/lsn.hpp"
 
 /// The messages between proposers and acceptors, protocol version 3. Their bytes are in protocol/quorum_codec.hpp and
-/// docs/formats/wire.md. Positions are ends of whole records unless they say otherwise.
+/// docs/formats/wire.md. Positions are ends of whole records unless stated otherwise.
 namespace strata::consensus {
 
 /// The Postgres cluster that writes the WAL. 0: unknown.

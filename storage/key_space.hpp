@@ -10,7 +10,7 @@ namespace strata::storage {
 
 /// The keys of a timeline and their values (docs/formats/keys.md). Kinds are on disk: never renumber.
 ///
-/// Dense kinds (pages): a key that is missing where the catalog says the page exists is data loss.
+/// Dense kinds (pages): a missing key of a page that exists by the catalog is data loss.
 /// Sparse kinds (everything else): a missing key, or one whose newest value is empty, means "does not exist"; all their
 /// values are images, so a scan never needs redo.
 enum class key_kind : std::uint8_t {

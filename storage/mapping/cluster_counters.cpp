@@ -82,7 +82,7 @@ void cluster_counters::commit_timestamps_stopped() {
 }
 
 void cluster_counters::oldest_commit_timestamp_advanced(pg::transaction_id xid) {
-  // 0 says that there are none; an online checkpoint may be older than the truncation before it.
+  // 0 means that there are none; an online checkpoint may be older than the truncation before it.
   const pg::transaction_id now = now_.oldest_commit_timestamp_xid;
   if (xid == 0 || now == 0 || precedes(now, xid)) set(now_.oldest_commit_timestamp_xid, xid);
 }

@@ -43,7 +43,7 @@ struct start_files {
 
 /// For stock Postgres: a shutdown checkpoint record at the position (docs/formats/cluster_files.md).
 core::result<start_files> stock_start_files(const start_state& from);
-/// For a compute that understands neon.signal: an empty segment whose page headers make a reader begin at the position
+/// For a compute that supports neon.signal: an empty segment whose page headers make a reader begin at the position
 /// (docs/formats/cluster_files.md).
 core::result<start_files> signal_start_files(const start_state& from);
 /// The one line of neon.signal.

@@ -29,7 +29,7 @@ content_digest digest_of(metadata_family family, std::string_view key, core::byt
 
 /// A tenant's records after an edit.
 struct tenant_seal {
-  std::uint64_t edits = 0;    ///< the first one makes it 1
+  std::uint64_t edits = 0;    ///< 1 after the first one
   std::uint64_t records = 0;  ///< seals not counted; 0: the tenant is deleted
   content_digest content;
   bool operator==(const tenant_seal&) const = default;

@@ -18,7 +18,7 @@ namespace {
 namespace codec = metadata_codec;
 using family = metadata_family;
 
-/// A failed write, like a failed fsync, leaves an unknown state; and a server that can't write serves nobody.
+/// A failed write, like a failed fsync, leaves an unknown state; and a server that can't write must not continue.
 [[noreturn]] void end_process(const core::error& why) {
   core::log(core::log_level::critical,
             "the metadata can't be written, and it is unknown whether the last edit was stored, so the server ends: " +

@@ -15,7 +15,7 @@ namespace {
 /// Whether a read at exactly `point` needs the layer.
 bool needed_at(const layer_map& files, const layer_record& layer, core::lsn point) {
   if (layer.begin > point) return false;
-  // An image at I stands for all versions up to I. Of a delta layer those up to `point` matter.
+  // An image at I replaces all versions up to I. Of a delta layer those up to `point` matter.
   const core::lsn first = layer.kind == layer_kind::image ? layer.begin + 1 : std::min(layer.end - 1, point);
   return !files.images_cover(layer.keys, first, point, layer.number);
 }
