@@ -8,10 +8,12 @@ namespace strata::consensus {
 
 namespace {
 
-/// Of a cluster that has not told its own.
+/// Of a cluster whose size is unknown.
 constexpr std::uint64_t wal_segment_size_default = 16u << 20;
 
-core::error refused(core::errc code, std::string why) { return {code, "take a proposer's message: " + std::move(why)}; }
+core::error refused(core::errc code, std::string why) {
+  return {code, "handle a proposer's message: " + std::move(why)};
+}
 
 /// 150020 -> 15
 std::uint32_t major_of(std::uint32_t pg_version) { return pg_version / 10000; }
@@ -107,15 +109,15 @@ core::result<acceptor_effects> acceptor::on(const elected& message) {
     const core::lsn common = common_point(state_.history, flush_lsn_, message.history);
     if (common.valid()) point = common;
   }
-  // A proposer that asked us before it was elected knows our log. If it is wrong about it, this message is an old one,
-  // and to follow it could cut off WAL that was acknowledged since.
+  // A proposer that asked us before it was elected knows our log. If the points differ this message is an old one:
+  // following it could cut off WAL that was acknowledged since.
   if (message.start_streaming_at != point)
     return refused(core::errc::out_of_range, "it starts at " + to_string(message.start_streaming_at) +
                                                  ", the logs are the same up to " + to_string(point));
   if (point < std::max(state_.commit_lsn, state_.local_start))
     return refused(core::errc::out_of_range, "it would cut off committed WAL from " + to_string(point) + " on");
 
-  // The log first: WAL of an older term must never stand under a history that gives it to a newer one.
+  // The log first: WAL of an older term must never be under a history that assigns it to a newer one.
   acceptor_effects effects;
   const acceptor_state before = state_;
   if (!has_wal || write_lsn_ != point) effects.push_back(truncate_wal{point});
@@ -133,7 +135,7 @@ core::result<acceptor_effects> acceptor::on(const elected& message) {
 core::result<acceptor_effects> acceptor::on(const append& message) {
   STRATA_TRY(check_generation(message.generation));
   if (message.end < message.begin || message.end - message.begin > append_size_max)
-    return refused(core::errc::invalid_argument, "an append of an impossible length");
+    return refused(core::errc::invalid_argument, "an append of an invalid length");
   acceptor_effects effects;
   if (message.in < state_.in) {
     effects.push_back(send_reply{append_reply{state_.members.generation, state_.in, {}, {}}});
@@ -174,7 +176,7 @@ core::result<acceptor_effects> acceptor::on(const timeline_news& event) {
   state_.backup_lsn = std::max(state_.backup_lsn, event.backup_lsn);
   state_.peer_horizon = std::max(state_.peer_horizon, event.peer_horizon);
   state_.remote_consistent = std::max(state_.remote_consistent, event.remote_consistent);
-  // Logs whose last term is the same are prefixes of that proposer's log; of other logs nothing follows for ours.
+  // Logs with the same last term are prefixes of that proposer's log. Other logs imply nothing for ours.
   if (event.last_log_term == last_log_term()) advance_commit(event.commit_lsn, effects);
   return effects;
 }
@@ -205,7 +207,7 @@ core::result<void> acceptor::check_generation(std::uint32_t generation) const {
 }
 
 core::result<void> acceptor::check_membership(const configuration& in) const {
-  // Generation 0 has no members yet: whoever created the timeline here answers for it.
+  // Generation 0 has no members yet: the creator of the timeline vouches for it.
   if (in.generation != 0 && !in.contains(self_))
     return refused(core::errc::invalid_argument,
                    "safekeeper " + to_string(self_) + " is no member in generation " + std::to_string(in.generation));
@@ -224,7 +226,7 @@ void acceptor::advance_commit(core::lsn known, acceptor_effects& effects) {
   const core::lsn term_begin = state_.history.entries().back().at;
   const std::uint64_t segment =
       state_.cluster.wal_segment_size != 0 ? state_.cluster.wal_segment_size : wal_segment_size_default;
-  // The first: what was recovered by this term's election is known to survive. The second: a restart reads little WAL.
+  // The first condition: WAL recovered by this term's election is committed. The second: a restart reads little WAL.
   if ((before < term_begin && state_.commit_lsn >= term_begin) || state_.commit_lsn - persisted_commit_ > segment)
     persist(effects);
 }
@@ -239,7 +241,7 @@ void acceptor::check_invariants() const {
   core::check(persisted_commit_ <= state_.commit_lsn,
               "an acceptor's durable commit_lsn is not above the one in memory");
   core::check(state_.history.last_term() <= state_.in, "an acceptor's history does not reach above its term");
-  core::check(flush_lsn_.valid() == state_.timeline_start.valid(), "an acceptor has WAL if it knows where it begins");
+  core::check(flush_lsn_.valid() == state_.timeline_start.valid(), "an acceptor has WAL if it has a timeline_start");
   core::check(state_.history.empty() || state_.history.start() == state_.timeline_start,
               "an acceptor's history begins where the timeline begins");
   core::check(state_.commit_lsn >= state_.local_start, "an acceptor's WAL begins at or before its commit_lsn");

@@ -65,7 +65,7 @@ core::lsn configuration::quorum_position(const std::function<core::lsn(node_id)>
 }
 
 int configuration::can_lose(const std::function<bool(node_id)>& reachable) const {
-  // Whoever is lost may be in both sets: the worst case of each set alone is the worst case of both.
+  // A lost member may be in both sets: the worst case of each set alone is the worst case of both.
   const auto spare = [&](const member_set& of) {
     return static_cast<int>(count(of, reachable)) - static_cast<int>(majority(of));
   };

@@ -18,8 +18,8 @@ struct member {
   auto operator<=>(const member&) const = default;
 };
 
-/// Who keeps the WAL of a timeline. While members change there are two sets, and what needs a majority needs one in
-/// each.
+/// The safekeepers that keep the WAL of a timeline. While members change there are two sets, and a quorum is a majority
+/// of each.
 ///
 ///   {g, old} --begin_change--> {g+1, old, new} --finish_change--> {g+2, new}
 ///
@@ -35,11 +35,11 @@ struct configuration {
   /// Of both sets, each once, ids ascending.
   [[nodiscard]] std::vector<member> all() const;
 
-  /// Whether those for whom `has` is true are a majority (of both sets while members change).
+  /// Whether the members for which `has` is true are a majority (of both sets while members change).
   [[nodiscard]] bool is_quorum(const std::function<bool(node_id)>& has) const;
-  /// The highest position that a quorum has reached. Of a set without members: 0.
+  /// The highest position that a quorum has reached. Without members: 0.
   [[nodiscard]] core::lsn quorum_position(const std::function<core::lsn(node_id)>& position) const;
-  /// How many of its members may be lost while the others still are a quorum; -1: the reachable ones are none now.
+  /// How many more members may fail before the reachable ones are no quorum; -1: they are no quorum now.
   [[nodiscard]] int can_lose(const std::function<bool(node_id)>& reachable) const;
 };
 
@@ -51,7 +51,7 @@ inline constexpr std::size_t members_max = 32;
 core::result<configuration> begin_change(const configuration& now, std::vector<member> to);
 /// Precondition: now.changing().
 configuration finish_change(const configuration& now);
-/// Back to the old members, as generation + 1. Precondition: now.changing().
+/// The old members, as generation + 1. Precondition: now.changing().
 configuration abandon_change(const configuration& now);
 
 }  // namespace strata::consensus

@@ -25,7 +25,7 @@ std::string text_of(const std::vector<node_id>& ids) {
   return text;
 }
 
-/// Its report, if it has installed the changing configuration.
+/// The member's report, if it has installed the changing configuration.
 const member_log* report_of(const std::vector<member_log>& reports, node_id id, const configuration& now) {
   const auto found = std::ranges::find(reports, id, &member_log::id);
   return found == reports.end() || found->generation != now.generation ? nullptr : &*found;
@@ -57,7 +57,7 @@ core::result<change_stage> stage_of(const configuration& now, node_id from, node
   if (from == to)
     return core::error{core::errc::invalid_argument, named(from) +
                                                          " can't replace itself: its WAL is lost, and "
-                                                         "its id would claim that it is there"};
+                                                         "its ID would claim to have it"};
   if (now.changing()) {
     std::vector<node_id> wanted = ids_of(now.members);
     std::ranges::replace(wanted, from, to);
@@ -69,7 +69,7 @@ core::result<change_stage> stage_of(const configuration& now, node_id from, node
   }
   if (has(now.members, to)) {
     if (!has(now.members, from)) return change_stage::to_tidy;
-    return core::error{core::errc::invalid_argument, named(to) + " keeps the branch's WAL already"};
+    return core::error{core::errc::invalid_argument, named(to) + " already keeps the branch's WAL"};
   }
   if (!has(now.members, from))
     return core::error{core::errc::invalid_argument,

@@ -7,16 +7,16 @@
 #include "consensus/term.hpp"
 #include "core/result.hpp"
 
-/// The decisions of a membership change, made from the configuration that the server has and from what the safekeepers
-/// report. The command that replaces a safekeeper, the simulation and the model check run these functions; there is no
-/// second copy of the rule.
+/// The decisions of a membership change, made from the server's configuration and the safekeepers' reports. The command
+/// that replaces a safekeeper, the simulation and the model check run these functions; there is no second copy of the
+/// rule.
 namespace strata::consensus {
 
-// -- one safekeeper by another ----------------------------------------------------------------------------------------
+// -- replacing one safekeeper -----------------------------------------------------------------------------------------
 
-/// Where a replacement stands; each step goes on to the next.
+/// The stage of a replacement, in order.
 enum class change_stage {
-  to_begin,   ///< nothing was done yet
+  to_begin,   ///< nothing is done yet
   to_finish,  ///< the server has the changing configuration: new members catch up
   to_tidy,  ///< the server has the new members: they install their configuration, and those left out delete their copy
 };
@@ -29,8 +29,8 @@ std::vector<member> members_after(const configuration& now, node_id from, const 
 
 // -- the end of a change ----------------------------------------------------------------------------------------------
 
-/// How far the log of a member reaches: the term of its last record, and its durable end. Of two logs the one that is
-/// greater has everything that can be committed in the other.
+/// How far the log of a member reaches: the term of its last record, and its durable end. The greater of two logs has
+/// everything that can be committed in the other.
 struct log_end {
   term last_log_term;
   core::lsn flush_lsn;
@@ -41,36 +41,35 @@ struct log_end {
 struct member_log {
   node_id id;
   std::uint32_t generation = 0;  ///< of its configuration
-  term in;                       ///< it votes for higher ones only
+  term in;                       ///< it votes only in higher ones
   log_end end;
 };
 
-/// What new members must have before the old ones may go.
+/// What a majority of the new members must have before the old members are released.
 struct change_goal {
   log_end end;  ///< no WAL after it was committed by the old members alone
   term in;      ///< the old members elected no proposer in a higher term: new ones must not vote in it again
   auto operator<=>(const change_goal&) const = default;
 };
 
-/// The next step of whoever drives a change.
+/// The next step of the change's driver.
 enum class change_step {
   install,   ///< too few old members report the changing configuration: install it on all members
   catch_up,  ///< bring new members to the goal: its WAL, and its term
-  finish,    ///< store finish_change(): the old members may go
+  finish,    ///< store finish_change(): the old members are released
 };
 
 struct change_decision {
   change_step next = change_step::install;
-  std::optional<change_goal> goal;  ///< set from catch_up on; the driver gives it back with the next reports
+  std::optional<change_goal> goal;  ///< set from catch_up on; the driver passes it with the next reports
   std::vector<node_id> below_term;  ///< members that need bump_term{goal->in}
 };
 
-/// Decides from the newest reports that the driver has; one report for each member at most, members that don't answer
-/// are left out.
+/// Decides from the driver's newest reports, at most one for each member. Members that don't answer are left out.
 ///
-/// The goal is set once, from reports of a majority of the old members that have installed `now`: from then on no
-/// proposer is elected and nothing is committed without the new members. The change ends when a majority of the new
-/// members, and each of `required`, have installed `now` and report the goal.
+/// The goal is set once, from reports of a majority of the old members that have installed `now`: from then on
+/// elections and commits need a majority of the new members, too. The change ends when a majority of the new members,
+/// and each of `required`, have installed `now` and report the goal.
 ///
 /// Precondition: now.changing().
 change_decision decide_change(const configuration& now, const std::optional<change_goal>& goal,

@@ -9,10 +9,10 @@
 #include "core/lsn.hpp"
 
 /// The messages between proposers and acceptors, protocol version 3. Their bytes are in protocol/quorum_codec.hpp and
-/// docs/formats/wire.md. Positions are ends of whole records unless they say otherwise.
+/// docs/formats/wire.md. Positions are ends of whole records unless stated otherwise.
 namespace strata::consensus {
 
-/// The cluster whose WAL it is. 0: not known.
+/// The Postgres cluster that writes the WAL. 0: unknown.
 struct cluster_identity {
   std::uint32_t pg_version = 0;  ///< 150020
   std::uint64_t system_id = 0;
@@ -35,7 +35,7 @@ struct vote_request {
   auto operator<=>(const vote_request&) const = default;
 };
 /// The proposer of `in` has a majority. The acceptor makes its log a prefix of the proposer's, which ends at
-/// start_streaming_at, and takes over the history.
+/// start_streaming_at, and adopts the history.
 struct elected {
   std::uint32_t generation = 0;
   term in;
@@ -43,7 +43,7 @@ struct elected {
   term_history history;
   auto operator<=>(const elected&) const = default;
 };
-/// WAL [begin, end), any bytes; the bytes travel beside it. begin == end: a sign of life.
+/// WAL [begin, end), any bytes; they are sent beside the message. begin == end: a heartbeat.
 struct append {
   std::uint32_t generation = 0;
   term in;
@@ -55,7 +55,7 @@ struct append {
 };
 using proposer_message = std::variant<greeting, vote_request, elected, append>;
 
-/// Longest WAL in one append.
+/// Most WAL in one append.
 inline constexpr std::uint32_t append_size_max = 128u << 10;
 
 // -- acceptor to proposer ---------------------------------------------------------------------------------------------
@@ -68,14 +68,14 @@ struct greeting_reply {
 };
 struct vote_reply {
   std::uint32_t generation = 0;
-  term in;  ///< the acceptor's own, after the vote
+  term in;  ///< of the acceptor, after the vote
   bool given = false;
   core::lsn flush_lsn;
   core::lsn truncate_lsn;
   term_history history;
   auto operator<=>(const vote_reply&) const = default;
 };
-/// in > the append's term: nothing was taken, there is a newer proposer. Everything up to flush_lsn is durable.
+/// in > the append's term: refused, there is a newer proposer. Everything up to flush_lsn is durable.
 struct append_reply {
   std::uint32_t generation = 0;
   term in;

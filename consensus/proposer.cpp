@@ -8,8 +8,8 @@
 namespace strata::consensus {
 
 proposer::proposer(proposer_options options) : options_(std::move(options)) {
-  core::check(check(options_.members).has_value(), "a proposer is given members that can form a quorum");
-  core::check(options_.timeline_start.valid(), "a proposer is told where its timeline begins");
+  core::check(check(options_.members).has_value(), "a proposer has members that can form a quorum");
+  core::check(options_.timeline_start.valid(), "a proposer has the start of its timeline");
   for (const member& each : options_.members.all()) peers_.push_back({.id = each.id});
 }
 
@@ -59,7 +59,7 @@ void proposer::hear(peer& from, const greeting_reply& message, proposer_effects&
     return;
   }
   if (message.members.generation < options_.members.generation) {
-    out.push_back(drop_connection{from.id, "it did not take over the newer members"});
+    out.push_back(drop_connection{from.id, "it did not install the newer members"});
     return;
   }
   from.now = peer::state::greeted;
@@ -105,7 +105,7 @@ void proposer::ask_for_vote(peer& of, proposer_effects& out) const {
 void proposer::hear(peer& from, const vote_reply& message, proposer_effects& out) {
   if (from.now != peer::state::voting) return;
   if (message.generation != options_.members.generation) {
-    out.push_back(drop_connection{from.id, "it is in another generation of the members"});
+    out.push_back(drop_connection{from.id, "its members are of another generation"});
     return;
   }
   from.in = std::max(from.in, message.in);
@@ -115,13 +115,13 @@ void proposer::hear(peer& from, const vote_reply& message, proposer_effects& out
     campaigns_again_ = true;
     return;
   }
-  // The answer to an earlier request, or to one that was given up since.
+  // The answer to an earlier request, or to an abandoned one.
   if (message.in < term_ || phase_ == phase::collecting) return;
 
   term_history history = message.history.up_to(message.flush_lsn);
   if (history.empty() == message.flush_lsn.valid() || history.last_term() > term_ ||
       (phase_ == phase::campaigning && message.given && history.last_term() == term_)) {
-    out.push_back(drop_connection{from.id, "its vote came with an impossible history"});
+    out.push_back(drop_connection{from.id, "its vote has an invalid history"});
     return;
   }
   from.now = peer::state::voted;
@@ -131,7 +131,7 @@ void proposer::hear(peer& from, const vote_reply& message, proposer_effects& out
   from.history = std::move(history);
   if (phase_ == phase::leading) return begin_streaming(from, out);
   if (!message.given) {
-    // Somebody else has this term there. We may still win without it.
+    // Another proposer has this term there. We may still win without this acceptor.
     campaigns_again_ = true;
     return;
   }
@@ -145,8 +145,7 @@ void proposer::win(proposer_effects& out) {
   for (const peer& each : peers_)
     if (each.vote_given && (donor == nullptr || rank(each) > rank(*donor))) donor = &each;
 
-  // With another last term somebody has written since, and with more WAL than ours what we have is not what a quorum
-  // has.
+  // With another last term another proposer has written since; with more WAL than ours, ours is not what a quorum has.
   const bool resumes = !options_.resumes.empty();
   const auto was_ours = [this](term of) { return std::ranges::find(options_.resumes, of) != options_.resumes.end(); };
   if (resumes && (!was_ours(donor->history.last_term()) || donor->flush_lsn > options_.written))
@@ -209,7 +208,7 @@ void proposer::feed(peer& to, bool always, int extra, proposer_effects& out) con
 void proposer::hear(peer& from, const append_reply& message, proposer_effects& out) {
   if (from.now != peer::state::streaming) return;
   if (message.generation != options_.members.generation) {
-    out.push_back(drop_connection{from.id, "it is in another generation of the members"});
+    out.push_back(drop_connection{from.id, "its members are of another generation"});
     return;
   }
   from.in = std::max(from.in, message.in);
@@ -236,8 +235,8 @@ void proposer::on(const wal_written& event, proposer_effects& out) {
 }
 
 void proposer::advance_commit(proposer_effects& out) {
-  // An acceptor that has not reached start_ may hold WAL of older terms only, and whoever is elected without it may
-  // overwrite that, even if a quorum has it.
+  // An acceptor before start_ may have WAL of older terms only. A proposer elected without it may overwrite that WAL,
+  // even if a quorum has it.
   const core::lsn reached = options_.members.quorum_position([this](node_id id) {
     const core::lsn acknowledged = find(id)->acknowledged;
     return acknowledged >= start_ ? acknowledged : core::lsn();
@@ -270,7 +269,7 @@ bool proposer::has_quorum_of_greeted() const {
 
 void proposer::check_invariants() const {
   core::check(commit_ <= written_, "a proposer's commit_lsn is not above its WAL");
-  core::check(truncate_ <= written_ || !written_.valid(), "nothing is everywhere that was not written");
+  core::check(truncate_ <= written_ || !written_.valid(), "a proposer's truncate_lsn is not above its WAL");
   for (const peer& each : peers_) {
     core::check(each.acknowledged <= written_, "nothing is acknowledged that was not written");
     if (each.now != peer::state::streaming) continue;

@@ -16,9 +16,9 @@ struct proposer_options {
   configuration members;
   /// Where the timeline begins if no acceptor has any WAL of it.
   core::lsn timeline_start;
-  /// Of a proposer that was elected before and wants to go on with the WAL it has: the last term in which it saw
-  /// `committed` (before, it has nothing to go on with), and those it was elected in since: some acceptors may know of
-  /// them, and nobody else has written in them. It wins only if nobody has written since. Empty: it begins anew.
+  /// Of a proposer that was elected before and continues with its WAL: the last term in which it saw `committed`
+  /// (without one it can't continue), and later terms in which it was elected: acceptors may have their start, and no
+  /// other proposer has written in them. It wins only if no other proposer has written since. Empty: a new proposer.
   std::vector<term> resumes;
   core::lsn written;  ///< with `resumes`: where its WAL ends
   /// WAL sent to one acceptor and not acknowledged.
@@ -27,12 +27,12 @@ struct proposer_options {
 };
 
 /// An acceptor answers once for all that one sync made durable. With one append for each answer a record of 1 GB would
-/// take 8,000 syncs one after the other; this many are 4 MiB.
+/// take 8,000 syncs in sequence. These are 4 MiB.
 inline constexpr int appends_per_answer = 32;
 
 // -- inputs -----------------------------------------------------------------------------------------------------------
 
-/// A fresh connection to an acceptor: nothing that was sent by an earlier one will arrive any more.
+/// A new connection to an acceptor: messages of earlier connections no longer arrive.
 struct acceptor_connected {
   node_id node;
   auto operator<=>(const acceptor_connected&) const = default;
@@ -46,12 +46,12 @@ struct acceptor_said {
   acceptor_message message;
   auto operator<=>(const acceptor_said&) const = default;
 };
-/// The own WAL reaches to `end` now. Only after election_won.
+/// Our own WAL ends at `end` now. Only after election_won.
 struct wal_written {
   core::lsn end;
   auto operator<=>(const wal_written&) const = default;
 };
-/// Time to show that we live, and to campaign again if an election brought no winner.
+/// Sends heartbeats, and campaigns again if an election had no winner.
 struct heartbeat_due {
   auto operator<=>(const heartbeat_due&) const = default;
 };
@@ -59,15 +59,14 @@ using proposer_input = std::variant<acceptor_connected, acceptor_lost, acceptor_
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
-/// The bytes of an append are the owner's to find: own WAL from election_won::start on, before it the donor's (read
-/// with our term), or those of any acceptor that streams and has them. No append has bytes of both. Messages to one
-/// acceptor go out in order.
+/// The owner finds the bytes of an append: from election_won::start on in its own WAL, before it in the donor's (read
+/// with our term) or in that of any acceptor that streams and has them. No append has bytes of both. Messages to one
+/// acceptor are sent in order.
 struct send_to {
   node_id node;
   proposer_message message;
 };
-/// We are the only one whose WAL can be acknowledged, until superseded. Own WAL begins at `start`; `donor` has
-/// everything before it.
+/// Only our WAL can be acknowledged, until superseded. Our own WAL begins at `start`; `donor` has everything before it.
 struct election_won {
   term in;
   core::lsn start;
@@ -77,16 +76,16 @@ struct election_won {
 struct committed {
   core::lsn to;
 };
-/// Final: the owner must see to it that nobody believes its Postgres any more. By a higher term, or because `resumes`
-/// found WAL of somebody else (then `by` is that one's term).
+/// Final: the owner must make sure that no client trusts its Postgres any more. Caused by a higher term, or by WAL of
+/// another proposer found with `resumes` (then `by` is that proposer's term).
 struct superseded {
   term by;
 };
-/// An acceptor knows a newer configuration: start again with it (and with `resumes` if elected).
+/// An acceptor has a newer configuration: start again with it (and with `resumes` if elected).
 struct members_changed {
   configuration to;
 };
-/// The acceptor said what is invalid: close the connection and open a new one.
+/// The acceptor sent something invalid: close the connection and open a new one.
 struct drop_connection {
   node_id node;
   const char* why = "";
@@ -94,21 +93,21 @@ struct drop_connection {
 using proposer_effect = std::variant<send_to, election_won, committed, superseded, members_changed, drop_connection>;
 using proposer_effects = boost::container::small_vector<proposer_effect, 4>;
 
-/// The one that writes: a pure machine (rules: docs/consensus.md).
+/// The writer of a timeline: a pure machine (rules: docs/consensus.md).
 ///
 ///   collecting --quorum greeted--> campaigning --quorum voted--> leading --higher term--> superseded
 ///        ^                             |
-///        `---- a higher term seen -----'   (then the next heartbeat_due begins again)
+///        `---- a higher term seen -----'   (the next heartbeat_due campaigns again)
 ///
-/// While it leads, an acceptor that connects is asked for its vote all the same, to learn its history; then it is told
-/// the common point and fed from there. commit_lsn is the highest position that a quorum has flushed in this term: it
-/// moves only once it reaches election_won::start.
+/// While it leads, an acceptor that connects is still asked for its vote, for its history; then it receives the common
+/// point and WAL from there. commit_lsn is the highest position that a quorum has flushed in this term: it moves only
+/// once it reaches election_won::start.
 ///
-/// A record may be longer than window_bytes, and flush_lsn moves only at its end: an answer that does not move it lets
-/// appends_per_answer more out, so that who answers nothing is sent nothing beyond the window.
+/// A record may be longer than window_bytes, and flush_lsn moves only at its end. An answer that does not move it
+/// permits appends_per_answer more appends; without answers nothing is sent beyond the window.
 ///
 /// Invariants, checked after each step in every build: term and commit_lsn never descend; superseded is final;
-/// commit_lsn is not above the own WAL; nothing is sent behind it.
+/// commit_lsn is not after the end of our own WAL; nothing after that end is sent.
 class proposer {
  public:
   /// Precondition: check(options.members).
@@ -127,23 +126,23 @@ class proposer {
   [[nodiscard]] const term_history& history() const { return history_; }
   [[nodiscard]] const proposer_options& options() const { return options_; }
 
-  /// One acceptor as the proposer sees it.
+  /// What the proposer knows of one acceptor.
   struct peer {
     enum class state : std::uint8_t { away, greeting, greeted, voting, voted, streaming } now = state::away;
     node_id id;
     term in;
     bool vote_given = false;
     core::lsn flush_lsn;     ///< durable there, in a log that is a prefix of ours once it is streaming
-    core::lsn acknowledged;  ///< flush_lsn as it was told in our term: what counts, and stays when the connection goes
+    core::lsn acknowledged;  ///< flush_lsn as reported in our term: what counts; survives a lost connection
     core::lsn commit_lsn;
-    core::lsn sent;  ///< end of what was sent
+    core::lsn sent;  ///< end of the WAL sent
     core::lsn truncate_lsn;
     term_history history;
     auto operator<=>(const peer&) const = default;
   };
-  /// ids ascend
+  /// By ascending id.
   [[nodiscard]] const std::vector<peer>& peers() const { return peers_; }
-  /// The election is lost; the next heartbeat_due begins another.
+  /// Whether the election is lost and the next heartbeat_due begins another.
   [[nodiscard]] bool campaigns_again() const { return campaigns_again_; }
 
   auto operator<=>(const proposer&) const = default;
@@ -162,7 +161,7 @@ class proposer {
   void ask_for_vote(peer& of, proposer_effects& out) const;
   void win(proposer_effects& out);
   void begin_streaming(peer& to, proposer_effects& out);
-  /// Sends what fits the window, and `extra` appends more; with `always` at least a sign of life.
+  /// Sends what fits the window and `extra` more appends; with `always` at least a heartbeat.
   void feed(peer& to, bool always, int extra, proposer_effects& out) const;
   void advance_commit(proposer_effects& out);
   void advance_truncate();

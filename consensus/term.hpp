@@ -10,14 +10,14 @@
 
 namespace strata::consensus {
 
-/// The reign of one proposer. 0: none yet.
+/// The period of one proposer, numbered. 0: none yet.
 struct term {
   std::uint64_t value = 0;
   constexpr auto operator<=>(const term&) const = default;
   [[nodiscard]] constexpr term next() const { return {value + 1}; }
 };
 
-/// A safekeeper, unique in its cluster and never given to another one. 0: none.
+/// A safekeeper's ID in its cluster, never reused. 0: none.
 struct node_id {
   std::uint64_t value = 0;
   constexpr auto operator<=>(const node_id&) const = default;
@@ -33,8 +33,8 @@ struct term_start {
   auto operator<=>(const term_start&) const = default;
 };
 
-/// Which term wrote which part of a log: terms ascend, positions do not descend. What a term wrote reaches to the start
-/// of the next one; the last reaches to the end of the log.
+/// Which term wrote which part of a log: terms ascend, positions do not descend. The WAL of a term ends where the next
+/// one begins; that of the last ends with the log.
 class term_history {
  public:
   term_history() = default;
@@ -47,11 +47,11 @@ class term_history {
   [[nodiscard]] core::lsn start() const { return entries_.empty() ? core::lsn() : entries_.front().at; }
   [[nodiscard]] term last_term() const { return entries_.empty() ? term() : entries_.back().in; }
 
-  /// The term of the last entry that starts at or before `end`: who wrote last in a log that ends there.
+  /// The term of the last entry that starts at or before `end`: the last writer of a log that ends there.
   [[nodiscard]] term last_term_at(core::lsn end) const;
-  /// Without the entries that start behind `end`.
+  /// Without the entries that start after `end`.
   [[nodiscard]] term_history up_to(core::lsn end) const;
-  /// Precondition: `in` is above last_term(), `at` not below the last start.
+  /// Precondition: next.in is above last_term(), next.at not before the last start.
   [[nodiscard]] term_history with(term_start next) const;
 
   auto operator<=>(const term_history&) const = default;
@@ -60,7 +60,7 @@ class term_history {
   std::vector<term_start> entries_;
 };
 
-/// How far a log that ends at `end` is the same as the log of a proposer; 0 when they have no term in common.
+/// Up to where a log that ends at `end` equals the log of a proposer; 0 when they have no term in common.
 core::lsn common_point(const term_history& own, core::lsn end, const term_history& proposer);
 
 }  // namespace strata::consensus

@@ -71,7 +71,7 @@ core::result<term_history> read_history(core::byte_reader& from) {
 
 /// What the machine takes for granted.
 const char* contradiction_in(const acceptor_state& of) {
-  if (of.history.last_term() > of.in) return "its history reaches above its term";
+  if (of.history.last_term() > of.in) return "its history has a term above its own";
   if (!of.history.empty() && of.history.start() != of.timeline_start) return "its history begins elsewhere";
   if (of.local_start.valid() != of.timeline_start.valid() || of.local_start < of.timeline_start)
     return "its WAL begins before the timeline";
@@ -123,7 +123,7 @@ core::result<acceptor_state> decode_acceptor_state(core::bytes_view from) {
   for (auto* position : {&read.timeline_start, &read.local_start, &read.commit_lsn, &read.backup_lsn,
                          &read.peer_horizon, &read.remote_consistent})
     *position = core::lsn(reader.le<std::uint64_t>());
-  if (!reader.finished()) return corrupt("it has another length than its parts");
+  if (!reader.finished()) return corrupt("its length does not match its parts");
   if (const auto* why = contradiction_in(read)) return corrupt(why);
   return read;
 }

@@ -8,7 +8,7 @@ namespace strata::journal {
 
 /// The payload of a timeline's control file (docs/formats/wal_log.md).
 core::bytes encode(const consensus::acceptor_state& of);
-/// errc::corrupt for what no acceptor can have been; errc::unsupported for a newer format.
+/// errc::corrupt for a state that no acceptor can have; errc::unsupported for a newer format.
 core::result<consensus::acceptor_state> decode_acceptor_state(core::bytes_view from);
 
 }  // namespace strata::journal

@@ -8,7 +8,7 @@
 namespace strata::journal {
 namespace {
 
-/// A safekeeper further behind does not put segments into object storage.
+/// A safekeeper that lags further does not put segments into object storage.
 constexpr std::uint64_t offloader_lag_max = 128u << 20;
 
 bool alive(const heard_peer& peer, core::monotonic_time now) { return now - peer.at <= peer_lifetime; }

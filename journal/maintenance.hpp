@@ -8,15 +8,15 @@
 #include "journal/timeline_journal.hpp"
 #include "protocol/timeline_info.hpp"
 
-/// What a timeline's acceptor decides each second, as functions of what it knows.
+/// The decisions that a timeline's acceptor makes each second, as functions of its state.
 namespace strata::journal {
 
-/// What a peer has published, and when.
+/// A peer's published state, and when it arrived.
 struct heard_peer {
   protocol::safekeeper_timeline_info info;
   core::monotonic_time at;
 };
-/// Older news is that of a peer that is gone.
+/// Older states count as those of a lost peer.
 inline constexpr std::chrono::seconds peer_lifetime{5};
 
 struct timeline_situation {
@@ -30,24 +30,23 @@ struct timeline_situation {
   std::span<const heard_peer> peers;
 };
 
-/// Whether the timeline has something to tell its peers and the pageserver.
+/// Whether the timeline's state must be published to its peers and the pageserver.
 bool is_active(const timeline_situation& of);
 
-/// WAL before it is needed by nobody: the pageserver has it, and so has object storage or, without one, every member.
-/// The journal holds back what is not durable.
+/// No reader needs WAL before it: the pageserver has it, and so has object storage or, without one, every member.
+/// The journal keeps WAL as long as these positions are not durable.
 core::lsn removal_horizon(const acceptor_position& of, bool has_backup);
 
-/// Segments in object storage that end at or before it are needed by nobody: the pageserver has their WAL durably, and
-/// every member has it, so that no one that was away has to be fed from there.
+/// Segments in object storage that end at or before it are not needed: the pageserver has their WAL durably, and every
+/// member has it, so that no member has to be fed from there.
 core::lsn backup_removal_horizon(const acceptor_position& of);
 
-/// Where the segment begins that this safekeeper is to put into object storage now, if any: whole committed ones only,
-/// and of the safekeepers that could, one is chosen without asking anybody. Two may believe to be chosen: they write
-/// the same.
+/// The start of the segment that this safekeeper puts into object storage now, if any: only whole committed ones. One
+/// of the eligible safekeepers is chosen without messages. Two may choose themselves: they write the same bytes.
 std::optional<core::lsn> segment_to_offload(const timeline_situation& of);
 
-/// The peer whose WAL is to be fetched: nobody pushes WAL here, and the peer has more of it, from a term whose proposer
-/// was really elected.
+/// The peer to fetch WAL from: no proposer pushes WAL here, and the peer has more of it, from a term whose proposer was
+/// elected.
 const protocol::safekeeper_timeline_info* peer_to_recover_from(const timeline_situation& of);
 
 }  // namespace strata::journal

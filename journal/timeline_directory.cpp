@@ -47,7 +47,7 @@ core::result<std::unique_ptr<timeline_journal>> timeline_directory::create(
   const bool was_here = static_cast<bool>(disk_.open(tombstone));
   if (was_here && (state.members.generation == 0 || state.members.contains(self_)))
     return core::error{core::errc::conflict,
-                       "make timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
+                       "create timeline " + core::to_string(key.timeline) + ": it was deleted on this safekeeper"};
   STRATA_TRY(ensure_durable_directory(disk_, timelines(), core::to_string(key.tenant)));
   auto made = timeline_journal::create(disk_, where(key), state);
   // In this order: a crash in between leaves it deleted.

@@ -10,24 +10,24 @@
 
 namespace strata::journal {
 
-/// Makes the directory `name` in `parent` if there is none; durable on return.
+/// Creates the directory `name` in `parent` if it is missing; durable on return.
 core::result<void> ensure_durable_directory(io::disk& disk, const std::string& parent, const std::string& name);
 
 /// A safekeeper's files (docs/formats/directory.md): timelines/<tenant>/<timeline>/ for each timeline, and
-/// deleted/<tenant>-<timeline>, an empty file, for each that was deleted: it must not come back by a proposer that does
-/// not know yet, for what it acknowledged is gone. It may come back with a configuration in which this safekeeper is no
-/// member: nobody counts on it, until a newer one makes it a new member. Every call blocks.
+/// deleted/<tenant>-<timeline>, an empty file, for each that was deleted. A proposer that missed the deletion must not
+/// recreate it, for the WAL that it acknowledged is lost. It may be created with a configuration in which this
+/// safekeeper is no member: no quorum counts it until a newer one makes it a new member. Every call blocks.
 class timeline_directory {
  public:
   timeline_directory(io::disk& disk, std::string directory, consensus::node_id self)
       : disk_(disk), directory_(std::move(directory)), self_(self) {}
 
-  /// Makes the directories, completes deletions, and tells what is here.
+  /// Creates the directories, completes deletions, and lists the timelines.
   [[nodiscard]] core::result<std::vector<core::timeline_key>> load() const;
-  /// errc::conflict for one that was deleted, unless it comes back as no member's.
+  /// errc::conflict for a deleted timeline, unless this safekeeper is no member in its new configuration.
   [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> create(const consensus::acceptor_state& state) const;
   [[nodiscard]] core::result<std::unique_ptr<timeline_journal>> open(const core::timeline_key& key) const;
-  /// Durable on return. Also for one that never was here.
+  /// Durable on return. Also for a timeline that was never here.
   [[nodiscard]] core::result<void> remove(const core::timeline_key& key) const;
 
   [[nodiscard]] timeline_journal::options where(const core::timeline_key& key) const;

@@ -26,10 +26,10 @@ std::uint32_t segment_size_of(const cluster_identity& of) {
 std::uint32_t major_of(const cluster_identity& of) { return of.pg_version / 10000; }
 
 core::error refused(const std::string& why) {
-  return {core::errc::invalid_argument, "take a proposer's message: " + why};
+  return {core::errc::invalid_argument, "handle a proposer's message: " + why};
 }
 
-/// What is not known yet (0) passes.
+/// Unknown values (0) pass.
 core::result<void> check_cluster(const cluster_identity& of) {
   const auto size = of.wal_segment_size;
   if (size != 0 && (!std::has_single_bit(size) || size < segment_size_min || size > segment_size_max))
@@ -41,7 +41,7 @@ core::result<void> check_cluster(const cluster_identity& of) {
   return {};
 }
 
-/// Where a record can begin, and a segment that begins there has an end.
+/// Whether a record can begin there, and a segment that begins there has an end.
 core::result<void> check_start(const acceptor_state& of) {
   const std::uint64_t space = 2 * std::uint64_t{segment_size_of(of.cluster)};
   if (of.local_start.aligned() && of.local_start <= core::lsn::max() - space) return {};
@@ -57,7 +57,7 @@ wal::log_options log_options_of(const timeline_journal::options& where, const ac
           .preallocated_bytes = where.preallocated_bytes};
 }
 
-/// Nobody needs the WAL before it: it survives elsewhere, and the pageserver has it.
+/// WAL before it is not needed here: it survives elsewhere, and the pageserver has it.
 core::lsn removable_before(const acceptor_state& durable) {
   return std::min({durable.commit_lsn, durable.remote_consistent, std::max(durable.backup_lsn, durable.peer_horizon)});
 }
@@ -68,7 +68,7 @@ std::string parent_of(const std::string& directory) {
   return slash == 0 ? "/" : directory.substr(0, slash);
 }
 
-/// Feeds `wal` to the decoder. A record counts when all of it has been fed: its padding, and of a segment switch the
+/// Feeds `wal` to the decoder. A record counts when all of it was fed: with its padding and, of a segment switch, the
 /// rest of the segment.
 core::result<void> feed(pg::wal::stream_decoder& decoder, core::bytes_view wal, core::lsn& record_end) {
   const auto fed_to = decoder.position() + wal.size();
@@ -121,7 +121,7 @@ core::result<std::unique_ptr<timeline_journal>> timeline_journal::create(io::dis
   on.sync_directory(parent_of(where.directory));
   STRATA_TRY(wal::log::remove(on, where.directory));
   if (state.local_start.valid()) STRATA_TRY(write_pulled_log(on, where, state, wal));
-  // Only now it is a timeline.
+  // From here on it is a timeline.
   STRATA_TRY(wal::replace_control_file(on, where.directory, control_name, encode(state)));
   return open(on, where);
 }
@@ -140,7 +140,7 @@ core::result<std::unique_ptr<timeline_journal>> timeline_journal::open(io::disk&
     if (log->begin() > std::max(state.local_start, removable_before(state)))
       return core::error{core::errc::corrupt,
                          "open " + where.directory + ": WAL before " + core::to_string(log->begin()) + " is missing"};
-    // Without bytes behind commit_lsn there is nothing to decode, and the version may be unknown still.
+    // Without bytes after commit_lsn there is nothing to decode, and the version may still be unknown.
     flushed = state.commit_lsn;
     if (log->end() > flushed) {
       STRATA_ASSIGN(const auto found, decode_log(*log, state.cluster, flushed));
@@ -211,7 +211,7 @@ timeline_journal::outcome timeline_journal::sync() {
 timeline_journal::outcome timeline_journal::write(std::span<const incoming> messages) {
   outcome done;
   if (broken_) {
-    refuse(done, {core::errc::unavailable, "take a proposer's message: the journal has failed before"});
+    refuse(done, {core::errc::unavailable, "handle a proposer's message: the journal has failed before"});
     return done;
   }
   const auto failed = [&](core::result<void> result) {
@@ -251,17 +251,17 @@ timeline_journal::outcome timeline_journal::write(std::span<const incoming> mess
 core::result<void> timeline_journal::check_incoming(const incoming& next) const {
   if (const auto* greeting = std::get_if<consensus::greeting>(&next.message)) {
     STRATA_TRY(check_cluster(greeting->cluster));
-    // A log that was begun before the size was known has the default.
+    // A log created before the size was known has the default.
     const auto size = greeting->cluster.wal_segment_size;
     if (log_ && size != 0 && size != segment_size_of(machine_.state().cluster))
-      return core::error{core::errc::conflict, "take a proposer's message: its WAL segments have another size"};
+      return core::error{core::errc::conflict, "handle a proposer's message: its WAL segments have another size"};
   }
   if (const auto* append = std::get_if<consensus::append>(&next.message)) {
     if (append->end < append->begin || next.wal.size() != append->end - append->begin)
       return refused("an append of " + core::to_string(append->begin) + " to " + core::to_string(append->end) +
                      " with " + std::to_string(next.wal.size()) + " bytes");
     if (!next.wal.empty() && machine_.state().cluster.pg_version == 0)
-      return refused("WAL of a Postgres whose version was not told");
+      return refused("WAL of a Postgres of unknown version");
   }
   return {};
 }
@@ -270,7 +270,8 @@ core::result<consensus::acceptor_effects> timeline_journal::step(const consensus
   const std::lock_guard guard(mutex_);
   const auto cluster_before = machine_.state().cluster;
   auto effects = machine_.step(input);
-  if (machine_.state().cluster != cluster_before) decoded_.reset();  // it may know now what it did not check before
+  if (machine_.state().cluster != cluster_before)
+    decoded_.reset();  // a new decoder checks the cluster that is known now
   return effects;
 }
 
@@ -300,7 +301,7 @@ core::result<void> timeline_journal::write_group() {
   return written;
 }
 
-/// Makes durable what was taken, and answers the last append.
+/// Makes accepted appends durable, and answers the last one.
 core::result<void> timeline_journal::flush(outcome& into) {
   STRATA_TRY(write_group());
   if (!machine_.owes_reply()) return {};
@@ -309,8 +310,8 @@ core::result<void> timeline_journal::flush(outcome& into) {
   return carry_out(effects, {}, into);
 }
 
-/// The append just taken has WAL that no Postgres writes. The log goes back to the last whole record before it: the
-/// beginning of the damaged one may have come earlier.
+/// The last append has WAL that no Postgres writes. Cuts the log after the last whole record before it: the beginning
+/// of the damaged one may be in an earlier append.
 core::result<void> timeline_journal::drop_damaged_wal(outcome& into) {
   STRATA_TRY(write_group());
   const auto sound_end = log_->end();
@@ -330,7 +331,7 @@ core::result<void> timeline_journal::drop_damaged_wal(outcome& into) {
 core::result<void> timeline_journal::truncate(core::lsn to) {
   decoded_.reset();
   if (log_) return log_->truncate(to);
-  // What a crash has left of a log that never came to be.
+  // A crash left it before the timeline was created.
   STRATA_TRY(wal::log::remove(disk_, options_.directory));
   STRATA_ASSIGN(std::shared_ptr<wal::log> made,
                 wal::log::create(disk_, log_options_of(options_, machine_.state()), to));
@@ -363,8 +364,8 @@ core::result<void> timeline_journal::tell(const consensus::acceptor_input& event
   core::check(std::holds_alternative<consensus::timeline_news>(event) ||
                   std::holds_alternative<consensus::switch_members>(event) ||
                   std::holds_alternative<consensus::bump_term>(event),
-              "a journal is told what no proposer says");
-  if (broken_) return core::error{core::errc::unavailable, "take news: the journal has failed before"};
+              "tell() is for inputs that are no proposer's messages");
+  if (broken_) return core::error{core::errc::unavailable, "handle a report: the journal has failed before"};
   STRATA_ASSIGN(const auto effects, step(event));
   outcome unanswered;
   if (auto done = carry_out(effects, {}, unanswered); !done) return break_with(std::move(done).error());

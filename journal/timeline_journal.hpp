@@ -20,7 +20,7 @@
 
 namespace strata::journal {
 
-/// Where an acceptor stands, for everybody.
+/// An acceptor's positions, for all threads.
 struct acceptor_position {
   consensus::term in;
   consensus::term last_log_term;
@@ -37,10 +37,10 @@ struct acceptor_position {
 
 /// An acceptor over its files: control file and log in one directory. Carries out the machine's effects in their order
 /// and finds the ends of records. Every call but position(), state() and log() blocks and comes from one thread at a
-/// time. No actor, so that the simulation runs it as it is.
+/// time. No actor, so that the simulation runs this class unchanged.
 ///
 /// After an error of the disk (outcome::failed, or an error of tell, remove_wal_before, save_positions) the journal
-/// does nothing any more: it must be thrown away and opened again.
+/// refuses all work: destroy it and open it again.
 class timeline_journal {
  public:
   struct options {
@@ -48,16 +48,16 @@ class timeline_journal {
     consensus::node_id self;
     std::uint32_t preallocated_bytes = 4u << 20;  ///< wal::log_options
   };
-  /// Fills `to` with WAL from `from` on, as much as there is; 0: there is no more.
+  /// Fills `to` with WAL from `from` on, as much as exists; 0: there is no more.
   using wal_source = std::function<core::result<std::size_t>(core::lsn from, core::bytes_span to)>;
 
-  /// Makes the directory; its parent exists. errc::conflict when it has a timeline. A state that has WAL (of a peer
-  /// whose timeline is pulled) comes with it: `wal` from state.local_start on, at least up to state.commit_lsn. A crash
-  /// in the middle leaves no timeline, and the next create goes over what is left.
+  /// Creates the directory; its parent exists. errc::conflict when it has a timeline. The state of a peer whose
+  /// timeline is pulled comes with WAL: `wal` from state.local_start on, at least up to state.commit_lsn. A crash in
+  /// between leaves no timeline, and the next create overwrites the files.
   static core::result<std::unique_ptr<timeline_journal>> create(io::disk& on, const options& where,
                                                                 const consensus::acceptor_state& state,
                                                                 const wal_source& wal = nullptr);
-  /// Reads and checks all of its WAL. What follows the last whole record is cut off. errc::not_found: no timeline;
+  /// Reads and checks all of its WAL, and cuts it after the last whole record. errc::not_found: no timeline;
   /// errc::corrupt: file and offset.
   static core::result<std::unique_ptr<timeline_journal>> open(io::disk& on, const options& where);
 
@@ -67,42 +67,41 @@ class timeline_journal {
     core::bytes_view wal;
   };
   struct outcome {
-    std::vector<consensus::acceptor_message> replies;  ///< may go out: what they promise is durable
+    std::vector<consensus::acceptor_message> replies;  ///< may be sent: what they promise is durable
     std::size_t taken = 0;                             ///< messages handled
     std::optional<core::error> refused;                ///< why the next one was not: its connection must be closed
     bool failed = false;                               ///< `refused` came from the disk: open the journal again
   };
-  /// Handles messages in order: appends that follow each other are written and made durable together, and only the last
-  /// of them is answered. WAL that is damaged is refused; what came before it stays.
+  /// Handles messages in order: consecutive appends are written and made durable together, and only the last of them
+  /// is answered. Damaged WAL is refused; WAL before it stays.
   outcome handle(std::span<const incoming> messages);
 
-  /// handle() in two steps, for owners of many timelines that want to write all before they wait for the disk: the last
+  /// handle() in two steps, for owners of many timelines that write all of them before they wait for the disk: the last
   /// appends are written but neither durable nor answered until sync(). The answer is for the connection of the last
-  /// append: call sync() before messages of another one. Any other message makes what is before it
-  /// durable.
+  /// append: call sync() before messages of another connection. Any other message makes the appends before it durable.
   outcome write(std::span<const incoming> messages);
   outcome sync();
 
   /// timeline_news, switch_members, bump_term.
   core::result<void> tell(const consensus::acceptor_input& event);
-  /// Removes files of WAL before `horizon` that by what is durable nobody needs: it is committed, the pageserver has it
-  /// (remote_consistent), and it is in object storage or with every member (backup_lsn, peer_horizon).
+  /// Removes files of WAL before `horizon` that, by durable positions, is not needed: it is committed, the pageserver
+  /// has it (remote_consistent), and it is in object storage or on every member (backup_lsn, peer_horizon).
   core::result<void> remove_wal_before(core::lsn horizon);
-  /// Makes positions durable that are only in memory.
+  /// Makes durable the positions that are only in memory.
   core::result<void> save_positions();
   void rest();
 
   /// Any thread.
   [[nodiscard]] acceptor_position position() const;
   [[nodiscard]] consensus::acceptor_state state() const;
-  /// For readers of WAL; null until there is some. A log stays readable when the journal is gone.
+  /// For readers of WAL; null until there is some. A log outlives its journal.
   [[nodiscard]] std::shared_ptr<const wal::log> log() const;
 
  private:
-  /// Where the WAL of a log stands as records.
+  /// Where the records of a log end.
   struct decoded {
     pg::wal::stream_decoder decoder;
-    core::lsn record_end;  ///< of the last record that is there as a whole
+    core::lsn record_end;  ///< of the last whole record
   };
   static core::result<decoded> decode_log(const wal::log& from, const consensus::cluster_identity& cluster,
                                           core::lsn known_end);
@@ -119,7 +118,7 @@ class timeline_journal {
   core::result<void> flush(outcome& into);
   core::result<void> truncate(core::lsn to);
   core::result<void> persist();
-  /// The disk's error, after which memory and files may differ.
+  /// Sets broken_ and returns the error: memory and files may differ now.
   core::error break_with(core::error from);
   void refuse(outcome& into, core::error why);
 
@@ -127,13 +126,13 @@ class timeline_journal {
   const options options_;
   bool broken_ = false;
 
-  mutable std::mutex mutex_;  ///< machine_ and the pointer log_: changed by the owner, looked at by everybody
+  mutable std::mutex mutex_;  ///< machine_ and the pointer log_: changed by the owner, read by all threads
   consensus::acceptor machine_;
   std::shared_ptr<wal::log> log_;
   consensus::acceptor_state persisted_;
 
-  std::optional<decoded> decoded_;       ///< up to the last append taken; made when it is needed
-  std::vector<core::bytes_view> group_;  ///< appends taken and not yet written, as one frame
+  std::optional<decoded> decoded_;       ///< up to the last append accepted; created on demand
+  std::vector<core::bytes_view> group_;  ///< appends accepted and not yet written, as one frame
   std::size_t group_bytes_ = 0;
 };
 

@@ -9,8 +9,8 @@
 
 namespace strata::journal {
 
-/// What everybody may see of a timeline, from any thread. Its acceptor writes it; the journal behind it is another one
-/// after an error of the disk.
+/// The state of a timeline that any thread may read. Its acceptor writes it; after an error of the disk it points to
+/// another journal.
 class timeline_view {
  public:
   timeline_view(core::timeline_key key, std::shared_ptr<timeline_journal> journal)

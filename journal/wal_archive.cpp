@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t copy_size = 1u << 20;
 constexpr std::uint32_t timeline_of_postgres = 1;
 
-/// `to` is the page from its beginning up to the timeline's start. What is behind the header passes for the rest of an
+/// `to` is the page from its beginning up to the timeline's start. The bytes after the header read as the rest of an
 /// older record: readers skip it.
 void put_page_header(core::bytes_span to, const consensus::acceptor_state& state, core::lsn page, bool is_last) {
   const bool is_long = page.value % state.cluster.wal_segment_size == 0;
@@ -38,7 +38,7 @@ void put_page_header(core::bytes_span to, const consensus::acceptor_state& state
   std::copy_n(header.begin(), std::min(header.size(), to.size()), to.begin());
 }
 
-/// A pageserver reads the text (actors/pageserver/ingest/wal_gap.cpp).
+/// A pageserver parses the text (actors/pageserver/ingest/wal_gap.cpp).
 core::error not_here(core::lsn at, core::lsn begin) {
   return {core::errc::out_of_range, "WAL at " + to_string(at) + " is no longer on this safekeeper" +
                                         (begin.valid() ? ": its WAL begins at " + to_string(begin) : "")};

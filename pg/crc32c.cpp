@@ -13,7 +13,7 @@ constexpr std::uint32_t polynomial = 0x82F63B78u;  // Castagnoli, bits reversed
 
 using byte_table = std::array<std::uint32_t, 256>;
 
-/// tables[n][b]: what byte b does to the CRC when n more bytes follow it within one step of eight.
+/// tables[n][b]: the effect of byte b on the CRC when n more bytes follow it within one step of eight.
 constexpr std::array<byte_table, 8> make_step_tables() {
   std::array<byte_table, 8> tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
@@ -30,7 +30,7 @@ constexpr auto step_tables = make_step_tables();
 
 #if defined(__x86_64__)
 
-/// What `zeros` zero bytes do to a CRC, by the CRC's four bytes. The effect is linear, so 32 single bits tell it all.
+/// The effect of `zeros` zero bytes on a CRC, by the CRC's four bytes. It is linear, so 32 single bits determine it.
 constexpr std::array<byte_table, 4> make_shift_tables(std::size_t zeros) {
   std::array<std::uint32_t, 32> of_bit{};
   for (std::size_t bit = 0; bit < 32; ++bit) {

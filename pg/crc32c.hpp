@@ -12,7 +12,7 @@ inline constexpr std::uint32_t crc32c_begin = 0xFFFFFFFFu;
 std::uint32_t crc32c_update(std::uint32_t crc, core::bytes_view data);
 constexpr std::uint32_t crc32c_end(std::uint32_t crc) { return crc ^ 0xFFFFFFFFu; }
 
-/// The table on its own, so that tests can hold the two against each other.
+/// The table version alone, for tests that compare the two.
 std::uint32_t crc32c_update_portable(std::uint32_t crc, core::bytes_view data);
 
 inline std::uint32_t crc32c(core::bytes_view data) { return crc32c_end(crc32c_update(crc32c_begin, data)); }

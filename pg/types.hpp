@@ -10,7 +10,7 @@
 
 namespace strata::pg {
 
-/// The words of Postgres that everything else is written in. Sizes hold for every build Strata supports.
+/// Postgres's basic types and constants. Sizes hold for every build that Strata supports.
 inline constexpr std::size_t page_size = 8192;
 inline constexpr std::size_t wal_page_size = 8192;
 inline constexpr std::uint32_t default_wal_segment_size = 16u << 20;
@@ -44,7 +44,7 @@ struct relation_fork {
   auto operator<=>(const relation_fork&) const = default;
 };
 
-/// "1663/5/16384", with "_vm" and so on behind it for other forks than main.
+/// "1663/5/16384", followed by "_vm" and so on for forks other than main.
 std::string to_string(const relation_fork& of);
 
 /// The page-status caches of Postgres that are addressed by transaction or multixact number. Part of keys on disk:

@@ -10,7 +10,7 @@ constexpr std::uint8_t byte_of(key_kind kind) { return static_cast<std::uint8_t>
 
 core::page_key key_of(key_kind kind) { return {.kind = byte_of(kind)}; }
 
-/// The first key behind all keys that share the fields set in `prefix`; `last_field` is the last field set.
+/// The first key after all keys that share the fields set in `prefix`; `last_field` is the last field set.
 core::page_key behind(core::page_key prefix, std::uint32_t core::page_key::*last_field) {
   constexpr auto field_max = std::numeric_limits<std::uint32_t>::max();
   if (prefix.*last_field < field_max) {

@@ -8,16 +8,16 @@
 
 namespace strata::storage {
 
-/// What is kept under which key (docs/formats/keys.md). Kinds are on disk: never renumber.
+/// The keys of a timeline and their values (docs/formats/keys.md). Kinds are on disk: never renumber.
 ///
-/// Dense kinds (pages): a key that is missing where the catalog says the page exists is data loss.
+/// Dense kinds (pages): a missing key of a page that exists by the catalog is data loss.
 /// Sparse kinds (everything else): a missing key, or one whose newest value is empty, means "does not exist"; all their
 /// values are images, so a scan never needs redo.
 enum class key_kind : std::uint8_t {
-  relation_page = 0x00,  ///< (tablespace, database, relation, fork, block)
-  slru_page = 0x01,      ///< tablespace = pg::slru_kind, block = page number over all segments
-  two_phase = 0x02,      ///< sparse; block = xid; the state file without its CRC
-  control_file = 0x03,   ///< sparse; block 0: pg_control as imported; block 1: the 88-byte checkpoint kept up to date
+  relation_page = 0x00,     ///< (tablespace, database, relation, fork, block)
+  slru_page = 0x01,         ///< tablespace = pg::slru_kind, block = page number over all segments
+  two_phase = 0x02,         ///< sparse; block = xid; the state file without its CRC
+  control_file = 0x03,      ///< sparse; block 0: pg_control as imported; block 1: the 88-byte checkpoint, kept current
   relation_catalog = 0x60,  ///< sparse; (tablespace, database, relation, fork): u32 size in blocks; empty = dropped
   database_catalog = 0x61,  ///< sparse; (tablespace, database): one byte 1; empty = dropped
   relation_map = 0x62,      ///< sparse; (tablespace, database): bytes of pg_filenode.map
@@ -43,7 +43,7 @@ core::page_key checkpoint_key();
 /// The inverse of relation_page_key and relation_catalog_key for keys of those kinds.
 pg::relation_fork relation_of(const core::page_key& key);
 
-/// All keys of one kind; with a tablespace, and a database, only those.
+/// All keys of one kind; with a tablespace, and a database, only its keys.
 core::key_range kind_range(key_kind kind);
 core::key_range kind_range(key_kind kind, std::uint32_t tablespace);
 core::key_range kind_range(key_kind kind, std::uint32_t tablespace, std::uint32_t database);

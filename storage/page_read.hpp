@@ -8,10 +8,10 @@
 
 namespace strata::storage {
 
-/// May a read wait for the disk?
+/// Whether a read may wait for the disk.
 enum class read_mode { memory_only, may_block };
 
-/// One page of a vectored read: the caller's 8 KiB, and how it went.
+/// One page of a vectored read: the caller's 8 KiB, and the result.
 struct page_read {
   core::page_key key;
   core::bytes_span page;

@@ -17,7 +17,7 @@ wal_keeper& keeper_in(timeline_record& record, consensus::node_id id) {
 
 void enter_safekeepers(timeline_record& record, const consensus::configuration& to) {
   for (const consensus::member& each : to.all()) {
-    // A newcomer has fetched the WAL of the others before it is a member.
+    // A new member fetches the WAL of the others before it joins.
     const bool joins = to.generation > 1 && !(record.safekeepers && record.safekeepers->contains(each.id));
     wal_keeper& keeper = keeper_in(record, each.id);
     keeper.created = keeper.created || joins;

@@ -14,7 +14,7 @@
 #include "pg/types.hpp"
 #include "storage/write_batch.hpp"
 
-/// What the metadata store keeps of tenants, timelines and layers, as plain values (docs/formats/metadata.md).
+/// The records of tenants, timelines and layers in the metadata store, as plain values (docs/formats/metadata.md).
 namespace strata::storage {
 
 struct tenant_record {
@@ -24,25 +24,25 @@ struct tenant_record {
   std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
 };
 
-/// Why a source is not followed any more. Stands until a person resumes it (docs/decisions/0035).
+/// Why a source is no longer followed. Stands until an operator resumes it (docs/decisions/0035).
 struct source_refusal {
   std::string why;
-  core::lsn at;  ///< how far it was followed
+  core::lsn at;  ///< end of the WAL received
   core::wall_time since{};
   bool operator==(const source_refusal&) const = default;
 };
 
-/// The Postgres a root timeline follows.
+/// The Postgres that a root timeline follows.
 struct source_record {
   std::string conninfo;
   std::string slot;
   bool slot_named = false;                 ///< the user chose its name
-  bool slot_existed = false;               ///< the user made it
+  bool slot_existed = false;               ///< the user created it
   std::optional<wal_trace> received = {};  ///< of the WAL up to disk_consistent_lsn
   std::optional<source_refusal> refusal = {};
 };
 
-/// A resource manager of an extension whose records a timeline holds. Pages that they changed can't be read.
+/// A resource manager of an extension whose records a timeline has. Pages that they changed can't be read.
 struct custom_manager {
   std::uint8_t id = 0;
   core::lsn since;  ///< end of the first record
@@ -50,10 +50,10 @@ struct custom_manager {
 };
 
 /// A branch's WAL on a safekeeper that is or was a member (docs/decisions/0028). The timeline is created there once,
-/// and only on the recorded instance: a safekeeper that has lost its WAL must not vote again as if it were new.
+/// and only on the recorded instance: a safekeeper that lost its WAL must not vote again as a new one.
 struct wal_keeper {
   consensus::node_id id;
-  core::instance_id instance;  ///< invalid: it was not reached yet, so nothing was created there
+  core::instance_id instance;  ///< invalid: the safekeeper was not reached yet, so nothing was created there
   bool created = false;        ///< the timeline was created there
   bool operator==(const wal_keeper&) const = default;
 };
@@ -74,20 +74,20 @@ struct timeline_record {
   bool wal_log_hints = false;
   core::lsn disk_consistent_lsn;  ///< everything up to and including it is in layer files
   core::lsn previous_record_lsn;  ///< start of the record that ends at disk_consistent_lsn; 0 = unknown
-  core::lsn readable_from;        ///< the end of the base backup, or the branch point: nothing below can be read
-  core::lsn gc_cutoff;            ///< applied: nothing below can be read any more
+  core::lsn readable_from;        ///< the end of the base backup, or the branch point: reads before it fail
+  core::lsn gc_cutoff;            ///< applied: reads before it fail
   core::wall_time created{};
   std::optional<source_record> source;
   std::optional<consensus::configuration> safekeepers;  ///< of a writable branch
   std::vector<wal_keeper> wal_keepers;                  ///< of all present and former members; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
 };
-/// The slot is the user's, and stays when the source goes. One that was made for an import that failed does not.
+/// Whether the slot stays when the source is removed: the user's does, one created for a failed import does not.
 bool keeps_slot(const timeline_record& of);
-/// The members on which the creation of the timeline is pending. None while it is being deleted.
+/// The members on which the timeline is still to be created. None while it is being deleted.
 std::vector<wal_keeper> keepers_to_create(const timeline_record& of);
 
-/// The WAL of a deleted timeline, still to be deleted from these safekeepers.
+/// WAL of a deleted timeline, and the safekeepers that must still delete it.
 struct wal_deletion {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -103,7 +103,7 @@ struct pending_wal_operations {
 
 enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
 
-/// An immutable layer file. Its name says the same (docs/formats/layers.md).
+/// An immutable layer file. Its name holds the same (docs/formats/layers.md).
 struct layer_record {
   std::uint64_t number = 0;  ///< unique in the timeline, never reused
   layer_kind kind = layer_kind::delta;
@@ -116,8 +116,8 @@ struct layer_record {
 };
 std::string layer_file_name(const layer_record& layer);
 
-/// What one step changes, all or nothing. Files of added layers are durable before the edit is committed; files of
-/// removed ones are deleted after.
+/// The changes of one step, all or nothing. Files of added layers are durable before the edit is committed; files of
+/// removed ones are deleted after it.
 struct timeline_edit {
   std::vector<layer_record> add;
   std::vector<std::uint64_t> remove;
@@ -129,14 +129,14 @@ struct timeline_edit {
   std::optional<bool> wal_log_hints;
   std::optional<wal_trace> received;  ///< from the source
   std::optional<source_refusal> refuse_source;
-  bool resume_source = false;                           ///< takes the refusal back
-  std::optional<consensus::configuration> safekeepers;  ///< who joins behind the first generation has the WAL already
-  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; created stays created
-  std::optional<custom_manager> custom_manager_seen;    ///< the first time of each counts
+  bool resume_source = false;                           ///< clears the refusal
+  std::optional<consensus::configuration> safekeepers;  ///< members that join after generation 1 already have the WAL
+  std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; created stays set
+  std::optional<custom_manager> custom_manager_seen;    ///< the first LSN of each counts
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };
-/// What the edit changes in the timeline's own record.
+/// Applies the edit to the timeline's own record.
 void apply_to_record(const timeline_edit& edit, timeline_record& record);
 
 }  // namespace strata::storage

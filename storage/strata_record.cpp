@@ -8,7 +8,7 @@
 namespace strata::storage {
 namespace {
 
-/// A payload is a sequence of changes, each an operation and its operands; an empty one leaves the page as it is.
+/// A payload is a sequence of changes, each an operation and its operands; an empty one leaves the page unchanged.
 /// On disk: never renumber.
 enum class operation : std::uint8_t {
   clog_status = 1,          // status u8, count u16, position on the page u16 [count]
@@ -109,7 +109,8 @@ void encode_multixact_offset(core::bytes& to, pg::multixact_id multixact, std::u
 void encode_multixact_members(core::bytes& to, std::uint32_t first_offset,
                               std::span<const multixact_member> members_of_one_page) {
   const std::uint32_t first = first_offset % pg::files::multixact_members_per_page;
-  core::check(first + members_of_one_page.size() <= pg::files::multixact_members_per_page, "members behind their page");
+  core::check(first + members_of_one_page.size() <= pg::files::multixact_members_per_page,
+              "multixact members beyond their page");
   put(to, operation::multixact_members);
   core::append_le(to, static_cast<std::uint16_t>(first));
   core::append_le(to, static_cast<std::uint16_t>(members_of_one_page.size()));

@@ -11,9 +11,9 @@
 
 namespace strata::storage {
 
-/// Changes of pages that WAL tells without a block reference: SLRU pages and visibility map bits. Each is made for
-/// exactly one page. The builders append a change to the payload of a value_kind::strata_record; a payload may hold
-/// several changes, applied in order, or none: with initial_flag that is a page of zeros. (docs/formats/values.md)
+/// Page changes that WAL implies without a block reference: SLRU pages and visibility map bits. Each changes exactly
+/// one page. The builders append a change to the payload of a value_kind::strata_record. A payload may hold several
+/// changes, applied in order, or none: with initial_flag that is a page of zeros. (docs/formats/values.md)
 struct multixact_member {
   pg::transaction_id xid = 0;
   std::uint32_t status = 0;
@@ -27,7 +27,7 @@ void encode_multixact_offset(core::bytes& to, pg::multixact_id multixact, std::u
 void encode_multixact_members(core::bytes& to, std::uint32_t first_offset,
                               std::span<const multixact_member> members_of_one_page);
 void encode_visibility_clear(core::bytes& to, pg::block_number heap_block, std::uint8_t bits);
-/// The heap was cut to `heap_blocks` blocks: bits behind it on its last map page become zero.
+/// The heap was cut to `heap_blocks` blocks: bits after it on its last map page become zero.
 void encode_visibility_truncate(core::bytes& to, pg::block_number heap_blocks);
 
 void encode_commit_timestamps(core::bytes& to, const pg::files::commit_timestamp& value,

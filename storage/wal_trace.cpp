@@ -34,7 +34,7 @@ wal_tracer& wal_tracer::operator=(wal_tracer&&) noexcept = default;
 
 void wal_tracer::add(core::bytes_view wal) {
   while (!wal.empty()) {
-    // A piece ends when the next one begins: what ends with a piece still has it as its newer one.
+    // A piece ends when the next one begins: a stream that ends with a piece still has it as its newer one.
     const auto in_piece = so_far_.end.value % piece_size_bytes;
     if (in_piece == 0 && so_far_.end > so_far_.middle) {
       so_far_.older = XXH3_64bits_digest(piece_->state);

@@ -16,7 +16,7 @@ write_batch::write_batch(std::size_t chunk_size_bytes) : chunk_size_bytes_(chunk
 std::uint8_t* write_batch::reserve(const core::page_key& key, core::lsn at, std::size_t size) {
   core::check(size > 0 && size <= std::numeric_limits<std::uint32_t>::max(), "size of a value");
   if (chunks_.empty() || chunks_.back().size - chunks_.back().used < size) {
-    // Batches of a quiet source are small: they need not touch a whole chunk.
+    // Batches of a quiet source are small and do not need a whole chunk.
     const std::size_t usual = chunks_.empty() ? std::min(first_chunk_size_bytes, chunk_size_bytes_) : chunk_size_bytes_;
     const std::size_t allocated = std::max(usual, size);
     chunks_.push_back({std::make_unique_for_overwrite<std::uint8_t[]>(allocated), 0, allocated});

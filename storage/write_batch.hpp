@@ -14,14 +14,14 @@
 
 namespace strata::storage {
 
-/// When a transaction ended: the samples behind "the LSN at that time".
+/// When a transaction ended: the samples from which "the LSN at that time" is found.
 struct commit_time {
   pg::timestamp time = 0;
   core::lsn end;  ///< end LSN of the commit or abort record
 };
 
-/// What some whole WAL records change: versions of values in LSN order, made by ingest, handed to the timeline and
-/// taken over by its open layer without copying when large. Becomes visible as a whole, by one advance of
+/// The changes of some whole WAL records: versions of values in LSN order, created by ingest, handed to the timeline
+/// and adopted by its open layer (without copying when large). Becomes visible as a whole, by one advance of
 /// last_record_lsn.
 class write_batch {
  public:
@@ -36,13 +36,13 @@ class write_batch {
   write_batch(write_batch&&) noexcept = default;
   write_batch& operator=(write_batch&&) noexcept = default;
 
-  /// A new version of `key` at `at` whose value will be `size` bytes; the caller writes them (tag first) at the
-  /// returned address before the batch is handed over. Versions of one key come in LSN order; the last of several at
-  /// one LSN wins.
+  /// A new version of `key` at `at` with a value of `size` bytes; the caller writes them (tag first) at the returned
+  /// address before the batch is handed over. Versions of one key come in LSN order; the last of several at one LSN
+  /// wins.
   std::uint8_t* reserve(const core::page_key& key, core::lsn at, std::size_t size);
   void put_image(const core::page_key& key, core::lsn at, core::bytes_view image);
 
-  /// All changes of the record [start, end) are in. Records without changes count, too.
+  /// All changes of the record [start, end) are added. Required for records without changes, too.
   void finish_record(core::lsn start, core::lsn end);
   void add_commit_time(pg::timestamp time, core::lsn end) { commit_times_.push_back({time, end}); }
   /// Of the WAL up to the last record.
@@ -64,15 +64,14 @@ class write_batch {
     std::size_t used = 0;
     std::size_t size = 0;
   };
-  /// For the layer that takes the batch over: afterwards only entries() of this object may be used, while the chunks
-  /// live.
+  /// For the layer that adopts the batch: afterwards only entries() of this object may be used, while the chunks exist.
   std::vector<chunk> release_chunks() { return std::move(chunks_); }
 
  private:
   std::size_t chunk_size_bytes_;
   std::vector<chunk> chunks_;
   std::vector<entry> entries_;
-  // The newest entry of each key (its position plus one), open addressing; brought up to date only when asked.
+  // The newest entry of each key (its position plus one), open addressing; updated only on lookups.
   void index_entries() const;
   mutable std::vector<std::uint32_t> slots_;
   mutable std::size_t indexed_ = 0;

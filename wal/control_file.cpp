@@ -23,7 +23,7 @@ core::result<void> replace_control_file(io::disk& on, const std::string& directo
   const auto path = directory + "/" + name;
   if (payload.size() > control_payload_max)
     return core::error{core::errc::invalid_argument, "replace " + path + ": " + std::to_string(payload.size()) +
-                                                         " bytes are more than a control file may have"};
+                                                         " bytes are too many for a control file"};
   core::bytes content;
   content.reserve(head_size + payload.size() + checksum_size);
   core::append_le(content, magic);
@@ -42,7 +42,7 @@ core::result<void> replace_control_file(io::disk& on, const std::string& directo
     return on.rename(temporary, path);
   };
   if (auto written = write(); !written) {
-    // What is left of it costs a few KiB until the next attempt removes it.
+    // A left-over costs a few KiB until the next attempt removes it.
     (void)on.remove(temporary).has_value();
     return std::move(written).error();
   }

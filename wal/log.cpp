@@ -17,7 +17,7 @@ namespace {
 
 static_assert(log::append_size_max == frame_payload_max);
 
-/// The index has one mark for so much WAL: 16 bytes of memory for 32 KiB on disk.
+/// WAL for each mark of the index: 16 bytes of memory for 32 KiB on disk.
 constexpr std::uint64_t index_step_bytes = 32u << 10;
 constexpr std::size_t recent_block = 128u << 10;
 static_assert(log::append_size_max + recent_block <= log::recent_bytes_max);
@@ -42,7 +42,7 @@ struct segment {
   segment_identity identity;
   core::lsn end;  ///< of its frames
   std::uint64_t end_offset = segment_header_size;
-  std::uint64_t size_bytes = 0;  ///< of the file; everything behind end_offset is zeros, durably
+  std::uint64_t size_bytes = 0;  ///< of the file; everything after end_offset is zeros, durably
   std::vector<mark> index;       ///< ascends
 
   [[nodiscard]] core::lsn limit() const { return identity.start + identity.segment_size; }
@@ -60,11 +60,11 @@ struct segment {
   }
 };
 
-/// Files are written under a temporary name and get their own when they are durable, so a file that has its name has a
-/// sound header. Only the last segment grows; it is left when it is complete and durable. A cut writes the last segment
-/// that stays anew, with a higher epoch: its rename is the moment at which the old end becomes the new one, because
-/// files of a lower epoch behind it are left-overs from then on. So nothing is written over bytes that may be durable,
-/// and frames that were cut off are in no file that anybody looks at again.
+/// Files are written under a temporary name and renamed when they are durable, so a segment file has a sound header.
+/// Only the last segment grows; the next one is created when it is complete and durable. A cut rewrites the last
+/// segment that stays, with a higher epoch. Its rename is the moment at which the old end becomes the new one: from
+/// then on files of a lower epoch after it are left-overs. So bytes that may be durable are never overwritten, and
+/// frames that were cut off are in no file that is read again.
 class segment_log final : public log {
  public:
   segment_log(io::disk& on, const log_options& options) : disk_(on), options_(options) {}
@@ -123,23 +123,23 @@ class segment_log final : public log {
   io::disk& disk_;
   const log_options options_;
 
-  /// Guards what readers look at. Held while files are opened and renamed and while bytes are copied in memory, never
+  /// Guards the readers' fields. Held while files are opened and renamed and while bytes are copied in memory, never
   /// while they move to or from a disk.
   mutable std::mutex mutex_;
   std::deque<segment> segments_;  ///< without gaps; not empty after make_first or recover
   core::lsn synced_;
   mutable std::shared_ptr<const io::file> reading_;  ///< the file that was read last
   mutable core::lsn reading_start_;
-  window recent_{recent_bytes_max, recent_block};  ///< counts when it ends where the log does
+  window recent_{recent_bytes_max, recent_block};  ///< valid when it ends where the log does
 
   // The writer's.
-  std::shared_ptr<io::file> tail_;  ///< of the last segment; null at rest
-  bool soiled_ = false;             ///< a write has failed: there may be something behind the end
+  std::shared_ptr<io::file> tail_;  ///< of the last segment; null after rest()
+  bool soiled_ = false;             ///< a write has failed: there may be bytes after the end
   core::bytes payload_;
   core::bytes frame_;
 };
 
-// ---- making files
+// ---- creating files
 
 core::result<segment_log::new_segment> segment_log::write_segment(const segment_identity& identity,
                                                                   const segment* copied, core::lsn copied_end) {
@@ -172,7 +172,7 @@ core::result<segment_log::new_segment> segment_log::write_segment(const segment_
   return written;
 }
 
-/// Gives the file its name. It becomes the last segment, at `place`; the files of what was behind go.
+/// Renames the file to its segment's name. It becomes the last segment, at `place`; the files after it are removed.
 core::result<void> segment_log::install(new_segment fresh, std::size_t place) {
   const auto path = path_of(fresh.made.identity.start);
   std::vector<std::string> left_over;
@@ -265,7 +265,7 @@ core::result<void> segment_log::write_frame(core::bytes_view payload) {
 
 /// Precondition: mutex_ is held.
 void segment_log::remember(core::lsn at, core::bytes_view payload) {
-  if (recent_.end() != at) recent_.restart(at);  // something was cut off since
+  if (recent_.end() != at) recent_.restart(at);  // the log was cut since
   if (recent_.room() < payload.size()) {
     const std::uint64_t kept = recent_bytes_max - recent_block - payload.size();
     recent_.release(recent_.end() - std::min(recent_.end() - recent_.begin(), kept));
@@ -343,7 +343,7 @@ std::uint64_t segment_log::size_bytes() const {
 
 // ---- reading
 
-/// Precondition: mutex_ is held, so that no other file gets the name meanwhile.
+/// Precondition: mutex_ is held, so that no other file is renamed to this name meanwhile.
 core::result<std::shared_ptr<const io::file>> segment_log::reader_of(const segment& of) const {
   if (!reading_ || reading_start_ != of.identity.start) {
     STRATA_ASSIGN(reading_, disk_.open(path_of(of.identity.start)));
@@ -414,7 +414,7 @@ core::result<std::size_t> segment_log::read(core::lsn from, core::bytes_span to)
 
 // ---- opening
 
-/// Starts of the segments that have a file, ascending. Files that never got their name are removed.
+/// Starts of the segments that have a file, ascending. Removes files that were never renamed.
 core::result<std::vector<core::lsn>> segment_log::find_files() {
   STRATA_ASSIGN(const auto names, disk_.list(options_.directory));
   std::vector<core::lsn> starts;
@@ -446,7 +446,7 @@ core::result<segment> segment_log::read_header(core::lsn start) {
   return segment{.identity = *identity, .end = identity->begin, .size_bytes = size};
 }
 
-/// Reads the headers, removes left-overs, and sees that no segment is missing in between.
+/// Reads the headers, removes left-overs, and checks that no segment is missing in between.
 core::result<void> segment_log::collect_segments(core::lsn begin) {
   STRATA_ASSIGN(const auto starts, find_files());
   for (const auto start : starts) {

@@ -17,7 +17,7 @@ constexpr std::uint32_t segment_magic = 0x474C5453;  // "STLG"
 constexpr std::uint32_t format_version = 1;
 constexpr std::size_t header_checksum_offset = segment_header_size - 8;
 constexpr std::uint16_t frame_magic = 0xF5A3;
-/// Not zero: a frame's last sector can then be told from one that was never written.
+/// Not zero: distinguishes a frame's last sector from one that was never written.
 constexpr std::uint8_t padding_byte = 0xA5;
 constexpr std::uint32_t postgres_timeline = 1;
 constexpr std::uint64_t names_per_id = 1ull << 32;
@@ -27,7 +27,7 @@ bool all_zero(core::bytes_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-/// How many sectors behind the one with the frame's header have nothing but zeros in the part that is the frame's.
+/// How many sectors after the one with the frame's header have only zeros in the frame's part of them.
 std::uint32_t count_zero_sectors(std::uint64_t offset, core::bytes_view whole) {
   std::uint32_t count = 0;
   for (auto at = sector_size - offset % sector_size; at < whole.size(); at += sector_size)
@@ -113,7 +113,7 @@ void frame_codec::encode(core::lsn lsn, core::lsn durable, std::uint64_t offset,
   into.assign(frame_size(payload.size()), padding_byte);
   std::memcpy(into.data() + frame_header_size, payload.data(), payload.size());
   core::store_le(into.data(), frame_magic);
-  // The head counts among the first sector, which is not looked at; so it may be written last.
+  // The head is in the first sector, which is not counted; so it may be written last.
   core::store_le(into.data() + 2, static_cast<std::uint16_t>(count_zero_sectors(offset, into)));
   core::store_le(into.data() + 4, static_cast<std::uint32_t>(payload.size()));
   core::store_le(into.data() + 8, lsn.value);
@@ -154,7 +154,7 @@ frame_scanner::frame_scanner(const io::file& from, const segment_identity& of, s
                              std::uint64_t offset_end)
     : file_(from), identity_(of), codec_(of), offset_(offset), lsn_(lsn), offset_end_(offset_end) {}
 
-/// As many of the `size` bytes at `offset` as there are.
+/// Up to `size` bytes at `offset`.
 core::result<core::bytes_view> frame_scanner::window(std::uint64_t offset, std::size_t size) {
   size = static_cast<std::size_t>(std::min<std::uint64_t>(size, offset_end_ - std::min(offset, offset_end_)));
   const bool inside = offset >= buffer_offset_ && offset + size <= buffer_offset_ + buffer_filled_;
@@ -198,7 +198,7 @@ core::result<std::optional<frame>> frame_scanner::next() {
 
 frame_scanner::stop frame_scanner::judge(std::uint64_t offset, const frame_codec::head& head,
                                          core::bytes_view whole) const {
-  // Room for a frame is made before the frame: a file that ends inside one has lost its end.
+  // The file grows before a frame is written: a file that ends inside a frame has lost its end.
   if (whole.size() < frame_size(head.length)) return stop::damaged;
   return count_zero_sectors(offset, whole) > head.zero_sectors ? stop::torn : stop::damaged;
 }

@@ -11,15 +11,15 @@
 
 namespace strata::wal {
 
-/// The newest WAL of a stream, in memory: appended at one end, given up at the other, read anywhere between without
-/// copying. Never holds more than `capacity` bytes (rounded up to whole blocks); whoever appends asks first for room.
+/// The newest WAL of a stream, in memory: appended at one end, released at the other, read in between without copying.
+/// Never holds more than `capacity` bytes (rounded up to whole blocks); a caller of append() checks room() first.
 class window {
  public:
   explicit window(std::size_t capacity, std::size_t block_size = std::size_t{1} << 20)
       : block_size_(block_size), blocks_max_(capacity / block_size + (capacity % block_size != 0)) {}
 
   [[nodiscard]] std::size_t block_size() const { return block_size_; }
-  /// Empty, the next byte goes to `at`.
+  /// Empties the window; the next byte is at `at`.
   void restart(core::lsn at);
 
   [[nodiscard]] core::lsn begin() const { return begin_; }
@@ -27,14 +27,14 @@ class window {
   [[nodiscard]] bool empty() const { return begin_ == end_; }
   [[nodiscard]] bool holds(core::lsn from, core::lsn to) const { return begin_ <= from && from <= to && to <= end_; }
 
-  /// How many bytes append() takes now.
+  /// How many bytes append() accepts now.
   [[nodiscard]] std::size_t room() const;
   /// Precondition: bytes.size() <= room().
   void append(core::bytes_view bytes);
-  /// Gives up what is before `to` (bounded by end()). Room grows by whole blocks.
+  /// Releases the bytes before `to` (bounded by end()). Room grows by whole blocks.
   void release(core::lsn to);
 
-  /// [from, to) as it stands in memory, valid until the next call of append, release or restart. At most two parts for
+  /// The bytes [from, to) in place, valid until the next call of append, release or restart. At most two parts for
   /// ranges up to block_size(). Precondition: holds(from, to) and to - from <= block_size().
   struct parts {
     std::array<core::bytes_view, 2> part;
@@ -48,7 +48,7 @@ class window {
   std::size_t block_size_;
   std::size_t blocks_max_;
   std::deque<block> blocks_;
-  block spare_;       ///< the last block given up: a steady stream allocates nothing
+  block spare_;       ///< the last block released: a steady stream allocates nothing
   core::lsn origin_;  ///< position of the first byte of the first block
   core::lsn begin_;
   core::lsn end_;

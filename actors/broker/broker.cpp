@@ -23,7 +23,7 @@ class broker final : public runtime::actor_base<broker_actor> {
   friend actor_base;
   void on(const open_session& request) {
     if (!request.client) return;
-    // A link that begins anew has given up what it had.
+    // A link that opens a new session has abandoned its old one.
     std::erase_if(sessions_, [&](const auto& each) {
       if (each.second != request.client) return false;
       receivers_.remove(each.first);
@@ -45,7 +45,7 @@ class broker final : public runtime::actor_base<broker_actor> {
     const auto from = sessions_.find(message.session);
     if (from == sessions_.end()) return;
     tell(from->second, publication_taken{});
-    if (auto good = check(message.timelines); !good) return note_error("pass on a publication", good.error());
+    if (auto good = check(message.timelines); !good) return note_error("forward a publication", good.error());
     published_.add(1);
     const std::uint64_t before = receivers_.dropped();
     const auto batch = std::make_shared<const std::vector<safekeeper_timeline_info>>(message.timelines);

@@ -7,14 +7,14 @@
 
 namespace strata::actors::broker {
 
-/// Links of the cluster's processes; more are not let in.
+/// Links of the cluster's processes; further ones are refused.
 inline constexpr std::size_t sessions_max = 1024;
 
-/// Passes what one link publishes on to all that asked for it, the publisher included. Keeps nothing: whoever connects
-/// later hears what is published later. What a subscriber may cost is bounded, see fan_out.hpp.
+/// Sends every publication of a link to all subscribed links, the publisher's included. Stores nothing: a new
+/// subscriber receives later publications only. The cost of a subscriber is bounded, see fan_out.hpp.
 broker_actor spawn_broker(caf::actor_system& system, runtime::actor_label label);
 
-/// Whether a message of a link may be passed on: errc::invalid_argument for too many timelines or an address that is
+/// Whether a message of a link may be forwarded: errc::invalid_argument for too many timelines or an address that is
 /// too long.
 core::result<void> check(const std::vector<safekeeper_timeline_info>& timelines);
 

@@ -80,9 +80,9 @@ class broker_link final : public runtime::actor_base<private_link> {
     });
   }
 
-  // -- the broker's side --------------------------------------------------------------------------------------------
+  // -- the broker's messages ----------------------------------------------------------------------------------------
   void on(const delivery& message) {
-    // Late ones of a session before this one are state like any other.
+    // Late deliveries of an earlier session are current state, too.
     if (session_ != 0) tell(broker_, delivery_taken{session_});
     if (subscribers_.empty() || !check_delivery(message)) return;
     const auto batch = std::make_shared<const std::vector<safekeeper_timeline_info>>(message.timelines);
@@ -125,7 +125,7 @@ class broker_link final : public runtime::actor_base<private_link> {
   void on(const session_opened& answer) {
     if (answer.attempt != attempt_ || !broker_) return;
     session_ = answer.session;
-    // Somebody may have subscribed meanwhile.
+    // An actor may have subscribed meanwhile.
     if (!asked_for_deliveries_ && !subscribers_.empty()) tell(broker_, begin_deliveries{session_});
     if (backoff_.failures() > 0) core::log_info(std::string(kind) + " " + name() + ": connected");
     backoff_.reset();
@@ -135,7 +135,7 @@ class broker_link final : public runtime::actor_base<private_link> {
     if (deadline.attempt == attempt_ && session_ == 0) lost({core::errc::timeout, "the broker did not answer in time"});
   }
   void lost(const core::error& why) {
-    // Until connect_due begins the next one, nothing of this attempt counts any more.
+    // Until connect_due begins the next attempt, messages of this one are ignored.
     ++attempt_;
     session_ = 0;
     broker_ = broker_actor();

@@ -23,7 +23,7 @@ std::vector<fan_out::receiver> fan_out::publish(const batch& what) {
 
 std::optional<fan_out::batch> fan_out::taken(receiver by) {
   const auto at = receivers_.find(by);
-  // More than was sent is nobody's right.
+  // No receiver may acknowledge more than was sent.
   if (at == receivers_.end() || at->second.on_the_way == 0) return std::nullopt;
   state& of = at->second;
   if (of.waiting.empty()) {

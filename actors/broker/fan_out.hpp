@@ -11,13 +11,13 @@
 
 namespace strata::actors::broker {
 
-/// Who gets which message now. A receiver has at most `window` messages on the way, each until it says that it took it,
-/// and behind them a bounded number that wait: when that is full the oldest is dropped, for the newest state is what
-/// counts. So a receiver that does not keep up loses messages and never costs memory.
+/// Queues messages for receivers. A receiver has at most `window` unacknowledged messages in flight, and a bounded
+/// queue after them: when that is full the oldest message is dropped, for only the newest state counts. So a slow
+/// receiver loses its oldest queued messages and never costs memory.
 class fan_out {
  public:
   using receiver = std::uint64_t;
-  /// Shared by all receivers that it waits for.
+  /// Shared by all receivers whose queue has it.
   using batch = std::shared_ptr<const std::vector<protocol::safekeeper_timeline_info>>;
 
   static constexpr std::size_t window = 8;
@@ -28,11 +28,11 @@ class fan_out {
   void remove(receiver to) { receivers_.erase(to); }
   [[nodiscard]] bool empty() const { return receivers_.empty(); }
 
-  /// To whom to send it now; for the others it waits.
+  /// Returns the receivers to send it to now; for the others it is queued.
   std::vector<receiver> publish(const batch& what);
-  /// One on the way was taken: what to send next to this receiver, if something waits.
+  /// A receiver has acknowledged a message: returns the next one for it, if any is queued.
   std::optional<batch> taken(receiver by);
-  /// Messages that a receiver did not get, over all.
+  /// Messages dropped, over all receivers.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:

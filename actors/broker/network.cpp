@@ -43,7 +43,7 @@ core::result<std::uint16_t> publish(const broker_actor& broker, const std::strin
 void connect(caf::actor_system& system, const std::string& host, std::uint16_t port, std::chrono::milliseconds limit,
              std::function<void(core::result<broker_actor>)> then) {
   // An actor for one request: only it can have a deadline, and remote_actor() has none. With an argument: without one
-  // CAF binds a reference to what is not there, which UBSan tells of.
+  // CAF binds a reference to a missing object, which UBSan reports.
   const auto request = [port, limit, then = std::move(then)](caf::event_based_actor* self, const std::string& host) {
     self->request(tls_middleman_of(self->system()), limit, caf::connect_atom::value, host, port)
         .then(
@@ -51,7 +51,7 @@ void connect(caf::actor_system& system, const std::string& host, std::uint16_t p
                                      const std::set<std::string>& signatures) {
               if (!found || !self->system().assignable(signatures, self->system().message_types<broker_actor>()))
                 return then(core::error{core::errc::unavailable,
-                                        "what answers on " + host + ":" + std::to_string(port) + " is no broker"});
+                                        "the server on " + host + ":" + std::to_string(port) + " is no broker"});
               then(caf::actor_cast<broker_actor>(found));
             },
             [then](const caf::error& error) {

@@ -50,7 +50,7 @@ std::time_t seconds_of(core::wall_time at) {
   return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }
 
-// -- making ---------------------------------------------------------------------------------------------------------
+// -- creating -------------------------------------------------------------------------------------------------------
 
 core::error library_failed(const std::string& doing) {
   char text[256] = "no reason given";
@@ -74,7 +74,7 @@ struct issued {
 
 /// Signed by `issuer`, or by itself when there is none.
 core::result<issued> issue(const char* common_name, const issued* issuer, core::wall_time now) {
-  const core::error failed = {core::errc::io_error, std::string("make the certificate of ") + common_name};
+  const core::error failed = {core::errc::io_error, std::string("create the certificate of ") + common_name};
   issued made{key_pointer(::EVP_EC_gen("P-256")), certificate_pointer(::X509_new())};
   std::uint64_t serial = 0;
   if (!made.key || !made.certificate || ::RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial) != 1)
@@ -113,7 +113,7 @@ core::result<void> write_private(const std::string& directory, const char* name,
   const std::string path = directory + "/" + name;
   STRATA_ASSIGN(auto file, io::new_file::create(path + io::temporary_suffix));
   if (::chmod((path + io::temporary_suffix).c_str(), 0600) != 0)
-    return core::from_errno("close " + path + " to others", errno);
+    return core::from_errno("close " + path + " to other users", errno);
   STRATA_TRY(
       file.append(core::bytes_view(reinterpret_cast<const core::bytes_view::value_type*>(text.data()), text.size())));
   return file.commit(path);
@@ -142,11 +142,11 @@ core::result<std::string> read_private(const std::string& path) {
   const io::unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return core::from_errno("open " + path, errno);
   struct stat about {};
-  if (::fstat(file.get(), &about) != 0) return core::from_errno("look at " + path, errno);
-  if (!S_ISREG(about.st_mode)) return unusable(path, "it is no file");
+  if (::fstat(file.get(), &about) != 0) return core::from_errno("check " + path, errno);
+  if (!S_ISREG(about.st_mode)) return unusable(path, "it is not a file");
   if ((about.st_mode & 0077) != 0)
     return unusable(path,
-                    "others than its owner have access to it; chmod 600 it, or remove the directory if others "
+                    "users other than its owner have access to it; chmod 600 it, or remove the directory if they "
                     "may have read the key");
   if (about.st_uid != ::geteuid()) return unusable(path, "it belongs to another user");
   if (static_cast<std::size_t>(about.st_size) > file_size_max) return unusable(path, "it is too large");
@@ -160,7 +160,7 @@ memory_pointer reading(const std::string& text) {
   return memory_pointer(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-/// A key is never asked a passphrase for on a terminal.
+/// A key must never ask for a passphrase on a terminal.
 int no_passphrase(char*, int, int, void*) { return -1; }
 
 core::result<certificate_pointer> parse_certificate(const std::string& path, const std::string& text,
@@ -173,7 +173,7 @@ core::result<certificate_pointer> parse_certificate(const std::string& path, con
     return unusable(path, "the certificate is not valid yet: is the clock of this machine right?");
   if (::X509_cmp_time(::X509_get0_notAfter(found.get()), &at) <= 0)
     return unusable(path,
-                    "the certificate has expired; strata down, remove the directory, and strata up makes a new one");
+                    "the certificate has expired; strata down, remove the directory, and strata up creates a new one");
   return found;
 }
 
@@ -184,7 +184,7 @@ core::result<std::shared_ptr<SSL_CTX>> context_of(X509* authority, X509* certifi
       ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(made.get()), authority) != 1)
     return library_failed("set up TLS");
   ::SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  // Every connection shows its certificate anew.
+  // Every connection sends its certificate again.
   ::SSL_CTX_set_options(made.get(), SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -208,7 +208,7 @@ core::result<node_identity> node_identity::load(const std::string& directory, co
   if (!key) return unusable(key_path, "it holds no key");
   if (::X509_check_private_key(certificate.get(), key.get()) != 1) {
     ::ERR_clear_error();
-    return unusable(key_path, "the key is not the one of " + certificate_path);
+    return unusable(key_path, "the key does not belong to " + certificate_path);
   }
   const store_pointer store(::X509_STORE_new());
   const verification_pointer verification(::X509_STORE_CTX_new());
@@ -219,8 +219,8 @@ core::result<node_identity> node_identity::load(const std::string& directory, co
   if (::X509_verify_cert(verification.get()) != 1) {
     const int why = ::X509_STORE_CTX_get_error(verification.get());
     ::ERR_clear_error();
-    return unusable(certificate_path,
-                    "it is not of the authority " + authority_path + ": " + ::X509_verify_cert_error_string(why));
+    return unusable(certificate_path, "it is not signed by the authority " + authority_path + ": " +
+                                          ::X509_verify_cert_error_string(why));
   }
 
   node_identity identity;
@@ -232,7 +232,7 @@ core::result<void> make_identity(const std::string& directory, core::wall_time n
   std::error_code failed;
   if (fs::exists(directory, failed)) return core::error{core::errc::conflict, directory + " is there already"};
   const std::string building = directory + io::temporary_suffix;
-  fs::remove_all(building, failed);  // of an attempt that was cut off
+  fs::remove_all(building, failed);  // of an interrupted attempt
   if (::mkdir(building.c_str(), 0700) != 0) return core::from_errno("make " + building, errno);
   STRATA_ASSIGN(const issued authority, issue("strata cluster authority", nullptr, now));
   STRATA_ASSIGN(const issued node, issue("strata node", &authority, now));

@@ -4,17 +4,17 @@
 
 #include "messages/broker.hpp"
 
-/// What a link and the broker say to each other, maybe over the network. Everything is a message without an answer:
-/// CAF never fails a request to a process that died, so there is none; who waits has a deadline.
+/// The messages between a link and the broker, maybe over the network. No message has an answer: CAF never fails a
+/// request to a process that died. A sender that waits has a deadline.
 namespace strata::actors::broker {
 
 using protocol::safekeeper_timeline_info;
 
-/// Checked when processes connect (CAF's app-identifier): a struct that has changed would be decoded as something else
-/// without an error. Count it up with every change of a message below or of protocol::safekeeper_timeline_info.
+/// Checked when processes connect (CAF's app-identifier): a changed struct would be decoded wrongly without an error.
+/// Increment it with every change of a message below or of protocol::safekeeper_timeline_info.
 inline constexpr const char* protocol_name = "strata-broker-1";
 
-/// Of one message. More are refused by the broker and sent in parts by a link.
+/// Limit of one message. The broker refuses a longer one; a link splits it.
 inline constexpr std::size_t timelines_per_message_max = 10'000;
 inline constexpr std::size_t address_size_max = 255;
 
@@ -24,7 +24,7 @@ struct session_opened {
   std::uint64_t attempt = 0;
   std::uint64_t session = 0;
 };
-/// Each is answered with delivery_taken.
+/// Acknowledged by delivery_taken.
 struct delivery {
   std::vector<safekeeper_timeline_info> timelines;
 };
@@ -35,18 +35,18 @@ using client_actor = messages::actor_interface<messages::accepts<session_opened>
                                                messages::accepts<publication_taken>>;
 
 // -- link to broker ---------------------------------------------------------------------------------------------------
-/// A session lasts until the client ends or the connection to its process is lost. Not answered when there are too
-/// many.
+/// A session lasts until the client ends or the connection to its process is lost. Not answered when there are too many
+/// sessions.
 struct open_session {
   client_actor client;
   std::uint64_t attempt = 0;
   bool deliver = false;
 };
-/// From now on the session gets what is published.
+/// From now on the session receives publications.
 struct begin_deliveries {
   std::uint64_t session = 0;
 };
-/// Each is answered with publication_taken.
+/// Acknowledged by publication_taken.
 struct publication {
   std::uint64_t session = 0;
   std::vector<safekeeper_timeline_info> timelines;

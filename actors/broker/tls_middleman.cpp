@@ -21,7 +21,7 @@ namespace {
 namespace network = caf::io::network;
 using network::default_multiplexer;
 
-/// Strangers that have a socket here without having shown a certificate; and, apart from them, our own attempts.
+/// Accepted connections without a certificate so far; and, apart from them, our own attempts.
 constexpr std::size_t unfinished_accepted_max = 64;
 constexpr std::size_t unfinished_connected_max = 4;
 
@@ -33,7 +33,7 @@ struct tls_sockets {
   std::shared_ptr<unfinished_handshakes> connected = std::make_shared<unfinished_handshakes>(unfinished_connected_max);
 };
 
-/// One connection, as CAF's own ones but for the policy of its stream.
+/// One connection, like CAF's own ones except for the policy of its stream.
 class tls_scribe final : public caf::io::scribe {
  public:
   tls_scribe(default_multiplexer& on, int socket, const tls_sockets& with, tls_session::role as)
@@ -45,7 +45,7 @@ class tls_scribe final : public caf::io::scribe {
     stream_.configure_read(config);
     if (std::exchange(launched_, true)) return;
     stream_.start(this);
-    // Makes the client's first step of the handshake.
+    // Makes the client begin the handshake.
     stream_.force_empty_write(this);
   }
   void ack_writes(bool enable) override { stream_.ack_writes(enable); }
@@ -78,7 +78,7 @@ class tls_doorman final : public network::doorman_impl {
       : doorman_impl(on, socket), with_(std::move(with)) {}
 
   bool new_connection() override {
-    // Taken from the broker while an event was already on its way.
+    // Detached from the broker while an event was in flight.
     if (detached()) return false;
     auto& on = acceptor_.backend();
     const int socket = acceptor_.accepted_socket();
@@ -93,7 +93,7 @@ class tls_doorman final : public network::doorman_impl {
   tls_sockets with_;
 };
 
-/// Connecting blocks its thread until TCP has an answer: it runs where that is allowed.
+/// Connecting blocks its thread until TCP has an answer: it runs where that is permitted.
 class tls_middleman final : public caf::io::middleman_actor_impl, public runtime::pool_member {
  public:
   tls_middleman(caf::actor_config& config, caf::actor broker, tls_sockets with)
@@ -120,7 +120,7 @@ class tls_middleman final : public caf::io::middleman_actor_impl, public runtime
   tls_sockets with_;
 };
 
-/// In the place of CAF's own TLS module, whose sessions have the fault that tls_session.hpp tells of.
+/// Replaces CAF's own TLS module, whose sessions have the fault described in tls_session.hpp.
 class tls_module final : public caf::actor_system::module {
  public:
   tls_module(caf::actor_system& system, std::shared_ptr<ssl_ctx_st> tls) : system_(system), tls_(std::move(tls)) {}

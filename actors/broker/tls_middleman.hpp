@@ -11,7 +11,7 @@ namespace strata::actors::broker {
 /// Makes CAF's network layer connect and listen with TLS only. Loads the middleman, too.
 void load_tls_middleman(caf::actor_system_config& config, std::shared_ptr<ssl_ctx_st> tls);
 
-/// Whom to ask for connections. Precondition: the system was made with load_tls_middleman().
+/// The actor for connections. Precondition: the system was created with load_tls_middleman().
 caf::io::middleman_actor tls_middleman_of(caf::actor_system& system);
 
 }  // namespace strata::actors::broker

@@ -13,7 +13,8 @@ namespace {
 /// CAF writes its own greeting first, a few hundred bytes; the rest waits for the peer's.
 constexpr std::size_t early_max = 64u << 10;
 
-/// OpenSSL writes to sockets as to files. Blocked once in each thread that comes here: CAF's I/O thread.
+/// OpenSSL writes to sockets as to files, without MSG_NOSIGNAL. Blocked once in each thread that uses it: CAF's I/O
+/// thread.
 void block_broken_pipes() {
   static thread_local const bool blocked = [] {
     sigset_t set;
@@ -94,7 +95,7 @@ tls_session::rw_state tls_session::read_some(std::size_t& read, int, void* to, s
 tls_session::rw_state tls_session::write_some(std::size_t& written, int, const void* from, std::size_t size) {
   written = 0;
   if (!advance()) return rw_state::failure;
-  // "Nothing was to be written": CAF waits for reading only.
+  // "Nothing to write": CAF waits for reading only.
   if (size == 0) return rw_state::indeterminate;
   if (!done_) {
     if (early_.size() + size > early_max) return rw_state::failure;

@@ -12,8 +12,8 @@ struct ssl_st;
 
 namespace strata::actors::broker {
 
-/// The connections whose TLS handshake is not done. There are never more than `max`: the oldest gives way to a new one,
-/// so that who connects and says nothing holds a descriptor only as long as nobody needs it. Any thread.
+/// The connections whose TLS handshake is not done. There are never more than `max`: a new one replaces the oldest, so
+/// that a silent client holds a descriptor only as long as no other client needs it. Any thread.
 class unfinished_handshakes {
  public:
   explicit unfinished_handshakes(std::size_t max) : max_(max) {}
@@ -27,9 +27,9 @@ class unfinished_handshakes {
   std::deque<int> sockets_;  ///< oldest first
 };
 
-/// TLS on one non-blocking socket, in the form in which CAF's streams ask for it (policy of stream_impl). CAF's own
-/// session keeps its I/O thread busy as long as a peer does not finish the handshake; this one waits for it: what is to
-/// be written before is kept, and the handshake goes on when the socket can be read.
+/// TLS on one non-blocking socket, with the interface that CAF's streams need (policy of stream_impl). CAF's own
+/// session keeps its I/O thread busy until a peer finishes the handshake. This one waits: early output is buffered, and
+/// the handshake continues when the socket is readable.
 class tls_session {
  public:
   enum class role { client, server };
@@ -43,11 +43,11 @@ class tls_session {
 
   rw_state read_some(std::size_t& read, int socket, void* to, std::size_t size);
   rw_state write_some(std::size_t& written, int socket, const void* from, std::size_t size);
-  /// Whether more is to be had without the socket becoming readable.
+  /// Whether more input is available without the socket becoming readable.
   bool must_read_more(int socket, std::size_t size);
 
  private:
-  /// Drives the handshake, then writes what waited for it. False: the connection is lost.
+  /// Continues the handshake, then writes the buffered output. False: the connection is lost.
   bool advance();
   [[nodiscard]] bool failed(int outcome) const;
   void finish();

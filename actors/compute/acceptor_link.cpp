@@ -10,7 +10,7 @@
 
 namespace strata::actors::compute {
 
-/// What one sendmsg takes: whole messages from the front of the queue.
+/// The input of one sendmsg: whole messages from the front of the queue.
 struct acceptor_link::gathering {
   static constexpr std::size_t parts_per_message = 3;
   static constexpr std::size_t messages_max = 32;
@@ -119,7 +119,7 @@ core::result<acceptor_link::stop> acceptor_link::send(const wal::window& own, co
   }
 }
 
-/// False when the socket takes no more.
+/// False when the socket accepts no more.
 core::result<bool> acceptor_link::send_rest() {
   while (rest_sent_ < rest_.size()) {
     const ssize_t sent = ::send(fd_.get(), rest_.data() + rest_sent_, rest_.size() - rest_sent_, MSG_NOSIGNAL);
@@ -137,9 +137,9 @@ core::result<bool> acceptor_link::send_rest() {
   return true;
 }
 
-/// False when it stopped at a message whose WAL is nowhere.
+/// False when it stopped at a message whose WAL is not in memory.
 bool acceptor_link::gather(gathering& into, const wal::window& own, const wal::window* fetched) const {
-  // Enough to keep a socket busy; more would only be copied when it takes a part.
+  // Enough to keep a socket busy; more would only be copied when it accepts a part.
   constexpr std::size_t bytes_max = 512u << 10;
   for (const auto& each : queue_) {
     if (into.messages == gathering::messages_max || into.bytes >= bytes_max) return true;

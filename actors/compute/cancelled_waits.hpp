@@ -20,12 +20,12 @@ class cancelled_waits {
 
   /// Postgres logged a cancelled wait. True: the caller reads its flush position and passes it to flushed_to().
   bool cancelled(core::monotonic_time now);
-  /// The transaction's WAL is not behind this.
+  /// The transaction's WAL ends at or before this.
   void flushed_to(core::lsn position);
 
   enum class verdict {
     none,
-    again,   ///< it is durable; another one has stopped waiting since: cancelled() follows
+    again,   ///< it is durable; another wait was cancelled since: cancelled() follows
     overdue  ///< it may never be durable
   };
   verdict judge(core::lsn commit, core::monotonic_time now);

@@ -8,7 +8,7 @@ namespace client = pg::client;
 using consensus::proposer;
 
 namespace {
-/// Neither a safekeeper nor a walsender sends more WAL at once.
+/// Neither a safekeeper nor a walsender sends more WAL in one message.
 constexpr std::size_t message_size_max = consensus::append_size_max;
 }  // namespace
 
@@ -28,7 +28,7 @@ core::lsn committed_to_forget(const memory_use& of) {
 }
 
 core::lsn uncommitted_to_forget(const memory_use& of) {
-  // Whoever was sent more than the window has answered in the middle of a record.
+  // An acceptor that was sent more than the window has answered in the middle of a record.
   if (of.sent_to_quorum <= of.commit + of.window_bytes) return {};
   return std::min(of.sent_to_quorum, of.end - std::min(of.end.value, of.memory_bytes / 2));
 }
@@ -57,7 +57,7 @@ core::result<void> catch_up::on(const client::replication_event& event) {
   auto& connection = link_.connection();
   if (const auto* wal = std::get_if<client::wal_data>(&event)) {
     if (wal->start != wal_.end() || wal->bytes.size() > wal_.room())
-      return core::error{core::errc::corrupt, "other WAL came than was asked for"};
+      return core::error{core::errc::corrupt, "the WAL received is not the requested one"};
     wal_.append(wal->bytes);
     return {};
   }

@@ -10,40 +10,40 @@
 
 namespace strata::actors::compute {
 
-/// Who is to be asked for WAL from `from` on that `needed_by` lacks: of those whose log is a prefix of ours and reaches
-/// behind `from`, the `attempt`-th, most WAL first; every one gets its turn, as some may have removed it already.
+/// The acceptor to read WAL from, from `from` on, for `needed_by`: of those whose log is a prefix of ours and ends
+/// after `from`, the `attempt`-th, most WAL first. Later attempts choose the others, as some may have removed the WAL.
 std::optional<consensus::node_id> choose_wal_source(const std::vector<consensus::proposer::peer>& peers,
                                                     consensus::node_id needed_by, core::lsn from, std::size_t attempt);
 
-/// Up to where WAL leaves memory when room is short: first what is committed, then, of a record that is longer than
-/// memory and can only be committed as a whole, what was sent to a quorum. Half of the memory stays in any case, for
-/// acceptors that are a little behind: they are fed from it at no cost.
+/// Up to where WAL leaves memory when room is short: first committed WAL, then, of a record that is longer than
+/// memory and can only be committed as a whole, WAL that was sent to a quorum. Half of the memory always stays, for
+/// acceptors that lag a little: they are fed from it at no cost.
 struct memory_use {
   core::lsn end;  ///< of the WAL in memory
   core::lsn commit;
-  core::lsn sent_to_quorum;        ///< taken by the sockets of a quorum
-  std::uint64_t window_bytes = 0;  ///< proposer_options: more is sent to nobody who does not answer
+  core::lsn sent_to_quorum;        ///< accepted by the sockets of a quorum
+  std::uint64_t window_bytes = 0;  ///< proposer_options: an acceptor that does not answer receives no more
   std::uint64_t memory_bytes = 0;
 };
 core::lsn committed_to_forget(const memory_use& of);
-/// 0: nothing. A quorum that has stopped answering makes none of it: memory stays full, and Postgres waits.
+/// 0: nothing. If a quorum has stopped answering memory stays full, and Postgres waits.
 core::lsn uncommitted_to_forget(const memory_use& of);
 
 /// WAL that has left memory, read again for an acceptor that lags: from another acceptor, or from Postgres, which keeps
-/// what is not committed. Belongs to one actor, which gets the socket_ready messages.
+/// uncommitted WAL. Belongs to one actor, which gets the socket_ready messages.
 class catch_up {
  public:
   static constexpr std::size_t memory_bytes = std::size_t{4} << 20;
 
-  /// `in`: the term of an acceptor that is read from; none: Postgres is.
+  /// `in`: the term of the acceptor to read from; none: reads from Postgres.
   catch_up(runtime::socket_watcher& sockets, core::lsn from, std::optional<consensus::term> in);
 
-  /// The connections' names. Not that of the synchronous standby: what this one is told means nothing.
+  /// The application name. Not that of the synchronous standby: the status of this connection counts for no commit.
   static constexpr const char* name = "wal_proposer_recovery";
   [[nodiscard]] bool from_postgres() const { return !in_; }
 
   void adopt(pg::client::replication_connection connection) { link_.adopt(std::move(connection)); }
-  /// A safekeeper lends no more than it has: Postgres is read from where that ends.
+  /// A safekeeper sends only the WAL that it has: after its end Postgres is read.
   void go_on_with_postgres(pg::client::replication_connection connection) {
     in_.reset();
     link_.adopt(std::move(connection));
@@ -52,11 +52,11 @@ class catch_up {
   [[nodiscard]] bool is_current(runtime::watch_token token) const { return link_.is_current(token); }
   [[nodiscard]] const strata::wal::window& wal() const { return wal_; }
 
-  /// There is room: whoever is read from is to send.
+  /// Whether there is room for WAL, so that the other side must send some.
   [[nodiscard]] bool waits_for_wal() const;
-  /// Takes in what has arrived, as far as there is room; armed unless full. False: full.
+  /// Reads WAL as far as there is room; armed unless full. False: full.
   core::result<bool> take_in(const runtime::socket_owner& owner);
-  /// What is before `to` has been sent on.
+  /// WAL before `to` was sent on.
   void sent(core::lsn to) { wal_.release(to); }
 
  private:

@@ -43,7 +43,7 @@ const char* word_for(peer_state of) {
   return "";
 }
 
-/// What Postgres writes to its log; read by one job at a time.
+/// Postgres's log; read by one job at a time.
 struct postgres_log {
   std::shared_ptr<host::log_watch> watch;
   bool looking = false;
@@ -95,7 +95,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void on(const proposer_elected& event) { step(won_election{event.in}); }
   void on(const proposer_synced& event) { step(start_is_safe{event.start}); }
   void on(const proposer_superseded& event) {
-    // First of all nobody must get an answer from it any more.
+    // Before anything else: no client may receive an answer from it any more.
     server_.quit_now();
     step(term_lost{event.by});
   }
@@ -113,7 +113,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     retire_proposer([this] { ask_for_members(); });
   }
 
-  /// What the old proposer had to say has arrived when it is gone.
+  /// When the old proposer has ended all its messages have arrived.
   void retire_proposer(std::function<void()> then) {
     if (!proposer_) return then();
     after_proposer_ = std::move(then);
@@ -125,7 +125,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             [this](core::result<branch_quorum> answer) {
               if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
               if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
-              // Those that were known before will do: if they have changed, they say so.
+              // Otherwise the members known before are used: if they have changed, they report it.
               if (answer) branch_.quorum = *std::move(answer);
               if (!branch_.quorum) return step(step_failed{answer.error()});
               start_proposer();
@@ -157,7 +157,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void on(const poll_due&) {
     if (life_.state() != agent_state::waiting_for_pageserver || branch_.polling) return;
     branch_.polling = true;
-    offload(runtime::pool_id::io, "ask how far the pageserver is", options_.server.last_record_lsn,
+    offload(runtime::pool_id::io, "ask the pageserver for its position", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
               branch_.polling = false;
               if (life_.state() != agent_state::waiting_for_pageserver) return;
@@ -174,18 +174,18 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             });
   }
 
-  /// Commits wait: perhaps for ever, because the branch is gone from the safekeepers.
+  /// Commits wait: perhaps for ever, because the branch is missing on the safekeepers.
   void look_for_branch() {
     const auto now = clock().monotonic();
     const bool serves = life_.state() == agent_state::running || life_.state() == agent_state::stopping;
     if (!serves || has_quorum_ || branch_.polling || now < branch_.next_look) return;
     branch_.next_look = now + retry_interval;
     branch_.polling = true;
-    offload(runtime::pool_id::io, "ask whether the branch is there", options_.server.last_record_lsn,
+    offload(runtime::pool_id::io, "ask whether the branch exists", options_.server.last_record_lsn,
             [this](const core::result<core::lsn>& reached) {
               branch_.polling = false;
               if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-              on(poll_due{});  // another life may have begun meanwhile
+              on(poll_due{});  // another incarnation may have begun meanwhile
             });
   }
 
@@ -195,7 +195,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
         runtime::pool_id::io, "restore the branch",
         [restore = options_.server.restore, at = effect.start, directory = options_.record.data_directory,
          restored = branch_.restored_bytes]() -> core::result<void> {
-          // Never used again, and perhaps still served by what an agent that was killed has left.
+          // Never used again, and perhaps still served by a Postgres that a killed agent has left.
           STRATA_TRY(host::abandon_postgres(directory));
           std::error_code failure;
           std::filesystem::remove_all(directory, failure);
@@ -223,9 +223,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                                   .replication_user = of.user,
                                   .ends_with_starter = true,
                                   .armed = of.armed};
-    // The threads of the pool live as long as the process: it is them that Postgres ends with.
+    // The threads of the pool live as long as the process: Postgres ends with them.
     server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
-      // New segments cost less than old ones where nothing has to last.
+      // New segments cost less than old ones in a directory that need not last.
       std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
       lines.insert(lines.end(), settings.begin(), settings.end());
       STRATA_TRY(host::write_settings(server, lines));
@@ -266,14 +266,13 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
   void on(const runtime::socket_ready& event) { server_.on_ready(event.token); }
 
-  // -- transactions that stopped waiting
+  // -- cancelled waits
 
   void look_at_log() {
     if (life_.state() != agent_state::running || log_.looking) return;
     log_.looking = true;
     offload(
-        runtime::pool_id::io, "look at Postgres's log",
-        [log = log_.watch]() -> core::result<bool> { return log->look(); },
+        runtime::pool_id::io, "read Postgres's log", [log = log_.watch]() -> core::result<bool> { return log->look(); },
         [this](const core::result<bool>& told) {
           log_.looking = false;
           if (told && *told) wait_cancelled();
@@ -303,7 +302,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     }
   }
 
-  // -- what is written down -------------------------------------------------------------------------------------------
+  // -- the status file ------------------------------------------------------------------------------------------------
 
   void on(const look_due&) {
     tell_self_after(look_interval, look_due{});
@@ -318,7 +317,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     });
   }
 
-  /// With the cure, behind `before`; or nothing.
+  /// With the remedy, after `before`; or nothing.
   [[nodiscard]] std::string who_lacks_the_branch(const std::string& before) const {
     if (!status_) return "";
     std::string text;
@@ -379,7 +378,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void carry_out(const finish&) {
     if (!proposer_) return retire();
-    // What was acknowledged last is told, too: its status was asked for before that.
+    // The last acknowledgement is included: its status was requested before that.
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (status) status_ = *std::move(status);
       retire();
@@ -397,7 +396,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     });
   }
 
-  /// What the agent has heard and restored of its branch.
+  /// What the agent has read and restored of its branch.
   struct branch_view {
     std::optional<branch_quorum> quorum;
     core::lsn pageserver_at;

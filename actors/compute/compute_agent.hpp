@@ -14,23 +14,23 @@
 
 namespace strata::actors::compute {
 
-/// What the branch is, as the server of its pages tells.
+/// The branch, from the server of its pages.
 struct branch_quorum {
   consensus::configuration members;
   consensus::cluster_identity cluster;
   core::lsn timeline_start;
 };
 
-/// The agent's way to the server that has the branch. All calls block and are made on threads that may.
+/// The agent's access to the server that has the branch. All calls block and are made on threads that may.
 struct branch_server {
-  /// Gives the branch safekeepers if it has none.
+  /// Assigns safekeepers to the branch if it has none.
   std::function<core::result<branch_quorum>()> quorum;
   std::function<core::result<core::lsn>()> last_record_lsn;
-  /// Makes `directory`, with the branch as it is at `at`, ready for a start exactly there. `progress`: bytes so far.
+  /// Restores the branch as of `at` in `directory`, ready for a start exactly there. `progress`: bytes so far.
   std::function<core::result<void>(core::lsn at, const std::string& directory,
                                    const std::function<void(std::uint64_t)>& progress)>
       restore;
-  locate_safekeeper locate;  ///< null: the safekeepers are where the configuration says
+  locate_safekeeper locate;  ///< null: the safekeepers have the configuration's addresses
 };
 
 struct compute_agent_options {
@@ -38,14 +38,15 @@ struct compute_agent_options {
   std::optional<strata::host::account> run_as;
   std::string status_directory;  ///< gets compute-agent.json
   branch_server server;
-  /// How long a transaction that stopped waiting for the quorum may be visible before it is durable.
+  /// How long a transaction with a cancelled wait may be visible before it is durable.
   std::chrono::milliseconds cancelled_wait_limit{5000};
   std::chrono::milliseconds stop_limit{60'000};
 };
 
-/// Keeps one Postgres on one branch alive for as long as its term lasts (compute_lifecycle.hpp) and writes down where
-/// it stands. Asked to end it stops Postgres, which waits until everything is acknowledged, and ends; it ends by itself
-/// when its work is over (compute-agent.json says why). Postgres never outlives the process of this actor.
+/// Runs one Postgres on one branch for as long as its term lasts (compute_lifecycle.hpp) and writes its state to
+/// compute-agent.json. Told to exit it stops Postgres, which waits until everything is acknowledged, and ends. It ends
+/// by itself when its work is over; compute-agent.json has the reason. Postgres never outlives the process of this
+/// actor.
 proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agent_options options);
 
 }  // namespace strata::actors::compute

@@ -21,7 +21,7 @@ life_effects compute_lifecycle::enter(agent_state next, life_effects effects) {
   return effects;
 }
 
-/// The last state, at once or when the server is gone.
+/// The last state, at once or when the server has ended.
 life_effects compute_lifecycle::end(agent_state last, std::string why) {
   detail_ = std::move(why);
   if (has_server()) {
@@ -54,7 +54,7 @@ life_effects compute_lifecycle::on(const step_failed& input) {
       core::advice_for(input.why.code) == core::advice::retry_later || input.why.code == core::errc::outcome_unknown;
   if (state_ == agent_state::starting) {
     if (ending_server_) return on(postgres_ended{});
-    // What never ran has a reason that the next attempt would meet, too.
+    // If Postgres never ran, the next attempt would fail for the same reason.
     if (incarnations_ == 0) return give_up(input.why.detail);
     return begin_again("Postgres did not start: " + input.why.detail);
   }
@@ -132,7 +132,7 @@ life_effects compute_lifecycle::on(const term_lost& input) {
   return end(agent_state::superseded, "another compute has taken over the branch, in term " + to_string(input.to));
 }
 
-// Nothing that it has can be kept any more, so there is nothing to wait for.
+// None of its WAL can be kept any more, so there is nothing to wait for.
 life_effects compute_lifecycle::on(const branch_deleted&) {
   return end(agent_state::stopped, "the branch was deleted; strata compute stop NAME --remove removes its files");
 }

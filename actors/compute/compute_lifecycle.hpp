@@ -14,10 +14,10 @@
 
 namespace strata::actors::compute {
 
-// -- inputs: those of an earlier life are the owner's to leave out ----------------------------------------------------
+// -- inputs; the owner must omit those of an earlier incarnation ------------------------------------------------------
 
 struct agent_begun {};
-/// The members could not be asked for, the branch not be restored, or Postgres did not start.
+/// The members could not be read, the branch could not be restored, or Postgres did not start.
 struct step_failed {
   core::error why;
 };
@@ -25,26 +25,26 @@ struct retry_due {};
 struct won_election {
   consensus::term in;
 };
-/// A quorum holds everything before `start`: the place where Postgres is to begin.
+/// A quorum has everything before `start`: Postgres must begin there.
 struct start_is_safe {
   core::lsn start;
 };
 struct pageserver_caught_up {};
-/// It has WAL after the start. It takes in only what is committed, which no election leaves out: either a later term
-/// has committed it, of which we will hear, or the safekeepers have lost it.
+/// The pageserver has WAL after the start. It ingests committed WAL only, which every election preserves: either a
+/// later term has committed it, whose superseded message will come, or the safekeepers have lost it.
 struct pageserver_ahead {
   core::lsn reached;
 };
 struct branch_restored {};
 struct postgres_ready {};
-/// It is gone, asked to or not.
+/// Postgres has ended, requested or not.
 struct postgres_ended {};
-/// A transaction whose wait was cancelled has not become durable within its time.
+/// A transaction with a cancelled wait has not become durable within its time.
 struct commit_wait_cancelled {};
 struct term_lost {
   consensus::term to;
 };
-/// The server of its pages knows the branch no more.
+/// The branch is missing on the server of its pages.
 struct branch_deleted {};
 struct stop_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
@@ -53,7 +53,7 @@ using life_input = std::variant<agent_begun, step_failed, retry_due, won_electio
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
-/// A new life begins: what is left of the one before goes; ask for the members and run for the next term.
+/// A new incarnation begins: remove the previous one, ask for the members and campaign for the next term.
 struct run_for_term {};
 struct await_pageserver {
   core::lsn start;
@@ -62,13 +62,13 @@ struct restore_branch {
   core::lsn start;
 };
 struct start_server {};
-/// Postgres's WAL begins to flow to the quorum.
+/// Postgres's WAL is streamed to the quorum from now on.
 struct stream_wal {};
-/// Everything that Postgres has is to be acknowledged before it ends; then postgres_ended.
+/// Everything that Postgres has must be acknowledged before it ends; then postgres_ended.
 struct stop_server {};
-/// At once, whatever it does; then postgres_ended.
+/// End it at once, whatever it does; then postgres_ended.
 struct abandon_server {};
-/// Input retry_due after a while.
+/// Input retry_due after a pause.
 struct retry_later {};
 /// The agent's work is over.
 struct finish {};
@@ -76,25 +76,25 @@ using life_effect = std::variant<run_for_term, await_pageserver, restore_branch,
                                  abandon_server, retry_later, finish>;
 using life_effects = std::vector<life_effect>;
 
-/// What the agent of a compute does when: a pure machine over strata::host::agent_state. A data directory is used
-/// for one life of Postgres; whatever ends that life, the next one begins with an election, so that it starts where the
-/// quorum's WAL ends. Whoever loses the term for good never starts anything again.
+/// The lifecycle of a compute's agent: a pure machine over strata::host::agent_state. A data directory is used for one
+/// incarnation of Postgres. Whatever ends it, the next one begins with an election, so that it starts where the
+/// quorum's WAL ends. An agent that has lost the term for good starts nothing again.
 class compute_lifecycle {
  public:
   /// More unexpected ends than this within restart_window are a failure.
   static constexpr std::size_t restarts_max = 5;
   static constexpr std::chrono::minutes restart_window{1};
-  /// A later term is heard of within this.
+  /// Limit for the news of a later term.
   static constexpr std::chrono::seconds later_term_limit{5};
 
   life_effects step(const life_input& input, core::monotonic_time now);
 
   [[nodiscard]] strata::host::agent_state state() const { return state_; }
-  /// Why, for people; empty when all is as it should be.
+  /// The reason of the state, for people; empty in normal operation.
   [[nodiscard]] const std::string& detail() const { return detail_; }
   [[nodiscard]] core::lsn start() const { return start_; }
   [[nodiscard]] consensus::term in() const { return term_; }
-  /// Times that Postgres was ready.
+  /// How often Postgres became ready.
   [[nodiscard]] std::uint32_t incarnations() const { return incarnations_; }
 
  private:
@@ -119,11 +119,11 @@ class compute_lifecycle {
   life_effects end(agent_state last, std::string why);
   life_effects give_up(std::string why);
   life_effects begin_again(std::string why);
-  /// Postgres's process may exist.
+  /// Whether Postgres's process may exist.
   [[nodiscard]] bool has_server() const;
 
   agent_state state_ = agent_state::waiting_for_quorum;
-  /// Set while the server is being ended: what comes then.
+  /// Set while the server is being ended: the next state.
   agent_state after_server_ = agent_state::waiting_for_quorum;
   bool ending_server_ = false;
   std::string detail_;
@@ -132,7 +132,7 @@ class compute_lifecycle {
   std::uint32_t incarnations_ = 0;
   core::monotonic_time now_{};
   std::deque<core::monotonic_time> restarts_;
-  std::optional<core::monotonic_time> ahead_since_;  ///< the pageserver, in this life
+  std::optional<core::monotonic_time> ahead_since_;  ///< of the pageserver, in this incarnation
 };
 
 }  // namespace strata::actors::compute

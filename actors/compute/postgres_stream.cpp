@@ -7,7 +7,7 @@ namespace {
 
 namespace client = pg::client;
 
-/// A walsender never sends more at once.
+/// A walsender never sends more in one message.
 constexpr std::size_t message_size_max = std::size_t{128} << 10;
 constexpr int events_per_turn = 64;
 
@@ -28,7 +28,7 @@ core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::sock
 core::result<postgres_stream::stop> postgres_stream::take_events(const runtime::socket_owner& owner) {
   auto& connection = link_.connection();
   if (into_.room() < message_size_max) return stop::window_full;
-  // What was taken in and not yet received comes first: libpq would hold it all.
+  // Input that was read and not yet received comes first: libpq would buffer it all.
   if (!std::exchange(undrained_, true)) STRATA_TRY(connection.step());
   for (int handled = 0; handled < events_per_turn; ++handled) {
     if (into_.room() < message_size_max) return stop::window_full;
@@ -52,7 +52,7 @@ core::result<void> postgres_stream::on(const client::replication_event& event) {
       return core::error{core::errc::corrupt, "Postgres sent WAL at " + core::to_string(wal->start) + " where " +
                                                   core::to_string(into_.end()) + " was expected"};
     if (wal->bytes.size() > into_.room())
-      return core::error{core::errc::corrupt, "Postgres sent more WAL at once than it ever does"};
+      return core::error{core::errc::corrupt, "Postgres sent a longer WAL message than it may"};
     into_.append(wal->bytes);
     return {};
   }
@@ -73,7 +73,7 @@ core::result<void> postgres_stream::report(core::lsn flushed, core::lsn applied)
   applied_ = applied;
   if (!streaming()) return {};
   auto sent = link_.connection().send_status(into_.end(), flushed, applied);
-  // The walsender reads its replies whenever it wakes up: full means that it has many of ours already.
+  // The walsender reads its replies whenever it wakes up: a full socket means that it has many of ours already.
   report_due_ = !sent && sent.error().code == core::errc::busy;
   if (report_due_) return {};
   return sent;

@@ -9,8 +9,8 @@
 
 namespace strata::actors::compute {
 
-/// The replication connection to the local Postgres: makes its slot, streams from where the window ends, appends to the
-/// window, tells how far WAL has got. Belongs to one actor, which gets the socket_ready messages.
+/// The replication connection to the local Postgres: creates its slot, streams from the window's end, appends to the
+/// window, reports the flushed positions. Belongs to one actor, which gets the socket_ready messages.
 class postgres_stream {
  public:
   postgres_stream(runtime::socket_watcher& sockets, wal::window& into) : link_(sockets), into_(into) {}
@@ -24,29 +24,29 @@ class postgres_stream {
   void connect() { connecting_ = true; }
   void connect_failed() { connecting_ = false; }
   [[nodiscard]] bool is_connecting() const { return connecting_; }
-  /// Streams over this connection, opened as standby_name, instead of the one before.
+  /// Streams over this connection, opened as standby_name, instead of the previous one.
   void adopt(pg::client::replication_connection connection);
   void close() { link_.close(); }
   [[nodiscard]] bool is_open() const { return link_.open(); }
   [[nodiscard]] bool streaming() { return link_.open() && link_.connection().streaming(); }
   [[nodiscard]] bool is_current(runtime::watch_token token) const { return link_.is_current(token); }
 
-  /// What take_in() stopped at.
+  /// Why take_in() stopped.
   enum class stop : std::uint8_t {
     used_up,      ///< armed: socket_ready follows
-    turn_over,    ///< there may be more, but others want the thread
+    turn_over,    ///< there may be more, but other actors need the thread
     window_full,  ///< not armed: Postgres waits until there is room
   };
   core::result<stop> take_in(const runtime::socket_owner& owner);
-  /// The last take_in() stopped at window_full.
+  /// Whether the last take_in() stopped at window_full.
   [[nodiscard]] bool waits_for_room() const { return waits_for_room_ && is_open(); }
   /// take_in() follows.
   void room_is_made() { waits_for_room_ = false; }
 
-  /// Postgres may believe this: written is where the window ends. Kept for the next take_in() if the socket is full.
+  /// Reports positions to Postgres; written is the window's end. Kept for the next take_in() if the socket is full.
   core::result<void> report(core::lsn flushed, core::lsn applied);
 
-  /// Who synchronous_standby_names waits for, and the slot that keeps WAL until it is reported as flushed.
+  /// The standby in synchronous_standby_names, and the slot that keeps WAL until it is reported as flushed.
   static constexpr const char* standby_name = "strata";
 
  private:
@@ -61,7 +61,7 @@ class postgres_stream {
   bool connecting_ = false;
   bool report_due_ = false;
   bool waits_for_room_ = false;
-  bool undrained_ = false;  ///< the last take_in() left events behind
+  bool undrained_ = false;  ///< the last take_in() left events
 };
 
 }  // namespace strata::actors::compute

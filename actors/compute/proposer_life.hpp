@@ -7,28 +7,28 @@
 
 namespace strata::actors::compute {
 
-/// How far a proposer has come, over all its terms, and whether it ends. A pure machine.
+/// The progress of a proposer, over all its terms, and its end. A pure machine.
 ///
 ///   electing --won()--> elected --synced()--> synced --streams()--> streaming
 ///   any of these --leave()--> leaving --supersede()--> superseded; superseded is final
 ///
-/// A new configuration brings a new election, and leaves the stage as it is.
+/// A new configuration causes a new election, and leaves the stage unchanged.
 class proposer_life {
  public:
   void won(consensus::term in);
-  /// A quorum has everything before the start of the own WAL. True once: after the first election that was won.
+  /// A quorum has everything before the start of our own WAL. True once: after the first election that was won.
   bool synced();
-  /// A quorum has the present term: no acceptor is elected from with an earlier one.
+  /// A quorum has the current term: no proposer can be elected with an earlier one.
   void settled(consensus::term in);
-  /// There is a Postgres, started where the own WAL begins.
+  /// Postgres was started where our own WAL begins.
   void streams() { stage_ = stage::streaming; }
-  /// Told to end; false: it ends already.
+  /// Ends it; false: it is ending already.
   bool leave();
-  /// Somebody has a higher term; false: that is known.
+  /// Another proposer has a higher term; false: it was superseded already.
   bool supersede();
 
   [[nodiscard]] bool is_synced() const { return stage_ >= stage::synced; }
-  /// There is, or was, a Postgres whose WAL is in memory.
+  /// Whether there is, or was, a Postgres whose WAL is in memory.
   [[nodiscard]] bool streamed() const { return stage_ == stage::streaming; }
   [[nodiscard]] bool leaving() const { return ending_ == ending::leaving; }
   [[nodiscard]] bool is_superseded() const { return ending_ == ending::superseded; }

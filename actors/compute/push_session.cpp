@@ -12,14 +12,14 @@ namespace {
 
 namespace wire = pg::wire;
 
-// A safekeeper that has lost the timeline must not make it again: it would vote as if it had never voted.
+// A safekeeper that has lost the timeline must not recreate it: it would vote as if it had never voted.
 constexpr std::string_view start_push = "START_WAL_PUSH (proto_version '3', allow_timeline_creation 'false')";
 
 core::error refusal(core::bytes_view body) {
   const auto said = wire::parse_complaint(body);
   if (said.sqlstate == wire::sqlstate_of(core::errc::not_found))
     return {core::errc::not_found,
-            "it has not got the branch: it was not there yet when the branch was given to it, or its directory was "
+            "the branch is missing on it: it was unreachable when the branch was assigned to it, or its directory was "
             "emptied"};
   return {core::errc::unavailable, "the safekeeper refuses: " + said.message + " (" + said.sqlstate + ")"};
 }
@@ -67,7 +67,7 @@ core::result<std::optional<push_session::event>> push_session::next() {
       case state::asking:
         if (frame->tag != 'W')
           return core::error{core::errc::corrupt,
-                             "the safekeeper did not take START_WAL_PUSH: it said " + std::string(1, frame->tag)};
+                             "the safekeeper did not accept START_WAL_PUSH: it answered " + std::string(1, frame->tag)};
         now_ = state::pushing;
         return std::optional<event>(established{});
       case state::pushing:

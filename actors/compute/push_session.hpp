@@ -12,30 +12,30 @@
 
 namespace strata::actors::compute {
 
-/// The conversation on a connection to a safekeeper's WAL service, without the socket: bytes in, events and bytes out.
+/// The protocol of a connection to a safekeeper's WAL service, without the socket: bytes in, events and bytes out.
 ///
 ///   starting --ready for query--> asking --COPY both--> pushing
 ///
 /// Holds at most one message of the greatest allowed size.
 class push_session {
  public:
-  /// `expected`: who must answer. One that does not tell who it is passes here: its greeting tells its id.
+  /// `expected`: who must answer. A safekeeper that does not send its identity passes here: its greeting has its id.
   push_session(const core::tenant_id& tenant, const core::timeline_id& timeline,
                pg::wire::safekeeper_identity expected = {});
 
-  /// Messages of the proposer may be sent from now on.
+  /// The proposer may send messages from now on.
   struct established {};
   using event = std::variant<established, protocol::received_reply>;
 
-  /// Where to put what arrives; never empty unless next() has not been called until it gave nothing.
+  /// The buffer for input; never empty if next() has been called until it returned no event.
   [[nodiscard]] core::bytes_span space();
   void received(std::size_t count) { end_ += count; }
 
-  /// The next thing the safekeeper said; nullopt: more must arrive. An error (its refusal, or what is not this
-  /// protocol) means that the connection is of no use any more.
+  /// The safekeeper's next message; nullopt: more input is needed. After an error (a refusal, or a violation of the
+  /// protocol) the connection can't be used.
   core::result<std::optional<event>> next();
 
-  /// What has to be sent before anything else; empties it.
+  /// Output that must be sent first; empties it.
   core::bytes take_output() { return std::exchange(output_, {}); }
   [[nodiscard]] bool pushing() const { return now_ == state::pushing; }
 

@@ -10,7 +10,7 @@ namespace strata::actors::compute {
 
 using pg::wire::safekeeper_location;
 
-/// For a member as its configuration has it. Blocks. An error: it can't be reached now, and nobody else may be taken
+/// Finds a member of a configuration. Blocks. An error: it can't be reached now, and no other server may be taken
 /// for it.
 using locate_safekeeper = std::function<core::result<safekeeper_location>(const consensus::member&)>;
 

@@ -25,7 +25,7 @@ void server_process::end(const char* doing, ender by) {
   jobs_.run(doing, std::move(by), [this](const core::result<void>& how) {
     --ending_;
     if (!how) context_.note("end Postgres", how.error());
-    // The job that was to end it may have come when it had ended already.
+    // The job that ends it may come after its end.
     if (server_ > 0) ::waitpid(server_, nullptr, WNOHANG);
     forget();
     context_.ended();
@@ -46,7 +46,7 @@ void server_process::quit_now() const {
 
 void server_process::on_ready(runtime::watch_token token) {
   if (!process_ || token != token_) return;
-  // Who ends it reports its end, so that nothing of this start happens in the next.
+  // The job that ends it reports its end, so that no event of this start comes in the next one.
   if (ending_ > 0) return;
   ::waitpid(server_, nullptr, WNOHANG);
   forget();

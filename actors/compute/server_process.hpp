@@ -13,7 +13,7 @@
 
 namespace strata::actors::compute {
 
-/// The Postgres of one compute, as a process: it is started and ended by jobs, and its end is told by its pidfd. Part
+/// The Postgres of one compute, as a process: jobs start and end it, and its pidfd reports its end. Part
 /// of the compute agent: everything it needs of that is an argument.
 class server_process {
  public:
@@ -34,11 +34,11 @@ class server_process {
   server_process& operator=(const server_process&) = delete;
 
   void start(starter by);
-  /// Asks it to end by `by`, which waits for that.
+  /// Ends it by `by`, which waits for the end.
   void end(const char* doing, ender by);
-  /// SIGQUIT at once, then `by` makes sure of its end. One that is being started is ended when it has started.
+  /// SIGQUIT at once, then `by` makes sure that it has ended. A server that is starting is ended after its start.
   void abandon(ender by);
-  /// SIGQUIT: nobody must get an answer from it any more.
+  /// SIGQUIT: no client may receive an answer from it any more.
   void quit_now() const;
   /// Whether the event was the end of the process.
   void on_ready(runtime::watch_token token);

@@ -10,7 +10,7 @@
 
 namespace strata::actors::compute {
 
-/// The file that shows how a compute agent is. One write at a time; what has changed meanwhile is written behind it.
+/// The file with the status of a compute agent. One write at a time; changes during a write are written after it.
 /// Part of the compute agent: everything it needs of that is an argument.
 class status_file {
  public:
@@ -22,10 +22,10 @@ class status_file {
   status_file(std::string directory, runtime::io_jobs jobs, context of)
       : directory_(std::move(directory)), jobs_(std::move(jobs)), context_(std::move(of)) {}
 
-  /// False: the file has it already, or is being written.
+  /// False: the file has this status already, or is being written.
   bool save(const host::agent_status& now);
   [[nodiscard]] bool saving() const { return saving_; }
-  /// What the file has, or gets by the write under way.
+  /// The content of the file, or of the write in progress.
   [[nodiscard]] host::agent_status& content() { return content_; }
   [[nodiscard]] const host::agent_status& content() const { return content_; }
 

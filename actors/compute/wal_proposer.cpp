@@ -31,20 +31,20 @@ struct opened_link {
   safekeeper_location at;
 };
 
-/// One acceptor: the connection to it and what is needed to open the next one.
+/// One acceptor: the connection to it and the data for the next one.
 struct remote {
   remote(runtime::socket_watcher& sockets, const consensus::member& of) : configured(of), link(sockets, of) {}
   consensus::member configured;
-  acceptor_link link;       ///< to where it was found last
-  bool connecting = false;  ///< from the look-up of its address until it takes messages
+  acceptor_link link;       ///< to its last known address
+  bool connecting = false;  ///< from the look-up of its address until it accepts messages
   core::monotonic_time since{};
   core::monotonic_time heard{};
   std::string last_error;
   bool lacks_branch = false;
   std::unique_ptr<catch_up> catching;
   bool opening_catch_up = false;
-  core::monotonic_time fed{};  ///< when its catch-up was begun, or last brought something
-  bool was_hurried = false;    ///< since the last tick: once is enough for one that refuses again and again
+  core::monotonic_time fed{};  ///< when its catch-up began, or last received WAL
+  bool was_hurried = false;    ///< reconnected since the last tick: once is enough for one that refuses repeatedly
   std::size_t catch_up_attempts = 0;
 };
 
@@ -62,7 +62,7 @@ class remote_set {
     const auto found = all_.find(node);
     return found == all_.end() ? nullptr : found->second.get();
   }
-  /// What was begun for the acceptors of an earlier epoch is dropped.
+  /// Results of operations for the acceptors of an earlier epoch are dropped.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] remote* find(node_id node, std::uint64_t epoch) const { return epoch == epoch_ ? find(node) : nullptr; }
 
@@ -71,11 +71,11 @@ class remote_set {
   std::uint64_t epoch_ = 0;
 };
 
-/// What Postgres is told of its WAL.
+/// The positions reported to Postgres.
 struct reported_positions {
   core::lsn commit;      ///< of all terms
   core::lsn applied;     ///< by the pageserver
-  bool changed = false;  ///< Postgres does not know them yet
+  bool changed = false;  ///< not reported to Postgres yet
 };
 
 struct proposer_counters {
@@ -103,7 +103,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     make_remotes();
     on(tick_due{});
   }
-  /// Acceptors hear of the last commit first: until the next election nobody else could tell them.
+  /// Sends the last commit position to the acceptors first: until the next election no other node could.
   void on_stop() {
     if (life_.is_superseded() || !quorum_) return quit();
     if (!life_.leave()) return;
@@ -117,7 +117,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   static constexpr std::chrono::milliseconds announcement_delay{10};
   static constexpr std::chrono::milliseconds farewell_limit{1000};
 
-  /// What an acceptor may be sent without an answer is a part of what memory holds.
+  /// WAL that an acceptor may be sent without an answer is a part of the WAL in memory.
   static wal_proposer_options within_memory(wal_proposer_options of) {
     of.proposer.window_bytes = std::min<std::uint64_t>(of.proposer.window_bytes, of.memory_bytes / 4);
     return of;
@@ -125,7 +125,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
-  /// Effects may make further inputs: those wait until the effects before them are carried out.
+  /// Effects may cause further inputs: those wait until the effects before them are carried out.
   void feed(consensus::proposer_input input) {
     inputs_.push_back(std::move(input));
     if (inputs_.size() > 1) return;
@@ -143,9 +143,9 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   void carry_out(const consensus::election_won& effect) {
     core::log_info(name() + ": elected in term " + to_string(effect.in) + ", own WAL begins at " +
                    to_string(effect.start));
-    // The machine has found that the log of this start is ours; memory may have given up the middle of a long record.
+    // The machine has checked that the log up to this start is ours; memory may have lost the middle of a long record.
     const bool goes_on = life_.streamed() && effect.start >= told_.commit && effect.start <= window_.end();
-    if (life_.streamed() && !goes_on) return superseded({effect.in});  // somebody's WAL is where ours was
+    if (life_.streamed() && !goes_on) return superseded({effect.in});  // another proposer's WAL is in place of ours
     if (!goes_on) window_.restart(effect.start);
     life_.won(effect.in);
     describe("elected in term " + to_string(effect.in));
@@ -170,13 +170,13 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (!life_.supersede()) return;
     describe("superseded by term " + to_string(by));
     core::log_warning(name() + ": superseded by term " + to_string(by));
-    // Before anybody is told: from here on nothing reaches Postgres.
+    // Before anything is reported: from here on no status reaches Postgres.
     postgres_.close();
     tell(options_.owner, proposer_superseded{by});
-    if (leaves) quit();  // there is nothing left to tell the acceptors
+    if (leaves) quit();  // there is nothing left to send to the acceptors
   }
 
-  /// A new machine for the new members; what Postgres has written stays in the window and goes on in the new term.
+  /// A new machine for the new members; Postgres's WAL stays in the window and continues in the new term.
   void reconfigure() {
     options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
     core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
@@ -223,7 +223,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     const bool was_streaming = was_up && is_streaming(what.link.node());
     what.link.close();
     what.connecting = false;
-    // Perhaps for want of WAL, which heartbeats wait behind: the next session reads from another one.
+    // Perhaps for lack of WAL, which delays heartbeats: the next session reads from another acceptor.
     if (what.catching || what.opening_catch_up) ++what.catch_up_attempts;
     what.catching.reset();
     if (what.last_error != why.detail)
@@ -235,9 +235,9 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
-    if (life_.leaving() && !quorum_) return quit();  // whom it could tell is gone
-    // One that works and closed the connection may have gone over to newer members: commits wait until we know of them.
-    // Others are asked again by the next tick.
+    if (life_.leaving() && !quorum_) return quit();  // the acceptors that it could inform are lost
+    // A working acceptor that closed the connection may have installed newer members: commits wait until we know them.
+    // The next tick asks the others again.
     if (was_streaming && !life_.ends() && !std::exchange(what.was_hurried, true)) connect(what);
   }
 
@@ -264,8 +264,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   // -- sending ------------------------------------------------------------------------------------------------------
 
-  /// Acceptors hear of a new commit position with the next WAL, or a little later if there is none: messages of its own
-  /// for each commit would be half of all there are.
+  /// Acceptors get a new commit position with the next WAL, or a little later if there is none: separate messages
+  /// for each commit would be half of all messages.
   void send_all(bool announcements) {
     for (auto& [node, each] : remotes_.all()) {
       if (!each->link.is_open() || each->link.idle()) continue;
@@ -290,7 +290,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
       to.catching->sent(next);
       take_in(to);
     }
-    // An acceptor lends whole records only. What is not committed Postgres has, too; and a message may need both.
+    // An acceptor sends whole records only. Uncommitted WAL is also in Postgres; and a message may need both.
     if (to.catching && !to.catching->from_postgres() && postgres_keeps(to.catching->wal().end()))
       go_on_with_postgres(to);
     if (*stopped == acceptor_link::stop::wal_missing && !to.catching) open_catch_up(to, next);
@@ -307,7 +307,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (life_.leaving() && options_.proposer.members.is_quorum(told)) quit();
   }
 
-  // -- WAL that is not in memory any more -----------------------------------------------------------------------------
+  // -- WAL that is no longer in memory --------------------------------------------------------------------------------
 
   /// By the slot of our stream.
   [[nodiscard]] bool postgres_keeps(core::lsn from) const { return life_.streamed() && from >= told_.commit; }
@@ -316,7 +316,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (of.opening_catch_up) return;
     if (postgres_keeps(from)) return open_catch_up(of, from, "Postgres", postgres_.conninfo(), std::nullopt);
     const auto source = choose_wal_source(machine_.peers(), of.link.node(), from, of.catch_up_attempts);
-    if (!source) return;  // the next tick asks again
+    if (!source) return;  // the next tick tries again
     const auto& at = remotes_.find(*source)->link.of();
     open_catch_up(
         of, from, "safekeeper " + to_string(*source),
@@ -348,7 +348,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     of.opening_catch_up = true;
     of.fed = clock().monotonic();
     offload(
-        runtime::pool_id::io, "go on reading WAL from Postgres",
+        runtime::pool_id::io, "continue reading WAL from Postgres",
         [conninfo = postgres_.conninfo()] {
           return pg::client::replication_connection::open(conninfo, catch_up::name);
         },
@@ -369,7 +369,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (auto took = of.catching->take_in(self()); !took) return catch_up_failed(of, took.error());
     if (of.catching->wal().end() > before || !of.catching->waits_for_wal()) of.fed = clock().monotonic();
   }
-  /// A safekeeper that is frozen, or cut off, keeps its connection and says nothing.
+  /// A safekeeper that is frozen, or cut off, keeps its connection and sends nothing.
   void end_silent_catch_up(remote& of) {
     if (!of.catching || !of.catching->waits_for_wal() || clock().monotonic() - of.fed <= options_.catch_up_silence_max)
       return;
@@ -379,7 +379,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   void catch_up_failed(remote& of, const core::error& why) {
     note_error("read WAL for safekeeper " + to_string(of.link.node()), why);
     of.catching.reset();
-    ++of.catch_up_attempts;  // the next tick asks another one
+    ++of.catch_up_attempts;  // the next tick tries another one
   }
 
   // -- Postgres -----------------------------------------------------------------------------------------------------
@@ -481,7 +481,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     settle();
   }
 
-  /// What every event ends with: first Postgres hears, then the acceptors.
+  /// The end of every event: first reports to Postgres, then sends to the acceptors.
   void settle() {
     if (life_.is_superseded()) return;
     report();
@@ -515,7 +515,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     }
     feed(consensus::heartbeat_due{});
     open_stream();
-    told_.changed = true;  // a walsender that was restarted knows nothing, and apply moves without commits
+    told_.changed = true;  // a restarted walsender has no positions, and apply moves without commits
     settle();
     tell_quorum();
   }
@@ -560,7 +560,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   reported_positions told_;
   proposer_life life_;
   bool quorum_ = false;
-  bool announcing_ = false;  ///< announcement_due is on its way
+  bool announcing_ = false;  ///< announcement_due is in flight
   proposer_counters counters_;
 };
 

@@ -15,20 +15,20 @@ namespace strata::actors::compute {
 
 // -- to the owner -----------------------------------------------------------------------------------------------------
 
-/// We are the only one whose WAL can be acknowledged, until superseded. Our WAL begins at `start`.
+/// Only our WAL can be acknowledged, until superseded. It begins at `start`.
 struct proposer_elected {
   consensus::term in;
   core::lsn start;
 };
-/// A quorum holds everything before `start` in our term: it survives, and a Postgres may be started there.
+/// A quorum has everything before `start` in our term: it survives, and a Postgres may be started there.
 struct proposer_synced {
   core::lsn start;
 };
-/// Final: somebody has a higher term. Nothing is acknowledged any more.
+/// Final: another proposer has a higher term. Nothing is acknowledged any more.
 struct proposer_superseded {
   consensus::term by;
 };
-/// Whether a quorum of acceptors follows us. Told when it changes; while it is lost, commits wait.
+/// Whether a quorum of acceptors follows us. Sent when it changes; without a quorum commits wait.
 struct proposer_quorum {
   bool reached = false;
 };
@@ -38,8 +38,8 @@ using proposer_owner_actor =
 
 // -- to the proposer --------------------------------------------------------------------------------------------------
 
-/// The Postgres whose WAL it is runs; it was started at proposer_synced::start. Its stream is opened again for as long
-/// as this actor lives.
+/// The Postgres whose WAL it is runs; it was started at proposer_synced::start. Its stream is reopened for as long as
+/// this actor lives.
 struct stream_postgres {
   std::string conninfo;
 };
@@ -50,8 +50,8 @@ struct proposer_status {
     consensus::member of;
     consensus::proposer::peer::state now = consensus::proposer::peer::state::away;
     core::lsn flush_lsn;
-    std::string last_error;     ///< why it is away
-    bool lacks_branch = false;  ///< it answers, but the timeline is not there
+    std::string last_error;     ///< why it is not connected
+    bool lacks_branch = false;  ///< it answers, but the timeline is missing
   };
   consensus::proposer::phase now = consensus::proposer::phase::collecting;
   consensus::term in;
@@ -59,7 +59,7 @@ struct proposer_status {
   core::lsn start;
   core::lsn written;  ///< received from Postgres
   core::lsn commit;
-  core::lsn applied;  ///< the pageserver has made pages of it, as the safekeepers tell
+  core::lsn applied;  ///< the pageserver has ingested it, by the safekeepers' reports
   bool streaming = false;
   std::vector<acceptor> acceptors;
 };
@@ -71,24 +71,24 @@ struct wal_proposer_options {
   runtime::actor_label label;
   consensus::proposer_options proposer;
   proposer_owner_actor owner;
-  locate_safekeeper locate;  ///< null: members are where the configuration says
-  /// Of WAL. While it is full of what no quorum has been sent Postgres is not read from.
+  locate_safekeeper locate;  ///< null: members have the configuration's addresses
+  /// Of WAL. Postgres is not read while it is full of WAL that was sent to no quorum.
   std::size_t memory_bytes = 64u << 20;
-  std::chrono::milliseconds tick{1000};  ///< signs of life, reconnects
+  std::chrono::milliseconds tick{1000};  ///< heartbeats, reconnects
   std::chrono::milliseconds connect_limit{5000};
   std::chrono::milliseconds silence_max{10'000};
-  /// Somebody who is read from for an acceptor that lags, and sends nothing.
+  /// Limit for the silence of a server that is read for an acceptor that lags.
   std::chrono::milliseconds catch_up_silence_max{3000};
 };
 
 /// Replicates the WAL of a stock Postgres: the shell of consensus::proposer, its only synchronous standby, and a client
-/// of every acceptor. The way of a commit is: WAL from the Unix socket into memory, from there by one sendmsg to each
+/// of every acceptor. The path of a commit is: WAL from the Unix socket into memory, from there by one sendmsg to each
 /// acceptor; the reply of the one that completes the quorum is followed at once by the status message that releases the
-/// transactions. No timer and no other actor is on it, and a slow acceptor only fills its own queue.
+/// transactions. It has no timer and no other actor, and a slow acceptor only fills its own queue.
 ///
-/// An acceptor that needs WAL which is not in memory any more gets it from another acceptor, or from Postgres when it
-/// is not committed: memory bounds no transaction. A newer configuration of the timeline is adopted, with a new term,
-/// and Postgres does not notice.
+/// An acceptor that needs WAL which is no longer in memory gets it from another acceptor, or from Postgres when it
+/// is not committed: memory does not limit transactions. A newer configuration of the timeline is adopted, with a new
+/// term, while Postgres keeps running.
 wal_proposer_actor spawn_wal_proposer(caf::actor_system& system, wal_proposer_options options);
 
 }  // namespace strata::actors::compute

@@ -6,38 +6,38 @@
 
 namespace strata::actors::net {
 
-/// A client's socket with what has arrived and is not used up, and what is still to be sent. One actor has it at a time
-/// and gets its runtime::socket_ready messages; it may be handed on.
+/// A client's socket with unconsumed input and unsent output. One actor has it at a time and gets its
+/// runtime::socket_ready messages; it may be handed over.
 class client_socket {
  public:
-  /// `input_max`: bytes that may wait to be used up; at least the longest frame.
+  /// `input_max`: bytes of unconsumed input; at least the longest frame.
   client_socket(runtime::socket_watcher& sockets, io::unique_fd fd, std::size_t input_max);
   ~client_socket() { let_go(); }
   client_socket(const client_socket&) = delete;
   client_socket& operator=(const client_socket&) = delete;
 
-  /// From now on `owner` is told, once for each rearm(), and passes what it is told to fired().
+  /// From now on `owner` gets a socket_ready, once for each rearm(), and passes it to fired().
   core::result<void> watch(const runtime::socket_owner& owner);
   void let_go();
-  /// False: it is not about this socket, or not any more.
+  /// False: the event belongs to another socket, or to an earlier watch.
   [[nodiscard]] bool fired(const runtime::socket_ready& event);
   void rearm(runtime::socket_events wanted);
 
   /// Makes room for longer frames.
   void grow_input(std::size_t input_max);
   enum class outcome : std::uint8_t { something, nothing, closed };
-  /// Takes in what has arrived, as far as there is room. Once all has been taken in it is `nothing` until the socket
+  /// Reads input as far as there is room. When all was read the result is `nothing` until the socket
   /// has fired.
   outcome receive();
   [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
   void consume(std::size_t count) { begin_ += count; }
 
-  /// To be sent: append to it.
+  /// Output: append to it.
   core::bytes& output() { return output_; }
   [[nodiscard]] bool output_pending() const { return sent_ < output_.size(); }
   /// Since the connection began.
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
-  /// Sends what the client takes now. nothing: it takes no more; something: all is sent.
+  /// Sends what the client accepts now. nothing: it accepts no more; something: all is sent.
   outcome send();
 
  private:

@@ -24,7 +24,7 @@ class replication_link {
   pg::client::replication_connection& connection() { return *connection_; }
 
   [[nodiscard]] bool is_current(runtime::watch_token token) const { return watched_fd_ >= 0 && token == token_; }
-  /// Asks for one runtime::socket_ready when the connection can go on.
+  /// Requests one runtime::socket_ready for when the connection can continue.
   core::result<void> arm(const runtime::socket_owner& owner);
 
  private:

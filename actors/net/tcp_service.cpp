@@ -14,7 +14,7 @@
 namespace strata::actors::net {
 namespace {
 
-/// The other end's IP address, "?" when it has gone.
+/// The other end's IP address, "?" when it has closed.
 std::string peer_address(const io::unique_fd& client) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
@@ -40,9 +40,8 @@ class tcp_service final : public runtime::actor_base<private_tcp_service> {
         options_(std::move(options)),
         accepted_(
             env().metrics().counter(options_.metric + "_total", "Clients the " + options_.what + " has accepted")),
-        dropped_(env().metrics().counter(
-            options_.metric + "_dropped_total",
-            "Clients without anything under way that made room for others at the " + options_.what)),
+        dropped_(env().metrics().counter(options_.metric + "_dropped_total",
+                                         "Idle clients closed to make room at the " + options_.what)),
         open_(env().metrics().gauge(options_.metric, "Open connections of the " + options_.what)) {}
   ~tcp_service() { env().sockets().forget(token_); }
 
@@ -85,7 +84,7 @@ class tcp_service final : public runtime::actor_base<private_tcp_service> {
     caf::strong_actor_ptr connection;
   };
 
-  /// False: nobody can be ended for a client from `newcomer`; empty: for whoever comes.
+  /// False: no client can be closed for one from `newcomer`; empty: for any client.
   bool make_room(const std::string& newcomer) {
     const std::size_t total = newcomer.empty() ? 0 : options_.connections_max;
     const core::seat_limits limits{total, std::max<std::size_t>(1, options_.connections_max / 4 * 3)};
@@ -133,7 +132,7 @@ class tcp_service final : public runtime::actor_base<private_tcp_service> {
   runtime::counter dropped_;
   runtime::gauge open_;
   runtime::watch_token token_;
-  /// By number; without those that were told to end.
+  /// By number; without those that were told to exit.
   std::map<std::uint64_t, held_seat> seats_;
   std::uint32_t connections_ = 0;
   std::uint64_t numbered_ = 0;

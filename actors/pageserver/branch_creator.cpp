@@ -98,7 +98,7 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
         });
   }
 
-  /// Known only of the ancestor's last record.
+  /// Known only for the ancestor's last record.
   [[nodiscard]] core::lsn previous_record() const {
     const auto previous = options_.ancestor_store->previous_record_lsn();
     return options_.ancestor_store->last_record_lsn() == creation_.at() && previous < creation_.at() ? previous

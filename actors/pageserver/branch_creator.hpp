@@ -23,8 +23,8 @@ struct branch_creator_options {
   config::tenant_options tenant;
 };
 
-/// Carries out one placement::branch_creation and ends. Told to exit it completes a write that is under way first, so
-/// that no record appears after it has ended.
+/// Carries out one placement::branch_creation and ends. Told to exit it first completes a write in progress, so
+/// that no record appears after its end.
 branch_creator_actor spawn_branch_creator(caf::actor_system& system, branch_creator_options options);
 
 }  // namespace strata::actors::pageserver

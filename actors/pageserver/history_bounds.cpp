@@ -19,19 +19,19 @@ namespace {
 using steady = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds ask_limit{1500};
-/// What one more answer is worth waiting for: without it its safekeeper counts as one that has everything.
+/// How long one more answer is worth waiting for: a safekeeper that does not answer counts as having everything.
 constexpr std::chrono::milliseconds stragglers_limit{200};
-/// As whom a safekeeper tells what is flushed, not only what is committed.
+/// With this application name a safekeeper reports flushed WAL, not only committed WAL.
 constexpr const char* recovering_proposer = "wal_proposer_recovery";
 
-/// One member that is asked.
+/// One member, being asked.
 struct question {
   consensus::node_id member;
   pg::wire::safekeeper_identity expected;
   client::replication_connection connection;
 };
 
-/// Two members that one safekeeper answers for would be a majority that is none. Older ones don't say who they are.
+/// One safekeeper that answers for two members would make a false majority. Older ones do not send their identity.
 core::result<void> check_who_answers(const question& of, const std::string& says) {
   if (says.empty()) return {};
   const auto answering = pg::wire::parse_safekeeper_identity(says);
@@ -80,7 +80,7 @@ core::result<std::map<consensus::node_id, core::lsn>> ask_all(const consensus::c
                                                               const core::tenant_id& tenant,
                                                               const core::timeline_id& timeline,
                                                               const locate_member& locate) {
-  // The threads that wait here are those of cold pages, too.
+  // The threads that wait here also read cold pages.
   static work_permits asking(2);
   const auto permit = asking.try_take();
   if (!permit) return core::error{core::errc::busy, "too many queries of safekeepers are in progress"};
@@ -118,7 +118,7 @@ core::result<std::optional<core::lsn>> point_at(core::wall_time time, const stor
   const bool is_since = known.since && time >= *known.since;
   switch (found.answer) {
     case kind::present: return std::optional(found.at);
-    // Nothing later was committed: the timeline is as it was then, if all of that time is in.
+    // Nothing later was committed: the timeline is as it was then, if all commits until then have arrived.
     case kind::future: return is_known ? std::optional(found.at) : std::nullopt;
     case kind::past:
       if (is_since) return std::optional(known.window.first);

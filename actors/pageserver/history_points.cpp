@@ -33,11 +33,11 @@ void history_points::resolve(const messages::resolve_point& request, const reply
 
 void history_points::resolve_lsn(core::lsn at, std::chrono::milliseconds timeout, const reply& owed) {
   const core::lsn last = store_->last_record_lsn();
-  // Where no record ends, the last one before it does.
+  // If no record ends there, the last one before it does.
   if (at > last && at <= handed_over()) at = last;
   const auto record = store_->record();
   if (at <= last || !is_followed(record) || timeout.count() <= 0) return keep(at, owed);
-  // The source may have written it since its last word, which is here at once then.
+  // The source may have written it since its last report; then it arrives at once.
   const bool announced = !source_.status() || at <= source_.head() || record.safekeepers;
   const auto patience = announced ? timeout : std::min<std::chrono::milliseconds>(timeout, std::chrono::seconds(1));
   context_.wait(at, patience,
@@ -54,7 +54,7 @@ void history_points::keep(core::lsn at, const reply& owed) {
 }
 
 void history_points::find(const question& asked) {
-  // From before the store is asked: what is known now is in its answer.
+  // Read before the store: the store then includes everything until this moment.
   jobs_.run(
       "look up a point in time",
       [store = store_, time = asked.time] { return store->find_lsn(pg::timestamp_of(time)); },
@@ -101,7 +101,7 @@ void history_points::tick() {
   if (waiting_.empty()) return;
   const auto now = clock_.monotonic();
   for (const question& each : take([&](const question& asked) { return asked.deadline <= now; })) refuse(each);
-  // A branch that nobody is known to write may have been given to nobody meanwhile: what is known decides.
+  // A branch without a known writer may have been given to one meanwhile: what is known decides.
   const auto until = known().until;
   for (const question& each : take([&](const question& asked) { return until && asked.time <= *until; })) find(each);
   if (!waiting_.empty()) ask_for_word();
@@ -141,7 +141,7 @@ history_bounds history_points::known() const {
   history_bounds now{.until = std::max({word_, last_commit_, known_by_birth(record)}),
                      .since = record.source ? first_word_ : std::optional(record.created),
                      .window = window_of(*store_)};
-  if (!is_followed(record)) now.until = clock_.now();  // nobody writes it
+  if (!is_followed(record)) now.until = clock_.now();  // no WAL comes
   return now;
 }
 

@@ -19,17 +19,17 @@
 
 namespace strata::actors::pageserver {
 
-/// The points of a timeline's history that are asked for: a moment, an LSN, or the head; and what is known of how far
-/// the history goes. Part of the timeline actor: everything it needs of that is an argument. A moment whose state is
-/// not known waits for a word, that of the source or of a majority of the safekeepers, or for a later commit.
+/// Resolves requested points of a timeline's history: a moment, an LSN, or the head; and tracks up to when the history
+/// is known. Part of the timeline actor: everything it needs of that is an argument. A moment that is not known yet
+/// waits for a report of the source or of a majority of the safekeepers, or for a later commit.
 class history_points {
  public:
   using reply = runtime::reply<messages::point_resolved>;
   using reached = std::function<void(const core::result<messages::lsn_reached>&)>;
   struct context {
     std::function<core::result<messages::lsn_leased>(core::lsn)> lease;
-    std::function<void(core::lsn, std::chrono::milliseconds, reached)> wait;  ///< until the timeline is there
-    std::function<void()> ask_receiver;                                       ///< for WAL and a word
+    std::function<void(core::lsn, std::chrono::milliseconds, reached)> wait;  ///< until the timeline has the LSN
+    std::function<void()> ask_receiver;                                       ///< for WAL and a report
     flushed_question ask_flushed;                                             ///< asks safekeepers
   };
 
@@ -37,7 +37,7 @@ class history_points {
   history_points(std::shared_ptr<storage::timeline_store> store, const followed_source& source,
                  const core::clock& clock, runtime::io_jobs jobs, context of);
 
-  /// For the last commit before the start of the process; one that has come in since counts more.
+  /// For the last commit before the start of the process; one that arrived since takes precedence.
   void look_up_last_commit();
   void resolve(const messages::resolve_point& request, const reply& owed);
   void tick();
@@ -45,12 +45,12 @@ class history_points {
 
   // -- what is known
   [[nodiscard]] history_bounds known() const;
-  /// Everything that was committed by then is in. The latest word counts: a clock may be set back.
+  /// All commits until then have arrived. The newest report counts: a clock may be set back.
   void word_came(core::wall_time until);
-  /// A batch is in. Its commits show where earlier moments were.
+  /// A batch was ingested. Its commits determine earlier moments.
   void batch_in(const commits_of_batch& commits);
   [[nodiscard]] std::optional<core::wall_time> last_commit() const { return last_commit_; }
-  /// More WAL may be in.
+  /// More WAL may have arrived.
   void progressed();
 
  private:
@@ -71,11 +71,11 @@ class history_points {
   /// Leases the point and answers.
   void keep(core::lsn at, const reply& owed);
 
-  /// Of how far the history goes.
+  /// For the bounds of the history.
   void ask_for_word();
-  /// All that may have been acknowledged when they were asked ends at or before `head`. The newest answer counts.
+  /// All WAL that may have been acknowledged when they were asked ends at or before `head`. The newest answer counts.
   void quorum_answered(const core::result<core::lsn>& head, core::wall_time asked);
-  /// All WAL up to here is in.
+  /// All WAL up to here was handed over.
   [[nodiscard]] core::lsn handed_over() const;
 
   std::shared_ptr<storage::timeline_store> store_;
@@ -95,7 +95,7 @@ class history_points {
     core::wall_time until;
   };
   bool asking_quorum_ = false;
-  std::string quorum_error_;  ///< why the safekeepers gave no word
+  std::string quorum_error_;  ///< why the safekeepers did not report
   std::optional<quorum_word> quorum_word_;
 };
 

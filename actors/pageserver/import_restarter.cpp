@@ -34,15 +34,15 @@ class import_restarter final : public runtime::actor_base<private_restarter> {
   void on(const restart_import&, runtime::reply<import_restarted> owed) {
     owed_ = owed;
     writing_ = true;
-    // Its files are of no use any more, and may be what filled the disk.
+    // Its files are useless, and may be what filled the disk.
     offload(
-        pool_id::io, "discard what a failed import has written",
+        pool_id::io, "remove the files of a failed import",
         [files = options_.files, record = options_.record, options = options_.tenant] {
           return files->discard_import(record, options);
         },
         [this](const core::result<void>& discarded) {
           writing_ = false;
-          if (!discarded) note_error("discard what a failed import has written", discarded.error());
+          if (!discarded) note_error("remove the files of a failed import", discarded.error());
           if (stopping_) return quit();
           tell_self_after(options_.pause, attempt_due{});
         });

@@ -18,8 +18,8 @@ struct import_restarter_options {
   std::chrono::milliseconds pause;
 };
 
-/// Frees at once what a failed import has written, makes the store for the next attempt, and ends. Told to exit it
-/// completes what it is writing first.
+/// Removes the files of a failed import at once, creates the store for the next attempt, and ends. Told to exit it
+/// first completes a write in progress.
 import_restarter_actor spawn_import_restarter(caf::actor_system& system, import_restarter_options options);
 
 }  // namespace strata::actors::pageserver

@@ -22,13 +22,13 @@
 #include "storage/records.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
-/// What the actors of the role say to each other; messages/tenant.hpp and messages/timeline.hpp are what others may
-/// ask. What an actor sends to itself stands in its source.
+/// The messages between the actors of the role; messages/tenant.hpp and messages/timeline.hpp are for other roles.
+/// Messages of an actor to itself are in its source.
 namespace strata::actors::pageserver {
 
-// -- flusher: told by its timeline, tells it in turn ------------------------------------------------------------------
+// -- flusher: messages from and to its timeline -----------------------------------------------------------------------
 
-/// Something is frozen. Between failed attempts the flusher pauses, longer each time; `now` tries at once.
+/// A layer is frozen. Between failed attempts the flusher pauses, longer each time; `now` tries at once.
 struct flush_due {
   bool now = false;
 };
@@ -43,9 +43,9 @@ struct flush_failed {
 };
 using flush_listener = messages::actor_interface<messages::accepts<layer_flushed>, messages::accepts<flush_failed>>;
 
-// -- compactor: told by its timeline, which also passes on compact_timeline -------------------------------------------
+// -- compactor: messages from and to its timeline, which also forwards compact_timeline -------------------------------
 
-/// Look whether there is something to compact.
+/// Checks whether there is something to compact.
 struct compaction_due {};
 /// compact_timeline runs now, whatever failed before; with force it rewrites even a few L0 layers.
 using compactor_actor =
@@ -58,9 +58,9 @@ struct compaction_health {
 };
 using compaction_listener = messages::actor_interface<messages::accepts<compaction_health>>;
 
-// -- garbage_collector: asked by its timeline -------------------------------------------------------------------------
+// -- garbage_collector: requests of its timeline ----------------------------------------------------------------------
 
-/// The cutoff that the tenant's options ask for now. errc::conflict when clocks disagree.
+/// The current cutoff by the tenant's options. errc::conflict when clocks disagree.
 struct plan_cutoff {
   std::optional<std::chrono::microseconds> source_ahead;  ///< the source's clock minus this machine's
   std::optional<std::uint64_t> horizon_bytes;             ///< in place of the option
@@ -68,7 +68,7 @@ struct plan_cutoff {
 struct cutoff_planned {
   core::lsn cutoff;
 };
-/// Removes what `keep` does not need. The timeline has stopped giving out points below keep.cutoff before it asks.
+/// Removes what `keep` does not need. The timeline registers no points below keep.cutoff before it asks.
 struct collect_layers {
   storage::timeline_store::retention keep;
 };
@@ -76,7 +76,7 @@ using garbage_collector_actor =
     messages::actor_interface<messages::answers<plan_cutoff, cutoff_planned>,
                               messages::answers<collect_layers, messages::garbage_collected>>;
 
-// -- safekeeper_watch: asked by receivers, tells them -----------------------------------------------------------------
+// -- safekeeper_watch: requests of receivers, messages to them --------------------------------------------------------
 
 /// To a receiver: a safekeeper has published something about its timeline.
 struct safekeeper_published {
@@ -84,7 +84,8 @@ struct safekeeper_published {
 };
 using watching_actor = messages::actor_interface<messages::accepts<safekeeper_published>>;
 
-/// Asks for what is published about one timeline, until the actor ends. One for each timeline: the last who asked.
+/// Subscribes to what is published about one timeline, until the actor ends. One subscriber for each timeline: the
+/// last.
 struct watch_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -92,12 +93,12 @@ struct watch_timeline {
 };
 using safekeeper_watch_actor = messages::broker_subscriber_actor::extend<messages::accepts<watch_timeline>>;
 
-// -- safekeeper reconciler: asked by timelines and the tenant manager -------------------------------------------------
+// -- safekeeper reconciler: requests of timelines and the tenant manager ----------------------------------------------
 
-/// What is to be done has changed in metadata.
+/// The pending operations in the metadata have changed.
 struct operations_changed {};
-/// Answered when the timeline was tried to be made on each of its members, or after 2 seconds: the others get it when
-/// they are there.
+/// Answered when the creation of the timeline was tried on each of its members, or after 2 seconds: unreachable members
+/// get it later.
 struct create_wal {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -106,30 +107,29 @@ using safekeeper_reconciler_actor =
     messages::safekeeper_reconciler_actor::extend<messages::accepts<operations_changed>,
                                                   messages::answers<create_wal, messages::done>>;
 
-// -- wal_receiver: told by its timeline -------------------------------------------------------------------------------
+// -- wal_receiver: messages from its timeline -------------------------------------------------------------------------
 
-/// The timeline has flushed: the slot may advance to there.
+/// The timeline has flushed: the slot may advance to this LSN.
 struct timeline_flushed {
   core::lsn disk_consistent_lsn;
 };
-/// The timeline's safekeepers are these now; durable.
+/// The timeline has these safekeepers now; durable.
 struct safekeepers_changed {
   consensus::configuration to;
 };
-/// A person has taken back the refusal of the source; durable. Whether it is the right one is looked at again.
+/// An operator has resumed the source; durable. Whether it is the right one is checked again.
 struct source_resumed {};
-/// A read waits for WAL of the timeline. An idle receiver connects again at once.
+/// A read waits for WAL of the timeline. An idle receiver connects at once.
 struct wal_wanted {};
 using wal_receiver_actor =
     watching_actor::extend<messages::accepts<timeline_flushed>, messages::accepts<safekeepers_changed>,
                            messages::accepts<wal_wanted>, messages::accepts<source_resumed>>;
 
-// -- source_request: asked by tenants and the tenant manager
-// ------------------------------------------------------------
+// -- source_request: requests of tenants and the tenant manager -------------------------------------------------------
 
-/// Is the source fit to be followed? Checks version, primary, wal_level and the right to replicate, and makes the
-/// physical slot (or takes one that nobody has used yet) so that no WAL is lost between this and the base backup.
-/// Errors say what to do, and leave no slot behind.
+/// Checks whether the source can be followed: version, primary, wal_level and the right to replicate. Creates the
+/// physical slot (or adopts an unused one) so that no WAL is lost between this and the base backup.
+/// Errors name the remedy, and leave no slot.
 struct probe_source {
   std::string conninfo;
   std::string slot;
@@ -144,12 +144,12 @@ struct source_probed {
   bool slot_existed = false;
   std::vector<messages::source_setting> settings;
 };
-/// Success when there is no such slot (any more), or it is not ours.
+/// Success when the slot does not exist (any more), or is not ours.
 struct drop_source_slot {
   std::string conninfo;
   std::string slot;
-  /// Set for one that was left: the server must be this one, or errc::conflict; a slot that keeps WAL from a later
-  /// place than this is somebody else's, and stays.
+  /// Set for a slot that was left: the server must be this one, or errc::conflict; a slot that keeps WAL from a later
+  /// position belongs to another user, and stays.
   std::uint64_t system_id = 0;
   core::lsn last_told = {};
 };
@@ -161,8 +161,8 @@ using source_request_actor = messages::actor_interface<messages::answers<probe_s
 /// From its receiver: the import is done, the store's finish_import() has succeeded and is durable. From now on the
 /// receiver streams.
 struct import_finished {};
-/// A timeline as its receiver sees it. The receiver reports every change of its state (source_status), at most a few
-/// times a second while only positions move, and keeps no more than two ingest_batch unanswered; the answer is the
+/// The timeline's interface for its receiver. The receiver reports every change of its state (source_status), at most a
+/// few times a second while only positions move, and keeps no more than two ingest_batch unanswered; the answer is the
 /// credit for the next one.
 using received_timeline_actor = messages::timeline_actor::extend<messages::accepts<import_finished>>;
 
@@ -170,34 +170,34 @@ using received_timeline_actor = messages::timeline_actor::extend<messages::accep
 struct options_changed {
   config::tenant_options options;
 };
-/// A timeline as its tenant sees it.
+/// The timeline's interface for its tenant.
 using owned_timeline_actor =
     received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<runtime::housekeeping_tick>>;
 
-/// A timeline as its flusher and its compactor see it.
+/// The timeline's interface for its flusher and its compactor.
 using maintained_timeline_actor =
     owned_timeline_actor::extend<messages::accepts<layer_flushed>, messages::accepts<flush_failed>,
                                  messages::accepts<compaction_health>>;
 
-// -- jobs on timelines: each asked by the tenant, once ----------------------------------------------------------------
+// -- jobs on timelines: one request each, from the tenant -------------------------------------------------------------
 
-/// Answered once the branch's record is durable; an error means that nothing of the branch is left.
+/// Answered once the branch's record is durable; after an error nothing of the branch is left.
 struct create_branch_record {};
 struct branch_record_created {
   storage::timeline_record record;
-  core::result<std::shared_ptr<storage::timeline_store>> store;  ///< an error: the branch is there, and broken
+  core::result<std::shared_ptr<storage::timeline_store>> store;  ///< an error: the branch exists, and is broken
 };
 using branch_creator_actor = messages::actor_interface<messages::answers<create_branch_record, branch_record_created>>;
 
-/// Answered once the deletion is durable; an error means that the timeline stays.
+/// Answered once the deletion is durable; after an error the timeline stays.
 struct mark_deleted {};
-/// Of a timeline that is marked: ends the writer, removes files and record, and answers. What can't be removed is
-/// logged, and left to the next start.
+/// Of a marked timeline: ends the writer, removes files and record, and answers. A failure to remove something is
+/// logged, and repaired by the next start.
 struct finish_deletion {};
 using timeline_deleter_actor = messages::actor_interface<messages::answers<mark_deleted, messages::done>,
                                                          messages::answers<finish_deletion, messages::done>>;
 
-/// Answered after the pause with an empty store for the next attempt, or with why there is none.
+/// Answered after the pause with an empty store for the next attempt, or with the error.
 struct restart_import {};
 struct import_restarted {
   std::shared_ptr<storage::timeline_store> store;
@@ -206,12 +206,12 @@ using import_restarter_actor = messages::actor_interface<messages::answers<resta
 
 // -- tenant -----------------------------------------------------------------------------------------------------------
 
-/// From the tenant manager. Stops all timelines, drops the slots at their sources as far as these can be reached, and
-/// removes everything of the tenant. The tenant ends after the answer.
+/// From the tenant manager. Stops all timelines, drops the slots at their reachable sources, and removes everything of
+/// the tenant. The tenant ends after the answer.
 struct retire_tenant {};
 struct tenant_retired {
   messages::tenant_deleted deleted;
-  std::vector<slot_drop> drops;  ///< of the slots that could not be dropped, those that can be later
+  std::vector<slot_drop> drops;  ///< slots that could not be dropped, but can be later
 };
 using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
 

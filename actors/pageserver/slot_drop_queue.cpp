@@ -28,13 +28,13 @@ void slot_drop_queue::forget(const std::string& slot, std::uint64_t system_id) {
 void slot_drop_queue::drop_next() {
   if (all_.all().empty() || dropping_) return;
   dropping_ = true;
-  // The oldest, and then behind the others: one that can't be reached does not keep them waiting.
+  // The oldest goes to the end: an unreachable source does not delay the others.
   const slot_drop drop = all_.all().front();
   all_.add(drop);
   context_.drop(drop, [this, drop](const core::result<void>& dropped) {
     dropping_ = false;
     if (!dropped) return;
-    core::log_info("slot " + drop.slot + " of a source that was removed is dropped");
+    core::log_info("slot " + drop.slot + " of a removed source was dropped");
     all_.done(drop);
     store([](const core::result<void>&) {});
   });

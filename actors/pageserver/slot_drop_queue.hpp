@@ -10,7 +10,7 @@
 
 namespace strata::actors::pageserver {
 
-/// The slots that are left at sources of removed tenants: kept in a file, and dropped one after the other when their
+/// The slots left at sources of removed tenants: stored in a file, and dropped one by one when their
 /// sources can be reached. Part of the tenant_manager actor: what it needs of that are functions.
 class slot_drop_queue {
  public:
@@ -25,15 +25,15 @@ class slot_drop_queue {
   explicit slot_drop_queue(context of) : context_(std::move(of)) {}
 
   void load(std::function<void()> then);
-  /// Hands over whether they are durable.
+  /// Passes to `then` whether they are durable.
   void add(const std::vector<slot_drop>& drops, outcome then);
-  /// A source that is added takes over the slot of this name.
+  /// A new source adopts the slot of this name.
   void forget(const std::string& slot, std::uint64_t system_id);
-  /// Tries the one that was tried longest ago; nothing while a try runs.
+  /// Tries the one that was tried longest ago; no effect while a try runs.
   void drop_next();
 
  private:
-  /// `then` when what is known now is durable, or can't be. One write at a time.
+  /// Calls `then` when the current list is durable, or can't be. One write at a time.
   void store(outcome then);
 
   context context_;

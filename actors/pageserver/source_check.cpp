@@ -36,7 +36,7 @@ class source_request final : public runtime::actor_base<private_request> {
 
   void begin(const std::string& conninfo, const std::string& slot) {
     slot_ = slot;
-    describe("talking to " + client::redact_conninfo(conninfo));
+    describe("connected to " + client::redact_conninfo(conninfo));
     tell_self_after(time_max, request_overdue{});
     offload(
         runtime::pool_id::io, "connect", [conninfo] { return client::replication_connection::open(conninfo); },

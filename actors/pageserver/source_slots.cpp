@@ -12,7 +12,7 @@ void source_slots::drop(const storage::timeline_record& of,
   const auto& source = *of.source;
   messages::slot_left left{.source = pg::client::redact_conninfo(source.conninfo), .slot = source.slot, .why = {}};
   if (keeps_slot(of)) return then(std::move(left));
-  // At another server a slot of that name is not ours. 14 can't show whose it is.
+  // At another server a slot of that name is not ours. 14 can't show the owner.
   const std::uint64_t system_id = of.major >= pg::major_version::v15 ? of.system_id : 0;
   context_.drop({source.conninfo, source.slot, system_id, core::lsn::max()},
                 [note = context_.note, then = std::move(then),

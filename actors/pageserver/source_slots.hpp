@@ -12,7 +12,7 @@
 
 namespace strata::actors::pageserver {
 
-/// Drops the replication slots of timelines that are deleted, at their sources. Part of the tenant actor: what it needs
+/// Drops the replication slots of deleted timelines at their sources. Part of the tenant actor: what it needs
 /// of that are functions.
 class source_slots {
  public:
@@ -21,15 +21,15 @@ class source_slots {
     std::function<void(const drop_source_slot&, dropped)> drop;
     std::function<void(const std::string& doing, const core::error&)> note;
   };
-  /// What becomes of several slots.
+  /// The result for several slots.
   struct outcome {
-    std::vector<messages::slot_left> left;  ///< those that stay at their sources, for now or for good
-    std::vector<slot_drop> later;           ///< of these, the ones to drop when the source can be reached
+    std::vector<messages::slot_left> left;  ///< slots that stay at their sources, for now or for good
+    std::vector<slot_drop> later;           ///< those to drop when the source can be reached
   };
 
   explicit source_slots(context of) : context_(std::move(of)) {}
 
-  /// Hands to `then` the slot that stays, if it does. Precondition: the timeline follows a source.
+  /// Passes to `then` the slot if it stays. Precondition: the timeline follows a source.
   void drop(const storage::timeline_record& of, std::function<void(std::optional<messages::slot_left>)> then) const;
   void drop_all(const std::vector<storage::timeline_record>& of, std::function<void(const outcome&)> then) const;
 

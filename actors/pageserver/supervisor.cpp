@@ -25,7 +25,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
 
  private:
   friend actor_base;
-  // The children, in start order. Each knows only those above it.
+  // The children, in start order. Each uses only those above it.
   void start_children() {
     const auto& server = options_.server;
     services_.introspector = started("introspector", runtime::spawn_introspector(system(), {.label = child_label("")}));

@@ -18,18 +18,18 @@ struct supervisor_options {
   config::server_options server;
   std::shared_ptr<tenant_files> files;
   io::tcp_listener page_listener;
-  /// Tells what safekeepers publish; null: nobody does.
+  /// Forwards what safekeepers publish; null: nothing is published.
   messages::broker_link_actor broker;
-  /// How their management is reached; empty: not at all.
+  /// Access to their management API; empty: none.
   safekeeper_access safekeepers;
-  /// How they are asked for the end of their WAL.
+  /// Asks them for the end of their WAL.
   flushed_question ask_flushed = pageserver::ask_flushed();
-  /// How sources are reached; tests put their own in its place.
+  /// Connects to sources; tests replace it.
   receiver_factory receiver = spawn_wal_receiver;
   source_request_factory source_request = spawn_source_request;
 };
 
-/// Whom the rest of the process speaks with.
+/// The actors that the rest of the process uses.
 struct get_services {};
 struct pageserver_services {
   messages::tenant_manager_actor tenants;
@@ -38,9 +38,9 @@ struct pageserver_services {
   messages::introspector_actor introspector;
 };
 
-/// Everything of the pageserver role, started in the order in which its source lists it. Told to exit it stops them in
-/// the opposite order, each after the one before has ended: clients first, then tenants (which flush). A child that
-/// ends by itself takes the role down, in order: it was not its to survive.
+/// Everything of the pageserver role, started in the order of its source. Told to exit it stops them in
+/// the opposite order, each after the previous one has ended: clients first, then tenants (which flush). A child that
+/// ends by itself ends the role, in order: the role can't run without it.
 using supervisor_actor = messages::actor_interface<messages::answers<get_services, pageserver_services>>;
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 

@@ -41,7 +41,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
 
   void on_stop() { carry_out(life_.stop()); }
 
-  // -- what there is --------------------------------------------------------------------------------------------------
+  // -- information ----------------------------------------------------------------------------------------------------
 
   core::result<messages::tenant_info> on(const messages::get_tenant&) {
     messages::tenant_info info{.id = record_.id,
@@ -89,7 +89,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     owed.deliver({(*found)->store, (*found)->actor});
   }
 
-  /// Every other request for one timeline is its actor's.
+  /// All other requests for one timeline are forwarded to its actor.
   template <class Request, class Reply>
   requires requires(const Request& request) { request.timeline; }
   void on(const Request& request, reply<Reply> owed) {
@@ -180,7 +180,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
       owed.fail(marked.error());
       timeline_entry& entry = *timelines_.seek(id);
       entry.phase = placement::known_branch::phase::present;
-      // What came of the import meanwhile was not taken.
+      // The result of the import was ignored meanwhile.
       if (!entry.actor && entry.record.state == storage::timeline_state::importing) import_failed(entry);
     });
   }
@@ -201,7 +201,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
           tell(around_.safekeeper_reconciler, operations_changed{});  // a deletion may have been completed
           break;
         case tenant_effect::answer_waiting:
-          for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
+          for (const auto& then : std::exchange(waiting_, {})) guarded("serve a waiting request", then);
           break;
         case tenant_effect::stop_timelines: stop_children([this] { carry_out(life_.timelines_stopped()); }); break;
         case tenant_effect::remove_metadata: remove_metadata(); break;
@@ -209,7 +209,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
       }
   }
 
-  /// Whether the request is to be served now. Else it waits, or was refused.
+  /// Whether the request can be served now. Otherwise it waits, or was refused.
   template <class Request, class Reply>
   bool admit(tenant_need need, const Request& request, const reply<Reply>& owed) {
     const tenant_admission admission = life_.admit(need);
@@ -287,7 +287,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
         entry.store = restarted->store;
         return start(entry);
       }
-      note_error("start an import over", restarted.error());
+      note_error("restart an import", restarted.error());
       entry.reason = core::to_string(restarted.error());
       import_failed(entry);
     });

@@ -16,7 +16,7 @@ namespace strata::actors::pageserver {
 
 using source_request_factory = std::function<source_request_actor(caf::actor_system&, runtime::actor_label)>;
 
-/// What all tenants of a server share.
+/// Shared by all tenants of a server.
 struct tenant_context {
   std::shared_ptr<tenant_files> files;
   config::tenant_options defaults;
@@ -37,7 +37,7 @@ struct tenant_options {
 
 /// One tenant: placement::tenant_life decides which requests it serves, delays and refuses. A timeline that can't be
 /// opened, and its descendants, are broken; the others are available. A branch whose timeline fails is broken until the
-/// next start, one whose import fails starts over.
+/// next start; one whose import fails starts over.
 owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options options);
 
 }  // namespace strata::actors::pageserver

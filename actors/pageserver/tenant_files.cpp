@@ -126,7 +126,7 @@ core::result<std::vector<std::string>> tenant_files::unknown_directories() const
     const auto id = core::parse_id<core::tenant_id>(tenant.path().filename().string());
     if (!id) continue;  // not one of ours
     auto records = metadata_.timelines(*id);
-    if (!records && records.error().code == core::errc::corrupt) continue;  // damage is not ignorance
+    if (!records && records.error().code == core::errc::corrupt) continue;  // damaged, not unknown
     STRATA_TRY(records);
     std::error_code none;
     for (const auto& timeline : fs::directory_iterator(tenant.path() / "timelines", none)) {

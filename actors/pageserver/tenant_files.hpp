@@ -12,14 +12,14 @@
 
 namespace strata::actors::pageserver {
 
-/// What start-up found of one timeline: a store, or why there is none.
+/// One timeline at start-up: its store, or why there is none.
 struct loaded_timeline {
   storage::timeline_record record;
   core::result<std::shared_ptr<storage::timeline_store>> store;
 };
 
-/// The blocking part of the life of tenants and timelines: metadata and directories. Thread safe; io and background
-/// pools only. What it is made of outlives it.
+/// The blocking operations on tenants and timelines: metadata and directories. Thread safe; io and background
+/// pools only. Its arguments outlive it.
 class tenant_files {
  public:
   tenant_files(storage::metadata_store& metadata, storage::layer_cache& layers, const core::clock& clock,
@@ -29,26 +29,26 @@ class tenant_files {
   [[nodiscard]] storage::metadata_store& metadata() const { return metadata_; }
   [[nodiscard]] std::string timeline_directory(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
 
-  /// Of a timeline in state importing nothing is kept: its import starts over.
+  /// The files of a timeline in state importing are removed: its import starts over.
   core::result<std::shared_ptr<storage::timeline_store>> open(const storage::timeline_record& record,
                                                               std::shared_ptr<storage::timeline_store> ancestor,
                                                               const config::tenant_options& options) const;
 
-  /// All timelines of a tenant, ancestors first. One that is damaged, and all that descend from it, come without a
+  /// All timelines of a tenant, ancestors first. A damaged one, and all its descendants, come without a
   /// store; interrupted imports are emptied, interrupted deletions completed.
   core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,
                                                   const config::tenant_options& options) const;
 
   /// Of one timeline; its record stays.
   core::result<void> remove_files(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
-  /// What is left of one that is marked as deleted, and has no actor: files, then the record.
+  /// Of a timeline that is marked as deleted, and has no actor: removes its files, then the record.
   core::result<void> remove_timeline(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   /// The file of slots that are still to be dropped.
   [[nodiscard]] std::string slot_drops_file() const { return directory_ + "/slots_to_drop"; }
-  /// With all its timelines. A crash in the middle leaves a tenant that can be removed again, and no files that nobody
-  /// knows: what is to go is marked first, and files go before the records that name them.
+  /// With all its timelines. A crash in between leaves a tenant that can be removed again, and no unknown files:
+  /// everything is marked first, and files are removed before the records that name them.
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
-  /// Frees what a failed import has written; the next attempt begins anew in any case.
+  /// Removes the files of a failed import; the next attempt starts over in any case.
   core::result<void> discard_import(const storage::timeline_record& record,
                                     const config::tenant_options& options) const;
   /// Directories of tenants and timelines that no record names.

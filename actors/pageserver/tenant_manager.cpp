@@ -37,7 +37,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     stop_children([this] { quit(); });
   }
 
-  /// Every other request for one tenant is its actor's.
+  /// All other requests for one tenant are forwarded to its actor.
   template <class Request, class Reply>
   requires requires(const Request& request) { request.tenant; }
   void on(const Request& request, reply<Reply> owed) {
@@ -126,7 +126,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   }
 
  private:
-  /// What the manager does with requests for a tenant.
+  /// Handling of requests for a tenant.
   enum class presence { served, deleting, broken };
   struct entry {
     storage::tenant_record record;
@@ -134,7 +134,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     presence now = presence::served;
     std::string reason;  ///< why it is broken
   };
-  /// A source on its way from request to tenant.
+  /// A source that is being added.
   struct adding {
     messages::add_source request;
     storage::tenant_record tenant;
@@ -155,8 +155,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
         [files = around_.files]() -> core::result<std::vector<storage::tenant_record>> {
           STRATA_ASSIGN(const auto unknown, files->unknown_directories());
           for (const auto& path : unknown)
-            core::log_warning("no record names " + path +
-                              ": it is not used, and kept; remove it if no branch is missing");
+            core::log_warning("no record names " + path + ": it is kept, unused; remove it if no branch is missing");
           return files->metadata().tenants();
         },
         [this](core::result<std::vector<storage::tenant_record>> found) {
@@ -172,7 +171,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
           loaded_ = true;
           describe("");
           leftover_slots_.load([this] { tell_self_after(std::chrono::seconds(1), drops_due{}); });
-          for (const auto& then : std::exchange(waiting_, {})) guarded("serve what waited", then);
+          for (const auto& then : std::exchange(waiting_, {})) guarded("serve a waiting request", then);
         });
   }
 
@@ -216,7 +215,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   void look_for_database(const adding_ptr& add, const source_probed& probed) {
     offload(
-        pool_id::io, "look for the database of " + add->request.name,
+        pool_id::io, "check the database of " + add->request.name,
         [conninfo = add->request.conninfo] { return pg::client::check_database(conninfo, std::chrono::seconds(5)); },
         [this, add, probed](const core::result<void>& found) {
           if (!found) return adding_failed(add, found.error());
@@ -244,7 +243,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     offload(
         pool_id::io, "store tenant " + add->tenant.name,
         [files = around_.files, tenant = add->tenant, timeline = add->timeline]() -> core::result<void> {
-          // The timeline first: a timeline nobody knows does no harm, a tenant without one would.
+          // The timeline first: a timeline without a tenant does no harm, a tenant without a timeline would.
           STRATA_TRY(files->metadata().put_timeline(timeline));
           return files->metadata().put_tenant(tenant);
         },
@@ -287,7 +286,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   tenant_context around_;
   std::map<core::tenant_id, entry> tenants_;
-  std::set<std::string> adding_;                ///< names of sources under way
+  std::set<std::string> adding_;                ///< names of sources being added
   std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known
   bool loaded_ = false;
   bool stopping_ = false;

@@ -13,12 +13,12 @@ struct tenant_manager_options {
   tenant_context context;
 };
 
-/// Which tenants are here: loads them all when it starts (requests wait for that), adds and deletes them, and passes
-/// requests for one tenant to it. One whose metadata is damaged is broken, and nothing of it is touched. Told to
-/// exit it stops all tenants first.
+/// The tenants of the server: loads them all when it starts (requests wait for that), adds and deletes them, and
+/// forwards requests for one tenant to it. A tenant with damaged metadata is broken, and its files are not changed.
+/// Told to exit it stops all tenants first.
 messages::tenant_manager_actor spawn_tenant_manager(caf::actor_system& system, tenant_manager_options options);
 
-/// The slot of a source that was added without naming one: strata_<name>, in the letters that Postgres allows.
+/// The default slot of a source: strata_<name>, in the characters that Postgres allows.
 std::string default_slot(std::string_view tenant_name);
 
 }  // namespace strata::actors::pageserver

@@ -56,7 +56,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     *maintenance_.cancelled = true;
     writer_.stop_reads();
     points_.stop();
-    // The receiver first: nothing may come in behind the last flush.
+    // The receiver first: no batch may come after the last flush.
     const auto then = [this, had_data] {
       if (!had_data || !writer_.flush_all()) end();
     };
@@ -76,7 +76,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     update_gauges();
   }
 
-  /// The error of what an active timeline only does.
+  /// The error for operations that only an active timeline has.
   [[nodiscard]] core::error not_active(const char* doing) const {
     return {core::errc::unavailable, std::string(doing) + ": " + std::string(to_string(state_))};
   }
@@ -145,7 +145,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   void on(const flush_failed& event) {
     errors_.set(timeline_work::flush, "flush: " + core::to_string(event.why));
     writer_.flush_failed(event.why);
-    // What is in memory can be had from the source again.
+    // The source still has the WAL of the memory layers.
     if (state_ == state::stopping) end();
   }
 
@@ -180,7 +180,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
                 }};
   }
 
-  // -- what must stay -------------------------------------------------------------------------------------------------
+  // -- retention ------------------------------------------------------------------------------------------------------
 
   core::result<void> on(const messages::add_branch_point& request) {
     if (state_ != state::active) return not_active("branch");

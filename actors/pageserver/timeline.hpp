@@ -17,7 +17,7 @@
 
 namespace strata::actors::pageserver {
 
-/// How the connection to a source is made; tests put their own in its place.
+/// Connects to a source; tests replace it.
 using receiver_factory = std::function<wal_receiver_actor(caf::actor_system&, wal_receiver_options)>;
 
 struct timeline_options {
@@ -29,14 +29,14 @@ struct timeline_options {
   runtime::housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
-  safekeeper_reconciler_actor reconciler;  ///< null: nobody makes the timeline on safekeepers
+  safekeeper_reconciler_actor reconciler;  ///< null: the timeline is not created on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
-  flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests put their own in its place
+  flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests replace it
 };
 
 /// The single writer of one timeline, with its flusher, compactor, collector and, when the record names a source or
-/// safekeepers, its receiver. Told to exit it ends the receiver, flushes what is in memory (as far as the disk lets it)
-/// and ends. It ends by itself only when an import broke off: the tenant then starts over.
+/// safekeepers, its receiver. Told to exit it ends the receiver, flushes its memory layers (as far as the disk permits)
+/// and ends. It ends by itself only when an import failed: the tenant then starts over.
 ///
 ///   importing --import_finished--> active --exit--> stopping
 owned_timeline_actor spawn_timeline(caf::actor_system& system, timeline_options options);

@@ -60,7 +60,7 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
     if (stopping_) return quit();
     const auto& record = options_.record;
     switch (deletion_.now()) {
-      case timeline_deletion::step::mark: return;  // when it is asked for
+      case timeline_deletion::step::mark: return;  // when it is requested
       case timeline_deletion::step::end_writer: return stop(options_.writer);
       case timeline_deletion::step::remove_files:
         return run(
@@ -98,7 +98,7 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
 
   timeline_deleter_options options_;
   timeline_deletion deletion_;
-  std::optional<runtime::reply<messages::done>> finished_;  ///< once it is asked for
+  std::optional<runtime::reply<messages::done>> finished_;  ///< once it is requested
   bool writer_runs_ = false;
   bool busy_ = false;
   bool stopping_ = false;

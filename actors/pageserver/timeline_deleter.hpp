@@ -18,7 +18,7 @@ struct timeline_deleter_options {
   std::shared_ptr<tenant_files> files;
 };
 
-/// Carries out one placement::timeline_deletion, and ends. Told to exit it completes the step that is under way.
+/// Carries out one placement::timeline_deletion, and ends. Told to exit it completes the step in progress.
 timeline_deleter_actor spawn_timeline_deleter(caf::actor_system& system, timeline_deleter_options options);
 
 }  // namespace strata::actors::pageserver

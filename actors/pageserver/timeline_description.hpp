@@ -8,16 +8,16 @@
 
 namespace strata::actors::pageserver {
 
-/// What a timeline's store tells of it; state, receiver and what is known of its history are its actor's to add.
+/// The part of a timeline's description that is in its store; its actor adds state, receiver and history.
 messages::timeline_info describe_timeline(const storage::timeline_store& store);
 
-/// Without asking anybody: of one that has no actor, because of `why`.
+/// Of a timeline that has no actor, because of `why`.
 messages::timeline_info describe_broken(const storage::timeline_record& of, const std::string& why);
 
 /// Precondition: it has damaged layers.
 std::string damage_of(const storage::timeline_store& store);
 
-/// As the timeline's information tells them.
+/// In the form of the timeline's description.
 std::vector<messages::custom_manager> custom_managers_of(const storage::timeline_record& record);
 
 /// "waiting to reconnect to the source (connection refused)".

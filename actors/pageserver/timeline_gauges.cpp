@@ -22,7 +22,7 @@ timeline_gauges::timeline_gauges(runtime::metrics& of, const std::string& tenant
       timeline_(timeline),
       last_record_(
           of.gauge(last_record_name, "Position of the last record", {{"tenant", tenant}, {"timeline", timeline}})),
-      disk_consistent_(of.gauge(disk_consistent_name, "Position up to which all is on disk",
+      disk_consistent_(of.gauge(disk_consistent_name, "Position up to which everything is on disk",
                                 {{"tenant", tenant}, {"timeline", timeline}})),
       layer_bytes_(of.gauge(layer_bytes_name, "Layer files", {{"tenant", tenant}, {"timeline", timeline}})),
       layers_(of.gauge(layers_name, "Layer files", {{"tenant", tenant}, {"timeline", timeline}})),

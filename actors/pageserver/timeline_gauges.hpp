@@ -22,7 +22,7 @@ class timeline_gauges {
   timeline_gauges& operator=(const timeline_gauges&) = delete;
 
   void update(const storage::timeline_store& store, std::size_t waiting_reads);
-  /// Of one that follows a source, once that has reported.
+  /// Of a timeline that follows a source, once that has reported.
   void update_source(const storage::timeline_store& store, const std::optional<messages::source_status>& source,
                      const messages::source_lag& lag);
   /// Counted over all timelines.

@@ -7,8 +7,8 @@
 
 namespace strata::actors::pageserver {
 
-/// A tenant's timelines so that every ancestor comes before its descendants. Those whose line of ancestors does not end
-/// at a root (an ancestor is missing, or they form a ring) come apart, in `stranded`.
+/// A tenant's timelines, every ancestor before its descendants. Timelines whose line of ancestors does not end
+/// at a root (an ancestor is missing, or they form a ring) are in `stranded`.
 struct ordered_timelines {
   std::vector<storage::timeline_record> usable;
   std::vector<storage::timeline_record> stranded;

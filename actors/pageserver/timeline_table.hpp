@@ -22,12 +22,12 @@ struct timeline_entry {
   storage::timeline_record record;
   std::shared_ptr<storage::timeline_store> store = {};  ///< null: it can't be opened, or its actor has ended
   owned_timeline_actor actor = {};
-  std::string reason = {};  ///< why there is no actor, or what the last import failed at
+  std::string reason = {};  ///< why there is no actor, or why the last import failed
   core::backoff import_backoff{{.first = std::chrono::seconds(1), .longest = std::chrono::seconds(60)}};
   import_restarter_actor restarter = {};  ///< after a failed import, until the next attempt
   placement::known_branch::phase phase = placement::known_branch::phase::present;
 
-  /// Which actor writes the timeline's files; null: none.
+  /// The actor that writes the timeline's files; null: none.
   [[nodiscard]] caf::strong_actor_ptr writer() const {
     return actor ? caf::actor_cast<caf::strong_actor_ptr>(actor) : caf::actor_cast<caf::strong_actor_ptr>(restarter);
   }
@@ -50,14 +50,14 @@ class timeline_table {
   /// With an actor; else errc::corrupt, or errc::unavailable while an import is repeated.
   core::result<timeline_entry*> find_alive(const core::timeline_id& id);
 
-  /// From here to creation_ended() the name and the id are taken, and the ancestor is not deleted.
+  /// Until creation_ended() the name and the id are reserved, and the ancestor can't be deleted.
   void creation_began(const core::timeline_id& id, std::string name, const core::timeline_id& ancestor);
   void creation_ended(const core::timeline_id& id) { creations_.erase(id); }
 
   [[nodiscard]] std::vector<storage::timeline_record> records() const;
-  /// The tenant's figures. Without those that are being deleted.
+  /// Adds the tenant's figures, without timelines that are being deleted.
   void describe(messages::tenant_info& tenant) const;
-  /// All that are not being deleted, the oldest first, as their records describe them.
+  /// All that are not being deleted, the oldest first, from their records.
   [[nodiscard]] messages::timeline_list list() const;
   /// Valid until the table changes.
   [[nodiscard]] std::vector<placement::known_branch> branches() const;

@@ -28,7 +28,7 @@ void write_path::ingest(const std::shared_ptr<storage::write_batch>& batch,
   if (!batch || batch->empty()) return owed.deliver(progress());
   if (const auto last = store_->last_record_lsn(); !continues(*batch, last))
     return owed.fail({core::errc::conflict, "ingest: a batch up to " + to_string(batch->last_record_end()) +
-                                                " does not go on after " + to_string(last)});
+                                                " does not continue at " + to_string(last)});
   const auto commits = commits_of(*batch);
   store_->append(std::move(*batch));
   answer_reads();
@@ -49,8 +49,8 @@ bool write_path::wait(const messages::wait_lsn& request, messages::timeline_stat
   if (state == messages::timeline_state::stopping)
     refusal = {core::errc::unavailable, "wait for an LSN: the timeline is stopping"};
   else if (!is_followed(store_->record()))
-    refusal = {core::errc::out_of_range, "wait for " + to_string(request.at) + ": the branch ends at " +
-                                             to_string(last) + " and nobody writes to it"};
+    refusal = {core::errc::out_of_range,
+               "wait for " + to_string(request.at) + ": the branch ends at " + to_string(last) + " and has no writer"};
   else if (reads_.size() >= reads_max)
     refusal = {core::errc::busy, "wait for an LSN: too many requests are waiting"};
   if (refusal)

@@ -28,7 +28,7 @@ struct commits_of_batch {
 };
 commits_of_batch commits_of(const storage::write_batch& batch);
 
-/// How WAL gets from a receiver's batches to disk, and the requests that wait for it: reads for records to arrive,
+/// The path of WAL from a receiver's batches to disk, and the requests that wait for it: reads for records to arrive,
 /// checkpoints for them to be on disk, batches for a frozen layer to be flushed. Part of the timeline actor:
 /// everything it needs of that is a function.
 class write_path {
@@ -47,13 +47,13 @@ class write_path {
   void ingest(const std::shared_ptr<storage::write_batch>& batch, const runtime::reply<messages::batch_ingested>& owed);
 
   // -- reads
-  /// True: it waits. Otherwise it is answered, also with errc::out_of_range when nobody writes to the timeline and
-  /// errc::busy when too many wait.
+  /// True: it waits. Otherwise it is answered, also with errc::out_of_range when nothing writes to the timeline and
+  /// errc::busy when too many requests wait.
   bool wait(const messages::wait_lsn& request, messages::timeline_state state, core::monotonic_time now,
             const runtime::reply<messages::lsn_reached>& owed);
-  /// Answers those that wait for no more than the timeline has.
+  /// Answers the reads whose LSN the timeline has reached.
   void answer_reads();
-  /// Those whose deadline has passed fail with errc::timeout and what `why` gives for their LSN.
+  /// Reads whose deadline has passed fail with errc::timeout and the text of `why` for their LSN.
   void expire_reads(core::monotonic_time now, const std::function<std::string(core::lsn)>& why);
   void stop_reads();
   [[nodiscard]] std::size_t waiting_reads() const { return reads_.size(); }
@@ -64,7 +64,7 @@ class write_path {
   void checkpoint(const runtime::reply<messages::timeline_checkpointed>& owed);
   void flushed(core::lsn disk_consistent);
   void flush_failed(const core::error& why);
-  /// Flushes what is in memory, at once. False: nothing is.
+  /// Flushes the memory layers, at once. False: there is nothing to flush.
   bool flush_all();
   [[nodiscard]] bool flushing() const { return store_->frozen_count() > 0; }
 

@@ -13,7 +13,7 @@
 #include "actors/runtime/shell.hpp"
 #include "messages/ask.hpp"
 
-/// How an actor is written here:
+/// The form of an actor:
 ///
 ///   // collector.hpp: options and one function
 ///   struct collector_options { actor_label label; ... };
@@ -28,25 +28,25 @@
 ///     static constexpr pool_id pool = pool_id::background;
 ///     collector(const actor_setup& setup, collector_options options);
 ///     void on_start();  // optional: runs before the first message
-///     void on_stop();   // optional: asked to end; calls quit() when it is ready
+///     void on_stop();   // optional: told to exit; calls quit() when it is ready
 ///    private:
 ///     friend actor_base;
 ///     core::result<info> on(const get_info&);                // answers now
 ///     void on(const collect_garbage&, reply<collected>);     // answers later, see reply.hpp
-///     void on(const collect_due&);                           // answers nothing
+///     void on(const collect_due&);                           // has no answer
 ///   };
 ///   ... spawn_collector(system, options) { auto label = options.label;
 ///         return spawn<collector>(system, std::move(label), std::move(options)); }
 ///
-/// What the base promises:
+/// What the base guarantees:
 /// - There is one `on` for every message of the interface and none for another one; else it does not compile.
-/// - An exception in a handler or a continuation becomes an error answer and a line in the log; the actor lives on.
+/// - An exception in a handler or a continuation becomes an error answer and a line in the log; the actor continues.
 /// - No request stays unanswered: dropped replies answer an error, and so do all open ones when the actor ends.
 /// - When the actor ends, its object is destroyed at once (handles in it can't form cycles) and adopted children are
-///   told to end. Asked to end (exit message) it ends after the messages before it, or calls on_stop() if there is one.
+///   told to exit. Told to exit (exit message) it ends after the messages before it, or calls on_stop() if it has one.
 /// - Unknown messages are refused with errc::unsupported and logged.
-/// - It shows in the registry (console, metrics) with kind, name, parent, counts and times.
-/// Requests have no timeout: whoever has a deadline checks it on a tick.
+/// - It is in the registry (console, metrics) with kind, name, parent, counts and times.
+/// Requests have no timeout: an actor that has a deadline checks it on a tick.
 namespace strata::actors::runtime {
 
 namespace detail {
@@ -64,7 +64,7 @@ class continuation final : public guarded_answer {
 };
 
 // Whether an actor has a handler too many: a call with a stranger, which becomes any message outside the interface and
-// one that is in it, finds one overload; with another handler it is ambiguous.
+// one inside it, finds one overload; with another handler it is ambiguous.
 template <class Known, class... Interface>
 struct stranger {
   template <class T>
@@ -115,9 +115,9 @@ class actor_base : public actor_core {
  protected:
   ~actor_base() override = default;
 
-  // -- talking to others --------------------------------------------------------------------------------------------
-  /// Sends a request and calls then(core::result<Reply>) with its outcome (core::result<void> for done). An actor that
-  /// has ended answers errc::unavailable. Of a message that is only accepted, the answer is that it was handled.
+  // -- messages to other actors -------------------------------------------------------------------------------------
+  /// Sends a request and calls then(core::result<Reply>) with its result (core::result<void> for done). An actor that
+  /// has ended answers errc::unavailable. For a message without an answer, the result is that it was handled.
   template <class Handle, class Request, class Then>
   void ask(const Handle& to, Request request, Then then) {
     static_assert(messages::takes<Handle, Request>, "the message is not in the receiver's interface");

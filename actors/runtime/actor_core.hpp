@@ -17,14 +17,14 @@
 
 namespace strata::actors::runtime {
 
-/// What the shell hands to the object inside it.
+/// Passed by the shell to the object inside it.
 struct actor_setup {
   caf::scheduled_actor* self;
   actor_trace& trace;
   promise_list& promises;
 };
 
-/// What every actor can do whatever its interface is; see actor_base.hpp. All calls from the actor's own handlers.
+/// The functions of every actor, whatever its interface; see actor_base.hpp. All calls from the actor's own handlers.
 class actor_core {
  public:
   explicit actor_core(const actor_setup& setup) : self_(setup.self), trace_(setup.trace), promises_(setup.promises) {}
@@ -36,7 +36,7 @@ class actor_core {
   void on_down(const caf::down_msg& down);
   /// Sends every adopted child an exit message.
   void exit_children();
-  /// Runs a part of a handler; an exception becomes an error, is noted, and the actor lives on.
+  /// Runs a part of a handler; an exception becomes an error, is logged, and the actor continues.
   template <class Function>
   std::optional<core::error> guarded(const char* doing, Function&& function) {
     try {
@@ -48,11 +48,11 @@ class actor_core {
       return escaped(doing, "unknown exception");
     }
   }
-  /// For the answer to the current message; null: nobody waits for one.
+  /// For the answer to the current message; null: it needs no answer.
   std::shared_ptr<promise> open_promise();
 
  protected:
-  // -- who and where ------------------------------------------------------------------------------------------------
+  // -- identity -----------------------------------------------------------------------------------------------------
   [[nodiscard]] std::uint64_t id() const { return self_->id(); }
   [[nodiscard]] caf::actor_system& system() const { return self_->home_system(); }
   [[nodiscard]] environment& env() const { return environment_of(self_->home_system()); }
@@ -79,21 +79,21 @@ class actor_core {
   void adopt(const Handle& child, down_handler then = {}) {
     watch(caf::actor_cast<caf::strong_actor_ptr>(child), std::move(then), true);
   }
-  /// Asks a child to end (in order, as its on_stop says).
+  /// Tells a child to exit (in order, by its on_stop).
   template <class Handle>
   void stop(const Handle& child) {
     send_exit(caf::actor_cast<caf::strong_actor_ptr>(child), false);
   }
-  /// Asks all adopted children to end, then calls back when the last has.
+  /// Tells all adopted children to exit, then calls back when the last has ended.
   void stop_children(std::function<void()> then);
-  /// Ends this actor after the current handler; children go with it.
+  /// Ends this actor after the current handler, and its children.
   void quit();
   void quit(const core::error& why);
 
   // -- blocking work ------------------------------------------------------------------------------------------------
   /// Runs `function` (-> core::result<T>) on a thread of the pool (background or io) and then `then(core::result<T>)`
   /// here. Both may throw: an exception becomes an error. When this actor ends first, the function still runs to its
-  /// end, on what it has captured, and `then` is dropped. The function must not touch this actor.
+  /// end, on its captures, and `then` is dropped. The function must not touch this actor.
   template <class Function, class Then>
   void offload(pool_id pool, std::string what, Function function, Then then) {
     using outcome = std::invoke_result_t<Function&>;
@@ -113,7 +113,7 @@ class actor_core {
         });
   }
 
-  // -- messages, of which only the one who writes and the one who reads need the type --------------------------------
+  // -- messages, whose type only the sender and the receiver need ----------------------------------------------------
   void send_request(caf::abstract_actor* to, caf::mailbox_element_ptr request,
                     const messages::answer_handler_ptr& then);
   void send(caf::abstract_actor* to, caf::mailbox_element_ptr message);

@@ -16,13 +16,13 @@
 
 namespace strata::actors::runtime {
 
-/// Who an actor is, for people: what it stands for ("shop/main") and which actor started it.
+/// An actor's name for people ("shop/main"), and the actor that started it.
 struct actor_label {
   std::string name;
   std::uint64_t parent = 0;
 };
 
-/// What is known of one actor while it lives. The actor (and whoever sends to it) writes, the console reads.
+/// The state of one living actor. The actor (and its senders) writes, the console reads.
 class actor_trace {
  public:
   actor_trace(const char* kind, pool_id pool, actor_label label, caf::weak_actor_ptr self);
@@ -60,7 +60,7 @@ class actor_registry {
   void add(actor_trace& actor);
   void remove(actor_trace& actor);
   [[nodiscard]] std::vector<messages::actor_info> snapshot() const;
-  /// Handles on all that live now, for a shutdown that leaves nobody behind.
+  /// Handles on all living actors, for a shutdown that ends every one.
   [[nodiscard]] std::vector<caf::strong_actor_ptr> living() const;
 
  private:

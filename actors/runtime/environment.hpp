@@ -14,7 +14,7 @@
 
 namespace strata::actors::runtime {
 
-/// What all actors of a process share. Everything in it may be used from any thread.
+/// Shared by all actors of a process. Everything in it may be used from any thread.
 class environment {
  public:
   environment(const pool_sizes& pools, const core::clock& clock) : pools_(pools), clock_(clock) {}
@@ -37,7 +37,7 @@ class environment {
 /// The one of the process the system belongs to. Precondition: the system is a process_system's (system.hpp).
 environment& environment_of(const caf::actor_system& system);
 
-/// How environment_of() finds it; made by process_system.
+/// How environment_of() finds it; created by process_system.
 class environment_config : public caf::actor_system_config {
  public:
   explicit environment_config(environment& of) : of_(of) {}

@@ -7,7 +7,7 @@
 
 namespace strata::actors::runtime {
 
-/// How an error travels between actors: code and detail arrive as they were sent. Errors of CAF's own (receiver gone,
+/// The form of an error between actors: code and detail arrive as they were sent. CAF's own errors (receiver ended,
 /// exit reasons) become the nearest of ours.
 using messages::to_caf;
 inline core::error to_core(const caf::error& from) { return messages::from_caf(from); }

@@ -8,7 +8,7 @@
 
 namespace strata::actors::runtime {
 
-/// Time to look at deadlines, ages and periods.
+/// Time to check deadlines, ages and periods.
 struct housekeeping_tick {};
 using ticked_actor = messages::actor_interface<messages::accepts<housekeeping_tick>>;
 
@@ -17,7 +17,7 @@ struct tick_me {
   ticked_actor actor;
 };
 
-/// The one timer of a process for everything that is coarse: ticks all who asked.
+/// The one timer of a process for coarse deadlines: ticks all actors that asked for it.
 using housekeeping_actor = messages::actor_interface<messages::accepts<tick_me>>;
 
 struct housekeeping_options {

@@ -10,7 +10,7 @@ namespace strata::actors::runtime {
 struct introspector_options {
   actor_label label;
 };
-/// Answers from the process's registry; it asks no actor, so a busy or stuck one is shown as it is.
+/// Answers from the process's registry without asking an actor, so a busy or stuck one is shown, too.
 messages::introspector_actor spawn_introspector(caf::actor_system& system, introspector_options options);
 
 }  // namespace strata::actors::runtime

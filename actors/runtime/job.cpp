@@ -16,7 +16,7 @@ class job final : public actor_base<job_actor> {
   friend actor_base;
   core::result<job_done> on(const run_job& job) {
     quit();
-    // The function is let go of here, not with the message: what it holds may be what its owner waits for.
+    // The function is destroyed here, not with the message: its owner may wait for what it holds.
     auto function = job.function;
     const_cast<run_job&>(job).function = nullptr;
     function();

@@ -47,8 +47,8 @@ class histogram {
   prometheus::Histogram* of_;
 };
 
-/// All metrics of a process. Names begin with strata_ and end in a unit; asking twice for the same name and labels
-/// gives the same series.
+/// All metrics of a process. Names begin with strata_ and end in a unit; a second request for the same name and labels
+/// returns the same series.
 class metrics {
  public:
   using labels = std::map<std::string, std::string>;
@@ -60,10 +60,10 @@ class metrics {
   runtime::gauge gauge(const std::string& name, const std::string& help, const labels& with = {});
   runtime::histogram histogram(const std::string& name, const std::string& help, std::vector<double> buckets,
                                const labels& with = {});
-  /// Forgets a series, e.g. of a timeline that was deleted. Handles on it must not be used any more.
+  /// Removes a series, e.g. of a deleted timeline. Its handles must not be used any more.
   void remove(const std::string& name, const runtime::gauge& of);
 
-  /// Called before every render(), to set what is cheaper to look up than to keep up to date. The owner removes it.
+  /// Called before every render(), to set values that are cheaper to look up than to update. The owner removes it.
   std::uint64_t add_collector(std::function<void()> collector);
   void remove_collector(std::uint64_t id);
 

@@ -8,7 +8,7 @@ namespace strata::actors::runtime {
 
 using messages::ask_and_wait;
 
-/// Asks an actor to end, in order, and blocks a thread that is no actor's until it has.
+/// Tells an actor to exit, and blocks a thread that is no actor's until it has ended.
 void stop_and_wait(caf::actor_system& system, const caf::strong_actor_ptr& actor);
 template <class Handle>
 void stop_and_wait(caf::actor_system& system, const Handle& actor) {

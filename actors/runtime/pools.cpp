@@ -22,10 +22,10 @@
 namespace strata::actors::runtime {
 namespace {
 
-/// Actors give up their thread after this many messages, so that a full mailbox doesn't hold up the others of the pool.
+/// Actors yield their thread after this many messages, so that a full mailbox doesn't hold up the others of the pool.
 constexpr std::size_t messages_per_turn = 10;
-/// A worker that always has a job looks at the sockets that often: together with the turn it is how long an event waits
-/// while another worker sleeps, which is not woken to watch for one.
+/// A worker that always has a job polls the sockets at this interval: together with the turn it is how long an event
+/// waits while another worker sleeps, which is not woken to poll.
 constexpr std::chrono::microseconds look_interval{200};
 
 using work_clock = std::chrono::steady_clock;
@@ -39,16 +39,16 @@ struct sleeper {
 struct job_queue {
   std::mutex mutex;
   std::deque<caf::resumable*> jobs;
-  std::vector<sleeper*> sleepers;  ///< the last one is called first: what it needs is still in the CPU's caches
-  bool looking = false;            ///< a worker is at the pool's sockets
-  bool may_sleep = false;          ///< and waits there when none is ready: nobody has woken it yet
+  std::vector<sleeper*> sleepers;  ///< the last one is woken first: its data is still in the CPU's caches
+  bool looking = false;            ///< a worker polls the pool's sockets
+  bool may_sleep = false;          ///< and waits there when none is ready: it was not woken yet
   work_clock::time_point looked_at;
 };
 
-/// Where this thread puts what comes of looking at sockets: it fetches that itself.
+/// The queue for jobs that this thread creates by polling sockets: it fetches them itself.
 thread_local const job_queue* looks_for = nullptr;
 
-/// Asked for each job, and a dynamic_cast takes as long as a short job: the answer depends on the class only.
+/// Called for each job, and a dynamic_cast takes as long as a short job: the answer depends on the class only.
 std::size_t pool_of(caf::resumable* job) {
   struct known {
     const std::type_info* type = nullptr;
@@ -179,8 +179,8 @@ class pooled_policy : public caf::policy::unprofiled {
     help asked;
     {
       const std::lock_guard lock(queue.mutex);
-      // A worker of the pool comes for the job itself: at the end of its turn, which is short where nobody blocks, or
-      // when it has looked at the sockets.
+      // A worker of the pool will fetch the job itself: at the end of its turn, which is short where nothing blocks, or
+      // when it has polled the sockets.
       const bool fetched = looks_for == &queue ||
                            (whom == from::own_worker && queue.jobs.empty() && !may_block(static_cast<pool_id>(pool)));
       queue.jobs.push_back(job);
@@ -190,7 +190,7 @@ class pooled_policy : public caf::policy::unprofiled {
     call(asked, data, pool);
   }
 
-  /// Who is to be woken, for one more job. Precondition: the queue is locked.
+  /// The worker to wake for one more job. Precondition: the queue is locked.
   struct help {
     bool who_looks = false;
     sleeper* who_sleeps = nullptr;
@@ -224,7 +224,7 @@ class pooled_policy : public caf::policy::unprofiled {
   std::optional<core::no_blocking> never_blocks_;  ///< while it runs an actor
   sleeper me_;
   work_clock::time_point resumed_;
-  work_clock::time_point stopped_;  ///< when it was last free
+  work_clock::time_point stopped_;  ///< when it was last idle
 };
 
 class pooled_coordinator final : public caf::scheduler::coordinator<pooled_policy> {

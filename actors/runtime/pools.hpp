@@ -14,8 +14,8 @@
 namespace strata::actors::runtime {
 
 /// The worker pools of a process, one per kind of work. An actor runs on the threads of its pool only, so that work of
-/// one kind never waits for a thread that does another kind. Only background and io may block: what an actor of another
-/// pool calls is checked (core/blocking.hpp).
+/// one kind never waits for a thread that does another kind. Only background and io may block; calls of actors of other
+/// pools are checked (core/blocking.hpp).
 enum class pool_id : std::uint8_t {
   page,        ///< the page service
   wal,         ///< receivers and timelines
@@ -25,7 +25,7 @@ enum class pool_id : std::uint8_t {
 };
 inline constexpr std::size_t pool_count = 5;
 
-/// Whether actors of the pool may wait for something. Those of the others watch sockets (socket_watcher.hpp).
+/// Whether actors of the pool may block. The other pools watch sockets (socket_watcher.hpp).
 constexpr bool may_block(pool_id pool) { return pool == pool_id::background || pool == pool_id::io; }
 
 /// "page", "wal", "bg", "mgmt", "io": as in metrics; threads are called page-0 and so on.
@@ -42,8 +42,8 @@ struct pool_sizes {
   }
 };
 
-/// What the scheduler asks of whatever it runs; all objects of a class give the same answer. Actors that are none run
-/// on `management`.
+/// Gives the scheduler the pool of an actor; all objects of a class give the same answer. Actors that are no
+/// pool_member run on `management`.
 class pool_member {
  public:
   [[nodiscard]] virtual pool_id pool() const noexcept = 0;
@@ -70,7 +70,7 @@ class pool_counters {
 };
 
 /// A CAF scheduler whose threads are divided into the pools of the system's environment (environment.hpp). A worker
-/// without a job watches the sockets of its pool, where nobody else does yet.
+/// without a job watches the sockets of its pool, unless another worker does already.
 caf::actor_system::module* make_pooled_scheduler(caf::actor_system& system);
 
 }  // namespace strata::actors::runtime

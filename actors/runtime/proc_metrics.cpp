@@ -10,7 +10,7 @@
 namespace strata::actors::runtime {
 namespace {
 
-/// Fields of /proc/self/stat behind the program's name, the first one being the state (number 3 in proc(5)).
+/// Fields of /proc/self/stat after the program's name, the first one being the state (number 3 in proc(5)).
 std::vector<std::string> stat_fields() {
   std::ifstream file("/proc/self/stat");
   std::string text(std::istreambuf_iterator<char>(file), {});
@@ -67,7 +67,7 @@ void proc_metrics::collect() {
   const auto fields = stat_fields();
   const double cpu = (number(fields, 14) + number(fields, 15)) / ticks_per_second();
   {
-    // Two scrapes at once must not count the same time twice.
+    // Two concurrent scrapes must not count the same time twice.
     const std::lock_guard lock(mutex_);
     cpu_.add(cpu - cpu_told_);
     cpu_told_ = cpu;

@@ -8,8 +8,8 @@
 
 namespace strata::actors::runtime {
 
-/// What every exporter tells of its process, under the names that dashboards know (process_cpu_seconds_total and so
-/// on), read from /proc when metrics are asked for; and strata_build_info.
+/// The usual metrics of a process, under the names that dashboards use (process_cpu_seconds_total and so
+/// on), read from /proc when metrics are rendered; and strata_build_info.
 class proc_metrics {
  public:
   proc_metrics(metrics& of, const std::string& version);

@@ -44,7 +44,7 @@ void process_metrics::collect() {
                        kind_gauges{metrics_.gauge("strata_actors", "Living actors", with),
                                    metrics_.gauge("strata_actor_mailbox_messages", "Messages not yet handled", with)});
     }
-  // A kind that has died out is told as 0, not left at its last value.
+  // A kind without living actors is reported as 0, not left at its last value.
   for (auto& [kind, gauges] : by_kind_) {
     gauges.living.set(found[kind].living);
     gauges.mailbox.set(found[kind].mailbox);

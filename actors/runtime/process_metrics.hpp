@@ -12,7 +12,7 @@
 
 namespace strata::actors::runtime {
 
-/// What a process tells of its pools and, by kind, of its actors: looked up whenever the metrics are rendered.
+/// Metrics of the process's pools and, by kind, of its actors: looked up whenever the metrics are rendered.
 class process_metrics {
  public:
   process_metrics(metrics& of, const actor_registry& actors, const pool_counters& pools);

@@ -9,7 +9,7 @@ promise::promise(promise_list& list, caf::response_promise to) : to_(std::move(t
 }
 
 promise::~promise() {
-  if (open()) fail({core::errc::io_error, "no answer was given"});
+  if (open()) fail({core::errc::io_error, "no answer"});
 }
 
 void promise::deliver(caf::message value) {

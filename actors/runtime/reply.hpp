@@ -14,7 +14,7 @@ namespace strata::actors::runtime {
 /// The open promises of one actor, so that none of them outlives it unanswered. Intrusive list head; one thread.
 class promise_list;
 
-/// One promise: answered once, or with an error when its last holder lets go of it or the actor ends.
+/// One promise: answered once, or with an error when its last holder drops it or the actor ends.
 class promise {
  public:
   promise(promise_list& list, caf::response_promise to);
@@ -25,7 +25,7 @@ class promise {
   void deliver(caf::message value);
   void fail(const core::error& why);
   [[nodiscard]] bool open() const { return list_ != nullptr; }
-  /// The other actor answers the request, to whoever waits for it.
+  /// The other actor answers the request.
   void pass_to(const caf::actor& other, caf::message request);
 
  private:
@@ -50,10 +50,9 @@ class promise_list {
   promise* first_ = nullptr;
 };
 
-/// The answer that a handler still owes. Copies are one and the same debt. It belongs to the actor's thread: it may
-/// wait in the actor's state or in the continuation of ask() and offload(), and never travels in a message or a job.
-/// Dropped without an answer it answers errc::io_error "no answer"; when the actor ends first, errc::unavailable. Only
-/// the first answer counts.
+/// The pending answer of a handler. Copies share it. It belongs to the actor's thread: it may be in the actor's state
+/// or in the continuation of ask() and offload(), and is never sent in a message or a job. Dropped without an answer it
+/// answers errc::io_error "no answer"; when the actor ends first, errc::unavailable. Only the first answer counts.
 template <class Reply = messages::done>
 class reply {
  public:
@@ -82,7 +81,7 @@ class reply {
   /// Lets another actor answer.
   template <class Handle, class Request>
   void pass_to(const Handle& to, const Request& request) const {
-    static_assert(std::is_same_v<messages::reply_to<Handle, Request>, Reply>, "the other one answers something else");
+    static_assert(std::is_same_v<messages::reply_to<Handle, Request>, Reply>, "the other actor has another answer");
     if (of_ && of_->open()) of_->pass_to(caf::actor_cast<caf::actor>(to), messages::make_message(request));
   }
   [[nodiscard]] bool open() const { return of_ && of_->open(); }

@@ -9,9 +9,9 @@
 
 namespace strata::actors::runtime {
 
-/// The parent of a role's children, which are started in an order in which each knows only those before it. Told to
-/// exit it stops them in the opposite order, each after the one before has ended. A child that ends by itself takes the
-/// role down, in order: it was not its to survive.
+/// The parent of a role's children, which are started in such an order that each uses only those before it. Told to
+/// exit it stops them in the opposite order, each after the previous one has ended. A child that ends by itself ends
+/// the role, in order: the role can't run without it.
 template <class Interface>
 class role_supervisor : public actor_base<Interface> {
  public:

@@ -5,7 +5,7 @@
 namespace strata::actors::runtime {
 namespace {
 
-/// Gives a message to the handler of its type.
+/// Passes a message to the handler of its type.
 class dispatch final : public caf::detail::behavior_impl {
  public:
   dispatch(actor_core& actor, std::span<const handler> handlers) : actor_(actor), handlers_(handlers) {}
@@ -41,7 +41,7 @@ class dispatch final : public caf::detail::behavior_impl {
     if (content.size() != 1) return nullptr;
     const std::type_info* type = content.type(0).second;
     if (!type) return nullptr;
-    // The address tells most of the time; names are compared where a type has two descriptions.
+    // The address decides most of the time; names are compared where a type has two descriptions.
     for (const auto& each : handlers_)
       if (each.message == type) return &each;
     for (const auto& each : handlers_)
@@ -67,8 +67,8 @@ class shell : public caf::event_based_actor {
     });
     set_exit_handler([](caf::scheduled_actor* self, caf::exit_msg& exit) { static_cast<shell*>(self)->leave(exit); });
     set_default_handler([](caf::scheduled_actor* self, caf::message_view&) -> caf::result<caf::message> {
-      core::log_error(std::string(self->name()) + ": got a message it does not know");
-      return to_caf({core::errc::unsupported, std::string(self->name()) + " does not know the message"});
+      core::log_error(std::string(self->name()) + ": received an unknown message");
+      return to_caf({core::errc::unsupported, std::string(self->name()) + " does not accept the message"});
     });
   }
   ~shell() override { forget(); }

@@ -10,13 +10,13 @@
 
 #include "actors/runtime/actor_core.hpp"
 
-/// What is the same for all actors, whatever their messages: actor_base.hpp makes a table of an actor's handlers and
-/// hands it over here, so that the code that CAF's templates make is made once.
+/// The part that all actors share, whatever their messages: actor_base.hpp builds a table of an actor's handlers and
+/// passes it here, so that CAF's templates are instantiated once.
 namespace strata::actors::runtime {
 
 enum class answers : std::uint8_t { now, later, nothing };
 
-/// What a handler has done. Of one that answers later, `owed` is there before (null: nobody waits for the answer).
+/// The result of a handler. If it answers later, `owed` is set before it runs (null: no answer is needed).
 struct handled {
   caf::message answer;
   std::optional<core::error> failure;
@@ -30,18 +30,18 @@ struct handler {
   void (*call)(actor_core& actor, const void* message, handled& by);
 };
 
-/// What all actors of one class have in common.
+/// Common to all actors of one class.
 struct actor_kind {
   const char* name;
   pool_id pool;
   std::span<const handler> handlers;
   void (*start)(actor_core& actor);
-  void (*stop)(actor_core& actor);  ///< null: an actor that is asked to end ends at once
+  void (*stop)(actor_core& actor);  ///< null: an actor that is told to exit ends at once
 };
 
 using actor_maker = std::function<std::unique_ptr<actor_core>(const actor_setup&)>;
 
-/// Starts the CAF actor around the object that `make` makes, here and now.
+/// Starts the CAF actor around the object that `make` creates, here and now.
 caf::actor spawn_shell(caf::actor_system& system, const actor_kind& kind, actor_label label, const actor_maker& make);
 
 }  // namespace strata::actors::runtime

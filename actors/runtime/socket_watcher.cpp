@@ -35,7 +35,7 @@ socket_watcher::socket_watcher() {
     socket_set& set = sets_[pool];
     set.epoll = opened(::epoll_create1(EPOLL_CLOEXEC), "create epoll");
     set.wake = opened(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "create eventfd");
-    // Edge triggered: each write counts once, and nobody has to read.
+    // Edge triggered: each write counts once, and no thread has to read.
     epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = wake_up}};
     if (::epoll_ctl(set.epoll.get(), EPOLL_CTL_ADD, set.wake.get(), &event) != 0)
       throw std::system_error(errno, std::generic_category(), "watch eventfd");
@@ -47,7 +47,7 @@ socket_watcher::~socket_watcher() = default;
 core::result<watch_token> socket_watcher::watch(int fd, socket_events wanted, const socket_owner& owner) {
   const auto* member = dynamic_cast<const pool_member*>(caf::actor_cast<caf::abstract_actor*>(owner));
   const pool_id pool = member != nullptr ? member->pool() : pool_id::management;
-  core::check(!may_block(pool), "who watches sockets is on a pool that never blocks");
+  core::check(!may_block(pool), "an actor that watches sockets is on a pool that never blocks");
   socket_set& set = sets_[static_cast<std::size_t>(pool)];
   const std::lock_guard lock(set.mutex);
   if (set.stopped) return core::error{core::errc::unavailable, "watch a socket: shutting down"};
@@ -113,7 +113,7 @@ void socket_watcher::fire(socket_set& in, std::uint64_t token, std::uint32_t eve
     owner = found->second.owner.lock();
     if (!owner) in.sockets.erase(found);
   }
-  // Sent without the lock: the last handle on an actor may go away here.
+  // Sent without the lock: the last handle on an actor may be released here.
   const bool failed = (events & (EPOLLHUP | EPOLLERR)) != 0;
   if (owner)
     messages::post(caf::actor_cast<socket_owner>(owner),

@@ -16,15 +16,15 @@
 
 namespace strata::actors::runtime {
 
-/// What a watched descriptor is waited for, or is ready for. A hang-up or an error counts as both.
+/// The events that a descriptor is watched for, or has. A hang-up or an error counts as both.
 struct socket_events {
   bool read = false;
   bool write = false;
   bool operator==(const socket_events&) const = default;
 };
 
-/// Names one watch for as long as the process runs; never reused, so that an event for a descriptor that was closed
-/// (and perhaps opened again by somebody else) can be told from one that is meant.
+/// Identifies one watch for as long as the process runs; never reused, so that an event of a closed descriptor (whose
+/// number may be reused) can be distinguished from a current one.
 struct watch_token {
   std::uint64_t value = 0;
   bool operator==(const watch_token&) const = default;
@@ -39,8 +39,8 @@ struct socket_ready {
 /// An actor that owns descriptors lists accepts<socket_ready> in its (private) interface.
 using socket_owner = messages::actor_interface<messages::accepts<socket_ready>>;
 
-/// Tells actors when their sockets can be read or written; the actors do that themselves. There is no thread for it:
-/// the workers of the owner's pool look when they have nothing to do and every few jobs, so that an event is handled by
+/// Notifies actors when their sockets can be read or written; the actors do that themselves. There is no thread for it:
+/// the workers of the owner's pool poll when they have nothing to do and every few jobs, so that an event is handled by
 /// the thread that saw it. Watching does not keep an actor alive.
 class socket_watcher {
  public:
@@ -51,7 +51,7 @@ class socket_watcher {
   socket_watcher& operator=(const socket_watcher&) = delete;
 
   /// Begins to watch, armed for one socket_ready (with both events false: not armed). A descriptor can be watched once
-  /// at a time. The descriptor stays the caller's, who forgets it before closing it. Precondition: the owner's pool
+  /// at a time. The caller owns the descriptor, and calls forget() before closing it. Precondition: the owner's pool
   /// never blocks.
   core::result<watch_token> watch(int fd, socket_events wanted, const socket_owner& owner);
   /// Arms an existing watch again; no effect on a forgotten one. Level triggered: fires at once when it is ready
@@ -59,11 +59,11 @@ class socket_watcher {
   void rearm(watch_token token, socket_events wanted);
   void forget(watch_token token);
 
-  /// From then on watch() answers errc::unavailable, and what becomes ready is told to nobody.
+  /// From then on watch() returns errc::unavailable, and no socket_ready is sent.
   void stop();
 
   // -- for the pools' workers
-  /// Sends socket_ready to those on the pool whose sockets are ready. With `block` it waits for the first, or for
+  /// Sends socket_ready to the actors of the pool whose sockets are ready. With `block` it waits for the first, or for
   /// wake().
   void look(pool_id pool, bool block);
   /// Ends a look() that waits, or the next one that would.

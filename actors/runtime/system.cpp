@@ -8,8 +8,8 @@
 namespace strata::actors::runtime {
 namespace {
 
-/// As many descriptors as the process may have: the soft limit of most machines, 1,024, is less than the connections
-/// that a server takes.
+/// Raises the limit of descriptors to the hard limit: the soft limit of most machines, 1,024, is less than the
+/// connections that a server accepts.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -32,7 +32,7 @@ process_system::process_system(const process_options& options)
     config_.module_factories.emplace_back(make_pooled_scheduler);
   if (options.configure) options.configure(config_);
   actors_ = std::make_unique<caf::actor_system>(config_);
-  // A driver of the test scheduler ends its actors itself: nobody else would run them here.
+  // A driver of the test scheduler ends its actors itself: no thread would run them here.
   if (deterministic_) actors_->await_actors_before_shutdown(false);
 }
 

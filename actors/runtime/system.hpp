@@ -12,9 +12,9 @@ namespace strata::actors::runtime {
 struct process_options {
   pool_sizes pools;
   const core::clock* clock = &core::system_clock();
-  /// For tests: CAF's test scheduler, driven by tests/support/deterministic_system.hpp. Nobody watches sockets then.
+  /// For tests: CAF's test scheduler, driven by tests/support/deterministic_system.hpp. Sockets are not watched then.
   bool deterministic = false;
-  /// What a role wants of CAF beyond this, before it starts: the network (actors/broker/network.hpp).
+  /// A role's own settings of CAF, before it starts: the network (actors/broker/network.hpp).
   std::function<void(caf::actor_system_config&)> configure;
 };
 
@@ -22,7 +22,7 @@ struct process_options {
 class process_system {
  public:
   explicit process_system(const process_options& options = {});
-  /// Ends all actors that still live (their supervisor has stopped them in order before) and waits for the last job.
+  /// Ends all living actors (their supervisor has stopped them in order before) and waits for the last job.
   ~process_system();
   process_system(const process_system&) = delete;
   process_system& operator=(const process_system&) = delete;

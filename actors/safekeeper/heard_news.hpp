@@ -11,12 +11,12 @@
 
 namespace strata::actors::safekeeper {
 
-/// What others have said of one timeline: its peers, and the pageserver.
+/// The reports of others on one timeline: of its peers, and the pageserver.
 struct heard_news {
   std::vector<journal::heard_peer> peers;
   std::optional<protocol::pageserver_feedback> feedback;
 
-  /// The latest word of each peer counts; of more peers than a timeline can have, the first.
+  /// The latest report of each peer counts; beyond the most peers of a timeline, the first ones.
   void heard(const protocol::safekeeper_timeline_info& info, core::monotonic_time now) {
     const auto known = std::find_if(peers.begin(), peers.end(), [&](const journal::heard_peer& each) {
       return each.info.safekeeper == info.safekeeper;

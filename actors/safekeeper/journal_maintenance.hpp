@@ -9,8 +9,8 @@
 
 namespace strata::actors::safekeeper {
 
-/// When the positions of a timeline that are in memory only are written to disk, and that its WAL is removed once at a
-/// time. No position is lost with the process: whoever announced it announces it again.
+/// When the positions of a timeline that are only in memory are written to disk; allows one removal of WAL at a
+/// time. No position is lost with the process: its sender sends it again.
 class journal_maintenance {
  public:
   void saved(core::lsn commit, core::monotonic_time now) {

@@ -46,11 +46,10 @@ void journal_queue::lose(const core::error& why) {
 
 void journal_queue::reopen() {
   jobs_.run(
-      "open the timeline again",
-      [disk = &disk_, where = where_] { return journal::timeline_journal::open(*disk, where); },
+      "reopen the timeline", [disk = &disk_, where = where_] { return journal::timeline_journal::open(*disk, where); },
       [this](core::result<std::unique_ptr<journal::timeline_journal>> opened) {
         if (!opened) {
-          context_.failed("open the timeline again", opened.error());
+          context_.failed("reopen the timeline", opened.error());
           fail_all(opened.error());
           return context_.reopen_later();
         }

@@ -14,11 +14,11 @@
 
 namespace strata::actors::safekeeper {
 
-/// Whether the journal must be opened again after an error: it was the disk's fault, not that of what it was told.
+/// Whether the journal must be opened again after an error: the disk caused it, not the input.
 bool is_disk_error(core::errc code);
 
 /// The work on one timeline's journal: one piece at a time, in order, where it may block. After an error of the disk
-/// the journal is opened again, for as long as that takes; what waits fails with each attempt that fails. Part of the
+/// the journal is opened again, for as long as that takes; waiting work fails with each attempt that fails. Part of the
 /// acceptor actor: everything it needs of that is an argument.
 ///
 ///   idle --add()--> working --ended()--> idle;  any --lose()--> reopening --opened--> idle
@@ -26,11 +26,11 @@ class journal_queue {
  public:
   struct context {
     std::function<void()> moved;  ///< after each piece of work: positions may have moved
-    std::function<void(const char* doing, const core::error&)> failed;  ///< the disk
+    std::function<void(const char* doing, const core::error&)> failed;  ///< an error of the disk
     std::function<void()> reopen_later;                                 ///< calls reopen() then
   };
   struct task {
-    std::function<void()> run;  ///< whoever is given the work calls ended()
+    std::function<void()> run;  ///< starts the work; its runner calls ended()
     std::function<void(const core::error&)> fail;
   };
 
@@ -61,9 +61,9 @@ class journal_queue {
     add({std::move(run), [next_step](const core::error& why) { (*next_step)(outcome(why)); }});
   }
   void add(task next);
-  /// The work under way has ended; `then` before anything else is begun.
+  /// The work in progress has ended; `then` runs before the next piece.
   void ended(const std::function<void()>& then);
-  /// Nothing that waits is begun any more.
+  /// Fails all waiting work.
   void fail_all(const core::error& why);
 
   /// The journal can't be used after this error.

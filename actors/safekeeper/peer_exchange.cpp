@@ -51,10 +51,10 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
 
   void on(const exchange_due&) {
     tell_self_after(interval, exchange_due{});
-    // Those that have not answered since are busy; they are not asked again before they have.
+    // Acceptors that have not answered since are busy; they are not asked again before they have.
     if (awaited_ > 0) return;
     for (const auto& key : active_) ask_for_report(key);
-    // One that has come to rest is published a last time, so that its peers learn that they may, too.
+    // A suspended timeline is published a last time, so that its peers can be suspended, too.
     for (const auto& key : std::exchange(leaving_, {}))
       if (!active_.contains(key)) ask_for_report(key);
   }

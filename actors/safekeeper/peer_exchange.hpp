@@ -13,8 +13,8 @@ struct peer_exchange_options {
   messages::broker_link_actor broker;  ///< null: there is none
 };
 
-/// The one timer of the role, and its end of the broker: once a second the active timelines report, which is published
-/// in one message; what peers publish of timelines that are here goes to their acceptors.
+/// The one timer of the role, and its link to the broker: once a second the active timelines report, which is published
+/// in one message; publications of peers go to the acceptors of their timelines.
 peer_exchange_actor spawn_peer_exchange(caf::actor_system& system, peer_exchange_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -13,7 +13,7 @@ namespace {
 
 namespace client = pg::client;
 
-/// Nothing from the donor for so long: it is gone.
+/// A donor that is silent for so long is lost.
 constexpr std::chrono::seconds silence_max{10};
 
 struct recovery_look_due {};
@@ -80,7 +80,7 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
       if (finished_) return;
     }
     send_batch();
-    // What the acceptor has not taken yet stays in the donor's socket.
+    // WAL that the acceptor has not accepted yet stays in the donor's socket.
     if (!next_.full())
       if (auto armed = link_.arm(self()); !armed) fail(armed.error());
   }
@@ -95,7 +95,7 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
     return {};
   }
 
-  /// Tells of the election as the donor's proposer did, and asks for what follows.
+  /// Sends the election as the donor's proposer did, and requests the WAL after it.
   core::result<void> begin(const std::string& text) {
     STRATA_ASSIGN(donor_, protocol::parse_acceptor_summary(text));
     const auto journal = options_.view->journal();
@@ -116,7 +116,7 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
   core::result<void> append(core::lsn start, core::bytes_view wal) {
     if (start != position_)
       return core::error{core::errc::corrupt,
-                         "the stream goes on at " + to_string(start) + " instead of " + to_string(position_)};
+                         "the stream continues at " + to_string(start) + " instead of " + to_string(position_)};
     while (!wal.empty()) {
       const core::bytes_view part = wal.first(std::min<std::size_t>(wal.size(), consensus::append_size_max));
       consensus::append message{donor_.generation,       donor_.in,         position_,
@@ -148,11 +148,11 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
   }
 
   peer_recovery_options options_;
-  /// Nobody else must keep it.
+  /// Its only reference.
   runtime::socket_owner alive_;
   net::replication_link link_;
   protocol::acceptor_summary donor_;
-  core::lsn position_;  ///< end of what was received
+  core::lsn position_;  ///< end of the received WAL
   message_batch next_;
   bool sending_ = false;
   bool finished_ = false;

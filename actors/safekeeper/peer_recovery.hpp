@@ -15,9 +15,9 @@ struct peer_recovery_options {
   std::string donor;  ///< host:port of its WAL service
 };
 
-/// Fetches the WAL that another safekeeper has and this one does not, and gives it to the acceptor as the proposer of
-/// the donor's term would: tells of the election, then appends. Ends when the acceptor has what the donor had in the
-/// beginning; with an error when that is not to be had.
+/// Fetches WAL that another safekeeper has and this one lacks, and sends it to the acceptor as the proposer of
+/// the donor's term would: first the election, then appends. Ends when the acceptor has what the donor had at the
+/// start; with an error when that is not possible.
 runtime::socket_owner spawn_peer_recovery(caf::actor_system& system, peer_recovery_options options);
 
 }  // namespace strata::actors::safekeeper

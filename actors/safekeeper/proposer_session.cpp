@@ -61,7 +61,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
       if (sent == nothing) return socket_.rearm({.write = true});
       if (!collect()) continue;
       hand_over();
-      // Goes on when the acceptor has answered.
+      // Continues when the acceptor has answered.
       if (collecting_->full() || opening_) return;
       const auto received = socket_.receive();
       if (received == closed) return quit();
@@ -71,7 +71,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
     tell(self(), session_go_on{});
   }
 
-  /// Takes complete messages into the batch. False: the session ends once what it has to say is sent.
+  /// Adds complete messages to the batch. False: the session ends once its output is sent.
   bool collect() {
     while (!collecting_->full() && !closing_) {
       const auto frame = wire::parse_frame(socket_.input(), true, protocol::message_size_max + 4);
@@ -99,7 +99,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
     return !closing_;
   }
 
-  /// The first message says whose WAL it is.
+  /// The first message has the timeline and its proposer.
   bool greet(const protocol::received_message& first) {
     const auto* greeting = std::get_if<consensus::greeting>(&first.message);
     if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is not a greeting"});
@@ -136,7 +136,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
     ask(acceptor_, take_batch{spare_}, [this](core::result<batch_taken> taken) {
       waiting_ = false;
       if (!taken) {
-        spare_ = std::make_shared<message_batch>();  // somebody may still be reading the other
+        spare_ = std::make_shared<message_batch>();  // the other one may still be in use
         refuse(taken.error());
       } else {
         spare_->clear();
@@ -156,14 +156,14 @@ class proposer_session final : public runtime::actor_base<private_session> {
 
   /// Always false.
   bool refuse(const core::error& why) {
-    note_error("take a proposer's message", why);
+    note_error("handle a proposer's message", why);
     wire::append_error(socket_.output(), wire::sqlstate_of(why.code), why.detail, true);
     closing_ = true;
     return false;
   }
 
   proposer_session_options options_;
-  /// Nobody else must keep it.
+  /// Its only reference.
   runtime::socket_owner alive_;
   net::client_socket& socket_;
   acceptor_actor acceptor_;
@@ -173,7 +173,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
   bool greeted_ = false;
   bool opening_ = false;
   bool waiting_ = false;  ///< for the acceptor's answer
-  bool closing_ = false;  ///< when everything is sent
+  bool closing_ = false;  ///< closes when everything is sent
   core::monotonic_time heard_at_;
 };
 

@@ -11,10 +11,10 @@
 #include "messages/safekeeper.hpp"
 #include "protocol/quorum_codec.hpp"
 
-/// What the actors of the role say to each other; messages/safekeeper.hpp is what others may ask.
+/// The messages between the actors of the role; messages/safekeeper.hpp is for other roles.
 namespace strata::actors::safekeeper {
 
-/// Messages of one proposer in the order in which they came, with their WAL.
+/// Messages of one proposer in the order of their arrival, with their WAL.
 struct message_batch {
   struct entry {
     consensus::proposer_message message;
@@ -33,14 +33,14 @@ struct message_batch {
     wal.clear();
   }
   [[nodiscard]] bool empty() const { return entries.empty(); }
-  /// As much as one proposer may have waiting: then its socket is no longer read.
+  /// At its limit for one proposer: then its socket is no longer read.
   [[nodiscard]] bool full() const { return entries.size() >= messages_max || wal.size() >= wal_max; }
   static constexpr std::size_t messages_max = 256;
   static constexpr std::size_t wal_max = 8u << 20;
 };
 
-/// Answered when what the replies promise is durable. One at a time from each proposer: what arrives meanwhile is the
-/// next batch, made durable as one.
+/// Answered when what the replies promise is durable. One at a time from each proposer: messages that arrive meanwhile
+/// are the next batch, made durable as one.
 struct take_batch {
   std::shared_ptr<const message_batch> batch;
 };
@@ -55,24 +55,24 @@ struct proposer_arrived {
 };
 struct positions_moved {};
 using position_listener = messages::actor_interface<messages::accepts<positions_moved>>;
-/// Until `who` ends it is told of every move.
+/// Until `who` ends it is notified of every move.
 struct receiver_arrived {
   position_listener who;
 };
 struct pageserver_said {
   protocol::pageserver_feedback feedback;
 };
-/// What a peer has published of the timeline.
+/// A peer's publication on the timeline.
 struct peer_said {
   protocol::safekeeper_timeline_info info;
 };
-/// Every second while the timeline is active; the answer is what is published.
+/// Every second while the timeline is active; the answer is published.
 struct report_due {};
 struct timeline_report {
   protocol::safekeeper_timeline_info info;
 };
 
-/// The one that holds a timeline here.
+/// The actor of a timeline on this safekeeper.
 using acceptor_actor =
     messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
                               messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
@@ -84,7 +84,7 @@ using acceptor_actor =
                               messages::answers<messages::checkpoint_wal_timeline, messages::wal_timeline_info>,
                               messages::answers<messages::digest_wal, messages::wal_digest>>;
 
-/// For connections. errc::not_found unless it is here or `create` is set.
+/// For connections. errc::not_found unless the timeline is here or `create` is set.
 struct open_wal_timeline {
   core::timeline_key of;
   std::optional<consensus::acceptor_state> create;
@@ -96,7 +96,7 @@ struct wal_timeline_opened {
 using timelines_actor =
     messages::wal_timelines_actor::extend<messages::answers<open_wal_timeline, wal_timeline_opened>>;
 
-/// The acceptors that have something to tell are in the exchange's group; all are told what peers publish.
+/// Acceptors with something to publish are in the exchange's group; all receive the peers' publications.
 struct enter_exchange {
   core::timeline_key key;
   acceptor_actor acceptor;

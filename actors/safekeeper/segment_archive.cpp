@@ -8,7 +8,7 @@ void segment_archive::store_next(const journal::timeline_situation& situation) {
   if (!begin) return;
   under_way_ = work::storing;
   jobs_.run(
-      "put a segment into object storage",
+      "store a segment in object storage",
       [archive = archive_, view = view_, begin = *begin] { return archive->store(*view, begin); },
       [this, end = *begin + situation.segment_size](const core::result<void>& stored) {
         under_way_ = work::none;

@@ -13,7 +13,7 @@
 
 namespace strata::actors::safekeeper {
 
-/// The segments of one timeline in object storage: one is put there at a time, and old ones are removed when none is.
+/// The segments of one timeline in object storage: stores one at a time, and removes old ones in between.
 /// Part of the acceptor actor: everything it needs of that is an argument.
 class segment_archive {
  public:
@@ -29,9 +29,9 @@ class segment_archive {
       : archive_(std::move(archive)), view_(std::move(view)), jobs_(std::move(jobs)), context_(std::move(of)) {}
 
   [[nodiscard]] bool exists() const { return archive_ != nullptr; }
-  /// Puts the next segment there, if this safekeeper is to.
+  /// Stores the next segment, if this safekeeper is chosen for it.
   void store_next(const journal::timeline_situation& situation);
-  /// Removes what nobody needs.
+  /// Removes segments that are not needed.
   void trim(const journal::timeline_situation& situation);
 
  private:
@@ -42,7 +42,7 @@ class segment_archive {
   runtime::io_jobs jobs_;
   context context_;
   work under_way_ = work::none;
-  core::lsn trimmed_;  ///< nothing before it is there
+  core::lsn trimmed_;  ///< segments before it are removed
 };
 
 }  // namespace strata::actors::safekeeper

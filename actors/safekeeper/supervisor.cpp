@@ -24,7 +24,7 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
 
  private:
   friend actor_base;
-  // The children, in start order. Each knows only those above it.
+  // The children, in start order. Each uses only those above it.
   void start_children() {
     std::shared_ptr<const journal::wal_archive> backup;
     if (!options_.backup_directory.empty())

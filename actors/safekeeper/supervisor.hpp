@@ -21,22 +21,22 @@ struct supervisor_options {
   io::disk* disk = nullptr;
   std::string backup_directory;  ///< exists; empty: no object storage
   io::tcp_listener wal_listener;
-  std::string wal_address;   ///< host:port that others reach this safekeeper by
+  std::string wal_address;   ///< host:port of this safekeeper for others
   std::string http_address;  ///< likewise
   std::uint32_t connections_max = 1024;
   std::uint64_t disk_reserve = 64u << 20;
   messages::broker_link_actor broker;  ///< null: none; it must outlive the role
 };
 
-/// Whom the rest of the process speaks with.
+/// The actors that the rest of the process uses.
 struct get_services {};
 struct safekeeper_services {
   messages::wal_timelines_actor timelines;
 };
 
-/// Everything of the safekeeper role, started in the order in which its source lists it. Told to exit it stops them in
-/// the opposite order, each after the one before has ended: clients first, then timelines (which save their positions).
-/// A child that ends by itself takes the role down, in order: it was not its to survive.
+/// Everything of the safekeeper role, started in the order of its source. Told to exit it stops them in
+/// the opposite order, each after the previous one has ended: clients first, then timelines (which save their
+/// positions). A child that ends by itself ends the role, in order: the role can't run without it.
 using supervisor_actor = messages::actor_interface<messages::answers<get_services, safekeeper_services>>;
 supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 

@@ -41,10 +41,10 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     bool opening = false;
     bool deleting = false;
     bool everywhere = false;      ///< delete_wal_timeline
-    std::vector<waiter> waiting;  ///< for it to be open
+    std::vector<waiter> waiting;  ///< requests until it is open
     std::vector<reply<messages::done>> deletions;
     std::string broken;
-    bool never_made = false;  ///< a crash has left the directory of a timeline that nobody was told of
+    bool never_made = false;  ///< a crash has left the directory of a timeline whose creation was not acknowledged
   };
 
   // -- opening
@@ -52,9 +52,9 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   void load() {
     describe("loading");
     offload(
-        pool_id::io, "look for timelines", [directory = options_.directory] { return directory->load(); },
+        pool_id::io, "load timelines", [directory = options_.directory] { return directory->load(); },
         [this](core::result<std::vector<core::timeline_key>> found) {
-          if (!found) return quit(core::error(found.error()).within("look for timelines"));
+          if (!found) return quit(core::error(found.error()).within("load timelines"));
           loaded_ = true;
           describe("");
           for (const auto& key : *found) {
@@ -65,7 +65,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
         });
   }
 
-  /// Requests come before the directory was looked at, when the role has just started.
+  /// When the role has just started, requests come before the directory was read.
   bool postpone(std::function<void()> again) {
     if (loaded_) return false;
     waiting_for_load_.push_back(std::move(again));
@@ -83,7 +83,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   void create_files(const core::timeline_key& key, const consensus::acceptor_state& state) {
     entries_[key].opening = true;
     offload(
-        pool_id::io, "make a timeline", [directory = options_.directory, state] { return directory->create(state); },
+        pool_id::io, "create a timeline", [directory = options_.directory, state] { return directory->create(state); },
         [this, key](core::result<std::unique_ptr<journal::timeline_journal>> made) {
           const bool nothing_there = !made;
           files_opened(key, std::move(made));
@@ -162,7 +162,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
       with_open(request.of, answer);
   }
 
-  // -- what others may ask: passed to the acceptor
+  // -- requests that are forwarded to the acceptor
 
   template <class Request, class Reply>
   void pass_on(const core::timeline_key& key, const Request& request, reply<Reply> owed) {
@@ -221,8 +221,8 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   }
 
   void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
-    // Whole records must begin it. Where the donor has removed segments, the pageserver's position is the oldest known
-    // end of a record behind them.
+    // It must begin with whole records. Where the donor has removed segments, the pageserver's position is the oldest
+    // known end of a record after them.
     const auto& donor = request.state;
     consensus::acceptor_state state = donor;
     if (request.wal_begin > donor.local_start) state.local_start = donor.remote_consistent;
@@ -244,7 +244,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     for (const auto& [key, of] : entries_)
       if (const auto log = of.view ? of.view->journal()->log() : nullptr) info.wal_bytes += log->size_bytes();
     offload(
-        pool_id::io, "look how much disk is left", [directory = options_.directory] { return directory->free_bytes(); },
+        pool_id::io, "read the free disk space", [directory = options_.directory] { return directory->free_bytes(); },
         [info, owed](const core::result<std::uint64_t>& free) mutable {
           if (!free) return owed.fail(free.error());
           info.free_bytes = *free;
@@ -265,7 +265,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
 
   void close_for_deletion(const core::timeline_key& key) {
     const entry& of = entries_[key];
-    if (of.opening) return;                     // goes on when it is open
+    if (of.opening) return;                     // continues when it is open
     if (of.acceptor) return stop(of.acceptor);  // and when it has ended
     offload(
         pool_id::io, "delete a timeline",

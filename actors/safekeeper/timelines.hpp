@@ -16,8 +16,8 @@ struct timelines_options {
   safekeeper_context around;
 };
 
-/// Which timelines are here, each with its acceptor. Opens them all when it starts; one that can't be opened is
-/// "broken: why", and is tried again when somebody asks for it. Requests for a timeline wait until it is open.
+/// The timelines of this safekeeper, each with its acceptor. Opens them all when it starts; one that can't be opened is
+/// "broken: why", and is retried on the next request for it. Requests for a timeline wait until it is open.
 timelines_actor spawn_timelines(caf::actor_system& system, timelines_options options);
 
 }  // namespace strata::actors::safekeeper

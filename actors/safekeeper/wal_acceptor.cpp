@@ -33,15 +33,15 @@ struct acceptor_counters {
   runtime::counter offloaded;
 };
 
-/// WAL that is fetched from a peer.
+/// WAL that is being fetched from a peer.
 struct fetch {
   struct wanted {
     messages::pull_wal_timeline request;
     reply<wal_timeline_info> owed;
   };
-  runtime::socket_owner actor;  ///< null: nothing is fetched
+  runtime::socket_owner actor;  ///< null: no fetch
   std::string donor;
-  std::optional<wanted> pull;  ///< a person asked for it
+  std::optional<wanted> pull;  ///< requested by an operator
 };
 
 class wal_acceptor final : public runtime::actor_base<private_acceptor> {
@@ -58,7 +58,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     rest_when_idle();
   }
 
-  /// What is under way on the disk ends first; whoever waits is told.
+  /// Work in progress on the disk ends first, and waiting requests are answered.
   void on_stop() {
     stopping_ = true;
     journal_.fail_all({core::errc::unavailable, "the timeline is being closed"});
@@ -71,7 +71,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
  private:
   friend actor_base;
-  // -- the journal: proposers' messages are worked on by the flusher, the rest here ---------------------------------
+  // -- the journal: the flusher handles proposers' messages, this actor the rest ------------------------------------
 
   runtime::io_jobs jobs(pool_id pool) {
     return runtime::io_jobs([this, pool](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
@@ -118,7 +118,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   void on(const proposer_arrived& arrived) {
     ++view().proposers;
-    // Whoever was elected brings the WAL itself.
+    // The elected proposer sends the WAL itself.
     if (fetch_.actor && !fetch_.pull) stop(fetch_.actor);
     monitor(arrived.who, [this](const core::error&) {
       --view().proposers;
@@ -155,13 +155,13 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       learn({.remote_consistent = said.feedback.remote_consistent});
   }
 
-  // -- news of others -----------------------------------------------------------------------------------------------
+  // -- reports of others --------------------------------------------------------------------------------------------
 
   void learn(const consensus::timeline_news& news) {
     journal_.exclusively(
-        "take in news", [news](journal::timeline_journal& journal) { return journal.tell(news); },
+        "handle a report", [news](journal::timeline_journal& journal) { return journal.tell(news); },
         [this](const core::result<void>& told) {
-          if (!told) note_error("take in news", told.error());
+          if (!told) note_error("handle a report", told.error());
         });
   }
 
@@ -253,7 +253,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             .not_stored =
                 [this](const core::error& why) {
                   last_error_ = core::to_string(why);
-                  note_error("put a segment into object storage", why);
+                  note_error("store a segment in object storage", why);
                 },
             .not_removed = [this](const core::error& why) { note_error("remove segments from object storage", why); }};
   }
@@ -261,13 +261,13 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   /// WAL before `to` is in object storage.
   void backed_up(core::lsn to) {
     journal_.exclusively(
-        "take in news",
+        "handle a report",
         [news = consensus::timeline_news{.backup_lsn = to}](journal::timeline_journal& journal) {
           return journal.tell(news);
         },
         [this](const core::result<void>& told) {
           if (!told || stopping_) return;
-          // Before the next one is looked for: it would be the same one again.
+          // Before the next one is chosen: it would be the same one again.
           moved();
           archive_.store_next(situation());
         });
@@ -304,7 +304,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  // -- rest -----------------------------------------------------------------------------------------------------------
+  // -- suspending -----------------------------------------------------------------------------------------------------
 
   void update_activity() {
     const bool active = journal::is_active(situation());
@@ -387,14 +387,14 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   void on(const messages::digest_wal& request, reply<messages::wal_digest> owed) {
     offload(
-        pool_id::background, "make a digest of WAL",
+        pool_id::background, "digest WAL",
         [journal = view().journal(), from = request.from, to = request.to] { return digest_of(*journal, from, to); },
         [owed](core::result<messages::wal_digest> made) { owed.answer(std::move(made)); });
   }
   static core::result<messages::wal_digest> digest_of(const journal::timeline_journal& journal, core::lsn from,
                                                       core::lsn to) {
     if (to < from || to > journal.position().flush_lsn)
-      return core::error{core::errc::out_of_range, "make a digest: [" + to_string(from) + ", " + to_string(to) +
+      return core::error{core::errc::out_of_range, "digest WAL: [" + to_string(from) + ", " + to_string(to) +
                                                        ") is not a part of WAL up to " +
                                                        to_string(journal.position().flush_lsn)};
     core::bytes buffer(256u << 10);
@@ -412,7 +412,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   [[nodiscard]] journal::timeline_view& view() const { return *options_.view; }
 
   wal_acceptor_options options_;
-  journal::acceptor_position last_;  ///< what receivers were told of
+  journal::acceptor_position last_;  ///< sent to receivers
   acceptor_counters counters_;
   journal_queue journal_{*options_.around.disk, options_.journal, options_.view, jobs(pool_id::io), around_journal()};
   segment_archive archive_{options_.around.backup, options_.view, jobs(pool_id::background), around_archive()};

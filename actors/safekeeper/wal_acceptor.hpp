@@ -12,13 +12,13 @@
 
 namespace strata::actors::safekeeper {
 
-/// What the timelines of a safekeeper share.
+/// Shared by the timelines of a safekeeper.
 struct safekeeper_context {
   io::disk* disk = nullptr;
   consensus::node_id self;
-  std::string wal_address;         ///< host:port that peers and pageservers reach this safekeeper by
-  std::string http_address;        ///< likewise
-  std::uint64_t disk_reserve = 0;  ///< with no more than this free no WAL is taken
+  std::string wal_address;                             ///< host:port of this safekeeper for peers and pageservers
+  std::string http_address;                            ///< likewise
+  std::uint64_t disk_reserve = 0;                      ///< WAL is refused when no more than this is free
   std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is no object storage
   peer_exchange_actor exchange;
   wal_flusher_set flushers;
@@ -31,9 +31,9 @@ struct wal_acceptor_options {
   safekeeper_context around;
 };
 
-/// One timeline: gives its journal one piece of work after the other, tells receivers of WAL what moved, and once a
-/// second does what journal/maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when nobody
-/// is connected and the pageserver has everything.
+/// One timeline: passes its journal one piece of work after the other, notifies receivers of WAL of new positions, and
+/// once a second does what journal/maintenance.hpp decides. Suspended (files closed, out of the exchange's group) when
+/// no client is connected and the pageserver has everything.
 acceptor_actor spawn_wal_acceptor(caf::actor_system& system, wal_acceptor_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -19,7 +19,7 @@ namespace wire = pg::wire;
 
 constexpr std::chrono::seconds startup_limit{10};
 constexpr std::uint32_t protocol_version = 3;
-/// What the timeline is of until a proposer has told.
+/// Version of a timeline whose proposer has not sent one yet.
 constexpr std::uint32_t version_unknown = 150000;
 constexpr std::string_view recovering_proposer = "wal_proposer_recovery";
 
@@ -69,7 +69,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     if (!session_.started()) quit({core::errc::timeout, "a client did not start up in time"});
   }
 
-  /// For the service, which may end a connection that has nothing under way.
+  /// For the service, which may close an idle connection.
   void tell_use() {
     const bool begun = session_.started();
     const bool under_way = stream_ || busy_;
@@ -119,7 +119,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
     if (!client) return session_.end(client.error());
     client_ = *std::move(client);
     if (!client_.tenant || !client_.timeline) return welcome(version_unknown);
-    // Clients look at the version before they send anything.
+    // Clients read the version before they send anything.
     look_up([this](const core::result<wal_timeline_opened>& found) {
       const std::uint32_t known = found ? found->view->journal()->state().cluster.pg_version : 0;
       welcome(known > 0 ? known : version_unknown);
@@ -146,8 +146,8 @@ class wal_connection final : public runtime::actor_base<private_connection> {
       case wire::frame_kind::close:
       case wire::frame_kind::sync: extended_.take({kind, body, 0}, session_.output()); return;
       case wire::frame_kind::unsupported:
-        return refuse({core::errc::unsupported, "the WAL service takes no function calls"});
-      default: return;  // leftovers of a stream that has ended
+        return refuse({core::errc::unsupported, "the WAL service does not support function calls"});
+      default: return;  // left over from a stream that has ended
     }
   }
 
@@ -243,7 +243,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
       return refuse({core::errc::unsupported, "protocol version " + std::to_string(command.protocol_version) +
                                                   " is not supported; use (proto_version '3')"});
     if (command.allow_timeline_creation) return take_proposer(true);
-    // Refused before a stream begins: who asks every second learns the same each time.
+    // Refused before a stream begins: a client that asks every second gets the same answer each time.
     look_up([this](const core::result<wal_timeline_opened>& found) {
       if (!found) return refuse(found.error());
       take_proposer(false);
@@ -285,23 +285,23 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   template <class Spawn>
   void give_away(Spawn spawn) {
     stream_ = spawn();
-    // Given back, stream_over comes first.
+    // When the socket is returned, stream_over comes first.
     adopt(stream_, [this](const core::error&) {
       if (stream_) quit();
     });
   }
 
   wal_connection_options options_;
-  /// Nobody else keeps a connection; this goes when it quits.
+  /// Keeps the connection alive until it quits.
   runtime::socket_owner alive_;
   net::server_session session_;
   wire::wal_client client_;
   runtime::socket_owner stream_;  ///< has the socket now
   /// Only to refuse it once for each Sync, as clients expect.
   wire::extended_query extended_{[](std::string_view) -> core::result<std::optional<std::string_view>> {
-    return core::error{core::errc::unsupported, "the WAL service takes simple queries only"};
+    return core::error{core::errc::unsupported, "the WAL service supports simple queries only"};
   }};
-  bool busy_ = false;  ///< an answer of somebody else is awaited
+  bool busy_ = false;  ///< another actor's answer is pending
 };
 
 }  // namespace

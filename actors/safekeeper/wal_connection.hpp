@@ -17,11 +17,11 @@ struct wal_connection_options {
   std::shared_ptr<net::connection_seat> seat;
   timelines_actor timelines;
   std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none
-  std::string identity;                                ///< pg::wire::safekeeper_identity; empty: not told
+  std::string identity;                                ///< pg::wire::safekeeper_identity; empty: not sent
 };
 
-/// Speaks with one client of the WAL service until it goes: start-up and simple queries (docs/formats/wire.md). While
-/// WAL is pushed or streamed the socket belongs to a proposer_session or wal_sender below it. A client that has not
+/// Serves one client of the WAL service until it disconnects: start-up and simple queries (docs/formats/wire.md). While
+/// WAL is pushed or streamed the socket belongs to a proposer_session or wal_sender, its child. A client that has not
 /// started up after 10 seconds is closed.
 runtime::socket_owner spawn_wal_connection(caf::actor_system& system, wal_connection_options options);
 

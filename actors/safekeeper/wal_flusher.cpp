@@ -20,7 +20,7 @@ std::vector<journal::timeline_journal::incoming> incoming_of(const message_batch
   return incoming;
 }
 
-/// What was refused is told behind what was taken before it.
+/// A refusal is reported after the replies to the messages before it.
 void add_synced(outcome& to, outcome synced) {
   for (auto& each : synced.replies) to.replies.push_back(std::move(each));
   if (synced.failed || !to.refused) {
@@ -77,7 +77,7 @@ class wal_flusher final : public runtime::actor_base<private_flusher> {
     waiting_.push_back(request);
     arrived_.emplace_back();
     owed_.push_back(std::move(owed));
-    // Behind everything that is in the mailbox already: that joins the round.
+    // Sent after everything in the mailbox: that joins the round.
     if (waiting_.size() == 1) tell(self(), round_due{});
   }
 
@@ -99,7 +99,7 @@ class wal_flusher final : public runtime::actor_base<private_flusher> {
     }
   }
 
-  /// What may still be written. The disk is asked again soon, and each time when little is left.
+  /// Bytes that may still be written. The disk is queried again soon, and each time when little is left.
   core::result<std::uint64_t> room() {
     constexpr std::chrono::milliseconds believed_for{100};
     constexpr std::uint64_t plenty = 1u << 30;

@@ -9,7 +9,7 @@
 
 namespace strata::actors::safekeeper {
 
-/// A batch for a journal that nobody else uses until the answer. `journal` is kept alive by it.
+/// A batch for a journal that no other actor uses until the answer. The message keeps `journal` alive.
 struct keep_wal {
   std::shared_ptr<journal::timeline_journal> journal;
   std::shared_ptr<const message_batch> batch;
@@ -22,11 +22,11 @@ using wal_flusher_actor = messages::actor_interface<messages::answers<keep_wal, 
 struct wal_flusher_options {
   runtime::actor_label label;
   io::disk* disk = nullptr;
-  std::string directory;           ///< whose disk it is
+  std::string directory;           ///< on the disk that is checked
   std::uint64_t disk_reserve = 0;  ///< WAL is refused, errc::disk_full, when less would be left
 };
 
-/// Those of a safekeeper: one writes while another waits for the disk. A timeline is always with the same.
+/// The flushers of a safekeeper: one writes while another waits for the disk. A timeline always uses the same one.
 struct wal_flusher_set {
   static constexpr std::size_t count = 2;
   std::array<wal_flusher_actor, count> flushers;
@@ -36,8 +36,8 @@ struct wal_flusher_set {
 };
 
 /// Makes the WAL of its timelines durable, in rounds: the batches that wait when a round begins are all written, then
-/// all synced, so that the syncs find each other's work done by the file system's journal. It blocks a thread of pool
-/// io while a round runs. What waits is bounded by one batch for each timeline.
+/// all synced, so that the file system's journal does the work of many syncs in one. It blocks a thread of pool
+/// io while a round runs. Its queue is bounded by one batch for each timeline.
 wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_options options);
 
 }  // namespace strata::actors::safekeeper

@@ -13,7 +13,7 @@ namespace wire = pg::wire;
 
 constexpr std::size_t piece_max = 128u << 10;
 constexpr std::chrono::milliseconds keepalive_interval{1000};
-/// A client that says nothing for so long, though every keepalive asks it to, is gone.
+/// A client that sends nothing for so long, though every keepalive requests an answer, is lost.
 constexpr std::chrono::seconds silence_max{60};
 
 struct sender_go_on {};
@@ -21,7 +21,7 @@ struct keepalive_due {};
 using private_sender = runtime::socket_owner::extend<messages::accepts<positions_moved>,
                                                      messages::accepts<sender_go_on>, messages::accepts<keepalive_due>>;
 
-/// Where the piece that begins at `from` ends: on the edge of a page unless everything is sent by it.
+/// Where the piece that begins at `from` ends: on a page boundary unless it completes the stream.
 core::lsn piece_end(core::lsn from, core::lsn limit) {
   if (limit - from <= piece_max) return limit;
   const core::lsn end = from + piece_max;
@@ -85,7 +85,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     if (!std::exchange(resuming_, true)) tell(self(), sender_go_on{});
   }
 
-  /// False: the connection is over. What a client that talks without pause still has to say is heard later.
+  /// False: the connection is over. Messages of a client that sends without pause are read later.
   bool hear() {
     using enum net::client_socket::outcome;
     for (int round = 0; round < 16; ++round) {
@@ -149,9 +149,9 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     return true;
   }
 
-  // -- what is sent ---------------------------------------------------------------------------------------------------
+  // -- output ---------------------------------------------------------------------------------------------------------
 
-  /// Puts the next piece into the output when it is in memory, or has it read. False: nothing to be sent now.
+  /// Appends the next piece to the output when it is in memory, or has it read. False: nothing to send now.
   bool prepare() {
     if (!term_stands()) return true;
     const auto position = view_.position();
@@ -169,7 +169,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     return true;
   }
 
-  /// False, and the stream ends: WAL that is not committed may have been cut off and written anew since.
+  /// False, and the stream ends: uncommitted WAL may have been cut off and rewritten since.
   bool term_stands() {
     const consensus::term now = view_.position().in;
     if (!options_.term || now == *options_.term) return true;
@@ -188,7 +188,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
           auto got = journal::read_local_wal(*view->journal(), from, piece);
           if (!got && got.error().code == core::errc::out_of_range && backup) {
             auto stored = backup->read(*view, from, piece);
-            // What is not stored either is gone; only the first error says so.
+            // If it is not in object storage either it is lost; only the first error has the reason.
             if (stored || stored.error().code != core::errc::not_found) got = std::move(stored);
           }
           if (!got) return std::move(got).error();
@@ -204,7 +204,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
             note_error("read WAL", why);
             finish_with_error(wire::sqlstate_of(why.code), why.detail);
           } else if (term_stands()) {
-            put_wal(*piece);  // read while the term stood: it rises before anything is cut off
+            put_wal(*piece);  // read in the same term: the term rises before anything is cut off
           }
           advance();
         });
@@ -232,14 +232,14 @@ class wal_sender final : public runtime::actor_base<private_sender> {
       return quit({core::errc::timeout, "no message from the receiver"});
     tell_self_after(keepalive_interval, keepalive_due{});
     if (ending_) return;
-    // What was sent but not yet taken is sign of life enough.
+    // Unread output is sufficient as a sign of life.
     if (!socket_.output_pending() && !reading_) put_keepalive(true);
     end_when_idle();
     advance();
   }
 
-  /// A pageserver that has everything of a timeline that nobody writes is told so; the broker tells it when to come
-  /// again. Two looks in a row, so that a proposer that only connects again does not end anything.
+  /// Ends the stream of a pageserver that has everything of a timeline without a writer; the broker reports new WAL.
+  /// Two checks in a row, so that a proposer that only reconnects ends no stream.
   void end_when_idle() {
     const auto position = view_.position();
     const bool idle = is_pageserver_ && !options_.term && view_.proposers == 0 && next_ >= position.commit_lsn &&
@@ -264,18 +264,18 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   }
 
   wal_sender_options options_;
-  /// Nobody else must keep it.
+  /// Its only reference.
   runtime::socket_owner alive_;
   net::client_socket& socket_;
   journal::timeline_view& view_;
   core::lsn next_;
-  core::bytes recent_;  ///< the piece that comes out of memory
+  core::bytes recent_;  ///< the piece read from memory
   bool is_pageserver_;
   runtime::counter sent_bytes_;
   bool resuming_ = false;
   bool reading_ = false;
-  bool quiet_ = false;   ///< was idle at the last look
-  bool ending_ = false;  ///< when everything is sent
+  bool quiet_ = false;   ///< was idle at the last check
+  bool ending_ = false;  ///< ends when everything is sent
   bool over_ = false;
   core::monotonic_time heard_at_;
 };

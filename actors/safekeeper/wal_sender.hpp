@@ -10,7 +10,7 @@
 
 namespace strata::actors::safekeeper {
 
-/// The stream is over; whoever handed the socket over has it back.
+/// The stream is over; the sender's owner has the socket again.
 struct stream_over {
   std::shared_ptr<net::client_socket> socket;
 };
@@ -18,18 +18,17 @@ using stream_starter = messages::actor_interface<messages::accepts<stream_over>>
 
 struct wal_sender_options {
   runtime::actor_label label;
-  std::shared_ptr<net::client_socket> socket;  ///< behind CopyBothResponse
+  std::shared_ptr<net::client_socket> socket;  ///< after CopyBothResponse
   wal_timeline_opened timeline;
   std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none
   core::lsn from;
-  std::optional<consensus::term>
-      term;                    ///< up to what is flushed as long as it is the acceptor's; else what is committed
-  bool is_pageserver = false;  ///< its status replies tell what it has made durable
+  std::optional<consensus::term> term;  ///< flushed WAL, as long as it is the acceptor's term; else committed WAL
+  bool is_pageserver = false;           ///< its status replies have its durable position
   stream_starter starter;
 };
 
 /// START_REPLICATION: streams WAL to one client (docs/formats/wire.md). Reads the next piece (at most 128 KiB)
-/// when the client has taken the one before. At least once a second the client hears something.
+/// when the client has accepted the previous one. Sends something at least once a second.
 runtime::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options);
 
 }  // namespace strata::actors::safekeeper

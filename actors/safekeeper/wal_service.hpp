@@ -16,7 +16,7 @@ struct wal_service_options {
   std::uint32_t connections_max = 1024;
   timelines_actor timelines;
   std::shared_ptr<const journal::wal_archive> backup;  ///< null: there is none
-  std::string identity;                                ///< told to every client
+  std::string identity;                                ///< sent to every client
 };
 
 /// Accepts clients of the WAL service and starts a wal_connection for each.

@@ -19,7 +19,7 @@ bool secret(std::string_view key) {
   return lower.find("password") != std::string::npos || lower.find("secret") != std::string::npos;
 }
 
-/// Hides rather too much than too little: a password may contain, unescaped, what ends it for a strict reader.
+/// Hides too much rather than too little: a password may contain, unescaped, the characters that end it by the rules.
 std::string redact_uri(std::string_view uri) {
   const std::size_t authority = uri.find("://") + 3;
   std::string to(uri.substr(0, authority));
@@ -121,7 +121,7 @@ std::string option_in_conninfo(const std::string& conninfo, std::string_view key
 }  // namespace
 
 core::error unreadable_conninfo(const std::string& conninfo) {
-  // libpq's own complaint would repeat a value, which may be the password; the name of an option is none.
+  // libpq's own error would repeat a value, which may be the password; the name of an option is none.
   const bool is_uri = conninfo.starts_with("postgresql://") || conninfo.starts_with("postgres://");
   std::string culprit;
   for (std::size_t at = skip_blanks(conninfo, 0); !is_uri && culprit.empty() && at < conninfo.size();) {
@@ -135,7 +135,7 @@ core::error unreadable_conninfo(const std::string& conninfo) {
     at = end == std::string::npos ? end : skip_blanks(conninfo, end);
   }
   return {core::errc::invalid_argument,
-          "read connection string: " + (culprit.empty() ? "" : "libpq knows no option \"" + culprit + "\"; ") +
+          "read connection string: " + (culprit.empty() ? "" : "libpq has no option \"" + culprit + "\"; ") +
               "it must be like \"host=... port=5432 user=...\" or \"postgresql://user@host:5432\""};
 }
 

@@ -23,7 +23,7 @@ core::result<void> check_database(const std::string& conninfo, std::chrono::mill
   const char* const values[] = {conninfo.c_str(), "false", "strata", nullptr};
   const std::unique_ptr<PGconn, finish> connection(PQconnectStartParams(keywords, values, 1));
   if (connection == nullptr || PQstatus(connection.get()) == CONNECTION_BAD) return {};
-  // This puts the SQLSTATE into the text.
+  // Adds the SQLSTATE to the text.
   PQsetErrorVerbosity(connection.get(), PQERRORS_VERBOSE);
   for (auto polling = PGRES_POLLING_WRITING; polling != PGRES_POLLING_OK && polling != PGRES_POLLING_FAILED;
        polling = PQconnectPoll(connection.get())) {

@@ -7,8 +7,8 @@
 
 namespace strata::pg::client {
 
-/// Which options a libpq connection string or URI gives a value to: "host", "port", ... errc::invalid_argument when
-/// libpq can't read it.
+/// The options that a libpq connection string or URI sets: "host", "port", ... errc::invalid_argument when libpq can't
+/// parse it.
 core::result<std::vector<std::string>> options_named_in(const std::string& conninfo);
 
 }  // namespace strata::pg::client

@@ -85,12 +85,12 @@ struct replication_connection::implementation {
   bool unsent = false;
   bool copy_end_sent = false;
   bool stream_ended = false;
-  /// Why nothing more will arrive; told once all that did arrive is.
+  /// Why the connection ended; reported after all earlier input.
   std::optional<core::error> broken;
   int backup_answers = 0;
   std::size_t archive_index = 0;
   std::vector<oid> archives;                  ///< in the order in which major 14 sends them
-  std::optional<replication_event> answer;    ///< told when the command is complete
+  std::optional<replication_event> answer;    ///< reported when the command is complete
   std::optional<core::error> failure;         ///< of the running command, likewise
   std::unique_ptr<char, free_buffer> copied;  ///< what the last event's view points into
 
@@ -100,15 +100,15 @@ struct replication_connection::implementation {
 
   core::error connection_error(std::string_view doing) {
     server_complaint complaint = parse_connection_failure(PQerrorMessage(connection.get()));
-    // libpq does not repeat passwords, but a promise should not rest on that.
+    // libpq does not repeat passwords, but our promise should not depend on that.
     std::string& text = complaint.message;
     for (std::size_t at = 0; !password.empty() && (at = text.find(password, at)) != std::string::npos; at += 3)
       text.replace(at, password.size(), "***");
-    // libpq looks a service up in the files of this process, which are not those of the one who asked for it.
+    // libpq looks a service up in the files of this process, not in those of the client that named it.
     if (text.starts_with("definition of service"))
       return {core::errc::invalid_argument,
               std::string(doing) + " " + target + ": " + text +
-                  "; the server looks in its own PGSERVICEFILE, or its user's ~/.pg_service.conf"};
+                  "; the server reads its own PGSERVICEFILE, or its user's ~/.pg_service.conf"};
     return explain(std::string(doing) + " " + target, complaint);
   }
 
@@ -120,7 +120,7 @@ struct replication_connection::implementation {
 
   core::result<void> connect_on() {
     if (polling == PGRES_POLLING_OK) return {};
-    // The first connect() must have ended before libpq looks at it again.
+    // The first connect() must have ended before libpq checks it again.
     pollfd ready{PQsocket(connection.get()), static_cast<short>(polling == PGRES_POLLING_READING ? POLLIN : POLLOUT),
                  0};
     if (ready.fd >= 0 && ::poll(&ready, 1, 0) == 0) return {};
@@ -213,7 +213,7 @@ core::result<std::optional<replication_event>> replication_connection::implement
 core::result<std::optional<replication_event>> replication_connection::implementation::on_command_end() {
   const command ended = std::exchange(running, command::none);
   now = phase::idle;
-  // A source that shuts down ends the stream, then the connection; the latter is told next.
+  // A source that shuts down ends the stream, then the connection; the latter is reported next.
   const bool ended_before_break = broken && stream_ended;
   if (failure && !ended_before_break) return *std::exchange(failure, std::nullopt);
   if (ended == command::replicate && !answer) answer = streaming_ended{};
@@ -226,7 +226,7 @@ core::result<std::optional<replication_event>> replication_connection::implement
   now = phase::copying;
   if (running == command::replicate) return std::optional<replication_event>(streaming_started{});
   if (running != command::backup) return lose({core::errc::corrupt, "read answer of the source: unexpected data"});
-  // From 15 on all archives come in one stream and announce themselves.
+  // From 15 on all archives come in one stream, each with its own header.
   if (major() >= major_version::v15) return on_copy();
   if (archive_index >= archives.size())
     return lose({core::errc::corrupt, "read answer of the source: more archives than tablespaces"});
@@ -302,7 +302,7 @@ core::result<std::optional<replication_event>> replication_connection::implement
   return std::optional<replication_event>{};
 }
 
-/// A base backup answers with its start, the list of tablespaces, the archives, its end.
+/// The answer to a base backup: its start, the list of tablespaces, the archives, its end.
 core::result<std::optional<replication_event>> replication_connection::implementation::on_backup_tuples(
     const PGresult* result) {
   const int number = backup_answers++;
@@ -348,8 +348,8 @@ void replication_connection::implementation::on_failure(const PGresult* result) 
     answer = slot_dropped{false};
     return;
   }
-  // So a safekeeper ends a stream that has nothing more to send (docs/formats/wire.md). What comes behind it is
-  // the end of the connection.
+  // A safekeeper that has no more WAL to send ends a stream so (docs/formats/wire.md). Then follows the end of the
+  // connection.
   if (running == command::replicate && complaint.sqlstate == success &&
       complaint.message.find("ending streaming to") != std::string::npos) {
     answer = streaming_ended{.caught_up = true};
@@ -387,7 +387,7 @@ core::result<replication_connection> replication_connection::open(const std::str
   made->connection.reset(PQconnectStartParams(keywords, values, 1));
   if (made->connection == nullptr) return core::error{core::errc::unavailable, "connect: out of memory"};
   if (PQstatus(made->connection.get()) == CONNECTION_BAD) return made->connection_error("connect to");
-  // Failed attempts have no result to ask for their SQLSTATE; this puts it into their text.
+  // Failed attempts have no result with a SQLSTATE; this adds it to their text.
   PQsetErrorVerbosity(made->connection.get(), PQERRORS_VERBOSE);
   PQsetNoticeProcessor(
       made->connection.get(), [](void*, const char*) {}, nullptr);
@@ -426,14 +426,15 @@ core::result<std::optional<replication_event>> replication_connection::receive()
   core::result<std::optional<replication_event>> received = std::optional<replication_event>{};
   switch (of.now) {
     case phase::connecting: return of.on_connected();
-    case phase::lost: return core::error{core::errc::unavailable, "talk to " + of.target + ": the connection is lost"};
+    case phase::lost:
+      return core::error{core::errc::unavailable, "communicate with " + of.target + ": the connection is lost"};
     case phase::awaiting: received = of.on_result(); break;
     case phase::copying: received = of.on_copy(); break;
     case phase::idle: break;
   }
   const bool nothing_more = received && !*received;
   if (nothing_more && of.broken) return of.lose(*of.broken);
-  // A source that ends the connection says so with an error; there is nothing left to use then.
+  // A source that ends the connection sends an error; the connection can't be used afterwards.
   if (!received && PQstatus(of.connection.get()) == CONNECTION_BAD) of.now = phase::lost;
   return received;
 }
@@ -458,7 +459,7 @@ core::result<void> replication_connection::show(const std::string& setting) {
 core::result<void> replication_connection::create_physical_slot(const std::string& name, slot_lifetime lasts) {
   if (!valid_slot_name(name))
     return core::error{core::errc::invalid_argument, "create replication slot: \"" + name +
-                                                         "\" has other characters than a-z, 0-9 and _, or too many"};
+                                                         "\" has characters other than a-z, 0-9 and _, or too many"};
   return implementation_->send(command::create_slot, create_slot_command(name, lasts, major()), name);
 }
 

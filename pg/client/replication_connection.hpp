@@ -15,7 +15,7 @@
 
 namespace strata::pg::client {
 
-/// A connection string (key=value or URI form) with everything secret replaced by "***": for logs and messages.
+/// A connection string (key=value or URI form) with all secrets replaced by "***": for logs and messages.
 std::string redact_conninfo(std::string_view conninfo);
 
 /// What a connection reports, in the order it happens. Views are valid until the next call of receive().
@@ -23,29 +23,29 @@ struct connected {
   std::uint32_t server_version = 0;  ///< 150020 is 15.20
   major_version major = major_version::v15;
   bool in_recovery = false;      ///< the source is a standby
-  std::string application_name;  ///< as the source knows us
-  std::string user;              ///< as libpq understood the connection string, services and environment included
-  std::string database;          ///< likewise; empty when none was named and it would be the user's name
-  std::string safekeeper;        ///< who a safekeeper says it is (wire::parse_safekeeper_identity); empty: it is none
+  std::string application_name;  ///< ours, as the source sees it
+  std::string user;              ///< as libpq parsed the connection string, services and environment included
+  std::string database;          ///< likewise; empty when none was named and libpq would use the user's name
+  std::string safekeeper;        ///< the identity that a safekeeper sent (wire::parse_safekeeper_identity); else empty
 };
 struct system_identified {
   std::uint64_t system_id = 0;
   std::uint32_t timeline = 0;
-  core::lsn flushed;  ///< how far the source's WAL is on its disk
+  core::lsn flushed;  ///< end of the source's WAL on disk
 };
 struct setting_shown {
   std::string name;
-  std::string value;  ///< empty, too, if the user may not see it
+  std::string value;  ///< empty, too, if the user may not read it
 };
 struct slot_created {
-  bool existed = false;  ///< there was one of that name already, and it is used
+  bool existed = false;  ///< a slot of that name existed already, and is used
 };
-/// A physical slot as it is; of a logical one reading fails.
+/// A physical slot; reading a logical one fails.
 struct slot_read {
   bool exists = false;
-  core::lsn restart;  ///< WAL is kept from here; 0: nobody has used it yet
+  core::lsn restart;  ///< WAL is kept from here; 0: the slot was never used
 };
-/// The timelines that the source has left behind: the content of the history file of the one it is on.
+/// The earlier timelines of the source: the content of the history file of its current one.
 struct history_shown {
   std::string text;
 };
@@ -63,7 +63,7 @@ struct backup_started {
   std::uint64_t size_estimate = 0;      ///< of the whole backup, in bytes; 0 if unknown
   std::vector<tablespace> tablespaces;  ///< without the default one
 };
-/// A new tar archive begins: the data directory (tablespace 0) or one tablespace.
+/// Start of a tar archive: the data directory (tablespace 0) or one tablespace.
 struct archive_started {
   oid tablespace = 0;
 };
@@ -88,9 +88,9 @@ struct keepalive {
 };
 /// The source ended the stream: it shuts down, or the timeline ended and another begins.
 struct streaming_ended {
-  std::uint32_t next_timeline = 0;  ///< 0 unless the source moved on to another one
+  std::uint32_t next_timeline = 0;  ///< 0 unless the source switched to another one
   core::lsn next_timeline_start;
-  bool caught_up = false;  ///< a safekeeper has sent all there is, and nobody writes
+  bool caught_up = false;  ///< a safekeeper has sent all its WAL, and no proposer writes
 };
 using replication_event = std::variant<connected, system_identified, setting_shown, slot_created, slot_read,
                                        history_shown, slot_dropped, backup_started, archive_started, archive_data,
@@ -104,14 +104,14 @@ struct backup_options {
 };
 
 /// A physical replication connection to a stock server, without any blocking call. The owner waits until fd() is ready
-/// for what wants_read() and wants_write() say, calls step(), then receive() until it gives nothing more.
+/// for wants_read() and wants_write(), calls step(), then receive() until it returns no event.
 ///
 ///   connecting --connected--> idle --command--> busy --its event--> idle
 ///                                    start_backup: busy until backup_finished
 ///                                    start_replication: busy until streaming_ended
 ///
-/// Commands are refused with errc::busy unless idle(). Errors say what an operator can do about them and never contain
-/// a password. After an error usable() tells whether the connection can go on; if not, open a new one. Codes:
+/// Commands are refused with errc::busy unless idle(). Errors name the remedy for an operator and never contain
+/// a password. After an error usable() tells whether the connection can be used; if not, open a new one. Codes:
 /// unavailable (can't reach it, starting up, shutting down, connection lost), permission_denied (password, no
 /// REPLICATION right, pg_hba.conf), unsupported (version), invalid_argument (wal_level, connection string),
 /// not_found (slot), out_of_range (WAL already removed), busy (no free walsender or slot, slot in use).
@@ -124,16 +124,16 @@ class replication_connection {
   replication_connection& operator=(replication_connection&&) noexcept;
   ~replication_connection();
 
-  /// May change while connecting: ask again after each step(). -1 when there is none.
+  /// May change while connecting: call it again after each step(). -1 when there is none.
   [[nodiscard]] int fd() const;
   [[nodiscard]] bool wants_read() const;
   [[nodiscard]] bool wants_write() const;
 
-  /// Does what can be done now without blocking: goes on connecting, sends what is queued, takes in what has arrived.
-  /// Takes in more with every call, so don't call it before what it took in was received. Fails only while connecting;
-  /// that a connection was lost later is told by receive(), behind all that arrived before.
+  /// Does all work that is possible without blocking: connects, sends queued data, reads input. Every call reads more
+  /// input, so call receive() until it is empty before the next one. Fails only while connecting; receive() reports a
+  /// later loss of the connection, after all earlier input.
   core::result<void> step();
-  /// The next thing that happened, if it can be told from what has arrived.
+  /// The next event, if its input is complete.
   core::result<std::optional<replication_event>> receive();
 
   [[nodiscard]] bool idle() const;
@@ -144,24 +144,24 @@ class replication_connection {
 
   core::result<void> identify_system();
   core::result<void> show(const std::string& setting);
-  /// Refuses names that Postgres would (a-z, 0-9, _). Keeps WAL from now on, not from the first use.
+  /// Refuses names that Postgres refuses (a-z, 0-9, _). Keeps WAL from now on, not from the first use.
   core::result<void> create_physical_slot(const std::string& name, slot_lifetime lasts = slot_lifetime::permanent);
-  /// From major 15 on.
+  /// For majors from 15 on.
   core::result<void> read_slot(const std::string& name);
   core::result<void> show_history(std::uint32_t timeline);
   /// Waits for a connection that uses the slot to end.
   core::result<void> drop_slot(const std::string& name);
   core::result<void> start_backup(const backup_options& options = {});
   /// `slot` may be empty. `from` is any byte position at or after the WAL's begin.
-  /// `term` is for safekeepers: WAL up to what is flushed, committed or not, as long as they are in that term.
+  /// `term` is for safekeepers: they send flushed WAL, committed or not, as long as they are in that term.
   core::result<void> start_replication(const std::string& slot, core::lsn from, std::uint32_t timeline = 1,
                                        std::optional<std::uint64_t> term = std::nullopt);
-  /// Tells the source how far WAL has got here; `flushed` 0: nothing of that, a source then does not count us as a
-  /// synchronous standby and moves no slot. errc::busy if the socket can't take it now: step() and try again.
+  /// Reports our positions to the source; `flushed` 0: no position, so that a source neither counts us as a synchronous
+  /// standby nor moves a slot. errc::busy if the socket accepts no data now: step() and try again.
   core::result<void> send_status(core::lsn written, core::lsn flushed, core::lsn applied, bool reply_requested = false);
-  /// Sends a message that only a safekeeper understands along the stream. errc::busy as for send_status().
+  /// Sends a message for safekeepers along the stream. errc::busy as for send_status().
   core::result<void> send_message(core::bytes_view message);
-  /// Ends the stream in order; streaming_ended follows what is still on its way. errc::busy as for send_status().
+  /// Ends the stream in order; streaming_ended comes after the WAL in flight. errc::busy as for send_status().
   core::result<void> stop_replication();
 
  private:
@@ -170,7 +170,7 @@ class replication_connection {
   std::unique_ptr<implementation> implementation_;
 };
 
-/// Refuses a source whose WAL does not hold what a copy needs; the error says how to change it.
+/// Refuses a source whose WAL is not sufficient for a copy; the error names the setting.
 core::result<void> require_wal_level(std::string_view value);
 /// Refuses a standby as a source.
 core::result<void> require_primary(const connected& source);

@@ -13,8 +13,8 @@ struct lesson {
   std::string_view advice;
 };
 
-// The first that fits is used. Phrases only tell apart what has the same SQLSTATE; messages of a server that speaks
-// another language get the general lesson of their SQLSTATE.
+// The first match is used. Phrases only distinguish errors of the same SQLSTATE; messages in another language get the
+// general lesson of their SQLSTATE.
 constexpr lesson lessons[] = {
     {"28P01", "", core::errc::permission_denied, "wrong password or user; check the connection string"},
     {"28000", "pg_hba.conf", core::errc::permission_denied,
@@ -22,13 +22,13 @@ constexpr lesson lessons[] = {
      "scram-sha-256\" "
      "and reload it (select pg_reload_conf())"},
     {"28", "", core::errc::permission_denied, "the source refuses this user; check user and pg_hba.conf"},
-    // Of a file below its data directory, which it names so in every language.
+    // Of a file below its data directory: the path begins like this in every language.
     {"42501", "\"./", core::errc::io_error,
      "the source may not read one of its own files; correct the file's owner and mode there"},
     {"42501", "", core::errc::permission_denied,
      "the user has no right to replicate; run on the source: alter role <user> replication"},
     {"53300", "max_wal_senders", core::errc::busy,
-     "the source has no free place for a replication connection; raise max_wal_senders in its postgresql.conf "
+     "the source has no free walsender; raise max_wal_senders in its postgresql.conf "
      "(wal_level = minimal does not allow any) and restart it"},
     {"53300", "", core::errc::busy, "the source has too many connections; close some or raise max_connections"},
     {"53400", "", core::errc::busy,
@@ -46,8 +46,8 @@ constexpr lesson lessons[] = {
     {"55000", "max_replication_slots", core::errc::invalid_argument,
      "the source allows no replication slots; set max_replication_slots above 0 and restart it"},
     {"55000", "nvalidated", core::errc::out_of_range,
-     "the source gave up the replication slot because it lagged too far (max_slot_wal_keep_size); drop it and import "
-     "it again"},
+     "the source invalidated the replication slot because it lagged too far (max_slot_wal_keep_size); drop it and "
+     "import it again"},
     {"55000", "recovery", core::errc::invalid_argument,
      "the source is in recovery; connect to its primary, or promote it first"},
     {"58P01", "already been removed", core::errc::out_of_range,
@@ -73,7 +73,7 @@ constexpr lesson lessons[] = {
     {"22", "", core::errc::invalid_argument, "the source did not accept the command"},
 };
 
-// Without a server's answer; libpq's own words are only a hint.
+// Without a server's answer; libpq's own text is only a hint.
 constexpr lesson local_lessons[] = {
     {"", "no password supplied", core::errc::permission_denied,
      "the source requires a password; put one into the connection string or a password file"},
@@ -86,8 +86,7 @@ constexpr lesson local_lessons[] = {
      "there is no server on that socket; check host and port in the connection string"},
     {"", "invalid integer value", core::errc::invalid_argument, "a number in the connection string is not a number"},
     {"", "invalid port", core::errc::invalid_argument, "the port in the connection string is not a number"},
-    {"", " value: ", core::errc::invalid_argument,
-     "the connection string has an option with a value that it can't have"},
+    {"", " value: ", core::errc::invalid_argument, "the connection string has an option with an invalid value"},
     {"", "server closed the connection", core::errc::unavailable,
      "the source closed the connection unexpectedly; did it crash or was it stopped?"},
     {"", "certificate", core::errc::permission_denied, "the certificate was not accepted"},
@@ -126,7 +125,7 @@ core::error explain(std::string_view doing, const server_complaint& complaint) {
 
 server_complaint parse_connection_failure(std::string_view text) {
   server_complaint into;
-  // The text may tell of several attempts (one per address); the last one counts.
+  // The text may cover several attempts (one per address); the last one counts.
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);

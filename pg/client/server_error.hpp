@@ -7,7 +7,7 @@
 
 namespace strata::pg::client {
 
-/// What a server or libpq said when something failed.
+/// The error of a server or of libpq.
 struct server_complaint {
   std::string sqlstate;  ///< empty if it did not come from a server
   std::string message;   ///< primary message
@@ -15,10 +15,10 @@ struct server_complaint {
   std::string hint;
 };
 
-/// Our error for it: a code that says what can be done, and a text that says how, with the server's words behind.
+/// Our error for it: a code for the caller, and a text with the remedy, followed by the server's message.
 core::error explain(std::string_view doing, const server_complaint& complaint);
 
-/// Takes apart the verbose text of a failed connection attempt ("... FATAL:  28P01: password ...").
+/// Parses the verbose text of a failed connection attempt ("... FATAL:  28P01: password ...").
 server_complaint parse_connection_failure(std::string_view text);
 
 }  // namespace strata::pg::client

@@ -19,7 +19,7 @@ std::string_view take_string(core::byte_reader& reader) {
 
 core::result<archive_started> parse_new_archive(core::byte_reader& reader) {
   const std::string_view name = take_string(reader);
-  take_string(reader);  // where the tablespace is on the server
+  take_string(reader);  // the tablespace's path on the server
   if (!reader.finished()) return corrupt("start of an archive");
   if (name == "base.tar") return archive_started{};
   archive_started started;

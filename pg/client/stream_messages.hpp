@@ -10,7 +10,7 @@ namespace strata::pg::client {
 /// A message of a WAL stream: wal_data or keepalive.
 core::result<replication_event> parse_stream_message(core::bytes_view message);
 
-/// A message of a base backup as majors from 15 on send it; nullopt for progress reports and manifests.
+/// A message of a base backup in the form of majors from 15 on; nullopt for progress reports and manifests.
 core::result<std::optional<replication_event>> parse_backup_message(core::bytes_view message);
 
 core::bytes encode_status(core::lsn written, core::lsn flushed, core::lsn applied, timestamp now, bool reply_requested);

@@ -60,7 +60,7 @@ core::result<std::vector<tablespace_link>> parse_tablespace_map(std::string_view
     return core::error{core::errc::corrupt, "read tablespace_map: a line is not \"oid path\""};
   };
   std::vector<tablespace_link> links;
-  // A backslash protects a line end or another backslash inside a path.
+  // A backslash escapes a line end or another backslash inside a path.
   std::string line;
   const auto take = [&]() -> core::result<void> {
     const std::size_t blank = line.find(' ');

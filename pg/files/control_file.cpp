@@ -10,7 +10,7 @@
 namespace strata::pg::files {
 namespace {
 
-// Offsets in the file, the same in all majors but for the CRC (docs/formats/cluster_files.md).
+// Offsets in the file, the same in all majors except for the CRC (docs/formats/cluster_files.md).
 constexpr std::size_t version_offset = 8;
 constexpr std::size_t catalog_version_offset = 12;
 constexpr std::size_t checkpoint_copy_offset = 40;
@@ -30,7 +30,7 @@ core::result<major_version> major_of(core::bytes_view bytes) {
   }
   return core::error{core::errc::unsupported, "read pg_control: version " + std::to_string(version) +
                                                   ", catalog version " + std::to_string(catalog) +
-                                                  " is none of a released Postgres 14, 15, 16, 17 or 18"};
+                                                  " is not that of a released Postgres 14, 15, 16, 17 or 18"};
 }
 
 core::result<void> check_crc(core::bytes_view bytes, major_version major) {
@@ -40,7 +40,7 @@ core::result<void> check_crc(core::bytes_view bytes, major_version major) {
   return {};
 }
 
-/// Sizes that are compiled into a server; Strata's formats assume the usual ones.
+/// Sizes that are compiled into a server; Strata's formats require the usual ones.
 core::result<void> check_build(core::bytes_view bytes) {
   struct fixed {
     std::size_t offset;

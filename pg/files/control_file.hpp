@@ -10,7 +10,7 @@
 
 namespace strata::pg::files {
 
-/// What pg_control says that a server was doing. On-disk numbers, never renumber.
+/// The server's state in pg_control. On-disk numbers, never renumber.
 enum class database_state : std::uint32_t {
   starting_up = 0,
   shut_down = 1,
@@ -52,16 +52,16 @@ struct control_file {
   std::uint32_t wal_segment_size = default_wal_segment_size;  ///< not written by encode()
   std::uint32_t data_checksum_version = 0;                    ///< 0: no data checksums; not written by encode()
 
-  /// Setting hint bits writes WAL: redo needs to know (redo_context::hints_are_logged).
+  /// Whether setting hint bits writes WAL: redo depends on it (redo_context::hints_are_logged).
   [[nodiscard]] bool hints_are_logged() const { return wal_log_hints || data_checksum_version != 0; }
 };
 
 /// Checks version, CRC and the sizes built into the server (pages, segments, alignment), then reads the fields.
-/// errc::unsupported names a version or build that Strata can't serve; errc::corrupt says what does not fit.
+/// errc::unsupported names a version or build that Strata does not support; errc::corrupt names the wrong field.
 core::result<control_file> decode_control_file(core::bytes_view bytes);
 
-/// `original` (bytes that decode_control_file accepted) with the fields of `of` written over it, a fresh CRC, and zeros
-/// up to control_file_size. Fields this file does not know stay as they are.
+/// `original` (bytes that decode_control_file accepted) overwritten with the fields of `of`, a new CRC, and zeros
+/// up to control_file_size. Other fields stay unchanged.
 core::result<core::bytes> encode_control_file(const control_file& of, core::bytes_view original);
 
 /// The control file of a server that shut down cleanly with its last checkpoint record at `copy.redo`

@@ -11,11 +11,11 @@ namespace strata::pg::files {
 namespace {
 
 constexpr std::string_view fork_suffix[fork_count] = {"", "_fsm", "_vm", "_init"};
-/// Relation files are numbered up to the last one a 32-bit block number can reach.
+/// Relation files are numbered up to the last one of a 32-bit block number.
 constexpr std::uint32_t segment_last =
     static_cast<std::uint32_t>((std::uint64_t{1} << 32) / blocks_per_relation_segment - 1);
 
-/// At most this many parts are looked at: pg_tblspc/<oid>/<version>/<database>/<file>.
+/// At most this many parts are parsed: pg_tblspc/<oid>/<version>/<database>/<file>.
 struct path_parts {
   std::array<std::string_view, 5> part;
   std::size_t count = 0;
@@ -98,7 +98,7 @@ classified_path classify_database_file(std::string_view name, oid tablespace, oi
   return found;
 }
 
-/// What lies in base/ or in the version directory of a tablespace: `parts[first]` is the database.
+/// A path in base/ or in the version directory of a tablespace: `parts[first]` is the database.
 classified_path classify_in_tablespace(const path_parts& parts, std::size_t first, oid tablespace) {
   if (parts.count == first) return of_kind(path_kind::ignored);
   if (parts.part[first].starts_with("pgsql_tmp")) return of_kind(path_kind::ignored);

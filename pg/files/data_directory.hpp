@@ -46,8 +46,8 @@ enum class path_kind : std::uint8_t {
   database,             ///< the directory of `tablespace`, `database`
   configuration,        ///< postgresql.conf, pg_hba.conf and the like: not WAL-logged, the owner's
   replication_origins,  ///< pg_logical/replorigin_checkpoint
-  ignored,  ///< rebuilt or not missed: WAL, statistics, slots, temporary relations, caches, lock files, directories
-  unknown,  ///< not a name that Postgres gives
+  ignored,  ///< rebuilt or not needed: WAL, statistics, slots, temporary relations, caches, lock files, directories
+  unknown,  ///< not a name that Postgres uses
 };
 
 struct classified_path {
@@ -61,11 +61,11 @@ struct classified_path {
 };
 
 /// Takes a path relative to the data directory, '/' between parts. For a tablespace's own archive (whose names start
-/// with "PG_15_...") put "pg_tblspc/<oid>/" in front. A directory of another version inside a tablespace is ignored.
-/// The main fork of an unlogged relation looks like any other: only the init fork beside it tells.
+/// with "PG_15_...") prepend "pg_tblspc/<oid>/". A directory of another version inside a tablespace is ignored.
+/// The main fork of an unlogged relation looks like any other: only the init fork beside it identifies it.
 classified_path classify(std::string_view path, major_version major);
 
-/// The file of a base backup that says from where WAL must be replayed.
+/// The file of a base backup with the position from which WAL must be replayed.
 struct backup_label {
   core::lsn start;             ///< START WAL LOCATION: replay begins here
   std::string start_segment;   ///< its file name

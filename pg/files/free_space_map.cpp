@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t bytes_per_category = 32;
 constexpr std::size_t largest_tuple = page_size - page::align8(page::header_size + page::line_pointer_size);
 constexpr std::uint8_t highest_category = 255;
-/// What the smallest tuple takes, its header with nothing behind it and a line pointer, sets how many a page may have.
+/// The smallest tuple, its header alone and a line pointer, determines how many a page may have.
 constexpr std::size_t smallest_tuple = page::align8(23) + page::line_pointer_size;
 constexpr std::size_t line_pointers_max = (page_size - page::header_size) / smallest_tuple;
 static_assert(largest_tuple == 8160 && line_pointers_max == 291);
@@ -22,7 +22,7 @@ static_assert(tree_at + free_space_inner_nodes + free_space_slots == page_size);
 /// The page of the middle level and the lowest pages below it.
 constexpr block_number pages_per_middle = free_space_slots + 1;
 
-/// Where a page of the map stands: its level, lowest 0, and its number there.
+/// Place of a page in the map: its level, lowest 0, and its number there.
 struct map_position {
   std::size_t level = 0;
   std::size_t number = 0;

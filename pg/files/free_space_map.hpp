@@ -26,13 +26,13 @@ constexpr block_number free_space_leaf_of(block_number heap_block) {
 }
 static_assert(free_space_leaf_of(0) == 2);
 
-/// Free bytes of a page in one byte: 32 bytes a step, rounded down. The highest category is for pages that take the
-/// largest tuple there can be (8160 bytes with its line pointer), the one below for all others from 8128 bytes on.
+/// Free bytes of a page in one byte: 32 bytes a step, rounded down. The highest category is for pages with room for the
+/// largest possible tuple (8160 bytes with its line pointer), the next one for all others from 8128 bytes on.
 std::uint8_t free_space_category(std::size_t free_bytes);
 
-/// The bytes that a further tuple may have on this page of a table, as Postgres counts them: what lies between line
+/// The bytes that a further tuple may have on this page of a table, computed as in Postgres: the space between line
 /// pointers and tuples, less a line pointer for it. None when all line pointers that a page may have are in use. A page
-/// that was never initialised is empty but for its header; one whose header is invalid has nothing.
+/// that was never initialised is empty except for its header; one with an invalid header has no free space.
 std::size_t heap_free_space(core::bytes_view page);
 
 /// A whole free space map: one byte a block of the table and one more for each 4069 of them.
@@ -41,35 +41,34 @@ class free_space_map {
   /// `categories[b]` belongs to heap block b.
   explicit free_space_map(std::vector<std::uint8_t> categories);
 
-  /// No block has any free space: the same as having no map.
+  /// Whether no block has any free space: equivalent to having no map.
   [[nodiscard]] bool empty() const { return root_ == 0; }
   /// Up to the page of the last heap block.
   [[nodiscard]] block_number pages() const;
-  /// Writes one of them, without an LSN and without a checksum. Precondition: block < pages().
+  /// Writes one page, without an LSN and without a checksum. Precondition: block < pages().
   void write_page(block_number block, core::bytes_span page) const;
 
  private:
   static constexpr std::size_t level_count = 3;
-  std::vector<std::vector<std::uint8_t>>
-      levels_;  ///< the slots of all pages of a level behind each other; lowest first
+  std::vector<std::vector<std::uint8_t>> levels_;  ///< the slots of all pages of a level in sequence; lowest first
   std::uint8_t root_ = 0;
 };
 
-/// Looks at the pages of a main fork, one after the other, and makes the free space map of a table out of them. Holds
+/// Reads the pages of a main fork in order, and creates the free space map of a table from them. Holds
 /// one byte a block and no pages: 128 MiB for a table of 1 TiB. That is the bound: of a larger table only the first
 /// blocks_max blocks are in the map, and the next VACUUM finds the rest.
 class free_space_survey {
  public:
   static constexpr block_number blocks_max = 128u << 20;
 
-  /// `blocks`: how many pages will be shown.
+  /// `blocks`: how many pages will be added.
   explicit free_space_survey(block_number blocks);
   void add(core::bytes_view page);
 
-  /// The pages are those of a table (also a toast table or a materialised view): none has a special area, as the pages
-  /// of every index and sequence do, and one at least is initialised.
+  /// Whether the pages are those of a table (also a toast table or a materialised view): none has a special area, as
+  /// the pages of every index and sequence have, and at least one is initialised.
   [[nodiscard]] bool of_table() const { return initialised_ && !special_; }
-  /// Takes what was gathered.
+  /// Moves out the collected categories.
   [[nodiscard]] free_space_map take_map() { return free_space_map(std::move(categories_)); }
 
  private:

@@ -8,14 +8,14 @@
 
 namespace strata::pg::files {
 
-/// Where things are in the transaction-status files (docs/formats/cluster_files.md). Pages are numbered through
-/// all segments; a page lies in segment page / pages_per_slru_segment.
+/// Offsets in the transaction-status files (docs/formats/cluster_files.md). Pages are numbered through
+/// all segments; a page is in segment page / pages_per_slru_segment.
 inline constexpr std::uint32_t clog_xids_per_page = page_size * 4;
 inline constexpr std::uint32_t multixact_offsets_per_page = page_size / 4;
 inline constexpr std::uint32_t multixact_members_per_page = 1636;
 /// 10 bytes each: the time (i64) and the replication origin (u16); the last two bytes of a page are unused.
 inline constexpr std::uint32_t commit_timestamps_per_page = 819;
-/// The members files wrap: this segment follows by 0.
+/// The members files wrap: segment 0 follows this one.
 inline constexpr std::uint32_t multixact_members_segment_last = 82040;
 
 struct slru_page {
@@ -34,8 +34,8 @@ constexpr std::uint32_t commit_ts_page_of(transaction_id xid) { return xid / com
 /// On-disk numbers, never renumber.
 enum class clog_status : std::uint8_t { in_progress = 0, committed = 1, aborted = 2, sub_committed = 3 };
 
-/// All work on one page of page_size bytes (a checked precondition).
-/// Each xid must belong to this page as far as its low bits go; which page it is the caller knows.
+/// All change one page of page_size bytes (a checked precondition).
+/// Only the low bits of an xid are used; the caller finds its page.
 void set_clog_status(core::bytes_span page, transaction_id xid, clog_status status);
 clog_status clog_status_of(core::bytes_view page, transaction_id xid);
 
@@ -50,7 +50,7 @@ struct multixact_member {
 void set_multixact_member(core::bytes_span page, std::uint32_t offset, const multixact_member& member);
 multixact_member multixact_member_at(core::bytes_view page, std::uint32_t offset);
 
-/// When a transaction committed, and where it came from.
+/// When a transaction committed, and its replication origin.
 struct commit_timestamp {
   timestamp time = 0;        ///< 0: not known
   std::uint16_t origin = 0;  ///< 0: this server

@@ -62,7 +62,7 @@ core::bytes checkpoint_record(const checkpoint& counters, core::lsn previous) {
   return to;
 }
 
-/// Puts bytes that stand at WAL positions into the files that hold those positions.
+/// Writes bytes at WAL positions into the files that hold those positions.
 class segment_writer {
  public:
   explicit segment_writer(const start_point& at) : at_(at) {}
@@ -87,7 +87,9 @@ class segment_writer {
   core::lsn end_of_file_;
 };
 
-core::error refused(std::string why) { return {core::errc::invalid_argument, "make start segment: " + std::move(why)}; }
+core::error refused(std::string why) {
+  return {core::errc::invalid_argument, "create start segment: " + std::move(why)};
+}
 
 }  // namespace
 
@@ -142,14 +144,14 @@ core::result<start_wal> start_segments(const start_point& at) {
   made.copy = at.counters;
   made.copy.redo = start;
   made.copy.oldest_active_xid = 0;
-  // Any smaller position passes for the previous record, but zero would say that there is none.
+  // Any smaller position passes as the previous record, but zero would mean that there is none.
   const core::lsn previous = at.previous.valid() ? at.previous : at.position - 8;
   const core::bytes record = checkpoint_record(made.copy, previous);
 
   segment_writer writer(at);
   const core::lsn segment_begin = start - start.value % at.segment_size;
   core::lsn page = start - start.value % wal_page_size;
-  // A reader that enters a segment checks its first page, however far behind that the record is.
+  // A reader that enters a segment checks its first page, however far after it the record is.
   if (page != segment_begin) writer.put(segment_begin, page_header(at, segment_begin, 0));
   writer.put(page, page_header(at, page, 0));
 

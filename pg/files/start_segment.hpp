@@ -21,13 +21,13 @@ constexpr bool valid_wal_segment_size(std::uint32_t size) {
 std::string wal_segment_name(std::uint32_t timeline, core::lsn position,
                              std::uint32_t segment_size = default_wal_segment_size);
 
-/// Where the record after the one that ended at `position` begins: behind the page header if `position` is on a page
+/// Where the record after the one that ended at `position` begins: after the page header if `position` is on a page
 /// boundary, else at `position`. errc::invalid_argument when no record can end or begin there: zero, not 8-aligned, or
 /// inside a page header (Postgres would start and then panic).
 core::result<core::lsn> record_start_at(core::lsn position, std::uint32_t segment_size = default_wal_segment_size);
 
-/// The position that record_start_at() accepts and that means the same place: rounded up to 8; anything in or just
-/// behind a page header becomes the page boundary.
+/// The equivalent position that record_start_at() accepts: rounded up to 8; a position in or just after a page header
+/// becomes the page boundary.
 core::lsn normalise_position(core::lsn position, std::uint32_t segment_size = default_wal_segment_size);
 
 /// A file that is zero except for a few pieces, in order and not overlapping.
@@ -46,7 +46,7 @@ struct sparse_file {
 
 struct start_point {
   core::lsn position;  ///< end of the last complete record of the stream
-  /// Start of that record. If unknown (0), a value that a server accepts is used; but then nothing can read the WAL
+  /// Start of that record. If unknown (0), a value that a server accepts is used; but then no reader can read the WAL
   /// across the seam.
   core::lsn previous;
   checkpoint counters;  ///< at `position`; redo is set by start_segments()
@@ -56,15 +56,16 @@ struct start_point {
 };
 
 struct start_wal {
-  core::lsn record_start;             ///< what pg_control must name as its checkpoint
+  core::lsn record_start;             ///< the checkpoint that pg_control must name
   core::lsn record_end;               ///< where the server will write its first own record
-  checkpoint copy;                    ///< the counters as the record has them: also for pg_control
+  checkpoint copy;                    ///< the counters in the record: also for pg_control
   std::vector<sparse_file> segments;  ///< one file, or two when the record crosses a segment; names without directory
 };
 
-/// The WAL a stock server needs to start at start_point::position as if it had shut down there: one shutdown checkpoint
-/// record, the page headers around it, zeros (docs/formats/cluster_files.md). The bytes before position in the last
-/// page are zero, not what the stream had. Refuses positions as record_start_at() does, and previous >= position.
+/// The WAL that a stock server needs to start at start_point::position as if it had shut down there: one shutdown
+/// checkpoint record, the page headers around it, zeros (docs/formats/cluster_files.md). The bytes before position in
+/// the last page are zero, not those of the stream. Refuses positions as record_start_at() does, and previous >=
+/// position.
 core::result<start_wal> start_segments(const start_point& at);
 
 }  // namespace strata::pg::files

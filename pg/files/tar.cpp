@@ -37,7 +37,7 @@ std::string text(core::bytes_view field) {
   return {field.begin(), std::find(field.begin(), field.end(), std::uint8_t{0})};
 }
 
-/// Octal digits, or a big-endian number behind a byte of 0x80 where octal does not suffice.
+/// Octal digits, or a big-endian number after a byte of 0x80 where octal does not suffice.
 void put_number(core::bytes_span field, std::uint64_t value) {
   const std::size_t digits = field.size() - 1;
   if (digits * 3 < 64 && value >> (digits * 3) != 0) {
@@ -102,7 +102,7 @@ void append_long_name(core::bytes& to, std::string_view name, char type) {
   append_tar_padding(to, name.size() + 1);
 }
 
-/// The name without "./" in front and slashes behind, if nothing in it can lead out of the directory it is put into.
+/// The name without a leading "./" and trailing slashes, if it can't lead out of its directory.
 std::optional<std::string> safe_name(std::string name) {
   while (name.starts_with("./")) name.erase(0, 2);
   while (name.ends_with('/')) name.pop_back();
@@ -152,7 +152,7 @@ void append_tar_file(core::bytes& to, std::string name, core::bytes_view content
 void append_tar_end(core::bytes& to) { to.resize(to.size() + 2 * tar_block_size); }
 
 void tar_reader::feed(core::bytes_view bytes) {
-  core::check(input_.empty(), "a tar reader is fed only when it used up what it had");
+  core::check(input_.empty(), "a tar reader is fed only when its input is consumed");
   input_ = bytes;
 }
 
@@ -223,7 +223,7 @@ core::result<std::optional<tar_event>> tar_reader::on_header(core::bytes_view bl
     state_ = state::ended;
     return std::optional(tar_event{tar_event::kind::archive_end, nullptr, {}});
   }
-  if (zero_block_seen_) return corrupt("entry behind the end of the archive");
+  if (zero_block_seen_) return corrupt("entry after the end of the archive");
   const auto sum = number(at(block, checksum_field));
   if (!sum || *sum != checksum(block)) return corrupt("wrong header checksum");
   const auto size = number(at(block, size_field));

@@ -22,14 +22,14 @@ struct tar_entry {
   std::int64_t modified = 0;  ///< seconds since 1970
 };
 
-/// What Postgres wants of the files and directories of a data directory.
+/// The modes of files and directories that Postgres requires in a data directory.
 inline constexpr std::uint32_t tar_file_mode = 0600;
 inline constexpr std::uint32_t tar_directory_mode = 0700;
 
 /// Appends the header blocks of an entry; names and link targets over 100 bytes get a GNU long-name entry in front.
 /// `size` bytes of content must follow, then append_tar_padding(to, size).
 void append_tar_header(core::bytes& to, const tar_entry& entry);
-/// Fills up the last block of a content of `size` bytes.
+/// Pads the last block of a content of `size` bytes.
 void append_tar_padding(core::bytes& to, std::uint64_t size);
 /// A whole small file.
 void append_tar_file(core::bytes& to, std::string name, core::bytes_view content, std::int64_t modified = 0);
@@ -41,27 +41,27 @@ struct tar_event {
   enum class kind : std::uint8_t {
     entry,      ///< a new entry: see `entry`
     data,       ///< the next part of the current entry's content: see `data`
-    entry_end,  ///< the current entry is complete; comes for empty files, directories and links too
+    entry_end,  ///< the current entry is complete; for empty files, directories and links too
     archive_end
   };
   tar_event::kind kind;
-  const tar_entry* entry = nullptr;  ///< the current entry, but for archive_end; valid until the next call of next()
-  core::bytes_view data;             ///< points into the bytes that were fed
+  const tar_entry* entry = nullptr;  ///< the current entry, except for archive_end; valid until the next next()
+  core::bytes_view data;             ///< points into the fed bytes
 };
 
 /// Reads a ustar or GNU archive as it arrives. A pure machine: bytes in, events out, content never copied. Refuses with
-/// errc::corrupt: wrong header checksums, sizes over `entry_size_max`, names that are absolute, empty or climb out.
+/// errc::corrupt: wrong header checksums, sizes over `entry_size_max`, names that are absolute, empty or have "..".
 class tar_reader {
  public:
   explicit tar_reader(std::uint64_t entry_size_max = std::uint64_t{1} << 40) : entry_size_max_(entry_size_max) {}
 
-  /// Hands over the next bytes. They must stay valid until next() has returned nullopt.
-  /// Precondition: the bytes fed before are used up (next() returned nullopt).
+  /// Adds the next bytes. They must stay valid until next() has returned nullopt.
+  /// Precondition: the bytes fed before are consumed (next() returned nullopt).
   void feed(core::bytes_view bytes);
-  /// The next event, nullopt when more bytes are needed. After an error the reader must be thrown away. Bytes behind
-  /// the end of the archive are ignored.
+  /// The next event, nullopt when more bytes are needed. After an error discard the reader. Bytes after the end of the
+  /// archive are ignored.
   core::result<std::optional<tar_event>> next();
-  /// The input may end here: between two entries or behind the archive's end (Postgres 14 sends no end blocks).
+  /// Whether the input may end here: between two entries or after the archive's end (Postgres 14 sends no end blocks).
   [[nodiscard]] bool complete() const;
 
  private:
@@ -75,11 +75,11 @@ class tar_reader {
 
   std::uint64_t entry_size_max_;
   core::bytes_view input_;
-  core::bytes block_;  ///< a header block whose bytes came in parts
+  core::bytes block_;  ///< a header block that arrives in parts
   tar_entry entry_;
   std::string long_name_;
   std::string long_link_;
-  std::string* collecting_ = nullptr;  ///< the current content is a name for the next entry and goes here
+  std::string* collecting_ = nullptr;  ///< set while the content is the next entry's name: its destination
   std::uint64_t data_left_ = 0;
   std::uint64_t padding_left_ = 0;
   std::uint64_t offset_ = 0;  ///< in the archive, for errors

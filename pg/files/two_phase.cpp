@@ -8,7 +8,7 @@ namespace strata::pg::files {
 namespace {
 
 constexpr std::size_t crc_size = 4;
-/// Magic number and total length stand first.
+/// Magic number and total length come first.
 constexpr std::size_t header_size_min = 40;
 
 }  // namespace
@@ -23,7 +23,8 @@ core::result<core::bytes_view> decode_two_phase_file(core::bytes_view file) {
     return corrupt("checksum does not match the contents");
   const auto total = core::load_le<std::uint32_t>(file.data() + 4);
   if (total != file.size())
-    return corrupt("header says " + std::to_string(total) + " bytes, file has " + std::to_string(file.size()));
+    return corrupt("the header's length is " + std::to_string(total) + " bytes, file has " +
+                   std::to_string(file.size()));
   return main_data;
 }
 

@@ -5,7 +5,7 @@
 
 namespace strata::pg::files {
 
-/// A file of pg_twophase is the main data of the PREPARE record with a CRC-32C behind it. Strata stores the former.
+/// A file of pg_twophase is the main data of the PREPARE record, followed by a CRC-32C. Strata stores the former.
 
 /// The record's main data, a view into `file`; errc::corrupt if the CRC or the length in the header is wrong.
 core::result<core::bytes_view> decode_two_phase_file(core::bytes_view file);

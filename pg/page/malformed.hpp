@@ -4,8 +4,8 @@
 
 namespace strata::pg::page {
 
-/// Bytes of a page or a record that do not fit together. What the checks of pg/page throw, and those of pg/redo, which
-/// turns it into a core::error in apply(): it never leaves pg. The text is fixed and holds nothing of the page.
+/// Contradicting bytes of a page or a record. Thrown by the checks of pg/page and pg/redo; apply() turns it into a
+/// core::error: it never leaves pg. The text is fixed and contains nothing of the page.
 class malformed : public std::exception {
  public:
   explicit malformed(const char* what) : what_(what) {}

@@ -59,8 +59,8 @@ void slotted_page::init(std::size_t special_size) {
   initialised_ = true;
 }
 
-// The slot exists already; its storage is taken from the end of the free space. The padding behind the item stays as it
-// is, as in Postgres.
+// The slot exists already; its storage is taken from the end of the free space. The padding after the item is not
+// written, as in Postgres.
 window slotted_page::place(item_number at, std::size_t length) {
   const std::size_t aligned = align8(length);
   require(lower() + aligned <= upper(), "no room on the page");
@@ -95,7 +95,7 @@ window slotted_page::insert(item_number at, std::size_t length) {
   return place(at, length);
 }
 
-// A page that was packed before has most of its items where they belong, and the others in few stretches.
+// A page that was packed before has most of its items in place, and the others in few ranges.
 void slotted_page::pack_storage() {
   require_sane_header();
   const std::size_t upper = this->upper(), special = this->special(), lower = this->lower();
@@ -164,12 +164,12 @@ void slotted_page::truncate_line_pointers() {
   set_flag(has_free_lines, any_unused);
 }
 
-// Moves what lies in [upper, offset) and makes the line pointers follow, that of the item at `offset` included.
+// Moves the bytes in [upper, offset) and adjusts the line pointers, that of the item at `offset` included.
 void slotted_page::slide_storage_below(std::size_t offset, std::ptrdiff_t by) {
   const std::size_t upper = this->upper();
   std::memmove(page_ + upper + by, page_ + upper, offset - upper);
   set_upper(upper + by);
-  // The hottest loop of index redo: all line pointers, and count lies inside the page.
+  // The hottest loop of index redo: all line pointers; count is inside the page.
   std::uint8_t* slot = page_ + header_size;
   for (std::uint8_t* const end = slot + item_count() * line_pointer_size; slot != end; slot += line_pointer_size) {
     const line_pointer current(core::load_le<std::uint32_t>(slot));
@@ -205,7 +205,7 @@ void slotted_page::remove_all(std::span<const item_number> sorted) {
     require(at > previous && at <= count, "items to remove are not in order");
     previous = at;
   }
-  // Postgres takes the short way up to two, and the two ways give different bytes.
+  // Postgres removes up to two one by one, and the two ways give different bytes.
   if (sorted.size() <= 2) {
     for (std::size_t i = sorted.size(); i-- > 0;) remove(sorted[i]);
     return;

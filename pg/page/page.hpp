@@ -23,7 +23,7 @@ constexpr std::size_t align8(std::size_t size) { return (size + 7) & ~std::size_
 
 enum class item_state : std::uint8_t { unused = 0, normal = 1, redirect = 2, dead = 3 };
 
-/// A line pointer as it stands on the page, in one register: loops over a page's line pointers are the inner loops of
+/// A line pointer in the page's format, in one register: loops over a page's line pointers are the inner loops of
 /// redo, and a struct of its three parts would go through memory each time.
 class line_pointer {
  public:
@@ -35,7 +35,7 @@ class line_pointer {
   static constexpr line_pointer redirect_to(item_number item) { return make(item, item_state::redirect, 0); }
   static constexpr line_pointer dead() { return make(0, item_state::dead, 0); }
 
-  /// Of the item on the page, or the item number that a redirect leads to.
+  /// Offset of the item on the page, or the target item number of a redirect.
   [[nodiscard]] constexpr std::uint16_t offset() const { return word_ & 0x7FFF; }
   [[nodiscard]] constexpr item_state state() const { return static_cast<item_state>(word_ >> 15 & 3); }
   [[nodiscard]] constexpr std::uint16_t length() const { return static_cast<std::uint16_t>(word_ >> 17); }
@@ -59,7 +59,7 @@ class line_pointer {
 };
 
 /// A Postgres page: the only way by which redo reads and writes one. Nothing on a page is trusted: every access is
-/// checked against the page and throws malformed, and what leaves is a window that checks as well. The changes are
+/// checked against the page and throws malformed, and returned windows check as well. The changes are
 /// those of docs/formats/wal_records.md, under whose names (in capitals) they are listed; their byte layouts are
 /// Postgres's.
 class slotted_page {
@@ -79,11 +79,11 @@ class slotted_page {
   void set_flag(std::uint16_t flag, bool on = true);
   [[nodiscard]] transaction_id prune_xid() const { return load<std::uint32_t>(20); }
   void set_prune_xid(transaction_id xid) { store(20, xid); }
-  /// Never initialised; all zero, unless damaged.
+  /// Whether it was never initialised; then all zero, unless damaged.
   [[nodiscard]] bool is_new() const { return upper() == 0; }
   /// Throws unless header, items and special area follow each other inside the page.
   void require_sane_header() const;
-  /// init() was called on this object.
+  /// Whether init() was called on this object.
   [[nodiscard]] bool initialised() const { return initialised_; }
 
   // --- items ---
@@ -108,14 +108,14 @@ class slotted_page {
   }
   /// The special area, which must have at least this size.
   [[nodiscard]] window special_area(std::size_t size) const;
-  /// What lies between header and special area: for pages that keep something else than items there.
+  /// The bytes between header and special area, on pages without items.
   [[nodiscard]] window body() const;
   [[nodiscard]] core::bytes_view bytes() const { return {page_, page_size}; }
 
   // --- changes ---
   /// INIT: an empty page.
   void init(std::size_t special_size);
-  /// ADD, overwrite mode: in an unused slot without storage, or behind the last. Gives the storage, not yet written.
+  /// ADD, overwrite mode: in an unused slot without storage, or after the last. Returns the storage, not yet written.
   window add_in_slot(item_number at, std::size_t length);
   /// ADD, insert mode: the items from `at` on move up one slot.
   window insert(item_number at, std::size_t length);
@@ -134,7 +134,7 @@ class slotted_page {
   void remove_all(std::span<const item_number> sorted);
   /// OVER
   void overwrite(item_number at, core::bytes_view item);
-  /// Takes over all bytes of a page that was built beside this one.
+  /// Copies all bytes of a page that was built beside this one.
   void replace_with(const slotted_page& other);
 
  private:

@@ -8,7 +8,7 @@
 
 namespace strata::pg::page {
 
-/// A stretch of a page that checks every access and throws malformed.
+/// A range of a page that checks every access and throws malformed.
 class window {
  public:
   explicit window(core::bytes_span bytes) : bytes_(bytes) {}
@@ -61,7 +61,7 @@ class cursor {
   }
   void skip(std::size_t count) { take_bytes(count); }
   core::bytes_view take_rest() { return take_bytes(rest_.size()); }
-  /// What is left, without taking it.
+  /// The bytes left, without consuming them.
   [[nodiscard]] core::bytes_view rest() const { return rest_; }
   [[nodiscard]] std::size_t left() const { return rest_.size(); }
   void require_finished() const { require(rest_.empty(), "payload too long"); }

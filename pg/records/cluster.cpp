@@ -49,7 +49,7 @@ core::result<xlog_record> decode_end_of_recovery(const wal::record& from, major_
   into.time = reader.le<timestamp>();
   into.timeline = reader.le<std::uint32_t>();
   into.previous_timeline = reader.le<std::uint32_t>();
-  // From 17 on the WAL level stands behind, padded to 8.
+  // From 17 on the WAL level follows, padded to 8.
   if (major >= major_version::v17) reader.skip(8);
   STRATA_TRY(check_finished(reader, from));
   return xlog_record(into);

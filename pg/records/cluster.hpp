@@ -17,7 +17,7 @@ struct checkpoint_taken {
   bool shutdown = false;
   files::checkpoint counters;
 };
-/// Object numbers below this one may be in use.
+/// OIDs below this one may be in use.
 struct next_oid {
   oid value = 0;
 };
@@ -45,7 +45,7 @@ struct recovery_ended {
 struct full_page_writes_changed {
   bool on = false;
 };
-/// An operation that says nothing to a page store: noop, switch, restore point, images (they are in the blocks)...
+/// An operation without effect on a page store: noop, switch, restore point, images (they are in the blocks)...
 struct nothing_to_do {};
 
 /// A record of the xlog resource manager.
@@ -62,7 +62,7 @@ struct running_transactions {
   transaction_id oldest_running = 0;
   transaction_id latest_completed = 0;
 };
-/// A record of the standby resource manager; locks and invalidations give nothing_to_do.
+/// A record of the standby resource manager; nothing_to_do for locks and invalidations.
 using standby_record = std::variant<nothing_to_do, running_transactions>;
 core::result<standby_record> decode_standby(const wal::record& from);
 
@@ -70,7 +70,7 @@ core::result<standby_record> decode_standby(const wal::record& from);
 struct origin_set {
   std::uint16_t origin = 0;
   core::lsn remote;
-  bool force = false;  ///< also back
+  bool force = false;  ///< may decrease
 };
 struct origin_drop {
   std::uint16_t origin = 0;

@@ -15,10 +15,10 @@ namespace strata::pg::records {
 core::error corrupt_record(const wal::record& of, std::string_view what);
 /// For an operation that this resource manager does not have.
 core::error unknown_operation(const wal::record& of);
-/// errc::corrupt unless everything was read and nothing was missing.
+/// errc::corrupt unless the record was read completely and was long enough.
 core::result<void> check_finished(const core::byte_reader& reader, const wal::record& of);
 
-/// An array behind its 32-bit count. A count that promises more than there is makes the reader fail.
+/// An array after its 32-bit count. The reader fails if the count is larger than the rest of the record.
 template <class Element>
 packed_array<Element> take_array(core::byte_reader& reader, std::uint32_t count) {
   const std::uint64_t size = std::uint64_t{count} * packed_element<Element>::size;

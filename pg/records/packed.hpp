@@ -9,7 +9,7 @@
 
 namespace strata::pg::records {
 
-/// How an array element is stored inside a record.
+/// The stored form of an array element in a record.
 template <class Element>
 struct packed_element;
 template <>
@@ -25,7 +25,7 @@ struct packed_element<relation_fork> {
   }
 };
 
-/// An array inside a record, unaligned, its length already checked. Elements are read when asked for.
+/// An array inside a record, unaligned, its length already checked. Elements are decoded on access.
 template <class Element>
 class packed_array {
  public:

@@ -15,7 +15,7 @@ constexpr std::uint8_t commit_ts_zero = 0x00;
 constexpr std::uint8_t commit_ts_cut = 0x10;
 constexpr std::uint8_t member_status_last = 5;
 
-/// The last page that 32-bit numbers can lead to.
+/// The last page of 32-bit numbers.
 std::uint32_t last_page(slru_kind kind) {
   switch (kind) {
     case slru_kind::clog: return files::clog_page_of(~0u);

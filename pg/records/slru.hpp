@@ -20,7 +20,7 @@ struct packed_element<files::multixact_member> {
   }
 };
 
-/// A page of a status file starts out as zeros. `page` counts through all segments.
+/// A new page of a status file is zeros. `page` counts through all segments.
 struct slru_zero_page {
   slru_kind kind = slru_kind::clog;
   std::uint32_t page = 0;
@@ -40,8 +40,8 @@ struct multixact_create {
 
 struct multixact_truncate {
   oid oldest_database = 0;
-  multixact_id offsets_begin = 0;  ///< was the oldest
-  multixact_id offsets_end = 0;    ///< is the oldest from now on
+  multixact_id offsets_begin = 0;  ///< the old oldest
+  multixact_id offsets_end = 0;    ///< the new oldest
   std::uint32_t members_begin = 0;
   std::uint32_t members_end = 0;
 };

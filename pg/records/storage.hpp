@@ -48,7 +48,7 @@ core::result<database_record> decode_database(const wal::record& from, major_ver
 
 struct tablespace_create {
   oid tablespace = 0;
-  std::string_view path;  ///< empty: it lies inside the data directory
+  std::string_view path;  ///< empty: inside the data directory
 };
 struct tablespace_drop {
   oid tablespace = 0;

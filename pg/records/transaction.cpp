@@ -21,7 +21,7 @@ constexpr std::uint32_t has_origin = 0x20;
 constexpr std::size_t invalidation_size = 16;
 
 constexpr std::uint32_t state_magic = 0x57F94534;
-/// The length in a state's header counts the CRC that only the file has.
+/// The length in a state's header includes the CRC that only the file has.
 constexpr std::uint32_t state_crc_size = 4;
 
 void skip_counted(core::byte_reader& reader, std::size_t element_size) {
@@ -29,7 +29,7 @@ void skip_counted(core::byte_reader& reader, std::size_t element_size) {
   reader.skip(count * element_size);
 }
 
-/// Text up to and with its NUL.
+/// Skips text and its NUL.
 void skip_string(core::byte_reader& reader) {
   const core::bytes_view rest = reader.rest();
   const auto end = std::find(rest.begin(), rest.end(), std::uint8_t{0});
@@ -112,7 +112,7 @@ core::result<transaction_prepare> decode_prepared_state(core::bytes_view state, 
   if (!reader.ok()) return corrupt("data is too short");
   if (magic != state_magic) return corrupt("wrong magic number");
   if (total != state.size() + state_crc_size)
-    return corrupt("header says " + std::to_string(total) + " bytes, there are " +
+    return corrupt("the header's length is " + std::to_string(total) + " bytes, there are " +
                    std::to_string(state.size() + state_crc_size));
   if (into.xid < 3) return corrupt("transaction number " + std::to_string(into.xid));
   return into;

@@ -25,7 +25,7 @@ inline transaction_operation transaction_operation_of(const wal::record& of) {
   return transaction_operation{static_cast<std::uint8_t>(of.info & transaction_operation_mask)};
 }
 
-/// One of the four ends, two of which are those of prepared transactions.
+/// Whether it is one of the four ends, two of which are those of prepared transactions.
 inline bool ends_transaction(const wal::record& of) {
   const auto operation = transaction_operation_of(of);
   return operation == transaction_operation::commit || operation == transaction_operation::abort ||
@@ -35,16 +35,16 @@ inline bool ends_transaction(const wal::record& of) {
 /// The end of a transaction, of any of the four kinds. Views point into the record.
 struct transaction_end {
   bool committed = false;
-  bool prepared = false;   ///< it ends a prepared transaction: its state file goes
+  bool prepared = false;   ///< ends a prepared transaction: its state file is removed
   transaction_id xid = 0;  ///< the transaction that ends, also in the prepared forms
   timestamp time = 0;
   std::uint32_t flags = 0;  ///< "xinfo", as recorded
   oid database = 0;         ///< 0 unless recorded
   oid tablespace = 0;
   packed_array<transaction_id> subtransactions;
-  /// Relations whose files go now: all forks of each; `fork` of the elements means nothing.
+  /// Relations whose files are removed now: all forks of each; `fork` of the elements is unused.
   packed_array<relation_fork> dropped;
-  core::lsn origin_lsn;  ///< where the replication origin (record.origin) got to; 0 unless recorded
+  core::lsn origin_lsn;  ///< progress of the replication origin (record.origin); 0 unless recorded
   timestamp origin_time = 0;
 };
 /// Precondition: the record is of the transaction manager and one of the four ends.
@@ -56,8 +56,8 @@ struct transaction_prepare {
   oid database = 0;
   timestamp time = 0;
   packed_array<transaction_id> subtransactions;
-  core::lsn origin_lsn;    ///< where the replication origin (record.origin) got to; 0: it has none
-  core::bytes_view state;  ///< what goes into pg_twophase (files/two_phase.hpp)
+  core::lsn origin_lsn;    ///< progress of the replication origin (record.origin); 0: it has none
+  core::bytes_view state;  ///< content of the pg_twophase file (files/two_phase.hpp)
 };
 core::result<transaction_prepare> decode_transaction_prepare(const wal::record& from, major_version major);
 /// The same from stored state, e.g. an imported file.

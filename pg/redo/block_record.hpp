@@ -11,14 +11,14 @@ namespace strata::pg::redo {
 
 /// The slice of a WAL record that one of its blocks needs for redo: the block's own image or data, the main data, and
 /// the addresses (not the contents) of the record's other blocks. No redo function reads another block's contents.
-/// This is what Strata stores per (block, LSN). Views point into the record or the stored bytes it was made from.
+/// This is what Strata stores per (block, LSN). Views point into the record or the stored bytes it was built from.
 struct block_record {
   wal::resource_manager manager{};
   std::uint8_t info = 0;
   transaction_id xid = 0;
   std::uint8_t block_id = 0;  ///< which reference of the record this slice is for
   bool will_init = false;
-  bool has_image = false;  ///< an image to apply; images kept only for consistency checks are left out
+  bool has_image = false;  ///< an image to apply; images only for consistency checks are left out
   wal::page_image image;
   core::bytes_view data;
   core::bytes_view main_data;
@@ -29,12 +29,12 @@ struct block_record {
     bool same_relation = false;  ///< same tablespace, database and relation number as this block
     block_number block = 0;
   };
-  /// By reference id. Of references with larger ids only this block's own and the next one matter to anybody.
+  /// By reference id. Of references with larger ids only this block's own and the next one are needed.
   std::array<address, 8> addresses{};
   address distant_own;   ///< when this block's id is 8 or more
   address distant_next;  ///< when it is 7 or more
 
-  /// History below this record does not matter for this block.
+  /// Whether older versions do not matter for this block.
   [[nodiscard]] bool initial() const { return will_init || has_image; }
   [[nodiscard]] const address& own() const { return block_id < addresses.size() ? addresses[block_id] : distant_own; }
   /// The reference with the next id; not present if this is the last one.

@@ -88,7 +88,7 @@ void remove_summary(action& of, item_number at) {
   of.page.remove_keeping_slot(at);
 }
 
-// A new summary in block 0, which the map then leads to.
+// A new summary in block 0, and its entry in the map.
 void redo_insert(action& of, page::cursor main) {
   const auto heap_block = main.take<block_number>();
   const auto pages_per_range = main.take<std::uint32_t>();
@@ -100,7 +100,7 @@ void redo_insert(action& of, page::cursor main) {
   }
 }
 
-// As an insert; the old summary, on another page, goes away.
+// As an insert; the old summary, on another page, is removed.
 void redo_update(action& of) {
   page::cursor main = of.main_data();
   const auto old_at = main.take<item_number>();
@@ -121,7 +121,7 @@ void redo_extend_map(action& of) {
     case 0: {
       require_type(of, page_type::meta);
       of.page.body().store(meta::last_map_block, target);
-      // Indexes made by old versions do not have it yet.
+      // Indexes created by old versions do not have it yet.
       constexpr std::size_t lower = page::header_size + meta::size;
       require(lower <= of.page.upper(), "damaged page header");
       return of.page.set_lower(lower);

@@ -134,7 +134,7 @@ core::bytes_view take_aligned_tuple(page::cursor& from) {
   return from.take_bytes(page::align8(size));
 }
 
-// The left half is built anew beside the page: high key, then the old items before first_right, among them the new one.
+// The left half is rebuilt beside the page: high key, then the old items before first_right, among them the new one.
 void split_left_half(action& of, const split_record& split) {
   page::cursor data = of.data();
   core::bytes_view new_item;
@@ -303,7 +303,7 @@ void redo_mark_half_dead(action& of) {
   if (of.record.block_id == 0) return start_half_dead_leaf(of, left, right, top);
   require(of.record.block_id == 1, "unexpected block reference");
 
-  // The parent's item for the leaf takes over the child of its right neighbour, which then goes away.
+  // The parent's item for the leaf gets the child of its right neighbour, which is then removed.
   require(parent_at < of.page.item_count(), "no such item on the page");
   const auto neighbour = static_cast<item_number>(parent_at + 1);
   index_tuple::set_block(of.page.item(parent_at), index_tuple::block(of.page.item(neighbour).view()));

@@ -34,7 +34,7 @@ inline constexpr std::uint16_t info_alternative_tid = 0x2000;
 inline constexpr std::uint16_t tid_is_posting = 0x2000;
 inline constexpr std::uint16_t tid_count_mask = 0x0FFF;
 
-/// What a tuple points to, and its key part, which includes the header.
+/// A tuple's targets, and its key part, which includes the header.
 struct parts {
   core::bytes_view key;
   core::bytes_view heap_tids;  ///< a whole number of heap_tid_size

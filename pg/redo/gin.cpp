@@ -28,7 +28,7 @@ enum class gin_operation : std::uint8_t {
 constexpr std::uint16_t insert_into_posting_tree = 0x01;
 constexpr std::uint16_t insert_into_leaf = 0x02;
 
-/// What is done with one segment of a leaf of a posting tree.
+/// The change of one segment of a leaf of a posting tree.
 enum class segment_action : std::uint8_t { remove = 1, insert_before = 2, replace = 3, add_heap_tids = 4 };
 
 page::window special(const action& of) { return of.page.special_area(gin_links::size); }
@@ -51,7 +51,7 @@ void start_page(action& of, std::uint16_t flags) {
   set_flags(of, flags);
 }
 
-// A block number as posting trees and inserts write it: high half first.
+// A block number in the format of posting trees and inserts: high half first.
 block_number take_split_block(page::cursor& from) {
   const block_number high = from.take<std::uint16_t>();
   return high << 16 | from.take<std::uint16_t>();
@@ -85,7 +85,7 @@ core::bytes_view segments_of(const action& of) {
 constexpr std::size_t segments_room = page_size - page::header_size - posting_tree::content - gin_links::size;
 using segments_buffer = std::array<std::uint8_t, segments_room>;
 
-// Leaves from before 9.4 hold plain heap tids, as many as their count says; `lower` says nothing there.
+// Leaves from before 9.4 hold plain heap tids, as many as their count; `lower` is unused there.
 void compress_old_leaf(action& of) {
   const std::size_t count = special(of).load<std::uint16_t>(gin_links::count);
   const page::window tids = of.page.body().part(posting_tree::content, count * heap_tid_size);
@@ -167,7 +167,7 @@ void set_inner_count(action& of, std::size_t count) {
   set_content_size(of, count * posting_tree::item_size);
 }
 
-// A child was split: its item is left to the right half, and the left half gets a new one before it.
+// A child was split: its item now leads to the right half, and a new one before it to the left half.
 void insert_inner_item(action& of, block_number right_child) {
   page::cursor data = of.data();
   const auto at = data.take<item_number>();
@@ -195,7 +195,7 @@ void redo_delete_page(action& of) {
   switch (of.record.block_id) {
     case 0:
       set_flags(of, flags_of(of) | gin_deleted);
-      return of.page.set_prune_xid(deleter);  // no hint here: the page may be used again when nobody runs from before
+      return of.page.set_prune_xid(deleter);  // no hint here: the page is reusable when no older transaction runs
     case 1: return remove_inner_item(of, parent_at);
     case 2: return set_right(of, right);
     default: throw page::malformed("unexpected block reference");
@@ -259,7 +259,7 @@ void append_tuples(action& of, std::size_t count) {
   data.require_finished();
 }
 
-// One heap row's tuples go to the end of the list, or a list of new pages does.
+// One heap row's tuples are appended to the end of the list, or a list of new pages is.
 void redo_update_meta(action& of) {
   page::cursor main = of.main_data();
   main.skip(16);  // the relation, padded
@@ -285,7 +285,7 @@ void redo_insert_list_page(action& of) {
   require(tuples >= 0, "negative number of tuples");
   start_page(of, gin_list);
   if (right == invalid_block) {
-    // The last page of a row's tuples: only there is it known to be whole.
+    // The last page of a row's tuples: only there the row is known to be complete.
     set_flags(of, gin_list | gin_list_full_row);
     set_count(of, 1);
   }

@@ -34,9 +34,9 @@ inline constexpr std::size_t item_size = 10;
 /// tid to the next, 7 bits in each byte, the lowest first; padded to an even size.
 namespace posting_list {
 inline constexpr std::size_t header_size = 8;
-inline constexpr std::size_t encoded_size = 6;  ///< field: where the size of the distances stands
+inline constexpr std::size_t encoded_size = 6;  ///< field: the size of the distances
 inline constexpr unsigned item_bits = 11;
-/// What a heap tid has, and so what a distance can have: 43 bits fit into 7 bytes.
+/// Bits of a heap tid, and so of a distance: 43 bits fit into 7 bytes.
 inline constexpr unsigned tid_bits = 32 + item_bits;
 inline constexpr std::size_t longest_distance = 7;
 
@@ -47,7 +47,7 @@ tid_number take_heap_tid(page::cursor& from);
 /// Takes the segment that starts at the cursor, its padding included.
 core::bytes_view take_segment(page::cursor& from);
 
-/// Gives the heap tids of a segment, which must ascend. Must have one to be made.
+/// Decodes the heap tids of a segment, which must ascend. Precondition: at least one.
 class reader {
  public:
   explicit reader(core::bytes_view segment);
@@ -61,7 +61,7 @@ class reader {
   bool at_end_ = false;
 };
 
-/// Gives heap tids that stand one after the other in 6 bytes each, which must ascend.
+/// Decodes heap tids of 6 bytes each in sequence, which must ascend.
 class plain_reader {
  public:
   explicit plain_reader(core::bytes_view heap_tids);
@@ -75,14 +75,14 @@ class plain_reader {
   bool at_end_ = false;
 };
 
-/// Writes segments one behind the other into a space that it never leaves.
+/// Writes segments one after the other into a space that it never leaves.
 class writer {
  public:
   explicit writer(core::bytes_span space) : space_(space) {}
 
-  /// Segments as they are.
+  /// Copies segments unchanged.
   void copy(core::bytes_view segments);
-  /// Encodes into one segment, which append() makes longer and finish_segment() ends.
+  /// Encodes into one segment, which append() extends and finish_segment() ends.
   void append(tid_number next);
   void finish_segment();
   /// Everything written. No segment is unfinished.

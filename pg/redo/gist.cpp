@@ -49,13 +49,13 @@ void set_sequence(action& of, std::uint64_t sequence) {
   area.store(gist_special::sequence_low, static_cast<std::uint32_t>(sequence));
 }
 
-/// The parent knows both halves of a split child now: searches need not follow the link to the right any more.
+/// The parent has both halves of a split child now: searches need not follow the link to the right any more.
 void finish_left_child(action& of) {
   set_sequence(of, of.end.value);
   change_flags(of, gist_follow_right, 0);
 }
 
-/// Everything left of a payload, behind the last item.
+/// Everything left of a payload, after the last item.
 void append_tuples(action& of, page::cursor& from, std::size_t count) {
   for (; count > 0; --count)
     of.page.insert(static_cast<item_number>(of.page.item_count() + 1), index_tuple::take(from));
@@ -89,7 +89,7 @@ void redo_page_update(action& of) {
   append_tuples(of, data, added_count);
 }
 
-// Entries that scans had marked as dead make room for an insert.
+// Entries that scans had marked as dead are removed for an insert.
 void redo_delete(action& of) {
   require(of.record.block_id == 0, "unexpected block reference");
   page::cursor main = of.main_data();
@@ -148,7 +148,7 @@ void redo_page_split(action& of) {
   set_sequence(of, split.sequence);
 }
 
-// VACUUM takes an empty leaf out of the tree; the page keeps since when nobody can be on the way to it.
+// VACUUM removes an empty leaf from the tree; the page stores the xid since which no scan can be on the way to it.
 void redo_page_delete(action& of) {
   page::cursor main = of.main_data();
   const auto deleted_by = main.take<std::uint64_t>();
@@ -165,7 +165,7 @@ void redo_page_delete(action& of) {
 
 }  // namespace
 
-// The primary finishes the child after it has logged the page, so that an image shows it unfinished.
+// The primary finishes the child after it has logged the page, so that an image has it unfinished.
 void finish_gist_image(action& of) {
   const auto operation = static_cast<gist_operation>(of.operation());
   const bool is_left_child = (operation == gist_operation::page_update && of.record.block_id == 1) ||

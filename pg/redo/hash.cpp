@@ -31,7 +31,7 @@ enum class hash_operation : std::uint8_t {
   vacuum_one = 0xC0,
 };
 
-// The special area, and what kind of page it says this is.
+// The special area, with the kind of the page.
 constexpr std::size_t special_size = 16;
 constexpr std::size_t previous_at = 0, next_at = 4, bucket_at = 8, flags_at = 12, id_at = 14;
 constexpr std::uint16_t hash_page_id = 0xFF80;
@@ -196,7 +196,7 @@ void set_overflow_bit(action& of, bool in_use) {
   bits.store(bit / 8, static_cast<std::uint8_t>(in_use ? old | mask : old & ~mask));
 }
 
-// The first bitmap page lies behind the buckets and the meta page.
+// The first bitmap page comes after the buckets and the meta page.
 void redo_init_bitmap(action& of) {
   const auto size = of.main_data().take<std::uint16_t>();
   switch (of.record.block_id) {
@@ -225,7 +225,7 @@ void redo_insert(action& of) {
   }
 }
 
-// Tuples that come from another page: their item numbers, then themselves. They take their padding along.
+// Tuples that come from another page: their item numbers, then the tuples with their padding.
 void insert_tuples(action& of, std::size_t count) {
   special(of);
   page::cursor data = of.data();
@@ -325,7 +325,7 @@ void redo_move(action& of) {
   }
 }
 
-// A page at the end of a chain gives its last tuples to the page in block 1 and is freed. If that page is also the one
+// A page at the end of a chain passes its last tuples to the page in block 1 and is freed. If that page is also the one
 // before it in the chain, there is no block 3.
 void redo_squeeze(action& of) {
   page::cursor main = of.main_data();
@@ -339,7 +339,7 @@ void redo_squeeze(action& of) {
     case 1:
       insert_tuples(of, count);
       if (target_is_previous) special(of).store(next_at, next);
-      // From 17 on a page that does not change is here for its lock only.
+      // From 17 on an unchanged page is here for its lock only.
       of.moves_lsn = of.context.major < major_version::v17 || count > 0 || target_is_previous;
       return;
     case 2: return free_page(of);
@@ -353,7 +353,7 @@ void redo_squeeze(action& of) {
 
 // --- splits ---
 
-// The first page of a bucket has no previous block: there stands the highest bucket at the time of its last split.
+// The first page of a bucket has no previous block: the field has the highest bucket at the time of its last split.
 void redo_split_allocate(action& of) {
   constexpr std::uint8_t changes_masks = 1, changes_split_point = 2;
   page::cursor main = of.main_data();

@@ -100,7 +100,7 @@ void update_old(action& of, const update& change, bool hot) {
   if (change.flags & clears_all_visible) of.page.set_flag(page::all_visible, false);
 }
 
-// The record leaves out what the new version has in common with the old one at the start and the end of its data.
+// The record leaves out the common beginning and end of the old and the new version's data.
 void update_new(action& of, const update& change, bool same_page) {
   page::cursor data = of.data();
   const std::size_t prefix = change.flags & update_has_prefix ? data.take<std::uint16_t>() : 0;

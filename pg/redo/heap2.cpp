@@ -152,7 +152,7 @@ void redo_visible(action& of) {
             "heap block does not belong to this block of the visibility map");
     of.moves_lsn = set_visibility(of.bytes, heap_block, bits);
   } else {
-    // A new page is let in for the map alone, and would become one with flags and no header.
+    // A new page is accepted for the map alone, and would become one with flags and no header.
     require(of.record.own().in_fork != fork::vm, "heap block is in the visibility map");
     of.page.set_flag(page::all_visible);
     of.moves_lsn = of.context.hints_are_logged;
@@ -184,7 +184,7 @@ void redo_multi_insert(action& of) {
   if (flags & sets_all_visible) of.page.set_flag(page::all_visible);
 }
 
-// Unlike a lock, this leaves ctid, command id and the hot-updated bit alone: the tuple has a newer version.
+// Unlike a lock, this leaves ctid, command id and the hot-updated bit unchanged: the tuple has a newer version.
 void redo_lock_updated(action& of) {
   page::cursor main = of.main_data();
   const auto xmax = main.take<transaction_id>();

@@ -22,7 +22,7 @@ block_number block(core::bytes_view tuple);
 void set_block(page::window tuple, block_number block);
 }  // namespace index_tuple
 
-/// The bytes of an item that is an index tuple, cut to the size the tuple itself gives.
+/// The bytes of an item that is an index tuple, cut to the size in the tuple itself.
 core::bytes_view index_item(const page::slotted_page& page, page::item_number at);
 
 }  // namespace strata::pg::redo

@@ -6,7 +6,7 @@
 
 namespace strata::pg::redo {
 
-/// Item numbers as they stand in a payload, unaligned.
+/// Item numbers in a payload, unaligned.
 class item_list {
  public:
   item_list(page::cursor& from, std::size_t count) : bytes_(from.take_bytes(count * 2)) {}
@@ -14,7 +14,7 @@ class item_list {
   [[nodiscard]] page::item_number operator[](std::size_t i) const {
     return core::load_le<page::item_number>(bytes_.data() + 2 * i);
   }
-  /// A copy that functions of slotted_page take.
+  /// A copy for functions of slotted_page.
   [[nodiscard]] std::vector<page::item_number> numbers() const {
     std::vector<page::item_number> all(size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = (*this)[i];

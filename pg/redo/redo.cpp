@@ -28,11 +28,11 @@ redo_function function_of(resource_manager manager) {
   }
 }
 
-/// Whether the record builds on what the page holds.
+/// Whether the record needs the old content of the page.
 bool needs_page(const block_record& record) { return !record.will_init && record.manager != resource_manager::xlog; }
 
 void require_usable(const action& of) {
-  // Postgres extends the visibility map, which is the heap's alone, without a record; its blocks begin as zeros.
+  // Postgres extends the visibility map, which only heaps have, without a record; its blocks begin as zeros.
   const bool may_be_new = of.record.own().in_fork == fork::vm &&
                           (of.record.manager == resource_manager::heap || of.record.manager == resource_manager::heap2);
   if (of.page.is_new()) return require(may_be_new, "page was never initialised");
@@ -41,7 +41,7 @@ void require_usable(const action& of) {
 
 void change_page(action& of) {
   require(of.record.own().present, "block reference is missing");
-  // A page of a base backup may hold the change already, and then nobody need know how to make it.
+  // A page of a base backup may have the change already, and then its redo need not be supported.
   if (needs_page(of.record) && !of.page.is_new() && of.page.lsn() >= of.end) return;
   const redo_function redo = function_of(of.record.manager);
   if (needs_page(of.record)) require_usable(of);
@@ -56,7 +56,7 @@ core::error failed(core::errc code, const block_record& record, core::lsn end, s
 }
 
 std::string why_not_written(const block_record& record) {
-  if (!wal::is_custom(record.manager)) return "redo of this operation is not written";
+  if (!wal::is_custom(record.manager)) return "redo of this operation is not supported";
   return "resource manager " + std::to_string(static_cast<unsigned>(record.manager)) +
          " is an extension's own (a custom resource manager), and only the extension can redo its records; "
          "pages without such records are not affected";

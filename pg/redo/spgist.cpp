@@ -28,7 +28,7 @@ void start_leaf_page(action& of, bool nulls) {
   start_page(of, static_cast<std::uint16_t>(leaf_page | (nulls ? nulls_page : 0)));
 }
 
-// The writer's state. While an index is built nobody follows redirects, so then it leaves placeholders instead.
+// The writer's state. While an index is built no scan follows redirects, so then it leaves placeholders instead.
 struct writer_state {
   transaction_id xid = 0;
   bool build = false;
@@ -44,8 +44,8 @@ struct writer_state {
   [[nodiscard]] remains of_chain(tuple_place target) const { return {.first = moved(), .target = target, .xid = xid}; }
 };
 
-// A leaf tuple becomes the second of its chain, the first of a new one, to which then the parent leads, or takes the
-// place of a chain that is only a dead tuple.
+// A leaf tuple becomes the second of its chain, the first of a new one, to which the parent then leads, or replaces
+// a chain that is only a dead tuple.
 void redo_add_leaf(action& of) {
   page::cursor main = of.main_data();
   const bool new_page = take_flag(main), nulls = take_flag(main);
@@ -184,7 +184,7 @@ void redo_picksplit(action& of) {
   }
 }
 
-// A chain that is empty keeps a dead tuple where its parent expects it; one that lost its first tuple gets another in
+// An empty chain keeps a dead tuple where its parent expects it; one that lost its first tuple gets another in
 // that slot.
 void redo_vacuum_leaf(action& of) {
   page::cursor main = of.main_data();

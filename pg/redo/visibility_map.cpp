@@ -24,7 +24,7 @@ struct cleared_block {
 };
 using cleared_blocks = std::array<cleared_block, 2>;
 
-/// Where the flags byte of a heap record stands, and what its bits clear.
+/// Offset of the flags byte of a heap record, and which bits it clears.
 struct clearing_rule {
   std::size_t flags_at = 0;
   std::uint8_t new_flag = 0;  ///< bit that clears both bits of the block with reference 0

@@ -26,7 +26,7 @@ bool clear_visibility(core::bytes_span page, block_number heap_block, std::uint8
 bool set_visibility(core::bytes_span page, block_number heap_block, std::uint8_t bits);
 
 /// Clears the bits of `first_cut` and of all heap blocks after it on this page. The page's LSN stays. `page` is the
-/// block vm_block_of(first_cut); the map's blocks after it are dropped by whoever truncates.
+/// block vm_block_of(first_cut); the caller drops the map's blocks after it.
 void truncate_visibility_map(core::bytes_span page, block_number first_cut);
 
 /// Bits of the visibility map that a heap record clears without naming the map's block.
@@ -41,9 +41,9 @@ struct visibility_clears_of_record {
   std::array<visibility_clear, 2> clears;  ///< the first `count`
 };
 
-/// What an insert, delete, update, lock or multi-insert clears (docs/formats/wal_records.md). Empty for every
-/// other record, and for one that refers to the map's blocks itself, as the newest minor releases write them: those are
-/// cleared by apply(). The rules are the same in all supported majors. A record too short for its kind clears nothing:
+/// The bits that an insert, delete, update, lock or multi-insert clears (docs/formats/wal_records.md). Empty for every
+/// other record, and for one that refers to the map's blocks itself, as those of the newest minor releases do: apply()
+/// clears those. The rules are the same in all supported majors. A record too short for its kind clears nothing:
 /// its redo fails by itself.
 visibility_clears_of_record visibility_clears(const wal::record& record);
 

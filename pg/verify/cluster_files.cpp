@@ -34,7 +34,7 @@ class input_file {
   ~input_file() {
     if (fd_ >= 0) ::close(fd_);
   }
-  /// Fills `into` unless the file ends before.
+  /// Fills `into` unless the file ends first.
   core::result<std::size_t> read(core::bytes_span into) {
     std::size_t filled = 0;
     while (filled < into.size()) {
@@ -78,7 +78,7 @@ std::optional<segment_name> parse_segment_name(const std::string& name) {
   return segment_name{*timeline, *high, *low};
 }
 
-/// By where they begin; of several timelines the newest.
+/// By their start; of several timelines the newest.
 core::result<std::map<core::lsn, fs::path>> segments_of(const fs::path& directory, std::uint32_t segment_size) {
   std::map<core::lsn, std::pair<std::uint32_t, fs::path>> found;
   std::error_code failed;
@@ -117,20 +117,20 @@ core::result<core::lsn> start_inside(const fs::path& segment, core::lsn begin) {
   }
 }
 
-// The long header of the first page says what the file name can't (docs/formats/wal_records.md).
+// The long header of the first page has what the file name lacks (docs/formats/wal_records.md).
 core::result<void> read_long_header(const fs::path& segment, wal_directory& into) {
   std::array<std::uint8_t, 40> header{};
   STRATA_ASSIGN(input_file file, input_file::open(segment));
   STRATA_ASSIGN(const std::size_t got, file.read(header));
   constexpr std::uint16_t has_long_header = 2;
   if (got < header.size() || !(core::load_le<std::uint16_t>(header.data() + 2) & has_long_header))
-    return core::error{core::errc::corrupt, segment.string() + " does not begin as a WAL segment does"};
+    return core::error{core::errc::corrupt, segment.string() + " is not a WAL segment"};
   STRATA_ASSIGN(into.major, wal::major_of_magic(core::load_le<std::uint16_t>(header.data())));
   into.system_id = core::load_le<std::uint64_t>(header.data() + 24);
   into.segment_size = core::load_le<std::uint32_t>(header.data() + 32);
   if (into.segment_size < (1u << 20) || into.segment_size > (1u << 30) ||
       (into.segment_size & (into.segment_size - 1)) != 0)
-    return core::error{core::errc::corrupt, segment.string() + " names a segment size that Postgres does not have"};
+    return core::error{core::errc::corrupt, segment.string() + " has an invalid segment size"};
   return {};
 }
 
@@ -256,7 +256,7 @@ core::result<bool> has_check_images(const wal_directory& in, core::lsn from) {
   };
   STRATA_ASSIGN(const bool at_begin, sample(from));
   if (at_begin) return true;
-  // Where a server's WAL ends its control file knows; behind that lie segments that it keeps for later.
+  // The control file has the end of a server's WAL; the segments after it are recycled ones.
   const core::lsn end = in.control ? in.control->checkpoint_location : segments.rbegin()->first;
   return sample(core::lsn(end.value - end.value % in.segment_size));
 }

@@ -24,11 +24,11 @@ struct wal_directory {
   std::filesystem::path data_directory;        ///< empty for an archive
   std::optional<files::control_file> control;  ///< of the data directory
 
-  /// The server was stopped cleanly: its files are what its WAL makes of them.
+  /// Whether the server was stopped cleanly: its files equal the result of its WAL.
   [[nodiscard]] bool shut_down() const { return control && control->state == files::database_state::shut_down; }
 };
 
-/// Looks at `path`: a data directory, its pg_wal or an archive of segments. errc::not_found when there is no WAL there.
+/// Opens `path`: a data directory, its pg_wal or an archive of segments. errc::not_found when there is no WAL there.
 core::result<wal_directory> open_wal_directory(const std::filesystem::path& path);
 
 /// Every whole page of the relation files of a data directory, unlogged relations left out. Stops at the first error,
@@ -41,11 +41,11 @@ struct replayed {
   core::lsn start;
   core::lsn end;            ///< of the last record
   std::uint64_t bytes = 0;  ///< of WAL read
-  std::string why_ended;    ///< what stood behind the last record
+  std::string why_ended;    ///< what follows the last record
 };
-/// Replays the segments from `start` on (0: from the first segment, at its first record, also where zeros stand before
-/// it) up to where WAL ends, or to
-/// the first record that ends behind `until`. Errors: errc::corrupt for a record that can't be parsed.
+/// Replays the segments from `start` on (0: from the first record of the first segment, also where zeros come before
+/// it) up to the end of WAL, or to the first record that ends after `until`. Errors: errc::corrupt for a record that
+/// can't be parsed.
 core::result<replayed> replay(const wal_directory& from, core::lsn start, std::optional<core::lsn> until,
                               wal_verifier& verifier, const std::function<void(core::lsn)>& tell = {});
 

@@ -20,7 +20,7 @@ relation_fork main_of(relation_fork relation) {
 }  // namespace
 
 void crash_traces::add(const wal::record& record) {
-  // Recovery ends with a shutdown checkpoint, as an orderly stop does. Where WAL begins with one nothing was lost.
+  // Recovery ends with a shutdown checkpoint, as an orderly stop does. If WAL begins with one nothing was lost.
   if (stopped_.valid()) restart(stopped_);
   const bool stops = record.manager == resource_manager::xlog && record.operation() == checkpoint_shutdown;
   stopped_ = began_ && stops ? record.start : core::lsn{};
@@ -45,7 +45,7 @@ void crash_traces::restart(core::lsn at) {
 
 void crash_traces::hint_moved_lsn(const relation_fork& relation, block_number block, core::lsn from, core::lsn to) {
   moved& of = moved_[{relation, block}];
-  // After another hint the page may still be as it was before both.
+  // After another hint the page may still be in its state before both.
   if (of.to != from) of.from = from;
   of.to = to;
   of.restarts = restarts_;

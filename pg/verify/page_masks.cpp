@@ -60,7 +60,7 @@ void mask_btree(page_bytes& page, std::size_t special) {
   if (!(flags & 0x04)) mask_dead_marks(page);
 }
 
-// Stricter than Postgres, which ignores the content of unused pages: freeing one starts it anew, here as there.
+// Stricter than Postgres, which ignores the content of unused pages: freeing one reinitialises it, here and there.
 void mask_hash(page_bytes& page, std::size_t special) {
   constexpr std::uint16_t overflow_or_bucket = 0x03, has_dead = 0x80;
   if (!(load<std::uint16_t>(page, special + 12) & overflow_or_bucket)) return;
@@ -69,7 +69,7 @@ void mask_hash(page_bytes& page, std::size_t special) {
 }
 
 // Redo empties the pages of the pending list that it deletes, the server only flags them. A deleted page of a posting
-// tree keeps its content in both, and says in place of the hint about pruning when it may be used again: there both
+// tree keeps its content in both, and has in place of the prune hint the xid after which it may be reused: there both
 // count.
 void mask_gin(page_bytes& page, std::size_t special, std::uint32_t prune_xid) {
   constexpr std::uint16_t data = 0x01, deleted = 0x04;
@@ -88,16 +88,16 @@ void mask_gist(page_bytes& page, std::size_t special, lsn_counts lsn) {
   constexpr std::uint16_t leaf = 0x01, tuples_deleted = 0x04, follow_right = 0x08, garbage = 0x10;
   const auto flags = load<std::uint16_t>(page, special + 12);
   if (lsn == lsn_counts::no) {
-    // The left child of a split is finished after its image was made: only pages as a server leaves them show it.
+    // The left child of a split is finished after its image was taken: only pages of a server's files have it.
     mask<std::uint64_t>(page, special, ~std::uint64_t{0});
     mask<std::uint16_t>(page, special + 12, follow_right);
   }
-  // Minor releases differ in whether they note deleted tuples, and scans mark garbage without WAL.
+  // Minor releases differ in whether they set the flag of deleted tuples, and scans mark garbage without WAL.
   mask<std::uint16_t>(page, special + 12, tuples_deleted | garbage);
   if (flags & leaf) mask_dead_marks(page);
 }
 
-// The meta page keeps, behind its magic number, a cache of pages with room, which Postgres changes without WAL.
+// The meta page keeps, after its magic number, a cache of pages with room, which Postgres changes without WAL.
 void mask_spgist(page_bytes& page, std::size_t special) {
   constexpr std::uint16_t meta = 0x01;
   constexpr std::size_t cache = page::header_size + 4, cached_pages = 8, cached_page_size = 8;
@@ -111,7 +111,7 @@ void mask_brin(page_bytes& page, std::size_t special) {
 
 bool is_brin_type(std::uint16_t type) { return type >= 0xF091 && type <= 0xF093; }
 
-// The revmap has no free space: lower and upper say nothing about its content.
+// The revmap has no free space: lower and upper do not describe its content.
 bool has_hole(const page_bytes& page, page_kind kind, std::size_t lower, std::size_t special) {
   constexpr std::uint16_t brin_revmap = 0xF092;
   if (kind == page_kind::visibility_map) return false;

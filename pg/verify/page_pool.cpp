@@ -79,7 +79,7 @@ bool page_pool::copy_database(oid tablespace, oid database, oid to_tablespace, o
     relation_fork copy = source;
     copy.tablespace = to_tablespace;
     copy.database = to_database;
-    // Making a relation moves none of the others.
+    // Creating a relation moves none of the others.
     for (const auto& [number, blocks] : pages_of(source, false)->chunks)
       for (block_number i = 0; i < chunk_blocks; ++i) {
         if (!(*blocks)[i]) continue;

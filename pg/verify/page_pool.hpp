@@ -14,7 +14,7 @@
 
 namespace strata::pg::verify {
 
-/// Pages of relations in memory, at most a given number of them. Addresses of pages stay until they are dropped.
+/// Pages of relations in memory, at most a given number. Addresses of pages are stable until they are dropped.
 class page_pool {
  public:
   explicit page_pool(std::uint64_t pages_max) : pages_max_(pages_max) {}
@@ -23,14 +23,14 @@ class page_pool {
   page_bytes* find(const relation_fork& relation, block_number block);
   /// The page, zeros if it is new; nullptr if it is new and there is no room for one more.
   page_bytes* make(const relation_fork& relation, block_number block);
-  /// There is or was a page of the relation's fork.
+  /// Whether the relation's fork has or had a page.
   [[nodiscard]] bool has(const relation_fork& relation) const { return relations_.contains(relation); }
   void drop(const relation_fork& relation, block_number block);
   /// Drops the blocks from `first` on.
   void truncate(const relation_fork& relation, block_number first);
   void drop_relation(const relation_fork& relation) { truncate(relation, 0); }
   void drop_database(oid tablespace, oid database);
-  /// All relations of one database become those of another. False if not all had room.
+  /// Copies all relations of one database to another. False if not all had room.
   bool copy_database(oid tablespace, oid database, oid to_tablespace, oid to_database);
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] bool full() const { return size_ >= pages_max_; }
@@ -52,7 +52,7 @@ class page_pool {
   std::uint64_t size_ = 0;
   std::uint64_t pages_max_;
 
-  /// The relations used last: records of a table and of its indexes come in turns.
+  /// The relations used last: records of a table and of its indexes alternate.
   struct recent {
     relation_fork relation;
     relation_pages* pages = nullptr;

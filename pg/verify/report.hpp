@@ -13,7 +13,7 @@
 
 namespace strata::pg::verify {
 
-/// What became of the records of one type.
+/// The results for the records of one type.
 struct record_counts {
   std::uint64_t records = 0;
   std::uint64_t redone = 0;     ///< blocks changed by a redo function
@@ -21,27 +21,27 @@ struct record_counts {
   std::uint64_t compared = 0;   ///< blocks compared with the image that Postgres made after the change
   std::uint64_t different = 0;  ///< compared, and not equal
   std::uint64_t failed = 0;     ///< blocks that redo refused
-  std::uint64_t unknown = 0;    ///< blocks whose content before the record is not known: nothing could be checked
+  std::uint64_t unknown = 0;    ///< blocks with unknown content before the record: not checked
   std::uint64_t foreign = 0;    ///< blocks changed by a resource manager of an extension
 
   record_counts& operator+=(const record_counts& other);
 };
 
-/// A block whose page after redo is not what Postgres says, or that redo refused.
+/// A block whose page after redo differs from Postgres's, or that redo refused.
 struct mismatch {
   core::lsn start;  ///< of the record; invalid when a file was compared
   core::lsn end;
   std::string record;  ///< "Heap/INSERT", or "file"
   relation_fork relation;
   block_number block = 0;
-  std::string what;  ///< which bytes, or the error
+  std::string what;  ///< the bytes, or the error
 };
 
-/// What a verification has seen. Counts are by resource manager and operation.
+/// The result of a verification. Counts are by resource manager and operation.
 class report {
  public:
   using mismatch_sink = std::function<void(const mismatch&)>;
-  /// `tell` gets every mismatch when it is found.
+  /// `tell` receives every mismatch when it is found.
   report(major_version major, mismatch_sink tell);
 
   record_counts& of(wal::resource_manager manager, std::uint8_t info) {
@@ -53,21 +53,21 @@ class report {
     std::string record;
     record_counts counts;
   };
-  /// In the order of resource managers and operations; only types that were seen.
+  /// In the order of resource managers and operations; only types that occurred.
   [[nodiscard]] std::vector<row> rows() const;
   [[nodiscard]] record_counts total() const;
-  /// Record types of this major that were not seen.
+  /// Record types of this major that did not occur.
   [[nodiscard]] std::vector<std::string> never_seen() const;
 
   std::uint64_t mismatches = 0;
   std::uint64_t map_pages_compared = 0;   ///< visibility map pages among the compared
   std::uint64_t map_bits_ahead = 0;       ///< map pages where Postgres had already cleared bits for a later record
-  std::uint64_t map_pages_left_out = 0;   ///< map pages whose content CREATE DATABASE left out of the WAL
-  std::uint64_t pages_learned = 0;        ///< taken from a check image because their content was not known
-  std::uint64_t pages_beyond_memory = 0;  ///< not followed since there was no room
+  std::uint64_t map_pages_left_out = 0;   ///< map pages whose content CREATE DATABASE did not log
+  std::uint64_t pages_learned = 0;        ///< taken from a check image because their content was unknown
+  std::uint64_t pages_beyond_memory = 0;  ///< not tracked for lack of room
   std::uint64_t file_pages_compared = 0;
   std::uint64_t file_pages_unknown = 0;    ///< of files, and not in the WAL that was read
-  std::uint64_t file_pages_explained = 0;  ///< different for a reason that is none of redo's (docs/redo.md)
+  std::uint64_t file_pages_explained = 0;  ///< different for a reason other than redo (docs/redo.md)
 
  private:
   major_version major_;

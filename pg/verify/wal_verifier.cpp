@@ -20,19 +20,19 @@ using wal::resource_manager;
 constexpr std::uint8_t first_custom_manager = 128;
 constexpr fork all_forks[] = {fork::main, fork::fsm, fork::vm, fork::init};
 
-/// Every bit that theirs has, ours has too: another backend cleared bits before its own record was logged.
+/// Whether every bit set in `theirs` is set in `ours`: another backend cleared bits before its own record was logged.
 bool only_bits_ahead(const page_bytes& ours, const page_bytes& theirs) {
   return std::equal(ours.begin(), ours.end(), theirs.begin(),
                     [](std::uint8_t mine, std::uint8_t other) { return (other & ~mine) == 0; });
 }
 
-/// Postgres makes an emptied page of an SP-GiST index anew without WAL (docs/redo.md).
+/// Postgres reinitialises an emptied page of an SP-GiST index without WAL (docs/redo.md).
 bool is_unlogged_spgist(page_bytes theirs) {
   const page::slotted_page view(theirs);
   return !view.lsn().valid() && view.item_count() == 0;
 }
 
-/// A server extends a map by a page that says nothing without WAL.
+/// A server extends a map by an empty page without WAL.
 bool is_blank_map(const page_bytes& page, fork in_fork) {
   return in_fork == fork::vm &&
          std::all_of(page.begin() + page::header_size, page.end(), [](std::uint8_t byte) { return byte == 0; });
@@ -47,14 +47,14 @@ bool is_written_directly(page_bytes theirs) {
 
 core::lsn lsn_of(page_bytes page) { return page::slotted_page(page).lsn(); }
 
-/// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: what the map said is not in WAL, and
-/// nothing relies on it.
+/// CREATE DATABASE logs the pages of a map as images whose hole is the whole map: its bits are not in WAL, and
+/// nothing relies on them.
 bool is_lost_map(const wal::record& record, const wal::block_reference& block, const page_bytes& page) {
   return record.manager == resource_manager::xlog && is_blank_map(page, block.relation.fork);
 }
 
-/// A heap page that is set all-visible: whether its LSN moves depends on a setting that may have been another one when
-/// the record was written, in which case the server was restarted since.
+/// A heap page that is set all-visible: whether its LSN moves depends on a setting that may have been different when
+/// the record was written; then the server was restarted since.
 bool is_set_visible(const wal::record& record, const wal::block_reference& block) {
   constexpr std::uint8_t visible = 0x40;
   return record.manager == resource_manager::heap2 && record.operation() == visible &&
@@ -91,7 +91,7 @@ void wal_verifier::add(const wal::record& record) {
   ++counts.records;
   traces_.add(record);
   follow_files(record);
-  // Postgres clears the map before it makes the images.
+  // Postgres clears the map before it takes the images.
   if (record.manager == resource_manager::heap || record.manager == resource_manager::heap2) clear_visibility(record);
   for (std::size_t i = 0; i < record.block_count; ++i) add_block(record, i, counts);
 }
@@ -129,7 +129,7 @@ void wal_verifier::add_block(const wal::record& record, std::size_t index, recor
   if (block.has_image && !block.apply_image) compare_with_image(record, block, *page, counts);
 }
 
-// nullptr: its content before the record is needed and not known, or there is no room.
+// nullptr: its content before the record is needed and unknown, or there is no room.
 page_bytes* wal_verifier::page_for(const wal::block_reference& block, const redo::block_record& cut) {
   if (page_bytes* known = pages_.find(block.relation, block.block)) return known;
   if (!cut.initial() && !options_.has_base) return nullptr;
@@ -162,7 +162,7 @@ void wal_verifier::compare_with_image(const wal::record& record, const wal::bloc
     ++report_.map_bits_ahead;
     return;
   }
-  // The first image of such a page says what the WAL left out; its LSN is from before the record.
+  // The first image of such a page has the content that the WAL left out; its LSN is from before the record.
   if (lost_maps_.contains({block.relation, block.block}) && only_bits_ahead(theirs, mine)) {
     ++report_.map_pages_left_out;
     lost_maps_.erase({block.relation, block.block});
@@ -176,7 +176,7 @@ void wal_verifier::compare_with_image(const wal::record& record, const wal::bloc
   page = image;
 }
 
-// From a block whose content was not known its check image is taken, if it has one.
+// Takes the check image of a block with unknown content, if the record has one.
 void wal_verifier::learn(const wal::record& record, const wal::block_reference& block, record_counts& counts) {
   ++counts.unknown;
   if (!block.has_image) return;
@@ -267,7 +267,7 @@ void wal_verifier::follow_database(const wal::record& record) {
     pages_.drop_database(copy->tablespace, copy->database);
     if (!pages_.copy_database(copy->source_tablespace, copy->source_database, copy->tablespace, copy->database))
       ++report_.pages_beyond_memory;
-    // The copy has what its source has, and lacks what that lacks.
+    // The copy lacks the same maps as its source.
     std::set<std::pair<relation_fork, block_number>> copied;
     for (auto [relation, block] : lost_maps_) {
       if (relation.tablespace != copy->source_tablespace || relation.database != copy->source_database) continue;
@@ -288,7 +288,7 @@ void wal_verifier::differ(const wal::record& record, const wal::block_reference&
 }
 
 // A file that a crash left of a relation whose first record was not yet on disk, or of a database whose files were
-// being copied: the record of that comes last, and nobody removes the files.
+// being copied: its record comes last, and no server removes the files.
 bool wal_verifier::is_left_behind(const relation_fork& relation, core::lsn page) const {
   if (traces_.restarted() && !databases_.contains({relation.tablespace, relation.database})) return true;
   if (!traces_.left_behind(relation, page)) return false;
@@ -309,7 +309,7 @@ bool wal_verifier::is_explained(const relation_fork& relation, block_number bloc
     const page_bytes mine = masked(ours, kind, block, lsn_counts::yes);
     const page_bytes other = masked(theirs, kind, block, lsn_counts::yes);
     if (lost_maps_.contains({relation, block}) && only_bits_ahead(other, mine)) return true;
-    // Bits are cleared before the record that says so is on disk, and a crash loses that record alone.
+    // Bits are cleared before their record is on disk, and a crash loses that record alone.
     if (traces_.restarted() && only_bits_ahead(mine, other)) return true;
   }
   if (masked(ours, kind, block, lsn_counts::no) != masked(theirs, kind, block, lsn_counts::no)) return false;
@@ -323,14 +323,14 @@ void wal_verifier::compare_with_file(const relation_fork& relation, block_number
   std::copy(page.begin(), page.end(), theirs.begin());
   const page_bytes* ours = pages_.find(relation, block);
   if (ours == nullptr) {
-    // Postgres extends files with pages of zeros before it logs what comes there.
+    // Postgres extends files with pages of zeros before it logs their content.
     const bool unlogged = options_.has_base && !all_zero(theirs) && !is_blank_map(theirs, relation.fork);
     if (!unlogged) {
       ++report_.file_pages_unknown;
     } else if (traces_.abandoned(relation, lsn_of(theirs)) || is_left_behind(relation, lsn_of(theirs))) {
       ++report_.file_pages_explained;
     } else {
-      report_.found({{}, {}, "file", relation, block, "a page that WAL does not have"});
+      report_.found({{}, {}, "file", relation, block, "a page without WAL"});
     }
     return;
   }

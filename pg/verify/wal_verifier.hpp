@@ -19,33 +19,33 @@ namespace strata::pg::verify {
 
 struct verifier_options {
   redo::redo_context context;
-  /// Every page that existed before the WAL is added first: then a page nobody added is a new one. Otherwise the
-  /// content of a page is not known until a record carries it whole.
+  /// Every page that existed before the WAL is added first: then any other page is a new one. Otherwise the content of
+  /// a page is unknown until a record has all of it.
   bool has_base = false;
-  /// Takes every block through the form in which Strata stores it.
+  /// Encodes and decodes every block in Strata's stored form.
   bool through_stored_form = false;
-  std::uint64_t pages_max = 262144;  ///< 2 GiB; pages beyond are not followed, and counted
+  std::uint64_t pages_max = 262144;  ///< 2 GiB; further pages are not tracked, only counted
 };
 
 /// Replays WAL with our redo over pages in memory, and compares each changed block with the image that
-/// wal_consistency_checking puts into its record (docs/redo.md). A page that differs is told once and then
-/// taken over from the image. Pure: records in, counts and mismatches into the report.
+/// wal_consistency_checking adds to its record (docs/redo.md). A page that differs is reported once and then
+/// replaced by the image. Pure: records in, counts and mismatches into the report.
 class wal_verifier {
  public:
   /// `into` outlives this object.
   wal_verifier(const verifier_options& options, report& into);
 
-  /// A page as it was before the WAL. `page` has page_size bytes.
+  /// A page before the WAL. `page` has page_size bytes.
   void add_base_page(const relation_fork& relation, block_number block, core::bytes_view page);
   /// The next record. Records come in the order of their LSNs.
   void add(const wal::record& record);
-  /// A page of a file of a server that was stopped cleanly after the last record: compared, LSN included, if its
-  /// content is known.
+  /// Compares a page of a file of a server that was stopped cleanly after the last record, LSN included, if its content
+  /// is known.
   void compare_with_file(const relation_fork& relation, block_number block, core::bytes_view page);
 
   [[nodiscard]] const page_pool& pages() const { return pages_; }
 
-  /// Sees every block record before it is applied, and the page that it is about to change.
+  /// Receives every block record before it is applied, and the page that it will change.
   using observer =
       std::function<void(const redo::block_record&, const page_bytes&, core::lsn end, const redo::redo_context&)>;
   void observe(observer before_each) { before_each_ = std::move(before_each); }
@@ -74,9 +74,9 @@ class wal_verifier {
   observer before_each_;
   core::bytes stored_;
   crash_traces traces_;
-  /// Pages of visibility maps whose content CREATE DATABASE left out of the WAL.
+  /// Pages of visibility maps whose content CREATE DATABASE did not log.
   std::set<std::pair<relation_fork, block_number>> lost_maps_;
-  std::set<std::pair<oid, oid>> databases_;  ///< tablespace and database of all that the base and records name
+  std::set<std::pair<oid, oid>> databases_;  ///< tablespace and database of all relations in the base and the records
   std::optional<std::pair<oid, oid>> last_database_;
 };
 

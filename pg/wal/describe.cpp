@@ -12,7 +12,7 @@ namespace {
 struct operation_name {
   std::uint8_t operation;
   const char* name;
-  bool may_init = false;  ///< there is a form that builds its page
+  bool may_init = false;  ///< it has a form that builds its page
   major_version first = major_version::v14;
 };
 
@@ -81,8 +81,8 @@ constexpr operation_name logical_message[] = {{0x00, "MESSAGE"}};
 
 struct manager_operations {
   std::span<const operation_name> names;
-  std::uint8_t mask = 0xF0;  ///< the bits that tell operations apart
-  const char* marked = "";   ///< what a set bit outside the mask means
+  std::uint8_t mask = 0xF0;  ///< the bits of the operation
+  const char* marked = "";   ///< the meaning of a set bit outside the mask
 };
 
 /// Heap, heap2 and BRIN mark records that build their page; transaction records have a flag for extra data.

@@ -25,7 +25,7 @@ bool decompress_zstd(core::bytes_view stored, core::bytes_span into) {
   struct release {
     void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
   };
-  // A context is 95 KiB and costs more to make than a page to decompress.
+  // A context is 95 KiB, and creating one costs more than decompressing a page.
   thread_local const std::unique_ptr<ZSTD_DCtx, release> context(ZSTD_createDCtx());
   core::check(context != nullptr, "memory for a zstd context");
   const std::size_t size = ZSTD_decompressDCtx(context.get(), into.data(), into.size(), stored.data(), stored.size());
@@ -70,7 +70,7 @@ core::result<void> restore_image(const page_image& image, core::lsn end, core::b
   const std::size_t hole_length = image.hole_length;
   if (hole_offset + hole_length > page_size) return does_not_fit(image, end);
 
-  // The parts around the hole are unpacked side by side; then the second one moves to its place.
+  // The parts around the hole are decompressed in sequence; then the second one moves to its place.
   if (!unpack(image, page.first(page_size - hole_length))) return does_not_fit(image, end);
   if (hole_length != 0) {
     std::uint8_t* const hole = page.data() + hole_offset;

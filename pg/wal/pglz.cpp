@@ -9,7 +9,7 @@ constexpr std::size_t word = 8;
 constexpr std::size_t shortest_match = 3;
 constexpr std::size_t longest_plain_match = 18;
 
-/// Copies what stands `distance` bytes before `to`. Source and target may overlap: a short distance repeats a pattern.
+/// Copies the bytes that are `distance` bytes before `to`. They may overlap: a short distance repeats a pattern.
 inline void copy_back(std::uint8_t* to, std::size_t distance, std::size_t length, std::size_t room) {
   const std::uint8_t* from = to - distance;
   if (distance >= word && room >= length + word) {

@@ -19,7 +19,7 @@ constexpr std::uint8_t block_same_relation = 0x80;
 
 constexpr std::uint8_t image_has_hole = 0x01;
 
-/// What the remaining bits of an image's info byte mean; 14 numbers them in its own way.
+/// The other bits of an image's info byte; 14 numbers them differently.
 struct image_bits {
   std::uint8_t apply;
   std::uint8_t pglz;
@@ -30,7 +30,7 @@ constexpr image_bits image_bits_of(major_version major) {
   return major == major_version::v14 ? image_bits{0x04, 0x02, 0, 0} : image_bits{0x02, 0x04, 0x08, 0x10};
 }
 
-/// Walks the headers inside a record, then hands out the payloads. `fault_` is why it gave up, or nullptr.
+/// Parses the headers inside a record, then assigns the payloads. `fault_` is why it failed, or nullptr.
 class record_parser {
  public:
   record_parser(core::bytes_view bytes, image_bits bits, record& into)
@@ -39,7 +39,7 @@ class record_parser {
   const char* run() {
     read_headers();
     if (!fault_ && !reader_.ok()) fault_ = "its headers are cut off";
-    if (!fault_ && reader_.left() != promised_) fault_ = "its payload is not as long as its headers say";
+    if (!fault_ && reader_.left() != promised_) fault_ = "its payload does not have the length in its headers";
     if (!fault_) hand_out_payloads();
     return fault_;
   }
@@ -143,7 +143,7 @@ class record_parser {
                                           std::size_t{image.hole_offset} + image.hole_length <= page_size
                                     : image.hole_offset == 0;
     const bool length_fits = compressed || has_hole ? length < page_size : length == page_size;
-    if (!known || !hole_fits || !length_fits) fault_ = "the header of a page image is impossible";
+    if (!known || !hole_fits || !length_fits) fault_ = "the header of a page image is invalid";
   }
 
   image_compression compression_of(std::uint8_t codec) {
@@ -175,7 +175,7 @@ class record_parser {
   std::uint64_t promised_ = 0;
   std::uint32_t main_data_length_ = 0;
   const char* fault_ = nullptr;
-  // Left as it is on purpose: the entries in use are written before they are read.
+  // Uninitialised on purpose: the entries in use are written before they are read.
   std::array<payload_lengths, block_references_max> lengths_;
 };
 

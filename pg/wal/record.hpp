@@ -17,10 +17,10 @@ inline constexpr std::size_t record_header_size = 24;
 inline constexpr std::uint32_t record_size_max = 1020u << 20;
 inline constexpr std::size_t block_references_max = 33;
 
-/// How the image of a page travels inside a record.
+/// Compression of a page's image in a record.
 enum class image_compression : std::uint8_t { none, pglz, lz4, zstd };
 
-/// A full-page image as it stands in a record: the bytes of the page without its hole, maybe compressed.
+/// A full-page image in a record: the bytes of the page without its hole, maybe compressed.
 struct page_image {
   core::bytes_view stored;
   std::uint16_t hole_offset = 0;
@@ -35,7 +35,7 @@ struct block_reference {
   block_number block = 0;
   bool has_image = false;
   bool apply_image = false;  ///< the image is the block's new content, not only a check of it
-  bool will_init = false;    ///< redo builds the block from nothing; older contents do not matter
+  bool will_init = false;    ///< redo builds the block without its old content
   bool has_data = false;
   page_image image;
   core::bytes_view data;
@@ -44,7 +44,7 @@ struct block_reference {
 /// A parsed WAL record. All views point into the bytes it was parsed from.
 struct record {
   core::lsn start;
-  core::lsn end;  ///< what goes into page headers: the 8-aligned position behind the record
+  core::lsn end;  ///< the LSN for page headers: the 8-aligned position after the record
   transaction_id xid = 0;
   transaction_id top_level_xid = 0;  ///< 0 unless the record carries it
   core::lsn previous;
@@ -61,12 +61,12 @@ struct record {
 };
 
 /// Splits a complete record (header included, CRC already checked) into its parts. `into` is reused between calls so
-/// that parsing allocates nothing. Every length and flag is checked (docs/formats/wal_records.md); anything odd is
+/// that parsing allocates nothing. Every length and flag is checked (docs/formats/wal_records.md); any violation is
 /// errc::corrupt naming the record's LSN, and then `into` must not be used.
 core::result<void> parse_record(core::bytes_view bytes, core::lsn start, core::lsn end, major_version major,
                                 record& into);
 
-/// Rebuilds the page of an image: decompressed, hole filled with zeros, page LSN set to `end` unless the page is all
+/// Restores the page of an image: decompressed, hole filled with zeros, page LSN set to `end` unless the page is
 /// new. `page` has page_size bytes.
 core::result<void> restore_image(const page_image& image, core::lsn end, core::bytes_span page);
 

@@ -29,7 +29,7 @@ constexpr std::uint8_t operation_overwrite_contrecord = 0xD0;
 constexpr std::uint8_t id_main_data_short = 255;
 constexpr std::uint8_t overwrite_data_size = 16;
 
-/// What the decoder itself looks at: a header, and the note about an overwritten record behind it.
+/// The part that the decoder itself parses: a header, and the note about an overwritten record after it.
 constexpr std::size_t head_size = 64;
 
 /// One giant record must not hold its memory for the rest of the stream.
@@ -50,10 +50,10 @@ bool is_operation(core::bytes_view record, std::uint8_t xlog_operation) {
 const char* refusal_of(const stream_decoder_options& options) {
   if (!std::has_single_bit(options.segment_size) || options.segment_size < segment_size_min ||
       options.segment_size > segment_size_max)
-    return "a WAL segment has a power of two between 1 MiB and 1 GiB";
+    return "the size of a WAL segment is a power of two between 1 MiB and 1 GiB";
   const auto in_page = options.start.value % wal_page_size;
   if (in_page == 0) return nullptr;
-  if (!options.starts_at_record) return "to look for a record, a stream must start with a page";
+  if (!options.starts_at_record) return "to find a record, a stream must start with a page";
   const core::lsn page = options.start - in_page;
   if (in_page < header_size_at(page, options.segment_size)) return "the stream starts inside a page header";
   return nullptr;
@@ -88,7 +88,7 @@ core::lsn stream_decoder::position() const { return position_; }
 core::lsn stream_decoder::record_end() const { return record_end_; }
 
 void stream_decoder::feed(core::bytes_view bytes) {
-  core::check(input_.empty(), "the bytes fed before are used up");
+  core::check(input_.empty(), "the bytes fed before are consumed");
   input_ = bytes;
 }
 
@@ -169,7 +169,7 @@ core::result<void> stream_decoder::check_page_header(const std::uint8_t* header)
   return {};
 }
 
-/// Holds the page's claim about a continued record against what the stream so far asks for.
+/// Compares the page's flags about a continued record with the stream so far.
 core::result<void> stream_decoder::enter_page(std::uint16_t flags, std::uint32_t remaining) {
   const core::lsn page = before_header(position_, segment_size_);
   const bool continues = (flags & flag_continues) != 0;
@@ -181,7 +181,7 @@ core::result<void> stream_decoder::enter_page(std::uint16_t flags, std::uint32_t
 
   const bool waits = state_ != state::between_records;
   if (overwritten) {
-    if (!waits && !first_page) return corrupt("page", page, "it overwrites a continuation that nobody waits for");
+    if (!waits && !first_page) return corrupt("page", page, "it overwrites a continuation that is not expected");
     dropped_ = state_ == state::in_record ? record_start_ : core::lsn();
     expects_overwrite_ = true;
     state_ = state::between_records;
@@ -274,7 +274,7 @@ stream_decoder::outcome stream_decoder::finish_record(core::bytes_view head, std
   record_end_ = position_.align_up();
   if (is_operation(head, operation_switch)) {
     if (length != record_header_size) return corrupt("record", record_start_, "a segment switch carries no data");
-    // A switch that ends with its segment has nothing left to skip.
+    // After a switch that ends with its segment nothing is left to skip.
     if (const auto in_segment = record_end_.value % segment_size_; in_segment != 0) {
       record_end_ = record_end_ + (segment_size_ - in_segment);
       state_ = state::skipping_segment;
@@ -294,7 +294,7 @@ core::result<void> stream_decoder::check_previous(core::lsn previous) const {
   if (knows_previous_ ? previous == previous_ : previous < record_start_) return {};
   return corrupt("record", record_start_,
                  "it follows a record at " + core::to_string(previous) +
-                     (knows_previous_ ? ", not the one at " + core::to_string(previous_) : std::string(", behind it")));
+                     (knows_previous_ ? ", not the one at " + core::to_string(previous_) : std::string(", after it")));
 }
 
 core::result<void> stream_decoder::check_overwrite(core::bytes_view head, std::uint32_t length) {

@@ -41,13 +41,13 @@ enum class resource_manager : std::uint8_t {
   logical_message = 21,
 };
 
-/// Ids from here on belong to extensions, since Postgres 15: a record of one means what its extension says.
+/// Ids from here on belong to extensions, since Postgres 15: the extension defines its records.
 inline constexpr std::uint8_t first_custom_manager = 128;
 constexpr bool is_custom(resource_manager manager) {
   return static_cast<std::uint8_t>(manager) >= first_custom_manager;
 }
 
-/// "Heap", "Btree"...; ids that are not built in give "custom(130)".
+/// "Heap", "Btree"...; "custom(130)" for ids that are not built in.
 std::string to_string(resource_manager manager);
 
 }  // namespace strata::pg::wal

@@ -50,14 +50,14 @@ core::result<command> parse_backup(const std::vector<std::string>& words, bool f
     if (!full && word == "--gzip") {
       parsed.gzip = true;
     } else if (!full && word == "--replica") {
-      // The archive is the same: replication slots, which this leaves out, are not kept here.
+      // The archive is the same: it would leave out replication slots, and there are none here.
     } else if (positional == 0) {
       ++positional;
       if (full || word != "latest") {
         STRATA_ASSIGN(parsed.at, core::parse_lsn(words[i]));
       }
     } else if (full && positional == 1) {
-      ++positional;  // older clients name the previous record's LSN, which is known here
+      ++positional;  // older clients send the previous record's LSN, which is known here
       STRATA_TRY(core::parse_lsn(words[i]));
     } else {
       return wrong();
@@ -89,7 +89,7 @@ core::result<command> parse_command(std::string_view query) {
   return core::error{
       core::errc::unsupported,
       "unknown command \"" + name.substr(0, 40) +
-          "\"; this port speaks pagestream_v2, pagestream_v3, basebackup, fullbackup and lease lsn, for SQL start a "
+          "\"; this port supports pagestream_v2, pagestream_v3, basebackup, fullbackup and lease lsn, for SQL start a "
           "compute with: strata compute start BRANCH"};
 }
 

@@ -11,7 +11,7 @@
 
 namespace strata::pg::wire {
 
-/// What a client of the page service may ask for in a simple query (docs/formats/wire.md). Words are
+/// The commands of the page service in a simple query (docs/formats/wire.md). Words are
 /// case-insensitive.
 struct open_pagestream {
   pagestream_version version{};
@@ -30,7 +30,7 @@ struct lease {
   core::timeline_id timeline;
   core::lsn at;
 };
-/// "set ...", which drivers send on their own; accepted without effect.
+/// "set ...", which drivers send by themselves; accepted without effect.
 struct set_variable {};
 using command = std::variant<open_pagestream, send_backup, lease, set_variable>;
 

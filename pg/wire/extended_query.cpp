@@ -28,7 +28,7 @@ core::result<void> unnamed(const std::string& name, const char* what) {
                                                   "\": this port keeps one unnamed statement and portal only"};
 }
 
-/// A message that has nothing but its tag.
+/// A message with only a tag.
 void append_empty(core::bytes& to, char tag) {
   to.push_back(static_cast<std::uint8_t>(tag));
   core::append_be<std::uint32_t>(to, 4);

@@ -14,19 +14,19 @@ namespace strata::pg::wire {
 /// unnamed statement and one unnamed portal. Decides; the caller runs the commands.
 class extended_query {
  public:
-  /// The name of the one text column of the rows that a command answers, nullopt when it answers none. An error: the
+  /// The name of the one text column of a command's rows, nullopt when it returns no rows. An error: the
   /// service has no such command.
   using describer = core::result<std::optional<std::string_view>> (*)(std::string_view query);
   explicit extended_query(describer of) : describe_(of) {}
 
   static bool is_message(frame_kind kind);
 
-  /// Handles a message of the extended protocol, or a Sync, and appends the answer. With a text: that command is to be
-  /// executed now. Its answer has neither RowDescription nor ReadyForQuery.
+  /// Handles a message of the extended protocol, or a Sync, and appends the answer. If it returns a text, the caller
+  /// executes that command now. Its answer has neither RowDescription nor ReadyForQuery.
   std::optional<std::string> take(const frame& message, core::bytes& to);
-  /// The command that take() told of has failed and its error is in the output.
+  /// The command that take() returned has failed and its error is in the output.
   void failed() { skipping_ = true; }
-  /// After an error everything but Sync and Terminate is left unread.
+  /// After an error all messages but Sync and Terminate are skipped.
   [[nodiscard]] bool skipping() const { return skipping_; }
 
  private:

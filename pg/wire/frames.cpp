@@ -116,7 +116,7 @@ core::result<startup_parameters> parse_startup_parameters(core::bytes_view body)
     if (!value) return not_this_protocol("a start-up packet whose parameters do not end");
     found.emplace_back(*std::move(name), *std::move(value));
   }
-  if (!reader.finished()) return not_this_protocol("a start-up packet with bytes behind its parameters");
+  if (!reader.finished()) return not_this_protocol("a start-up packet with bytes after its parameters");
   return found;
 }
 

@@ -14,7 +14,7 @@
 namespace strata::pg::wire {
 
 /// The server's side of the Postgres frontend/backend protocol 3.0 (Postgres manual, "Message Formats"), as far as
-/// the page service and the WAL service speak it: start-up, queries, COPY in both directions. Pure functions
+/// the page service and the WAL service use it: start-up, queries, COPY in both directions. Pure functions
 /// over bytes.
 
 enum class frame_kind : std::uint8_t {
@@ -35,22 +35,22 @@ enum class frame_kind : std::uint8_t {
   sync,
   flush,
   terminate,
-  unsupported,  ///< a known frontend message that is not spoken here; body as it came
+  unsupported,  ///< a known frontend message that is not supported here; body unchanged
 };
 
 struct frame {
   frame_kind kind{};
   core::bytes_view body;
-  std::size_t size = 0;  ///< bytes of input it took, header included
+  std::size_t size = 0;  ///< bytes of input consumed, header included
 };
 
-/// Longest frames taken from a client; anything longer is refused before it is buffered.
+/// Longest frames accepted from a client; a longer one is refused before it is buffered.
 inline constexpr std::size_t startup_size_max = 10'000;
 inline constexpr std::size_t frame_size_max = 64u << 10;
 
-/// The first frame of `input`, nullopt when it is not complete yet. errc::corrupt for what is not this protocol: the
-/// connection cannot go on. `started`: the start-up packet, which has no tag byte, has been seen. `size_max`: of the
-/// frame without its tag.
+/// The first frame of `input`, nullopt when it is not complete yet. errc::corrupt for bytes that are not this protocol:
+/// the connection cannot continue. `started`: the start-up packet, which has no tag byte, was received. `size_max`: of
+/// the frame without its tag.
 core::result<std::optional<frame>> parse_frame(core::bytes_view input, bool started,
                                                std::size_t size_max = frame_size_max);
 

@@ -27,10 +27,10 @@ struct pagestream_request {
   std::uint32_t slru_segment = 0;
 };
 
-/// errc::invalid_argument for what is not a request of this version; the connection can go on after an error response.
+/// errc::invalid_argument for an invalid request of this version; the connection can continue after an error response.
 core::result<pagestream_request> parse_request(core::bytes_view payload, pagestream_version version);
 
-/// What an error response to a payload that parse_request() refuses echoes: id and LSNs, as far as they are there.
+/// The id and LSNs that an error response to a refused payload echoes, as far as the payload has them.
 pagestream_request echo_of(core::bytes_view payload, pagestream_version version);
 
 /// Responses as whole CopyData messages, appended to `to`.
@@ -42,12 +42,12 @@ void append_slru_segment(core::bytes& to, pagestream_version version, const page
                          core::bytes_view pages);
 void append_request_error(core::bytes& to, pagestream_version version, const pagestream_request& request,
                           std::string_view message);
-/// A page response with room for the page. Returns the page's offset in `to`; the caller fills in its page_size bytes.
+/// A page response with room for the page. Returns the page's offset in `to`; the caller writes its page_size bytes.
 std::size_t append_page(core::bytes& to, pagestream_version version, const pagestream_request& request);
 /// Bytes of a whole page response, to reserve room for a batch.
 std::size_t page_response_size(pagestream_version version);
 
-/// At which LSN to answer, from what the client asks and how far the timeline is (docs/formats/wire.md).
+/// The LSN of the answer, from the client's request and the timeline's positions (docs/formats/wire.md).
 struct read_position {
   core::lsn at;
   bool wait = false;  ///< `at` has not arrived: wait for it first

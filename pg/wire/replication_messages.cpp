@@ -16,7 +16,7 @@ core::result<client_message> parse_status(core::byte_reader from) {
   status.applied = core::lsn(from.be<std::uint64_t>());
   from.skip(sizeof(timestamp));
   status.reply_requested = from.be<std::uint8_t>() != 0;
-  if (!from.finished()) return corrupt("a status of another size");
+  if (!from.finished()) return corrupt("a status of the wrong size");
   return client_message(status);
 }
 
@@ -29,11 +29,11 @@ core::result<client_message> parse_client_message(core::bytes_view payload) {
   switch (tag) {
     case 'r': return parse_status(reader);
     case 'h':
-      if (reader.left() != 8 + 4 * 4) return corrupt("a hot standby's feedback of another size");
+      if (reader.left() != 8 + 4 * 4) return corrupt("a hot standby's feedback of the wrong size");
       return client_message(standby_feedback{});
     case 'z': {
       const auto size = reader.be<std::uint64_t>();
-      if (!reader.ok() || size != reader.left()) return corrupt("a pageserver's feedback of another size than it says");
+      if (!reader.ok() || size != reader.left()) return corrupt("a pageserver's feedback with a wrong size field");
       return client_message(pageserver_status{reader.rest()});
     }
     default: return corrupt("type " + std::to_string(tag));

@@ -22,13 +22,13 @@ constexpr std::string_view push_usage =
 constexpr std::string_view stream_usage =
     "START_REPLICATION [SLOT name] [PHYSICAL] X/X [TIMELINE number] [(term = 'number')]";
 
-/// The words of a command one behind the other. "(", ")", "," and "=" are words of their own; a text in quotes is one.
+/// The words of a command in order. "(", ")", "," and "=" are words of their own; a text in quotes is one.
 class word_reader {
  public:
   explicit word_reader(std::string_view query) : rest_(query) { advance(); }
 
   [[nodiscard]] bool at_end() const { return word_.empty(); }
-  /// As it was written.
+  /// In its original case.
   [[nodiscard]] const std::string& word() const { return word_; }
   [[nodiscard]] bool is(std::string_view keyword) const { return !quoted_ && lower(word_) == keyword; }
   std::string take() {
@@ -78,7 +78,7 @@ std::optional<Number> number_of(std::string_view text) {
   return value;
 }
 
-/// "(name [=] value, ...)" -> take(name, value), which says whether it understood. Nothing there is nothing to take.
+/// "(name [=] value, ...)" -> take(name, value), which returns whether it knows the name. The list may be missing.
 template <class Take>
 bool take_options(word_reader& words, Take take) {
   if (words.at_end()) return true;
@@ -110,7 +110,7 @@ core::result<wal_command> parse_push(word_reader words) {
 
 core::result<wal_command> parse_stream(word_reader words) {
   start_wal_stream parsed;
-  // There are no slots here: what has been received is known by other means.
+  // There are no slots here: the client reports its positions otherwise.
   if (words.take_if("slot")) words.take();
   words.take_if("physical");
   if (words.at_end()) return usage(stream_usage);
@@ -134,7 +134,7 @@ core::result<wal_command> parse_show(word_reader words) {
   return wal_command(show_setting{name});
 }
 
-/// Separates the words of `options`; a backslash takes the next character as it is.
+/// Separates the words of `options`; a backslash escapes the next character.
 std::vector<std::string> option_words(std::string_view text) {
   std::vector<std::string> words(1);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -191,10 +191,11 @@ core::result<wal_command> parse_wal_command(std::string_view query) {
   if (name == "show") return parse_show(words);
   if (name == "set") return wal_command(set_nothing{});
   const std::string shown = name.substr(0, 40);
-  return core::error{core::errc::unsupported,
-                     "unknown command \"" + shown +
-                         "\"; this port speaks START_WAL_PUSH, START_REPLICATION, IDENTIFY_SYSTEM, TIMELINE_STATUS and "
-                         "SHOW, and no SQL"};
+  return core::error{
+      core::errc::unsupported,
+      "unknown command \"" + shown +
+          "\"; this port supports START_WAL_PUSH, START_REPLICATION, IDENTIFY_SYSTEM, TIMELINE_STATUS and "
+          "SHOW, and no SQL"};
 }
 
 }  // namespace strata::pg::wire

@@ -7,7 +7,7 @@
 
 namespace strata::pg::wire {
 
-/// Where a safekeeper is reached now, and which one must answer there.
+/// A safekeeper's current address, and the identity that must answer there.
 struct safekeeper_location {
   std::string host;
   std::uint16_t port = 0;

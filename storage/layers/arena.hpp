@@ -8,10 +8,10 @@
 
 namespace strata::storage {
 
-/// Memory for the parts of one read, given back all at once. What one read needed stays for the next, up to a limit.
+/// Memory for the parts of one read, released at once. The memory of a read is reused by the next, up to a limit.
 class arena {
  public:
-  /// A copy that stays where it is until reset().
+  /// A copy with a stable address until reset().
   core::bytes_view copy(core::bytes_view of);
   void reset();
 

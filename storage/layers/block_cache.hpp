@@ -13,7 +13,7 @@ class Cache;
 
 namespace strata::storage {
 
-/// The content of a block: held in the cache, where it stays as long as this lives, or one's own.
+/// The content of a block: pinned in the cache while this object exists, or owned.
 class block_content {
  public:
   block_content() = default;
@@ -38,16 +38,16 @@ class block_content {
   core::bytes_view view_;
 };
 
-/// The bounded memory for blocks of layer files, least recently used go first; over all tenants. What is cached is
+/// The bounded cache for blocks of layer files, over all tenants; evicts the least recently used. Cached blocks are
 /// checked and decompressed. Copies share the memory. Thread safe. Private to the layer files.
 class block_cache {
  public:
   explicit block_cache(std::uint64_t capacity_bytes);
 
-  /// A number that no other file in the cache has.
+  /// A number that no other file in the cache uses.
   [[nodiscard]] std::uint64_t new_file() const;
   [[nodiscard]] std::optional<block_content> find(std::uint64_t file, std::uint64_t offset) const;
-  /// errc::io_error when the cache refuses it.
+  /// errc::io_error when the cache refuses the block.
   [[nodiscard]] core::result<block_content> insert(std::uint64_t file, std::uint64_t offset, core::bytes content) const;
 
  private:

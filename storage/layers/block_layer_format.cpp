@@ -10,7 +10,7 @@ namespace strata::storage::block_format {
 
 namespace {
 
-/// Of what one block may claim to unpack to: more than any value we write.
+/// Upper bound of a block's unpacked size: more than any value we write.
 constexpr std::uint32_t content_size_max = 1u << 30;
 constexpr std::size_t lz4_ratio_max = 256;
 constexpr std::size_t filter_bits_per_key = 12;
@@ -48,7 +48,7 @@ void pack(core::bytes_view content, std::uint64_t seed, std::uint64_t offset, bo
     const int packed =
         LZ4_compress_default(reinterpret_cast<const char*>(content.data()), reinterpret_cast<char*>(to.data() + start),
                              static_cast<int>(content.size()), bound);
-    // Not worth the unpacking unless it saves an eighth.
+    // Unpacking is only worth it if it saves an eighth.
     if (packed > 0 && static_cast<std::size_t>(packed) < content.size() - content.size() / 8) {
       used = encoding::lz4;
       to.resize(start + static_cast<std::size_t>(packed));
@@ -129,7 +129,7 @@ core::result<footer> decode_footer(core::bytes_view stored, const std::string& p
   }
   if (const auto found = from.le<std::uint32_t>(); found != version)
     return core::error{core::errc::unsupported,
-                       "open layer " + path + ": format version " + std::to_string(found) + " is not known"};
+                       "open layer " + path + ": format version " + std::to_string(found) + " is not supported"};
   return of;
 }
 

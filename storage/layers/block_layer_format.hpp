@@ -29,20 +29,20 @@ inline void encode_version_key(const core::page_key& key, core::lsn at, std::uin
 /// Of a layer's identity (layer_file.hpp), level and size left out.
 inline constexpr std::size_t encoded_identity_size = 16 + 16 + 8 + 1 + 18 + 18 + 8 + 8;
 
-/// What follows the payload of every block: its encoding (u8), the size it unpacks to (u32) and a checksum (u64) over
-/// payload, encoding and size, seeded with file and offset, so that a block that landed elsewhere is noticed.
+/// The trailer of every block: its encoding (u8), its unpacked size (u32) and a checksum (u64) over payload, encoding
+/// and size, seeded with file and offset, so that a misplaced block is detected.
 enum class encoding : std::uint8_t { raw = 0, lz4 = 1 };
 inline constexpr std::size_t trailer_size = 1 + 4 + 8;
 
 /// Part of every block's checksum.
 std::uint64_t file_seed(const core::tenant_id& tenant, const core::timeline_id& timeline, std::uint64_t number);
 
-/// Appends payload and trailer of a block that will be at `offset`.
+/// Appends payload and trailer of a block at `offset`.
 void pack(core::bytes_view content, std::uint64_t seed, std::uint64_t offset, bool compress, core::bytes& to);
-/// Checks a stored block and gives its content. `detail` begins every error.
+/// Checks a stored block and returns its content. `detail` begins every error.
 core::result<core::bytes> unpack(core::bytes stored, std::uint64_t seed, std::uint64_t offset, const std::string& path);
 
-/// Where a block is.
+/// Place of a block in the file.
 struct block_place {
   std::uint64_t offset = 0;
   std::uint32_t stored_size = 0;
@@ -65,13 +65,13 @@ core::bytes encode(const footer& of);
 /// Checks the checksum first, then the version.
 core::result<footer> decode_footer(core::bytes_view stored, const std::string& path);
 
-/// Answers "certainly not here" for most keys that are not: 32-byte buckets, eight bits set in one bucket per key.
+/// Answers "certainly not here" for most missing keys: 32-byte buckets, eight bits set in one bucket per key.
 std::uint64_t filter_hash(const core::page_key& key);
 core::bytes build_filter(const std::vector<std::uint64_t>& hashes);
 bool filter_may_contain(core::bytes_view filter, std::uint64_t hash);
 
-/// Entries of a data block: how many leading bytes of the key are those of the entry before (u8), the other key bytes,
-/// the LSN (same key: distance below the entry before), the size, the value. Numbers are varints.
+/// Entries of a data block: length of the key prefix shared with the previous entry (u8), the other key bytes, the LSN
+/// (same key: distance below the previous entry), the size, the value. Numbers are varints.
 class entry_encoder {
  public:
   void restart() { first_ = true; }
@@ -93,7 +93,7 @@ class entry_decoder {
   [[nodiscard]] const std::uint8_t* key() const { return key_; }
   [[nodiscard]] core::lsn at() const { return at_; }
   [[nodiscard]] core::bytes_view value() const { return value_; }
-  /// Of the current entry against an encoded version key: less than zero when the entry comes before it.
+  /// Compares the current entry with an encoded version key: below zero when the entry comes before it.
   [[nodiscard]] int compare(const std::uint8_t* key, core::lsn at) const {
     const int keys = std::memcmp(key_, key, core::page_key::encoded_size);
     if (keys != 0) return keys;

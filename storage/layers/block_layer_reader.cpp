@@ -15,7 +15,7 @@ layer_reader::layer_reader(std::unique_ptr<io::file> file, std::string path, std
       seed_(seed),
       footer_(std::move(end)),
       cache_(cache),
-      // Never the number of a file: what another opening cached, of a file since replaced, is never found.
+      // Not the layer's number: blocks that were cached for a file of that number, since replaced, are never found.
       cache_id_(cache_.new_file()) {}
 
 core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::string& path,
@@ -33,7 +33,7 @@ core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::
   if (core::load_le<std::uint32_t>(&raw[magic.size()]) != version)
     return core::error{core::errc::unsupported, "open layer " + path + ": format version " +
                                                     std::to_string(core::load_le<std::uint32_t>(&raw[magic.size()])) +
-                                                    " is not known"};
+                                                    " is not supported"};
   raw.resize(footer_size);
   STRATA_TRY(io::read_at(*file, size - footer_size, raw, path));
   STRATA_ASSIGN(footer end, decode_footer(raw, path));
@@ -84,7 +84,7 @@ bool layer_cursor::seek(const core::page_key& key, core::lsn at) {
     }
   }
   const std::size_t wanted = low == 0 ? 0 : low - 1;
-  // In the block at hand and not after the target: go on from here, for reads of many keys in order.
+  // In the current block and not after the target: continue from here, for reads of many keys in order.
   const bool resume = positioned_ && wanted == block_ && entries_.compare(target.data(), at) <= 0;
   if (!resume && !enter(wanted)) return false;
   if (resume && entries_.compare(target.data(), at) == 0) return take();
@@ -100,10 +100,10 @@ bool layer_cursor::fail(core::error why) {
 }
 bool layer_cursor::damaged(block_place place) {
   return fail({core::errc::corrupt, "read layer " + layer_->path_ + ": block at offset " +
-                                        std::to_string(place.offset) + ": its entries make no sense"});
+                                        std::to_string(place.offset) + ": its entries are malformed"});
 }
 
-/// Index and filter stay in the cache even for scans: they are small, and others need them.
+/// Index and filter stay in the cache even for scans: they are small, and reads need them.
 bool layer_cursor::load_once(block_content& into, block_place place) {
   if (into.view().data() != nullptr || place.stored_size == 0) return true;
   auto loaded = layer_->load(place, options_, true);
@@ -112,7 +112,7 @@ bool layer_cursor::load_once(block_content& into, block_place place) {
   return true;
 }
 
-/// To before the first entry of a block.
+/// Moves before the first entry of a block.
 bool layer_cursor::enter(std::size_t block) {
   positioned_ = false;
   if (block >= blocks()) return false;

@@ -7,7 +7,7 @@ using namespace block_format;
 
 namespace {
 
-/// A reader goes through a block from its beginning: blocks of small values, sizes of relations above all, end early.
+/// A reader scans a block from its beginning: blocks of small values, relation sizes above all, end early.
 constexpr std::size_t block_versions_max = 64;
 
 }  // namespace

@@ -15,7 +15,7 @@ stored_layer::stored_layer(layer_cache& cache, std::string directory, const laye
 
 stored_layer::~stored_layer() {
   cache_.forget(ticket_);
-  // A file that stays is set aside by the next opening.
+  // A file that could not be removed is set aside by the next opening.
   if (retired_.load(std::memory_order_relaxed)) cache_.remove(path_);
 }
 
@@ -37,7 +37,7 @@ core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_
   if (mode == read_mode::memory_only)
     return core::error{core::errc::would_block, "layer " + layer.path() + " is not open"};
   auto found = layer_reader::open(layer.path(), layer.identity(), blocks_, disk_);
-  // The metadata names it: a file that is gone is damage.
+  // The metadata names it: a missing file is damage.
   if (!found && found.error().code == core::errc::not_found) found.error().code = core::errc::corrupt;
   STRATA_ASSIGN(auto opened, std::move(found));
 

@@ -20,8 +20,8 @@ namespace strata::storage {
 
 class layer_cache;
 
-/// A layer file that the metadata names, as the layer maps share it. Once retired, the file is removed after the last
-/// map with it is gone, so that a reader of an older map is not disturbed. `cache` outlives it.
+/// A layer file that the metadata names, shared by the layer maps. Once retired, the file is removed when the last map
+/// that has it is gone, so that readers of older maps are not disturbed. `cache` outlives it.
 class stored_layer {
  public:
   stored_layer(layer_cache& cache, std::string directory, const layer_identity& identity);
@@ -47,8 +47,8 @@ class stored_layer {
   std::atomic<bool> retired_ = false;
 };
 
-/// The open layer files of one server, least recently used are closed first, over one bounded cache of their blocks;
-/// and the disk that they are on, which outlives it. Thread safe.
+/// The open layer files of one server, over one bounded cache of their blocks, and their disk, which outlives it.
+/// Closes the least recently used. Thread safe.
 class layer_cache {
  public:
   layer_cache(std::uint64_t block_cache_bytes, std::uint32_t open_layers_max, io::disk& on = io::real_disk());
@@ -61,7 +61,7 @@ class layer_cache {
 
   /// Removes a retired file: at once, or with the next remove_retired() when this thread must not block.
   void remove(const std::string& path);
-  /// Removes the files that threads that must not block have left. Called by flush, compaction and collection.
+  /// Removes the files left by threads that must not block. Called by flush, compaction and collection.
   void remove_retired();
 
   std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }

@@ -32,7 +32,7 @@ core::result<void> check_identity(core::bytes_view found, const layer_identity& 
   if (std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) return {};
   const bool other_timeline =
       found.size() != wanted.size() || !std::equal(found.begin(), found.begin() + 32, wanted.begin());
-  return core::error{core::errc::corrupt, "layer " + path + " is another layer than its name says: " +
+  return core::error{core::errc::corrupt, "layer " + path + " is not the layer in its name: " +
                                               (other_timeline ? "of another timeline" : "other number or range")};
 }
 

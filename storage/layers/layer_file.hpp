@@ -18,7 +18,7 @@
 
 namespace strata::storage {
 
-/// Everything a layer file must say of itself to be believed (docs/formats/layers.md). The level is not part of it.
+/// The identity that a layer file must have to be used (docs/formats/layers.md). The level is not part of it.
 struct layer_identity {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -32,21 +32,21 @@ struct layer_writer_options {
   core::timeline_id timeline;
   std::uint64_t number = 0;
   bool compress = false;
-  /// Makes the question for a key that the layer lacks cheap.
+  /// Makes a lookup of a missing key cheap.
   bool filter = true;
   std::size_t block_size_bytes = 16u << 10;
 };
 
-/// Writes one layer file under a temporary name. The file exists under its own name, and survives a crash, once
-/// finish() has returned; the destructor removes what was not finished. After an error only destruction is allowed;
-/// errc::disk_full when space ran out. A failed fsync ends the process.
+/// Writes one layer file under a temporary name. It has its own name, and survives a crash, once finish() has returned;
+/// the destructor removes an unfinished file. After an error only destruction is allowed; errc::disk_full when space
+/// ran out. A failed fsync ends the process.
 class layer_writer final {
  public:
   static core::result<std::unique_ptr<layer_writer>> create(const layer_writer_options& options);
 
   /// Precondition: versions come in the order of the file (key ascending, LSN descending), each once.
   core::result<void> add(const core::page_key& key, core::lsn at, core::bytes_view value);
-  /// Bytes of the file so far, about.
+  /// Approximate size of the file so far.
   [[nodiscard]] std::uint64_t size_bytes() const { return file_.size() + block_.size(); }
   /// The record's number must be the writer's. Returns it with size_bytes filled in.
   core::result<layer_record> finish(layer_record layer);
@@ -80,21 +80,21 @@ struct layer_read_options {
 
 class layer_reader;
 
-/// A position in a layer. A movement that gives false is at the end, or has failed; a failure does not outlive the next
-/// find or seek. Damaged blocks are errc::corrupt, naming file and offset.
+/// A position in a layer. A move that returns false is at the end, or has failed; the next find or seek clears the
+/// failure. Damaged blocks are errc::corrupt, naming file and offset.
 class layer_cursor final {
  public:
   layer_cursor(const layer_reader& layer, const layer_read_options& options) : layer_(&layer), options_(options) {}
 
-  /// To the newest version of exactly `key` at or below `at`; false when there is none. Asks the filter first.
+  /// Moves to the newest version of exactly `key` at or below `at`; false when there is none. Asks the filter first.
   bool find(const core::page_key& key, core::lsn at);
-  /// To the newest version of `key` at or below `at`, or, if there is none, the first version of the next key.
+  /// Moves to the newest version of `key` at or below `at`, or, if there is none, the first version of the next key.
   bool seek(const core::page_key& key, core::lsn at);
-  /// After find() it may stop at the end of the key, or go on.
+  /// After find() it may stop at the end of the key, or continue after it.
   bool next() { return advance() && take(); }
   [[nodiscard]] const core::error* failure() const { return failure_ ? &*failure_ : nullptr; }
 
-  // Only after a movement that gave true. The value's view is valid until the next movement.
+  // Only after a move that returned true. The value's view is valid until the next move.
   [[nodiscard]] const core::page_key& key() const { return key_; }
   [[nodiscard]] core::lsn at() const { return entries_.at(); }
   [[nodiscard]] core::bytes_view value() const { return entries_.value(); }
@@ -107,7 +107,7 @@ class layer_cursor final {
   bool fail(core::error why);
   bool damaged(block_format::block_place place);
   bool load_once(block_content& into, block_format::block_place place);
-  /// To before the first entry of a block.
+  /// Moves before the first entry of a block.
   bool enter(std::size_t block);
   bool advance();
   bool take();
@@ -124,7 +124,7 @@ class layer_cursor final {
   std::optional<core::error> failure_;
 };
 
-/// An open layer file. Any thread; cursors belong to one thread and must not outlive the reader.
+/// An open layer file. For any thread; a cursor belongs to one thread and must not outlive the reader.
 class layer_reader final {
  public:
   /// Opens and checks magic, version and identity; a mismatch is errc::corrupt (an unknown version errc::unsupported),
@@ -151,7 +151,7 @@ class layer_reader final {
 
 /// The fixed-size encoding of an identity (docs/formats/layers.md), level and size left out.
 core::bytes encode_identity(const layer_identity& of);
-/// errc::corrupt that says what differs.
+/// errc::corrupt names the difference.
 core::result<void> check_identity(core::bytes_view found, const layer_identity& expected, const std::string& path);
 
 }  // namespace strata::storage

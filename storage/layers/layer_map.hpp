@@ -14,8 +14,8 @@ namespace strata::storage {
 class stored_layer;
 
 /// Which layer files hold which keys and LSNs of one timeline: an immutable snapshot. L0 layers are a list; the others
-/// are looked up by the interval of the key space a key falls into. Knows only records; `layer(i)` hands out what was
-/// put in beside them.
+/// are found by the interval of the key space that has the key. Reads only records; `layer(i)` returns the object that
+/// was added with one.
 class layer_map {
  public:
   struct item {
@@ -26,18 +26,18 @@ class layer_map {
   layer_map() : layer_map(std::vector<item>{}) {}
   explicit layer_map(std::vector<item> layers);
 
-  /// Another map without some layers (by number) and with others.
+  /// A copy of the map without the removed layers (by number) and with the added ones.
   [[nodiscard]] layer_map changed(std::span<const std::uint64_t> removed, std::vector<item> added) const;
 
-  /// All layers: the ones with the newest end first, which is the order to read them in. Indexes below refer to it.
+  /// All layers, newest end first: the order in which they are read. Indexes below refer to it.
   [[nodiscard]] std::span<const item> layers() const { return layers_; }
   [[nodiscard]] std::span<const std::uint32_t> level0() const { return level0_; }
 
-  /// What a read of `key` as of `at` has to look at in files.
+  /// The files that a read of `key` as of `at` needs.
   struct plan {
     /// The newest image layer at or below `at` that covers the key; completes it.
     const item* image = nullptr;
-    /// Versions at or below are not needed: the image has them in it. 0 without an image.
+    /// Versions at or below it are not needed: the image includes them. 0 without an image.
     [[nodiscard]] core::lsn floor() const { return image == nullptr ? core::lsn() : image->record.begin; }
   };
   [[nodiscard]] plan find(const core::page_key& key, core::lsn at) const;
@@ -51,7 +51,7 @@ class layer_map {
       if (layers_[index].record.kind == layer_kind::delta && holds(layers_[index].record, floor, at)) visit(index);
   }
 
-  /// The key space cut where any layer above L0 begins or ends: interval i is [boundary(i), boundary(i + 1)).
+  /// The key space, cut where any layer above L0 begins or ends: interval i is [boundary(i), boundary(i + 1)).
   [[nodiscard]] std::size_t interval_count() const { return boundaries_.size(); }
   [[nodiscard]] core::key_range interval(std::size_t index) const;
   [[nodiscard]] std::size_t interval_of(const core::page_key& key) const;
@@ -60,7 +60,7 @@ class layer_map {
     return std::span(covering_).subspan(starts_[interval], starts_[interval + 1] - starts_[interval]);
   }
 
-  /// Every key of the range is in an image layer with first <= LSN <= last, other than `except`.
+  /// Whether every key of the range is in an image layer with first <= LSN <= last, other than `except`.
   [[nodiscard]] bool images_cover(const core::key_range& range, core::lsn first, core::lsn last,
                                   std::uint64_t except) const;
 

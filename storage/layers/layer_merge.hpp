@@ -11,8 +11,8 @@
 
 namespace strata::storage {
 
-/// Reads several delta layers as one: key ascending, LSN descending, each version once (of equal ones the newest
-/// layer's).
+/// Reads several delta layers as one: key ascending, LSN descending, each version once (of equal ones that of the
+/// newest layer).
 class layer_merge {
  public:
   static core::result<layer_merge> open(std::span<const layer_map::item> layers);

@@ -130,7 +130,7 @@ void memory_layer::grow_table() {
 }
 
 void memory_layer::freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace) {
-  core::check(end > begin_, "a layer covers something");
+  core::check(end > begin_, "a layer covers at least one LSN");
   end_ = end;
   previous_record_ = previous_record;
   trace_ = std::move(trace);
@@ -151,7 +151,7 @@ memory_layer::versions memory_layer::find(const core::page_key& key, core::lsn a
 }
 
 void memory_layer::versions::next() {
-  // The last of several versions at one LSN wins: the others are passed over.
+  // The last of several versions at one LSN wins: skip the others.
   const core::lsn shown = at_->at;
   do {
     at_ = at_->previous == 0 ? nullptr : &layer_->versions_[at_->previous - 1];
@@ -168,7 +168,7 @@ std::vector<std::uint32_t> memory_layer::sorted_positions() const {
   for (std::uint32_t i = 0; i < key_count_; ++i) keys.push_back({keys_[i].key, i});
   std::sort(keys.begin(), keys.end(), [](const ranked_key& a, const ranked_key& b) { return a.key < b.key; });
 
-  // A counting sort: following the links from version to version would be a cache miss each.
+  // A counting sort: each link from version to version would be a cache miss.
   const std::uint32_t count = count_.load(std::memory_order_acquire);
   std::vector<std::uint32_t> end_of(key_count_);
   for (std::uint32_t i = 0; i < count; ++i) ++end_of[versions_[i].key];

@@ -16,10 +16,9 @@
 
 namespace strata::storage {
 
-/// The newest versions of a timeline, not yet in a file. One writer appends; any number of readers look up meanwhile,
-/// without a lock: a version is published before the last_record_lsn that makes it visible, and readers ask for LSNs
-/// that were published before. Entries link to the previous version of their key; an open-addressing table finds the
-/// newest.
+/// The newest versions of a timeline, not yet in a file. One writer appends; any number of readers look up concurrently
+/// without a lock: a version is published before the last_record_lsn that makes it visible, and readers ask only for
+/// visible LSNs. Entries link to the previous version of their key; an open-addressing table finds the newest.
 class memory_layer {
   struct version {
     const std::uint8_t* value = nullptr;
@@ -42,7 +41,7 @@ class memory_layer {
   // -- the writer --------------------------------------------------------------------------------------------------
 
   void append(write_batch&& batch);
-  /// No more appends. The layer covers [begin, end); `trace` is of the WAL before `end`.
+  /// Ends the appends. The layer covers [begin, end); `trace` is of the WAL before `end`.
   void freeze(core::lsn end, core::lsn previous_record, std::optional<wal_trace> trace = std::nullopt);
 
   // -- any thread --------------------------------------------------------------------------------------------------
@@ -83,7 +82,7 @@ class memory_layer {
   [[nodiscard]] std::vector<commit_time> commit_times() const;
 
  private:
-  /// Elements that never move, made a segment at a time; readers may look at those that were published to them.
+  /// Elements with stable addresses, allocated in segments; readers access only published ones.
   template <class Element>
   class segments {
    public:
@@ -92,22 +91,22 @@ class memory_layer {
       return table_.load(std::memory_order_acquire)[position / per_segment].load(
           std::memory_order_acquire)[position % per_segment];
     }
-    /// Room for one element at this position; says how many bytes that took.
+    /// Allocates room for one element at this position; returns the bytes allocated.
     std::size_t make_room(std::uint32_t position);
 
    private:
     using directory = std::unique_ptr<std::atomic<Element*>[]>;
     static constexpr std::size_t segments_max = 65536;
     static constexpr std::size_t first_directory_size = 16;
-    /// Replaced by a larger one when it is full; a reader that still holds an old one was published nothing beyond it.
+    /// Replaced by a larger one when full; a reader of an old one asks for no element after its end.
     std::atomic<std::atomic<Element*>*> table_{nullptr};
     std::size_t table_size_ = 0;
     std::vector<directory> directories_;
     std::vector<std::unique_ptr<Element[]>> owned_;
   };
 
-  /// Open addressing over positions + 1 of keys. Replaced by a larger one when it fills; readers that still hold the
-  /// old one miss only keys that appeared later than what they ask for.
+  /// Open addressing over positions + 1 of keys. Replaced by a larger one when it fills; a reader of an old one misses
+  /// only keys that are newer than its LSN.
   struct table {
     explicit table(std::size_t size) : mask(size - 1), slots(new std::atomic<std::uint32_t>[size]()) {}
     std::size_t mask;
@@ -115,7 +114,7 @@ class memory_layer {
   };
 
   void add(const write_batch::entry& from, const std::uint8_t* value);
-  /// The position of a key, known or new.
+  /// The position of a key, existing or new.
   std::uint32_t position_of(const core::page_key& key);
   std::uint8_t* copy_space(std::size_t size);
   void grow_table();

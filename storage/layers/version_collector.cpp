@@ -52,7 +52,7 @@ bool version_collector::search_memory(const read_level& level, wanted& of, core:
 }
 
 void version_collector::search_files(const read_level& level, read_mode mode) {
-  // Layers in the map's order, newest first; in each of them keys ascending, as they were wanted.
+  // Layers in the map's order, newest first; in each of them keys ascending, in the order of the request.
   std::sort(tasks_.begin(), tasks_.end(),
             [](const task& a, const task& b) { return a.layer != b.layer ? a.layer < b.layer : a.wanted < b.wanted; });
   for (std::size_t from = 0; from < tasks_.size();) {
@@ -94,8 +94,8 @@ void version_collector::search_layer(const layer_map::item& item, const read_lev
     }
     if (of.done) continue;
     if (const core::error* failure = cursor->failure()) of.failure = *failure;
-    // An image layer has every key of its range that exists: what it lacks does not, and older layers must not be
-    // asked.
+    // An image layer has every existing key of its range: a key that it lacks does not exist, and older layers must not
+    // be searched.
     if (image || of.failure) of.done = true;
   }
 }

@@ -14,8 +14,8 @@
 
 namespace strata::storage {
 
-/// Gathers, for some keys, the versions that a read needs: the newest complete one and the records above it. Keeps its
-/// memory from one read to the next.
+/// Collects the versions that a read of some keys needs: the newest complete one and the records above it. Reuses its
+/// memory for the next read.
 class version_collector {
  public:
   static constexpr std::uint32_t none = ~std::uint32_t{0};
@@ -27,23 +27,23 @@ class version_collector {
   };
   struct wanted {
     core::page_key key;
-    std::uint8_t* page = nullptr;  ///< a whole page image is copied here, if given
-    bool has_page = false;         ///< it was
+    std::uint8_t* page = nullptr;  ///< a whole page image is copied here, if set
+    bool has_page = false;         ///< whether one was copied
     bool done = false;
-    std::uint32_t oldest = none;  ///< the first version to look at: complete, unless has_page
+    std::uint32_t oldest = none;  ///< the first version to use: complete, unless has_page
     std::optional<core::error> failure;
   };
 
   void clear();
   void want(const core::page_key& key, std::uint8_t* page) { wanted_.push_back({.key = key, .page = page}); }
 
-  /// Precondition: keys were wanted in ascending order. After it, a key that is neither complete nor failed does not
+  /// Precondition: keys were wanted in ascending order. Afterwards a key that is neither complete nor failed does not
   /// exist.
   void collect(std::span<const read_level> levels, read_mode mode);
 
   [[nodiscard]] wanted& at(std::size_t index) { return wanted_[index]; }
   [[nodiscard]] const version& version_at(std::uint32_t index) const { return versions_[index]; }
-  /// The oldest version found needs nothing older.
+  /// Whether the oldest version found is complete.
   [[nodiscard]] bool complete(const wanted& of) const;
 
  private:

@@ -31,7 +31,7 @@ constexpr std::uint16_t page_size_and_layout = pg::page_size | 4;
 
 core::error corrupt(std::string what) { return {core::errc::corrupt, "import base backup: " + std::move(what)}; }
 
-/// The header of a page lies in one sector, which a torn copy has whole: it is either new or says its size.
+/// The header of a page lies in one sector, which a torn copy has whole: it is either new or has the page's size.
 bool plausible_page(core::bytes_view page) {
   const auto upper = core::load_le<std::uint16_t>(page.data() + 14);
   return upper == 0 || core::load_le<std::uint16_t>(page.data() + 18) == page_size_and_layout;
@@ -265,9 +265,9 @@ core::result<void> base_backup_import::state::check_complete() const {
   if (!label) return corrupt("backup_label is missing");
   if (!version_seen) return corrupt("PG_VERSION is missing");
   if (!shared_map_seen) return corrupt("global/pg_filenode.map is missing");
-  if (control->major != options.major) return corrupt("pg_control is of another version than the server");
+  if (control->major != options.major) return corrupt("pg_control has another version than the server");
   if (label->start != options.start)
-    return corrupt("the label says that it starts at " + core::to_string(label->start) + ", the server said " +
+    return corrupt("the label starts at " + core::to_string(label->start) + ", the server's start is " +
                    core::to_string(options.start));
   if (pg::wal::before_header(options.start, control->wal_segment_size) != at)
     return corrupt("the size of WAL segments is " + std::to_string(control->wal_segment_size) + ", not " +
@@ -309,7 +309,7 @@ core::result<void> base_backup_import::state::import_mark(const core::page_key& 
 core::result<void> base_backup_import::state::import_relation_sizes() {
   for (auto file = relation_files.begin(); file != relation_files.end();) {
     const pg::relation_fork relation = file->first.relation;
-    // As Postgres sees it: a file that is not full is the last one of its fork.
+    // As in Postgres: a file that is not full is the last one of its fork.
     std::uint32_t blocks = 0;
     bool ended = false;
     for (std::uint32_t segment = 0; file != relation_files.end() && file->first.relation == relation;
@@ -319,7 +319,7 @@ core::result<void> base_backup_import::state::import_relation_sizes() {
       blocks += file->second;
       ended = file->second < pg::blocks_per_relation_segment;
     }
-    // The data of an unlogged relation is not in WAL: it starts anew from its init fork.
+    // The data of an unlogged relation is not in WAL: it is recreated from its init fork.
     pg::relation_fork init = relation;
     init.fork = pg::fork::init;
     if (relation.fork != pg::fork::init && relation_files.contains({init, 0})) continue;

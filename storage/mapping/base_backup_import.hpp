@@ -12,28 +12,28 @@
 namespace strata::storage::mapping {
 
 struct base_backup_options {
-  core::lsn start;  ///< where replay must begin, as the server says before it sends the archives (either spelling)
+  core::lsn start;  ///< where replay must begin, as sent by the server before the archives (either spelling)
   pg::major_version major = pg::major_version::v15;
-  std::uint32_t wal_segment_size = 0;  ///< as the server's setting of that name says; 0: as the timeline's record says
+  std::uint32_t wal_segment_size = 0;  ///< the server's setting of that name; 0: that of the timeline's record
 };
 
-/// What a base backup says of its cluster: to be put in the timeline's record, unless that says so already.
+/// What a base backup reports of its cluster, for the timeline's record if that has none.
 struct imported_cluster {
   pg::major_version major = pg::major_version::v15;
   std::uint64_t system_id = 0;
   std::uint32_t wal_segment_size = pg::default_wal_segment_size;
   bool data_checksums = false;
   bool wal_log_hints = false;
-  core::lsn start;  ///< before_header spelling; WAL is to be streamed and ingested from here on
+  core::lsn start;  ///< before_header spelling; ingest WAL from here on
   std::uint32_t wal_timeline = 1;
   std::uint64_t relation_pages = 0;
 };
 
-/// Takes the archives of a base backup, as they arrive, into a timeline store, as versions at the backup's start. The
-/// copy may be torn: WAL replayed from the start up to the end of the backup heals it, hence page checksums are not
+/// Imports the archives of a base backup, as they arrive, into a timeline store, as versions at the backup's start. The
+/// copy may be torn: WAL replayed from the start up to the end of the backup repairs it, hence page checksums are not
 /// checked, and nothing before the end is readable. WAL, temporary files, statistics, slots and the data of unlogged
-/// relations are left out. Memory is bounded by the number of files, not by their size. Blocks (disk writes).
-/// After an error the import must be thrown away, with the timeline.
+/// relations are skipped. Memory is bounded by the number of files, not by their size. Blocks (disk writes).
+/// After an error discard the import, with the timeline.
 class base_backup_import {
  public:
   base_backup_import(std::shared_ptr<timeline_store> store, const base_backup_options& options);
@@ -41,15 +41,15 @@ class base_backup_import {
   base_backup_import(const base_backup_import&) = delete;
   base_backup_import& operator=(const base_backup_import&) = delete;
 
-  /// A new archive begins: 0 is the data directory, anything else a tablespace. The archives come in any order.
-  /// errc::corrupt when the one before was incomplete.
+  /// Begins an archive: 0 is the data directory, any other OID a tablespace. The archives come in any order.
+  /// errc::corrupt when the previous one was incomplete.
   core::result<void> begin_archive(pg::oid tablespace);
   /// The next bytes of the archive, cut anywhere.
   core::result<void> add(core::bytes_view bytes);
-  /// All archives are in. Checks that nothing essential is missing and that the label agrees with the options, writes
-  /// what was collected and starts the timeline (timeline_store::finish_import): durable on return. A record that has a
-  /// system id must agree with the backup; if it has none, the store must be opened again with a record that holds the
-  /// result, since redo depends on it.
+  /// Ends the archives. Checks that nothing essential is missing and that the label agrees with the options, writes
+  /// the collected values and starts the timeline (timeline_store::finish_import): durable on return. A record that has
+  /// a system id must agree with the backup. If it has none, reopen the store with a record that holds the result,
+  /// since redo depends on it.
   core::result<imported_cluster> finish(core::lsn backup_end);
 
  private:

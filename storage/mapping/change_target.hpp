@@ -9,7 +9,7 @@
 
 namespace strata::storage::mapping {
 
-/// Where the changes of one record go: the batch being filled, and the record's end LSN.
+/// Target of one record's changes: the batch being filled, and the record's end LSN.
 struct change_target {
   write_batch& batch;
   core::lsn at;
@@ -22,7 +22,7 @@ struct change_target {
     core::store_le(raw, value);
     batch.put_image(key, at, raw);
   }
-  /// A page of zeros in one byte: a change of nothing that starts from zeros.
+  /// A page of zeros in one byte: an empty change that starts from zeros.
   void put_zero_page(const core::page_key& key) const {
     *batch.reserve(key, at, 1) = value_tag(value_kind::strata_record, true);
   }

@@ -51,7 +51,7 @@ void cluster_counters::checkpoint_taken(const pg::records::checkpoint_taken& rec
   set(now_.newest_commit_timestamp_xid, taken.newest_commit_timestamp_xid);
   oldest_commit_timestamp_advanced(taken.oldest_commit_timestamp_xid);
   set(now_.oldest_active_xid, taken.oldest_active_xid);
-  // An online checkpoint may tell an older object number than the records before it.
+  // An online checkpoint may have an older OID than the records before it.
   if (record.shutdown) set(now_.next_oid, taken.next_oid);
   saw_next_xid(taken.next_xid);
   if (precedes(now_.next_multixact, taken.next_multixact)) set(now_.next_multixact, taken.next_multixact);
@@ -68,8 +68,8 @@ void cluster_counters::transactions_running(const pg::records::running_transacti
 }
 
 void cluster_counters::commit_timestamps_started() {
-  // The source starts with its next transaction, which is not known exactly here. From a few numbers before it on is as
-  // good: those transactions have no timestamp. The next checkpoint tells.
+  // The source starts with its next transaction, which is not known exactly here. A few numbers earlier are equivalent:
+  // those transactions have no timestamp. The next checkpoint has the exact number.
   const pg::files::full_transaction_id before = now_.next_xid - std::min<std::uint64_t>(now_.next_xid, next_xid_step);
   const auto oldest = std::max(static_cast<pg::transaction_id>(before), first_normal_xid);
   set(now_.oldest_commit_timestamp_xid, oldest);
@@ -82,7 +82,7 @@ void cluster_counters::commit_timestamps_stopped() {
 }
 
 void cluster_counters::oldest_commit_timestamp_advanced(pg::transaction_id xid) {
-  // 0 says that there are none; an online checkpoint may be older than the truncation before it.
+  // 0 means that there are none; an online checkpoint may be older than the truncation before it.
   const pg::transaction_id now = now_.oldest_commit_timestamp_xid;
   if (xid == 0 || now == 0 || precedes(now, xid)) set(now_.oldest_commit_timestamp_xid, xid);
 }

@@ -9,10 +9,10 @@
 
 namespace strata::storage::mapping {
 
-/// The counters with which a server could start at the newest record. The next
-/// transaction number runs ahead, in steps of next_xid_step, so that the stored value changes rarely. The newest
-/// transaction with a commit timestamp is that of the last checkpoint; which ones can be answered is decided when a
-/// server is to start (start_files.hpp). All others are exact. Comparisons are circular.
+/// The counters with which a server could start at the newest record. The next transaction number runs ahead, in steps
+/// of next_xid_step, so that the stored value changes rarely. The newest transaction with a commit timestamp is that of
+/// the last checkpoint; start_files.hpp determines which timestamps exist when a server starts. All others are exact.
+/// Comparisons are circular.
 class cluster_counters {
  public:
   static constexpr std::uint32_t next_xid_step = 1024;
@@ -35,7 +35,7 @@ class cluster_counters {
   void oldest_multixact_advanced(pg::multixact_id id, pg::oid database);
   void checkpoint_taken(const pg::records::checkpoint_taken& record);
   void transactions_running(const pg::records::running_transactions& record);
-  /// The source keeps commit timestamps from here on.
+  /// The source tracks commit timestamps from here on.
   void commit_timestamps_started();
   void commit_timestamps_stopped();
   void oldest_commit_timestamp_advanced(pg::transaction_id xid);
@@ -57,7 +57,7 @@ class cluster_counters {
   bool changed_ = false;
 };
 
-/// The same number with its epoch, for files that are named after it: at most one round behind the next one.
+/// The number with its epoch, for files that are named after it: at most one round before the next number.
 pg::files::full_transaction_id with_epoch(pg::transaction_id xid, const pg::files::checkpoint& counters);
 
 }  // namespace strata::storage::mapping

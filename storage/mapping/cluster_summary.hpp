@@ -9,9 +9,9 @@
 
 namespace strata::storage::mapping {
 
-/// What a cluster consists of as of an LSN.
+/// Pages and sizes of a cluster as of an LSN.
 struct cluster_summary {
-  /// The pages that exist, in key order; what has none is left out.
+  /// The pages that exist, in key order; without empty ranges.
   std::vector<core::key_range> pages;
   std::uint64_t relation_bytes = 0;  ///< all forks of all relations of all databases, shared ones included
   std::uint64_t relation_forks = 0;
@@ -23,7 +23,7 @@ struct cluster_summary {
 /// Preconditions of timeline_store::scan. May block.
 core::result<cluster_summary> summarize(const timeline_store& store, core::lsn at);
 
-/// Where values that are no pages are: between them reads need no redo.
+/// Ranges of values that are no pages: reading them needs no redo.
 std::vector<core::key_range> sparse_ranges();
 
 }  // namespace strata::storage::mapping

@@ -59,7 +59,7 @@ struct data_directory_writer::state {
   core::result<void> open();
   core::result<bool> next(core::bytes& chunk);
 
-  /// Appends some of the archive; false when there was nothing left to append.
+  /// Appends some of the archive; false when there was nothing left.
   using part = std::function<core::result<bool>(core::bytes&)>;
 
   core::result<void> read_start();
@@ -68,13 +68,13 @@ struct data_directory_writer::state {
   core::result<void> plan_statuses();
   core::result<void> plan_databases();
   void plan_database(const database_entry& entry);
-  /// One fork to archive; without a size there is none stored.
+  /// One fork to archive; without a size none is stored.
   struct fork_work {
     pg::relation_fork source;
     pg::relation_fork as;
     std::optional<std::uint32_t> blocks;
   };
-  /// In the order of the forks: the free space map of a table is made from the main fork before it.
+  /// In the order of the forks: the free space map of a table is created from the main fork before it.
   [[nodiscard]] std::deque<fork_work> plan_relation(std::span<const relation_entry> forks) const;
   void plan_relations(pg::oid tablespace, pg::oid database);
   void plan_two_phase();
@@ -86,7 +86,7 @@ struct data_directory_writer::state {
   void text_file(core::bytes& to, std::string name, const std::string& content) const;
   core::result<void> relation_map(core::bytes& to, pg::oid tablespace, pg::oid database) const;
   std::string version_text() const { return std::to_string(static_cast<int>(record.major)) + "\n"; }
-  /// A part that is done in one step.
+  /// A part that is finished in one step.
   template <class Step>
   void plan_once(Step step) {
     parts.push_back([step = std::move(step), done = false](core::bytes& to) mutable -> core::result<bool> {
@@ -259,7 +259,7 @@ core::result<void> data_directory_writer::state::plan_databases() {
   STRATA_ASSIGN(const auto found, databases(*store, options.at));
   if (!full() && std::any_of(found.begin(), found.end(),
                              [](const database_entry& each) { return each.tablespace != pg::default_tablespace; }))
-    return core::error{core::errc::unsupported, "databases in other tablespaces can't be given to a compute"};
+    return core::error{core::errc::unsupported, "a compute can't have databases in other tablespaces"};
   plan_once([this, spaces](core::bytes& to) -> core::result<void> {
     for (const pg::oid each : full() ? spaces : std::vector<pg::oid>{}) {
       const std::string space = "pg_tblspc/" + std::to_string(each);
@@ -301,7 +301,7 @@ std::deque<data_directory_writer::state::fork_work> data_directory_writer::state
   if (!full()) return work;
   const std::optional<std::uint32_t> main = of_fork(pg::fork::main);
   if (main) work.push_back({named(pg::fork::main), named(pg::fork::main), main});
-  // A map of the free space in nothing could only tell of blocks that are not there any more.
+  // A map of an empty fork could only list blocks that no longer exist.
   if (main && *main > 0) work.push_back({named(pg::fork::fsm), named(pg::fork::fsm), of_fork(pg::fork::fsm)});
   if (const auto vm = of_fork(pg::fork::vm)) work.push_back({named(pg::fork::vm), named(pg::fork::vm), vm});
   return work;

@@ -27,15 +27,15 @@ struct data_directory_options {
 /// the owner may use; passwords on loopback). An LSN where no record can begin is moved to the next such place.
 class data_directory_writer {
  public:
-  /// Reads counters and directories: what can be refused is refused here. May block, as next().
+  /// Reads counters and directories, and refuses here what can be refused. May block, as next().
   static core::result<std::unique_ptr<data_directory_writer>> open(std::shared_ptr<const timeline_store> store,
                                                                    const data_directory_options& options);
   ~data_directory_writer();
   data_directory_writer(const data_directory_writer&) = delete;
   data_directory_writer& operator=(const data_directory_writer&) = delete;
 
-  /// Replaces `chunk` by the next part, about 256 KiB; false, with an empty chunk, behind the end of the archive. A
-  /// page that can't be rebuilt is an error and ends the archive: what was given out is not a usable copy.
+  /// Replaces `chunk` by the next part, about 256 KiB; false, with an empty chunk, after the end of the archive. A page
+  /// that can't be rebuilt is an error and ends the archive: the parts returned before are no usable copy.
   core::result<bool> next(core::bytes& chunk);
 
  private:

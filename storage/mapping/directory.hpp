@@ -11,8 +11,8 @@
 #include "pg/types.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
-/// What Postgres calls relations, databases and transaction-status files, read from a timeline at an LSN. All functions
-/// share the preconditions of timeline_store::read_pages: the caller has waited for the LSN and checked the window.
+/// Relations, databases and transaction-status files of Postgres, read from a timeline at an LSN. All functions share
+/// the preconditions of timeline_store::read_pages: the caller has waited for the LSN and checked the window.
 /// Functions without a read_mode may block.
 namespace strata::storage::mapping {
 
@@ -37,11 +37,11 @@ struct database_entry {
   pg::oid database = 0;
   bool operator==(const database_entry&) const = default;
 };
-/// Without the shared relations.
+/// All but that of the shared relations.
 core::result<std::vector<database_entry>> databases(const timeline_store& store, core::lsn at);
 /// All its relations in all tablespaces; errc::not_found when there is no such database.
 core::result<std::uint64_t> database_size_bytes(const timeline_store& store, pg::oid database, core::lsn at);
-/// Those that were created, not the two built in.
+/// The created ones, without the two built in.
 core::result<std::vector<pg::oid>> tablespaces(const timeline_store& store, core::lsn at);
 
 struct slru_segment_entry {
@@ -54,16 +54,16 @@ core::result<std::vector<slru_segment_entry>> slru_segments(const timeline_store
 core::result<core::bytes> slru_segment(const timeline_store& store, pg::slru_kind kind, std::uint32_t segment,
                                        core::lsn at);
 
-/// One page of a relation into the caller's page_size bytes, and how it went.
+/// One page of a relation into the caller's page_size bytes, and the result.
 struct page_request {
   pg::relation_fork relation;
   pg::block_number block = 0;
   core::bytes_span page;
   std::optional<core::error> failure;
 };
-/// Each read succeeds or fails on its own. A block beyond the end is a page of zeros; a fork fsm or vm that does not
-/// exist has no blocks, a main or init fork that does not exist is errc::not_found. When the cluster has data checksums
-/// pages come with theirs. memory_only gives errc::would_block where the disk is needed.
+/// Each read succeeds or fails on its own. A block beyond the end is a page of zeros; a missing fork fsm or vm has no
+/// blocks, a missing main or init fork is errc::not_found. When the cluster has data checksums the pages include
+/// theirs. memory_only: errc::would_block where the disk is needed.
 void read_relation_pages(const timeline_store& store, std::span<page_request> requests, core::lsn at, read_mode mode);
 
 }  // namespace strata::storage::mapping

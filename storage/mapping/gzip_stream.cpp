@@ -19,7 +19,7 @@ gzip_stream::gzip_stream() : state_(std::make_unique<state>()) {
   constexpr int memory_level = 8;
   const int begun =
       deflateInit2(&state_->stream, Z_BEST_SPEED, Z_DEFLATED, gzip_window_bits, memory_level, Z_DEFAULT_STRATEGY);
-  core::check(begun == Z_OK, "zlib takes our parameters");
+  core::check(begun == Z_OK, "zlib accepts our parameters");
 }
 
 gzip_stream::~gzip_stream() { deflateEnd(&state_->stream); }
@@ -36,7 +36,7 @@ void gzip_stream::pack(core::bytes_view from, bool last, core::bytes& to) {
     status = deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
     core::append(to, core::bytes_view(state_->packed).first(state_->packed.size() - stream.avail_out));
   } while (stream.avail_out == 0);
-  core::check(last ? status == Z_STREAM_END : stream.avail_in == 0, "zlib takes all there is");
+  core::check(last ? status == Z_STREAM_END : stream.avail_in == 0, "zlib consumes all input");
 }
 
 }  // namespace strata::storage::mapping

@@ -6,7 +6,7 @@
 
 namespace strata::storage::mapping {
 
-/// Packs a stream into the gzip format, fast rather than small.
+/// Compresses a stream in the gzip format, fast rather than small.
 class gzip_stream {
  public:
   gzip_stream();
@@ -14,7 +14,7 @@ class gzip_stream {
   gzip_stream(const gzip_stream&) = delete;
   gzip_stream& operator=(const gzip_stream&) = delete;
 
-  /// Appends what is ready; some of it may come with a later call. The last call says so and appends all that is left.
+  /// Appends finished output; the rest comes with later calls. The call with `last` appends all of it.
   void pack(core::bytes_view from, bool last, core::bytes& to);
 
  private:

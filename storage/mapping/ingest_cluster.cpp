@@ -27,7 +27,7 @@ core::result<void> wal_ingest::state::add_xlog(const pg::wal::record& record, co
 core::result<void> wal_ingest::state::change_parameters(const parameters_changed& changed, const change_target& to) {
   if (changed.wal_level == pg::files::wal_level::minimal)
     return core::error{core::errc::unsupported,
-                       "the source was set to wal_level minimal, and then its WAL does not hold everything: set "
+                       "the source was set to wal_level minimal, so its WAL is incomplete: set "
                        "wal_level to replica and take a new base backup"};
   STRATA_ASSIGN(auto control, pg::files::decode_control_file(control_file));
   control.max_connections = changed.max_connections;
@@ -51,7 +51,7 @@ core::result<void> wal_ingest::state::change_parameters(const parameters_changed
 }
 
 void wal_ingest::state::track_commit_timestamps(const change_target& to) {
-  // What is left of earlier times would pass for timestamps of today.
+  // Old timestamps would be taken for those of new transactions.
   statuses.drop_commit_ts(to);
   if (!track_commit_timestamp) {
     counters.commit_timestamps_stopped();
@@ -132,7 +132,7 @@ core::result<void> wal_ingest::state::add_multixact(const pg::wal::record& recor
     return {};
   }
   const auto& zero = std::get<slru_zero_page>(change);
-  // Older minor releases create this page only after the last multixact of the page before it, whose end stands here.
+  // Older minor releases create this page only after the last multixact of the page before it, whose end is here.
   const pg::multixact_id next = counters.now().next_multixact;
   const std::uint32_t entry = next % pg::files::multixact_offsets_per_page;
   if (zero.kind == pg::slru_kind::multixact_offsets && pg::files::multixact_offsets_page_of(next) == zero.page &&

@@ -16,16 +16,16 @@
 
 namespace strata::storage::mapping {
 
-/// What ingest remembers, and one function for each resource manager whose records mean more than their blocks.
+/// State of ingest, and one function for each resource manager whose records change more than their blocks.
 struct wal_ingest::state {
   explicit state(std::shared_ptr<timeline_store> of) : store(std::move(of)), relations(store) {}
   core::result<void> load();
   core::result<void> add(const pg::wal::record& record, const change_target& to, read_mode mode);
 
   // ingest_recall.cpp
-  /// All that add() needs of the disk, so that the rest of it needs nothing: errc::would_block before anything has
-  /// changed. Relation sizes are remembered; databases, which are copied and dropped through the store, and the
-  /// timeline's record are not.
+  /// Reads from the disk all that add() needs, so that the rest of it reads nothing: errc::would_block before anything
+  /// has changed. Relation sizes are remembered. Databases (copied and dropped through the store) and the timeline's
+  /// record are not.
   core::result<void> recall(const pg::wal::record& record, read_mode mode);
   core::result<void> recall_blocks(const pg::wal::record& record, read_mode mode);
   core::result<void> recall_maps(const pg::wal::record& record, read_mode mode);
@@ -44,7 +44,7 @@ struct wal_ingest::state {
   void track_commit_timestamps(const change_target& to);
   core::result<void> add_standby(const pg::wal::record& record);
   core::result<void> add_origin(const pg::wal::record& record, const change_target& to);
-  /// Progress does not go back: what comes late is as if it had not come.
+  /// Progress never decreases: an older value is ignored.
   void advance_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
   void set_origin(std::uint16_t origin, core::lsn remote, const change_target& to);
   core::result<void> add_clog(const pg::wal::record& record, const change_target& to);
@@ -74,7 +74,7 @@ struct wal_ingest::state {
   std::unordered_map<std::uint16_t, core::lsn> origins;
   core::bytes control_file;  ///< as it was last changed here
   bool track_commit_timestamp = false;
-  std::bitset<256> custom_managers;  ///< seen before, by id: the timeline's record names them
+  std::bitset<256> custom_managers;  ///< seen before, by id: they are in the timeline's record
   core::lsn last_added;              ///< end of the last record added
 
   // scratch of one call

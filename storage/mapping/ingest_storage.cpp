@@ -49,7 +49,7 @@ void wal_ingest::state::truncate_free_space(pg::relation_fork map, pg::block_num
   if (!blocks) return;
   pg::block_number kept = pg::files::free_space_leaf_of(heap_blocks);
   if (heap_blocks % pg::files::free_space_slots != 0) {
-    // Free space is a hint: Postgres clears the tail of this page, here all of it goes.
+    // Free space is a hint: Postgres clears the tail of this page, Strata the whole page.
     if (kept < *blocks) to.put_zero_page(relation_page_key(map, kept));
     ++kept;
   }
@@ -65,7 +65,7 @@ core::result<void> wal_ingest::state::add_relation_map(const pg::wal::record& re
 
 core::result<void> wal_ingest::state::add_database(const pg::wal::record& record, const change_target& to) {
   core::check(to.batch.empty() && (!last_added.valid() || store->last_record_lsn() >= last_added),
-              "records of databases need everything before them to be visible");
+              "a record of databases needs all earlier records to be visible");
   STRATA_ASSIGN(const pg::records::database_record change, pg::records::decode_database(record, major));
   if (const auto* copied = std::get_if<pg::records::database_copy>(&change)) return copy_database(*copied, to);
   if (const auto* created = std::get_if<pg::records::database_create>(&change)) {
@@ -80,7 +80,7 @@ core::result<void> wal_ingest::state::add_database(const pg::wal::record& record
 
 core::result<void> wal_ingest::state::copy_database(const pg::records::database_copy& copy, const change_target& to) {
   const core::lsn at = store->last_record_lsn();
-  // Like replay: what is in the way goes first.
+  // Like replay: drops what exists first.
   STRATA_TRY(relations.drop_database(copy.tablespace, copy.database, to));
   relations.write_changes(to);
   relations.ensure_database(copy.tablespace, copy.database, to);

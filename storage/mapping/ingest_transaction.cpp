@@ -4,7 +4,7 @@
 namespace strata::storage::mapping {
 
 namespace {
-/// 0 is no origin, and the last number marks what is not to be replicated any further.
+/// 0 is no origin, and the last number marks changes that must not be replicated further.
 constexpr bool is_origin(std::uint16_t number) { return number != 0 && number != 0xFFFF; }
 }  // namespace
 
@@ -28,7 +28,7 @@ core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& rec
   for (const pg::transaction_id xid : xids) counters.saw_xid(xid);
   statuses.set_status(end.committed ? transaction_status::committed : transaction_status::aborted, xids, to);
   if (end.committed && track_commit_timestamp) {
-    // As the source has it: the origin's time if the transaction came from another server, and that has told it.
+    // As on the source: the origin's time if the transaction came from another server that sent it.
     const bool replicated = is_origin(record.origin) && end.origin_time != 0;
     statuses.set_commit_timestamps({replicated ? end.origin_time : end.time, record.origin}, xids, to);
   }

@@ -12,7 +12,7 @@
 namespace strata::storage::mapping {
 
 void relation_archiver::begin(const pg::relation_fork& source, const pg::relation_fork& as, std::uint32_t blocks) {
-  core::check(!begun_, "forks are archived one after the other");
+  core::check(!begun_, "the previous fork is finished before the next one begins");
   source_ = source;
   as_ = as;
   blocks_ = blocks;
@@ -23,7 +23,7 @@ void relation_archiver::begin(const pg::relation_fork& source, const pg::relatio
 }
 
 void relation_archiver::begin_free_space_map(const pg::relation_fork& map, std::optional<std::uint32_t> stored_blocks) {
-  core::check(survey_.has_value(), "the free space map comes behind its main fork");
+  core::check(survey_.has_value(), "the free space map comes after its main fork");
   pg::files::free_space_survey survey = *std::exchange(survey_, std::nullopt);
   if (!survey.of_table()) {
     if (stored_blocks) begin(map, map, *stored_blocks);

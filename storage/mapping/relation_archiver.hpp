@@ -14,8 +14,8 @@
 
 namespace strata::storage::mapping {
 
-/// Puts one relation fork after the other into a tar archive as files of at most blocks_per_relation_segment blocks, a
-/// few pages at a time. While it archives a main fork it gathers what the pages have free, one byte a block.
+/// Writes relation forks to a tar archive as files of at most blocks_per_relation_segment blocks, a few pages at a
+/// time. From the pages of a main fork it collects their free space, one byte a block.
 class relation_archiver {
  public:
   struct context {
@@ -27,12 +27,12 @@ class relation_archiver {
   };
   explicit relation_archiver(const context& with) : context_(with), content_(std::size_t{step} * pg::page_size) {}
 
-  /// Starts on the pages of `source` under the name of `as`. The fork before it must be finished.
+  /// Begins the pages of `source` under the name of `as`. The previous fork must be finished.
   void begin(const pg::relation_fork& source, const pg::relation_fork& as, std::uint32_t blocks);
-  /// Starts on the free space map of the relation whose main fork was archived last. That of a table is made from its
-  /// pages, whatever is stored, and left out when there is no free space. Of others it is the stored one, if any.
+  /// Begins the free space map of the relation whose main fork was archived last. That of a table is created from its
+  /// pages, whatever is stored, and left out when there is no free space. That of other relations is the stored one.
   void begin_free_space_map(const pg::relation_fork& map, std::optional<std::uint32_t> stored_blocks);
-  /// Appends the next part; false when the fork was complete before.
+  /// Appends the next part; false when the fork is complete already.
   core::result<bool> write(core::bytes& to);
 
  private:

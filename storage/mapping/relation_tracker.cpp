@@ -17,7 +17,7 @@ core::result<void> relation_tracker::load_databases() {
 
 core::result<void> relation_tracker::recall(const pg::relation_fork& of, read_mode mode) {
   if (known_.contains(of)) return {};
-  // What is not remembered was not changed by a batch on its way: the store shows the newest size.
+  // A size that is not remembered was not changed by a batch on its way: the store shows the newest one.
   const core::lsn at = store_->last_record_lsn();
   STRATA_ASSIGN(const std::optional<std::uint32_t> size, relation_size(*store_, of, at, mode));
   known_.emplace(of, entry{size, at});
@@ -51,7 +51,7 @@ core::result<bool> relation_tracker::extend_over(const pg::relation_fork& of, pg
   gap_blocks_ += block - old_blocks;
   if (gap_blocks_ > gap_blocks_max)
     return core::error{core::errc::corrupt, "extend " + pg::to_string(of) + ": block " + std::to_string(block) +
-                                                " is far behind its " + std::to_string(old_blocks) + " blocks"};
+                                                " is far beyond its " + std::to_string(old_blocks) + " blocks"};
   if (!size) ensure_database(of.tablespace, of.database, to);
   for (pg::block_number gap = old_blocks; gap < block; ++gap) to.put_zero_page(relation_page_key(of, gap));
   set(of, block + 1, to);

@@ -15,45 +15,45 @@
 
 namespace strata::storage::mapping {
 
-/// The newest size of every relation fork: asked of the store once, by recall(), then kept as WAL changes it, also for
-/// forks that do not exist. Sizes the store shows already may be forgotten; others must not. Writes the relation and
-/// database catalogs.
+/// The newest size of every relation fork: read from the store once, by recall(), then updated from WAL; also for forks
+/// that do not exist. Sizes that the store shows may be evicted, others must not. Writes the relation and database
+/// catalogs.
 class relation_tracker {
  public:
-  /// A record that would make more blocks than this of zeros, between ends of relations and blocks, is refused.
+  /// A record that would create more zero blocks than this, between ends of relations and its blocks, is refused.
   static constexpr std::uint32_t gap_blocks_max = 4u << 20;
   static constexpr std::size_t remembered_max = 64u << 10;
 
   explicit relation_tracker(std::shared_ptr<const timeline_store> store) : store_(std::move(store)) {}
   core::result<void> load_databases();
 
-  /// Forgets what can be asked again when there is too much. For each record; then recall() for every fork whose size
-  /// the functions below are to look at.
+  /// Evicts sizes that the store shows when there are too many. Call it for each record; then recall() for every fork
+  /// whose size the functions below use.
   void begin_record() {
     if (known_.size() >= forget_at_) forget_some();
   }
-  /// Remembers the size of a fork. memory_only: errc::would_block when the store has to ask the disk.
+  /// Remembers the size of a fork. memory_only: errc::would_block when the store must read the disk.
   core::result<void> recall(const pg::relation_fork& of, read_mode mode);
 
-  /// The block exists; false also when its fork is not remembered.
+  /// Whether the block exists; false also when its fork is not remembered.
   [[nodiscard]] bool known_inside(const pg::relation_fork& of, pg::block_number block) const {
     const auto found = known_.find(of);
     return found != known_.end() && found->second.blocks && *found->second.blocks > block;
   }
   [[nodiscard]] std::optional<std::uint32_t> blocks(const pg::relation_fork& of) const;
 
-  /// The relation is to hold this block: true if it did not, and then everything before it is zeros.
+  /// Extends the relation to include this block: true if it did not, and then everything before it is zeros.
   core::result<bool> extend_over(const pg::relation_fork& of, pg::block_number block, const change_target& to);
-  /// An empty fork, unless it exists.
+  /// Creates an empty fork, unless it exists.
   void create(const pg::relation_fork& of, const change_target& to);
-  /// Cuts a fork that is longer.
+  /// Cuts a fork that is longer than `blocks`.
   void shrink(const pg::relation_fork& of, std::uint32_t blocks, const change_target& to);
-  /// Whatever was there: the caller writes all pages that become part of it.
+  /// Sets the size whatever it was: the caller writes all pages that become part of the fork.
   void set(const pg::relation_fork& of, std::optional<std::uint32_t> blocks, const change_target& to);
   void drop(const pg::relation_fork& of, const change_target& to);
   void ensure_database(pg::oid tablespace, pg::oid database, const change_target& to);
-  /// The relations of a database in one tablespace, its map and its directory. Blocks. Precondition: the store shows
-  /// all.
+  /// Drops the relations of a database in one tablespace, its map and its directory. Blocks. Precondition: the store
+  /// shows every record added before.
   core::result<void> drop_database(pg::oid tablespace, pg::oid database, const change_target& to);
 
   /// Writes the sizes that changed since the last call: once per record.

@@ -13,7 +13,7 @@ using pg::slru_kind;
 
 namespace {
 
-/// Postgres compares pages by a number in them, with the first few numbers left out because they mean something else.
+/// Postgres compares pages by a number in them, skipping the first few numbers because they are special.
 bool page_precedes(std::uint32_t page, std::uint32_t other, std::uint32_t numbers_per_page, std::uint32_t first) {
   const std::uint32_t a = page * numbers_per_page + first;
   const std::uint32_t b = other * numbers_per_page + first;
@@ -55,7 +55,7 @@ template <class Encode>
 void slru_tracker::change_pages(slru_kind kind, std::uint32_t xids_per_page, std::span<pg::transaction_id> xids,
                                 const change_target& to, const Encode& encode) {
   std::sort(xids.begin(), xids.end());
-  // Nobody names a transaction twice; if a damaged record does, a page still has no more of them than fit.
+  // No record names a transaction twice; if a damaged one does, a page still has no more of them than fit.
   xids = xids.first(static_cast<std::size_t>(std::unique(xids.begin(), xids.end()) - xids.begin()));
   while (!xids.empty()) {
     const std::uint32_t page = xids.front() / xids_per_page;

@@ -72,7 +72,7 @@ std::optional<std::uint32_t> status_page_at_start(pg::slru_kind kind, const chec
     case pg::slru_kind::clog: return page_of(static_cast<pg::transaction_id>(counters.next_xid), clog_xids_per_page);
     case pg::slru_kind::multixact_offsets: return page_of(counters.next_multixact, multixact_offsets_per_page);
     case pg::slru_kind::multixact_members: return page_of(counters.next_multixact_offset, multixact_members_per_page);
-    case pg::slru_kind::commit_ts: return std::nullopt;  // the server makes it
+    case pg::slru_kind::commit_ts: return std::nullopt;  // the server creates it
   }
   return std::nullopt;
 }
@@ -102,7 +102,7 @@ core::result<start_files> signal_start_files(const start_state& from) {
   start_files made;
   STRATA_ASSIGN(made.control_file, encode_control_file(control, from.control_bytes));
 
-  // The position, marked as the end of a continued record on its page, is where a reader of WAL begins.
+  // The position is marked as the end of a continued record on its page: a reader of WAL begins there.
   const std::uint64_t offset = from.position.value % segment_size;
   const core::lsn begin = from.position - offset;
   const std::uint64_t page_offset = offset / pg::wal_page_size * pg::wal_page_size;
@@ -145,9 +145,8 @@ std::string minimal_configuration(const start_state& from) {
   text += line("min_wal_size", megabytes(5));
   text += line("max_wal_size", megabytes(64));
   text +=
-      "# Workers of its subscriptions would take what their publishers send to the source. Take this line out when "
-      "this\n"
-      "# server takes the source's place.\n";
+      "# Workers of its subscriptions would receive changes meant for the source. Remove this line when this server\n"
+      "# replaces the source.\n";
   text += line("max_logical_replication_workers", "0");
   return text;
 }

@@ -41,14 +41,14 @@ core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string&
   core::bytes found(identity_size);
   STRATA_TRY(io::read_at(*file, 0, found, path));
   if (!std::equal(identity_magic.begin(), identity_magic.end(), found.begin()))
-    return core::error{core::errc::corrupt, path + " does not say that the directory is one of Strata"};
+    return core::error{core::errc::corrupt, path + " does not mark a directory of Strata"};
   if (XXH3_64bits(found.data(), identity_size - 8) != core::load_le<std::uint64_t>(&found[identity_size - 8]))
     return core::error{core::errc::corrupt, path + " is damaged: wrong checksum"};
   const auto version = core::load_le<std::uint32_t>(&found[identity_magic.size()]);
   if (version < 1 || version > directory_version)
     return core::error{core::errc::unsupported, path + " has format version " + std::to_string(version) +
-                                                    ", this server knows versions 1 to " +
-                                                    std::to_string(directory_version) + " only"};
+                                                    ", this server supports only versions 1 to " +
+                                                    std::to_string(directory_version)};
   return version;
 }
 

@@ -15,7 +15,7 @@ inline constexpr std::uint32_t directory_version = 2;
 /// and returns the version; writes the file when the directory is new. errc::unsupported for an unknown version,
 /// errc::corrupt when the file is damaged, or missing although `in_use`.
 core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string& directory, bool in_use);
-/// Writes the present version; durable on return.
+/// Writes the current version; durable on return.
 core::result<void> write_identity_file(io::disk& on, const std::string& directory);
 
 }  // namespace strata::storage

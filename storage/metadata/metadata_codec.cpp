@@ -98,7 +98,7 @@ enum flag : std::uint8_t {
   tells_of_source = 128
 };
 
-/// What is known of a source beyond its address.
+/// Fields of a source besides its address.
 enum source_flag : std::uint8_t {
   named_slot = 1,
   has_received = 2,
@@ -127,7 +127,7 @@ void append_source(core::bytes& to, const source_record& of) {
     core::append_le<std::int64_t>(to, of.refusal->since.time_since_epoch().count());
   }
 }
-/// False if it can't be what is known of a source.
+/// False if the bytes are not those of a source.
 bool read_source(core::byte_reader& from, std::optional<source_record>& into) {
   const auto flags = from.le<std::uint8_t>();
   if (!into || flags == 0 || flags > all_source_flags) return false;
@@ -219,7 +219,7 @@ bool read_wal_keepers(core::byte_reader& from, std::vector<wal_keeper>& into) {
   }
   return count > 0;
 }
-/// In records from before these were kept, proposers had made the timeline wherever they came.
+/// For records older than these: proposers then created the timeline on every member that they reached.
 std::vector<wal_keeper> all_created(const consensus::configuration& members) {
   std::vector<wal_keeper> keepers;
   for (const consensus::member& each : members.all()) keepers.push_back({.id = each.id, .created = true});

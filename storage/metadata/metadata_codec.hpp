@@ -19,10 +19,10 @@ inline constexpr std::size_t commit_times_per_chunk = 4096;
 
 std::string tenant_key(const core::tenant_id& id);
 std::string timeline_key(const core::tenant_id& tenant, const core::timeline_id& id);
-/// Of a layer (its number; 0 for the highest number ever used) or a chunk of commit times (its first LSN).
+/// Key of a layer (by number; 0 for the highest number ever used) or of a chunk of commit times (by first LSN).
 std::string numbered_key(const core::tenant_id& tenant, const core::timeline_id& id, std::uint64_t number);
 std::uint64_t number_of(std::string_view numbered_key);
-/// Every key begins with a tenant's id, those of timelines, layers and commit times go on with a timeline's.
+/// Every key begins with a tenant's id; those of timelines, layers and commit times continue with a timeline's.
 core::tenant_id tenant_of(std::string_view key);
 core::timeline_id timeline_of(std::string_view key);
 

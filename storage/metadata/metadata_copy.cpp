@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<std::uint8_t, 8> copy_magic{'S', 't', 'C', 'o', 'p', 'y', '\r', '\n'};
 constexpr std::uint32_t copy_version = 1;
 constexpr std::size_t checksum_size = 8;
-/// Room for ten times the layers of the largest timelines there are.
+/// Ten times the layers of the largest known timelines.
 constexpr std::uint64_t copy_size_max = 256u << 20;
 
 void append_bytes(core::bytes& to, const core::bytes& value) {
@@ -65,7 +65,7 @@ core::result<metadata_copy> decode_copy(core::bytes_view content, const core::te
     return damaged("wrong checksum");
   core::byte_reader from(body);
   const core::bytes_view magic = from.take(copy_magic.size());
-  if (!std::equal(magic.begin(), magic.end(), copy_magic.begin())) return damaged("it is no copy of metadata");
+  if (!std::equal(magic.begin(), magic.end(), copy_magic.begin())) return damaged("it is not a copy of metadata");
   if (const auto version = from.le<std::uint32_t>(); version != copy_version)
     return core::error{core::errc::unsupported, "it has format version " + std::to_string(version)};
   metadata_copy copy{.tenant = tenant, .timeline = timeline};

@@ -11,15 +11,15 @@
 #include "core/result.hpp"
 #include "io/disk.hpp"
 
-/// The second copy of what the metadata says of a tenant or a timeline, commit times apart: a file beside what it
-/// tells of, from which `strata metadata rebuild` makes the metadata anew (docs/formats/metadata.md).
+/// The second copy of the metadata of a tenant or a timeline, without commit times: a file beside the data that it
+/// describes, from which `strata metadata rebuild` recreates the metadata (docs/formats/metadata.md).
 namespace strata::storage {
 
 struct metadata_copy {
   core::tenant_id tenant;
-  std::optional<core::timeline_id> timeline;  ///< none: of the tenant's own record
-  std::uint64_t edits = 0;                    ///< of the tenant, when it was written
-  core::bytes record;                         ///< as in RocksDB, and so are the layers
+  std::optional<core::timeline_id> timeline;  ///< none: the copy of the tenant's own record
+  std::uint64_t edits = 0;                    ///< of the tenant, when the copy was written
+  core::bytes record;                         ///< as in RocksDB, like the layers
   std::uint64_t last_layer_number = 0;
   std::vector<std::pair<std::uint64_t, core::bytes>> layers;
 
@@ -29,7 +29,7 @@ struct metadata_copy {
 };
 
 core::bytes encode(const metadata_copy& copy);
-/// errc::corrupt when it is damaged, or of something else than `tenant` and `timeline`.
+/// errc::corrupt when it is damaged, or a copy of something other than `tenant` and `timeline`.
 core::result<metadata_copy> decode_copy(core::bytes_view content, const core::tenant_id& tenant,
                                         const std::optional<core::timeline_id>& timeline);
 
@@ -45,12 +45,12 @@ class copy_files {
   /// errc::not_found when there is none.
   core::result<metadata_copy> read(const core::tenant_id& tenant,
                                    const std::optional<core::timeline_id>& timeline) const;
-  /// Durable when it returns.
+  /// Durable on return.
   core::result<void> write(const metadata_copy& copy) const;
-  /// Fine if there is none. Durable when it returns.
+  /// Not an error if there is none. Durable on return.
   core::result<void> remove(const core::tenant_id& tenant, const std::optional<core::timeline_id>& timeline) const;
 
-  /// Those with a directory, whether it has a copy or not.
+  /// The tenants with a directory, whether it has a copy or not.
   core::result<std::vector<core::tenant_id>> tenants() const;
   core::result<std::vector<core::timeline_id>> timelines(const core::tenant_id& tenant) const;
 

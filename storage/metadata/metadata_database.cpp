@@ -40,9 +40,9 @@ core::error failure(const std::string& doing, const rocksdb::Status& status) {
   return {code, doing + ": " + status.ToString()};
 }
 
-/// RocksDB looks at parts of a table's end before it has compared their checksums, and a damaged byte there ends the
-/// process. So each table has a file beside it, which RocksDB ignores, with a checksum of what follows its data
-/// blocks: where that begins u64, XXH3-64 of it, XXH3-64 of these 16 bytes.
+/// RocksDB reads parts of a table's end before it has compared their checksums, and a damaged byte there ends the
+/// process. So each table has a file beside it, which RocksDB ignores, with a checksum of the bytes after its data
+/// blocks: their offset u64, XXH3-64 of them, XXH3-64 of these 16 bytes.
 constexpr const char* table_suffix = ".sst";
 constexpr const char* end_suffix = ".end";
 constexpr std::size_t end_size = 24;
@@ -69,14 +69,14 @@ core::result<void> write_end(io::disk& on, const std::string& table, std::uint64
   return created.commit(table + end_suffix);
 }
 
-/// Fine if there is nothing to compare it with.
+/// Passes if there is no file to compare it with.
 core::result<void> check_end(io::disk& on, const std::string& table) {
   const auto file = on.open_for_reading(table + end_suffix);
   if (!file) return {};
   core::bytes content(end_size);
   if (!io::read_at(**file, 0, content, table) ||
       core::load_le<std::uint64_t>(&content[16]) != XXH3_64bits(content.data(), 16)) {
-    core::log_warning(table + end_suffix + " is damaged; the table is not compared with it");
+    core::log_warning(table + end_suffix + " is damaged; its table is not checked");
     return {};
   }
   STRATA_ASSIGN(const std::uint64_t found, checksum_of_end(on, table, core::load_le<std::uint64_t>(content.data())));
@@ -91,7 +91,7 @@ core::result<void> check_table_ends(io::disk& on, const std::string& path) {
   return {};
 }
 
-/// A table is told of before anything names it.
+/// RocksDB reports a table before the manifest names it.
 class table_listener final : public rocksdb::EventListener {
  public:
   table_listener(io::disk& on, std::shared_ptr<rocksdb_files> files) : disk_(on), files_(std::move(files)) {}
@@ -99,7 +99,7 @@ class table_listener final : public rocksdb::EventListener {
     if (!made.status.ok() || made.file_size == 0) return;
     guarded([&] {
       if (const auto written = write_end(disk_, made.file_path, made.table_properties.data_size); !written)
-        core::log_warning("no checksum beside a table of the metadata: " + core::to_string(written.error()));
+        core::log_warning("the checksum of a metadata table was not written: " + core::to_string(written.error()));
     });
   }
   void OnTableFileDeleted(const rocksdb::TableFileDeletionInfo& gone) override {
@@ -123,9 +123,9 @@ rocksdb::Options options_of(metadata_database::access how, io::disk& on, const s
   options.keep_log_file_num = 2;
   options.max_log_file_size = 4u << 20;
   options.info_log_level = rocksdb::WARN_LEVEL;
-  // With damage in the log no family may be ahead of another one.
+  // If the log is damaged no family may have later edits than another one.
   options.atomic_flush = true;
-  // Up to the first damage, and not one record behind it; the seals tell whether that is all that was acknowledged.
+  // Up to the first damage, and not one record after it; the seals show whether that is all that was acknowledged.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   if (how == metadata_database::access::upgrade) {
     options.create_missing_column_families = true;
@@ -140,7 +140,7 @@ rocksdb::Options options_of(metadata_database::access how, io::disk& on, const s
   options.listeners.push_back(std::make_shared<table_listener>(on, files));
   if (files) {
     files->use_in(options);
-    // Nothing beside or in the background: who simulates a disk wants the same calls in the same order.
+    // No concurrent or background work: a simulated disk needs the same calls in the same order.
     options.disable_auto_compactions = true;
     options.max_file_opening_threads = 1;
     options.stats_dump_period_sec = 0;
@@ -264,7 +264,7 @@ core::result<std::unique_ptr<metadata_database>> metadata_database::open(const s
 core::result<std::unique_ptr<metadata_database>> metadata_database::create(const std::string& path, io::disk& on) {
   const std::string unfinished = path + io::temporary_suffix;
   STRATA_TRY(on.remove_directory(unfinished));
-  // Closed before it gets its name: RocksDB remembers its path.
+  // Closed before the rename: RocksDB remembers its path.
   if (auto made = open_with(unfinished, access::write, true, on); !made) return std::move(made).error();
   STRATA_TRY(io::publish_file(on, unfinished, path));
   return open(path, access::write, on);

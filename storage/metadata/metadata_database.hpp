@@ -28,37 +28,37 @@ struct metadata_change {
   std::optional<core::bytes> value;
 };
 
-/// The RocksDB below the metadata store, as families of records. Thread safe. On the machine's disk RocksDB reaches its
-/// files by itself, on another one through rocksdb_files.hpp.
+/// The RocksDB below the metadata store, as families of records. Thread safe. On the machine's disk RocksDB uses its
+/// files directly, on another disk through rocksdb_files.hpp.
 ///
-/// Recovery takes the log up to its first damage. Whether something acknowledged was behind that, the seals tell
-/// (metadata_seal.hpp): RocksDB by itself can't know a log that was cut from one whose end a crash tore.
+/// Recovery reads the log up to its first damage. The seals show whether that lost acknowledged records
+/// (metadata_seal.hpp): RocksDB can't distinguish a log that was cut from one whose end a crash tore.
 class metadata_database {
  public:
   enum class access {
     read,                      ///< changes nothing and deletes nothing
-    write,                     ///< replays the log, removes files that are not needed any more
+    write,                     ///< replays the log, removes obsolete files
     write_without_compaction,  ///< the same; damaged tables are left alone
-    upgrade,                   ///< of a directory without seals: damage before the log's end is refused
+    upgrade,                   ///< a directory without seals: damage before the log's end is refused
   };
   static core::result<std::unique_ptr<metadata_database>> open(const std::string& path, access how,
                                                                io::disk& on = io::real_disk());
-  /// A new one, which appears under its path only when it is whole.
+  /// Creates a new one, which appears under its path only when it is complete.
   static core::result<std::unique_ptr<metadata_database>> create(const std::string& path,
                                                                  io::disk& on = io::real_disk());
   virtual ~metadata_database() = default;
 
   virtual core::result<std::optional<core::bytes>> get(metadata_family from, const std::string& key) = 0;
   using visitor = std::function<bool(std::string_view key, core::bytes_view value)>;
-  /// Records from `begin` on in key order, until the visitor returns false.
+  /// Visits records from `begin` on in key order, until the visitor returns false.
   virtual core::result<void> visit(metadata_family from, const std::string& begin, const visitor& each) = 0;
   /// The key of the last record at or before `key`.
   virtual core::result<std::optional<std::string>> last_key(metadata_family from, const std::string& key) = 0;
-  /// All or nothing, durable when it returns. After a failure nothing more can be written, and whether this was is
+  /// All or nothing, durable on return. After a failure no further write is possible, and whether this one happened is
   /// unknown.
   virtual core::result<void> write(std::span<const metadata_change> changes) = 0;
 
-  /// Those whose keys begin with `prefix`.
+  /// Visits the records whose keys begin with `prefix`.
   core::result<void> visit_prefix(metadata_family from, const std::string& prefix, const visitor& each);
 };
 

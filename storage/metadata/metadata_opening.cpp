@@ -35,7 +35,7 @@ core::result<void> write_kept_tenants(io::disk& on, const std::string& kept, con
   return io::replace_file(kept + "/" + kept_tenants, list, {}, on);
 }
 
-/// None when the list cannot be read: then what is kept there is of nobody.
+/// Empty when the list cannot be read: then the directory holds no tenant's damage.
 tenant_names read_kept_tenants(io::disk& on, const std::string& kept) {
   tenant_names listed;
   const auto list = io::read_file(on, kept + "/" + kept_tenants, kept_tenants_size_max);
@@ -45,8 +45,8 @@ tenant_names read_kept_tenants(io::disk& on, const std::string& kept) {
   return listed;
 }
 
-/// Whether the damage of all of `damaged` is kept. The kept directories forget who is whole again: the next damage of
-/// such a tenant is another one.
+/// Whether the damage of all of `damaged` is kept. A tenant that is whole again is removed from the lists: its next
+/// damage is another one.
 core::result<bool> is_kept(io::disk& on, const std::string& directory, const tenant_names& damaged) {
   bool all = false;
   STRATA_ASSIGN(const std::vector<std::string> names, on.list(directory));
@@ -75,25 +75,25 @@ core::result<void> copy_database(io::disk& on, const std::string& from, const st
   return {};
 }
 
-/// A copy of RocksDB's files as they are: opening for writing replaces some of them.
+/// Copies RocksDB's files unchanged: opening for writing replaces some of them.
 core::result<void> keep_damaged(io::disk& on, const metadata_paths& paths, const std::vector<damaged_tenant>& damaged) {
   tenant_names ids;
   for (const damaged_tenant& each : damaged) ids.insert(to_string(each.id));
   STRATA_ASSIGN(const bool kept, is_kept(on, paths.directory, ids));
   if (kept || ids.empty()) return {};
-  // Not half a copy at every start.
+  // Without space every start would leave half a copy.
   STRATA_TRY(check_metadata_space(on, paths.database, space_use::opening, "the damaged metadata can't be kept",
                                   bytes_in(on, paths.database)));
   const std::string to = paths.kept(on);
   if (auto copied = copy_database(on, paths.database, to); !copied)
-    return std::move(copied).error().within("keep a copy of the damaged metadata in " + to);
+    return std::move(copied).error().within("copy the damaged metadata to " + to);
   STRATA_TRY(write_kept_tenants(on, to, ids));
-  core::log_warning("the damaged metadata is kept as it was in " + to);
+  core::log_warning("the damaged metadata is kept unchanged in " + to);
   on.sync_directory(paths.directory);
   return {};
 }
 
-/// A directory of version 1: what it holds is believed once, and sealed.
+/// Upgrades a directory of version 1: its content is accepted once, and sealed.
 core::result<void> upgrade(io::disk& on, const metadata_paths& paths, const seal_files& seals) {
   core::log_info("metadata in " + paths.directory + ": from format version 1 to " + std::to_string(directory_version));
   {
@@ -125,19 +125,19 @@ core::result<std::unique_ptr<metadata_database>> create(io::disk& on, const meta
   return metadata_database::create(paths.database, on);
 }
 
-/// Between the two openings nobody else may have changed anything.
+/// Nothing else may have changed the metadata between the two openings.
 core::result<void> check_reopened(metadata_database& database, const checked_tenants& all) {
   for (const auto& [tenant, checked] : all) {
     if (checked.damage) continue;
     STRATA_ASSIGN(const auto stored, database.get(metadata_family::seals, metadata_codec::tenant_key(tenant)));
     if (stored.has_value() != checked.scan.stored.has_value() || (stored && *stored != encode(*checked.scan.stored)))
-      return core::error{core::errc::corrupt, "the metadata of tenant " + to_string(tenant) +
-                                                  " is another one when it is opened for writing"};
+      return core::error{core::errc::corrupt,
+                         "the metadata of tenant " + to_string(tenant) + " changed while it was opened for writing"};
   }
   return {};
 }
 
-/// Brings what lies beside RocksDB up to it.
+/// Updates the files beside RocksDB to its content.
 core::result<void> settle(opened_metadata& made, const checked_tenants& all) {
   for (const auto& [tenant, checked] : all) {
     if (checked.damage) continue;
@@ -152,7 +152,7 @@ core::result<void> settle(opened_metadata& made, const checked_tenants& all) {
     if (checked.verdict.is == seal_verdict::kind::ahead) STRATA_TRY(made.seals.write(tenant, seal));
     for (const metadata_copy& each : checked.outdated)
       if (const auto written = made.copies.write(each); !written)
-        core::log_warning("no copy of metadata: " + core::to_string(written.error()));
+        core::log_warning("the copy of the metadata was not written: " + core::to_string(written.error()));
   }
   return {};
 }
@@ -173,7 +173,7 @@ std::string metadata_paths::kept(io::disk& on) const {
 core::result<opened_metadata> open_metadata(const std::string& directory, const std::string& copies, io::disk& on) {
   const metadata_paths paths(directory);
   STRATA_TRY(io::make_directories(on, directory));
-  // Before anything is written that would fail with less to say.
+  // Before a write fails with a less precise error.
   STRATA_TRY(check_space_to_open(on, paths.database));
   STRATA_ASSIGN(auto lock, io::lock_directory(on, directory));
   opened_metadata made{.disk = &on,

@@ -14,14 +14,14 @@
 
 namespace strata::storage {
 
-/// Where things are in the metadata's directory.
+/// Paths in the metadata's directory.
 struct metadata_paths {
   explicit metadata_paths(const std::string& directory)
       : directory(directory), database(directory + "/metadata"), seals(directory + "/seals") {}
   std::string directory;
   std::string database;
   std::string seals;
-  /// A new name for what is kept of damaged metadata: "damaged-20261130T014704Z".
+  /// A new name for the kept copy of damaged metadata: "damaged-20261130T014704Z".
   [[nodiscard]] std::string kept(io::disk& on) const;
 };
 
@@ -33,12 +33,12 @@ struct opened_metadata {
   std::unique_ptr<metadata_database> database;
   seal_files seals;
   copy_files copies;
-  std::map<core::tenant_id, filed_seal> sealed;  ///< of the tenants that are whole
+  std::map<core::tenant_id, filed_seal> sealed;  ///< of the undamaged tenants
   std::vector<damaged_tenant> damaged;
 };
 
-/// Reads everything before anything may change; then opens it for writing, with the damaged tenants apart. What is
-/// damaged in RocksDB is kept as it was, in a directory of its own.
+/// Reads and checks everything before it changes anything; then opens the metadata for writing, without the damaged
+/// tenants. A damaged RocksDB is first copied, unchanged, to a directory of its own.
 core::result<opened_metadata> open_metadata(const std::string& directory, const std::string& copies, io::disk& on);
 
 }  // namespace strata::storage

@@ -28,13 +28,13 @@ constexpr std::uint64_t block_cache_bytes = 1u << 20;
 constexpr std::array record_families{family::tenants, family::timelines, family::layers, family::commit_times,
                                      family::wal_deletions};
 
-/// What is known before anything is changed.
+/// The old metadata, read before anything is changed.
 struct old_metadata {
   std::unique_ptr<metadata_database> database;  ///< none when it can't be opened
   checked_tenants checked;                      ///< empty then
   std::map<core::tenant_id, core::result<filed_seal>> filed;
-  std::set<core::tenant_id> tenants;  ///< of which there is anything at all
-  std::string error;                  ///< with the whole of it
+  std::set<core::tenant_id> tenants;  ///< every tenant of which anything exists
+  std::string error;                  ///< why the metadata as a whole can't be used
 };
 
 core::result<old_metadata> look_at(io::disk& on, const metadata_paths& paths, const seal_files& seals,
@@ -56,7 +56,7 @@ core::result<old_metadata> look_at(io::disk& on, const metadata_paths& paths, co
   } else {
     old.error = database.error().detail;
   }
-  // Of a tenant that was removed only files may be left; its own copy went first.
+  // Of a deleted tenant only files may be left; its own copy was removed first.
   STRATA_ASSIGN(const auto with_directory, copies.tenants());
   for (const core::tenant_id& tenant : with_directory)
     if (on.exists(copies.path_of(tenant, std::nullopt))) old.tenants.insert(tenant);
@@ -122,7 +122,7 @@ class rebuilder {
     rebuilt_timeline made{.tenant = tenant_name, .id = id};
     std::vector<metadata_change> changes;
     if (record) {
-      // Which commits there were before is not known any more: its history in time begins now.
+      // Earlier commits are unknown: its history in time begins now.
       record->created = core::system_clock().now();
       changes.push_back({family::timelines, key, codec::encode(*record)});
       if (record->disk_consistent_lsn.valid()) {
@@ -158,21 +158,21 @@ class rebuilder {
     if (record->state != timeline_state::deleting) report_.timelines.push_back(std::move(made));
   }
 
-  /// Timelines that something else names. One that was deleted since the metadata of before is told, too: nothing tells
-  /// it from one whose directory is gone.
+  /// Reports timelines that another record names. That includes one deleted since the old metadata: it can't be
+  /// distinguished from one whose directory is lost.
   void report_missing(const std::string& tenant_name, const core::tenant_id& tenant,
                       const std::vector<core::timeline_id>& found) {
     std::map<core::timeline_id, std::string> missing;
     for (const auto& [id, ancestor] : ancestors_)
       if (ancestor && !ancestors_.contains(*ancestor))
-        missing[*ancestor] = "timeline " + to_string(id) + " stems from it";
+        missing[*ancestor] = "timeline " + to_string(id) + " is a branch of it";
     if (const auto checked = old_.checked.find(tenant); checked != old_.checked.end())
       for (const metadata_copy& each : checked->second.scan.timelines) {
         const auto record = codec::decode_timeline(codec::timeline_key(tenant, *each.timeline), each.record);
         if (!record || record->state != timeline_state::deleting)
-          missing.try_emplace(*each.timeline, "the metadata of before has it");
+          missing.try_emplace(*each.timeline, "the old metadata has it");
       }
-    for (const core::timeline_id& id : found) missing.erase(id);  // rebuilt, or told of
+    for (const core::timeline_id& id : found) missing.erase(id);  // rebuilt, or reported
     for (const auto& [id, why] : missing)
       report_.lost.push_back("timeline " + to_string(id) + " of " + tenant_name + ": it has no directory, and " + why);
   }
@@ -183,14 +183,14 @@ class rebuilder {
     if (!layer_reader::open(path, layer, blocks_, disk_)) of.damaged_layers.push_back(path);
   }
 
-  /// One edit behind all that is known of, and its file says the one before: that is how the next start finds it,
-  /// whether the new metadata was put in place or not.
+  /// The database gets one edit after all known ones, and the file the edit before it: the next start finds a valid
+  /// pair whether the new metadata was put in place or not.
   core::result<void> seal(const core::tenant_id& tenant, const std::string& name, std::vector<metadata_change>& batch,
                           std::uint64_t edits) {
     if (const auto checked = old_.checked.find(tenant); checked != old_.checked.end())
       edits = std::max(edits, checked->second.scan.found.edits);
     const auto filed = old_.filed.find(tenant);
-    // Not that of a tenant of which nothing is left.
+    // Not the seal of a deleted tenant.
     filed_seal before{{.edits = edits + 1, .records = 1}, name};
     if (filed != old_.filed.end() && filed->second && filed->second->seal.edits >= edits) {
       before = *filed->second;
@@ -215,13 +215,13 @@ class rebuilder {
   std::map<core::timeline_id, std::optional<core::timeline_id>> ancestors_;  ///< of the tenant's rebuilt timelines
 };
 
-/// The new database gets the old one's place in one step, and the old one its new name.
+/// Renames the old database to its new name, and the new one to the old one's path.
 core::result<void> exchange(io::disk& on, const metadata_paths& paths, const std::string& made,
                             const std::string& kept) {
   if (!on.exists(paths.database)) return io::publish_file(on, made, paths.database);
   if (auto exchanged = on.exchange(made, paths.database); !exchanged) {
     if (exchanged.error().code != core::errc::unsupported) return exchanged;
-    // A crash in between leaves no database, which is to be rebuilt again.
+    // A crash in between leaves no database: it must be rebuilt again.
     STRATA_TRY(on.rename(paths.database, kept));
     return io::publish_file(on, made, paths.database);
   }
@@ -251,7 +251,7 @@ core::result<rebuild_report> rebuild_metadata(const std::string& directory, cons
   if (old.error.empty() && !damaged && !force)
     return core::error{core::errc::conflict, "the metadata in " + directory + " is intact; nothing was changed"};
 
-  // The old one stays: the new one, which is about as large, needs room beside it.
+  // The old one stays: the new one, which is about as large, needs its own room.
   STRATA_TRY(check_metadata_space(on, directory, space_use::opening, "the metadata can't be rebuilt",
                                   bytes_in(on, paths.database)));
 

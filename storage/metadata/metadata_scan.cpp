@@ -14,7 +14,7 @@ namespace codec = metadata_codec;
 constexpr std::array record_families{metadata_family::tenants, metadata_family::timelines, metadata_family::layers,
                                      metadata_family::commit_times, metadata_family::wal_deletions};
 
-/// The number under which the highest number of a timeline's layers is kept.
+/// The key of the highest number of a timeline's layers.
 constexpr std::uint64_t highest_number_key = 0;
 
 class scanner {
@@ -80,7 +80,7 @@ class scanner {
   std::size_t next_ = 0;
 };
 
-/// A copy of a later edit than the metadata has tells that the metadata is older: copies are written after it.
+/// A copy of a later edit than the metadata has proves that the metadata is older: copies are written after it.
 void compare_copies(checked_tenant& checked, const copy_files& copies) {
   const std::uint64_t edits = checked.scan.found.edits;
   const auto compare = [&](metadata_copy wanted) {
@@ -115,7 +115,7 @@ tenant_scan scan_tenant(metadata_database& database, const core::tenant_id& tena
   scanner taking(scan, tenant);
   const std::string prefix = codec::tenant_key(tenant);
   const auto read = [&](metadata_family family) {
-    // Damage of one family hides nothing of the others: the name may still be found.
+    // Damage of one family does not affect the others: the name may still be found.
     core::result<void> taken;
     auto visited = database.visit_prefix(family, prefix, [&](std::string_view key, core::bytes_view value) {
       taken = taking.take(family, key, value);
@@ -135,7 +135,7 @@ std::vector<core::tenant_id> tenants_in(metadata_database& database) {
     std::string from;
     for (bool more = true; more;) {
       more = false;
-      // What can't be read belongs to tenants that have seals, or was never acknowledged.
+      // Unreadable records belong to tenants that have seals, or were never acknowledged.
       (void)database.visit(family, from, [&](std::string_view key, core::bytes_view) {
         if (key.size() < codec::id_size) return true;
         found.insert(codec::tenant_of(key));
@@ -176,7 +176,7 @@ core::result<checked_tenants> check_tenants(metadata_database& database, const s
     if (checked.damage) {
       checked.verdict = {seal_verdict::kind::damaged, checked.damage->detail};
       checked.damage = std::move(*checked.damage).within("the metadata of the tenant is damaged");
-      checked.damage->code = core::errc::corrupt;  // whatever kept it from being read
+      checked.damage->code = core::errc::corrupt;  // whatever the error of the read was
     }
   }
   return all;

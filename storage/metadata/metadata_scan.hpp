@@ -13,33 +13,33 @@
 
 namespace strata::storage {
 
-/// What reading all records of a tenant has found.
+/// The result of reading all records of a tenant.
 struct tenant_scan {
-  tenant_seal found;                  ///< the content; edits are those of `stored`
+  tenant_seal found;                  ///< of the content; edits are those of `stored`
   std::optional<stored_seal> stored;  ///< in RocksDB
   std::optional<metadata_copy> record;
-  std::vector<metadata_copy> timelines;  ///< what their copies are to say
-  std::optional<core::error> failure;    ///< something could not be read or decoded
+  std::vector<metadata_copy> timelines;  ///< the copies that its timelines must have
+  std::optional<core::error> failure;    ///< a record could not be read or decoded
 
   [[nodiscard]] std::string name() const;
 };
 tenant_scan scan_tenant(metadata_database& database, const core::tenant_id& tenant);
 
-/// A tenant as start-up finds it.
+/// A tenant, checked at start-up.
 struct checked_tenant {
   tenant_scan scan;
   std::optional<filed_seal> filed;
   seal_verdict verdict;
-  /// Why it can't be trusted, with the place of the damage.
+  /// Why it can't be used, with the place of the damage.
   std::optional<core::error> damage;
-  std::vector<metadata_copy> outdated;  ///< copies that are missing, damaged or older, as they are to be
+  std::vector<metadata_copy> outdated;  ///< current content of copies that are missing, damaged or older
 
   [[nodiscard]] std::string name() const;
 };
 using checked_tenants = std::map<core::tenant_id, checked_tenant>;
 
-/// Reads every record of all tenants, of RocksDB and of those that have a seal, and compares them with the seals, and
-/// with the copies: one that is of a later edit tells that the metadata is older.
+/// Reads every record of all tenants, of RocksDB and of those that have a seal, and compares them with the seals and
+/// the copies: a copy of a later edit proves that the metadata is older.
 core::result<checked_tenants> check_tenants(metadata_database& database, const seal_files& seals,
                                             const copy_files& copies);
 

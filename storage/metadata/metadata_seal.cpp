@@ -129,7 +129,7 @@ seal_verdict judge(const tenant_seal& found, const std::optional<stored_seal>& s
   if (!found.same_content(stored->now))
     return damaged("its " + std::to_string(found.records) + " records are not those of " + text_of(stored->now));
   if (!filed) {
-    // The file goes once nothing is left, and comes with the first edit.
+    // The file is removed once no record is left, and created by the first edit.
     if (stored->now.records == 0) return {kind::gone, ""};
     if (stored->now.edits == 1) return {kind::ahead, ""};
     return damaged("its seal is missing");
@@ -146,7 +146,7 @@ std::string seal_files::path_of(const core::tenant_id& tenant) const { return di
 
 core::result<void> seal_files::make_directory() const {
   STRATA_TRY(io::make_directories(*disk_, directory_));
-  // It may be there and not durable yet.
+  // The directory may exist and not be durable yet.
   disk_->sync_directory(io::parent_of(directory_));
   return {};
 }

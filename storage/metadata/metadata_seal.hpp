@@ -12,9 +12,9 @@
 #include "io/disk.hpp"
 #include "storage/metadata/metadata_database.hpp"
 
-/// What tells a shortened history of the metadata from a whole one (docs/formats/metadata.md, docs/decisions/0030).
-/// Each tenant's edits are counted, and the content of all its records has a digest. Both are in RocksDB, in the batch
-/// of each edit, and then in a file of ours, before the edit is acknowledged.
+/// Distinguishes a shortened history of the metadata from a whole one (docs/formats/metadata.md, docs/decisions/0030).
+/// Each tenant's edits are counted, and the content of all its records has a digest. Both are written to RocksDB, in
+/// the batch of each edit, and then to a file of our own, before the edit is acknowledged.
 namespace strata::storage {
 
 /// The sum of the hashes of records, in any order.
@@ -27,10 +27,10 @@ struct content_digest {
 };
 content_digest digest_of(metadata_family family, std::string_view key, core::bytes_view value);
 
-/// A tenant's records as they were after an edit.
+/// A tenant's records after an edit.
 struct tenant_seal {
-  std::uint64_t edits = 0;    ///< the first one makes it 1
-  std::uint64_t records = 0;  ///< seals not counted; 0: nothing is left of the tenant
+  std::uint64_t edits = 0;    ///< 1 after the first one
+  std::uint64_t records = 0;  ///< seals not counted; 0: the tenant is deleted
   content_digest content;
   bool operator==(const tenant_seal&) const = default;
 
@@ -41,7 +41,7 @@ struct tenant_seal {
   }
 };
 
-/// What RocksDB holds.
+/// The seal in RocksDB.
 struct stored_seal {
   tenant_seal now;
   tenant_seal before;
@@ -49,24 +49,24 @@ struct stored_seal {
 core::bytes encode(const stored_seal& seal);
 core::result<stored_seal> decode_seal(core::bytes_view value);
 
-/// What the file holds: with the tenant's name, so that a tenant can be named whose records can't be read.
+/// The seal in the file: with the tenant's name, for a tenant whose records can't be read.
 struct filed_seal {
   tenant_seal seal;
   std::string name;
 };
 
-/// Are a tenant's records those of its last acknowledged edit?
+/// Whether a tenant's records are those of its last acknowledged edit.
 struct seal_verdict {
   enum class kind {
     whole,
-    ahead,  ///< whole, with one edit that was not acknowledged: the file is to be brought up to it
-    gone,   ///< nothing is left but seals
+    ahead,  ///< whole, with one edit that was not acknowledged: the file must be updated
+    gone,   ///< only seals are left
     damaged,
   };
   kind is = kind::whole;
   std::string why;  ///< if damaged
 };
-/// `found`: what the records are (edits don't count); `stored`: in RocksDB; `filed`: in the file, none when there is no
+/// `found`: of the records read (edits don't count); `stored`: in RocksDB; `filed`: in the file, none when there is no
 /// file.
 seal_verdict judge(const tenant_seal& found, const std::optional<stored_seal>& stored,
                    const std::optional<filed_seal>& filed);
@@ -81,9 +81,9 @@ class seal_files {
       : directory_(std::move(directory)), disk_(&on) {}
 
   [[nodiscard]] std::string path_of(const core::tenant_id& tenant) const;
-  /// All there are; an error for one of which neither place can be read.
+  /// All seals; an error for a file in which neither place can be read.
   core::result<std::map<core::tenant_id, core::result<filed_seal>>> load() const;
-  /// Durable when it returns.
+  /// Durable on return.
   core::result<void> write(const core::tenant_id& tenant, const filed_seal& seal) const;
   core::result<void> remove(const core::tenant_id& tenant) const;
   core::result<void> make_directory() const;

@@ -19,7 +19,7 @@ core::result<void> check_metadata_space(io::disk& on, const std::string& path, s
                                         std::uint64_t more) {
   const std::string place = on.exists(path) ? path : io::parent_of(path);
   auto size_of_disk = on.size_bytes(place);
-  if (!size_of_disk) return std::move(size_of_disk).error().within("metadata: look for free space");
+  if (!size_of_disk) return std::move(size_of_disk).error().within("metadata: check free space");
   const std::uint64_t size = *size_of_disk;
   STRATA_ASSIGN(const std::uint64_t left, on.free_bytes(place));
   const std::uint64_t reserve =
@@ -42,7 +42,7 @@ std::uint64_t bytes_in(io::disk& on, const std::string& directory, std::string_v
   if (!names) return bytes;
   for (const std::string& name : *names) {
     if (!name.ends_with(ending)) continue;
-    // A file may be gone again: RocksDB deletes what it does not need any more.
+    // The file may be gone: RocksDB deletes obsolete files.
     if (const auto size = on.file_size(directory + "/" + name)) bytes += *size;
   }
   return bytes;

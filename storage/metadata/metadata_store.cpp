@@ -18,11 +18,11 @@ namespace {
 namespace codec = metadata_codec;
 using family = metadata_family;
 
-/// A failed write, like a failed fsync, leaves nothing certain; and a server that can't write goes on only in name.
+/// A failed write, like a failed fsync, leaves an unknown state; and a server that can't write must not continue.
 [[noreturn]] void end_process(const core::error& why) {
   core::log(core::log_level::critical,
-            "the metadata can't be written, and whether the last edit is stored is unknown, so the server ends: " +
-                core::to_string(why) + "; start it again when the disk can be written");
+            "the metadata can't be written, and it is unknown whether the last edit was stored, so the server ends: " +
+                core::to_string(why) + "; start it again when the disk is writable");
   core::flush_log();
   std::abort();
 }
@@ -60,7 +60,7 @@ class sealed_metadata_store final : public metadata_store {
   core::result<void> delete_tenant(const core::tenant_id& id) override {
     const std::lock_guard guard(edits_);
     STRATA_TRY(usable(id));
-    // First, so that what is deleted can't come back from it.
+    // First, so that a rebuild can't restore the deleted tenant from it.
     STRATA_TRY(opened_.copies.remove(id, std::nullopt));
     tenant_edit edit(id);
     edit.remove(family::tenants, codec::tenant_key(id));
@@ -132,7 +132,7 @@ class sealed_metadata_store final : public metadata_store {
     return codec::decode_timeline(key, *stored);
   }
 
-  /// Records of damaged tenants, and the highest numbers among layers, are left out.
+  /// Skips records of damaged tenants, and the highest numbers among layers.
   template <class Record>
   core::result<void> list(family from, const std::string& prefix, std::vector<Record>& into,
                           core::result<Record> (*decode)(std::string_view, core::bytes_view)) {
@@ -151,7 +151,7 @@ class sealed_metadata_store final : public metadata_store {
     return decoded;
   }
 
-  /// Makes an edit durable, seals it, and brings the copies up to it. Only with edits_.
+  /// Makes an edit durable, seals it, and updates the copies. Only with edits_.
   core::result<void> commit(const std::string& doing, const tenant_edit& edit, space_use use,
                             const std::string& name = {});
   void write_copies(const tenant_edit& edit, std::uint64_t edits);
@@ -162,8 +162,8 @@ class sealed_metadata_store final : public metadata_store {
 
   opened_metadata opened_;
   std::map<core::tenant_id, core::error> damage_;
-  /// Held while records are read, changed and written; one edit after the other, so that no more than one can be
-  /// ahead of its seal.
+  /// Held while records are read, changed and written: edits are sequential, so that at most one can be ahead of its
+  /// seal.
   std::mutex edits_;
 };
 
@@ -194,7 +194,7 @@ core::result<void> sealed_metadata_store::commit(const std::string& doing, const
   opened_.sealed[edit.tenant()] = now;
   write_copies(edit, now.seal.edits);
   if (now.seal.records > 0) return {};
-  // Nothing is left of the tenant.
+  // No record of the tenant is left.
   if (const auto removed = opened_.seals.remove(edit.tenant()); !removed) end_process(removed.error().within(doing));
   const metadata_change last{family::seals, seal_key, std::nullopt};
   if (const auto written = database().write({&last, 1}); !written) end_process(written.error().within(doing));
@@ -207,8 +207,8 @@ void sealed_metadata_store::write_copies(const tenant_edit& edit, std::uint64_t 
     copy.edits = edits;
     const auto written = opened_.copies.write(copy);
     if (written) return;
-    // None is better than an older one. The next edit writes it again.
-    core::log_warning("no copy of metadata: " + core::to_string(written.error()));
+    // No copy is better than an older one. The next edit writes it again.
+    core::log_warning("the copy of the metadata was not written: " + core::to_string(written.error()));
     if (const auto removed = opened_.copies.remove(copy.tenant, copy.timeline); !removed)
       end_process(removed.error().within("remove an old copy of metadata"));
   };
@@ -223,7 +223,7 @@ void sealed_metadata_store::write_copies(const tenant_edit& edit, std::uint64_t 
     if (copy)
       write(*std::move(copy));
     else if (copy.error().code != core::errc::not_found)
-      core::log_warning("no copy of metadata: " + core::to_string(copy.error()));
+      core::log_warning("the copy of the metadata was not written: " + core::to_string(copy.error()));
   }
 }
 
@@ -267,7 +267,7 @@ core::result<void> sealed_metadata_store::delete_timeline(const core::tenant_id&
       edit.remove(from, std::string(key));
       return true;
     }));
-  // First, so that what is deleted can't come back from it.
+  // First, so that a rebuild can't restore the deleted timeline from it.
   STRATA_TRY(opened_.copies.remove(tenant, id));
   return commit("delete timeline", edit, space_use::freeing);
 }
@@ -376,7 +376,7 @@ core::result<void> sealed_metadata_store::wal_deleted(const core::tenant_id& ten
     edit.remove(family::wal_deletions, key);
   else
     edit.put(family::wal_deletions, key, codec::encode(left));
-  return commit("note deleted WAL", edit, space_use::freeing);
+  return commit("record deleted WAL", edit, space_use::freeing);
 }
 
 }  // namespace

@@ -11,25 +11,24 @@
 
 namespace strata::storage {
 
-/// A tenant whose records are not those that were acknowledged.
+/// A tenant whose records are not the acknowledged ones.
 struct damaged_tenant {
   core::tenant_id id;
   std::string name;  ///< its id when the name can't be read
   core::error why;
 };
 
-/// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is synced to disk
-/// before it returns. All calls block: background and io pools only, except at start-up. Thread safe.
+/// The metadata of one server: tenants, timelines, layers, commit times, in one RocksDB. Every put is durable on
+/// return. All calls block: background and io pools only, except at start-up. Thread safe.
 ///
-/// An edit that is refused (no space, a record that can't be read) has changed nothing. A write that fails ends the
-/// process: whether it happened is unknown then, and RocksDB takes no other one.
+/// An edit that is refused (no space, a record that can't be read) has changed nothing. A failed write ends the
+/// process: whether it happened is unknown, and RocksDB accepts no other one.
 class metadata_store {
  public:
-  /// Takes the directory's lock: errc::conflict names the process that has it. Creates the store when there is none.
-  /// Believes nothing that is not what was acknowledged last (docs/decisions/0030): a tenant that is damaged is in
-  /// damaged(), and all calls for it fail with the reason; errc::corrupt when nothing can be read. `copies`: where the
-  /// second copies are, TENANT/ and TENANT/timelines/TIMELINE/; empty: in the directory itself.
-  /// `on` outlives the store.
+  /// Locks the directory: errc::conflict names the process that holds the lock. Creates the store when there is none.
+  /// Uses only what was acknowledged last (docs/decisions/0030): a damaged tenant is in damaged(), and all calls for it
+  /// fail with the reason; errc::corrupt when nothing can be read. `copies`: the directory of the second copies,
+  /// TENANT/ and TENANT/timelines/TIMELINE/; empty: the metadata's directory itself. `on` outlives the store.
   static core::result<std::unique_ptr<metadata_store>> open(const std::string& directory,
                                                             const std::string& copies = {},
                                                             io::disk& on = io::real_disk());
@@ -39,14 +38,14 @@ class metadata_store {
 
   virtual core::result<void> put_tenant(const tenant_record& tenant) = 0;
   virtual core::result<void> delete_tenant(const core::tenant_id& id) = 0;
-  /// Those that are whole.
+  /// The undamaged ones.
   virtual core::result<std::vector<tenant_record>> tenants() = 0;
 
   virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;
   /// errc::not_found.
   virtual core::result<timeline_record> timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
-  /// Its layers and commit times, too. In the same step the deletion of its WAL is written down, for every safekeeper
-  /// on which it was or may have been made.
+  /// Deletes its layers and commit times, too. The same step records the deletion of its WAL for every safekeeper on
+  /// which the timeline was or may have been created.
   virtual core::result<void> delete_timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<std::vector<timeline_record>> timelines(const core::tenant_id& tenant) = 0;
 
@@ -64,7 +63,7 @@ class metadata_store {
 
   /// Over all tenants.
   virtual core::result<pending_wal_operations> pending_operations() = 0;
-  /// The timeline's WAL is gone from this safekeeper.
+  /// The timeline's WAL was deleted on this safekeeper.
   virtual core::result<void> wal_deleted(const core::tenant_id& tenant, const core::timeline_id& id,
                                          consensus::node_id from) = 0;
 };

@@ -30,7 +30,7 @@ IOStatus status_of(const core::error& why) {
   }
 }
 
-/// Runs `work`, which gives a core::result<void>, unless the disk has thrown before.
+/// Runs `work`, which returns a core::result<void>, unless the disk has thrown before.
 template <class Work>
 IOStatus guarded(const thrown_ptr& thrown, Work&& work) noexcept {
   if (!*thrown) try {
@@ -200,7 +200,7 @@ class file_system final : public rocksdb::FileSystem {
   }
   IOStatus GetFileModificationTime(const std::string&, const IOOptions&, std::uint64_t* time,
                                    IODebugContext*) override {
-    *time = 0;  // RocksDB asks for files that it cannot date otherwise, to tell it to people
+    *time = 0;  // RocksDB needs it only for informational output
     return IOStatus::OK();
   }
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions&, IODebugContext*) override {
@@ -237,7 +237,7 @@ class file_system final : public rocksdb::FileSystem {
   thrown_ptr thrown_;
 };
 
-/// RocksDB's own log is a file otherwise, with the time of everything.
+/// Otherwise RocksDB's own log is a file with time stamps.
 class no_logger final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;

@@ -14,10 +14,10 @@ struct Options;
 namespace strata::storage {
 
 /// The files of one RocksDB on a disk other than the machine's (docs/decisions/0045): the metadata of a simulated
-/// server. Calls come one after the other as long as RocksDB does nothing in the background.
+/// server. Calls are sequential while RocksDB does nothing in the background.
 ///
-/// Such a disk may throw, when its machine stops; RocksDB cannot be left by an exception. It gets an I/O error, from
-/// then on for every call, and the exception waits for rethrow().
+/// Such a disk may throw when its machine stops, but no exception may pass through RocksDB. It gets an I/O error, for
+/// this call and all later ones, and the exception is kept for rethrow().
 class rocksdb_files {
  public:
   explicit rocksdb_files(io::disk& on);
@@ -26,9 +26,9 @@ class rocksdb_files {
   rocksdb_files& operator=(const rocksdb_files&) = delete;
 
   void use_in(rocksdb::Options& options);
-  /// For what RocksDB calls back.
+  /// Wraps RocksDB's callbacks.
   void guard(const std::function<void()>& work) noexcept;
-  /// Behind every call of RocksDB.
+  /// Called after every call of RocksDB.
   void rethrow() const;
 
  private:

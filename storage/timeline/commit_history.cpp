@@ -75,7 +75,7 @@ std::vector<core::lsn> commit_history::stretches() const {
 
 core::result<std::optional<commit_time>> commit_history::first_later(pg::timestamp time, core::lsn begin,
                                                                      core::lsn end) const {
-  // Find a commit so old that no later one up to it can be after `time`; then look at each.
+  // Find a commit so old that no commit up to it can be after `time`; then check each later one.
   core::lsn low = begin;
   core::lsn high = end;
   while (low < high) {
@@ -107,7 +107,7 @@ core::result<commit_history::neighbours> commit_history::around(pg::timestamp ti
 }
 
 commit_history::part timeline_store::own_history(core::lsn below) const {
-  // Memory first, disk later: what is flushed in between is seen twice rather than never.
+  // Memory first, disk later: commits flushed in between are seen twice rather than never.
   const auto view = current();
   const timeline_record of = record();
   commit_history::part part{.metadata = context_.metadata,
@@ -138,7 +138,7 @@ core::result<void> timeline_store::add_history_in_stretches(commit_history& to, 
   if (ancestor_) STRATA_TRY(ancestor_->add_history_in_stretches(to, std::min(below, record_.ancestor_lsn + 1)));
   commit_history::part part = own_history(below);
   {
-    // Each commit is looked at once in the life of the process, by the first question after it.
+    // Each commit is read once per process, by the first query after it.
     const std::lock_guard guard(clock_steps_mutex_);
     commit_history own;
     own.add(part);
@@ -160,7 +160,7 @@ core::result<lsn_at_time> timeline_store::find_lsn(pg::timestamp time) const {
   if (!found.before && !found.after) return lsn_at_time{};
   if (!found.after) return lsn_at_time{lsn_at_time::kind::future, last};
   if (!found.before) return lsn_at_time{lsn_at_time::kind::past, {}};
-  // Between a collected LSN and the next commit nothing changed that a time could tell apart.
+  // Between a collected LSN and the next commit nothing changed that a time could distinguish.
   core::lsn at = found.before->end;
   if (at < gc_cutoff() && gc_cutoff() < found.after->end) at = gc_cutoff();
   return lsn_at_time{lsn_at_time::kind::present, at};

@@ -11,11 +11,11 @@
 namespace strata::storage {
 
 /// Commit times are not quite in LSN order, as each is taken a little before its record is written. A commit whose time
-/// is further back than this from the newest before it shows that the clock was set back.
+/// is earlier by more than this than the newest one before it shows that the clock was set back.
 inline constexpr pg::timestamp commit_disorder_max = 60'000'000;
 
-/// Finds where in a history the clock was set back: between two such places times are in order but for
-/// commit_disorder_max. Fed with commits in LSN order; those seen before are passed over.
+/// Finds where in a history the clock was set back: between two such places times are in order up to
+/// commit_disorder_max. Fed with commits in LSN order; commits seen before are skipped.
 class clock_steps {
  public:
   void see(const commit_time& commit);
@@ -29,17 +29,17 @@ class clock_steps {
   core::lsn seen_to_;
 };
 
-/// The commit times that one timeline sees, in LSN order: those of its ancestors up to the branch points, then its own,
-/// on disk and in memory. A snapshot for one question.
+/// The commit times of one timeline, in LSN order: those of its ancestors up to the branch points, then its own, on
+/// disk and in memory. A snapshot for one query.
 class commit_history {
  public:
   struct part {
     metadata_store* metadata = nullptr;
     core::tenant_id tenant;
     core::timeline_id timeline;
-    core::lsn end;                       ///< commits below this only
-    std::vector<commit_time> in_memory;  ///< in LSN order; those that are also on disk are passed over
-    std::vector<core::lsn> steps;        ///< where the clock was set back; of use to around() alone
+    core::lsn end;                       ///< commits before this only
+    std::vector<commit_time> in_memory;  ///< in LSN order; those that are also on disk are skipped
+    std::vector<core::lsn> steps;        ///< where the clock was set back; used by around() only
   };
   /// Oldest ancestor first.
   void add(part more) { parts_.push_back(std::move(more)); }
@@ -55,8 +55,8 @@ class commit_history {
     std::optional<commit_time> before;  ///< the last one before `after`, or of all
     std::optional<commit_time> after;   ///< the first one in LSN order whose time is greater
   };
-  /// Exact whatever the clock did, given the steps of each part: like recovery_target_time it stops before the first
-  /// commit in LSN order that is later.
+  /// Exact even if the clock was set back, given the steps of each part: like recovery_target_time it stops before the
+  /// first commit in LSN order that is later.
   [[nodiscard]] core::result<neighbours> around(pg::timestamp time, core::lsn last) const;
 
  private:

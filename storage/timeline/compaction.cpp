@@ -13,13 +13,13 @@ namespace strata::storage {
 
 namespace {
 
-/// How many versions are moved between two looks at whether to go on.
+/// Versions moved between two checks for cancellation.
 constexpr std::uint64_t versions_between_checks = 4096;
 
 /// Pages of relations, pages of SLRUs and everything sparse never share a layer: they are imaged in different ways.
 int region_of(const core::page_key& key) { return is_sparse(key) ? 2 : key.kind; }
 
-/// The oldest L0 layers that one compaction takes: in LSN order, and not more than it can rewrite in one go.
+/// The oldest L0 layers, in LSN order, that one compaction can rewrite in one step.
 std::vector<layer_map::item> oldest_level0(const layer_map& files, std::uint64_t bytes_max) {
   std::vector<layer_map::item> run;
   std::uint64_t bytes = 0;
@@ -33,8 +33,8 @@ std::vector<layer_map::item> oldest_level0(const layer_map& files, std::uint64_t
   return run;
 }
 
-/// Blocks that nothing has changed between two keys, so many that no layer should span them: an image layer over the
-/// range would have to rewrite them all.
+/// Unchanged blocks between two keys, so many that no layer should span them: an image layer over the range would
+/// rewrite them all.
 constexpr std::uint32_t hole_blocks = 8192;
 /// Part of the target size below which a layer is not cut at a hole.
 constexpr std::uint64_t hole_cut_part = 16;
@@ -45,8 +45,8 @@ bool hole_between(const core::page_key& before, const core::page_key& key) {
   return key.block - (start_of_fork <= before ? before.block : 0) > hole_blocks;
 }
 
-/// Cuts a sorted stream of versions into L1 layers. Within a region they lie side by side, without holes but large
-/// ones. Versions of one key stay together until the layer has twice its size; the rest of them then goes to a layer of
+/// Cuts a sorted stream of versions into L1 layers. Within a region they are adjacent, except for large holes.
+/// Versions of one key stay together until the layer has twice its size; the rest of them then goes to a layer of
 /// that key alone.
 class level1_output {
  public:

@@ -12,10 +12,10 @@ namespace strata::storage {
 
 namespace {
 
-/// Needed by a read at exactly `point`?
+/// Whether a read at exactly `point` needs the layer.
 bool needed_at(const layer_map& files, const layer_record& layer, core::lsn point) {
   if (layer.begin > point) return false;
-  // An image at I stands for all versions up to I. Of a delta layer those up to `point` matter.
+  // An image at I replaces all versions up to I. Of a delta layer those up to `point` matter.
   const core::lsn first = layer.kind == layer_kind::image ? layer.begin + 1 : std::min(layer.end - 1, point);
   return !files.images_cover(layer.keys, first, point, layer.number);
 }
@@ -53,7 +53,7 @@ core::result<std::optional<core::wall_time>> oldest_kept(const collection_clocks
   if (clocks.source_ahead && std::chrono::abs(*clocks.source_ahead) > clock_difference_max)
     return clocks_disagree("the source's clock", *clocks.source_ahead);
   if (!clocks.newest_commit) return std::optional<core::wall_time>();
-  // One that is behind proves nothing: the source may have been idle.
+  // A commit that is behind proves nothing: the source may have been idle.
   if (*clocks.newest_commit - clocks.server > clock_difference_max)
     return clocks_disagree("the time of the newest commit", *clocks.newest_commit - clocks.server);
   return std::optional(*clocks.newest_commit - std::chrono::duration_cast<std::chrono::microseconds>(interval));
@@ -76,7 +76,7 @@ core::result<core::lsn> timeline_store::plan_gc_cutoff(std::optional<std::chrono
     switch (then.answer) {
       case lsn_at_time::kind::present:
       case lsn_at_time::kind::future: cutoff = std::min(cutoff, then.at); break;
-      // No transaction is old enough, or none is known: all of the history is younger than what is to be kept.
+      // No transaction is old enough, or none is known: all of the history is younger than the interval.
       case lsn_at_time::kind::past:
       case lsn_at_time::kind::no_data: return core::lsn();
     }
@@ -87,7 +87,7 @@ core::result<core::lsn> timeline_store::plan_gc_cutoff(std::optional<std::chrono
 
 core::result<timeline_store::gc_outcome> timeline_store::collect(const retention& keep) {
   context_.layers->remove_retired();
-  // An image that can't be read replaces nothing.
+  // An image that can't be read replaces no layer.
   if (!damaged_layers_.empty())
     return core::error{core::errc::corrupt,
                        "nothing is collected while a layer is damaged: " + damaged_layers_.front()};
@@ -100,7 +100,7 @@ core::result<timeline_store::gc_outcome> timeline_store::collect(const retention
     retained_ = keep.branch_points;
   }
   if (cutoff > before) {
-    // Durable before anything is removed: after a restart, too, nobody may read below.
+    // Durable before anything is removed: reads below it must fail after a restart, too.
     store(gc_cutoff_, cutoff);
     STRATA_TRY(commit({.gc_cutoff = cutoff, .forget_commit_times_below = cutoff}));
   }

@@ -19,18 +19,18 @@ constexpr std::size_t pages_per_read = 64;
 /// Pages of one relation that may fail to rebuild before the rest of it is left out: each costs a layer of its own.
 constexpr std::size_t failures_max = 16;
 constexpr std::size_t image_block_size_bytes = 8u << 10;
-/// Ranges up to this many layers are imaged whenever they are deep. Larger ones only when their deltas have a size
-/// that is worth writing the images, or when they are this many times as deep.
+/// Ranges up to this many layers are imaged whenever they are deep. Larger ones only when their deltas are large enough
+/// to be worth the images, or when they are this many times as deep.
 constexpr std::uint64_t small_range_layers = 16;
 constexpr std::uint64_t image_bytes_per_delta_byte = 4;
 constexpr std::size_t very_deep = 4;
 
 core::page_key sparse_begin() { return kind_range(key_kind::two_phase).begin; }
 
-/// Imported values are as good as images to a reader: one version of a key, all at one LSN.
+/// Imported values are equivalent to images for a reader: one version of a key, all at one LSN.
 bool imported(const layer_record& layer) { return layer.end - layer.begin == 1; }
 
-/// Different LSN ranges of delta layers a read of this interval would have to look into; layers of one range have
+/// Number of different LSN ranges of the delta layers that a read of this interval needs; layers of one range have
 /// different keys.
 std::size_t depth_of(const layer_map& files, std::size_t interval, core::lsn at) {
   const core::lsn floor = files.find(files.interval(interval).begin, at).floor();
@@ -101,7 +101,7 @@ class image_writer {
     return {};
   }
   core::result<void> finish() { return next_begin_ < range_.end ? close(range_.end) : core::result<void>(); }
-  /// The layers finished since the last call; from now on they are the caller's.
+  /// The layers finished since the last call; the caller owns them.
   std::vector<layer_record> take_finished() { return std::exchange(layers_, {}); }
   ~image_writer() { timeline_.remove_files(layers_); }
 
@@ -115,7 +115,7 @@ class image_writer {
     return {};
   }
   core::result<void> close(const core::page_key& end) {
-    // A layer without an entry says that no key of its range exists.
+    // A layer without an entry means that no key of its range exists.
     if (!writer_) STRATA_TRY(start());
     STRATA_ASSIGN(layer_record written, writer_->finish({.number = number_,
                                                          .kind = layer_kind::image,
@@ -142,7 +142,7 @@ class image_writer {
 
 core::result<void> timeline_store::create_images(const cancelled_check& cancelled, compaction_outcome& outcome) {
   const core::lsn at = disk_consistent_lsn();
-  // Below readable_from pages are not consistent with each other yet; below the cutoff nobody may read.
+  // Below readable_from pages are not consistent with each other yet; below the cutoff reads fail.
   if (at < load(readable_from_) || at < gc_cutoff()) return {};
   const std::vector<deep_range> ranges = deep_ranges(at);
   if (ranges.empty()) return {};
@@ -242,8 +242,8 @@ core::result<void> timeline_store::create_dense_images(const core::key_range& ra
     failures = run_end == failing_run_end ? failures + 1 : 1;
     failing_run_end = run_end;
     skip_below = failures < failures_max ? read.key.next() : run_end;
-    core::log_warning("no image of a page: " + core::to_string(*read.failure));
-    // Its versions must stay what reads look at, so no image layer may cover it.
+    core::log_warning("a page has no image: " + core::to_string(*read.failure));
+    // Reads must still find its versions, so no image layer may cover it.
     return writer.leave_out({read.key, skip_below});
   };
   const auto write_pages = [&]() -> core::result<void> {

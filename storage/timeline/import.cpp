@@ -11,7 +11,7 @@ namespace strata::storage {
 
 namespace {
 
-/// Layers of an import whose keys no other one has are as good as compacted.
+/// Layers of an import that share no key with another one count as compacted.
 void set_levels(std::vector<layer_record>& layers) {
   std::sort(layers.begin(), layers.end(),
             [](const layer_record& a, const layer_record& b) { return a.keys.begin < b.keys.begin; });
@@ -30,7 +30,7 @@ core::result<void> timeline_store::import_value(const core::page_key& key, core:
   const std::lock_guard guard(import_mutex_);
   if (at < import_at_) return core::error{core::errc::invalid_argument, "import: all values have one LSN"};
   if (at > import_at_) {
-    // A new attempt, from a newer backup: nothing of the old one may be mixed with it.
+    // A new attempt, from a newer backup: values of the old one must not be mixed with it.
     remove_files(imported_);
     imported_.clear();
     import_run_.reset();

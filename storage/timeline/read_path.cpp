@@ -67,7 +67,7 @@ void rebuild_pages(std::span<const read_level> levels, std::span<page_read> read
     if (reads[i].page.size() == pg::page_size) {
       order.push_back(i);
     } else {
-      reads[i].failure = core::error{core::errc::invalid_argument, "read a page into a buffer of another size"};
+      reads[i].failure = core::error{core::errc::invalid_argument, "read a page into a buffer of the wrong size"};
     }
   }
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return reads[a].key < reads[b].key; });

@@ -16,14 +16,14 @@
 /// How values are found and pages rebuilt (docs/walks/get_page.md). Private to the timeline store.
 namespace strata::storage {
 
-/// An immutable snapshot of one timeline. Memory layers are newest first; the first one still grows, by versions above
-/// what anybody may ask for yet.
+/// An immutable snapshot of one timeline. Memory layers are newest first; the first one still grows, by versions that
+/// are not visible yet.
 struct timeline_view {
   std::vector<std::shared_ptr<memory_layer>> memory;
   std::shared_ptr<const layer_map> files;
 };
 
-/// A timeline or an ancestor of it, and up to where a read looks at it.
+/// A timeline or an ancestor of it, and the LSN up to which a read uses it.
 struct read_level {
   std::shared_ptr<const timeline_view> view;
   core::lsn bound;

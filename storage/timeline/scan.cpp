@@ -10,7 +10,7 @@ namespace strata::storage {
 
 namespace {
 
-/// Newest values found so far; an empty one does not exist, and hides older ones.
+/// Newest values found so far; an empty one means "does not exist", and hides older ones.
 using found_values = std::map<core::page_key, core::bytes>;
 
 core::result<void> keep(found_values& found, const core::page_key& key, core::lsn at, core::bytes_view stored) {
@@ -28,7 +28,7 @@ void copy_keys(const std::vector<core::page_key>& sorted, const core::key_range&
             std::lower_bound(sorted.begin(), sorted.end(), range.end));
 }
 
-/// The newest version of each key of the range with floor < LSN <= at that one file has.
+/// Finds in one file the newest version of each key of the range with floor < LSN <= at.
 core::result<void> scan_file(const layer_map::item& item, const core::key_range& range, core::lsn floor, core::lsn at,
                              found_values& found) {
   STRATA_ASSIGN(const auto reader, item.layer->reader(read_mode::may_block));

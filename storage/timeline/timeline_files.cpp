@@ -17,7 +17,7 @@ bool is_layer_name(const std::string& name) {
   return name.ends_with(".delta") || name.ends_with(".image") || name.ends_with(io::temporary_suffix);
 }
 
-/// Moves a file to where nothing looks for it, under a name that is free there.
+/// Moves a file to a directory that is never read, under a name that is free there.
 core::result<void> set_aside(io::disk& on, const std::string& directory, const std::string& name) {
   const std::string path = directory + "/" + name;
   const std::string to = directory + "/" + set_aside_directory;
@@ -30,8 +30,8 @@ core::result<void> set_aside(io::disk& on, const std::string& directory, const s
 }
 
 /// Layer files that the metadata does not name are set aside: a crash left them before the edit that would have named
-/// them, or after the one that stopped naming them - or the metadata is not what it should be. Temporary files were
-/// never part of anything, and neither were the layers of an unfinished import.
+/// them, or after the one that stopped naming them - or the metadata is damaged. Temporary files were never part of the
+/// timeline, and neither were the layers of an unfinished import.
 core::result<void> clear_leftovers(io::disk& on, const std::string& directory, const std::set<std::string>& named,
                                    bool importing) {
   STRATA_ASSIGN(const std::vector<std::string> names, on.list(directory));
@@ -41,13 +41,13 @@ core::result<void> clear_leftovers(io::disk& on, const std::string& directory, c
       STRATA_TRY(set_aside(on, directory, name));
       continue;
     }
-    core::log_info("remove leftover " + directory + "/" + name);
+    core::log_info("remove left-over " + directory + "/" + name);
     STRATA_TRY(on.remove(directory + "/" + name));
   }
   return {};
 }
 
-/// An import that was interrupted starts anew: nothing of it can be used.
+/// An interrupted import starts over: none of its files can be used.
 core::result<void> forget_import(const timeline_store::context& context, const timeline_record& record,
                                  std::vector<layer_record>& layers) {
   if (layers.empty()) return {};
@@ -62,7 +62,7 @@ core::result<void> forget_import(const timeline_store::context& context, const t
 core::result<timeline_store::opened> timeline_store::load_files(const context& context, const timeline_record& record) {
   io::disk& disk = context.layers->disk();
   STRATA_TRY(io::make_directories(disk, context.directory));
-  // It may be there and not durable yet.
+  // The directory may exist and not be durable yet.
   disk.sync_directory(io::parent_of(context.directory));
 
   STRATA_ASSIGN(std::vector<layer_record> layers, context.metadata->layers(record.tenant, record.id));
@@ -77,7 +77,7 @@ core::result<timeline_store::opened> timeline_store::load_files(const context& c
     const layer_identity identity{record.tenant, record.id, layer};
     found.last_number = std::max(found.last_number, layer.number);
     auto stored = std::make_shared<stored_layer>(*context.layers, context.directory, identity);
-    // Only what has to look into the layer fails then; what doesn't is as right as before.
+    // Only reads that need the layer fail then; others are as correct as before.
     if (auto readable = layer_reader::open(stored->path(), identity, context.layers->blocks(), disk); !readable) {
       core::log_error("timeline " + to_string(record.id) + " (" + record.name +
                       ") has a damaged layer: " + core::to_string(readable.error()));

@@ -17,8 +17,8 @@ core::result<std::shared_ptr<timeline_store>> timeline_store::open(const context
                                                                    const timeline_record& record,
                                                                    std::shared_ptr<timeline_store> ancestor) {
   if (record.ancestor.has_value() != (ancestor != nullptr))
-    return core::error{core::errc::invalid_argument, "open timeline " + core::to_string(record.id) +
-                                                         ": its ancestor is not the one its record names"};
+    return core::error{core::errc::invalid_argument,
+                       "open timeline " + core::to_string(record.id) + ": its ancestor is not the one in its record"};
   auto found = load_files(context, record);
   if (!found) return std::move(found).error().within("open timeline " + core::to_string(record.id));
   return std::shared_ptr<timeline_store>(new timeline_store(context, *std::move(found), std::move(ancestor)));
@@ -31,7 +31,7 @@ timeline_store::timeline_store(const context& context, opened found, std::shared
       damaged_layers_(std::move(found.damaged_layers)),
       record_(std::move(found.record)),
       options_(context.options) {
-  // A fresh branch has everything up to its branch point, in its ancestor.
+  // A new branch has everything up to its branch point, in its ancestor.
   const core::lsn start = std::max(record_.disk_consistent_lsn, record_.ancestor_lsn);
   if (record_.source) received_ = record_.source->received;
   store(last_record_, start);
@@ -73,12 +73,12 @@ std::vector<read_level> timeline_store::levels_at(core::lsn at) const {
 }
 
 core::result<std::vector<read_level>> timeline_store::readable_levels(core::lsn at) const {
-  // The snapshot first, the cutoff second: a snapshot that lacks a collected layer was made after the cutoff was
-  // raised. Files of the snapshot stay until it is gone, so nothing else has to wait for readers.
+  // The snapshot first, the cutoff second: a snapshot that lacks a collected layer was taken after the cutoff was
+  // raised. Files of the snapshot stay until it is released, so nothing else has to wait for readers.
   std::vector<read_level> levels = levels_at(at);
   if (at < gc_cutoff() && !retained(at))
     return core::error{core::errc::out_of_range, "read at " + core::to_string(at) +
-                                                     ": garbage collection has passed it, the oldest readable is " +
+                                                     ": garbage collection has passed it, the oldest readable LSN is " +
                                                      core::to_string(gc_cutoff())};
   return levels;
 }
@@ -180,7 +180,7 @@ void timeline_store::append(write_batch&& batch) {
   const core::lsn end = batch.last_record_end();
   const core::lsn start = batch.last_record_start();
   const core::lsn before = last_record_lsn();
-  core::check(end > before, "a batch goes on where the last one ended");
+  core::check(end > before, "a batch continues at the end of the last one");
   if (!batch.entries().empty()) core::check(batch.entries().front().at > before, "versions of a batch are new");
   if (batch.trace()) {
     const std::lock_guard guard(record_mutex_);
@@ -229,7 +229,7 @@ core::result<void> timeline_store::commit(const timeline_edit& edit) {
 }
 
 core::result<void> timeline_store::update(const timeline_edit& edit) {
-  core::check(edit.add.empty() && edit.remove.empty(), "layers are not changed from outside");
+  core::check(edit.add.empty() && edit.remove.empty(), "callers do not change layers");
   return commit(edit);
 }
 
@@ -263,7 +263,7 @@ core::result<std::unique_ptr<layer_writer>> timeline_store::new_layer(layer_writ
 }
 
 void timeline_store::remove_files(const std::vector<layer_record>& layers) const {
-  // What stays is set aside by the next opening.
+  // The next opening sets aside the files that can't be removed.
   for (const layer_record& layer : layers)
     io::remove_quietly(context_.layers->disk(), context_.directory + "/" + layer_file_name(layer));
 }

@@ -42,7 +42,7 @@ struct memory_span {
   std::optional<core::lsn> end;
 };
 
-/// What "the LSN at a time" can answer: like recovery_target_time, the LSN is the end of the last transaction before
+/// The answer to "the LSN at a time": as for recovery_target_time, the LSN is the end of the last transaction before
 /// the first one that ended after the time.
 struct lsn_at_time {
   enum class kind { present, future, past, no_data } answer = kind::no_data;
@@ -62,9 +62,9 @@ class timeline_store final {
     config::tenant_options options;
   };
 
-  /// Loads the layer index, removes temporary files and sets layer files aside that the metadata does not name. A named
-  /// file that is missing or not what it says is in damaged_layers(), and reads that need it fail. `ancestor` is set
-  /// iff record.ancestor is, and outlives nothing: it is kept alive.
+  /// Loads the layer index, removes temporary files and sets aside layer files that the metadata does not name. A named
+  /// file that is missing or has another identity is in damaged_layers(), and reads that need it fail. `ancestor` is
+  /// set iff record.ancestor is; the store keeps it alive.
   static core::result<std::shared_ptr<timeline_store>> open(const context& context, const timeline_record& record,
                                                             std::shared_ptr<timeline_store> ancestor);
 
@@ -83,11 +83,11 @@ class timeline_store final {
   [[nodiscard]] std::vector<layer_record> layers() const;
   /// The memory layers, the open one first, then the frozen ones, newest first.
   [[nodiscard]] std::vector<memory_span> memory_spans() const;
-  /// What opening found wrong with layer files, one text each, naming the file.
+  /// Problems with layer files that opening found, one text each, naming the file.
   [[nodiscard]] const std::vector<std::string>& damaged_layers() const { return damaged_layers_; }
   [[nodiscard]] pg::redo::redo_context redo_context() const;
 
-  /// errc::out_of_range, with the window that can be read, unless readable_from and gc_cutoff <= at <= last_record_lsn.
+  /// errc::out_of_range, with the readable window, unless readable_from and gc_cutoff <= at <= last_record_lsn.
   core::result<void> check_readable(core::lsn at) const;
 
   /// Rebuilds pages as of `at` (versions <= at). Each read succeeds or fails on its own; memory_only gives
@@ -106,14 +106,14 @@ class timeline_store final {
 
   // -- the writer -------------------------------------------------------------------------------------------------
 
-  /// Takes a batch over and advances last_record_lsn to its end; visible to readers as a whole.
+  /// Adopts a batch and advances last_record_lsn to its end; visible to readers as a whole.
   /// Precondition: the batch begins at or after last_record_lsn.
   void append(write_batch&& batch);
-  /// The open layer has reached its size or distance, or its age limit.
+  /// Whether the open layer has reached its size or distance, or its age limit.
   [[nodiscard]] bool freeze_due() const;
   /// Freezes the open layer if it holds anything or last_record_lsn moved; true if there is something to flush.
   bool freeze();
-  /// Frozen layers not yet on disk; the writer stops taking batches when there are two or more.
+  /// Frozen layers not yet on disk; the writer accepts no batches when there are two or more.
   [[nodiscard]] std::size_t frozen_count() const;
 
   // -- background (one of each at a time) ---------------------------------------------------------------------------
@@ -127,17 +127,17 @@ class timeline_store final {
     std::size_t layers_in = 0, layers_out = 0, images_out = 0;
     std::uint64_t bytes_in = 0, bytes_out = 0;
   };
-  /// One step: L0 -> L1 when there are enough L0 layers (or `force`), then image layers where deltas are deep. Reads go
-  /// on.
+  /// One step: L0 -> L1 when there are enough L0 layers (or `force`), then image layers where deltas are deep. Reads
+  /// continue.
   core::result<compaction_outcome> compact(bool force, const std::function<bool()>& cancelled);
 
   struct retention {
-    core::lsn cutoff;                      ///< the LSN that horizon and interval allow to forget below
+    core::lsn cutoff;                      ///< by horizon and interval: history before it may be removed
     std::vector<core::lsn> branch_points;  ///< and leased LSNs: stay readable
   };
-  /// The cutoff that the options ask for, counted from the newest commit (0 when history is shorter than they ask to
-  /// keep); `horizon_bytes` in place of their gc_horizon, where 0 keeps no more than the head. `source_ahead`: the
-  /// source's clock minus this machine's, if it said. errc::conflict when clocks disagree.
+  /// The cutoff by the options, counted from the newest commit (0 when history is shorter than they keep);
+  /// `horizon_bytes` in place of their gc_horizon, where 0 keeps no more than the head. `source_ahead`: the
+  /// source's clock minus this machine's, if known. errc::conflict when clocks disagree.
   core::result<core::lsn> plan_gc_cutoff(std::optional<std::chrono::microseconds> source_ahead,
                                          std::optional<std::uint64_t> horizon_bytes = {}) const;
   struct gc_outcome {
@@ -145,16 +145,16 @@ class timeline_store final {
     std::uint64_t removed_bytes = 0;
     core::lsn cutoff;
   };
-  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers nobody can need.
+  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers that no read needs.
   core::result<gc_outcome> collect(const retention& keep);
 
-  /// State, readable_from and flags kept in the metadata; durable on return.
+  /// Changes state, readable_from and flags in the metadata; durable on return.
   core::result<void> update(const timeline_edit& edit);
   void set_options(const config::tenant_options& options);
 
   /// Import of a base backup: versions at one LSN, in any key order, written as delta layers [at, at+1) beside the
   /// memory layers (which stay empty until the import is done). The store keeps at most about checkpoint_distance_bytes
-  /// in memory. A value at a greater LSN than before is a new attempt: what was imported is forgotten.
+  /// in memory. A value at a greater LSN than before begins a new attempt: earlier values are discarded.
   core::result<void> import_value(const core::page_key& key, core::lsn at, core::bytes_view image);
   /// Makes all imported values durable and readable and starts the timeline at `at`: last_record = disk_consistent =
   /// at.
@@ -191,15 +191,15 @@ class timeline_store final {
 
   /// Commits an edit in the metadata, then here.
   core::result<void> commit(const timeline_edit& edit);
-  /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the added
-  /// files are the caller's.
+  /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the caller
+  /// owns the added files.
   core::result<void> exchange_layers(timeline_edit edit);
   core::result<std::unique_ptr<layer_writer>> new_layer(layer_writer_options options);
   void remove_files(const std::vector<layer_record>& layers) const;
   [[nodiscard]] layer_map::item item_of(const layer_record& layer) const;
 
   // -- timeline_files.cpp
-  /// Loads what metadata and directory say of a timeline, and clears leftovers away.
+  /// Loads the timeline from metadata and directory, and removes left-overs.
   static core::result<opened> load_files(const context& context, const timeline_record& record);
 
   // -- flush.cpp
@@ -208,7 +208,7 @@ class timeline_store final {
   // -- compaction.cpp, image_layers.cpp
   core::result<void> compact_level0(const cancelled_check& cancelled, bool force, compaction_outcome& outcome);
   core::result<void> create_images(const cancelled_check& cancelled, compaction_outcome& outcome);
-  /// A key range in which reads have to look into many delta layers.
+  /// A key range in which reads need many delta layers.
   struct deep_range {
     core::key_range keys;
     std::size_t depth = 0;
@@ -259,7 +259,7 @@ class timeline_store final {
   mutable std::mutex clock_steps_mutex_;
   mutable clock_steps clock_steps_;  // guarded by clock_steps_mutex_
 
-  // Of the writer alone.
+  // Used by the writer only.
   std::optional<core::monotonic_time> open_since_;
 
   std::mutex import_mutex_;

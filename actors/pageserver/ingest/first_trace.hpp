@@ -4,8 +4,8 @@
 
 namespace strata::actors::pageserver {
 
-/// Until a trace of the source's WAL is durable, a restart could not tell another server from it: the first one is
-/// flushed as soon as the import can be read.
+/// Until a trace of the source's WAL is durable, a restart could not distinguish another server from it: the first
+/// trace is flushed as soon as the import can be read.
 class first_trace {
  public:
   /// True once.

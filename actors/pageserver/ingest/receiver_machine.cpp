@@ -46,7 +46,7 @@ void receiver_machine::job_done() {
 }
 
 void receiver_machine::handed_over() {
-  core::check(may_hand_over(), "a receiver hands over with credit");
+  core::check(may_hand_over(), "a receiver hands over a batch only with credit");
   ++in_flight_;
 }
 

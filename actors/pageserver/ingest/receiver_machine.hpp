@@ -4,15 +4,15 @@
 
 namespace strata::actors::pageserver {
 
-/// What a wal_receiver waits for, and how many batches it may hand over. A pure machine: each function is an event, and
-/// one that does not belong to the state is a broken invariant.
+/// The state of a wal_receiver, and how many batches it may hand over. A pure machine: each function is an event, and
+/// an event in a wrong state is a broken invariant.
 class receiver_machine {
  public:
   enum class state : std::uint8_t {
     idle,                ///< not connected; the next attempt is due later
     refused,             ///< not connected until the source is resumed
     connecting,          ///< a job opens the connection
-    listening,           ///< connected: what arrives is taken in
+    listening,           ///< connected: input is decoded
     importing,           ///< a job imports a piece of a base backup
     opening,             ///< a job opens the decoder
     waiting_for_disk,    ///< a job adds a record that needs the disk
@@ -23,18 +23,18 @@ class receiver_machine {
 
   [[nodiscard]] state now() const { return now_; }
   [[nodiscard]] bool listens() const { return now_ == state::listening; }
-  /// There is no connection, nor does a job open one.
+  /// Whether there is no connection and no job that opens one.
   [[nodiscard]] bool is_idle() const { return now_ == state::idle || now_ == state::refused; }
-  /// A job of this receiver is under way: nothing it uses may be touched, nor the connection be given up.
+  /// Whether a job of this receiver is in progress: its objects must not be used, nor the connection be closed.
   [[nodiscard]] bool job_runs() const;
   [[nodiscard]] int in_flight() const { return in_flight_; }
 
   // -- the connection --
-  /// The store shows everything that was handed over, and no connection is open or refused.
+  /// Whether the store shows everything that was handed over, and no connection is open or refused.
   [[nodiscard]] bool may_connect() const { return now_ == state::idle && in_flight_ == 0; }
   void connect();
   void connected();
-  /// Lost, given up, or never made. From a state in which no job runs, or from connecting.
+  /// Lost, closed, or never made. From a state in which no job runs, or from connecting.
   void disconnected();
   /// Like disconnected(), until resumed.
   void refuse();

@@ -39,12 +39,12 @@ void safekeeper_choice::change_members(consensus::configuration to) {
 
 void safekeeper_choice::published(const protocol::safekeeper_timeline_info& info, time now) {
   const consensus::node_id id{info.safekeeper};
-  // Who is no member may be one of the next generation, or was one once.
+  // A safekeeper that is no member may be one of the next generation, or a former one.
   if (!members_.contains(id) && info.generation <= members_.generation) return;
   // Bounded, whatever is published.
   const auto before = candidates_.find(id);
   if (before == candidates_.end() && candidates_.size() >= 2 * consensus::members_max) return;
-  // One that begins to speak has changed: what failed before says nothing any more.
+  // One that publishes again has changed: earlier failures no longer count.
   if (before == candidates_.end() || !fresh(before->second, now)) retries_.erase(id);
   candidates_[id] = {info, now};
 }
@@ -70,7 +70,7 @@ std::optional<consensus::member> safekeeper_choice::in_turn(time now) const {
   const auto offset = static_cast<std::size_t>(first - all.begin());
   for (std::size_t i = 0; i < all.size(); ++i)
     if (const auto& each = all[(offset + i) % all.size()]; may_try(each.id, now)) {
-      // Where it said last that it is: the configuration may name an address that it no longer has.
+      // The address that it published last: the configuration's may be outdated.
       const auto said = candidates_.find(each.id);
       const auto at = said == candidates_.end() ? std::nullopt : member_of(said->second.info);
       return at ? at : each;
@@ -79,7 +79,7 @@ std::optional<consensus::member> safekeeper_choice::in_turn(time now) const {
 }
 
 std::optional<consensus::member> safekeeper_choice::next(time now, core::lsn last_record) const {
-  // The one whose connection was just lost comes last.
+  // The member whose connection was just lost comes last.
   const candidate* found = best(now, idle_ ? consensus::node_id{} : last_);
   if (!found) found = best(now, {});
   if (idle_ && !poll_due_ && now - *idle_ < options_.idle_poll && (!found || found->info.commit_lsn <= last_record))
@@ -147,7 +147,7 @@ void safekeeper_choice::lost(time now) {
       .first = options_.retry_first, .longest = options_.retry_max, .growth_percent = 50};
   auto& [due, pauses] = retries_.try_emplace(id, retry{{}, core::backoff(limits)}).first->second;
   due = connection_->started + pauses.next();
-  // What it published before may be why it was chosen.
+  // Its published positions may be why it was chosen.
   if (now - connection_->heard > options_.no_keepalives) candidates_.erase(id);
   connection_.reset();
 }

@@ -51,13 +51,13 @@ class safekeeper_origin final : public wal_origin {
     choice_.caught_up(now);
     idle_ = true;
   }
-  // A timeline that rests hears when there is WAL; the rest is for a broker that says nothing.
+  // While a timeline is idle the broker reports new WAL; polling is for when the broker does not.
   std::chrono::milliseconds pause() override { return std::chrono::milliseconds(idle_ ? 1000 : 100); }
 
   bool is_source() const override { return false; }
   core::bytes feedback(core::lsn received, core::lsn disk_consistent, core::wall_time now) const override {
     core::bytes body;
-    // What is durable here is all that there is: no storage further away that would have to get it first.
+    // What is durable here is all that there is: there is no second storage to upload it to.
     encode(protocol::pageserver_feedback{.last_received = received,
                                          .disk_consistent = disk_consistent,
                                          .remote_consistent = disk_consistent,

@@ -17,7 +17,7 @@ class source_gauges {
   source_gauges(const source_gauges&) = delete;
   source_gauges& operator=(const source_gauges&) = delete;
 
-  /// `kept_from`: where the WAL begins that the slot keeps; not valid while that is not known.
+  /// `kept_from`: start of the WAL that the slot keeps; invalid while unknown.
   void update(const messages::source_status& source, const messages::source_lag& lag, core::lsn kept_from);
 
  private:

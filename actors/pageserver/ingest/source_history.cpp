@@ -44,7 +44,7 @@ core::result<std::uint32_t> timeline_to_read(std::uint32_t timeline, const std::
                                    [&](const left_timeline& left) { return left.id == followed.timeline; });
     if (ours == history.end())
       return not_the_same_server("it is on timeline " + std::to_string(timeline) +
-                                 ", which does not come from timeline " + std::to_string(followed.timeline) +
+                                 ", which does not descend from timeline " + std::to_string(followed.timeline) +
                                  " that was followed to " + to_string(followed.at));
     if (ours->end < followed.at)
       return not_the_same_server("its timeline " + std::to_string(timeline) + " forked from timeline " +

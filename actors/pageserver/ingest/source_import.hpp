@@ -11,7 +11,7 @@
 
 namespace strata::actors::pageserver {
 
-/// Collects what arrives of a base backup into pieces that are worth a job. Holds at most one piece.
+/// Collects the data of a base backup into pieces that are worth a job. Holds at most one piece.
 class source_import {
  public:
   static constexpr std::size_t piece_size_bytes = 1u << 20;
@@ -19,16 +19,16 @@ class source_import {
   source_import(std::shared_ptr<storage::timeline_store> store, core::lsn start, pg::major_version major);
 
   using job = std::function<core::result<void>()>;
-  /// Takes an event in. A job, if there is one, blocks, and must have succeeded before the next event.
+  /// Adds an event. The returned job, if any, blocks, and must have succeeded before the next event.
   job on(const pg::client::replication_event& event);
 
-  /// Something may have gone into the store.
+  /// Whether the store may have changed.
   [[nodiscard]] bool begun() const { return begun_; }
-  /// The last job was the last one: the store has been started.
+  /// Whether the last job was the final one: the store was started.
   [[nodiscard]] bool finished() const { return finished_; }
 
  private:
-  /// Adds what is collected, then does `rest`.
+  /// Adds the collected piece, then runs `rest`.
   job piece_then(std::function<core::result<void>(storage::mapping::base_backup_import&)> rest);
 
   std::shared_ptr<storage::mapping::base_backup_import> import_;

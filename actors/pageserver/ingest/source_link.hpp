@@ -12,7 +12,7 @@ class source_link : public net::replication_link {
  public:
   using replication_link::replication_link;
 
-  /// Sends what a session wants. Precondition: open().
+  /// Sends the session's command. Precondition: open().
   core::result<void> carry_out(const session_command& command, const std::string& slot);
 };
 

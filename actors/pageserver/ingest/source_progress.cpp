@@ -30,7 +30,7 @@ void source_progress::heard_keepalive(core::lsn server_end, core::wall_time sent
                                       core::wall_time our_time) {
   head_ = std::max(head_, server_end);
   last_message_ = now;
-  // One that waited in the socket shows a clock of long ago: only the answer to a single open question counts.
+  // A message that waited in the socket has an old clock: only the answer to a single open request counts.
   if (questions_ == 1 && now - asked_at_ <= answer_max) clock_ahead_ = sent - our_time;
   const bool apart = questions_ == 0 || (questions_ == 1 && asked_at_ >= previous_heard_);
   questions_ = std::max(0, questions_ - 1);
@@ -48,7 +48,7 @@ bool source_progress::handed_over(core::lsn position) {
 
 messages::source_lag lag_of(const messages::source_status& source, core::monotonic_time now, bool disk_fails) {
   using phase = messages::source_status::phase;
-  /// It is asked every second.
+  /// A keepalive is requested every second.
   constexpr std::chrono::seconds silence_max{5};
   messages::source_lag lag;
   if (source.last_message)

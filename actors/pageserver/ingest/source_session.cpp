@@ -13,7 +13,7 @@ namespace client = pg::client;
 
 namespace {
 
-/// As SHOW writes it: "16MB", "1GB".
+/// In the form of SHOW: "16MB", "1GB".
 core::result<std::uint32_t> parse_size(const std::string& text) {
   std::uint32_t number = 0;
   const auto [unit, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -22,12 +22,12 @@ core::result<std::uint32_t> parse_size(const std::string& text) {
   const std::uint64_t size = std::uint64_t{number} * factor;
   if (failure != std::errc() || size == 0 || size > 1u << 30 || (size & (size - 1)) != 0)
     return core::error{core::errc::unsupported,
-                       "follow source: wal_segment_size \"" + text + "\" is not a size Postgres has"};
+                       "follow source: wal_segment_size \"" + text + "\" is not a segment size of Postgres"};
   return static_cast<std::uint32_t>(size);
 }
 
-/// Answers to queries depend on these; what a compute has whose configuration says nothing of them. Its configuration
-/// is not the source's: files outside of the data directory's pages are not imported.
+/// Settings on which answers to queries depend, and their values on a compute whose configuration does not set them.
+/// Its configuration is not the source's: files outside of the data directory's pages are not imported.
 struct query_setting {
   const char* name;
   const char* of_computes;
@@ -82,7 +82,7 @@ core::result<session_command> source_session::after(const client::connected& eve
 
 core::result<session_command> source_session::after(const client::system_identified& event) {
   const bool follows = goal_.wanted == session_goal::kind::follow;
-  // A safekeeper that was not told yet says 0.
+  // A safekeeper without an identity of the cluster sends 0.
   const bool differs = goal_.system_id != 0 && event.system_id != 0 && goal_.system_id != event.system_id;
   if (differs && follows)
     return core::error{core::errc::conflict, "follow a safekeeper: it has WAL of another cluster (system identifier " +
@@ -106,7 +106,7 @@ core::result<session_command> source_session::after(const client::history_shown&
       source_timeline_,
       timeline_to_read(source_timeline_, history,
                        {.timeline = goal_.source_timeline, .at = goal_.resume_from, .read_from = read_from()}));
-  // A server sends nothing to its followers that is not on its own disk.
+  // A server sends its followers only WAL on its own disk.
   if (source_head_ < pg::wal::before_header(goal_.resume_from, wal_segment_size_))
     return not_the_same_server("its WAL ends at " + to_string(source_head_) + ", and it was followed to " +
                                to_string(goal_.resume_from));
@@ -144,7 +144,7 @@ session_command source_session::next_query_setting(std::size_t number) const {
   return send_create_slot{.for_this_connection = true};
 }
 
-/// What is stored here is durable long after COMMIT, so no commit may wait for it (docs/decisions/0036).
+/// WAL becomes durable here long after COMMIT, so no commit may wait for it (docs/decisions/0036).
 core::result<void> source_session::check_standby_names(const std::string& value) {
   if (!client::names_standby(value, application_name_)) return {};
   synchronous_standby_names_ = value;
@@ -152,7 +152,7 @@ core::result<void> source_session::check_standby_names(const std::string& value)
   return core::error{core::errc::invalid_argument,
                      "follow source: its synchronous_standby_names = '" + value + "' would count " + application_name_ +
                          " as a synchronous standby, and Strata is never one: COMMIT would wait for ever. Name the "
-                         "servers that shall be synchronous: alter system set synchronous_standby_names = 'STANDBY'; "
+                         "synchronous servers: alter system set synchronous_standby_names = 'STANDBY'; "
                          "select pg_reload_conf()"};
 }
 
@@ -168,7 +168,7 @@ core::result<session_command> source_session::after(const client::slot_created& 
 }
 
 core::result<session_command> source_session::after(const client::slot_read& event) const {
-  // One that keeps WAL belongs to somebody, even if nobody is connected to it now.
+  // A slot that keeps WAL belongs to another client, even if none is connected to it now.
   if (!event.restart.valid()) return after_slot();
   return core::error{core::errc::conflict,
                      "follow source: its replication slot \"" + goal_.slot + "\" is in use: it keeps WAL from " +
@@ -178,7 +178,7 @@ core::result<session_command> source_session::after(const client::slot_read& eve
                          goal_.slot + "')"};
 }
 
-/// A source that was promoted has the WAL before that on the timeline it left.
+/// A source that was promoted has earlier WAL on the timeline it left.
 core::result<session_command> source_session::after(const client::streaming_ended& event) {
   if (event.next_timeline == 0) return session_command(wait_for_event{});
   source_timeline_ = event.next_timeline;
@@ -197,8 +197,8 @@ core::result<session_command> source_session::after_slot() const {
 
 core::lsn source_session::read_from() const { return goal_.read_from.valid() ? goal_.read_from : goal_.resume_from; }
 
-/// A source that stands at the end of a page has not written the header of the next one yet, so the page itself is
-/// asked for; a safekeeper is asked as a compute asks.
+/// A source whose WAL ends with a page has not written the header of the next one yet, so the page itself is
+/// requested; for a safekeeper the position is the same as from a compute.
 session_command source_session::stream_on() const {
   if (goal_.wanted == session_goal::kind::follow)
     return send_start_replication{pg::wal::after_header(goal_.resume_from, wal_segment_size_), source_timeline_};

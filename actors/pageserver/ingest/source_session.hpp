@@ -11,21 +11,21 @@
 
 namespace strata::actors::pageserver {
 
-/// What a connection to a source is to achieve.
+/// The purpose of a connection to a source.
 struct session_goal {
   enum class kind {
-    probe,   ///< find out whether the source is fit, and has room for the slot
+    probe,   ///< check whether the source is suitable, and has room for the slot
     import,  ///< base backup, then stream from its start
     resume,  ///< stream from `resume_from`
     follow,  ///< the same from a safekeeper, which has no settings and no slots
   } wanted = kind::probe;
   std::string slot;
   core::lsn resume_from;  ///< all WAL before it was received
-  /// Of a source: WAL is read again from here, to see that it is the same. 0: from resume_from.
+  /// Of a source: WAL is read again from here, and compared. 0: from resume_from.
   core::lsn read_from;
   std::uint32_t source_timeline = 0;                              ///< on which it was followed; 0: not known
   std::uint64_t system_id = 0;                                    ///< of the cluster that was imported; 0 while unknown
-  std::uint32_t wal_segment_size = pg::default_wal_segment_size;  ///< of follow; others ask
+  std::uint32_t wal_segment_size = pg::default_wal_segment_size;  ///< of follow; the other purposes query it
 };
 
 /// What the owner of the connection does next.
@@ -52,30 +52,30 @@ using session_command =
     std::variant<wait_for_event, send_identify_system, send_show, send_create_slot, send_drop_slot, send_read_slot,
                  send_show_history, send_start_backup, send_start_replication, session_complete>;
 
-/// The conversation with a source or a safekeeper, as a pure machine: an event of the connection in, the next command
+/// The dialogue with a source or a safekeeper, as a pure machine: an event of the connection in, the next command
 /// out.
 ///
-///   connected -> identify -> settings -> slot -+- probe:  complete, unless somebody else uses the slot; one that it
-///                                              |          made itself is dropped, since no record names it yet
+///   connected -> identify -> settings -> slot -+- probe:  complete, unless another client uses the slot; a slot
+///                                              |          that it created is dropped, since no record names it yet
 ///                                              +- import: backup -> stream from the backup's start
 ///                                              +- resume: stream from read_from -> the next timeline of the source
-///                         |                    `- (of a source that has left timelines behind, identify -> history)
+///                         |                    `- (of a source with earlier timelines, identify -> history)
 ///                         `-- follow: stream from resume_from
 ///
-/// Errors say why the source can't be followed: unsupported (standby), invalid_argument (wal_level, counts us as a
-/// synchronous standby), conflict (the slot is another follower's; or, of resume, this is not the server that was
-/// followed).
+/// Errors have the reason why the source can't be followed: unsupported (standby), invalid_argument (wal_level, counts
+/// us as a synchronous standby), conflict (the slot belongs to another follower; or, of resume, this is not the server
+/// that was followed).
 class source_session {
  public:
   explicit source_session(session_goal goal) : goal_(std::move(goal)), wal_segment_size_(goal_.wal_segment_size) {}
 
   core::result<session_command> on(const pg::client::replication_event& event);
 
-  /// Known after the event that tells it.
+  /// Valid after the event that has it.
   [[nodiscard]] std::uint64_t system_id() const { return system_id_; }
   [[nodiscard]] core::lsn source_head() const { return source_head_; }
   [[nodiscard]] core::lsn backup_start() const { return backup_start_; }
-  /// The one that is streamed.
+  /// The streamed one.
   [[nodiscard]] std::uint32_t source_timeline() const { return source_timeline_; }
   /// Not empty: the source waits at COMMIT for a synchronous standby, and would count us as one.
   [[nodiscard]] const std::string& synchronous_standby_names() const { return synchronous_standby_names_; }

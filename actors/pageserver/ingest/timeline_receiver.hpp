@@ -17,14 +17,14 @@
 
 namespace strata::actors::pageserver {
 
-/// The receiver of one timeline: started when there is something to follow, and again after a pause when it has ended.
-/// Part of the timeline actor: everything it needs of that is an argument.
+/// The receiver of one timeline: started when there is something to follow, and restarted after a pause when it has
+/// ended. Part of the timeline actor: everything it needs of that is an argument.
 ///
 ///   absent --start()--> running --failed()--> pausing --tick() after the pause, or start()--> running
 class timeline_receiver {
  public:
   struct context {
-    std::function<wal_receiver_actor(const storage::source_record&)> spawn;  ///< adopts it, and tells of its end
+    std::function<wal_receiver_actor(const storage::source_record&)> spawn;  ///< adopts it, and reports its end
     std::function<void(const safekeepers_changed&)> tell_members;
     std::function<void()> tell_resumed;
   };
@@ -32,21 +32,21 @@ class timeline_receiver {
   timeline_receiver(std::shared_ptr<storage::timeline_store> store, runtime::io_jobs jobs, context of)
       : store_(std::move(store)), jobs_(std::move(jobs)), context_(std::move(of)) {}
 
-  /// Nothing happens while one runs.
+  /// No effect while one runs.
   void start();
-  /// It has ended, and is not started again by itself.
+  /// It has ended, and is not restarted automatically.
   void gone() { actor_ = nullptr; }
-  /// It has ended, and is started again after a pause.
+  /// It has ended, and is restarted after a pause.
   void failed(const core::error& why, core::monotonic_time now);
   void tick(core::monotonic_time now);
   /// The record names other safekeepers now.
   void follow_safekeepers();
-  /// Takes back the refusal of the source: answered when that is durable. errc::invalid_argument when there is none.
+  /// Clears the refusal of the source: answered when that is durable. errc::invalid_argument when there is none.
   void resume(const std::string& branch, const runtime::reply<>& owed);
 
   /// Null: none runs.
   [[nodiscard]] const wal_receiver_actor& actor() const { return actor_; }
-  /// For the message to a request that waited for `at` in vain.
+  /// For the error of a request that waited for `at` in vain.
   [[nodiscard]] std::string why_late(core::lsn at) const { return source_.why_late(at, store_->last_record_lsn()); }
   [[nodiscard]] followed_source& source() { return source_; }
   [[nodiscard]] const followed_source& source() const { return source_; }

@@ -13,7 +13,7 @@ namespace {
 
 pg::wal::stream_decoder_options decoder_options(const storage::timeline_record& record, core::lsn start) {
   pg::wal::stream_decoder_options options;
-  // As the receiver asks for it.
+  // The position that the receiver requests.
   options.start = record.source ? start : pg::wal::after_header(start, record.wal_segment_size);
   options.major = record.major;
   options.segment_size = record.wal_segment_size;
@@ -27,11 +27,11 @@ std::shared_ptr<storage::write_batch> new_batch() {
 
 }  // namespace
 
-/// What a disk_step works on.
+/// The data of a disk_step.
 struct wal_decoder::record_step {
   std::shared_ptr<mapping::wal_ingest> ingest;
   std::shared_ptr<storage::write_batch> batch;
-  core::bytes bytes;  ///< of the record: what was fed may be gone
+  core::bytes bytes;  ///< of the record: the fed bytes may be gone
   core::lsn start;
   core::lsn end;
   pg::major_version major;
@@ -83,8 +83,8 @@ core::result<void> wal_decoder::feed(core::bytes_view wal) {
   return {};
 }
 
-/// Takes from what was fed what stands before the first new record. Behind the trace, up to there, is only the rest of
-/// a segment that was left by a switch.
+/// Consumes the fed bytes before the first new record. After the trace, up to there, comes only the rest of a segment
+/// that was ended by a switch.
 core::result<void> wal_decoder::compare() {
   const core::lsn last = decoder_.position();
   if (tracer_->position() < before_->end) {
@@ -116,7 +116,7 @@ core::result<wal_decoder::progress> wal_decoder::work() {
     batch_trace_ = tracer_->trace();
     batch_trace_->source_timeline = source_timeline_;
   }
-  // What was fed is gone when more is fed.
+  // Fed bytes are gone when more are fed.
   if (went == progress::used_up && !comparing_) trace_to(decoder_.position());
   return went;
 }
@@ -141,7 +141,7 @@ core::result<wal_decoder::progress> wal_decoder::work_on() {
 
 core::result<bool> wal_decoder::add_record() {
   if (const auto step = std::exchange(step_, nullptr)) {
-    core::check(step->added, "work goes on when the disk step has succeeded");
+    core::check(step->added, "decoding continues when the disk step has succeeded");
     return true;
   }
   const auto added = ingest_->add(record_, *batch_, storage::read_mode::memory_only);
@@ -161,8 +161,8 @@ core::result<bool> wal_decoder::frame_record() {
   const auto framed = decoder_.next();
   const bool first = previous_record_.valid();
   if (!framed && first && !before_)
-    return not_the_same_server("behind " + to_string(store_->last_record_lsn()) +
-                               ", up to where it was followed, it has no record (" + framed.error().detail + ")");
+    return not_the_same_server("after " + to_string(store_->last_record_lsn()) +
+                               ", where the received WAL ends, it has no record (" + framed.error().detail + ")");
   if (!framed) return framed.error();
   if (!*framed) return false;
   const pg::wal::framed_record& found = **framed;
@@ -170,7 +170,7 @@ core::result<bool> wal_decoder::frame_record() {
   STRATA_TRY(pg::wal::parse_record(found.bytes, found.start, found.end, major_, record_));
   if (first && record_.previous != previous_record_)
     return not_the_same_server("its record at " + to_string(found.start) + " follows one at " +
-                               to_string(record_.previous) + ", and the last one that was received stands at " +
+                               to_string(record_.previous) + ", and the last one that was received is at " +
                                to_string(previous_record_));
   previous_record_ = {};
   framed_to_ = std::min(decoder_.position(), found.end);

@@ -15,11 +15,11 @@
 
 namespace strata::actors::pageserver {
 
-/// From WAL bytes to batches: framing, parsing and mapping in one pass. A machine over its store that never blocks: a
-/// record for which it needs the disk is a step that its owner has done elsewhere.
+/// From WAL bytes to batches: framing, parsing and mapping in one pass. A machine over its store that never blocks: for
+/// a record that needs the disk it returns a step, which its owner runs elsewhere.
 ///
-/// The WAL of a source is read again from the start of the store's trace: what was received before is compared, byte by
-/// byte as its digests tell, before anything behind it is taken in. errc::conflict when it differs: this is not the
+/// The WAL of a source is read again from the start of the store's trace: WAL that was received before is compared with
+/// the trace's digests before anything after it is ingested. errc::conflict when it differs: this is not the
 /// server that was followed.
 class wal_decoder {
  public:
@@ -27,36 +27,36 @@ class wal_decoder {
   static constexpr std::size_t batch_size_bytes = 1u << 20;
 
   enum class compared { whole_trace, newer_piece };
-  /// Starts at the store's last_record_lsn, or where the part of its trace begins that is to be compared; no batch may
-  /// be on its way. Blocks.
+  /// Starts at the store's last_record_lsn, or at the start of the part of its trace that must be compared; no batch
+  /// may be in flight. Blocks.
   static core::result<std::unique_ptr<wal_decoder>> open(std::shared_ptr<storage::timeline_store> store,
                                                          compared part = compared::whole_trace);
 
-  /// Where the next bytes belong.
+  /// The position of the next bytes.
   [[nodiscard]] core::lsn position() const;
   /// Precondition: work() has returned used_up since the last feed.
   core::result<void> feed(core::bytes_view wal);
-  /// The timeline of the source from which what is fed comes.
+  /// The source's timeline of the fed bytes.
   void set_source_timeline(std::uint32_t timeline) { source_timeline_ = timeline; }
 
   enum class progress {
     used_up,     ///< feed more
-    batch_full,  ///< take the batch, then go on
-    barrier,     ///< take the batch, wait until all are visible, say so by passed_barrier(), then go on
-    needs_disk,  ///< have take_disk_step() run where it may block, then go on
+    batch_full,  ///< take the batch, then continue
+    barrier,     ///< take the batch, wait until all are visible, call passed_barrier(), then continue
+    needs_disk,  ///< run take_disk_step() where it may block, then continue
   };
   core::result<progress> work();
 
   /// Adds the record that needs the disk to the batch: reads relation sizes, copies or drops a database, writes the
-  /// metadata. Owns all that it uses, so it may outlive this object and the bytes that were fed; what it has added is
+  /// metadata. Owns everything that it uses, so it may outlive this object and the fed bytes; what it has added is
   /// lost then, and what it has stored does no harm when the record comes again. While it runs only position() and
-  /// comparing() may be called. After an error this object must be thrown away.
+  /// comparing() may be called. After an error discard this object.
   using disk_step = std::function<core::result<void>()>;
   /// Precondition: work() has returned needs_disk. The batch may be taken before.
   disk_step take_disk_step();
   void passed_barrier() { at_barrier_ = false; }
 
-  /// Nothing but what was received before has come.
+  /// Whether all bytes so far were received before.
   [[nodiscard]] bool comparing() const { return comparing_; }
   [[nodiscard]] bool has_batch() const { return !batch_->empty(); }
   std::shared_ptr<storage::write_batch> take_batch();
@@ -66,12 +66,12 @@ class wal_decoder {
               compared part);
   struct record_step;
   core::result<progress> work_on();
-  /// False: the disk is needed for it.
+  /// False: it needs the disk.
   core::result<bool> add_record();
   /// The next record, checked against the last one that was received when it is the first.
   core::result<bool> frame_record();
   core::result<void> compare();
-  /// Adds to the trace what was fed, up to there.
+  /// Adds the fed bytes to the trace, up to `end`.
   void trace_to(core::lsn end);
 
   std::shared_ptr<storage::timeline_store> store_;
@@ -81,14 +81,14 @@ class wal_decoder {
   pg::wal::record record_;
   core::bytes_view record_bytes_;
   bool record_waits_ = false;          ///< record_ is parsed but not added
-  std::shared_ptr<record_step> step_;  ///< has added record_, or is to
+  std::shared_ptr<record_step> step_;  ///< has added record_, or will
   bool at_barrier_ = false;
   std::shared_ptr<storage::write_batch> batch_;
 
-  // Of a source alone.
-  std::optional<storage::wal_trace> before_;  ///< what must come again
+  // Of a source only.
+  std::optional<storage::wal_trace> before_;  ///< the WAL that must come again
   bool comparing_ = false;
-  core::lsn previous_record_;  ///< what the first record must follow; 0: not known, or it has
+  core::lsn previous_record_;  ///< the record before the first one; 0: unknown, or checked
   std::optional<storage::wal_tracer> tracer_;
   std::uint32_t source_timeline_ = 1;
   core::bytes_view fed_;  ///< the part of it that is not in the trace yet

@@ -6,7 +6,7 @@
 namespace strata::actors::pageserver {
 namespace {
 
-/// As a safekeeper writes it (journal/wal_archive.cpp).
+/// The text of a safekeeper (journal/wal_archive.cpp).
 constexpr std::string_view removed = "is no longer on this safekeeper";
 constexpr std::string_view begins = "its WAL begins at ";
 

@@ -19,7 +19,7 @@ namespace client = pg::client;
 using phase = messages::source_status::phase;
 
 struct retry_due {
-  std::uint64_t attempt = 0;  ///< others are late
+  std::uint64_t attempt = 0;  ///< ignored unless it is the current one
 };
 struct status_due {};
 struct resume_due {};
@@ -64,7 +64,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   // -- connecting ---------------------------------------------------------------------------------------------------
 
-  /// Precondition: no batch is on its way, so that the store shows where to go on.
+  /// Precondition: no batch is in flight, so that the store shows where to continue.
   void connect() {
     const auto last = options_.store->last_record_lsn();
     const auto conninfo = origin_->next(clock().monotonic(), last);
@@ -94,7 +94,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++attempt_}); }
 
   void broke(const core::error& why) {
-    // What else conflicts belongs to an import, or to a safekeeper, of which there are several.
+    // Other conflicts belong to an import, or to a safekeeper, of which there are several.
     if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
     disconnect();
     if (compares_less(why)) return try_again_after(std::chrono::milliseconds(0));
@@ -110,8 +110,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     try_again_after(origin_->pause());
   }
 
-  /// A source that was promoted may have removed the segment in which the trace begins, while it has all that is needed
-  /// to go on: it is told by the newer piece, which is in the segment of its end.
+  /// A source that was promoted may have removed the segment in which the trace begins, although it has all WAL that is
+  /// needed to continue: the newer piece, which is in the segment of its end, identifies it.
   bool compares_less(const core::error& why) {
     const auto received = options_.store->received();
     const bool can = why.code == core::errc::out_of_range && compared_ == wal_decoder::compared::whole_trace &&
@@ -120,8 +120,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     return can;
   }
 
-  /// This is not the server that was followed: nothing of it may come in, now or after a restart, until a person has
-  /// looked.
+  /// This is not the server that was followed: none of its WAL may be ingested, now or after a restart, until an
+  /// operator has resumed the source.
   void refuse(const core::error& why) {
     note_error("follow " + status_.conninfo, why);
     const storage::source_refusal refusal{why.detail, options_.store->last_record_lsn(), clock().now()};
@@ -138,11 +138,11 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   }
   void store_refusal(const storage::source_refusal& refusal) {
     offload(
-        runtime::pool_id::io, "note that the source is refused",
+        runtime::pool_id::io, "store the refusal of the source",
         [store = options_.store, refusal] { return store->update({.refuse_source = refusal}); },
         [this](const core::result<void>& stored) {
           if (stored) return;
-          note_error("note that the source is refused", stored.error());
+          note_error("store the refusal of the source", stored.error());
           quit(stored.error());
         });
   }
@@ -152,14 +152,14 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     try_now();
   }
 
-  /// What was received and not handed over comes again.
+  /// WAL that was received and not handed over comes again.
   void disconnect() {
     link_.close();
     decoder_.reset();
     machine_.disconnected();
   }
 
-  /// The stream has ended because all there is was sent.
+  /// The stream has ended because all WAL was sent.
   void rest() {
     if (decoder_ && decoder_->has_batch() && machine_.may_hand_over()) hand_over();
     disconnect();
@@ -180,7 +180,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       try_again_after(std::chrono::milliseconds(100));
   }
 
-  // -- news of the safekeepers --------------------------------------------------------------------------------------
+  // -- publications of the safekeepers ------------------------------------------------------------------------------
 
   void on(const safekeeper_published& news) {
     origin_->published(news.info, clock().monotonic());
@@ -188,25 +188,25 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (status_.now == phase::idle) try_now();
   }
   void on(const safekeepers_changed& change) { origin_->change_members(change.to); }
-  /// Of WAL, or only of the word how far it goes.
+  /// For WAL, or only for a report of its end.
   void on(const wal_wanted&) {
     origin_->wanted();
     if (status_.now == phase::idle) try_now();
-    // The end of what came may be a part of a record, of which the timeline knows nothing else.
+    // The end of the received WAL may be a part of a record, which the timeline does not count.
     if (!decoder_ || !machine_.listens()) return;
     if (!follows_source()) tell(options_.timeline, status_);
     if (!words_.may_ask(clock().monotonic())) return;
     if (auto sent = send_status(true); !sent) broke(sent.error());
   }
 
-  // -- the conversation ---------------------------------------------------------------------------------------------
+  // -- the session ----------------------------------------------------------------------------------------------------
 
   void on(const runtime::socket_ready& event) {
     if (link_.is_current(event.token)) advance();
   }
   void on(const resume_due&) { advance(); }
 
-  /// Takes in what has arrived until there is no more, or until this actor has to wait for somebody else.
+  /// Handles input until there is no more, or until this actor has to wait for another one.
   void advance() {
     if (!machine_.listens()) return;
     if (auto stepped = link_.connection().step(); !stepped) return broke(stepped.error());
@@ -255,7 +255,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     return follow(event);
   }
 
-  /// The source has left the timeline that was streamed, where it was promoted.
+  /// The source has left the streamed timeline, where it was promoted.
   core::result<void> go_to_next_timeline(const client::streaming_ended& end) {
     if (decoder_->position() == end.next_timeline_start) return follow(end);
     return not_the_same_server("its timeline " + std::to_string(end.next_timeline) + " forked at " +
@@ -286,7 +286,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     set_phase(phase::catching_up);
     machine_.open_decoder();
     offload(
-        runtime::pool_id::io, "prepare to take in WAL",
+        runtime::pool_id::io, "prepare to ingest WAL",
         [store = options_.store, part = compared_] { return wal_decoder::open(store, part); },
         [this](core::result<std::unique_ptr<wal_decoder>> opened) {
           machine_.job_done();
@@ -310,7 +310,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     return work_off();
   }
 
-  /// Goes through what was fed; pauses when it needs credit or the disk, or must wait until all is visible.
+  /// Decodes the fed bytes; pauses when it needs credit or the disk, or must wait until all batches are visible.
   core::result<void> work_off() {
     for (;;) {
       if (!machine_.may_hand_over()) break;
@@ -331,7 +331,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void go_to_disk() {
     machine_.go_to_disk();
-    offload(runtime::pool_id::io, "take in a record with the disk", decoder_->take_disk_step(),
+    offload(runtime::pool_id::io, "ingest a record that needs the disk", decoder_->take_disk_step(),
             [this](const core::result<void>& done) {
               machine_.job_done();
               if (!done) return broke(done.error());
@@ -340,8 +340,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
             });
   }
 
-  /// Everything that came in is with the timeline, or is not a whole record yet. What it is told from now on comes
-  /// behind the batches.
+  /// All received WAL was handed over, or is not a whole record yet. Later reports are sent after the batches.
   void note_handed_over() {
     if (!decoder_ || decoder_->has_batch()) return;
     status_.handed_over = decoder_->position();
@@ -350,7 +349,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       tell(options_.timeline, status_);
     }
   }
-  /// One safekeeper does not know what the others have: its word tells nothing of the branch.
+  /// One safekeeper does not have the others' positions: its report is not that of the branch.
   [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
   void take_words() {
     status_.last_message = words_.last_message();
@@ -402,27 +401,27 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
             });
   }
 
-  // -- telling how far it is
+  // -- reporting positions
 
-  /// A walsender that hears from its receiver has no reason to say anything unless it is asked.
+  /// A walsender that gets messages from its receiver sends none by itself unless it is asked.
   core::result<void> send_status(bool ask_for_word = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = decoder_ ? decoder_->position() : options_.store->last_record_lsn();
     const auto more = origin_->feedback(received, disk_consistent_, clock().now());
-    // What a safekeeper takes for applied it may remove.
+    // A safekeeper may remove WAL that was reported as applied.
     const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
     auto sent = origin_->is_source()
                     ? tell_source(received, applied, ask_for_word)
                     : link_.connection().send_status(received, disk_consistent_, applied, ask_for_word);
     if (sent && ask_for_word) words_.asked(clock().monotonic());
     if (sent && !more.empty()) sent = link_.connection().send_message(more);
-    if (!sent && sent.error().code == core::errc::busy) return {};  // the next report tells it
+    if (!sent && sent.error().code == core::errc::busy) return {};  // the next report includes it
     return sent;
   }
 
-  /// The source keeps WAL from the start of the trace on, to be compared with. It counts as a synchronous standby who
-  /// has last told how far it has flushed; so this is told only when it moves, and taken back at once
-  /// (docs/decisions/0036). While it shuts down and waits until what it has sent is durable, it hears of no more.
+  /// The source keeps WAL from the start of the trace on, for comparison. It counts the standby with the last report of
+  /// a flush position as a synchronous one; so the position is only reported when it moves, and withdrawn at once
+  /// (docs/decisions/0036). While it shuts down and waits until the WAL it sent is durable, no more is reported.
   core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
     const auto source = options_.store->record().source;
     const auto keep = source && source->received ? source->received->begin : disk_consistent_;
@@ -434,8 +433,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
                                           ask_for_word);
   }
 
-  /// We report every second, so a source that asks for more wants to shut down: it waits until all it has sent is
-  /// durable here, and asks again after every answer until then. True: the answer goes out when that is so.
+  /// We report every second, so a source that asks for more wants to shut down: it waits until all WAL that it sent is
+  /// durable here, and asks again after every answer until then. True: the answer is sent when that is so.
   bool flush_for_source() {
     if (!origin_->is_source()) return false;
     if (flushing_for_source_) return true;
@@ -446,7 +445,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
         [this](const core::result<messages::timeline_checkpointed>& made) {
           flushing_for_source_ = false;
           if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
-          // Under an offloaded job the connection is not given up: it will say so itself.
+          // While a job has it the connection is not closed: the job will report the error itself.
           if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
         });
     return true;
@@ -454,7 +453,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   void on(const timeline_flushed& event) {
     disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
-    // Under an offloaded job the connection is not given up: it will say so itself.
+    // While a job has it the connection is not closed: the job will report the error itself.
     if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
   }
 
@@ -472,7 +471,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       set_phase(readable && near ? phase::streaming : phase::catching_up);
       if (readable && near) status_.last_error.clear();
     }
-    // Not asked while we don't listen: the answer would be old when it is read.
+    // Not requested while we don't read: the answer would be old when it is read.
     const bool asks = follows_source() && machine_.listens() && words_.may_ask(clock().monotonic());
     if (auto sent = send_status(asks); !sent && !machine_.job_runs()) return broke(sent.error());
     take_words();
@@ -499,14 +498,14 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   source_progress words_;
   core::monotonic_time heard_{};
   core::lsn disk_consistent_;
-  std::uint64_t attempt_ = 0;  ///< of trying to connect: the one that is due next
+  std::uint64_t attempt_ = 0;  ///< the attempt to connect that is due next
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_decoder> decoder_;
   wal_decoder::compared compared_ = wal_decoder::compared::whole_trace;  ///< of the connection
   receiver_machine machine_;
   bool flushing_for_source_ = false;
-  core::lsn confirmed_;  ///< the source may forget WAL before it, as it was told
+  core::lsn confirmed_;  ///< reported to the source, which may remove WAL before it
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace strata::actors::pageserver {
 
-/// Says when work that keeps failing may be tried again.
+/// Decides when work that keeps failing may be retried.
 ///
 ///   closed --failures_max failures in a row--> open --pause is over--> (one try) --success--> closed
 ///                                                ^--------- failure, pause doubles ------'

@@ -13,7 +13,7 @@
 
 namespace strata::actors::pageserver {
 
-/// What one timeline keeps of its history, and its collections of the rest, one at a time. Part of the timeline actor:
+/// The retention of one timeline, and its collections, one at a time. Part of the timeline actor:
 /// everything it needs of that is an argument.
 class collection {
  public:
@@ -30,7 +30,7 @@ class collection {
   collection(std::shared_ptr<storage::timeline_store> store, const core::clock& clock, context of)
       : store_(std::move(store)), clock_(clock), context_(std::move(of)) {}
 
-  // -- what is kept: as retention says, of the window that can be read now
+  // -- retention, of the window that can be read now
   [[nodiscard]] retention& kept() { return retention_; }
   core::result<void> add_branch_point(const core::timeline_id& child, core::lsn at);
   core::result<messages::lsn_leased> lease(core::lsn at, std::chrono::milliseconds length);

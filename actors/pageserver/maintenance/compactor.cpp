@@ -81,7 +81,7 @@ class compactor final : public runtime::actor_base<private_compactor> {
           outcome = options_.store->compact(force, [cancelled = options_.cancelled] { return cancelled->load(); });
         }))
       outcome = *thrown;
-    describe(breaker_.open() ? "pauses after failures" : "");
+    describe(breaker_.open() ? "pausing after failures" : "");
     if (!outcome) {
       if (!*options_.cancelled) failed(outcome.error());
       return outcome.error();
@@ -101,7 +101,7 @@ class compactor final : public runtime::actor_base<private_compactor> {
     failures_.add();
     breaker_.failed(clock().monotonic());
     note_error("compact", why);
-    if (breaker_.open()) describe("pauses after failures");
+    if (breaker_.open()) describe("pausing after failures");
     tell(options_.timeline, compaction_health{"compaction: " + core::to_string(why)});
   }
 

@@ -15,10 +15,10 @@ struct compactor_options {
   std::shared_ptr<storage::timeline_store> store;
   compaction_listener timeline;
   std::shared_ptr<work_permits> permits;
-  /// Set by the timeline when it stops: the compactor may be in the middle of minutes of work.
+  /// Set by the timeline when it stops: a compaction may run for minutes.
   std::shared_ptr<std::atomic<bool>> cancelled;
 };
-/// Compacts one timeline, step by step, as long as there is something to do. After five failures in a row it pauses
+/// Compacts one timeline, step by step, until nothing is left to do. After five failures in a row it pauses
 /// (circuit_breaker.hpp).
 compactor_actor spawn_compactor(caf::actor_system& system, compactor_options options);
 

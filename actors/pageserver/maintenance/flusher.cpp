@@ -57,7 +57,7 @@ class flusher final : public runtime::actor_base<private_flusher> {
     seconds_.observe(watch.elapsed());
     describe("");
     tell(options_.timeline, layer_flushed{*flushed});
-    // The next layer is a message of its own, so that other flushers get a turn.
+    // A message for each layer, so that other flushers get a turn.
     tell(self(), flush_due{.now = true});
   }
 
@@ -65,7 +65,7 @@ class flusher final : public runtime::actor_base<private_flusher> {
     const auto pause = backoff_.next();
     failures_total_.add();
     note_error("flush a layer", why);
-    describe("waits to try again");
+    describe("waiting to retry");
     tell(options_.timeline, flush_failed{why});
     if (std::exchange(pausing_, true)) return;
     tell_self_after(pause, flush_retry_due{});

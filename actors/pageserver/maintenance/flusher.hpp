@@ -14,7 +14,7 @@ struct flusher_options {
   flush_listener timeline;
 };
 /// Writes a timeline's frozen layers to disk, oldest first, until none is left. A layer that can't be written stays in
-/// memory and is tried again for ever.
+/// memory and is retried for ever.
 flusher_actor spawn_flusher(caf::actor_system& system, flusher_options options);
 
 }  // namespace strata::actors::pageserver

@@ -13,7 +13,7 @@ struct garbage_collector_options {
   runtime::actor_label label;
   std::shared_ptr<storage::timeline_store> store;
 };
-/// The part of garbage collection that blocks; what to keep is decided by the timeline (retention.hpp).
+/// The part of garbage collection that blocks; the timeline decides what to keep (retention.hpp).
 garbage_collector_actor spawn_garbage_collector(caf::actor_system& system, garbage_collector_options options);
 
 }  // namespace strata::actors::pageserver

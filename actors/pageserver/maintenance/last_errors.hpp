@@ -7,12 +7,12 @@
 
 namespace strata::actors::pageserver {
 
-/// Why a timeline's work failed, by kind of work, as far as it has not succeeded since. In the order of their text.
+/// The last errors of a timeline's work, by kind of work, until it succeeds. In the order of their text.
 enum class timeline_work : std::uint8_t { collection, compaction, flush, gap, layers };
 
 class last_errors {
  public:
-  /// How its last attempt ended; `why` is empty when it succeeded.
+  /// Result of its last attempt; `why` is empty when it succeeded.
   void set(timeline_work work, std::string why) {
     if (why.empty())
       errors_.erase(work);

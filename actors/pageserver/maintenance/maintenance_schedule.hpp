@@ -8,14 +8,14 @@
 
 namespace strata::actors::pageserver {
 
-/// When a timeline is to be compacted and collected, and its metrics are updated next.
+/// When a timeline is compacted and collected, and its metrics are updated next.
 class maintenance_schedule {
  public:
   void start(const config::tenant_options& options, core::monotonic_time now) {
     next_compaction_ = now + options.compaction_period;
     next_collection_ = now + pause_before_collection(options);
   }
-  /// Shorter periods count at once.
+  /// Shorter periods apply at once.
   void change(const config::tenant_options& options, core::monotonic_time now) {
     next_compaction_ = std::min(next_compaction_, now + options.compaction_period);
     next_collection_ = std::min(next_collection_, now + pause_before_collection(options));

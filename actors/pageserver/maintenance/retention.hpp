@@ -15,36 +15,36 @@
 
 namespace strata::actors::pageserver {
 
-/// The part of a timeline's history that can be read.
+/// The LSNs of a timeline that can be read.
 struct readable_window {
   core::lsn first;
   core::lsn last;
 };
 std::string to_string(const readable_window& window);
-/// Of what is in the store now.
+/// Of the store's current content.
 readable_window window_of(const storage::timeline_store& store);
 
-/// What of a timeline's history must stay, and that nobody is given a point of it that a running collection takes away:
+/// The points of a timeline's history that must stay. No point that a running collection removes is registered:
 /// the collection's cutoff counts from the moment it is planned.
 ///
 ///   idle --begin_collection--> collecting --end_collection--> idle
 class retention {
  public:
-  /// A child that exists: no question whether it may.
+  /// Of an existing child: without a check.
   void restore_branch_point(const core::timeline_id& child, core::lsn at) { branch_points_[child] = at; }
-  /// errc::out_of_range, with the window, unless `at` lies in it. An existing child may be added again at its old
+  /// errc::out_of_range, with the window, unless `at` is in it. An existing child may be added again at its old
   /// point.
   core::result<void> add_branch_point(const core::timeline_id& child, core::lsn at, readable_window window);
   void remove_branch_point(const core::timeline_id& child) { branch_points_.erase(child); }
   [[nodiscard]] const std::map<core::timeline_id, core::lsn>& branch_points() const { return branch_points_; }
 
-  /// Keeps `at` readable until `now + length`; a lease is extended by asking again, never shortened. The time is one
-  /// that nobody sets: a clock that is put right must not end all leases. Returns how long it lasts.
+  /// Keeps `at` readable until `now + length`; a repeated request extends a lease, and never shortens it. `now` is
+  /// monotonic: a corrected clock must not end all leases. Returns how long the lease lasts.
   core::result<std::chrono::milliseconds> lease(core::lsn at, readable_window window, core::monotonic_time now,
                                                 std::chrono::milliseconds length);
   void expire_leases(core::monotonic_time now);
 
-  /// Keeps `at` readable until as many releases.
+  /// Keeps `at` readable until released as often.
   core::result<void> hold(core::lsn at, readable_window window);
   void release(core::lsn at);
 

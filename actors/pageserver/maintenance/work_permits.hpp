@@ -12,7 +12,7 @@ class work_permits {
  public:
   explicit work_permits(int count) : free_(count) {}
 
-  /// Gives its permit back when destroyed.
+  /// Returns its permit when destroyed.
   class permit {
    public:
     explicit permit(work_permits& of) : of_(&of) {}

@@ -15,7 +15,7 @@ namespace mapping = storage::mapping;
 
 constexpr std::size_t threads = 4;
 
-/// A chunk that an export thread has made; in `failure` why there is none.
+/// A chunk from an export thread, or in `failure` why there is none.
 struct chunk_made {
   std::shared_ptr<core::bytes> bytes;
   bool more = false;
@@ -23,13 +23,13 @@ struct chunk_made {
 };
 using private_basebackup = messages::basebackup_actor::extend<messages::accepts<chunk_made>>;
 
-/// What an archive holds for as long as it is open.
+/// Resources of an archive while it is open.
 struct archive_permit {
   std::shared_ptr<work_permits> of;
   work_permits::permit taken;
 };
 
-/// Has one chunk made at a time, when it is asked for.
+/// Requests one chunk at a time, when it is asked for one.
 class basebackup final : public runtime::actor_base<private_basebackup> {
  public:
   static constexpr const char* kind = "pageserver.basebackup";
@@ -48,7 +48,7 @@ class basebackup final : public runtime::actor_base<private_basebackup> {
   using chunk_reply = runtime::reply<messages::backup_chunk>;
 
   void on(const messages::next_chunk&, chunk_reply owed) {
-    if (owed_) return owed.fail({core::errc::conflict, "a chunk of this archive is being made already"});
+    if (owed_) return owed.fail({core::errc::conflict, "a chunk of this archive is being written already"});
     const bool queued = queue_->push([writer = writer_, to = self()] {
       chunk_made made{std::make_shared<core::bytes>(), false, std::nullopt};
       try {
@@ -58,7 +58,7 @@ class basebackup final : public runtime::actor_base<private_basebackup> {
         else
           made.failure = more.error();
       } catch (const std::exception& thrown) {
-        made.failure = core::error{core::errc::io_error, std::string("make a part of an archive: ") + thrown.what()};
+        made.failure = core::error{core::errc::io_error, std::string("write a part of an archive: ") + thrown.what()};
       }
       caf::anon_send(to, std::move(made));
     });
@@ -108,7 +108,7 @@ class backup_factory final : public runtime::actor_base<messages::backup_factory
         });
   }
 
-  /// It is leased with that.
+  /// Also leases it.
   void find_head(const messages::start_backup& request, const messages::timeline_opened& opened,
                  const started& answer) {
     ask(opened.actor, messages::resolve_point{{}, messages::head_wait},
@@ -118,7 +118,7 @@ class backup_factory final : public runtime::actor_base<messages::backup_factory
         });
   }
 
-  /// Until the archive is there to hold its LSN.
+  /// Until the archive exists and holds its LSN.
   void lease(const messages::start_backup& request, const messages::timeline_opened& opened, const started& answer) {
     ask(opened.actor, messages::lease_lsn{request.at},
         [this, request, opened, answer](const core::result<messages::lsn_leased>& leased) {

@@ -19,8 +19,8 @@ struct backup_factory_options {
   int computes_max = 256;
 };
 
-/// Opens timelines at an LSN (waiting for it, checking the window) and starts a basebackup actor for each archive. The
-/// archives are made on threads of their own; one too many is refused with errc::busy.
+/// Opens timelines at an LSN (waits for it, checks the window) and starts a basebackup actor for each archive. The
+/// archives are written on threads of their own; beyond the limit a request is refused with errc::busy.
 messages::backup_factory_actor spawn_backup_factory(caf::actor_system& system, backup_factory_options options);
 
 }  // namespace strata::actors::pageserver

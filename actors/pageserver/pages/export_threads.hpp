@@ -28,13 +28,13 @@ class export_queue {
   bool ended_ = false;
 };
 
-/// The threads on which archives are made, export-0 and so on: however many are asked for and however slowly they are
-/// read, reads of pages and metadata keep the pool `io` to themselves. One job is one chunk, so that archives take
+/// The threads on which archives are written, export-0 and so on: however many are requested and however slowly they
+/// are read, reads of pages and metadata have the pool `io` to themselves. One job is one chunk, so that archives take
 /// turns.
 class export_threads {
  public:
   explicit export_threads(std::size_t count);
-  /// Waits for the jobs under way and drops the others.
+  /// Waits for the jobs in progress and drops the others.
   ~export_threads();
   export_threads(const export_threads&) = delete;
   export_threads& operator=(const export_threads&) = delete;

@@ -10,7 +10,7 @@
 
 namespace strata::actors::pageserver {
 
-/// Who waits for a timeline to reach which LSN, until when.
+/// Requests that wait for a timeline to reach an LSN, with their deadlines.
 template <class Waiter>
 class lsn_waiters {
  public:
@@ -25,12 +25,12 @@ class lsn_waiters {
   }
   [[nodiscard]] std::size_t size() const { return waiting_.size(); }
 
-  /// Takes out everybody whose LSN is reached, in LSN order.
+  /// Removes and returns the waiters whose LSN is reached, in LSN order.
   std::vector<entry> reached(core::lsn last_record) {
     const auto end = waiting_.upper_bound(last_record);
     return take(waiting_.begin(), end);
   }
-  /// Takes out everybody whose deadline has passed.
+  /// Removes and returns the waiters whose deadline has passed.
   std::vector<entry> expired(core::monotonic_time now) {
     std::vector<entry> late;
     for (auto at = waiting_.begin(); at != waiting_.end();) {

@@ -10,7 +10,7 @@
 
 namespace strata::actors::pageserver {
 
-/// Consecutive getpage requests of one client that are answered as one read. Pages are rebuilt right where they stand
+/// Consecutive getpage requests of one client that are answered as one read. Pages are rebuilt in place
 /// in the response. Not thread safe, but it may move between threads.
 class page_batch {
  public:
@@ -27,12 +27,12 @@ class page_batch {
   /// The greatest LSN that must arrive before it can be answered; 0: none.
   [[nodiscard]] core::lsn awaited() const;
 
-  /// Answers what can be answered; false when pages are left that need the disk, and read() must be called with
+  /// Answers what can be answered; false when pages are left that need the disk: call read() again with
   /// may_block.
   bool read(storage::read_mode mode);
   /// All responses in order. Precondition: read() has returned true.
   [[nodiscard]] core::bytes take_responses();
-  /// Every request answered with this error, e.g. because its LSN did not arrive.
+  /// Answers every request with this error, e.g. because its LSN did not arrive.
   [[nodiscard]] core::bytes fail(const core::error& why) const;
 
  private:

@@ -16,7 +16,7 @@ namespace wire = pg::wire;
 
 struct go_on {};
 struct startup_overdue {};
-/// Of the backup with this number, when so many of its bytes had been sent.
+/// Check of the backup with this number; so many of its bytes had been sent when the check was scheduled.
 struct backup_progress_due {
   std::uint64_t backup;
   std::uint64_t sent;
@@ -77,8 +77,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
     tell_use();
   }
 
-  /// For the service, which may end a connection that has nothing under way. A stream has not while it is the client's
-  /// turn, to ask or to take what it asked for; one that was never asked for anything is as good as none.
+  /// For the service, which may close an idle connection. A stream is idle while it waits for the client to send a
+  /// request or to read an answer; a stream without any request so far counts as unused.
   void tell_use() {
     using enum core::seat_use;
     const auto now = clock().monotonic();
@@ -87,7 +87,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
     if (std::exchange(bytes_noted_, session_.bytes_sent()) != session_.bytes_sent()) options_.seat->touch(now);
   }
 
-  /// Sends, takes in and works until the client or somebody else has to do something, then waits for that.
+  /// Sends, reads and works until it has to wait for the client or another actor.
   void move_on() {
     using enum net::server_session::step;
     // A client that keeps both directions busy must not keep the thread.
@@ -151,8 +151,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
     switch (frame.kind) {
       case wire::frame_kind::query: return run({reinterpret_cast<const char*>(frame.body.data()), frame.body.size()});
       case wire::frame_kind::unsupported:
-        return refuse({core::errc::unsupported, "the page service takes no function calls"});
-      default: return;  // leftovers of a stream that has ended
+        return refuse({core::errc::unsupported, "the page service does not support function calls"});
+      default: return;  // left over from a stream that has ended
     }
   }
 
@@ -165,7 +165,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
     complete("SELECT 1");
   }
 
-  /// After a simple query the client may go on; in the extended protocol its Sync is answered for that.
+  /// After a simple query the client may continue; in the extended protocol the answer to its Sync says so.
   void complete(std::string_view tag) {
     wire::append_command_complete(session_.output(), tag);
     if (simple_) wire::append_ready_for_query(session_.output());
@@ -178,7 +178,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
       extended_.failed();
   }
 
-  // -- waiting for others: busy_ keeps the socket unread until then ---------------------------------------------------
+  // -- waiting for other actors: busy_ keeps the socket unread until then ---------------------------------------------
 
   template <class Handle, class Request, class Then>
   void ask_busy(const Handle& to, Request request, Then then) {
@@ -360,13 +360,13 @@ class page_connection final : public runtime::actor_base<private_page_connection
   }
   void on(const backup_progress_due& then) {
     if (!backup_ || then.backup != backups_begun_) return;
-    // While a chunk is being made it is not the client that is slow.
+    // While a chunk is being written the client is not the slow side.
     if (session_.output_pending() && session_.bytes_sent() - then.sent < backup_progress_min)
-      return quit({core::errc::timeout, "a client does not take the archive that it asked for"});
+      return quit({core::errc::timeout, "a client does not read the archive that it requested"});
     look_at_progress();
   }
 
-  /// Called when everything before has been sent, so that at most one chunk is in memory.
+  /// Called when all earlier output was sent, so that at most one chunk is in memory.
   void ask_for_chunk() {
     ask_busy(backup_, messages::next_chunk{}, [this](core::result<messages::backup_chunk> chunk) {
       if (!chunk) {
@@ -405,7 +405,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   page_connection_options options_;
   net::server_session session_;
-  /// Nobody else keeps a connection; this goes when it quits.
+  /// Keeps the connection alive until it quits.
   runtime::socket_owner alive_;
   runtime::counter pages_;
   runtime::counter slow_pages_;
@@ -413,17 +413,17 @@ class page_connection final : public runtime::actor_base<private_page_connection
   runtime::histogram redo_seconds_;
   runtime::stopwatch batch_begun_;
   bool streaming_ = false;
-  bool busy_ = false;  ///< an answer of somebody else is awaited
+  bool busy_ = false;  ///< another actor's answer is pending
   wire::extended_query extended_{describe_command};
-  bool simple_ = true;  ///< how the command under way was asked for
+  bool simple_ = true;  ///< the protocol of the command in progress
 
-  std::uint64_t bytes_noted_ = 0;  ///< of bytes_sent(), when the seat was touched last
+  std::uint64_t bytes_noted_ = 0;  ///< bytes_sent() when the seat was touched last
 
   messages::timeline_opened timeline_;
   wire::pagestream_version version_{};
   std::shared_ptr<page_batch> batch_;
   std::function<void()> after_batch_;
-  bool stream_used_ = false;  ///< a request came
+  bool stream_used_ = false;  ///< a request has arrived
   bool closing_stream_ = false;
   messages::basebackup_actor backup_;
   std::uint64_t backups_begun_ = 0;

@@ -21,14 +21,14 @@ struct page_connection_options {
   std::chrono::milliseconds wait_lsn_timeout{60'000};
   /// A client that has not sent its start-up packet by then is closed.
   std::chrono::milliseconds startup_limit{10'000};
-  /// A client that takes less than 64 KiB of an archive in this time is closed.
+  /// A client that reads less than 64 KiB of an archive in this time is closed.
   std::chrono::milliseconds backup_progress_limit{60'000};
   messages::tenant_manager_actor tenants;
   messages::backup_factory_actor backups;
 };
 
-/// Serves one client of the page service (docs/formats/wire.md) until it disconnects. Responses come in the order
-/// of the requests; what it holds is bounded: one receive buffer, one batch of requests, one batch of responses.
+/// Serves one client of the page service (docs/formats/wire.md) until it disconnects. Responses are in the order
+/// of the requests; its memory is bounded: one receive buffer, one batch of requests, one batch of responses.
 runtime::socket_owner spawn_page_connection(caf::actor_system& system, page_connection_options options);
 
 }  // namespace strata::actors::pageserver

@@ -12,7 +12,7 @@ std::string text_of(const operation& of) {
          " on safekeeper " + to_string(of.on);
 }
 
-/// It was not there, or not able: nothing is known about this operation in particular.
+/// The safekeeper was unreachable or unable: the error is not specific to this operation.
 bool is_unreached(const core::error& why) {
   return core::advice_for(why.code) == core::advice::retry_later || why.code == core::errc::outcome_unknown;
 }
@@ -45,7 +45,7 @@ void pending_operations::take_over(const std::vector<operation>& all, time now) 
 }
 
 std::vector<operation> pending_operations::begin(time now) {
-  // Those that wait for longest first, so that no safekeeper's operations keep another's from being done.
+  // The longest waiting first, so that no safekeeper's operations delay another's.
   std::vector<std::pair<time, operation>> due;
   for (const auto& [of, entry] : entries_)
     if (!entry.under_way && !entry.obsolete && entry.due <= now) due.emplace_back(entry.due, of);
@@ -84,7 +84,7 @@ std::optional<std::string> pending_operations::ended(const operation& of, const 
   at.last_error = why.detail;
   if (unreached) {
     on.due = at.due = now + limits_.unreached_pause;
-    // However often the safekeeper can't be reached, it is one failure of the operation.
+    // However often the safekeeper is unreachable, it is one failure of the operation.
     if (at.pauses.failures() == 0) at.pauses.next();
   } else {
     on.last_error.clear();

@@ -52,7 +52,7 @@ class pending_operations {
   /// Ends an operation. Returns its text for the log if its error has changed, or if it succeeded after an error.
   std::optional<std::string> ended(const operation& of, const core::result<void>& how, time now);
 
-  /// True if every creation of this timeline was tried at least once, or its safekeeper is unreachable.
+  /// Whether every creation of this timeline was tried at least once, or its safekeeper is unreachable.
   [[nodiscard]] bool tried(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] messages::pending_operation_list list(time now) const;

@@ -28,7 +28,7 @@ void quorum_head::round_ended(const core::result<core::lsn>& head) {
     if (head) each.needed = each.needed ? std::min(*each.needed, *head) : *head;
   }
   settle();
-  // Those that the round was too early for have the next one now, the others with the next tick.
+  // Requests that came during the round get the next one now, the others with the next tick.
   if (came_meanwhile) around_.ask();
 }
 
@@ -54,7 +54,7 @@ bool quorum_head::overdue(const request& of) const {
   return of.told ? of.deadline <= now : of.answer_limit <= now;
 }
 
-/// Answers whom it can, and refuses those whose time is over.
+/// Answers the requests it can, and refuses those whose deadline has passed.
 void quorum_head::settle() {
   const core::lsn position = around_.handed_over();
   std::vector<request> over;
@@ -77,7 +77,7 @@ std::string quorum_head::why_not(const request& of) const {
   const core::lsn position = around_.handed_over();
   std::string text = "WAL up to " + core::to_string(*of.needed) + " may have been acknowledged by the safekeepers, " +
                      core::to_string(position) + " has arrived; " + around_.state();
-  // Nobody sends it before it is known to be committed, and only a compute finds that out.
+  // No safekeeper sends it before it is known to be committed, and only a compute determines that.
   if (const core::lsn committed = around_.committed(); committed.valid() && committed <= position)
     text += "; no safekeeper reports a higher commit position; starting a compute on the branch resolves it";
   return text;

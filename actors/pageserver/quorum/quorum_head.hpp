@@ -15,20 +15,20 @@
 
 namespace strata::actors::pageserver {
 
-/// Who asks for the head of a branch with safekeepers. What has arrived is not the head: commits that were acknowledged
-/// may still be on their way. A request is answered when everything has arrived that a quorum may have acknowledged
-/// when the request came, which only safekeepers that were asked after that can tell. All requests that came before a
+/// Requests for the head of a branch with safekeepers. The WAL that has arrived is not the head: acknowledged commits
+/// may still be in flight. A request is answered when everything has arrived that a quorum may have acknowledged
+/// when the request came; only safekeepers that were asked after that can report it. All requests that came before a
 /// round of questions share it. Part of history_points, which asks.
 class quorum_head {
  public:
   using reply = runtime::reply<messages::point_resolved>;
   struct context {
     std::function<void(const reply&)> keep;  ///< leases the last record and answers
-    std::function<core::lsn()> handed_over;  ///< all WAL up to here is in
-    std::function<core::lsn()> committed;    ///< as far as the receiver was told; 0: of nothing
+    std::function<core::lsn()> handed_over;  ///< all WAL up to here was handed over
+    std::function<core::lsn()> committed;    ///< by the receiver's last report; 0: none
     std::function<std::string()> state;      ///< of the receiver, for messages
     std::function<core::monotonic_time()> now;
-    std::function<void()> ask;  ///< for a round of questions, unless one is under way
+    std::function<void()> ask;  ///< starts a round of questions, unless one is in progress
   };
 
   explicit quorum_head(context around) : around_(std::move(around)) {}
@@ -38,7 +38,7 @@ class quorum_head {
 
   // -- the rounds: one at a time
   void round_begins() { ++rounds_; }
-  /// All that may have been acknowledged when the round began ends at or before `head`.
+  /// All WAL that may have been acknowledged when the round began ends at or before `head`.
   void round_ended(const core::result<core::lsn>& head);
 
   void handed_over(core::lsn position);
@@ -47,7 +47,7 @@ class quorum_head {
 
  private:
   static constexpr std::size_t waiting_max = 1024;
-  /// Without patience a request still waits so long for the safekeepers' answer.
+  /// A request without patience still waits this long for the safekeepers' answer.
   static constexpr std::chrono::milliseconds round_limit{2000};
 
   struct request {
@@ -56,7 +56,7 @@ class quorum_head {
     core::monotonic_time deadline;
     reply owed;
     bool told = false;                ///< a round that counts has ended
-    std::optional<core::lsn> needed;  ///< the least that such a round has told
+    std::optional<core::lsn> needed;  ///< the lowest head of such rounds
   };
 
   [[nodiscard]] bool overdue(const request& of) const;
@@ -66,7 +66,7 @@ class quorum_head {
   context around_;
   std::vector<request> waiting_;
   std::uint64_t rounds_ = 0;
-  std::string round_error_;  ///< why the last round told nothing
+  std::string round_error_;  ///< why the last round had no result
   bool stopped_ = false;
 };
 

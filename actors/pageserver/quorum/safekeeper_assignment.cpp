@@ -9,7 +9,7 @@ core::result<void> require_branch(const storage::timeline_record& of) {
   if (of.ancestor) return {};
   return core::error{
       core::errc::conflict,
-      "timeline " + of.name + " follows a source and is read-only: create a branch of it, and write to that"};
+      "timeline " + of.name + " follows a source and is read-only: create a branch of it, and write to the branch"};
 }
 
 }  // namespace

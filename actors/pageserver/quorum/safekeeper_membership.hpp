@@ -12,15 +12,15 @@
 
 namespace strata::actors::pageserver {
 
-/// Assigns and changes the safekeepers of one timeline. One configuration is stored at a time; requests that come
-/// meanwhile wait. Part of the timeline actor: everything it needs of that is an argument.
+/// Assigns and changes the safekeepers of one timeline. One configuration is stored at a time; later requests
+/// wait. Part of the timeline actor: everything it needs of that is an argument.
 class safekeeper_membership {
  public:
   using reply = runtime::reply<messages::timeline_safekeepers>;
   struct context {
     std::function<core::result<void>()> check_active;                  ///< the error while it can't be changed
-    std::function<void(std::function<void()>)> create_on_safekeepers;  ///< those that are away get it later
-    std::function<void()> changed;                                     ///< members came or went
+    std::function<void(std::function<void()>)> create_on_safekeepers;  ///< unreachable ones get it later
+    std::function<void()> changed;                                     ///< members were added or removed
     std::function<void()> follow;                                      ///< WAL comes from these members from now on
   };
 

@@ -32,10 +32,10 @@ using storage::wal_keeper;
 constexpr std::chrono::milliseconds again{1000};
 constexpr std::chrono::milliseconds begin_limit{2000};
 
-// -- what blocks
+// -- blocking
 
-/// Nothing, if it is not to be made there any more: the record of this moment decides, not what the operation was made
-/// of.
+/// nullopt if it need not be created there any more: the current record decides, not the one from which the operation
+/// was created.
 core::result<std::optional<wal_keeper>> keeper_to_create(storage::metadata_store& metadata, const operation& of,
                                                          std::optional<storage::timeline_record>& record) {
   auto read = metadata.timeline(of.tenant, of.timeline);
@@ -47,7 +47,7 @@ core::result<std::optional<wal_keeper>> keeper_to_create(storage::metadata_store
   return std::optional<wal_keeper>();
 }
 
-/// In this order: a crash behind the second step repeats it on the same instance, where it does no harm; a safekeeper
+/// In this order: a crash after the second step repeats it on the same instance, where it does no harm; a safekeeper
 /// that lost the timeline in between is another instance and refuses.
 core::result<void> create_timeline(storage::metadata_store& metadata, const safekeeper_access& access,
                                    const operation& of) {
@@ -69,7 +69,7 @@ core::result<void> carry_out(const tenant_files& files, const safekeeper_access&
   if (!access.create) return core::error{core::errc::unavailable, "this server has no safekeepers"};
   if (of.what == messages::pending_operation::kind::create) {
     auto made = create_timeline(metadata, access, of);
-    // Deleted meanwhile: what was made is in the deletion's list.
+    // Deleted meanwhile: the deletion's list includes what was created.
     if (!made && made.error().code == core::errc::not_found && !metadata.timeline(of.tenant, of.timeline)) return {};
     return made;
   }
@@ -98,7 +98,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
     std::uint64_t number = 0;
     create_wal of;
     reply<messages::done> owed;
-    bool seen = false;  ///< metadata were read since it came
+    bool seen = false;  ///< the metadata was read since it came
   };
 
   core::result<messages::pending_operation_list> on(const messages::list_pending_operations&) {
@@ -174,7 +174,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
   std::uint64_t last_waiter_ = 0;
   bool loading_ = false;
   bool load_again_ = false;
-  bool unread_ = false;  ///< metadata could not be read
+  bool unread_ = false;  ///< the metadata could not be read
   bool ticking_ = false;
 };
 

@@ -32,10 +32,10 @@ struct safekeeper_reconciler_options {
   safekeeper_access access;
   operation_limits limits;
 };
-/// Makes timelines on their safekeepers, once, and deletes their WAL there when they are gone. What there is to do is
-/// in metadata (storage::pending_wal_operations) and is tried until it is done: at the start, when told to look, and
-/// every second while something is left. A crash at any moment loses nothing, and repeats nothing that must not be
-/// repeated (docs/decisions/0028).
+/// Creates timelines on their safekeepers, once, and deletes their WAL there when the timelines are deleted. Pending
+/// operations are in the metadata (storage::pending_wal_operations) and are retried until they are done: at the start,
+/// when they change, and every second while some are pending. A crash at any moment loses no operation, and repeats
+/// none that must not be repeated (docs/decisions/0028).
 safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
                                                         safekeeper_reconciler_options options);
 

@@ -10,9 +10,9 @@ namespace strata::actors::pageserver {
 
 struct safekeeper_watch_options {
   runtime::actor_label label;
-  messages::broker_link_actor broker;  ///< null: nobody tells anything
+  messages::broker_link_actor broker;  ///< null: nothing is published
 };
-/// Hears what the safekeepers of all timelines publish, and hands it to the receivers of those that are here.
+/// Forwards what the safekeepers of all timelines publish to the receivers of those that are here.
 safekeeper_watch_actor spawn_safekeeper_watch(caf::actor_system& system, safekeeper_watch_options options);
 
 }  // namespace strata::actors::pageserver

@@ -73,9 +73,9 @@ BOOST_AUTO_TEST_CASE(files_of_two_clusters_do_not_mix) {
   const std::string other = (home / "other").string();
   BOOST_REQUIRE(make_identity(other, now));
   fs::copy_file(other + "/ca.crt", directory + "/ca.crt", fs::copy_options::overwrite_existing);
-  BOOST_TEST(refusal(now).find("not of the authority") != std::string::npos);
+  BOOST_TEST(refusal(now).find("not signed by the authority") != std::string::npos);
   fs::copy_file(other + "/node.crt", directory + "/node.crt", fs::copy_options::overwrite_existing);
-  BOOST_TEST(refusal(now).find("the key is not the one") != std::string::npos);
+  BOOST_TEST(refusal(now).find("the key does not belong to") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_certificate_or_missing_or_huge_is_refused) {

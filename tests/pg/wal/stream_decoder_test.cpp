@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_CASE(zeros_where_wal_should_be_are_corrupt_and_say_so) {
 BOOST_AUTO_TEST_CASE(a_previous_record_that_lies_ahead_is_corrupt_even_at_the_start) {
   auto builder = builder_at(segment_three);
   builder.append_encoded(tests::encode_record(noop(8), segment_three + 4096));
-  check_corrupt(decode(builder.stream(), options_for(builder), whole()), 0, "behind it");
+  check_corrupt(decode(builder.stream(), options_for(builder), whole()), 0, "after it");
 }
 
 BOOST_AUTO_TEST_CASE(pages_of_an_older_timeline_come_first) {

@@ -219,9 +219,9 @@ BOOST_AUTO_TEST_CASE(a_branch_of_which_nothing_is_left_is_named) {
   fs::create_directory(directory_of_dev);
   check_named("timeline.copy");
   fs::remove(directory_of_dev);
-  check_named("stems from it");
+  check_named("is a branch of it");
   fs::remove_all(files.timeline_directory(shop.id, child));
-  BOOST_TEST(rebuild(true).lost.size() == 1u);  // the metadata of before has the child
+  BOOST_TEST(rebuild(true).lost.size() == 1u);  // the old metadata has the child
 }
 
 BOOST_AUTO_TEST_CASE(a_rebuild_that_was_killed_is_done_again) {
