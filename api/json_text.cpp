@@ -102,7 +102,7 @@ json to_json(const messages::tenant_info& tenant) {
           {"name", tenant.name},
           {"state", to_json(tenant.state, tenant.reason)},
           {"attachment_status", attachment_status(tenant)},
-          {"generation", tenant.generation},
+          {"generation", tenant.generation.value},
           {"timeline_count", tenant.timeline_count},
           {"current_physical_size", tenant.layer_bytes}};
 }
@@ -165,7 +165,8 @@ json to_json(const storage::layer_record& layer) {
             {"level", layer.level},
             {"key_start", core::to_string(layer.keys.begin)},
             {"key_end", core::to_string(layer.keys.end)},
-            {"remote", false}};
+            {"generation", layer.generation.value},
+            {"remote", layer.residency != storage::layer_residency::local}};
   if (delta) made["lsn_end"] = core::to_string(layer.end);
   return made;
 }

@@ -211,11 +211,11 @@ std::string_view schemas() {
     "layers_removed": {"$ref": "#/components/schemas/Count"}, "bytes_removed": {"$ref": "#/components/schemas/Bytes"},
     "gc_cutoff_lsn": {"$ref": "#/components/schemas/Lsn"}}},
   "Layer": {"type": "object", "required": ["kind", "layer_file_name", "layer_file_size", "lsn_start", "level",
-      "key_start", "key_end", "remote"], "properties": {
+      "key_start", "key_end", "generation", "remote"], "properties": {
     "kind": {"type": "string", "enum": ["Delta", "Image"]}, "layer_file_name": {"type": "string"},
     "layer_file_size": {"$ref": "#/components/schemas/Bytes"}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}, "level": {"type": "integer"}, "key_start": {"type": "string"},
-    "key_end": {"type": "string"}, "remote": {"type": "boolean"}}},
+    "key_end": {"type": "string"}, "generation": {"type": "integer", "minimum": 1}, "remote": {"type": "boolean"}}},
   "MemoryLayer": {"type": "object", "required": ["kind", "lsn_start"], "properties": {
     "kind": {"type": "string", "enum": ["Open", "Frozen"]}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}}},

@@ -34,7 +34,8 @@ imported_timeline::imported_timeline(const tar_backup& backup, const config::ten
   record_.id = core::make_id<core::timeline_id>();
   record_.name = "main";
   record_.state = timeline_state::importing;
-  demand(metadata_->put_tenant({.id = record_.tenant, .name = "bench", .generation = 1, .options = {}}));
+  demand(
+      metadata_->put_tenant({.id = record_.tenant, .name = "bench", .generation = core::generation(1), .options = {}}));
   demand(metadata_->put_timeline(record_));
   open_store();
   const mapping::imported_cluster cluster = import_file(store_, backup);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "core/generation.hpp"
 #include "messages/states.hpp"
 #include "messages/timeline.hpp"
 
@@ -16,7 +17,7 @@ struct tenant_info {
   std::string name;
   tenant_state state = tenant_state::attaching;
   std::string reason;  ///< why it is broken; empty in every other state
-  std::uint32_t generation = 0;
+  core::generation generation;
   std::uint64_t timeline_count = 0;
   std::uint64_t layer_bytes = 0;
 };

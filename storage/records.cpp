@@ -75,6 +75,7 @@ std::string layer_file_name(const layer_record& layer) {
   std::string name = hex16(layer.number) + "__" + core::to_string(layer.keys.begin) + "-" +
                      core::to_string(layer.keys.end) + "__" + hex16(layer.begin.value);
   if (layer.kind == layer_kind::delta) name += "-" + hex16(layer.end.value);
+  name += "__" + core::to_string(layer.generation);
   return name + (layer.kind == layer_kind::delta ? ".delta" : ".image");
 }
 

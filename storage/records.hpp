@@ -6,6 +6,7 @@
 
 #include "consensus/membership.hpp"
 #include "core/clock.hpp"
+#include "core/generation.hpp"
 #include "core/ids.hpp"
 #include "core/instance_id.hpp"
 #include "core/lsn.hpp"
@@ -20,7 +21,7 @@ namespace strata::storage {
 struct tenant_record {
   core::tenant_id id;
   std::string name;
-  std::uint32_t generation = 1;
+  core::generation generation{1};
   std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
 };
 
@@ -103,9 +104,18 @@ struct pending_wal_operations {
 
 enum class layer_kind : std::uint8_t { delta = 1, image = 2 };
 
-/// An immutable layer file. Its name holds the same (docs/formats/layers.md).
+/// Where the content of a layer is. Without object storage every layer is local.
+enum class layer_residency : std::uint8_t {
+  local = 1,     ///< the file is in the timeline's directory; a missing file is damage
+  remote = 2,    ///< in object storage only; a missing file is not damage
+  fetching = 3,  ///< remote, and a download is running. Never stored: after a crash the layer is remote
+};
+
+/// An immutable layer. The name of its file holds the same, except residency and level (docs/formats/layers.md).
 struct layer_record {
-  std::uint64_t number = 0;  ///< unique in the timeline, never reused
+  std::uint64_t number = 0;        ///< unique in the timeline, never reused
+  core::generation generation{1};  ///< of the attachment that wrote it
+  layer_residency residency = layer_residency::local;
   layer_kind kind = layer_kind::delta;
   std::uint8_t level = 0;  ///< 0: as flushed, whole key space; 1: compacted
   core::key_range keys;

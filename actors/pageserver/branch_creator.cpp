@@ -87,8 +87,8 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
   void open_timeline() {
     offload(
         pool_id::io, "open branch " + options_.name,
-        [files = options_.files, record = record_, ancestor = options_.ancestor_store, options = options_.tenant] {
-          return files->open(record, ancestor, options);
+        [files = options_.files, record = record_, ancestor = options_.ancestor_store, as = options_.attachment] {
+          return files->open(record, ancestor, as);
         },
         [this](core::result<store_ptr> opened) {
           next(opened, [&] {

@@ -20,7 +20,7 @@ struct branch_creator_options {
   messages::timeline_actor ancestor;
   std::shared_ptr<storage::timeline_store> ancestor_store;
   std::shared_ptr<tenant_files> files;
-  config::tenant_options tenant;
+  tenant_attachment attachment;
 };
 
 /// Carries out one placement::branch_creation and ends. Told to exit it first completes a write in progress, so

@@ -37,8 +37,8 @@ class import_restarter final : public runtime::actor_base<private_restarter> {
     // Its files are useless, and may be what filled the disk.
     offload(
         pool_id::io, "remove the files of a failed import",
-        [files = options_.files, record = options_.record, options = options_.tenant] {
-          return files->discard_import(record, options);
+        [files = options_.files, record = options_.record, as = options_.attachment] {
+          return files->discard_import(record, as);
         },
         [this](const core::result<void>& discarded) {
           writing_ = false;
@@ -52,8 +52,8 @@ class import_restarter final : public runtime::actor_base<private_restarter> {
     writing_ = true;
     offload(
         pool_id::io, "start the import of " + options_.record.name + " over",
-        [files = options_.files, record = options_.record, options = options_.tenant] {
-          return files->open(record, nullptr, options);
+        [files = options_.files, record = options_.record, as = options_.attachment] {
+          return files->open(record, nullptr, as);
         },
         [this](core::result<std::shared_ptr<storage::timeline_store>> store) {
           if (store)

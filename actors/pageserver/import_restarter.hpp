@@ -13,7 +13,7 @@ namespace strata::actors::pageserver {
 struct import_restarter_options {
   runtime::actor_label label;
   storage::timeline_record record;
-  config::tenant_options tenant;
+  tenant_attachment attachment;
   std::shared_ptr<tenant_files> files;
   std::chrono::milliseconds pause;
 };

@@ -72,9 +72,13 @@ struct cutoff_planned {
 struct collect_layers {
   storage::timeline_store::retention keep;
 };
+/// Completes the check of the layers that were there when the timeline was opened. Answered when it is complete: what
+/// is damaged is in the store.
+struct check_layers {};
 using garbage_collector_actor =
     messages::actor_interface<messages::answers<plan_cutoff, cutoff_planned>,
-                              messages::answers<collect_layers, messages::garbage_collected>>;
+                              messages::answers<collect_layers, messages::garbage_collected>,
+                              messages::answers<check_layers, messages::done>>;
 
 // -- safekeeper_watch: requests of receivers, messages to them --------------------------------------------------------
 
@@ -225,6 +229,7 @@ STRATA_LOCAL_MESSAGE(strata::actors::pageserver::compaction_health)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::plan_cutoff)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::cutoff_planned)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::collect_layers)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::check_layers)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::safekeeper_published)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::watch_timeline)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::operations_changed)

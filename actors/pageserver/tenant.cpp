@@ -139,7 +139,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
                                                          .ancestor = (*ancestor)->actor,
                                                          .ancestor_store = (*ancestor)->store,
                                                          .files = around_.files,
-                                                         .tenant = options_});
+                                                         .attachment = attachment()});
     adopt(creator);
     ask(creator, create_branch_record{},
         [this, owed, id, creator, name = request.name](core::result<branch_record_created> made) {
@@ -218,6 +218,8 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     return admission == tenant_admission::serve;
   }
 
+  [[nodiscard]] tenant_attachment attachment() const { return {record_.generation, options_}; }
+
   void answer_info(const timeline_entry& of, const reply<timeline_info>& owed) {
     if (!of.actor) return owed.deliver(describe_broken(of.record, of.reason));
     owed.pass_to(of.actor, messages::get_timeline_info{});
@@ -231,7 +233,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     options_ = *std::move(options);
     offload(
         pool_id::io, "load tenant " + record_.name,
-        [files = around_.files, id = record_.id, options = options_] { return files->load(id, options); },
+        [files = around_.files, id = record_.id, as = attachment()] { return files->load(id, as); },
         [this](core::result<std::vector<loaded_timeline>> found) { loaded(std::move(found)); });
   }
 
@@ -274,7 +276,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     const auto pause = of.import_backoff.next();
     of.restarter = spawn_import_restarter(system(), {.label = child_label(record_.name + "/" + of.record.name),
                                                      .record = of.record,
-                                                     .tenant = options_,
+                                                     .attachment = attachment(),
                                                      .files = around_.files,
                                                      .pause = pause});
     adopt(of.restarter);

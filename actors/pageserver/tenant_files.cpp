@@ -37,16 +37,20 @@ std::string tenant_files::timeline_directory(const core::tenant_id& tenant, cons
 
 core::result<std::shared_ptr<storage::timeline_store>> tenant_files::open(
     const storage::timeline_record& record, std::shared_ptr<storage::timeline_store> ancestor,
-    const config::tenant_options& options) const {
+    const tenant_attachment& as) const {
   const std::string directory = timeline_directory(record.tenant, record.id);
   STRATA_TRY(make_directories(directory));
-  return storage::timeline_store::open(
-      {.metadata = &metadata_, .layers = &layers_, .clock = &clock_, .directory = directory, .options = options},
-      record, std::move(ancestor));
+  return storage::timeline_store::open({.metadata = &metadata_,
+                                        .layers = &layers_,
+                                        .clock = &clock_,
+                                        .directory = directory,
+                                        .generation = as.generation,
+                                        .options = as.options},
+                                       record, std::move(ancestor));
 }
 
 core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant_id& tenant,
-                                                              const config::tenant_options& options) const {
+                                                              const tenant_attachment& as) const {
   STRATA_ASSIGN(auto records, metadata_.timelines(tenant));
   for (const auto& record : records)
     if (placement::timeline_deletion::was_interrupted(record)) STRATA_TRY(remove_timeline(tenant, record.id));
@@ -67,7 +71,7 @@ core::result<std::vector<loaded_timeline>> tenant_files::load(const core::tenant
         return core::error{core::errc::corrupt, "its ancestor ends at " + to_string(ancestor->last_record_lsn()) +
                                                     ", before the branch point " + to_string(record.ancestor_lsn)};
     }
-    return open(record, std::move(ancestor), options);
+    return open(record, std::move(ancestor), as);
   };
   for (auto& record : ordered.usable) {
     auto store = open_one(record);
@@ -109,10 +113,10 @@ core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) co
 }
 
 core::result<void> tenant_files::discard_import(const storage::timeline_record& record,
-                                                const config::tenant_options& options) const {
+                                                const tenant_attachment& as) const {
   STRATA_ASSIGN(const auto now, metadata_.timeline(record.tenant, record.id));
   if (now.state != storage::timeline_state::importing) return {};  // it is being deleted
-  const auto emptied = open(record, nullptr, options);
+  const auto emptied = open(record, nullptr, as);
   if (!emptied) return emptied.error();
   return {};
 }

@@ -18,6 +18,12 @@ struct loaded_timeline {
   core::result<std::shared_ptr<storage::timeline_store>> store;
 };
 
+/// How a tenant is attached to this pageserver.
+struct tenant_attachment {
+  core::generation generation;
+  config::tenant_options options;
+};
+
 /// The blocking operations on tenants and timelines: metadata and directories. Thread safe; io and background
 /// pools only. Its arguments outlive it.
 class tenant_files {
@@ -32,12 +38,11 @@ class tenant_files {
   /// The files of a timeline in state importing are removed: its import starts over.
   core::result<std::shared_ptr<storage::timeline_store>> open(const storage::timeline_record& record,
                                                               std::shared_ptr<storage::timeline_store> ancestor,
-                                                              const config::tenant_options& options) const;
+                                                              const tenant_attachment& as) const;
 
   /// All timelines of a tenant, ancestors first. A damaged one, and all its descendants, come without a
   /// store; interrupted imports are emptied, interrupted deletions completed.
-  core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant,
-                                                  const config::tenant_options& options) const;
+  core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant, const tenant_attachment& as) const;
 
   /// Of one timeline; its record stays.
   core::result<void> remove_files(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
@@ -49,8 +54,7 @@ class tenant_files {
   /// everything is marked first, and files are removed before the records that name them.
   core::result<void> remove_tenant(const core::tenant_id& tenant) const;
   /// Removes the files of a failed import; the next attempt starts over in any case.
-  core::result<void> discard_import(const storage::timeline_record& record,
-                                    const config::tenant_options& options) const;
+  core::result<void> discard_import(const storage::timeline_record& record, const tenant_attachment& as) const;
   /// Directories of tenants and timelines that no record names.
   core::result<std::vector<std::string>> unknown_directories() const;
 

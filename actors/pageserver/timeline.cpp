@@ -39,10 +39,12 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   void on_start() {
     const auto record = store_->record();
     enter(record.state == storage::timeline_state::importing ? state::importing : state::active);
-    if (!store_->damaged_layers().empty()) errors_.set(timeline_work::layers, damage_of(*store_));
+    errors_.set(timeline_work::layers, damage_of(*store_));
     maintenance_ = spawn_maintenance(
         system(), {.label = child_label(name()), .store = store_, .timeline = self(), .permits = options_.permits});
     maintenance_.each([this](const auto& child) { adopt(child); });
+    ask(maintenance_.collector, check_layers{},
+        [this](const core::result<void>&) { errors_.set(timeline_work::layers, damage_of(*store_)); });
     if (is_followed(record)) receiver_.start();
     if (state_ == state::active) points_.look_up_last_commit();
     schedule_.start(options_.tenant, clock().monotonic());

@@ -54,7 +54,8 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
 }
 
 std::string damage_of(const storage::timeline_store& store) {
-  const auto& damaged = store.damaged_layers();
+  const auto damaged = store.damaged_layers();
+  if (damaged.empty()) return "";
   return std::to_string(damaged.size()) + " of " + std::to_string(store.layers().size()) +
          " layers damaged, reads that need one fail: " + damaged.front();
 }

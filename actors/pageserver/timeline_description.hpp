@@ -14,7 +14,7 @@ messages::timeline_info describe_timeline(const storage::timeline_store& store);
 /// Of a timeline that has no actor, because of `why`.
 messages::timeline_info describe_broken(const storage::timeline_record& of, const std::string& why);
 
-/// Precondition: it has damaged layers.
+/// Empty when no layer is damaged.
 std::string damage_of(const storage::timeline_store& store);
 
 /// In the form of the timeline's description.

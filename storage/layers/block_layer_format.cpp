@@ -31,11 +31,13 @@ std::uint8_t* put_varint(std::uint8_t* to, std::uint64_t value) {
 
 }  // namespace
 
-std::uint64_t file_seed(const core::tenant_id& tenant, const core::timeline_id& timeline, std::uint64_t number) {
+std::uint64_t file_seed(const core::tenant_id& tenant, const core::timeline_id& timeline, std::uint64_t number,
+                        core::generation generation) {
   core::bytes raw;
   core::append(raw, tenant.value);
   core::append(raw, timeline.value);
   core::append_le(raw, number);
+  core::append_le(raw, generation.value);
   return XXH3_64bits(raw.data(), raw.size());
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/bytes.hpp"
+#include "core/generation.hpp"
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
@@ -16,7 +17,7 @@
 namespace strata::storage::block_format {
 
 inline constexpr std::array<std::uint8_t, 8> magic{'S', 't', 'L', 'a', 'y', 'e', 'r', 0x0A};
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::size_t header_size = 8 + 4;
 
 /// The order of versions in a file, as bytes: the key, then the LSN's complement, big-endian.
@@ -26,8 +27,8 @@ inline void encode_version_key(const core::page_key& key, core::lsn at, std::uin
   core::store_be(to + core::page_key::encoded_size, ~at.value);
 }
 
-/// Of a layer's identity (layer_file.hpp), level and size left out.
-inline constexpr std::size_t encoded_identity_size = 16 + 16 + 8 + 1 + 18 + 18 + 8 + 8;
+/// Of a layer's identity (layer_file.hpp).
+inline constexpr std::size_t encoded_identity_size = 16 + 16 + 8 + 4 + 1 + 18 + 18 + 8 + 8;
 
 /// The trailer of every block: its encoding (u8), its unpacked size (u32) and a checksum (u64) over payload, encoding
 /// and size, seeded with file and offset, so that a misplaced block is detected.
@@ -35,7 +36,8 @@ enum class encoding : std::uint8_t { raw = 0, lz4 = 1 };
 inline constexpr std::size_t trailer_size = 1 + 4 + 8;
 
 /// Part of every block's checksum.
-std::uint64_t file_seed(const core::tenant_id& tenant, const core::timeline_id& timeline, std::uint64_t number);
+std::uint64_t file_seed(const core::tenant_id& tenant, const core::timeline_id& timeline, std::uint64_t number,
+                        core::generation generation);
 
 /// Appends payload and trailer of a block at `offset`.
 void pack(core::bytes_view content, std::uint64_t seed, std::uint64_t offset, bool compress, core::bytes& to);

@@ -41,7 +41,8 @@ core::result<std::shared_ptr<const layer_reader>> layer_reader::open(const std::
   for (const block_place& place : {end.index, end.filter})
     if (place.offset > size || place.stored_size > size - place.offset)
       return core::error{core::errc::corrupt, "open layer " + path + ": index or filter lies outside of the file"};
-  const std::uint64_t seed = file_seed(expected.tenant, expected.timeline, expected.layer.number);
+  const std::uint64_t seed =
+      file_seed(expected.tenant, expected.timeline, expected.layer.number, expected.layer.generation);
   return std::shared_ptr<const layer_reader>(new layer_reader(std::move(file), path, seed, std::move(end), cache));
 }
 

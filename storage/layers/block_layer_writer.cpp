@@ -13,7 +13,9 @@ constexpr std::size_t block_versions_max = 64;
 }  // namespace
 
 layer_writer::layer_writer(const layer_writer_options& options, io::new_file file)
-    : options_(options), file_(std::move(file)), seed_(file_seed(options.tenant, options.timeline, options.number)) {}
+    : options_(options),
+      file_(std::move(file)),
+      seed_(file_seed(options.tenant, options.timeline, options.number, options.generation)) {}
 
 core::result<std::unique_ptr<layer_writer>> layer_writer::create(const layer_writer_options& options) {
   const std::string path = options.directory + "/" + std::to_string(options.number) + io::temporary_suffix;
@@ -43,6 +45,7 @@ core::result<void> layer_writer::add(const core::page_key& key, core::lsn at, co
 
 core::result<layer_record> layer_writer::finish(layer_record layer) {
   core::check(layer.number == options_.number, "number of a layer");
+  layer.generation = options_.generation;
   if (!block_.empty()) STRATA_TRY(end_block());
   footer end{.identity = encode_identity({options_.tenant, options_.timeline, layer}), .versions = versions_};
   STRATA_ASSIGN(end.index, write_block(index_));

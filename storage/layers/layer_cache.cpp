@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/blocking.hpp"
 #include "io/file.hpp"
 
 namespace strata::storage {
@@ -16,7 +15,7 @@ stored_layer::stored_layer(layer_cache& cache, std::string directory, const laye
 stored_layer::~stored_layer() {
   cache_.forget(ticket_);
   // A file that could not be removed is set aside by the next opening.
-  if (retired_.load(std::memory_order_relaxed)) cache_.remove(path_);
+  if (retired_.load(std::memory_order_relaxed)) cache_.queue_removal(std::move(path_));
 }
 
 core::result<std::shared_ptr<const layer_reader>> stored_layer::reader(read_mode mode) const {
@@ -36,8 +35,11 @@ core::result<std::shared_ptr<const layer_reader>> layer_cache::get(const stored_
   }
   if (mode == read_mode::memory_only)
     return core::error{core::errc::would_block, "layer " + layer.path() + " is not open"};
+  if (layer.record().residency != layer_residency::local)
+    return core::error{core::errc::unavailable,
+                       "layer " + layer.path() + " is in object storage, which this server does not use"};
   auto found = layer_reader::open(layer.path(), layer.identity(), blocks_, disk_);
-  // The metadata names it: a missing file is damage.
+  // The metadata says that it is local: a missing file is damage.
   if (!found && found.error().code == core::errc::not_found) found.error().code = core::errc::corrupt;
   STRATA_ASSIGN(auto opened, std::move(found));
 
@@ -62,10 +64,9 @@ void layer_cache::forget(std::uint64_t ticket) {
   by_ticket_.erase(found);
 }
 
-void layer_cache::remove(const std::string& path) {
-  if (!core::must_not_block()) return io::remove_quietly(disk_, path);
+void layer_cache::queue_removal(std::string path) {
   const std::lock_guard guard(mutex_);
-  retired_.push_back(path);
+  retired_.push_back(std::move(path));
 }
 
 void layer_cache::remove_retired() {

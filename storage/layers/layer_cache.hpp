@@ -20,8 +20,8 @@ namespace strata::storage {
 
 class layer_cache;
 
-/// A layer file that the metadata names, shared by the layer maps. Once retired, the file is removed when the last map
-/// that has it is gone, so that readers of older maps are not disturbed. `cache` outlives it.
+/// A layer that the metadata names, shared by the layer maps. Once retired, its file is queued for removal when the
+/// last map that has it is gone, so that readers of older maps are not disturbed. `cache` outlives it.
 class stored_layer {
  public:
   stored_layer(layer_cache& cache, std::string directory, const layer_identity& identity);
@@ -36,7 +36,9 @@ class stored_layer {
   /// The metadata no longer names it.
   void retire() { retired_.store(true, std::memory_order_relaxed); }
 
-  /// Its open reader, from the cache or newly opened. memory_only: errc::would_block when it is not open.
+  /// Its open reader, from the cache or newly opened: a layer is first opened by the first read that needs it.
+  /// memory_only: errc::would_block when it is not open. errc::corrupt when the file of a local layer is missing,
+  /// errc::unavailable when the layer is remote.
   [[nodiscard]] core::result<std::shared_ptr<const layer_reader>> reader(read_mode mode) const;
 
  private:
@@ -59,9 +61,9 @@ class layer_cache {
   core::result<std::shared_ptr<const layer_reader>> get(const stored_layer& layer, read_mode mode);
   void forget(std::uint64_t ticket);
 
-  /// Removes a retired file: at once, or with the next remove_retired() when this thread must not block.
-  void remove(const std::string& path);
-  /// Removes the files left by threads that must not block. Called by flush, compaction and collection.
+  /// Queues the file of a retired layer. Never waits for the disk: the last reader of a layer may be any thread.
+  void queue_removal(std::string path);
+  /// Removes the files in the queue.
   void remove_retired();
 
   std::uint64_t next_ticket() { return tickets_.fetch_add(1, std::memory_order_relaxed); }
@@ -80,7 +82,20 @@ class layer_cache {
   std::mutex mutex_;
   std::list<open_layer> recent_;  // most recently used first; guarded by mutex_
   std::unordered_map<std::uint64_t, std::list<open_layer>::iterator> by_ticket_;  // guarded by mutex_
-  std::vector<std::string> retired_;                                              // guarded by mutex_
+  std::vector<std::string> retired_;  // at most one path for each layer that was retired; guarded by mutex_
+};
+
+/// Removes the retired files at the end of a step that may have retired some: first in the step, so that it ends after
+/// the step's own snapshots.
+class removal_of_retired {
+ public:
+  explicit removal_of_retired(layer_cache& in) : in_(in) {}
+  ~removal_of_retired() { in_.remove_retired(); }
+  removal_of_retired(const removal_of_retired&) = delete;
+  removal_of_retired& operator=(const removal_of_retired&) = delete;
+
+ private:
+  layer_cache& in_;
 };
 
 }  // namespace strata::storage

@@ -19,6 +19,7 @@ core::bytes encode_identity(const layer_identity& of) {
   core::append(to, of.tenant.value);
   core::append(to, of.timeline.value);
   core::append_le(to, of.layer.number);
+  core::append_le(to, of.layer.generation.value);
   to.push_back(static_cast<std::uint8_t>(of.layer.kind));
   append_key(to, of.layer.keys.begin);
   append_key(to, of.layer.keys.end);
@@ -32,8 +33,9 @@ core::result<void> check_identity(core::bytes_view found, const layer_identity& 
   if (std::equal(found.begin(), found.end(), wanted.begin(), wanted.end())) return {};
   const bool other_timeline =
       found.size() != wanted.size() || !std::equal(found.begin(), found.begin() + 32, wanted.begin());
-  return core::error{core::errc::corrupt, "layer " + path + " is not the layer in its name: " +
-                                              (other_timeline ? "of another timeline" : "other number or range")};
+  return core::error{core::errc::corrupt,
+                     "layer " + path + " is not the layer in its name: " +
+                         (other_timeline ? "of another timeline" : "other number, generation or range")};
 }
 
 }  // namespace strata::storage

@@ -18,7 +18,8 @@
 
 namespace strata::storage {
 
-/// The identity that a layer file must have to be used (docs/formats/layers.md). The level is not part of it.
+/// The identity that a layer file must have to be used (docs/formats/layers.md). Level and residency are not part of
+/// it.
 struct layer_identity {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -31,6 +32,7 @@ struct layer_writer_options {
   core::tenant_id tenant;
   core::timeline_id timeline;
   std::uint64_t number = 0;
+  core::generation generation{1};
   bool compress = false;
   /// Makes a lookup of a missing key cheap.
   bool filter = true;
@@ -48,7 +50,7 @@ class layer_writer final {
   core::result<void> add(const core::page_key& key, core::lsn at, core::bytes_view value);
   /// Approximate size of the file so far.
   [[nodiscard]] std::uint64_t size_bytes() const { return file_.size() + block_.size(); }
-  /// The record's number must be the writer's. Returns it with size_bytes filled in.
+  /// The record's number must be the writer's. Returns it with generation and size_bytes filled in.
   core::result<layer_record> finish(layer_record layer);
 
  private:
@@ -149,7 +151,7 @@ class layer_reader final {
   std::uint64_t cache_id_;
 };
 
-/// The fixed-size encoding of an identity (docs/formats/layers.md), level and size left out.
+/// The fixed-size encoding of an identity (docs/formats/layers.md), level, residency and size left out.
 core::bytes encode_identity(const layer_identity& of);
 /// errc::corrupt names the difference.
 core::result<void> check_identity(core::bytes_view found, const layer_identity& expected, const std::string& path);

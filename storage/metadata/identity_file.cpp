@@ -30,12 +30,11 @@ core::result<void> write_identity_file(io::disk& on, const std::string& director
   return created.commit(path);
 }
 
-core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string& directory, bool in_use) {
+core::result<void> check_identity_file(io::disk& on, const std::string& directory, bool in_use) {
   const std::string path = directory + "/STRATA";
   if (!on.exists(path)) {
     if (in_use) return core::error{core::errc::corrupt, "directory " + directory + " has no file STRATA"};
-    STRATA_TRY(write_identity_file(on, directory));
-    return directory_version;
+    return write_identity_file(on, directory);
   }
   STRATA_ASSIGN(const auto file, on.open_for_reading(path));
   core::bytes found(identity_size);
@@ -45,11 +44,11 @@ core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string&
   if (XXH3_64bits(found.data(), identity_size - 8) != core::load_le<std::uint64_t>(&found[identity_size - 8]))
     return core::error{core::errc::corrupt, path + " is damaged: wrong checksum"};
   const auto version = core::load_le<std::uint32_t>(&found[identity_magic.size()]);
-  if (version < 1 || version > directory_version)
+  if (version != directory_version)
     return core::error{core::errc::unsupported, path + " has format version " + std::to_string(version) +
-                                                    ", this server supports only versions 1 to " +
-                                                    std::to_string(directory_version)};
-  return version;
+                                                    ", and this server supports only version " +
+                                                    std::to_string(directory_version) + "; nothing was changed"};
+  return {};
 }
 
 }  // namespace strata::storage

@@ -8,14 +8,14 @@
 
 namespace strata::storage {
 
-/// The version of a directory's format. Version 1 had no seals.
-inline constexpr std::uint32_t directory_version = 2;
+/// The version of a directory's format.
+inline constexpr std::uint32_t directory_version = 3;
 
-/// Checks the file STRATA, which marks a directory as Strata's and holds its format version (docs/formats/metadata.md),
-/// and returns the version; writes the file when the directory is new. errc::unsupported for an unknown version,
-/// errc::corrupt when the file is damaged, or missing although `in_use`.
-core::result<std::uint32_t> check_identity_file(io::disk& on, const std::string& directory, bool in_use);
-/// Writes the current version; durable on return.
+/// Checks the file STRATA, which marks a directory as Strata's and holds its format version (docs/formats/metadata.md);
+/// writes the file when the directory is new. errc::unsupported for another version, errc::corrupt when the file is
+/// damaged, or missing although `in_use`.
+core::result<void> check_identity_file(io::disk& on, const std::string& directory, bool in_use);
+/// Durable on return.
 core::result<void> write_identity_file(io::disk& on, const std::string& directory);
 
 }  // namespace strata::storage

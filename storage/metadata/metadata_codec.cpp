@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/check.hpp"
 #include "pg/wal/version.hpp"
 
 namespace strata::storage::metadata_codec {
@@ -254,7 +255,7 @@ core::timeline_id timeline_of(std::string_view key) { return id_at<core::timelin
 core::bytes encode(const tenant_record& tenant) {
   core::bytes to{value_version};
   append_text(to, tenant.name);
-  core::append_le(to, tenant.generation);
+  core::append_le(to, tenant.generation.value);
   append_text(to, tenant.options);
   return to;
 }
@@ -265,9 +266,9 @@ core::result<tenant_record> decode_tenant(std::string_view key, core::bytes_view
   if (key.size() != id_size) return damaged("tenant", key);
   tenant_record tenant{.id = id_at<core::tenant_id>(key, 0)};
   tenant.name = read_text(from);
-  tenant.generation = from.le<std::uint32_t>();
+  tenant.generation = core::generation(from.le<std::uint32_t>());
   tenant.options = read_text(from);
-  if (!from.finished()) return damaged("tenant", key);
+  if (!from.finished() || !tenant.generation.valid()) return damaged("tenant", key);
   return tenant;
 }
 
@@ -337,7 +338,10 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
 }
 
 core::bytes encode(const layer_record& layer) {
-  core::bytes to{value_version, static_cast<std::uint8_t>(layer.kind), layer.level};
+  core::check(layer.residency != layer_residency::fetching, "a layer is stored as local or remote");
+  core::bytes to{value_version, static_cast<std::uint8_t>(layer.kind), layer.level,
+                 static_cast<std::uint8_t>(layer.residency)};
+  core::append_le(to, layer.generation.value);
   append_page_key(to, layer.keys.begin);
   append_page_key(to, layer.keys.end);
   append_lsn(to, layer.begin);
@@ -353,15 +357,18 @@ core::result<layer_record> decode_layer(std::string_view key, core::bytes_view v
   layer_record layer{.number = number_of(key)};
   const auto kind = from.le<std::uint8_t>();
   layer.level = from.le<std::uint8_t>();
+  const auto residency = from.le<std::uint8_t>();
+  layer.generation = core::generation(from.le<std::uint32_t>());
   layer.keys.begin = read_page_key(from);
   layer.keys.end = read_page_key(from);
   layer.begin = read_lsn(from);
   layer.end = read_lsn(from);
   layer.size_bytes = from.le<std::uint64_t>();
-  if (!from.finished() || kind < 1 || kind > 2 || layer.level > 1 || layer.keys.end < layer.keys.begin ||
-      layer.end <= layer.begin)
+  if (!from.finished() || kind < 1 || kind > 2 || layer.level > 1 || residency < 1 || residency > 2 ||
+      !layer.generation.valid() || layer.keys.end < layer.keys.begin || layer.end <= layer.begin)
     return damaged("layer", key);
   layer.kind = static_cast<layer_kind>(kind);
+  layer.residency = static_cast<layer_residency>(residency);
   return layer;
 }
 

@@ -12,7 +12,7 @@ namespace strata::storage {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> copy_magic{'S', 't', 'C', 'o', 'p', 'y', '\r', '\n'};
-constexpr std::uint32_t copy_version = 1;
+constexpr std::uint32_t copy_version = 2;
 constexpr std::size_t checksum_size = 8;
 /// Ten times the layers of the largest known timelines.
 constexpr std::uint64_t copy_size_max = 256u << 20;

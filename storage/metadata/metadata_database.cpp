@@ -127,10 +127,6 @@ rocksdb::Options options_of(metadata_database::access how, io::disk& on, const s
   options.atomic_flush = true;
   // Up to the first damage, and not one record after it; the seals show whether that is all that was acknowledged.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  if (how == metadata_database::access::upgrade) {
-    options.create_missing_column_families = true;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  }
   if (how == metadata_database::access::write_without_compaction) {
     // A compaction that meets damage makes RocksDB refuse all writes.
     options.disable_auto_compactions = true;

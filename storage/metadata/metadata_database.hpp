@@ -39,7 +39,6 @@ class metadata_database {
     read,                      ///< changes nothing and deletes nothing
     write,                     ///< replays the log, removes obsolete files
     write_without_compaction,  ///< the same; damaged tables are left alone
-    upgrade,                   ///< a directory without seals: damage before the log's end is refused
   };
   static core::result<std::unique_ptr<metadata_database>> open(const std::string& path, access how,
                                                                io::disk& on = io::real_disk());

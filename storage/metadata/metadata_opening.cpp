@@ -93,25 +93,6 @@ core::result<void> keep_damaged(io::disk& on, const metadata_paths& paths, const
   return {};
 }
 
-/// Upgrades a directory of version 1: its content is accepted once, and sealed.
-core::result<void> upgrade(io::disk& on, const metadata_paths& paths, const seal_files& seals) {
-  core::log_info("metadata in " + paths.directory + ": from format version 1 to " + std::to_string(directory_version));
-  {
-    STRATA_ASSIGN(const auto database, metadata_database::open(paths.database, access::upgrade, on));
-    for (const core::tenant_id& tenant : tenants_in(*database)) {
-      const tenant_scan scan = scan_tenant(*database, tenant);
-      if (scan.failure) return scan.failure->within("seal the metadata of tenant " + to_string(tenant));
-      tenant_seal seal = scan.found;
-      seal.edits = 2;  // its first may be without a file
-      const metadata_change change{metadata_family::seals, metadata_codec::tenant_key(tenant),
-                                   encode(stored_seal{seal, {}})};
-      STRATA_TRY(database->write({&change, 1}));
-      STRATA_TRY(seals.write(tenant, {seal, scan.name()}));
-    }
-  }
-  return write_identity_file(on, paths.directory);
-}
-
 core::result<std::unique_ptr<metadata_database>> create(io::disk& on, const metadata_paths& paths,
                                                         const seal_files& seals, const copy_files& copies) {
   STRATA_ASSIGN(const auto filed, seals.load());
@@ -182,21 +163,13 @@ core::result<opened_metadata> open_metadata(const std::string& directory, const 
                        .seals = seal_files(paths.seals, on),
                        .copies = copy_files(copies, on)};
   const bool in_use = on.exists(paths.database) || on.exists(paths.seals);
-  STRATA_ASSIGN(const std::uint32_t version, check_identity_file(on, directory, in_use));
+  STRATA_TRY(check_identity_file(on, directory, in_use));
   if (!on.exists(paths.database)) {
-    if (version < directory_version) {
-      STRATA_ASSIGN(const auto left, made.copies.tenants());
-      if (!left.empty())
-        return core::error{core::errc::corrupt, "directory " + paths.database + " is missing, and there are those of " +
-                                                    std::to_string(left.size()) + " tenants"};
-    }
     STRATA_ASSIGN(made.database, create(on, paths, made.seals, made.copies));
     STRATA_TRY(made.seals.make_directory());
-    if (version < directory_version) STRATA_TRY(write_identity_file(on, directory));
     return made;
   }
   STRATA_TRY(made.seals.make_directory());
-  if (version < directory_version) STRATA_TRY(upgrade(on, paths, made.seals));
 
   checked_tenants all;
   {

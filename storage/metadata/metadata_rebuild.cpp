@@ -40,12 +40,10 @@ struct old_metadata {
 core::result<old_metadata> look_at(io::disk& on, const metadata_paths& paths, const seal_files& seals,
                                    const copy_files& copies) {
   old_metadata old;
-  if (auto version = check_identity_file(on, paths.directory, true); !version)
-    old.error = version.error().detail;
-  else if (*version < directory_version)
-    return core::error{core::errc::unsupported, "directory " + paths.directory + " has format version " +
-                                                    std::to_string(*version) +
-                                                    ", which has no copies to rebuild metadata from"};
+  if (auto known = check_identity_file(on, paths.directory, true); !known) {
+    if (known.error().code == core::errc::unsupported) return std::move(known).error();
+    old.error = known.error().detail;
+  }
   STRATA_ASSIGN(old.filed, seals.load());
   for (const auto& [tenant, seal] : old.filed) old.tenants.insert(tenant);
   auto database = metadata_database::open(paths.database, metadata_database::access::read, on);
@@ -180,6 +178,7 @@ class rebuilder {
   void look_at_layer(const layer_identity& layer, rebuilt_timeline& of) {
     const std::string path =
         copies_.timeline_directory(layer.tenant, layer.timeline) + "/" + layer_file_name(layer.layer);
+    if (layer.layer.residency != layer_residency::local) return;
     if (!layer_reader::open(path, layer, blocks_, disk_)) of.damaged_layers.push_back(path);
   }
 

@@ -130,7 +130,7 @@ core::result<bool> rewrite(std::span<const layer_map::item> inputs, level1_outpu
 
 core::result<timeline_store::compaction_outcome> timeline_store::compact(bool force,
                                                                          const std::function<bool()>& cancelled) {
-  context_.layers->remove_retired();
+  const removal_of_retired at_end(*context_.layers);
   compaction_outcome outcome;
   STRATA_TRY(compact_level0(cancelled, force, outcome));
   if (cancelled && cancelled()) return outcome;

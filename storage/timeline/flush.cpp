@@ -21,7 +21,7 @@ core::result<layer_record> timeline_store::write_level0(const memory_layer& laye
 }
 
 core::result<core::lsn> timeline_store::flush_oldest() {
-  context_.layers->remove_retired();
+  const removal_of_retired at_end(*context_.layers);
   const auto view = current();
   if (view->memory.size() == 1) return core::error{core::errc::not_found, "flush: no layer is frozen"};
   const std::shared_ptr<memory_layer> oldest = view->memory.back();

@@ -86,11 +86,11 @@ core::result<core::lsn> timeline_store::plan_gc_cutoff(std::optional<std::chrono
 }
 
 core::result<timeline_store::gc_outcome> timeline_store::collect(const retention& keep) {
-  context_.layers->remove_retired();
+  const removal_of_retired at_end(*context_.layers);
   // An image that can't be read replaces no layer.
-  if (!damaged_layers_.empty())
-    return core::error{core::errc::corrupt,
-                       "nothing is collected while a layer is damaged: " + damaged_layers_.front()};
+  STRATA_TRY(check_layers({}));
+  if (const auto damaged = damaged_layers(); !damaged.empty())
+    return core::error{core::errc::corrupt, "nothing is collected while a layer is damaged: " + damaged.front()};
   gc_outcome outcome;
   const core::lsn before = gc_cutoff();
   const core::lsn cutoff = std::max(before, std::min(keep.cutoff, disk_consistent_lsn()));

@@ -5,6 +5,7 @@
 #include "io/file.hpp"
 #include "storage/layers/layer_cache.hpp"
 #include "storage/layers/layer_file.hpp"
+#include "storage/timeline/read_path.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
 namespace strata::storage {
@@ -32,10 +33,9 @@ core::result<void> set_aside(io::disk& on, const std::string& directory, const s
 /// Layer files that the metadata does not name are set aside: a crash left them before the edit that would have named
 /// them, or after the one that stopped naming them - or the metadata is damaged. Temporary files were never part of the
 /// timeline, and neither were the layers of an unfinished import.
-core::result<void> clear_leftovers(io::disk& on, const std::string& directory, const std::set<std::string>& named,
-                                   bool importing) {
-  STRATA_ASSIGN(const std::vector<std::string> names, on.list(directory));
-  for (const std::string& name : names) {
+core::result<void> clear_leftovers(io::disk& on, const std::string& directory, const std::vector<std::string>& files,
+                                   const std::set<std::string>& named, bool importing) {
+  for (const std::string& name : files) {
     if (!is_layer_name(name) || named.contains(name)) continue;
     if (!importing && !name.ends_with(io::temporary_suffix)) {
       STRATA_TRY(set_aside(on, directory, name));
@@ -45,6 +45,19 @@ core::result<void> clear_leftovers(io::disk& on, const std::string& directory, c
     STRATA_TRY(on.remove(directory + "/" + name));
   }
   return {};
+}
+
+/// A directory has no layer of a later attachment than the one that opens it.
+core::result<void> check_generation(const timeline_store::context& context, const layer_record& layer) {
+  if (layer.generation <= context.generation) return {};
+  return core::error{core::errc::corrupt, "layer " + layer_file_name(layer) + " has generation " +
+                                              std::to_string(layer.generation.value) + ", the tenant has " +
+                                              std::to_string(context.generation.value)};
+}
+
+std::string damage(const timeline_record& of, std::string what) {
+  core::log_error("timeline " + to_string(of.id) + " (" + of.name + ") has a damaged layer: " + what);
+  return what;
 }
 
 /// An interrupted import starts over: none of its files can be used.
@@ -70,22 +83,54 @@ core::result<timeline_store::opened> timeline_store::load_files(const context& c
   if (record.state == timeline_state::importing) STRATA_TRY(forget_import(context, record, layers));
   std::set<std::string> named;
   for (const layer_record& layer : layers) named.insert(layer_file_name(layer));
-  STRATA_TRY(clear_leftovers(disk, context.directory, named, record.state == timeline_state::importing));
+  STRATA_ASSIGN(const std::vector<std::string> files, disk.list(context.directory));
+  STRATA_TRY(clear_leftovers(disk, context.directory, files, named, record.state == timeline_state::importing));
+  const std::set<std::string> present(files.begin(), files.end());
 
   opened found{.record = record, .last_number = last_number};
   for (const layer_record& layer : layers) {
-    const layer_identity identity{record.tenant, record.id, layer};
+    STRATA_TRY(check_generation(context, layer));
     found.last_number = std::max(found.last_number, layer.number);
+    const layer_identity identity{record.tenant, record.id, layer};
     auto stored = std::make_shared<stored_layer>(*context.layers, context.directory, identity);
-    // Only reads that need the layer fail then; others are as correct as before.
-    if (auto readable = layer_reader::open(stored->path(), identity, context.layers->blocks(), disk); !readable) {
-      core::log_error("timeline " + to_string(record.id) + " (" + record.name +
-                      ") has a damaged layer: " + core::to_string(readable.error()));
-      found.damaged_layers.push_back(std::move(readable).error().detail);
+    if (layer.residency == layer_residency::local) {
+      if (present.contains(layer_file_name(layer)))
+        found.unchecked_layers.push_back(layer.number);
+      else
+        found.damaged_layers.push_back(damage(record, "layer " + stored->path() + " is missing"));
     }
     found.layers.push_back({layer, std::move(stored)});
   }
   return found;
+}
+
+core::result<void> timeline_store::check_layers(const cancelled_check& cancelled) {
+  const std::lock_guard checking(check_mutex_);
+  while (!unchecked_layers_.empty()) {
+    if (cancelled && cancelled()) return core::error{core::errc::unavailable, "the check of layers was cancelled"};
+    const auto view = current();
+    const auto layers = view->files->layers();
+    const auto item = std::find_if(layers.begin(), layers.end(), [this](const layer_map::item& each) {
+      return each.record.number == unchecked_layers_.back();
+    });
+    if (item != layers.end()) {
+      layer_cache& cache = *context_.layers;
+      auto readable = layer_reader::open(item->layer->path(), item->layer->identity(), cache.blocks(), cache.disk());
+      if (!readable) {
+        // Only reads that need the layer fail then; others are as correct as before.
+        std::string what = damage(record(), std::move(readable).error().detail);
+        const std::lock_guard guard(damage_mutex_);
+        damaged_layers_.push_back(std::move(what));
+      }
+    }
+    unchecked_layers_.pop_back();
+  }
+  return {};
+}
+
+std::vector<std::string> timeline_store::damaged_layers() const {
+  const std::lock_guard guard(damage_mutex_);
+  return damaged_layers_;
 }
 
 }  // namespace strata::storage

@@ -28,9 +28,10 @@ timeline_store::timeline_store(const context& context, opened found, std::shared
     : context_(context),
       ancestor_(std::move(ancestor)),
       last_number_(found.last_number),
-      damaged_layers_(std::move(found.damaged_layers)),
       record_(std::move(found.record)),
-      options_(context.options) {
+      options_(context.options),
+      unchecked_layers_(std::move(found.unchecked_layers)),
+      damaged_layers_(std::move(found.damaged_layers)) {
   // A new branch has everything up to its branch point, in its ancestor.
   const core::lsn start = std::max(record_.disk_consistent_lsn, record_.ancestor_lsn);
   if (record_.source) received_ = record_.source->received;
@@ -259,6 +260,7 @@ core::result<std::unique_ptr<layer_writer>> timeline_store::new_layer(layer_writ
   options.directory = context_.directory;
   options.tenant = of.tenant;
   options.timeline = of.id;
+  options.generation = context_.generation;
   return layer_writer::create(options);
 }
 

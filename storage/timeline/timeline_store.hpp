@@ -13,6 +13,7 @@
 #include "config/options.hpp"
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
+#include "core/generation.hpp"
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
 #include "core/result.hpp"
@@ -58,13 +59,15 @@ class timeline_store final {
     metadata_store* metadata = nullptr;
     layer_cache* layers = nullptr;
     const core::clock* clock = nullptr;
-    std::string directory;  ///< of this timeline's layer files
+    std::string directory;           ///< of this timeline's layer files
+    core::generation generation{1};  ///< of the tenant's attachment; layers written from now on carry it
     config::tenant_options options;
   };
 
-  /// Loads the layer index, removes temporary files and sets aside layer files that the metadata does not name. A named
-  /// file that is missing or has another identity is in damaged_layers(), and reads that need it fail. `ancestor` is
-  /// set iff record.ancestor is; the store keeps it alive.
+  /// Loads the layer index, removes temporary files and sets aside layer files that the metadata does not name. Opens
+  /// no layer: see check_layers(). A local layer without a file is in damaged_layers() at once. errc::corrupt when a
+  /// layer has a higher generation than the context. `ancestor` is set iff record.ancestor is; the store keeps it
+  /// alive.
   static core::result<std::shared_ptr<timeline_store>> open(const context& context, const timeline_record& record,
                                                             std::shared_ptr<timeline_store> ancestor);
 
@@ -83,8 +86,9 @@ class timeline_store final {
   [[nodiscard]] std::vector<layer_record> layers() const;
   /// The memory layers, the open one first, then the frozen ones, newest first.
   [[nodiscard]] std::vector<memory_span> memory_spans() const;
-  /// Problems with layer files that opening found, one text each, naming the file.
-  [[nodiscard]] const std::vector<std::string>& damaged_layers() const { return damaged_layers_; }
+  /// Problems with layer files that opening and check_layers() found, one text each, naming the file. Reads that need
+  /// such a layer fail.
+  [[nodiscard]] std::vector<std::string> damaged_layers() const;
   [[nodiscard]] pg::redo::redo_context redo_context() const;
 
   /// errc::out_of_range, with the readable window, unless readable_from and gc_cutoff <= at <= last_record_lsn.
@@ -123,6 +127,10 @@ class timeline_store final {
   /// nothing is frozen.
   core::result<core::lsn> flush_oldest();
 
+  /// Opens each local layer that was there when the timeline was opened, once, and compares its identity and size with
+  /// the metadata's. errc::unavailable when it was cancelled; the next call goes on.
+  core::result<void> check_layers(const std::function<bool()>& cancelled);
+
   struct compaction_outcome {
     std::size_t layers_in = 0, layers_out = 0, images_out = 0;
     std::uint64_t bytes_in = 0, bytes_out = 0;
@@ -145,7 +153,8 @@ class timeline_store final {
     std::uint64_t removed_bytes = 0;
     core::lsn cutoff;
   };
-  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers that no read needs.
+  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers that no read needs. Completes
+  /// check_layers() first: errc::corrupt while a layer is damaged.
   core::result<gc_outcome> collect(const retention& keep);
 
   /// Changes state, readable_from and flags in the metadata; durable on return.
@@ -167,6 +176,7 @@ class timeline_store final {
     std::vector<layer_map::item> layers;
     std::uint64_t last_number = 0;
     std::vector<std::string> damaged_layers;
+    std::vector<std::uint64_t> unchecked_layers;
   };
   timeline_store(const context& context, opened found, std::shared_ptr<timeline_store> ancestor);
   using cancelled_check = std::function<bool()>;
@@ -244,7 +254,6 @@ class timeline_store final {
   std::atomic<std::uint64_t> gc_cutoff_{0};
   std::atomic<std::uint64_t> readable_from_{0};
   std::atomic<std::uint64_t> last_number_;
-  const std::vector<std::string> damaged_layers_;
 
   mutable std::mutex record_mutex_;
   timeline_record record_;             // guarded by record_mutex_
@@ -255,6 +264,11 @@ class timeline_store final {
   std::mutex change_mutex_;        // held while a new snapshot is made
   mutable std::mutex view_mutex_;  // held while the pointer is read or replaced
   std::shared_ptr<const timeline_view> view_;
+
+  std::mutex check_mutex_;                       // held for a whole check
+  std::vector<std::uint64_t> unchecked_layers_;  // guarded by check_mutex_
+  mutable std::mutex damage_mutex_;
+  std::vector<std::string> damaged_layers_;  // guarded by damage_mutex_
 
   mutable std::mutex clock_steps_mutex_;
   mutable clock_steps clock_steps_;  // guarded by clock_steps_mutex_

@@ -177,7 +177,7 @@ peers::peers() {
   state_->tenant = {.id = core::make_id<core::tenant_id>(),
                     .name = "shop",
                     .state = messages::tenant_state::active,
-                    .generation = 1,
+                    .generation = core::generation(1),
                     .timeline_count = 1,
                     .layer_bytes = 4096};
   state_->main.tenant = state_->tenant.id;

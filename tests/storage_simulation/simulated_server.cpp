@@ -285,7 +285,7 @@ void simulated_server::change_record(branch& of) {
 void simulated_server::change_tenant() {
   tenant_options_.next = "{\"n\":" + std::to_string(pick(1000)) + "}";
   say("change the tenant");
-  if (done(metadata_->put_tenant({tenant_, "shop", 1, *tenant_options_.next}), "put_tenant"))
+  if (done(metadata_->put_tenant({tenant_, "shop", core::generation(1), *tenant_options_.next}), "put_tenant"))
     tenant_options_.done();
   else
     tenant_options_.next.reset();
@@ -515,6 +515,7 @@ void simulated_server::check_copies() {
 
 void simulated_server::check_branch(branch& of) {
   const std::string& name = of.record.name;
+  require(of.store->check_layers({}).has_value(), name + " cannot check its layers");
   require(
       of.store->damaged_layers().empty(),
       name + " has a damaged layer: " + (of.store->damaged_layers().empty() ? "" : of.store->damaged_layers().front()));

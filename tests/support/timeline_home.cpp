@@ -29,7 +29,7 @@ timeline_home::timeline_home(const timeline_record& like) : record(like) {
     record.name = "main";
     record.state = timeline_state::importing;
   }
-  demand(metadata->put_tenant({.id = record.tenant, .name = "t", .generation = 1, .options = {}}));
+  demand(metadata->put_tenant({.id = record.tenant, .name = "t", .generation = core::generation(1), .options = {}}));
   reopen(record);
 }
 

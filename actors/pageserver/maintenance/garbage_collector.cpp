@@ -13,6 +13,7 @@ class garbage_collector final : public runtime::actor_base<garbage_collector_act
   garbage_collector(const runtime::actor_setup& setup, garbage_collector_options options)
       : actor_base(setup),
         store_(std::move(options.store)),
+        cancelled_(std::move(options.cancelled)),
         removed_(env().metrics().counter("strata_collected_layers_total", "Layers removed by garbage collection")),
         removed_bytes_(env().metrics().counter("strata_collected_bytes_total", "Their size")) {}
 
@@ -34,7 +35,12 @@ class garbage_collector final : public runtime::actor_base<garbage_collector_act
         .removed = outcome->removed, .removed_bytes = outcome->removed_bytes, .cutoff = outcome->cutoff};
   }
 
+  core::result<void> on(const check_layers&) {
+    return store_->check_layers([this] { return cancelled_->load(); });
+  }
+
   std::shared_ptr<storage::timeline_store> store_;
+  std::shared_ptr<const std::atomic<bool>> cancelled_;
   runtime::counter removed_;
   runtime::counter removed_bytes_;
 };

@@ -141,6 +141,18 @@ BOOST_AUTO_TEST_CASE(what_is_not_in_memory_would_block) {
   BOOST_TEST(waiting.failure() == nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(layers_of_two_generations_with_one_number_are_two_files) {
+  layer_record layer{.number = 7, .keys = {key_of(0), key_of(2)}, .begin = core::lsn(1), .end = core::lsn(2)};
+  const std::string first = layer_file_name(layer);
+  layer.generation = core::generation(0x1B);
+  BOOST_TEST(layer_file_name(layer) != first);
+  BOOST_TEST(layer_file_name(layer).ends_with("__0000001B.delta"), layer_file_name(layer));
+  const auto seed_of = [](std::uint32_t generation) {
+    return block_format::file_seed({}, {}, 7, core::generation(generation));
+  };
+  BOOST_TEST(seed_of(1) != seed_of(2));
+}
+
 BOOST_AUTO_TEST_CASE(a_layer_under_a_false_name_is_refused) {
   fixture of;
   const layer_record layer = of.write(10, 1);
@@ -158,6 +170,9 @@ BOOST_AUTO_TEST_CASE(a_layer_under_a_false_name_is_refused) {
   BOOST_TEST(refused(claimed));
   claimed = of.identity(layer);
   ++claimed.layer.number;
+  BOOST_TEST(refused(claimed));
+  claimed = of.identity(layer);
+  claimed.layer.generation = core::generation(2);
   BOOST_TEST(refused(claimed));
   claimed = of.identity(layer);
   ++claimed.layer.size_bytes;

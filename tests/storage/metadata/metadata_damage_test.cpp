@@ -5,8 +5,10 @@
 #include <array>
 #include <csignal>
 #include <functional>
+#include <map>
 
 #include "storage/metadata/metadata_database.hpp"
+#include "storage/metadata/metadata_rebuild.hpp"
 #include "tests/storage/metadata/metadata_fixture.hpp"
 #include "tests/support/printing.hpp"
 
@@ -43,20 +45,18 @@ struct fixture : tests::metadata_fixture {
     BOOST_TEST(!store->timelines(shop.id).has_value());
     BOOST_TEST(!store->layers(shop.id, shop.main).has_value());
     BOOST_TEST(!store->apply(shop.id, shop.main, {.gc_cutoff = core::lsn(9)}).has_value());
-    BOOST_TEST(!store->put_tenant({shop.id, "shop", 1, "{}"}).has_value());
+    BOOST_TEST(!store->put_tenant({shop.id, "shop", core::generation(1), "{}"}).has_value());
     BOOST_TEST(!store->delete_timeline(shop.id, shop.dev).has_value());
     flush(*store, bank, 3);
     of_bank = content(*store, bank.id);
   }
-  void write_version_1() const {
-    using namespace std::string_literals;
-    write(home / "STRATA", "STRATA\r\n\x01\x00\x00\x00\xd4\x72\xf4\xd7\xed\x98\xd0\x79"s);
-  }
-  void check_not_sealed() const {
-    const auto opened = try_open();
-    BOOST_TEST_REQUIRE(!opened.has_value());
-    BOOST_TEST(opened.error().detail.find(core::to_string(shop.id)) != std::string::npos, opened.error().detail);
-    BOOST_TEST(read(home / "STRATA")[8] == 1);
+  /// Without the lock, which every opening writes.
+  [[nodiscard]] std::map<std::string, std::string> all_files() const {
+    std::map<std::string, std::string> all;
+    for (const auto& each : fs::recursive_directory_iterator(home))
+      if (each.is_regular_file() && each.path().filename() != "strata.lock")
+        all[each.path().string()] = read(each.path());
+    return all;
   }
   [[nodiscard]] std::size_t kept() const {
     std::size_t count = 0;
@@ -290,44 +290,20 @@ BOOST_AUTO_TEST_CASE(a_tenant_that_is_removed_leaves_nothing_and_does_not_come_b
   BOOST_TEST(store->timelines(shop.id)->empty());
 }
 
-BOOST_AUTO_TEST_CASE(a_directory_of_version_1_is_sealed_when_it_is_first_opened) {
-  {
-    const auto raw = metadata_database::open(database().string(), metadata_database::access::write);
-    BOOST_TEST_REQUIRE(raw);
-    for (const auto& id : {shop.id, bank.id}) {
-      const metadata_change change{metadata_family::seals, metadata_codec::tenant_key(id), std::nullopt};
-      BOOST_TEST_REQUIRE((*raw)->write({&change, 1}));
-    }
+BOOST_AUTO_TEST_CASE(a_directory_of_another_version_is_refused_and_left_as_it_is) {
+  using namespace std::string_literals;
+  for (const std::string& foreign : {"STRATA\r\n\x02\x00\x00\x00\xe8\x4f\x47\xe1\xe8\x7f\xd2\x71"s,
+                                     "STRATA\r\n\x04\x00\x00\x00\xe0\xf8\x58\xec\xaf\xa1\x89\x39"s}) {
+    write(home / "STRATA", foreign);
+    const auto before = all_files();
+    const auto opened = try_open();
+    BOOST_TEST_REQUIRE(!opened.has_value());
+    BOOST_TEST((opened.error().code == core::errc::unsupported), opened.error().detail);
+    const auto rebuilt = rebuild_metadata(home.string(), copies.string(), true);
+    BOOST_TEST_REQUIRE(!rebuilt.has_value());
+    BOOST_TEST((rebuilt.error().code == core::errc::unsupported), rebuilt.error().detail);
+    BOOST_TEST((all_files() == before));
   }
-  fs::remove_all(home / "seals");
-  fs::remove_all(copies);
-  write_version_1();
-  {
-    const auto store = open();
-    BOOST_TEST(store->damaged().empty());
-    BOOST_TEST(content(*store, shop.id) == of_shop);
-    BOOST_TEST(content(*store, bank.id) == of_bank);
-  }
-  BOOST_TEST(read(home / "STRATA")[8] == 2);
-  BOOST_TEST(fs::exists(copies / core::to_string(shop.id) / "tenant.copy"));
-  fs::remove(seal_of(shop.id));
-  check_shop_is_damaged();
-}
-
-BOOST_AUTO_TEST_CASE(a_directory_of_version_1_that_can_not_be_read_whole_is_not_sealed) {
-  {
-    const auto raw = metadata_database::open(database().string(), metadata_database::access::write);
-    BOOST_TEST_REQUIRE(raw);
-    const std::array changes{
-        metadata_change{metadata_family::seals, metadata_codec::tenant_key(shop.id), std::nullopt},
-        metadata_change{metadata_family::tenants, metadata_codec::tenant_key(shop.id), core::bytes{1, 2, 3}}};
-    BOOST_TEST_REQUIRE((*raw)->write(changes));
-  }
-  fs::remove_all(home / "seals");
-  fs::remove_all(copies);
-  write_version_1();
-  check_not_sealed();
-  check_not_sealed();
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_write_ends_the_process_wherever_it_fails) {
@@ -338,7 +314,7 @@ BOOST_AUTO_TEST_CASE(a_failed_write_ends_the_process_wherever_it_fails) {
       const auto store = try_open();
       if (!store) ::_exit(7);
       before_it();
-      (void)(*store)->put_tenant({shop.id, "shop", generation, "{}"});
+      (void)(*store)->put_tenant({shop.id, "shop", core::generation(generation), "{}"});
     });
   };
   BOOST_TEST(edited([] {}) == 0);
@@ -360,10 +336,10 @@ BOOST_AUTO_TEST_CASE(a_copy_that_can_not_be_written_is_none_rather_than_an_older
   const auto store = open();
   const fs::path copy = copies / core::to_string(shop.id) / "tenant.copy";
   fs::create_directories(copy.string() + ".tmp/x");
-  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 2, "{}"}));
+  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", core::generation(2), "{}"}));
   BOOST_TEST(!fs::exists(copy));
   fs::remove_all(copy.string() + ".tmp");
-  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", 3, "{}"}));
+  BOOST_TEST_REQUIRE(store->put_tenant({shop.id, "shop", core::generation(3), "{}"}));
   BOOST_TEST(fs::exists(copy));
 }
 

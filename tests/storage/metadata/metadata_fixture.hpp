@@ -54,7 +54,7 @@ class metadata_fixture {
   }
   static void fill(storage::metadata_store& store, const one_tenant& of, const std::string& name) {
     BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.main, "main")));
-    BOOST_TEST_REQUIRE(store.put_tenant({of.id, name, 1, "{}"}));
+    BOOST_TEST_REQUIRE(store.put_tenant({of.id, name, core::generation(1), "{}"}));
     BOOST_TEST_REQUIRE(store.put_timeline(timeline(of.id, of.dev, "dev")));
     flush(store, of, 1);
     flush(store, of, 2);

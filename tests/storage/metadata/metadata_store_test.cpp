@@ -84,6 +84,8 @@ struct fixture {
 
 layer_record some_layer(std::uint64_t number) {
   return {.number = number,
+          .generation = core::generation(3),
+          .residency = number % 2 == 0 ? layer_residency::remote : layer_residency::local,
           .kind = layer_kind::image,
           .level = 1,
           .keys = {{.block = 1}, {.block = 9}},
@@ -97,13 +99,13 @@ layer_record some_layer(std::uint64_t number) {
 BOOST_FIXTURE_TEST_SUITE(storage_metadata_store, fixture)
 
 BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
-  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", 3, "{}"}));
+  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", core::generation(3), "{}"}));
   const timeline_record wanted = put_timeline();
   reopen();
   const auto tenants = store->tenants();
   BOOST_TEST_REQUIRE(tenants->size() == 1u);
-  BOOST_TEST((tenants->front().id == tenant && tenants->front().name == "acme" && tenants->front().generation == 3 &&
-              tenants->front().options == "{}"));
+  BOOST_TEST((tenants->front().id == tenant && tenants->front().name == "acme" &&
+              tenants->front().generation == core::generation(3) && tenants->front().options == "{}"));
   const auto timelines = store->timelines(tenant);
   BOOST_TEST_REQUIRE(timelines->size() == 1u);
   const timeline_record& found = timelines->front();

@@ -52,6 +52,7 @@ struct store_fixture {
                                           .layers = layers.get(),
                                           .clock = &clock,
                                           .directory = directory_of(record.id),
+                                          .generation = generation,
                                           .options = options},
                                          record, std::move(ancestor));
   }
@@ -109,6 +110,7 @@ struct store_fixture {
   std::uint64_t block_cache_bytes = 8u << 20;
   temp_dir directory;
   core::tenant_id tenant = core::make_id<core::tenant_id>();
+  core::generation generation{1};
   config::tenant_options options;
   core::manual_clock clock;
   std::unique_ptr<storage::metadata_store> metadata;

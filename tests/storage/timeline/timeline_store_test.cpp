@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
@@ -159,6 +160,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_layer_fails_the_reads_that_need_it_and_nothing_el
   for (const auto& way : ways) {
     way.damage();
     reopen();
+    expect(store->check_layers({}));
     BOOST_TEST_REQUIRE(store->damaged_layers().size() == 1u, way.what);
     BOOST_TEST(store->damaged_layers().front().find(layer_file_name(newer)) != std::string::npos, way.what);
     // Below the damaged layer everything is as right as before; above it nothing may be passed over.
@@ -172,8 +174,72 @@ BOOST_AUTO_TEST_CASE(a_damaged_layer_fails_the_reads_that_need_it_and_nothing_el
   }
   std::ofstream(path, std::ios::binary | std::ios::trunc) << whole;
   reopen();
+  expect(store->check_layers({}));
   BOOST_TEST(store->damaged_layers().empty());
   BOOST_TEST(reads(2, 8016, 2));
+}
+
+BOOST_AUTO_TEST_CASE(an_opening_reads_no_layer_and_the_check_reads_each_once) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  const std::string path = directory_of(store->record().id) + "/" + layer_file_name(store->layers().front());
+  std::filesystem::resize_file(path, 10);
+  reopen();
+  BOOST_TEST(store->damaged_layers().empty());
+  BOOST_TEST(!store->check_layers([] { return true; }).has_value());
+  BOOST_TEST(store->damaged_layers().empty());
+  // Collection must not pass over damage that nobody has looked for yet.
+  const auto collected = store->collect({});
+  BOOST_TEST_REQUIRE(!collected.has_value());
+  BOOST_TEST((collected.error().code == core::errc::corrupt));
+  BOOST_TEST(store->damaged_layers().size() == 1u);
+  expect(store->check_layers({}));
+  BOOST_TEST(store->damaged_layers().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_remote_layer_is_no_damage_and_a_read_that_needs_it_says_so) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  put(*store, page(2), core::lsn(8016), page_of(2));
+  flush(*store);
+  const auto layers = store->layers();
+  layer_record evicted = layers[0].begin < layers[1].begin ? layers[1] : layers[0];
+  const auto id = store->record().id;
+  const std::string path = directory_of(id) + "/" + layer_file_name(evicted);
+  evicted.residency = layer_residency::remote;
+  expect(metadata->apply(tenant, id, {.add = {evicted}}));
+  std::filesystem::remove(path);
+  reopen();
+  expect(store->check_layers({}));
+  BOOST_TEST(store->damaged_layers().empty());
+  BOOST_TEST(reads(1, 8008, 1));
+  BOOST_TEST((read_failure(2, 8016) == core::errc::unavailable));
+  // What is not in the newer layer may not be taken from an older one without a look into it.
+  BOOST_TEST((read_failure(1, 8016) == core::errc::unavailable));
+}
+
+BOOST_AUTO_TEST_CASE(layers_carry_the_generation_that_wrote_them_and_none_may_be_later) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  generation = core::generation(2);
+  reopen();
+  put(*store, page(1), core::lsn(8016), page_of(2));
+  flush(*store);
+  std::vector<std::uint32_t> found;
+  for (const layer_record& layer : store->layers()) found.push_back(layer.generation.value);
+  std::sort(found.begin(), found.end());
+  BOOST_TEST((found == std::vector<std::uint32_t>{1, 2}));
+  BOOST_TEST(reads(1, 8008, 1));
+  BOOST_TEST(reads(1, 8016, 2));
+  const auto record = store->record();
+  store.reset();
+  generation = core::generation(1);
+  const auto stale = try_open(record);
+  BOOST_TEST_REQUIRE(!stale.has_value());
+  BOOST_TEST((stale.error().code == core::errc::corrupt));
+  generation = core::generation(3);
+  store = open(record);
+  BOOST_TEST(reads(1, 8016, 2));
 }
 
 BOOST_AUTO_TEST_CASE(an_edit_that_the_metadata_refuses_leaves_no_file) {
