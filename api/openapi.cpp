@@ -6,19 +6,20 @@
 namespace strata::api {
 namespace {
 
-using json = nlohmann::ordered_json;
+using ordered_json = nlohmann::ordered_json;
 
-json reference(std::string_view schema) { return {{"$ref", "#/components/schemas/" + std::string(schema)}}; }
+ordered_json reference(std::string_view schema) { return {{"$ref", "#/components/schemas/" + std::string(schema)}}; }
 
-json content_of(std::string_view schema) {
+ordered_json content_of(std::string_view schema) {
   if (schema.find('/') == std::string_view::npos) return {{"application/json", {{"schema", reference(schema)}}}};
   const bool text = schema.starts_with("text/");
-  return {{std::string(schema),
-           {{"schema", text ? json{{"type", "string"}} : json{{"type", "string"}, {"format", "binary"}}}}}};
+  return {
+      {std::string(schema),
+       {{"schema", text ? ordered_json{{"type", "string"}} : ordered_json{{"type", "string"}, {"format", "binary"}}}}}};
 }
 
-json parameters_of(const route& of) {
-  json parameters = json::array();
+ordered_json parameters_of(const route& of) {
+  ordered_json parameters = ordered_json::array();
   for (const std::string& name : path_parameter_names(of.path))
     parameters.push_back({{"name", name}, {"in", "path"}, {"required", true}, {"schema", reference("Id")}});
   for (const query_parameter& parameter : of.query)
@@ -30,8 +31,8 @@ json parameters_of(const route& of) {
   return parameters;
 }
 
-json operation_of(const route& of) {
-  json operation{{"operationId", of.operation}, {"summary", of.summary}, {"parameters", parameters_of(of)}};
+ordered_json operation_of(const route& of) {
+  ordered_json operation{{"operationId", of.operation}, {"summary", of.summary}, {"parameters", parameters_of(of)}};
   if (!of.request_schema.empty())
     operation["requestBody"] = {{"required", true}, {"content", content_of(of.request_schema)}};
   operation["responses"] = {
@@ -41,25 +42,25 @@ json operation_of(const route& of) {
 }
 
 /// Moves what `in` refers to from `known` to `used`, and what that refers to.
-void collect_schemas(const json& in, json& known, json& used) {
+void collect_schemas(const ordered_json& in, ordered_json& known, ordered_json& used) {
   constexpr std::string_view prefix = "#/components/schemas/";
   if (in.is_object() && in.contains("$ref")) {
     const std::string name = in["$ref"].get<std::string>().substr(prefix.size());
     const auto found = known.find(name);
     if (found == known.end()) return;
-    const json schema = std::move(*found);
+    const ordered_json schema = std::move(*found);
     known.erase(found);
     used[name] = schema;
     collect_schemas(schema, known, used);
   }
   if (in.is_structured())
-    for (const json& each : in) collect_schemas(each, known, used);
+    for (const ordered_json& each : in) collect_schemas(each, known, used);
 }
 
 /// What an option of a tenant may be set to: a number within its limits, or a text with a unit.
-json schema_of(const config::option_field<config::tenant_options>& option) {
+ordered_json schema_of(const config::option_field<config::tenant_options>& option) {
   using field = config::option_field<config::tenant_options>;
-  json number{{"type", "integer"}, {"minimum", option.least}, {"maximum", option.most}};
+  ordered_json number{{"type", "integer"}, {"minimum", option.least}, {"maximum", option.most}};
   std::string pattern = "^[0-9]{1,10}$";
   if (std::holds_alternative<field::duration_member>(option.member))
     pattern = "^ *([0-9]{1,9} *(ms|s|sec|m|min|h|hour|hours|d|day|days|w|week|weeks) *)+$";
@@ -73,19 +74,19 @@ json schema_of(const config::option_field<config::tenant_options>& option) {
 }  // namespace
 
 std::string openapi(route_table of, std::string_view version) {
-  json paths = json::object();
+  ordered_json paths = ordered_json::object();
   for (const route& each : of) {
     std::string method(each.method);
     for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     paths[std::string(each.path)][method] = operation_of(each);
   }
-  json known = json::parse(schemas());
-  known.update(json::parse(safekeeper_schemas()));
+  ordered_json known = ordered_json::parse(schemas());
+  known.update(ordered_json::parse(safekeeper_schemas()));
   for (const auto& option : config::tenant_fields())
     known["ChangeTenantConfig"]["properties"][std::string(option.name)] = schema_of(option);
-  json components = json::object();
+  ordered_json components = ordered_json::object();
   collect_schemas(paths, known, components);
-  const json description{
+  const ordered_json description{
       {"openapi", "3.0.3"},
       {"info", {{"title", "Strata management API"}, {"version", version}}},
       {"paths", paths},

@@ -5,7 +5,7 @@
 namespace strata::api {
 namespace {
 
-std::vector<route> make_routes() {
+std::vector<route> make_safekeeper_routes() {
   using namespace safekeeper_handlers;
   const std::vector<query_parameter> none;
 #define TIMELINE "/v1/tenant/{tenant_id}/timeline/{timeline_id}"
@@ -75,7 +75,7 @@ std::vector<route> make_routes() {
 }  // namespace
 
 route_table safekeeper_routes() {
-  static const std::vector<route> table = make_routes();
+  static const std::vector<route> table = make_safekeeper_routes();
   return table;
 }
 

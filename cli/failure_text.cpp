@@ -24,7 +24,7 @@ std::string text_of(const control::failure& of, bool color) {
   return made;
 }
 
-std::string json_of(const control::failure& of) {
+std::string failure_json(const control::failure& of) {
   using nlohmann::json;
   const json body{{"error",
                    {{"code", of.slug()},

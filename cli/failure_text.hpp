@@ -20,6 +20,6 @@ exit_code exit_code_for(core::errc code);
 /// As failure::text(), on a terminal with colours.
 std::string text_of(const control::failure& of, bool color);
 /// {"error": {"code", "message", "why", "next", "exit_code"}}
-std::string json_of(const control::failure& of);
+std::string failure_json(const control::failure& of);
 
 }  // namespace strata::cli

@@ -170,7 +170,7 @@ void add_help_commands(CLI::App& app, context& of) {
 }
 
 int report(const failure& e, bool json) {
-  std::fputs((json ? json_of(e) : text_of(e, talk_has_color())).c_str(), stderr);
+  std::fputs((json ? failure_json(e) : text_of(e, talk_has_color())).c_str(), stderr);
   return static_cast<int>(exit_code_for(e.code()));
 }
 

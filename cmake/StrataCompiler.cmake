@@ -1,5 +1,6 @@
 # Flags that hold for every target. Warnings are errors: a warning that may stay is one nobody reads.
 option(STRATA_BUILD_TESTS "Build the tests and benchmarks" ON)
+option(STRATA_UNITY "Compile several files of a folder as one (strata_unity)" OFF)
 option(STRATA_BUILD_FUZZERS "Build the libFuzzer targets and nothing else; takes clang" OFF)
 set(STRATA_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")
 

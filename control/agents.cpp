@@ -22,8 +22,8 @@ using host::agent_status;
 using host::compute_record;
 
 /// Nothing moves for that long: it will not come up by waiting.
-constexpr std::chrono::minutes patience{2};
-constexpr std::chrono::milliseconds look_interval{10};
+constexpr std::chrono::minutes progress_limit{2};
+constexpr std::chrono::milliseconds end_look_interval{10};
 /// For an agent whose Postgres is gone.
 constexpr std::chrono::seconds end_limit{30};
 
@@ -82,7 +82,7 @@ agent_status start_agent(const scope& of, const compute_record& record) {
   auto moved = std::chrono::steady_clock::now();
   std::pair<agent_state, std::uint64_t> seen{};
   for (;;) {
-    const bool ended = host::wait_for_end(pid, look_interval);
+    const bool ended = host::wait_for_end(pid, end_look_interval);
     const auto status = host::load_status(directory_of(of, record.name));
     const bool current = status && status->pid == pid;
     if (current && status->state == agent_state::running) return *status;
@@ -100,7 +100,7 @@ agent_status start_agent(const scope& of, const compute_record& record) {
       seen = {status->state, status->restored_bytes};
       moved = now;
     }
-    if (now - moved > patience) {
+    if (now - moved > progress_limit) {
       line.end();
       give_up(of, record, current ? status->detail : "its agent does not report", core::errc::timeout);
     }

@@ -17,7 +17,7 @@ using host::compute_mode;
 using host::compute_record;
 
 constexpr std::chrono::seconds wait_limit{30};
-constexpr std::chrono::milliseconds look_interval{50};
+constexpr std::chrono::milliseconds writer_look_interval{50};
 
 /// What the agent that runs now says; not what one before it has left.
 std::optional<agent_status> status_by(const std::string& directory, pid_t agent) {
@@ -158,7 +158,7 @@ std::optional<compute_record> wait_until_up(const scope& of, const compute_recor
           "try again; strata compute list shows what it is waiting for");
     }
     line.show("waiting for compute " + record.name + ", which is " + doing, detail);
-    std::this_thread::sleep_for(look_interval);
+    std::this_thread::sleep_for(writer_look_interval);
   }
 }
 

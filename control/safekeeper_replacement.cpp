@@ -24,7 +24,7 @@ using consensus::node_id;
 using nlohmann::json;
 
 /// A safekeeper that is stopped must not hold up the others.
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds keeper_limit{5};
 constexpr std::chrono::milliseconds look_again{100};
 
 std::string named(node_id id) { return "safekeeper " + std::to_string(id.value); }
@@ -213,7 +213,7 @@ class replacement {
     return file ? file->http : "";
   }
   /// One without an address answers nothing.
-  [[nodiscard]] api::api_client keeper(node_id id, std::chrono::seconds limit = patience) const {
+  [[nodiscard]] api::api_client keeper(node_id id, std::chrono::seconds limit = keeper_limit) const {
     const std::string http = http_of(id);
     return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit);
   }

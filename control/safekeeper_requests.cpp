@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds request_limit{5};
 
 core::result<api::api_client> client_of(const std::string& server_directory, consensus::node_id id) {
   const std::string directory = safekeeper_directory(server_directory, id.value);
@@ -21,7 +21,7 @@ core::result<api::api_client> client_of(const std::string& server_directory, con
   if (!file) return file.error();
   if (!safekeeper_process(server_directory, id.value))
     return core::error{core::errc::unavailable, "safekeeper " + to_string(id) + " is not running"};
-  return api::api_client(file->http, patience);
+  return api::api_client(file->http, request_limit);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 /// A process that is stopped or busy must not delay the view of the others.
-constexpr std::chrono::seconds patience{3};
+constexpr std::chrono::seconds probe_limit{3};
 
 core::lsn lsn_in(const json& of, const char* member) {
   const auto parsed = core::parse_lsn(of.value(member, "0/0"));
@@ -77,7 +77,7 @@ quorum_view::row row_for(const consensus::member& member, const safekeeper_view*
 
 /// Fills in what one that runs says of itself.
 void ask(safekeeper_view& view) {
-  const api::api_client api(view.http, patience);
+  const api::api_client api(view.http, probe_limit);
   const auto status = api.get("/v1/status");
   if (!status) {
     view.last_error = "not responding: " + status.error().detail;
@@ -108,7 +108,7 @@ void look_where_members_are(const std::string& server_directory, std::vector<saf
         const auto view = std::ranges::find(all, member.id.value, &safekeeper_view::id);
         if (view == all.end() || !view->up() || !seen[view->id].insert(address_of(member)).second) continue;
         const auto at = locate_safekeeper(server_directory, member);
-        const auto reached = at ? check_wal_service(*at, patience) : core::result<void>(at.error());
+        const auto reached = at ? check_wal_service(*at, probe_limit) : core::result<void>(at.error());
         if (!reached) view->unreachable[address_of(member)] = reached.error().detail;
       }
     }

@@ -9,7 +9,7 @@ using consensus::proposer;
 
 namespace {
 /// Neither a safekeeper nor a walsender sends more WAL in one message.
-constexpr std::size_t message_size_max = consensus::append_size_max;
+constexpr std::size_t read_size_max = consensus::append_size_max;
 }  // namespace
 
 std::optional<consensus::node_id> choose_wal_source(const std::vector<proposer::peer>& peers,
@@ -38,7 +38,7 @@ catch_up::catch_up(runtime::socket_watcher& sockets, core::lsn from, std::option
   wal_.restart(from);
 }
 
-bool catch_up::waits_for_wal() const { return wal_.room() >= message_size_max; }
+bool catch_up::waits_for_wal() const { return wal_.room() >= read_size_max; }
 
 core::result<bool> catch_up::take_in(const runtime::socket_owner& owner) {
   if (!waits_for_wal()) return false;

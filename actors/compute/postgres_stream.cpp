@@ -8,7 +8,7 @@ namespace {
 namespace client = pg::client;
 
 /// A walsender never sends more in one message.
-constexpr std::size_t message_size_max = std::size_t{128} << 10;
+constexpr std::size_t copy_size_max = std::size_t{128} << 10;
 constexpr int events_per_turn = 64;
 
 }  // namespace
@@ -27,11 +27,11 @@ core::result<postgres_stream::stop> postgres_stream::take_in(const runtime::sock
 
 core::result<postgres_stream::stop> postgres_stream::take_events(const runtime::socket_owner& owner) {
   auto& connection = link_.connection();
-  if (into_.room() < message_size_max) return stop::window_full;
+  if (into_.room() < copy_size_max) return stop::window_full;
   // Input that was read and not yet received comes first: libpq would buffer it all.
   if (!std::exchange(undrained_, true)) STRATA_TRY(connection.step());
   for (int handled = 0; handled < events_per_turn; ++handled) {
-    if (into_.room() < message_size_max) return stop::window_full;
+    if (into_.room() < copy_size_max) return stop::window_full;
     STRATA_ASSIGN(const auto event, connection.receive());
     if (event) {
       STRATA_TRY(on(*event));

@@ -14,7 +14,7 @@ namespace {
 namespace client = pg::client;
 
 /// A donor that is silent for so long is lost.
-constexpr std::chrono::seconds silence_max{10};
+constexpr std::chrono::seconds peer_silence_max{10};
 
 struct recovery_look_due {};
 using private_recovery = runtime::socket_owner::extend<messages::accepts<recovery_look_due>>;
@@ -31,7 +31,7 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
     alive_ = self();
     describe("from " + options_.donor);
     heard_at_ = clock().monotonic();
-    tell_self_after(silence_max, recovery_look_due{});
+    tell_self_after(peer_silence_max, recovery_look_due{});
     connect();
   }
 
@@ -57,9 +57,9 @@ class peer_recovery final : public runtime::actor_base<private_recovery> {
     if (link_.is_current(event.token)) advance();
   }
   void on(const recovery_look_due&) {
-    if (clock().monotonic() - heard_at_ > silence_max)
+    if (clock().monotonic() - heard_at_ > peer_silence_max)
       return fail({core::errc::timeout, "nothing from " + options_.donor + " for 10 seconds"});
-    tell_self_after(silence_max, recovery_look_due{});
+    tell_self_after(peer_silence_max, recovery_look_due{});
   }
 
   void fail(const core::error& why) {

@@ -8,7 +8,7 @@ namespace {
 
 namespace wire = pg::wire;
 
-constexpr std::chrono::seconds silence_max{60};
+constexpr std::chrono::seconds proposer_silence_max{60};
 
 struct session_go_on {};
 struct session_look_due {};
@@ -31,7 +31,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
     alive_ = self();
     socket_.grow_input(2 * (protocol::message_size_max + 16));
     heard_at_ = clock().monotonic();
-    tell_self_after(silence_max, session_look_due{});
+    tell_self_after(proposer_silence_max, session_look_due{});
     if (auto watched = socket_.watch(self()); !watched)
       quit(watched.error());
     else
@@ -45,9 +45,9 @@ class proposer_session final : public runtime::actor_base<private_session> {
   }
   void on(const session_go_on&) { advance(); }
   void on(const session_look_due&) {
-    if (clock().monotonic() - heard_at_ > silence_max)
+    if (clock().monotonic() - heard_at_ > proposer_silence_max)
       return quit({core::errc::timeout, "no message from the proposer for a minute"});
-    tell_self_after(silence_max, session_look_due{});
+    tell_self_after(proposer_silence_max, session_look_due{});
   }
 
   void advance() {

@@ -14,7 +14,7 @@ namespace wire = pg::wire;
 constexpr std::size_t piece_max = 128u << 10;
 constexpr std::chrono::milliseconds keepalive_interval{1000};
 /// A client that sends nothing for so long, though every keepalive requests an answer, is lost.
-constexpr std::chrono::seconds silence_max{60};
+constexpr std::chrono::seconds reader_silence_max{60};
 
 struct sender_go_on {};
 struct keepalive_due {};
@@ -228,7 +228,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
 
   void on(const keepalive_due&) {
     if (over_) return;
-    if (clock().monotonic() - heard_at_ > silence_max)
+    if (clock().monotonic() - heard_at_ > reader_silence_max)
       return quit({core::errc::timeout, "no message from the receiver"});
     tell_self_after(keepalive_interval, keepalive_due{});
     if (ending_) return;

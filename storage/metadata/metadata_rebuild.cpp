@@ -25,8 +25,6 @@ namespace codec = metadata_codec;
 using family = metadata_family;
 
 constexpr std::uint64_t block_cache_bytes = 1u << 20;
-constexpr std::array record_families{family::tenants, family::timelines, family::layers, family::commit_times,
-                                     family::wal_deletions};
 
 /// The old metadata, read before anything is changed.
 struct old_metadata {

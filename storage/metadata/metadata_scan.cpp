@@ -11,9 +11,6 @@ namespace {
 
 namespace codec = metadata_codec;
 
-constexpr std::array record_families{metadata_family::tenants, metadata_family::timelines, metadata_family::layers,
-                                     metadata_family::commit_times, metadata_family::wal_deletions};
-
 /// The key of the highest number of a timeline's layers.
 constexpr std::uint64_t highest_number_key = 0;
 
