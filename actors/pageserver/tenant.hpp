@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "actors/pageserver/ingest/source_request.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
 #include "actors/pageserver/protocol.hpp"

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
 #include "actors/pageserver/protocol.hpp"
+#include "actors/pageserver/quorum/flushed_positions.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/housekeeping.hpp"
 #include "config/options.hpp"
