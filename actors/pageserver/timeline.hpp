@@ -29,7 +29,7 @@ struct timeline_options {
   runtime::housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
-  safekeeper_reconciler_actor reconciler;  ///< null: nobody makes the timeline on safekeepers
+  owned_reconciler_actor reconciler;  ///< null: nobody makes the timeline on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
   flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests put their own in its place
 };

@@ -36,7 +36,6 @@ struct safekeeper_reconciler_options {
 /// in metadata (storage::pending_wal_operations) and is tried until it is done: at the start, when told to look, and
 /// every second while something is left. A crash at any moment loses nothing, and repeats nothing that must not be
 /// repeated (docs/decisions/0028).
-safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
-                                                        safekeeper_reconciler_options options);
+owned_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system, safekeeper_reconciler_options options);
 
 }  // namespace strata::actors::pageserver
