@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "actors/pageserver/history_bounds.hpp"
+#include "actors/pageserver/quorum/flushed_positions.hpp"
 #include "actors/pageserver/quorum/safekeeper_reconciler.hpp"
 
 namespace strata::cli {

@@ -29,10 +29,10 @@ namespace broker = actors::broker;
 namespace safekeeper = actors::safekeeper;
 using actors::runtime::process_system;
 
-safekeeper::safekeeper_services services_of(process_system& system, const safekeeper::supervisor_actor& role) {
+messages::safekeeper_services services_of(process_system& system, const messages::safekeeper_supervisor_actor& role) {
   api::services asking;
   asking.system = &system.actors();
-  return need(api::ask<safekeeper::safekeeper_services>(asking, role, safekeeper::get_services{}),
+  return need(api::ask<messages::safekeeper_services>(asking, role, messages::get_services{}),
               "the safekeeper did not start", "");
 }
 

@@ -41,11 +41,11 @@ using actors::runtime::process_system;
 constexpr std::chrono::seconds safekeepers_limit{60};
 
 /// What the role has, once it knows all its tenants: who is told that the server is up may rely on that.
-pageserver::pageserver_services services_of(process_system& system, const pageserver::supervisor_actor& role) {
+messages::pageserver_services services_of(process_system& system, const messages::pageserver_supervisor_actor& role) {
   api::services asking;
   asking.system = &system.actors();
   const std::string doing = "the pageserver did not start";
-  auto found = need(api::ask<pageserver::pageserver_services>(asking, role, pageserver::get_services{}), doing, "");
+  auto found = need(api::ask<messages::pageserver_services>(asking, role, messages::get_services{}), doing, "");
   need(api::ask<messages::tenant_list>(asking, found.tenants, messages::list_tenants{}), doing, "");
   return found;
 }
@@ -84,7 +84,7 @@ std::string publish_broker(const config::server_options& options, const broker::
 }
 
 std::unique_ptr<api::http_server> start_http(const config::server_options& options, process_system& system,
-                                             const pageserver::pageserver_services& role, std::uint16_t page_port) {
+                                             const messages::pageserver_services& role, std::uint16_t page_port) {
   api::services of;
   of.system = &system.actors();
   of.tenants = role.tenants;

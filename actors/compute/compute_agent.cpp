@@ -390,11 +390,6 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       save();
     });
   }
-  runtime::io_jobs jobs() {
-    return runtime::io_jobs([this](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
-      offload(runtime::pool_id::io, std::move(what), std::move(work), std::move(then));
-    });
-  }
 
   /// What the agent has read and restored of its branch.
   struct branch_view {

@@ -9,6 +9,7 @@
 
 #include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/ingest/followed_source.hpp"
+#include "actors/pageserver/quorum/flushed_positions.hpp"
 #include "actors/pageserver/quorum/quorum_head.hpp"
 #include "actors/pageserver/write_path.hpp"
 #include "actors/runtime/io_jobs.hpp"

@@ -107,7 +107,8 @@ struct create_wal {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
-using safekeeper_reconciler_actor =
+/// The reconciler as the timelines and the tenant manager see it.
+using owned_reconciler_actor =
     messages::safekeeper_reconciler_actor::extend<messages::accepts<operations_changed>,
                                                   messages::answers<create_wal, messages::done>>;
 

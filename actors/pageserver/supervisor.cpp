@@ -13,7 +13,7 @@
 namespace strata::actors::pageserver {
 namespace {
 
-class supervisor final : public runtime::role_supervisor<supervisor_actor> {
+class supervisor final : public runtime::role_supervisor<messages::pageserver_supervisor_actor> {
  public:
   static constexpr const char* kind = "pageserver.supervisor";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
@@ -69,15 +69,15 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
             .ask_flushed = options_.ask_flushed};
   }
 
-  core::result<pageserver_services> on(const get_services&) { return services_; }
+  core::result<messages::pageserver_services> on(const messages::get_services&) { return services_; }
 
   supervisor_options options_;
-  pageserver_services services_;
+  messages::pageserver_services services_;
 };
 
 }  // namespace
 
-supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
+messages::pageserver_supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
   return runtime::spawn<supervisor>(system, {"pageserver", 0}, std::move(options));
 }
 

@@ -7,10 +7,8 @@
 #include "actors/pageserver/tenant.hpp"
 #include "config/options.hpp"
 #include "io/sockets.hpp"
-#include "messages/basebackup.hpp"
-#include "messages/introspection.hpp"
-#include "messages/pending_operations.hpp"
-#include "messages/tenant.hpp"
+#include "messages/broker.hpp"
+#include "messages/services.hpp"
 
 namespace strata::actors::pageserver {
 
@@ -29,22 +27,9 @@ struct supervisor_options {
   source_request_factory source_request = spawn_source_request;
 };
 
-/// The actors that the rest of the process uses.
-struct get_services {};
-struct pageserver_services {
-  messages::tenant_manager_actor tenants;
-  messages::safekeeper_reconciler_actor reconciler;
-  messages::backup_factory_actor backups;
-  messages::introspector_actor introspector;
-};
-
 /// Everything of the pageserver role, started in the order of its source. Told to exit it stops them in
 /// the opposite order, each after the previous one has ended: clients first, then tenants (which flush). A child that
 /// ends by itself ends the role, in order: the role can't run without it.
-using supervisor_actor = messages::actor_interface<messages::answers<get_services, pageserver_services>>;
-supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
+messages::pageserver_supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 
 }  // namespace strata::actors::pageserver
-
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::get_services)
-STRATA_LOCAL_MESSAGE(strata::actors::pageserver::pageserver_services)

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "actors/pageserver/ingest/source_request.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
 #include "actors/pageserver/protocol.hpp"
@@ -22,7 +23,7 @@ struct tenant_context {
   config::tenant_options defaults;
   runtime::housekeeping_actor housekeeping;
   safekeeper_watch_actor watch;
-  safekeeper_reconciler_actor safekeeper_reconciler;
+  owned_reconciler_actor safekeeper_reconciler;
   std::shared_ptr<work_permits> permits;
   receiver_factory receiver = spawn_wal_receiver;
   source_request_factory source_request = spawn_source_request;

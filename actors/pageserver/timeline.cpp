@@ -84,11 +84,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   }
   void update_gauges() { gauges_.update(*store_, writer_.waiting_reads()); }
 
-  runtime::io_jobs jobs() {
-    return runtime::io_jobs([this](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
-      offload(runtime::pool_id::io, what + " of " + name(), std::move(work), std::move(then));
-    });
-  }
+  runtime::io_jobs named_jobs() { return jobs(runtime::pool_id::io, " of " + name()); }
   [[nodiscard]] std::string tenant_name() const { return name().substr(0, name().find('/')); }
   [[nodiscard]] std::string branch_name() const { return name().substr(name().find('/') + 1); }
 
@@ -312,9 +308,9 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
   last_errors errors_;
   collection collection_{store_, clock(), around_collection()};
   write_path writer_{store_, around_writer()};
-  safekeeper_membership membership_{store_, jobs(), around_membership()};
-  timeline_receiver receiver_{store_, jobs(), around_receiver()};
-  history_points points_{store_, receiver_.source(), clock(), jobs(), around_points()};
+  safekeeper_membership membership_{store_, named_jobs(), around_membership()};
+  timeline_receiver receiver_{store_, named_jobs(), around_receiver()};
+  history_points points_{store_, receiver_.source(), clock(), named_jobs(), around_points()};
 };
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "actors/pageserver/history_bounds.hpp"
 #include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/pageserver/maintenance/work_permits.hpp"
 #include "actors/pageserver/protocol.hpp"
+#include "actors/pageserver/quorum/flushed_positions.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/housekeeping.hpp"
 #include "config/options.hpp"
@@ -29,7 +29,7 @@ struct timeline_options {
   runtime::housekeeping_actor housekeeping;
   std::shared_ptr<work_permits> permits;
   safekeeper_watch_actor watch;
-  safekeeper_reconciler_actor reconciler;  ///< null: the timeline is not created on safekeepers
+  owned_reconciler_actor reconciler;  ///< null: the timeline is not created on safekeepers
   receiver_factory receiver = spawn_wal_receiver;
   flushed_question ask_flushed = pageserver::ask_flushed();  ///< tests replace it
 };

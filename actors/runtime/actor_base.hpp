@@ -15,28 +15,28 @@
 
 /// The form of an actor:
 ///
-///   // collector.hpp: options and one function
-///   struct collector_options { actor_label label; ... };
-///   messages::collector_actor spawn_collector(caf::actor_system&, collector_options);
+///   // compactor.hpp: options and one function
+///   struct compactor_options { actor_label label; ... };
+///   compactor_actor spawn_compactor(caf::actor_system&, compactor_options);
 ///
-///   // collector.cpp, anonymous namespace: private messages, then
-///   struct collect_due {};
-///   using private_collector = messages::collector_actor::extend<messages::accepts<collect_due>>;
-///   class collector final : public actor_base<private_collector> {
+///   // compactor.cpp, anonymous namespace: private messages, then
+///   struct permit_due {};
+///   using private_compactor = compactor_actor::extend<messages::accepts<permit_due>>;
+///   class compactor final : public actor_base<private_compactor> {
 ///    public:
-///     static constexpr const char* kind = "pageserver.garbage_collector";
+///     static constexpr const char* kind = "pageserver.compactor";
 ///     static constexpr pool_id pool = pool_id::background;
-///     collector(const actor_setup& setup, collector_options options);
+///     compactor(const actor_setup& setup, compactor_options options);
 ///     void on_start();  // optional: runs before the first message
 ///     void on_stop();   // optional: told to exit; calls quit() when it is ready
 ///    private:
 ///     friend actor_base;
-///     core::result<info> on(const get_info&);                // answers now
-///     void on(const collect_garbage&, reply<collected>);     // answers later, see reply.hpp
-///     void on(const collect_due&);                           // has no answer
+///     core::result<info> on(const get_info&);                       // answers now
+///     void on(const compact_timeline&, reply<timeline_compacted>);  // answers later, see reply.hpp
+///     void on(const permit_due&);                                   // has no answer
 ///   };
-///   ... spawn_collector(system, options) { auto label = options.label;
-///         return spawn<collector>(system, std::move(label), std::move(options)); }
+///   ... spawn_compactor(system, options) { auto label = options.label;
+///         return spawn<compactor>(system, std::move(label), std::move(options)); }
 ///
 /// What the base guarantees:
 /// - There is one `on` for every message of the interface and none for another one; else it does not compile.

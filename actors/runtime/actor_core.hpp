@@ -10,6 +10,7 @@
 #include <caf/scheduled_actor.hpp>
 
 #include "actors/runtime/environment.hpp"
+#include "actors/runtime/io_jobs.hpp"
 #include "actors/runtime/reply.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -111,6 +112,12 @@ class actor_core {
           else
             (*continuation)(std::move(*shared->result));
         });
+  }
+  /// offload() for a part of this actor. `of` is appended to the name of every job.
+  [[nodiscard]] io_jobs jobs(pool_id pool = pool_id::io, std::string of = {}) {
+    return io_jobs([this, pool, of = std::move(of)](std::string what, io_jobs::work work, io_jobs::done then) {
+      offload(pool, std::move(what) + of, std::move(work), std::move(then));
+    });
   }
 
   // -- messages, whose type only the sender and the receiver need ----------------------------------------------------

@@ -11,7 +11,7 @@
 
 namespace strata::actors::runtime {
 
-/// Blocking work of a part of an actor: the actor's offload() to the pool `io`, with its promises.
+/// Blocking work of a part of an actor: the actor's offload() to one pool, with its promises. See actor_core::jobs().
 class io_jobs {
  public:
   using work = std::function<core::result<void>()>;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "actors/net/client_socket.hpp"
 #include "actors/runtime/socket_watcher.hpp"
 #include "journal/timeline_view.hpp"
 #include "messages/broker.hpp"
@@ -96,6 +97,16 @@ struct wal_timeline_opened {
 using timelines_actor =
     messages::wal_timelines_actor::extend<messages::answers<open_wal_timeline, wal_timeline_opened>>;
 
+/// To the flusher. A batch for a journal that no other actor uses until the answer. The message keeps `journal` alive.
+struct keep_wal {
+  std::shared_ptr<journal::timeline_journal> journal;
+  std::shared_ptr<const message_batch> batch;
+};
+struct wal_kept {
+  journal::timeline_journal::outcome outcome;
+};
+using wal_flusher_actor = messages::actor_interface<messages::answers<keep_wal, wal_kept>>;
+
 /// Acceptors with something to publish are in the exchange's group; all receive the peers' publications.
 struct enter_exchange {
   core::timeline_key key;
@@ -111,6 +122,12 @@ struct set_active {
 using peer_exchange_actor = messages::actor_interface<messages::accepts<enter_exchange>,
                                                       messages::accepts<leave_exchange>, messages::accepts<set_active>>;
 
+/// The stream is over; the actor that handed the socket over has it back.
+struct stream_over {
+  std::shared_ptr<net::client_socket> socket;
+};
+using stream_starter = messages::actor_interface<messages::accepts<stream_over>>;
+
 }  // namespace strata::actors::safekeeper
 
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::take_batch)
@@ -124,6 +141,9 @@ STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::report_due)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::timeline_report)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::open_wal_timeline)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_timeline_opened)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::keep_wal)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_kept)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::enter_exchange)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::leave_exchange)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::set_active)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::stream_over)

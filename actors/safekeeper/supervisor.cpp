@@ -12,7 +12,7 @@
 namespace strata::actors::safekeeper {
 namespace {
 
-class supervisor final : public runtime::role_supervisor<supervisor_actor> {
+class supervisor final : public runtime::role_supervisor<messages::safekeeper_supervisor_actor> {
  public:
   static constexpr const char* kind = "safekeeper.supervisor";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
@@ -61,15 +61,15 @@ class supervisor final : public runtime::role_supervisor<supervisor_actor> {
                                                         .identity = identity}));
   }
 
-  core::result<safekeeper_services> on(const get_services&) { return services_; }
+  core::result<messages::safekeeper_services> on(const messages::get_services&) { return services_; }
 
   supervisor_options options_;
-  safekeeper_services services_;
+  messages::safekeeper_services services_;
 };
 
 }  // namespace
 
-supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
+messages::safekeeper_supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options) {
   return runtime::spawn<supervisor>(system, {"safekeeper", 0}, std::move(options));
 }
 

@@ -9,8 +9,7 @@
 #include "io/disk.hpp"
 #include "io/sockets.hpp"
 #include "messages/broker.hpp"
-#include "messages/introspection.hpp"
-#include "messages/safekeeper.hpp"
+#include "messages/services.hpp"
 
 namespace strata::actors::safekeeper {
 
@@ -28,19 +27,9 @@ struct supervisor_options {
   messages::broker_link_actor broker;  ///< null: none; it must outlive the role
 };
 
-/// The actors that the rest of the process uses.
-struct get_services {};
-struct safekeeper_services {
-  messages::wal_timelines_actor timelines;
-};
-
 /// Everything of the safekeeper role, started in the order of its source. Told to exit it stops them in
 /// the opposite order, each after the previous one has ended: clients first, then timelines (which save their
 /// positions). A child that ends by itself ends the role, in order: the role can't run without it.
-using supervisor_actor = messages::actor_interface<messages::answers<get_services, safekeeper_services>>;
-supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
+messages::safekeeper_supervisor_actor spawn_supervisor(caf::actor_system& system, supervisor_options options);
 
 }  // namespace strata::actors::safekeeper
-
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::get_services)
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::safekeeper_services)

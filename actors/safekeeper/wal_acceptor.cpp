@@ -73,11 +73,6 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   friend actor_base;
   // -- the journal: the flusher handles proposers' messages, this actor the rest ------------------------------------
 
-  runtime::io_jobs jobs(pool_id pool) {
-    return runtime::io_jobs([this, pool](std::string what, runtime::io_jobs::work work, runtime::io_jobs::done then) {
-      offload(pool, std::move(what), std::move(work), std::move(then));
-    });
-  }
   journal_queue::context around_journal() {
     return {.moved = [this] { moved(); },
             .failed =

@@ -2,22 +2,11 @@
 
 #include <array>
 #include <caf/actor_system.hpp>
-#include <memory>
 
 #include "actors/runtime/actor_registry.hpp"
 #include "actors/safekeeper/protocol.hpp"
 
 namespace strata::actors::safekeeper {
-
-/// A batch for a journal that no other actor uses until the answer. The message keeps `journal` alive.
-struct keep_wal {
-  std::shared_ptr<journal::timeline_journal> journal;
-  std::shared_ptr<const message_batch> batch;
-};
-struct wal_kept {
-  journal::timeline_journal::outcome outcome;
-};
-using wal_flusher_actor = messages::actor_interface<messages::answers<keep_wal, wal_kept>>;
 
 struct wal_flusher_options {
   runtime::actor_label label;
@@ -41,6 +30,3 @@ struct wal_flusher_set {
 wal_flusher_actor spawn_wal_flusher(caf::actor_system& system, wal_flusher_options options);
 
 }  // namespace strata::actors::safekeeper
-
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::keep_wal)
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_kept)

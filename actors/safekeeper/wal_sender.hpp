@@ -10,12 +10,6 @@
 
 namespace strata::actors::safekeeper {
 
-/// The stream is over; the sender's owner has the socket again.
-struct stream_over {
-  std::shared_ptr<net::client_socket> socket;
-};
-using stream_starter = messages::actor_interface<messages::accepts<stream_over>>;
-
 struct wal_sender_options {
   runtime::actor_label label;
   std::shared_ptr<net::client_socket> socket;  ///< after CopyBothResponse
@@ -32,5 +26,3 @@ struct wal_sender_options {
 runtime::socket_owner spawn_wal_sender(caf::actor_system& system, wal_sender_options options);
 
 }  // namespace strata::actors::safekeeper
-
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::stream_over)

@@ -14,7 +14,7 @@
 #include "io/file.hpp"
 #include "storage/layers/block_cache.hpp"
 #include "storage/layers/block_layer_format.hpp"
-#include "storage/metadata/metadata_store.hpp"
+#include "storage/records.hpp"
 
 namespace strata::storage {
 

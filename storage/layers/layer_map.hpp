@@ -7,7 +7,7 @@
 
 #include "core/lsn.hpp"
 #include "core/page_key.hpp"
-#include "storage/metadata/metadata_store.hpp"
+#include "storage/records.hpp"
 
 namespace strata::storage {
 

@@ -6,8 +6,8 @@
 
 #include "pg/redo/block_record.hpp"
 #include "storage/key_space.hpp"
-#include "storage/layers/version_collector.hpp"
 #include "storage/strata_record.hpp"
+#include "storage/timeline/version_collector.hpp"
 #include "storage/value.hpp"
 
 namespace strata::storage {

@@ -33,7 +33,7 @@ class role {
                                                          .wal_address = "127.0.0.1:" + std::to_string(port_),
                                                          .http_address = "127.0.0.1:1",
                                                          .broker = link});
-    timelines_ = runtime::ask_and_wait(system.actors(), supervisor_, sk::get_services{}, 10s)->timelines;
+    timelines_ = runtime::ask_and_wait(system.actors(), supervisor_, messages::get_services{}, 10s)->timelines;
   }
   ~role() { actors::runtime::stop_and_wait(system_.actors(), supervisor_); }
   role(const role&) = delete;
@@ -55,7 +55,7 @@ class role {
   runtime::process_system& system_;
   std::uint64_t id_;
   std::uint16_t port_ = 0;
-  sk::supervisor_actor supervisor_;
+  messages::safekeeper_supervisor_actor supervisor_;
   messages::wal_timelines_actor timelines_;
 };
 

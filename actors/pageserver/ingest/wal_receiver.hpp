@@ -32,9 +32,4 @@ struct wal_receiver_options {
 /// the store (its owner empties the store and starts over), and a store or timeline that refuses a batch.
 wal_receiver_actor spawn_wal_receiver(caf::actor_system& system, wal_receiver_options options);
 
-// -- short requests to a source ---------------------------------------------------------------------------------------
-
-/// Carries out one request, bounded by 15 s (then errc::unavailable), and ends.
-source_request_actor spawn_source_request(caf::actor_system& system, runtime::actor_label label);
-
 }  // namespace strata::actors::pageserver

@@ -14,7 +14,7 @@ struct creation_overdue {
   std::uint64_t number = 0;
 };
 using private_reconciler =
-    safekeeper_reconciler_actor::extend<messages::accepts<operations_due>, messages::accepts<creation_overdue>>;
+    owned_reconciler_actor::extend<messages::accepts<operations_due>, messages::accepts<creation_overdue>>;
 
 }  // namespace
 }  // namespace strata::actors::pageserver
@@ -180,8 +180,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
 
 }  // namespace
 
-safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
-                                                        safekeeper_reconciler_options options) {
+owned_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system, safekeeper_reconciler_options options) {
   auto label = options.label;
   return runtime::spawn<safekeeper_reconciler>(system, std::move(label), std::move(options));
 }

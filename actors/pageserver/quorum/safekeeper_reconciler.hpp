@@ -36,7 +36,6 @@ struct safekeeper_reconciler_options {
 /// operations are in the metadata (storage::pending_wal_operations) and are retried until they are done: at the start,
 /// when they change, and every second while some are pending. A crash at any moment loses no operation, and repeats
 /// none that must not be repeated (docs/decisions/0028).
-safekeeper_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system,
-                                                        safekeeper_reconciler_options options);
+owned_reconciler_actor spawn_safekeeper_reconciler(caf::actor_system& system, safekeeper_reconciler_options options);
 
 }  // namespace strata::actors::pageserver

@@ -99,7 +99,7 @@ struct pageserver_fixture : server_disk, deterministic_system {
   config::tenant_options defaults{.pitr_interval = {}};  ///< history by its WAL alone
   std::shared_ptr<actors::pageserver::tenant_files> files;
   actors::runtime::housekeeping_actor housekeeping;
-  actors::pageserver::safekeeper_reconciler_actor reconciler;
+  actors::pageserver::owned_reconciler_actor reconciler;
   messages::tenant_manager_actor manager;
 };
 

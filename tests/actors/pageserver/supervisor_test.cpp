@@ -28,15 +28,15 @@ struct role {
                                 [this](caf::actor_system& in, actors::runtime::actor_label label) {
                                   return spawn_played_request(in, std::move(label), source);
                                 }});
-    services = ask_and_wait(process->actors(), supervisor, actors::pageserver::get_services{}, 30s).value();
+    services = ask_and_wait(process->actors(), supervisor, messages::get_services{}, 30s).value();
   }
   temp_dir directory;
   std::unique_ptr<storage::metadata_store> metadata;
   std::unique_ptr<storage::layer_cache> layers;
   std::unique_ptr<actors::runtime::process_system> process;
   played_source source;
-  actors::pageserver::supervisor_actor supervisor;
-  actors::pageserver::pageserver_services services;
+  messages::pageserver_supervisor_actor supervisor;
+  messages::pageserver_services services;
 };
 
 std::vector<std::string> kinds(const messages::actor_list& actors) {

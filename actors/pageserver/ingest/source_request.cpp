@@ -1,5 +1,6 @@
+#include "actors/pageserver/ingest/source_request.hpp"
+
 #include "actors/pageserver/ingest/source_link.hpp"
-#include "actors/pageserver/ingest/wal_receiver.hpp"
 #include "actors/runtime/actor_base.hpp"
 
 namespace strata::actors::pageserver {

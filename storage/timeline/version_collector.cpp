@@ -1,4 +1,4 @@
-#include "storage/layers/version_collector.hpp"
+#include "storage/timeline/version_collector.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "consensus/proposer.hpp"
+#include "core/lsn.hpp"
+#include "messages/interface.hpp"
+
+/// The messages between the actors of the role. No other folder sends one. A message that an actor sends to itself
+/// is in its source file.
+namespace strata::actors::compute {
+
+// -- wal_proposer to its owner ---------------------------------------------------------------------------------------
+
+/// Only our WAL can be acknowledged, until superseded. It begins at `start`.
+struct proposer_elected {
+  consensus::term in;
+  core::lsn start;
+};
+/// A quorum has everything before `start` in our term: it survives, and a Postgres may be started there.
+struct proposer_synced {
+  core::lsn start;
+};
+/// Final: another proposer has a higher term. Nothing is acknowledged any more.
+struct proposer_superseded {
+  consensus::term by;
+};
+/// Whether a quorum of acceptors follows us. Sent when it changes; without a quorum commits wait.
+struct proposer_quorum {
+  bool reached = false;
+};
+using proposer_owner_actor =
+    messages::actor_interface<messages::accepts<proposer_elected>, messages::accepts<proposer_synced>,
+                              messages::accepts<proposer_superseded>, messages::accepts<proposer_quorum>>;
+
+// -- to wal_proposer --------------------------------------------------------------------------------------------------
+
+/// The Postgres whose WAL it is runs; it was started at proposer_synced::start. Its stream is reopened for as long as
+/// this actor lives.
+struct stream_postgres {
+  std::string conninfo;
+};
+
+struct get_proposer_status {};
+struct proposer_status {
+  struct acceptor {
+    consensus::member of;
+    consensus::proposer::peer::state now = consensus::proposer::peer::state::away;
+    core::lsn flush_lsn;
+    std::string last_error;     ///< why it is not connected
+    bool lacks_branch = false;  ///< it answers, but the timeline is missing
+  };
+  consensus::proposer::phase now = consensus::proposer::phase::collecting;
+  consensus::term in;
+  std::uint32_t generation = 0;
+  core::lsn start;
+  core::lsn written;  ///< received from Postgres
+  core::lsn commit;
+  core::lsn applied;  ///< the pageserver has ingested it, by the safekeepers' reports
+  bool streaming = false;
+  std::vector<acceptor> acceptors;
+};
+
+using wal_proposer_actor = messages::actor_interface<messages::accepts<stream_postgres>,
+                                                     messages::answers<get_proposer_status, proposer_status>>;
+
+}  // namespace strata::actors::compute
+
+STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_elected)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_synced)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_superseded)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_quorum)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::stream_postgres)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::get_proposer_status)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_status)
