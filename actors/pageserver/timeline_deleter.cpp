@@ -35,7 +35,7 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
           if (!marked) owed.fail(core::error(marked.error()).within("delete branch " + options_.record.name));
           if (!marked) return deletion_.fail();
           owed.deliver();
-          deletion_.marked(writer_runs_);
+          deletion_.marked(options_.writer != nullptr);
         });
   }
 
@@ -47,9 +47,8 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
  private:
   void monitor_writer() {
     if (!options_.writer) return;
-    writer_runs_ = true;
     monitor(options_.writer, [this](const core::error&) {
-      writer_runs_ = false;
+      options_.writer = nullptr;
       if (deletion_.now() != timeline_deletion::step::end_writer) return;
       deletion_.writer_ended();
       if (finished_) carry_out();
@@ -99,7 +98,6 @@ class timeline_deleter final : public runtime::actor_base<timeline_deleter_actor
   timeline_deleter_options options_;
   timeline_deletion deletion_;
   std::optional<runtime::reply<messages::done>> finished_;  ///< once it is requested
-  bool writer_runs_ = false;
   bool busy_ = false;
   bool stopping_ = false;
 };

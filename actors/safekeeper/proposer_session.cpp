@@ -40,6 +40,9 @@ class proposer_session final : public runtime::actor_base<private_session> {
 
  private:
   friend actor_base;
+  /// Unknown before the greeting; settled: open, or refused.
+  enum class timeline { unknown, opening, settled };
+
   void on(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
@@ -62,7 +65,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
       if (!collect()) continue;
       hand_over();
       // Continues when the acceptor has answered.
-      if (collecting_->full() || opening_) return;
+      if (collecting_->full() || timeline_ == timeline::opening) return;
       const auto received = socket_.receive();
       if (received == closed) return quit();
       if (received == nothing) return socket_.rearm({.read = true});
@@ -81,7 +84,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
         case wire::frame_kind::copy_data: {
           const auto message = protocol::decode_from_proposer((*frame)->body);
           if (!message) return refuse(message.error());
-          if (!greeted_ && !greet(*message)) return false;
+          if (timeline_ == timeline::unknown && !greet(*message)) return false;
           collecting_->add(*message);
           break;
         }
@@ -105,8 +108,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
     if (greeting == nullptr) return refuse({core::errc::corrupt, "a proposer's first message is not a greeting"});
     if (greeting->tenant != options_.key.tenant || greeting->timeline != options_.key.timeline)
       return refuse({core::errc::conflict, "the greeting is for another timeline than the connection"});
-    greeted_ = true;
-    opening_ = true;
+    timeline_ = timeline::opening;
     open_wal_timeline request{options_.key, std::nullopt};
     if (options_.may_create) {
       auto& state = request.create.emplace();
@@ -116,7 +118,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
       state.members = greeting->members;
     }
     ask(options_.timelines, std::move(request), [this](core::result<wal_timeline_opened> opened) {
-      opening_ = false;
+      timeline_ = timeline::settled;
       if (!opened) {
         refuse(opened.error());
       } else {
@@ -170,8 +172,7 @@ class proposer_session final : public runtime::actor_base<private_session> {
   std::shared_ptr<message_batch> collecting_;
   std::shared_ptr<message_batch> spare_;  ///< with the acceptor while waiting_
   core::bytes encoded_;
-  bool greeted_ = false;
-  bool opening_ = false;
+  timeline timeline_ = timeline::unknown;
   bool waiting_ = false;  ///< for the acceptor's answer
   bool closing_ = false;  ///< closes when everything is sent
   core::monotonic_time heard_at_;

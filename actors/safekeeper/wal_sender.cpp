@@ -39,7 +39,6 @@ class wal_sender final : public runtime::actor_base<private_sender> {
         socket_(*options_.socket),
         view_(*options_.timeline.view),
         next_(options_.from),
-        is_pageserver_(options_.is_pageserver),
         sent_bytes_(env().metrics().counter("strata_safekeeper_wal_out_bytes_total", "WAL streamed to receivers")) {}
 
   void on_start() {
@@ -60,6 +59,11 @@ class wal_sender final : public runtime::actor_base<private_sender> {
 
  private:
   friend actor_base;
+  /// Reading: a piece of WAL is being read from disk. Ending: the stream ends when everything is sent, and a piece that
+  /// is still being read is dropped. Over: the starter has the socket.
+  enum class state { streaming, reading, ending, over };
+  [[nodiscard]] bool ends() const { return state_ >= state::ending; }
+
   void on(const runtime::socket_ready& event) {
     if (socket_.fired(event)) advance();
   }
@@ -73,14 +77,14 @@ class wal_sender final : public runtime::actor_base<private_sender> {
 
   void advance() {
     using enum net::client_socket::outcome;
-    if (over_) return;
+    if (state_ == state::over) return;
     for (int round = 0; round < 8; ++round) {
       if (!hear()) return quit();
       const auto sent = socket_.send();
       if (sent == closed) return quit();
       if (sent == nothing) return socket_.rearm({.read = true, .write = true});
-      if (ending_) return give_back();
-      if (reading_ || !prepare()) return socket_.rearm({.read = true});
+      if (ends()) return give_back();
+      if (state_ == state::reading || !prepare()) return socket_.rearm({.read = true});
     }
     if (!std::exchange(resuming_, true)) tell(self(), sender_go_on{});
   }
@@ -91,7 +95,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     for (int round = 0; round < 16; ++round) {
       const auto received = socket_.receive();
       if (received == closed) return false;
-      while (!ending_) {
+      while (!ends()) {
         const auto frame = wire::parse_frame(socket_.input(), true);
         if (!frame) return false;
         if (!*frame) break;
@@ -100,7 +104,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
         if (!goes_on) return false;
         heard_at_ = clock().monotonic();
       }
-      if (received == nothing || ending_) break;
+      if (received == nothing || ends()) break;
     }
     return true;
   }
@@ -110,7 +114,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
       case wire::frame_kind::copy_data: return hear_message(frame.body);
       case wire::frame_kind::copy_done:
       case wire::frame_kind::copy_fail:
-        ending_ = true;
+        state_ = state::ending;
         wire::append_copy_done(socket_.output());
         wire::append_command_complete(socket_.output(), "START_STREAMING");
         wire::append_ready_for_query(socket_.output());
@@ -129,7 +133,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     protocol::pageserver_feedback feedback;
     if (const auto* status = std::get_if<wire::standby_status>(&*message)) {
       if (status->reply_requested) put_keepalive(false);
-      if (!is_pageserver_) return true;
+      if (!options_.is_pageserver) return true;
       feedback = {.last_received = status->written,
                   .disk_consistent = status->flushed,
                   .remote_consistent = status->applied,
@@ -140,7 +144,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
         note_error("read from a receiver", decoded.error());
         return false;
       }
-      is_pageserver_ = true;
+      options_.is_pageserver = true;
       feedback = *decoded;
     } else {
       return true;
@@ -179,7 +183,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   }
 
   void read(core::lsn end) {
-    reading_ = true;
+    state_ = state::reading;
     offload(
         runtime::pool_id::io, "read WAL",
         [view = options_.timeline.view, backup = options_.backup, from = next_,
@@ -196,8 +200,8 @@ class wal_sender final : public runtime::actor_base<private_sender> {
           return piece;
         },
         [this](core::result<core::bytes> piece) {
-          reading_ = false;
-          if (over_) return;
+          if (state_ != state::reading) return;
+          state_ = state::streaming;
           if (!piece || piece->empty()) {
             const core::error why =
                 piece ? core::error{core::errc::out_of_range, "there is no WAL at " + to_string(next_)} : piece.error();
@@ -227,13 +231,13 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   }
 
   void on(const keepalive_due&) {
-    if (over_) return;
+    if (state_ == state::over) return;
     if (clock().monotonic() - heard_at_ > reader_silence_max)
       return quit({core::errc::timeout, "no message from the receiver"});
     tell_self_after(keepalive_interval, keepalive_due{});
-    if (ending_) return;
+    if (ends()) return;
     // Unread output is sufficient as a sign of life.
-    if (!socket_.output_pending() && !reading_) put_keepalive(true);
+    if (!socket_.output_pending() && state_ == state::streaming) put_keepalive(true);
     end_when_idle();
     advance();
   }
@@ -242,22 +246,23 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   /// Two checks in a row, so that a proposer that only reconnects ends no stream.
   void end_when_idle() {
     const auto position = view_.position();
-    const bool idle = is_pageserver_ && !options_.term && view_.proposers == 0 && next_ >= position.commit_lsn &&
-                      position.remote_consistent >= position.commit_lsn;
-    if (idle && std::exchange(quiet_, true) && !reading_)
+    const bool idle = options_.is_pageserver && !options_.term && view_.proposers == 0 &&
+                      next_ >= position.commit_lsn && position.remote_consistent >= position.commit_lsn;
+    if (idle && std::exchange(quiet_, true) && state_ == state::streaming)
       finish_with_error("00000", "ending streaming to " + name() + " at " + to_string(next_) +
                                      ": the timeline has no writer, and all its WAL was sent");
     if (!idle) quiet_ = false;
   }
 
   void finish_with_error(std::string_view sqlstate, std::string_view text) {
-    if (std::exchange(ending_, true)) return;
+    if (ends()) return;
+    state_ = state::ending;
     wire::append_error(socket_.output(), sqlstate, text);
     wire::append_ready_for_query(socket_.output());
   }
 
   void give_back() {
-    over_ = true;
+    state_ = state::over;
     socket_.let_go();
     tell(options_.starter, stream_over{options_.socket});
     quit();
@@ -270,13 +275,10 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   journal::timeline_view& view_;
   core::lsn next_;
   core::bytes recent_;  ///< the piece read from memory
-  bool is_pageserver_;
   runtime::counter sent_bytes_;
   bool resuming_ = false;
-  bool reading_ = false;
-  bool quiet_ = false;   ///< was idle at the last check
-  bool ending_ = false;  ///< ends when everything is sent
-  bool over_ = false;
+  bool quiet_ = false;  ///< was idle at the last check
+  state state_ = state::streaming;
   core::monotonic_time heard_at_;
 };
 

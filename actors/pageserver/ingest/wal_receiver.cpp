@@ -38,15 +38,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
         origin_(options_.conninfo.empty() ? follow_safekeepers(options_.store->record())
                                           : follow_source(options_.conninfo, options_.slot, clock().monotonic())),
         link_(env().sockets()),
-        received_bytes_(env().metrics().counter("strata_wal_received_bytes_total", "WAL received by timelines")),
-        batches_(env().metrics().counter("strata_wal_batches_total", "Batches of WAL records handed to timelines")) {
+        counters_{.bytes = env().metrics().counter("strata_wal_received_bytes_total", "WAL received by timelines"),
+                  .batches = env().metrics().counter("strata_wal_batches_total",
+                                                     "Batches of WAL records handed to timelines")} {
     status_.conninfo = origin_->name();
     status_.slot = origin_->slot();
     status_.database = client::database_in_conninfo(options_.conninfo);
   }
 
   void on_start() {
-    disk_consistent_ = options_.store->disk_consistent_lsn();
+    reported_.disk_consistent = options_.store->disk_consistent_lsn();
     if (options_.watch) {
       const auto record = options_.store->record();
       tell(options_.watch, watch_timeline{record.tenant, record.id, self()});
@@ -60,6 +61,22 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
  private:
   friend actor_base;
+  struct counters {
+    runtime::counter bytes;
+    runtime::counter batches;
+  };
+  /// Of the present connection, and of the next attempt at one.
+  struct connection {
+    source_session session{{}};
+    core::monotonic_time heard{};
+    wal_decoder::compared compared = wal_decoder::compared::whole_trace;
+    std::uint64_t attempt = 0;  ///< the attempt to connect that is due next
+  };
+  struct reported_positions {
+    core::lsn disk_consistent;
+    core::lsn confirmed;    ///< the source may remove WAL before it
+    bool flushing = false;  ///< the source waits for the end of a flush
+  };
   static constexpr auto status_interval = std::chrono::seconds(1);
 
   // -- connecting ---------------------------------------------------------------------------------------------------
@@ -71,11 +88,11 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (!conninfo) return try_again_after(origin_->pause());
     auto goal = origin_->goal(options_.store->record(), last);
     if (const auto received = options_.store->received()) {
-      goal.read_from = compared_ == wal_decoder::compared::whole_trace ? received->begin : received->middle;
+      goal.read_from = connection_.compared == wal_decoder::compared::whole_trace ? received->begin : received->middle;
       goal.source_timeline = received->source_timeline;
     }
-    session_ = source_session(std::move(goal));
-    confirmed_ = {};
+    connection_.session = source_session(std::move(goal));
+    reported_.confirmed = {};
     status_.conninfo = origin_->name();
     set_phase(phase::connecting);
     machine_.connect();
@@ -86,19 +103,19 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
           if (!opened) return broke(opened.error());
           machine_.connected();
           link_.adopt(*std::move(opened));
-          heard_ = clock().monotonic();
+          connection_.heard = clock().monotonic();
           advance();
         });
   }
 
-  void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++attempt_}); }
+  void try_again_after(std::chrono::milliseconds pause) { tell_self_after(pause, retry_due{++connection_.attempt}); }
 
   void broke(const core::error& why) {
     // Other conflicts belong to an import, or to a safekeeper, of which there are several.
     if (why.code == core::errc::conflict && origin_->is_source() && !import_) return refuse(why);
     disconnect();
     if (compares_less(why)) return try_again_after(std::chrono::milliseconds(0));
-    compared_ = wal_decoder::compared::whole_trace;
+    connection_.compared = wal_decoder::compared::whole_trace;
     note_error("follow " + status_.conninfo, why);
     status_.last_error = why.detail;
     if (import_ && import_->begun()) return quit(why);
@@ -114,9 +131,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// needed to continue: the newer piece, which is in the segment of its end, identifies it.
   bool compares_less(const core::error& why) {
     const auto received = options_.store->received();
-    const bool can = why.code == core::errc::out_of_range && compared_ == wal_decoder::compared::whole_trace &&
-                     received && received->middle > received->begin;
-    if (can) compared_ = wal_decoder::compared::newer_piece;
+    const bool can = why.code == core::errc::out_of_range &&
+                     connection_.compared == wal_decoder::compared::whole_trace && received &&
+                     received->middle > received->begin;
+    if (can) connection_.compared = wal_decoder::compared::newer_piece;
     return can;
   }
 
@@ -131,7 +149,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void stand_still(const storage::source_refusal& refusal) {
     disconnect();
     machine_.refuse();
-    ++attempt_;  // none is due
+    ++connection_.attempt;  // none is due
     status_.last_error =
         refusal.why + " (refused at " + to_string(refusal.at) + ", " + config::utc_text(refusal.since) + ")";
     set_phase(phase::failed);
@@ -170,7 +188,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   }
 
   void on(const retry_due& due) {
-    if (due.attempt == attempt_) try_now();
+    if (due.attempt == connection_.attempt) try_now();
   }
   void try_now() {
     using enum receiver_machine::state;
@@ -224,8 +242,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
         if (auto armed = link_.arm(self()); !armed) broke(armed.error());
         return;
       }
-      heard_ = clock().monotonic();
-      origin_->heard(heard_, {}, std::nullopt);
+      connection_.heard = clock().monotonic();
+      origin_->heard(connection_.heard, {}, std::nullopt);
       if (auto went = handle_event(**event); !went) return broke(went.error());
       if (!machine_.listens()) return;
     }
@@ -236,8 +254,8 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (const auto* wal = std::get_if<client::wal_data>(&event)) return take_wal(*wal);
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
-      origin_->heard(heard_, alive->server_end, std::nullopt);
-      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), heard_, clock().now());
+      origin_->heard(connection_.heard, alive->server_end, std::nullopt);
+      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), connection_.heard, clock().now());
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
@@ -265,16 +283,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
 
   /// The next step of the session after an event.
   core::result<void> follow(const client::replication_event& event) {
-    STRATA_ASSIGN(const auto command, session_.on(event));
-    status_.source_head = std::max(status_.source_head, session_.source_head());
-    origin_->heard(heard_, session_.source_head(), std::nullopt);
+    STRATA_ASSIGN(const auto command, connection_.session.on(event));
+    status_.source_head = std::max(status_.source_head, connection_.session.source_head());
+    origin_->heard(connection_.heard, connection_.session.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
-      words_.connected(session_.source_head());
-      if (const auto& names = session_.synchronous_standby_names(); !names.empty())
+      words_.connected(connection_.session.source_head());
+      if (const auto& names = connection_.session.synchronous_standby_names(); !names.empty())
         core::log_warning(status_.conninfo + ": synchronous_standby_names = '" + names +
                           "' names Strata, which is never a synchronous standby: COMMIT waits for another one there");
       if (!decoder_) open_decoder();
-      if (decoder_) decoder_->set_source_timeline(session_.source_timeline());
+      if (decoder_) decoder_->set_source_timeline(connection_.session.source_timeline());
       return {};
     }
     return link_.carry_out(command, origin_->slot());
@@ -287,26 +305,26 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     machine_.open_decoder();
     offload(
         runtime::pool_id::io, "prepare to ingest WAL",
-        [store = options_.store, part = compared_] { return wal_decoder::open(store, part); },
+        [store = options_.store, part = connection_.compared] { return wal_decoder::open(store, part); },
         [this](core::result<std::unique_ptr<wal_decoder>> opened) {
           machine_.job_done();
           if (!opened) return broke(opened.error());
           decoder_ = *std::move(opened);
-          decoder_->set_source_timeline(session_.source_timeline());
+          decoder_->set_source_timeline(connection_.session.source_timeline());
           advance();
         });
   }
 
   core::result<void> take_wal(const client::wal_data& wal) {
-    received_bytes_.add(static_cast<double>(wal.bytes.size()));
+    counters_.bytes.add(static_cast<double>(wal.bytes.size()));
     status_.source_head = std::max(status_.source_head, wal.server_end);
     if (wal.start != decoder_->position())
       return core::error{core::errc::corrupt, "WAL at " + to_string(wal.start) + " came where " +
                                                   to_string(decoder_->position()) + " was expected"};
     STRATA_TRY(decoder_->feed(wal.bytes));
     status_.received = wal.start + wal.bytes.size();
-    origin_->heard(heard_, wal.server_end, status_.received);
-    words_.heard_wal(wal.server_end, heard_);
+    origin_->heard(connection_.heard, wal.server_end, status_.received);
+    words_.heard_wal(wal.server_end, connection_.heard);
     return work_off();
   }
 
@@ -359,13 +377,13 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   }
 
   void hand_over() {
-    batches_.add();
+    counters_.batches.add();
     machine_.handed_over();
     ask(options_.timeline, messages::ingest_batch{decoder_->take_batch()},
         [this](const core::result<messages::batch_ingested>& taken) {
           const bool goes_on = machine_.answered();
           if (!taken) return quit(taken.error());
-          disk_consistent_ = std::max(disk_consistent_, taken->disk_consistent_lsn);
+          reported_.disk_consistent = std::max(reported_.disk_consistent, taken->disk_consistent_lsn);
           origin_->progressed();
           status_.gap = origin_->gap();
           if (!goes_on) return;
@@ -394,7 +412,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
               if (import_->finished()) {
                 import_.reset();
                 tell(options_.timeline, import_finished{});
-                disk_consistent_ = options_.store->disk_consistent_lsn();
+                reported_.disk_consistent = options_.store->disk_consistent_lsn();
                 if (auto went = follow(event); !went) return broke(went.error());
               }
               advance();
@@ -407,12 +425,12 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   core::result<void> send_status(bool ask_for_word = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = decoder_ ? decoder_->position() : options_.store->last_record_lsn();
-    const auto more = origin_->feedback(received, disk_consistent_, clock().now());
+    const auto more = origin_->feedback(received, reported_.disk_consistent, clock().now());
     // A safekeeper may remove WAL that was reported as applied.
-    const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : disk_consistent_;
+    const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : reported_.disk_consistent;
     auto sent = origin_->is_source()
                     ? tell_source(received, applied, ask_for_word)
-                    : link_.connection().send_status(received, disk_consistent_, applied, ask_for_word);
+                    : link_.connection().send_status(received, reported_.disk_consistent, applied, ask_for_word);
     if (sent && ask_for_word) words_.asked(clock().monotonic());
     if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report includes it
@@ -424,12 +442,12 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// (docs/decisions/0036). While it shuts down and waits until the WAL it sent is durable, no more is reported.
   core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
     const auto source = options_.store->record().source;
-    const auto keep = source && source->received ? source->received->begin : disk_consistent_;
-    if (keep > confirmed_) {
+    const auto keep = source && source->received ? source->received->begin : reported_.disk_consistent;
+    if (keep > reported_.confirmed) {
       STRATA_TRY(link_.connection().send_status(received, keep, applied, false));
-      confirmed_ = keep;
+      reported_.confirmed = keep;
     }
-    return link_.connection().send_status(flushing_for_source_ ? disk_consistent_ : received, {}, applied,
+    return link_.connection().send_status(reported_.flushing ? reported_.disk_consistent : received, {}, applied,
                                           ask_for_word);
   }
 
@@ -437,14 +455,14 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// durable here, and asks again after every answer until then. True: the answer is sent when that is so.
   bool flush_for_source() {
     if (!origin_->is_source()) return false;
-    if (flushing_for_source_) return true;
+    if (reported_.flushing) return true;
     if (decoder_ && decoder_->has_batch() && machine_.may_hand_over()) hand_over();
-    if (machine_.in_flight() == 0 && disk_consistent_ >= options_.store->last_record_lsn()) return false;
-    flushing_for_source_ = true;
+    if (machine_.in_flight() == 0 && reported_.disk_consistent >= options_.store->last_record_lsn()) return false;
+    reported_.flushing = true;
     ask(options_.timeline, messages::checkpoint_timeline{},
         [this](const core::result<messages::timeline_checkpointed>& made) {
-          flushing_for_source_ = false;
-          if (made) disk_consistent_ = std::max(disk_consistent_, made->disk_consistent_lsn);
+          reported_.flushing = false;
+          if (made) reported_.disk_consistent = std::max(reported_.disk_consistent, made->disk_consistent_lsn);
           // While a job has it the connection is not closed: the job will report the error itself.
           if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
         });
@@ -452,7 +470,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   }
 
   void on(const timeline_flushed& event) {
-    disk_consistent_ = std::max(disk_consistent_, event.disk_consistent_lsn);
+    reported_.disk_consistent = std::max(reported_.disk_consistent, event.disk_consistent_lsn);
     // While a job has it the connection is not closed: the job will report the error itself.
     if (auto sent = send_status(); !sent && !machine_.job_runs()) broke(sent.error());
   }
@@ -491,21 +509,15 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   wal_receiver_options options_;
   std::unique_ptr<wal_origin> origin_;
   source_link link_;
-  source_session session_{{}};
-  runtime::counter received_bytes_;
-  runtime::counter batches_;
+  connection connection_;
+  counters counters_;
   messages::source_status status_;
   source_progress words_;
-  core::monotonic_time heard_{};
-  core::lsn disk_consistent_;
-  std::uint64_t attempt_ = 0;  ///< the attempt to connect that is due next
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_decoder> decoder_;
-  wal_decoder::compared compared_ = wal_decoder::compared::whole_trace;  ///< of the connection
   receiver_machine machine_;
-  bool flushing_for_source_ = false;
-  core::lsn confirmed_;  ///< reported to the source, which may remove WAL before it
+  reported_positions reported_;
 };
 
 }  // namespace

@@ -34,6 +34,39 @@ core::result<std::optional<std::string_view>> describe_command(std::string_view 
   return std::optional<std::string_view>();
 }
 
+struct page_metrics {
+  explicit page_metrics(runtime::metrics& of)
+      : pages(of.counter("strata_pages_served_total", "Pages sent to clients of the page service")),
+        slow_pages(of.counter("strata_pages_read_from_disk_total", "Pages whose rebuilding had to wait for the disk")),
+        read_seconds(of.histogram("strata_page_read_seconds",
+                                  "Answering a batch of page requests, with the waits for WAL and the disk",
+                                  runtime::latency_buckets())),
+        redo_seconds(of.histogram("strata_page_redo_seconds",
+                                  "Finding the versions of a batch's pages and replaying their records",
+                                  runtime::latency_buckets())) {}
+  runtime::counter pages;
+  runtime::counter slow_pages;
+  runtime::histogram read_seconds;
+  runtime::histogram redo_seconds;
+};
+
+/// A page stream between its start and its end.
+struct page_stream {
+  messages::timeline_opened timeline;
+  wire::pagestream_version version{};
+  std::shared_ptr<page_batch> batch = nullptr;  ///< requests that are not answered yet
+  runtime::stopwatch batch_begun = {};
+  std::function<void()> after_batch = nullptr;
+  bool used = false;     ///< a request has arrived
+  bool closing = false;  ///< the client has ended it; answers may be pending
+};
+
+/// An archive that is being sent.
+struct backup_stream {
+  messages::basebackup_actor actor;
+  std::uint64_t number = 0;  ///< of the backups of the connection
+};
+
 class page_connection final : public runtime::actor_base<private_page_connection> {
  public:
   static constexpr const char* kind = "pageserver.page_connection";
@@ -43,15 +76,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
       : actor_base(setup),
         options_(std::move(options)),
         session_(env().sockets(), std::move(options_.socket)),
-        pages_(env().metrics().counter("strata_pages_served_total", "Pages sent to clients of the page service")),
-        slow_pages_(env().metrics().counter("strata_pages_read_from_disk_total",
-                                            "Pages whose rebuilding had to wait for the disk")),
-        read_seconds_(env().metrics().histogram(
-            "strata_page_read_seconds", "Answering a batch of page requests, with the waits for WAL and the disk",
-            runtime::latency_buckets())),
-        redo_seconds_(env().metrics().histogram("strata_page_redo_seconds",
-                                                "Finding the versions of a batch's pages and replaying their records",
-                                                runtime::latency_buckets())) {}
+        metrics_(env().metrics()) {}
 
   void on_start() {
     alive_ = self();
@@ -82,8 +107,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
   void tell_use() {
     using enum core::seat_use;
     const auto now = clock().monotonic();
-    const auto otherwise = !session_.started() ? fresh : stream_used_ ? quiet : idle;
-    options_.seat->set(busy_ || backup_ ? busy : otherwise, now);
+    const auto otherwise = !session_.started() ? fresh : stream_ && stream_->used ? quiet : idle;
+    options_.seat->set(busy_ || backup_.actor ? busy : otherwise, now);
     if (std::exchange(bytes_noted_, session_.bytes_sent()) != session_.bytes_sent()) options_.seat->touch(now);
   }
 
@@ -94,7 +119,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
     constexpr int rounds_max = 8;
     for (int round = 0; round < rounds_max; ++round) {
       if (const auto sent = session_.send(); sent != go_on) return sent == ended ? quit() : void();
-      if (backup_ && !busy_) ask_for_chunk();
+      if (backup_.actor && !busy_) ask_for_chunk();
       if (busy_) return;
       work_off_input();
       if (busy_ || session_.output_pending() || session_.closing()) continue;
@@ -119,7 +144,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
       if (!frame) break;
       const bool page_request = handle_frame(*frame);
       session_.consume(*frame);
-      if (page_request && batch_ && !batch_->full()) continue;
+      if (page_request && !stream_->batch->full()) continue;
       serve_batch();
     }
     serve_batch();
@@ -127,7 +152,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   /// True if the frame went into the batch.
   bool handle_frame(const wire::frame& frame) {
-    if (streaming_) return stream(frame);
+    if (stream_) return stream(frame);
     if (session_.started())
       idle(frame);
     else
@@ -205,17 +230,13 @@ class page_connection final : public runtime::actor_base<private_page_connection
     ask_busy(options_.tenants, messages::open_timeline{command.tenant, command.timeline},
              [this, version = command.version](core::result<messages::timeline_opened> opened) {
                if (!opened) return refuse(opened.error());
-               timeline_ = *std::move(opened);
-               version_ = version;
-               streaming_ = true;
+               stream_.emplace(page_stream{.timeline = *std::move(opened), .version = version});
                wire::append_copy_both_response(session_.output());
              });
   }
 
   void end_stream() {
-    timeline_ = {};
-    streaming_ = false;
-    stream_used_ = false;
+    stream_.reset();
     wire::append_copy_done(session_.output());
     complete("COPY 0");
   }
@@ -226,23 +247,23 @@ class page_connection final : public runtime::actor_base<private_page_connection
       case wire::frame_kind::copy_done:
       case wire::frame_kind::copy_fail:
         serve_batch();
-        closing_stream_ = true;
+        stream_->closing = true;
         finish_stream();
         return false;
       case wire::frame_kind::terminate: session_.close(); return false;
       default: return false;
     }
-    auto request = wire::parse_request(frame.body, version_);
-    stream_used_ = stream_used_ || request;
+    auto request = wire::parse_request(frame.body, stream_->version);
+    stream_->used = stream_->used || request;
     if (!request) {
-      serve_then([this, echo = wire::echo_of(frame.body, version_), why = request.error()] {
-        wire::append_request_error(session_.output(), version_, echo, why.detail);
+      serve_then([this, echo = wire::echo_of(frame.body, stream_->version), why = request.error()] {
+        wire::append_request_error(session_.output(), stream_->version, echo, why.detail);
       });
       return false;
     }
     if (request->kind == wire::request_kind::page) {
-      if (!batch_) batch_ = std::make_shared<page_batch>(timeline_.store, version_);
-      batch_->add(*request);
+      if (!stream_->batch) stream_->batch = std::make_shared<page_batch>(stream_->timeline.store, stream_->version);
+      stream_->batch->add(*request);
       return true;
     }
     serve_then([this, asked = *request] { serve_metadata(asked); });
@@ -251,42 +272,40 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   /// The batch collected so far is answered first, so that responses keep the order of the requests.
   void serve_then(std::function<void()> next) {
-    after_batch_ = std::move(next);
-    if (!batch_) run_after_batch();
+    stream_->after_batch = std::move(next);
+    if (!stream_->batch) run_after_batch();
   }
   void run_after_batch() {
-    if (auto next = std::exchange(after_batch_, nullptr)) next();
+    if (auto next = std::exchange(stream_->after_batch, nullptr)) next();
   }
   void finish_stream() {
-    if (busy_ || batch_ || !closing_stream_) return;
-    closing_stream_ = false;
-    end_stream();
+    if (!busy_ && !stream_->batch && stream_->closing) end_stream();
   }
 
   void serve_batch() {
-    if (busy_ || !batch_) return;
-    batch_begun_ = runtime::stopwatch();
-    const core::lsn awaited = batch_->awaited();
+    if (busy_ || !stream_ || !stream_->batch) return;
+    stream_->batch_begun = runtime::stopwatch();
+    const core::lsn awaited = stream_->batch->awaited();
     if (!awaited.valid()) return read_batch();
-    ask_busy(timeline_.actor, messages::wait_lsn{awaited, options_.wait_lsn_timeout},
+    ask_busy(stream_->timeline.actor, messages::wait_lsn{awaited, options_.wait_lsn_timeout},
              [this](core::result<messages::lsn_reached> reached) {
                if (reached) return read_batch();
-               put(batch_->fail(reached.error()));
+               put(stream_->batch->fail(reached.error()));
                batch_done();
              });
   }
 
   void read_batch() {
     const runtime::stopwatch watch;
-    const bool complete = batch_->read(storage::read_mode::memory_only);
+    const bool complete = stream_->batch->read(storage::read_mode::memory_only);
     if (complete) {
-      redo_seconds_.observe(watch.elapsed());
+      metrics_.redo_seconds.observe(watch.elapsed());
       return send_batch();
     }
-    slow_pages_.add(static_cast<double>(batch_->size()));
+    metrics_.slow_pages.add(static_cast<double>(stream_->batch->size()));
     offload_busy(
         "read pages",
-        [batch = batch_, seconds = redo_seconds_]() mutable -> core::result<void> {
+        [batch = stream_->batch, seconds = metrics_.redo_seconds]() mutable -> core::result<void> {
           const runtime::stopwatch again;
           batch->read(storage::read_mode::may_block);
           seconds.observe(again.elapsed());
@@ -294,31 +313,31 @@ class page_connection final : public runtime::actor_base<private_page_connection
         },
         [this](const core::result<void>& read) {
           if (read) return send_batch();
-          put(batch_->fail(read.error()));
+          put(stream_->batch->fail(read.error()));
           batch_done();
         });
   }
 
   void send_batch() {
-    pages_.add(static_cast<double>(batch_->size()));
-    read_seconds_.observe(batch_begun_.elapsed());
-    put(batch_->take_responses());
+    metrics_.pages.add(static_cast<double>(stream_->batch->size()));
+    metrics_.read_seconds.observe(stream_->batch_begun.elapsed());
+    put(stream_->batch->take_responses());
     batch_done();
   }
 
   void batch_done() {
-    batch_.reset();
+    stream_->batch.reset();
     run_after_batch();
     finish_stream();
   }
 
   void serve_metadata(const wire::pagestream_request& request) {
-    const auto position = wire::position_of(request, timeline_.store->last_record_lsn());
+    const auto position = wire::position_of(request, stream_->timeline.store->last_record_lsn());
     if (!position || !position->wait) return answer_metadata(request);
-    ask_busy(timeline_.actor, messages::wait_lsn{position->at, options_.wait_lsn_timeout},
+    ask_busy(stream_->timeline.actor, messages::wait_lsn{position->at, options_.wait_lsn_timeout},
              [this, request](core::result<messages::lsn_reached> reached) {
                if (reached) return answer_metadata(request);
-               wire::append_request_error(session_.output(), version_, request, reached.error().detail);
+               wire::append_request_error(session_.output(), stream_->version, request, reached.error().detail);
                finish_stream();
              });
   }
@@ -326,7 +345,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
   void answer_metadata(const wire::pagestream_request& request) {
     offload_busy(
         "answer a request",
-        [store = timeline_.store, version = version_, request]() -> core::result<core::bytes> {
+        [store = stream_->timeline.store, version = stream_->version, request]() -> core::result<core::bytes> {
           core::bytes response;
           answer_request(*store, version, request, response);
           return response;
@@ -349,17 +368,16 @@ class page_connection final : public runtime::actor_base<private_page_connection
     ask_busy(options_.backups, request, [this](core::result<messages::backup_started> started) {
       if (!started) return refuse(started.error());
       wire::append_copy_out_response(session_.output());
-      backup_ = started->actor;
-      ++backups_begun_;
+      backup_ = {started->actor, backup_.number + 1};
       look_at_progress();
     });
   }
 
   void look_at_progress() {
-    tell_self_after(options_.backup_progress_limit, backup_progress_due{backups_begun_, session_.bytes_sent()});
+    tell_self_after(options_.backup_progress_limit, backup_progress_due{backup_.number, session_.bytes_sent()});
   }
   void on(const backup_progress_due& then) {
-    if (!backup_ || then.backup != backups_begun_) return;
+    if (!backup_.actor || then.backup != backup_.number) return;
     // While a chunk is being written the client is not the slow side.
     if (session_.output_pending() && session_.bytes_sent() - then.sent < backup_progress_min)
       return quit({core::errc::timeout, "a client does not read the archive that it requested"});
@@ -368,9 +386,9 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   /// Called when all earlier output was sent, so that at most one chunk is in memory.
   void ask_for_chunk() {
-    ask_busy(backup_, messages::next_chunk{}, [this](core::result<messages::backup_chunk> chunk) {
+    ask_busy(backup_.actor, messages::next_chunk{}, [this](core::result<messages::backup_chunk> chunk) {
       if (!chunk) {
-        backup_ = nullptr;
+        backup_.actor = nullptr;
         return refuse(chunk.error());
       }
       if (!chunk->bytes->empty()) {
@@ -378,7 +396,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
         core::append(session_.output(), *chunk->bytes);
         return;
       }
-      backup_ = nullptr;
+      backup_.actor = nullptr;
       wire::append_copy_done(session_.output());
       complete("COPY 0");
     });
@@ -407,26 +425,15 @@ class page_connection final : public runtime::actor_base<private_page_connection
   net::server_session session_;
   /// Keeps the connection alive until it quits.
   runtime::socket_owner alive_;
-  runtime::counter pages_;
-  runtime::counter slow_pages_;
-  runtime::histogram read_seconds_;
-  runtime::histogram redo_seconds_;
-  runtime::stopwatch batch_begun_;
-  bool streaming_ = false;
+  page_metrics metrics_;
   bool busy_ = false;  ///< another actor's answer is pending
   wire::extended_query extended_{describe_command};
   bool simple_ = true;  ///< the protocol of the command in progress
 
   std::uint64_t bytes_noted_ = 0;  ///< bytes_sent() when the seat was touched last
 
-  messages::timeline_opened timeline_;
-  wire::pagestream_version version_{};
-  std::shared_ptr<page_batch> batch_;
-  std::function<void()> after_batch_;
-  bool stream_used_ = false;  ///< a request has arrived
-  bool closing_stream_ = false;
-  messages::basebackup_actor backup_;
-  std::uint64_t backups_begun_ = 0;
+  std::optional<page_stream> stream_;
+  backup_stream backup_;
 };
 
 }  // namespace

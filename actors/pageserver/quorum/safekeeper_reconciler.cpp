@@ -101,6 +101,9 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
     bool seen = false;  ///< the metadata was read since it came
   };
 
+  /// Reading the metadata; outdated: they have changed since it began.
+  enum class loading { none, running, outdated };
+
   core::result<messages::pending_operation_list> on(const messages::list_pending_operations&) {
     return book_.list(clock().monotonic());
   }
@@ -118,15 +121,15 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
   }
 
   void load() {
-    if (loading_) {
-      load_again_ = true;
+    if (loading_ != loading::none) {
+      loading_ = loading::outdated;
       return;
     }
-    loading_ = true;
+    loading_ = loading::running;
     offload(
         pool_id::io, "load pending operations", [files = files_] { return files->metadata().pending_operations(); },
         [this, newest = last_waiter_](const core::result<storage::pending_wal_operations>& found) {
-          loading_ = false;
+          const bool outdated = std::exchange(loading_, loading::none) == loading::outdated;
           if (found) {
             book_.take_over(operations_of(*found), clock().monotonic());
             for (auto& each : waiters_) each.seen = each.seen || each.number <= newest;
@@ -134,7 +137,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
             note_error("load pending operations", found.error());
           }
           unread_ = !found;
-          if (std::exchange(load_again_, false)) load();
+          if (outdated) load();
           go_on();
         });
   }
@@ -172,8 +175,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
   pending_operations book_;
   std::list<waiter> waiters_;
   std::uint64_t last_waiter_ = 0;
-  bool loading_ = false;
-  bool load_again_ = false;
+  loading loading_ = loading::none;
   bool unread_ = false;  ///< the metadata could not be read
   bool ticking_ = false;
 };
