@@ -60,8 +60,12 @@ void imported_timeline::open_store() {
   layers_ = std::make_unique<layer_cache>(block_cache_bytes_, config::server_options{}.open_layers_max);
   const std::filesystem::path files = directory_ / "layers";
   std::filesystem::create_directories(files);
-  store_ = demand(timeline_store::open(
-      {metadata_.get(), layers_.get(), &core::system_clock(), files.string(), options_}, record_, nullptr));
+  store_ = demand(timeline_store::open({.metadata = metadata_.get(),
+                                        .layers = layers_.get(),
+                                        .clock = &core::system_clock(),
+                                        .directory = files.string(),
+                                        .options = options_},
+                                       record_, nullptr));
 }
 
 }  // namespace strata::bench

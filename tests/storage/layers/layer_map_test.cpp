@@ -14,21 +14,30 @@ core::page_key at_block(std::uint32_t block) { return {.relation = 1, .block = b
 
 layer_map::item delta(std::uint64_t number, std::uint32_t first, std::uint32_t end, std::uint64_t begin_lsn,
                       std::uint64_t end_lsn) {
-  return {{number, layer_kind::delta, 1, {at_block(first), at_block(end)}, core::lsn(begin_lsn), core::lsn(end_lsn), 1},
+  return {{.number = number,
+           .level = 1,
+           .keys = {at_block(first), at_block(end)},
+           .begin = core::lsn(begin_lsn),
+           .end = core::lsn(end_lsn),
+           .size_bytes = 1},
           nullptr};
 }
 layer_map::item level0(std::uint64_t number, std::uint64_t begin_lsn, std::uint64_t end_lsn) {
-  return {{number,
-           layer_kind::delta,
-           0,
-           {core::page_key::min(), core::page_key::max()},
-           core::lsn(begin_lsn),
-           core::lsn(end_lsn),
-           1},
+  return {{.number = number,
+           .keys = {core::page_key::min(), core::page_key::max()},
+           .begin = core::lsn(begin_lsn),
+           .end = core::lsn(end_lsn),
+           .size_bytes = 1},
           nullptr};
 }
 layer_map::item image(std::uint64_t number, std::uint32_t first, std::uint32_t end, std::uint64_t at) {
-  return {{number, layer_kind::image, 1, {at_block(first), at_block(end)}, core::lsn(at), core::lsn(at + 1), 1},
+  return {{.number = number,
+           .kind = layer_kind::image,
+           .level = 1,
+           .keys = {at_block(first), at_block(end)},
+           .begin = core::lsn(at),
+           .end = core::lsn(at + 1),
+           .size_bytes = 1},
           nullptr};
 }
 
