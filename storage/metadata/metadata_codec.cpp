@@ -339,6 +339,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
 
 core::bytes encode(const layer_record& layer) {
   core::check(layer.residency != layer_residency::fetching, "a layer is stored as local or remote");
+  core::check(layer.generation.valid(), "a layer has a generation");
   core::bytes to{value_version, static_cast<std::uint8_t>(layer.kind), layer.level,
                  static_cast<std::uint8_t>(layer.residency)};
   core::append_le(to, layer.generation.value);

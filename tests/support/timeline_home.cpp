@@ -39,7 +39,9 @@ void timeline_home::reopen(const timeline_record& with) {
   demand(metadata->put_timeline(record));
   const std::filesystem::path files = directory / "layers";
   std::filesystem::create_directories(files);
-  store = demand(timeline_store::open({metadata.get(), layers.get(), &clock, files.string(), {}}, record, nullptr));
+  store = demand(timeline_store::open(
+      {.metadata = metadata.get(), .layers = layers.get(), .clock = &clock, .directory = files.string(), .options = {}},
+      record, nullptr));
 }
 
 }  // namespace strata::tests
