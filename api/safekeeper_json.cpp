@@ -120,8 +120,8 @@ json to_json(const messages::wal_timeline_info& timeline) {
           {"peers", peers}};
 }
 
-core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
-  messages::pull_wal_timeline donor;
+core::result<messages::wal_donor> parse_donor(const json& timeline) {
+  messages::wal_donor donor;
   auto& state = donor.state;
   try {
     STRATA_ASSIGN(state.tenant, core::parse_id<core::tenant_id>(timeline.at("tenant_id").get<std::string>()));

@@ -12,7 +12,7 @@ namespace strata::api {
 /// another.
 nlohmann::json to_json(const messages::wal_timeline_info& timeline);
 /// What is needed to pull it. errc::corrupt.
-core::result<messages::pull_wal_timeline> parse_donor(const nlohmann::json& timeline);
+core::result<messages::wal_donor> parse_donor(const nlohmann::json& timeline);
 
 /// {"generation", "members": [{"id", "host", "port"}], "new_members": the same or null}
 nlohmann::json configuration_json(const consensus::configuration& of);
