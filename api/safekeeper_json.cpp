@@ -155,4 +155,24 @@ core::result<messages::wal_donor> parse_donor(const json& timeline) {
   return donor;
 }
 
+core::result<consensus::timeline_copy> parse_timeline_copy(const json& timeline) {
+  consensus::timeline_copy copy;
+  try {
+    STRATA_ASSIGN(copy.of.tenant, core::parse_id<core::tenant_id>(timeline.at("tenant_id").get<std::string>()));
+    STRATA_ASSIGN(copy.of.timeline, core::parse_id<core::timeline_id>(timeline.at("timeline_id").get<std::string>()));
+    if (auto members = parse_configuration(timeline.at("mconf"), "mconf")) copy.members = *std::move(members);
+    copy.in.value = timeline.at("acceptor_state").at("term").get<std::uint64_t>();
+    STRATA_ASSIGN(copy.flush_lsn, lsn_at(timeline, "flush_lsn"));
+    STRATA_ASSIGN(copy.commit_lsn, lsn_at(timeline, "commit_lsn"));
+    STRATA_ASSIGN(copy.backup_lsn, lsn_at(timeline, "backup_lsn"));
+    copy.state = timeline.at("state").get<std::string>();
+    copy.usable = copy.state == "active" || copy.state == "idle";
+    const auto last_error = timeline.value("last_error", "");
+    if (!last_error.empty()) copy.state += ": " + last_error;
+  } catch (const json::exception&) {
+    return core::error{core::errc::corrupt, "in a safekeeper's timeline a member is missing or has the wrong type"};
+  }
+  return copy;
+}
+
 }  // namespace strata::api
