@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/blocking.hpp"
 #include "core/url.hpp"
 
 namespace strata::api {
@@ -17,6 +18,7 @@ constexpr std::size_t error_size_max = 1u << 20;
 constexpr std::size_t part_size = 256u << 10;
 
 httplib::Client connect(const std::string& address, std::chrono::seconds patience) {
+  core::may_block("wait for a server's answer");
   httplib::Client client("http://" + address);
   client.set_connection_timeout(std::chrono::seconds(5));
   client.set_read_timeout(patience);

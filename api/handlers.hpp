@@ -36,6 +36,9 @@ core::result<reply> get_safekeepers(const services&, const request&);
 core::result<reply> assign_safekeepers(const services&, const request&);
 core::result<reply> change_safekeepers(const services&, const request&);
 
+// handlers/cluster.cpp
+core::result<reply> get_cluster(const services&, const request&);
+
 // handlers/history.cpp
 core::result<reply> get_lsn_by_timestamp(const services&, const request&);
 core::result<reply> get_timestamp_of_lsn(const services&, const request&);

@@ -68,6 +68,10 @@ std::vector<route> make_routes() {
        "Nothing", 200, resume_source},
 
       // Who keeps a branch's WAL.
+      {"GET", "/v1/cluster", "get_cluster",
+       "The safekeepers and their state, the quorum of each writable branch, and how many failures it tolerates. The "
+       "safekeepers are asked for each answer; one that does not answer counts as a failure",
+       no_query, "", "Cluster", 200, get_cluster},
       {"GET", TIMELINE "/safekeepers", "get_safekeepers", "The safekeepers of a writable branch", no_query, "",
        "Safekeepers", 200, get_safekeepers},
       {"POST", TIMELINE "/safekeepers", "assign_safekeepers",

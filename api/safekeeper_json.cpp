@@ -120,8 +120,8 @@ json to_json(const messages::wal_timeline_info& timeline) {
           {"peers", peers}};
 }
 
-core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
-  messages::pull_wal_timeline donor;
+core::result<messages::wal_donor> parse_donor(const json& timeline) {
+  messages::wal_donor donor;
   auto& state = donor.state;
   try {
     STRATA_ASSIGN(state.tenant, core::parse_id<core::tenant_id>(timeline.at("tenant_id").get<std::string>()));
@@ -153,6 +153,26 @@ core::result<messages::pull_wal_timeline> parse_donor(const json& timeline) {
                        "in the other safekeeper's answer a member is missing or has the wrong type"};
   }
   return donor;
+}
+
+core::result<consensus::timeline_copy> parse_timeline_copy(const json& timeline) {
+  consensus::timeline_copy copy;
+  try {
+    STRATA_ASSIGN(copy.of.tenant, core::parse_id<core::tenant_id>(timeline.at("tenant_id").get<std::string>()));
+    STRATA_ASSIGN(copy.of.timeline, core::parse_id<core::timeline_id>(timeline.at("timeline_id").get<std::string>()));
+    if (auto members = parse_configuration(timeline.at("mconf"), "mconf")) copy.members = *std::move(members);
+    copy.in.value = timeline.at("acceptor_state").at("term").get<std::uint64_t>();
+    STRATA_ASSIGN(copy.flush_lsn, lsn_at(timeline, "flush_lsn"));
+    STRATA_ASSIGN(copy.commit_lsn, lsn_at(timeline, "commit_lsn"));
+    STRATA_ASSIGN(copy.backup_lsn, lsn_at(timeline, "backup_lsn"));
+    copy.state = timeline.at("state").get<std::string>();
+    copy.usable = copy.state == "active" || copy.state == "idle";
+    const auto last_error = timeline.value("last_error", "");
+    if (!last_error.empty()) copy.state += ": " + last_error;
+  } catch (const json::exception&) {
+    return core::error{core::errc::corrupt, "in a safekeeper's timeline a member is missing or has the wrong type"};
+  }
+  return copy;
 }
 
 }  // namespace strata::api

@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 
+#include "consensus/cluster_view.hpp"
 #include "core/result.hpp"
 #include "messages/safekeeper.hpp"
 
@@ -12,7 +13,10 @@ namespace strata::api {
 /// another.
 nlohmann::json to_json(const messages::wal_timeline_info& timeline);
 /// What is needed to pull it. errc::corrupt.
-core::result<messages::pull_wal_timeline> parse_donor(const nlohmann::json& timeline);
+core::result<messages::wal_donor> parse_donor(const nlohmann::json& timeline);
+
+/// What a view of the cluster needs of it. A configuration that can't be read is generation 0. errc::corrupt.
+core::result<consensus::timeline_copy> parse_timeline_copy(const nlohmann::json& timeline);
 
 /// {"generation", "members": [{"id", "host", "port"}], "new_members": the same or null}
 nlohmann::json configuration_json(const consensus::configuration& of);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/options.hpp"
+#include "consensus/cluster_view.hpp"
 #include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "core/instance_id.hpp"
@@ -29,6 +30,9 @@ struct services {
   messages::safekeeper_reconciler_actor reconciler;
   /// Those that new branches may be given; absent: none. Called from any thread.
   std::function<std::vector<consensus::member>()> safekeepers;
+  /// Asks all safekeepers how they are, which takes seconds when some do not answer; absent: there are none. Called
+  /// from any thread.
+  std::function<std::vector<consensus::observed_safekeeper>()> observe_safekeepers;
   /// Prometheus's text.
   std::function<std::string()> metrics;
   /// What GET /v1/status says of the process.

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/cluster_json.hpp"
 #include "api/safekeeper_json.hpp"
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
@@ -9,10 +10,10 @@
 #include "cli/safekeeper_process.hpp"
 #include "cli/safekeeper_table.hpp"
 #include "cli/terminal.hpp"
+#include "control/cluster.hpp"
 #include "control/failure.hpp"
 #include "control/listen_address.hpp"
 #include "control/safekeeper_replacement.hpp"
-#include "control/safekeeper_views.hpp"
 
 namespace strata::cli {
 
@@ -60,11 +61,11 @@ void replace(const context& of, const replacement_request& asked) {
 
 /// Also without the server: safekeepers outlive it.
 void list(const context& of) {
-  const auto all = view_safekeepers(of.directory);
-  const auto branches = list_branches_if_up(of);
-  if (of.json) return print(safekeepers_json(all, branches));
-  if (all.empty()) return say("no safekeepers yet\nnext: strata down; strata up --detach --safekeepers 3");
-  print_safekeepers(all, branches);
+  const auto cluster = look_at_cluster(of);
+  if (of.json) return print(api::to_json(cluster));
+  if (cluster.safekeepers.empty())
+    return say("no safekeepers yet\nnext: strata down; strata up --detach --safekeepers 3");
+  print_safekeepers(cluster);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "actors/runtime/system.hpp"
 #include "actors/safekeeper/supervisor.hpp"
 #include "api/ask.hpp"
+#include "api/donor_client.hpp"
 #include "api/http_server.hpp"
 #include "cli/end_signals.hpp"
 #include "cli/running_role.hpp"
@@ -74,7 +75,8 @@ void serve(const safekeeper_request& request, const end_signals& signals,
                                                                                  .wal_listener = std::move(listener),
                                                                                  .wal_address = file.wal,
                                                                                  .http_address = file.http,
-                                                                                 .broker = link}));
+                                                                                 .broker = link,
+                                                                                 .ask = api::ask_donor}));
   const actors::runtime::proc_metrics process_metrics(system.env().metrics(), version);
   api::services of;
   of.system = &system.actors();

@@ -5,46 +5,45 @@
 
 namespace strata::cli {
 
-using namespace control;
-
 namespace {
 
+using consensus::cluster_view;
+using consensus::quorum_view;
+
 /// How a member that has lost a branch, or never got it, is replaced.
-void print_cures(const quorum_view& of, const std::string& branch, const std::vector<safekeeper_view>& all) {
+void print_cures(const quorum_view& of, const cluster_view& in) {
   if (of.lacking.empty()) return;
   std::string spare = "ID";
-  for (const auto& each : all)
-    if (each.up() && !of.members.contains(consensus::node_id{each.id})) spare = std::to_string(each.id);
-  print(said_of(of.lacking, "is", "are") + " missing " + branch +
+  for (const auto& each : in.safekeepers)
+    if (each.up() && !of.members.contains(each.id)) spare = consensus::to_string(each.id);
+  print(consensus::said_of(of.lacking, "is", "are") + " missing " + of.branch +
         ": the directory was emptied, or the safekeeper was down when the branch was created");
   for (const auto id : of.lacking)
-    print("next: strata safekeeper replace " + branch + " --from " + std::to_string(id) + " --to " + spare +
+    print("next: strata safekeeper replace " + of.branch + " --from " + std::to_string(id) + " --to " + spare +
           (spare == "ID" ? "  (strata down; strata up --detach --safekeepers N adds one)" : ""));
 }
 
 }  // namespace
 
-void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vector<branch_entry>& branches) {
-  const auto quorums = view_quorums(all, branches);
+void print_safekeepers(const cluster_view& cluster) {
   table processes({"SAFEKEEPER", "STATE", "PROCESS", "WAL", "HTTP", "TIMELINES"});
-  for (const auto& each : all)
-    processes.add({std::to_string(each.id),
-                   each.up() ? each.disk_full ? "up, disk full" : "up" : "down: " + each.last_error,
-                   each.process > 0 ? std::to_string(each.process) : "-", each.wal, each.http,
-                   each.up() ? std::to_string(each.timelines.size()) : "-"});
+  for (const auto& each : cluster.safekeepers)
+    processes.add({consensus::to_string(each.id), control::state_text(each),
+                   each.process > 0 ? std::to_string(each.process) : "-", each.wal_address, each.http_address,
+                   each.timelines ? std::to_string(*each.timelines) : "-"});
   processes.print();
-  if (!quorums.empty()) {
+  if (!cluster.quorums.empty()) {
     print(std::string());
     table timelines({"BRANCH", "SAFEKEEPER", "STATE", "TERM", "FLUSH", "COMMIT", "LAG", "BACKUP", "QUORUM"});
-    for (const auto& each : quorums) {
-      std::string name = name_of(each, branches);
+    for (const auto& each : cluster.quorums) {
+      std::string name = each.branch;
       std::string health = each.health.text;
       for (const auto& row : each.rows) {
-        std::vector<std::string> cells{name, std::to_string(row.id), row.state};
-        if (row.known)
+        std::vector<std::string> cells{name, consensus::to_string(row.id), row.state};
+        if (const auto& at = row.reported)
           cells.insert(cells.end(),
-                       {std::to_string(row.term), core::to_string(row.flush_lsn), core::to_string(row.commit_lsn),
-                        config::size_text(row.lag_bytes), core::to_string(row.backup_lsn)});
+                       {consensus::to_string(at->in), core::to_string(at->flush_lsn), core::to_string(at->commit_lsn),
+                        config::size_text(at->lag_bytes), core::to_string(at->backup_lsn)});
         else
           cells.insert(cells.end(), 5, "-");
         cells.push_back(health);
@@ -56,8 +55,8 @@ void print_safekeepers(const std::vector<safekeeper_view>& all, const std::vecto
     timelines.print();
   }
   print(std::string());
-  print(cluster_health(all, quorums).text);
-  for (const auto& each : quorums) print_cures(each, name_of(each, branches), all);
+  print(cluster.health.text);
+  for (const auto& each : cluster.quorums) print_cures(each, cluster);
 }
 
 }  // namespace strata::cli

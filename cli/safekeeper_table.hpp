@@ -1,13 +1,10 @@
 #pragma once
 
-#include <vector>
-
-#include "control/safekeeper_views.hpp"
+#include "control/cluster.hpp"
 
 namespace strata::cli {
 
-/// Both tables. Timelines go by the names of `branches`, or by their ids where there is none.
-void print_safekeepers(const std::vector<control::safekeeper_view>& all,
-                       const std::vector<control::branch_entry>& branches);
+/// Both tables, the health, and how a member without its branch is replaced.
+void print_safekeepers(const consensus::cluster_view& cluster);
 
 }  // namespace strata::cli

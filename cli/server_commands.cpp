@@ -11,10 +11,10 @@
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
 #include "control/branches.hpp"
+#include "control/cluster.hpp"
 #include "control/detached_server.hpp"
 #include "control/failure.hpp"
 #include "control/safekeeper_processes.hpp"
-#include "control/safekeeper_views.hpp"
 #include "control/server_choices.hpp"
 #include "control/server_stop.hpp"
 
@@ -41,15 +41,15 @@ void announce(const context& of, const server_file& file) {
   print("strata " + file.version + " is up on " + of.directory + ", process " + std::to_string(file.pid));
   print("  http  http://" + file.http);
   print("  page  " + file.page);
-  if (const auto all = view_safekeepers(of.directory); !all.empty()) {
+  if (const auto all = look_at_cluster(of).safekeepers; !all.empty()) {
     const auto up = std::count_if(all.begin(), all.end(), [](const auto& each) { return each.up(); });
     const std::string known = std::to_string(all.size());
     print("  safekeepers  " + (up == std::ssize(all) ? known : std::to_string(up) + " of " + known) + ", broker " +
           file.broker);
     for (const auto& each : all)
       if (!each.up())
-        say("note: safekeeper " + std::to_string(each.id) + " is down: " + each.last_error + "; see " +
-            safekeeper_directory(of.directory, each.id) + "/safekeeper.log");
+        say("note: safekeeper " + consensus::to_string(each.id) + " is " + state_text(each) + "; see " +
+            safekeeper_directory(of.directory, each.id.value) + "/safekeeper.log");
   }
   say(may_have_sources(of) ? std::string("next: strata status")
                            : "next: strata source add NAME --conninfo postgresql://user@host:port/postgres");

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "control/branches.hpp"
+#include "control/cluster.hpp"
 #include "control/computes.hpp"
-#include "control/safekeeper_views.hpp"
-#include "control/server_file.hpp"
+#include "control/safekeeper_file.hpp"
 #include "core/log.hpp"
 
 namespace strata::cli {
@@ -53,18 +52,16 @@ void server_metrics::look_at_quorums() {
   const auto now = std::chrono::steady_clock::now();
   if (!lock || now - looked_at_ < quorums_for) return;
   if (known_safekeepers(directory_).empty()) return;
-  const auto all = view_safekeepers(directory_);
-  const auto branches = list_branches_if_up({.directory = directory_});
+  const auto cluster = look_at_cluster({.directory = directory_});
   looked_at_ = std::chrono::steady_clock::now();
-  std::size_t up = 0;
-  for (const auto& each : all) up += each.up() ? 1 : 0;
+  const auto up = std::ranges::count_if(cluster.safekeepers, &consensus::safekeeper_status::up);
   metrics_.gauge("strata_safekeepers", "Safekeepers of this server by state", {{"state", "up"}})
       .set(static_cast<double>(up));
   metrics_.gauge("strata_safekeepers", "Safekeepers of this server by state", {{"state", "down"}})
-      .set(static_cast<double>(all.size() - up));
+      .set(static_cast<double>(std::ssize(cluster.safekeepers) - up));
   metrics_
       .gauge("strata_safekeepers_may_fail", "Safekeeper failures that every branch tolerates; below 0: commits wait")
-      .set(cluster_health(all, view_quorums(all, branches)).can_lose);
+      .set(cluster.health.can_lose);
 }
 
 }  // namespace strata::cli

@@ -24,6 +24,7 @@
 #include "config/time_text.hpp"
 #include "control/failure.hpp"
 #include "control/kept_ports.hpp"
+#include "control/safekeeper_observer.hpp"
 #include "control/safekeeper_processes.hpp"
 #include "control/server_storage.hpp"
 #include "core/address.hpp"
@@ -89,6 +90,9 @@ std::unique_ptr<api::http_server> start_http(const config::server_options& optio
   of.system = &system.actors();
   of.tenants = role.tenants;
   of.safekeepers = [directory = options.directory] { return safekeeper_members(directory); };
+  of.observe_safekeepers = [observer = std::make_shared<safekeeper_observer>(options.directory)] {
+    return observer->look();
+  };
   of.backups = role.backups;
   of.introspector = role.introspector;
   of.reconciler = role.reconciler;

@@ -10,7 +10,6 @@
 #include "control/branches.hpp"
 #include "control/broken_sources.hpp"
 #include "control/failure.hpp"
-#include "control/safekeeper_views.hpp"
 #include "control/server_status.hpp"
 
 namespace strata::cli {
@@ -23,7 +22,7 @@ using nlohmann::json;
 void show_status(const context& of) {
   const server_link server(of);
   const server_status seen = look_at_server(of, server);
-  const auto& [process, branches, broken, computes, running, safekeepers] = seen;
+  const auto& [process, branches, broken, computes, running, cluster] = seen;
   if (of.json) {
     print(status_json(server, seen));
     return fail_if_broken(of, broken, branches);
@@ -60,13 +59,12 @@ void show_status(const context& of) {
       facts.add("branch " + each.source.name + "/" + each.name,
                 each.state_text() + (last_error.empty() ? "" : "; " + last_error));
   }
-  if (!safekeepers.empty())
-    facts.add("safekeepers", cluster_health(safekeepers, view_quorums(safekeepers, branches)).text);
+  if (!cluster.safekeepers.empty()) facts.add("safekeepers", cluster.health.text);
   for (auto& line : pending_operations(process, branches)) facts.add("pending", std::move(line));
   facts.print();
-  if (!safekeepers.empty()) {
+  if (!cluster.safekeepers.empty()) {
     print(std::string());
-    print_safekeepers(safekeepers, branches);
+    print_safekeepers(cluster);
   }
   fail_if_broken(of, broken, branches);
   if (branches.empty()) say("next: strata source add NAME --conninfo postgresql://user@host:port/postgres");

@@ -84,6 +84,18 @@ std::vector<member> members_after(const configuration& now, node_id from, const 
   return next;
 }
 
+core::result<void> check_left_out(node_id self, const configuration& to) {
+  if (!to.contains(self)) return {};
+  return core::error{core::errc::invalid_argument, named(self) + " is a member of this configuration"};
+}
+
+core::result<void> check_deletion(node_id self, const configuration& to, const configuration& installed) {
+  if (!installed.contains(self)) return {};
+  return core::error{core::errc::conflict, named(self) + " is a member in generation " +
+                                               std::to_string(installed.generation) + ", not older than " +
+                                               std::to_string(to.generation)};
+}
+
 change_decision decide_change(const configuration& now, const std::optional<change_goal>& goal,
                               const std::vector<node_id>& required, const std::vector<member_log>& reports) {
   core::check(now.changing(), "only a change that is under way is decided on");

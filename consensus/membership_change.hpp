@@ -27,6 +27,16 @@ core::result<change_stage> stage_of(const configuration& now, node_id from, node
 /// `now`'s members with `to` in the place of `from`. Precondition: stage_of() is to_begin.
 std::vector<member> members_after(const configuration& now, node_id from, const member& to);
 
+// -- a member that is left out
+// -----------------------------------------------------------------------------------------
+
+/// Whether `to` leaves this safekeeper out. errc::invalid_argument: it is a member.
+core::result<void> check_left_out(node_id self, const configuration& to);
+
+/// Whether a safekeeper that `to` leaves out may delete its copy, once it has `installed`: `to` itself, or a
+/// configuration that is not older. errc::conflict: it is a member there, and what that configuration counts on stays.
+core::result<void> check_deletion(node_id self, const configuration& to, const configuration& installed);
+
 // -- the end of a change ----------------------------------------------------------------------------------------------
 
 /// How far the log of a member reaches: the term of its last record, and its durable end. The greater of two logs has

@@ -146,11 +146,6 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
   return all;
 }
 
-std::vector<branch_entry> list_branches_if_up(const scope& of) {
-  if (!directory_lock::holder(of.directory) || !read_server_file(of.directory)) return {};
-  return list_branches(server_link(of), "");
-}
-
 source_entry find_source(const server_link& server, const std::string& name) {
   const auto all = list_sources(server);
   if (all.empty())

@@ -51,9 +51,6 @@ std::vector<source_entry> list_sources(const server_link& server);
 /// All branches of a source; of all sources that are not broken when empty.
 std::vector<branch_entry> list_branches(const server_link& server, const std::string& source);
 
-/// All branches while the server runs, and none while it does not: for what goes on without it.
-std::vector<branch_entry> list_branches_if_up(const scope& of);
-
 /// `name` may be a unique prefix or an id, or empty when there is one source only. Failures list what there is.
 source_entry find_source(const server_link& server, const std::string& name);
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "api/cluster_json.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
 #include "control/broken_sources.hpp"
+#include "control/cluster.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
 
@@ -28,7 +30,7 @@ server_status look_at_server(const scope& of, const server_link& server) {
   seen.broken = list_broken_sources(server, "");
   seen.computes = list_computes(of);
   seen.computes_running = static_cast<std::size_t>(std::ranges::count_if(seen.computes, is_up));
-  seen.safekeepers = view_safekeepers(of.directory);
+  seen.cluster = look_at_cluster(of);
   return seen;
 }
 
@@ -45,7 +47,7 @@ json status_json(const server_link& server, const server_status& of) {
           {"http", server.file().http},
           {"page", server.file().page},
           {"broker", server.file().broker},
-          {"quorum", safekeepers_json(of.safekeepers, of.branches)},
+          {"quorum", api::to_json(of.cluster)},
           {"branches", of.branches.size()},
           {"sources", sources},
           {"broken_sources", broken_json(of.broken)},

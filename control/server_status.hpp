@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "consensus/cluster_view.hpp"
 #include "control/branches.hpp"
-#include "control/safekeeper_views.hpp"
 #include "host/registry.hpp"
 
 namespace strata::control {
@@ -18,7 +18,7 @@ struct server_status {
   std::vector<source_entry> broken;  ///< sources that can't be used
   std::vector<host::compute_record> computes;
   std::size_t computes_running = 0;
-  std::vector<safekeeper_view> safekeepers;
+  consensus::cluster_view cluster;
 };
 server_status look_at_server(const scope& of, const server_link& server);
 /// For programs.

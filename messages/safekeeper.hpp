@@ -51,18 +51,35 @@ struct delete_wal_timeline {
 struct delete_wal_tenant {
   core::tenant_id of;
 };
-/// Creates the timeline if it is missing, and fetches the donor's WAL. Answered when this safekeeper has all WAL that
-/// the donor had when `state` was read.
+/// The copy of a timeline on another safekeeper, as that safekeeper reported it.
+struct wal_donor {
+  consensus::acceptor_state state;
+  core::lsn wal_begin;
+  core::lsn flush_lsn;
+  std::string wal_address;  ///< its WAL service, host:port
+};
+/// Asks the safekeepers at `hosts` for the timeline, creates it here if it is missing, and fetches the WAL of the donor
+/// with the most of the newest. Answered when this safekeeper has all WAL that the donor reported. errc::unavailable,
+/// with the error of each host, if none of them has the timeline.
 struct pull_wal_timeline {
-  consensus::acceptor_state state;  ///< the donor's
-  core::lsn wal_begin;              ///< likewise
-  core::lsn flush_lsn;              ///< likewise
-  std::string wal_address;          ///< its WAL service, host:port
+  core::timeline_key of;
+  std::vector<std::string> hosts;  ///< HOST:PORT of their HTTP API
 };
 /// As consensus::switch_members.
 struct switch_wal_members {
   core::timeline_key of;
   consensus::configuration to;
+};
+/// Installs a configuration without this safekeeper, then deletes the timeline as delete_wal_timeline does. The first
+/// step fences the proposers that count on this safekeeper; without it nothing is deleted. errc::invalid_argument if
+/// `to` has this safekeeper as a member; errc::conflict if the timeline has a configuration that is not older and has
+/// it. Both steps are durable on reply. They may be repeated: a timeline that is missing stays deleted.
+struct exclude_wal_member {
+  core::timeline_key of;
+  consensus::configuration to;
+};
+struct wal_member_excluded {
+  bool had_timeline = false;  ///< false: only the deletion was recorded
 };
 /// As consensus::bump_term; without a term: one above the current term.
 struct bump_wal_term {
@@ -95,9 +112,9 @@ using wal_timelines_actor =
     actor_interface<answers<list_wal_timelines, wal_timeline_list>, answers<get_wal_timeline, wal_timeline_info>,
                     answers<create_wal_timeline, wal_timeline_info>, answers<delete_wal_timeline, done>,
                     answers<delete_wal_tenant, done>, answers<pull_wal_timeline, wal_timeline_info>,
-                    answers<switch_wal_members, wal_timeline_info>, answers<bump_wal_term, wal_timeline_info>,
-                    answers<checkpoint_wal_timeline, wal_timeline_info>, answers<digest_wal, wal_digest>,
-                    answers<get_wal_disk, wal_disk_info>>;
+                    answers<switch_wal_members, wal_timeline_info>, answers<exclude_wal_member, wal_member_excluded>,
+                    answers<bump_wal_term, wal_timeline_info>, answers<checkpoint_wal_timeline, wal_timeline_info>,
+                    answers<digest_wal, wal_digest>, answers<get_wal_disk, wal_disk_info>>;
 
 }  // namespace strata::messages
 
@@ -110,6 +127,8 @@ STRATA_LOCAL_MESSAGE(strata::messages::delete_wal_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::delete_wal_tenant)
 STRATA_LOCAL_MESSAGE(strata::messages::pull_wal_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::switch_wal_members)
+STRATA_LOCAL_MESSAGE(strata::messages::exclude_wal_member)
+STRATA_LOCAL_MESSAGE(strata::messages::wal_member_excluded)
 STRATA_LOCAL_MESSAGE(strata::messages::bump_wal_term)
 STRATA_LOCAL_MESSAGE(strata::messages::checkpoint_wal_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::digest_wal)

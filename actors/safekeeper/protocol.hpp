@@ -73,13 +73,18 @@ struct timeline_report {
   protocol::safekeeper_timeline_info info;
 };
 
+/// Fetches the WAL of another safekeeper. Answered when this one has all WAL that the donor reported.
+struct fetch_wal {
+  messages::wal_donor from;
+};
+
 /// The actor of a timeline on this safekeeper.
 using acceptor_actor =
     messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
                               messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
                               messages::accepts<peer_said>, messages::answers<report_due, timeline_report>,
                               messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
-                              messages::answers<messages::pull_wal_timeline, messages::wal_timeline_info>,
+                              messages::answers<fetch_wal, messages::wal_timeline_info>,
                               messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
                               messages::answers<messages::bump_wal_term, messages::wal_timeline_info>,
                               messages::answers<messages::checkpoint_wal_timeline, messages::wal_timeline_info>,
@@ -139,6 +144,7 @@ STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::pageserver_said)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::peer_said)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::report_due)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::timeline_report)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::fetch_wal)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::open_wal_timeline)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::wal_timeline_opened)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::keep_wal)

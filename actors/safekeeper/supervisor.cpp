@@ -42,6 +42,7 @@ class supervisor final : public runtime::role_supervisor<messages::safekeeper_su
         started("timelines", spawn_timelines(system(), {.label = child_label(""),
                                                         .directory = std::make_shared<journal::timeline_directory>(
                                                             *options_.disk, options_.directory, options_.self),
+                                                        .ask = options_.ask,
                                                         .around = {.disk = options_.disk,
                                                                    .self = options_.self,
                                                                    .wal_address = options_.wal_address,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "actors/safekeeper/donor_search.hpp"
 #include "consensus/term.hpp"
 #include "core/instance_id.hpp"
 #include "io/disk.hpp"
@@ -25,6 +26,7 @@ struct supervisor_options {
   std::uint32_t connections_max = 1024;
   std::uint64_t disk_reserve = 64u << 20;
   messages::broker_link_actor broker;  ///< null: none; it must outlive the role
+  ask_donor ask;                       ///< called on pool io, one call at a time; null: no timeline can be pulled
 };
 
 /// Everything of the safekeeper role, started in the order of its source. Told to exit it stops them in

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "actors/runtime/actor_base.hpp"
+#include "consensus/membership_change.hpp"
 
 namespace strata::actors::safekeeper {
 namespace {
@@ -23,7 +24,11 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
 
   timelines(const runtime::actor_setup& setup, timelines_options options)
-      : actor_base(setup), options_(std::move(options)) {}
+      : actor_base(setup),
+        options_(std::move(options)),
+        donors_(options_.ask, [this](std::string what, donor_search::question ask, donor_search::outcome then) {
+          offload(pool_id::io, std::move(what), std::move(ask), std::move(then));
+        }) {}
 
   void on_start() { load(); }
 
@@ -220,16 +225,25 @@ class timelines final : public runtime::actor_base<timelines_actor> {
     });
   }
 
+  // -- a copy from another safekeeper
+
   void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+    donors_.find(request, [this, of = request.of, owed](core::result<messages::wal_donor> donor) {
+      if (!donor) return owed.fail(donor.error());
+      core::log_info("pulling timeline " + core::to_string(of.timeline) + " from " + donor->wal_address);
+      fetch_from(*std::move(donor), owed);
+    });
+  }
+
+  void fetch_from(messages::wal_donor donor, reply<wal_timeline_info> owed) {
     // It must begin with whole records. Where the donor has removed segments, the pageserver's position is the oldest
     // known end of a record after them.
-    const auto& donor = request.state;
-    consensus::acceptor_state state = donor;
-    if (request.wal_begin > donor.local_start) state.local_start = donor.remote_consistent;
-    state.history = donor.history.up_to(state.local_start);
+    consensus::acceptor_state state = donor.state;
+    if (donor.wal_begin > donor.state.local_start) state.local_start = donor.state.remote_consistent;
+    state.history = donor.state.history.up_to(state.local_start);
     state.in = state.history.last_term();
     state.commit_lsn = state.local_start;
-    with_created(state, [request, owed](const core::result<wal_timeline_opened>& opened) {
+    with_created(state, [request = fetch_wal{std::move(donor)}, owed](const core::result<wal_timeline_opened>& opened) {
       if (opened)
         owed.pass_to(opened->acceptor, request);
       else
@@ -288,6 +302,37 @@ class timelines final : public runtime::actor_base<timelines_actor> {
         });
   }
 
+  /// Two steps, in this order: no proposer that still counts on this safekeeper may get an answer after its copy is
+  /// gone.
+  void on(const messages::exclude_wal_member& request, reply<messages::wal_member_excluded> owed) {
+    if (const auto left_out = consensus::check_left_out(options_.around.self, request.to); !left_out)
+      return owed.fail(left_out.error());
+    ask(self(), messages::switch_wal_members{request.of, request.to},
+        [this, request, owed](const core::result<wal_timeline_info>& installed) {
+          if (installed) return delete_excluded(request, installed->state.members, owed);
+          // Deleted before, or never here: the second step may be repeated.
+          if (installed.error().code == core::errc::not_found) return delete_excluded(request, std::nullopt, owed);
+          owed.fail(installed.error());
+        });
+  }
+
+  void delete_excluded(const messages::exclude_wal_member& request,
+                       const std::optional<consensus::configuration>& installed,
+                       const reply<messages::wal_member_excluded>& owed) {
+    // A proposer may have brought a newer configuration since the first step was answered.
+    const auto found = entries_.find(request.of);
+    const bool is_open = found != entries_.end() && found->second.view;
+    const auto newest =
+        is_open ? found->second.view->journal()->state().members : installed.value_or(consensus::configuration());
+    if (const auto allowed = consensus::check_deletion(options_.around.self, request.to, newest); !allowed)
+      return owed.fail(allowed.error());
+    ask(self(), messages::delete_wal_timeline{.of = request.of},
+        [had_timeline = installed.has_value(), owed](const core::result<void>& removed) {
+          if (!removed) return owed.fail(removed.error());
+          owed.deliver({had_timeline});
+        });
+  }
+
   void on(const messages::delete_wal_tenant& request, reply<messages::done> owed) {
     if (postpone([this, request, owed] { on(request, owed); })) return;
     struct pending {
@@ -312,6 +357,7 @@ class timelines final : public runtime::actor_base<timelines_actor> {
   }
 
   timelines_options options_;
+  donor_search donors_;
   std::map<core::timeline_key, entry> entries_;
   std::vector<std::function<void()>> waiting_for_load_;
   bool loaded_ = false;

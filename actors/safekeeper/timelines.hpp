@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "actors/runtime/actor_registry.hpp"
+#include "actors/safekeeper/donor_search.hpp"
 #include "actors/safekeeper/protocol.hpp"
 #include "actors/safekeeper/wal_acceptor.hpp"
 #include "journal/timeline_directory.hpp"
@@ -13,6 +14,7 @@ namespace strata::actors::safekeeper {
 struct timelines_options {
   runtime::actor_label label;
   std::shared_ptr<const journal::timeline_directory> directory;
+  ask_donor ask;  ///< null: no timeline can be pulled
   safekeeper_context around;
 };
 

@@ -36,7 +36,7 @@ struct acceptor_counters {
 /// WAL that is being fetched from a peer.
 struct fetch {
   struct wanted {
-    messages::pull_wal_timeline request;
+    messages::wal_donor donor;
     reply<wal_timeline_info> owed;
   };
   runtime::socket_owner actor;  ///< null: no fetch
@@ -182,21 +182,22 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       fetch_.donor.clear();
       answer_pull();
       if (auto pending = std::exchange(fetch_.pull, std::nullopt))
-        pending->owed.fail(core::error(why).within("fetch WAL from " + pending->request.wal_address));
+        pending->owed.fail(core::error(why).within("fetch WAL from " + pending->donor.wal_address));
     });
   }
 
-  void on(const messages::pull_wal_timeline& request, reply<wal_timeline_info> owed) {
+  void on(const fetch_wal& request, reply<wal_timeline_info> owed) {
     if (fetch_.pull) return owed.fail({core::errc::busy, "the timeline is being pulled already"});
     if (refuse_when_stopping(owed)) return;
-    fetch_.pull.emplace(fetch::wanted{request, owed});
+    fetch_.pull.emplace(fetch::wanted{request.from, owed});
     answer_pull();
-    if (fetch_.pull && !fetch_.actor) recover_from(request.wal_address);
+    if (fetch_.pull && !fetch_.actor) recover_from(request.from.wal_address);
   }
 
   void answer_pull() {
-    if (!fetch_.pull || last_.flush_lsn < fetch_.pull->request.flush_lsn ||
-        last_.last_log_term < fetch_.pull->request.state.history.last_term_at(fetch_.pull->request.flush_lsn))
+    if (!fetch_.pull) return;
+    const auto& donor = fetch_.pull->donor;
+    if (last_.flush_lsn < donor.flush_lsn || last_.last_log_term < donor.state.history.last_term_at(donor.flush_lsn))
       return;
     const auto owed = std::exchange(fetch_.pull, std::nullopt)->owed;
     owed.deliver(describe_timeline());

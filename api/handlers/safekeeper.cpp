@@ -3,7 +3,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "api/api_client.hpp"
 #include "api/ask.hpp"
 #include "api/json_body.hpp"
 #include "api/route.hpp"
@@ -11,7 +10,6 @@
 #include "api/safekeeper_json.hpp"
 #include "config/time_text.hpp"
 #include "core/address.hpp"
-#include "core/log.hpp"
 
 namespace strata::api::safekeeper_handlers {
 
@@ -75,34 +73,6 @@ core::result<std::vector<std::string>> hosts_in(const json& body) {
     hosts.push_back(std::move(host));
   }
   return hosts;
-}
-
-core::result<messages::pull_wal_timeline> ask_donor(const std::string& host, const std::string& path) {
-  const api_client peer(host);
-  STRATA_ASSIGN(const json timeline, peer.get(path));
-  STRATA_ASSIGN(auto donor, parse_donor(timeline));
-  STRATA_ASSIGN(const json status, peer.get("/v1/status"));
-  if (!status.is_object()) return core::error{core::errc::corrupt, "the other safekeeper's status is not an object"};
-  STRATA_ASSIGN(donor.wal_address, text_member(status, "wal_address"));
-  return donor;
-}
-
-/// Of what the hosts have, that with the most of the newest WAL.
-core::result<messages::pull_wal_timeline> best_donor(const std::vector<std::string>& hosts, const std::string& path) {
-  std::optional<messages::pull_wal_timeline> best;
-  std::string why;
-  const auto reached = [](const messages::pull_wal_timeline& of) {
-    return std::pair(of.state.history.last_term_at(of.flush_lsn), of.flush_lsn);
-  };
-  for (const std::string& host : hosts) {
-    auto donor = ask_donor(host, path);
-    if (!donor)
-      why += (why.empty() ? "" : "; ") + host + ": " + donor.error().detail;
-    else if (!best || reached(*best) < reached(*donor))
-      best = *std::move(donor);
-  }
-  if (!best) return core::error{core::errc::unavailable, "no host has the timeline; " + why};
-  return *std::move(best);
 }
 
 }  // namespace
@@ -198,13 +168,8 @@ core::result<reply> pull_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, parse_tenant_id(tenant_text));
   STRATA_ASSIGN(const auto timeline_text, text_member(body, "timeline_id"));
   STRATA_ASSIGN(const auto timeline, parse_timeline_id(timeline_text));
-  STRATA_ASSIGN(const auto hosts, hosts_in(body));
-  STRATA_ASSIGN(auto donor,
-                best_donor(hosts, "/v1/tenant/" + core::to_string(tenant) + "/timeline/" + core::to_string(timeline)));
-  if (donor.state.tenant != tenant || donor.state.timeline != timeline)
-    return core::error{core::errc::corrupt, "the other safekeeper answered with another timeline"};
-  core::log_info("pulling timeline " + core::to_string(timeline) + " from " + donor.wal_address);
-  return answer_with_timeline(of, std::move(donor), long_answer_limit);
+  STRATA_ASSIGN(auto hosts, hosts_in(body));
+  return answer_with_timeline(of, messages::pull_wal_timeline{{tenant, timeline}, std::move(hosts)}, long_answer_limit);
 }
 
 core::result<reply> switch_members(const services& of, const request& from) {
@@ -218,18 +183,8 @@ core::result<reply> exclude(const services& of, const request& from) {
   STRATA_ASSIGN(const auto key, key_of(from));
   STRATA_ASSIGN(const json body, parse_body(from, {"mconf"}));
   STRATA_ASSIGN(auto to, configuration_in(body));
-  if (to.contains(of.safekeeper))
-    return core::error{core::errc::invalid_argument,
-                       "safekeeper " + to_string(of.safekeeper) + " is a member of this configuration"};
-  // Told first, so that no proposer that still counts on it gets an answer; then the timeline can go.
-  auto told = ask<wal_timeline_info>(of, of.wal_timelines, messages::switch_wal_members{key, to});
-  if (!told && told.error().code != core::errc::not_found) return std::move(told).error();
-  // One that was a member again before this configuration came, late, keeps what the newer one counts on.
-  if (told && told->state.members.contains(of.safekeeper))
-    return core::error{core::errc::conflict, "safekeeper " + to_string(of.safekeeper) + " is a member in generation " +
-                                                 std::to_string(told->state.members.generation) + ", not older than " +
-                                                 std::to_string(to.generation)};
-  STRATA_TRY(ask<messages::done>(of, of.wal_timelines, messages::delete_wal_timeline{.of = key}));
+  STRATA_TRY(
+      ask<messages::wal_member_excluded>(of, of.wal_timelines, messages::exclude_wal_member{key, std::move(to)}));
   return json_reply(json::object());
 }
 

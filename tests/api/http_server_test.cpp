@@ -65,6 +65,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"GET", "/readyz", ""},
            {"GET", "/v1/actors", ""},
            {"GET", "/v1/pools", ""},
+           {"GET", "/v1/cluster", ""},
            {"GET", "/v1/tenant", ""},
            {"GET", tenant, ""},
            {"DELETE", tenant, ""},

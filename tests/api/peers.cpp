@@ -81,7 +81,10 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
         made.source.reset();
         return made;
       },
-      [=](const list_timelines&) { return timeline_list{{state->main}}; },
+      [=](const list_timelines&) -> caf::result<timeline_list> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        return timeline_list{{state->main}};
+      },
       [=](const get_timeline& asked) -> caf::result<timeline_info> {
         if (asked.timeline != state->main.id) return not_here("timeline");
         return state->main;
@@ -208,6 +211,7 @@ api::services peers::services() {
   of.backups = backups_;
   of.introspector = introspector_;
   of.safekeepers = [] { return std::vector<consensus::member>{{{1}, "127.0.0.1", 5454}}; };
+  of.observe_safekeepers = [state = state_] { return state->observed; };
   of.metrics = [] { return "strata_up 1\n"; };
   of.version = "1.2.3";
   of.directory = "/nowhere";

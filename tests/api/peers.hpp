@@ -28,6 +28,7 @@ struct peer_state {
   messages::point_resolved point;  ///< what a point is resolved to
   bool source_is_stalled = false;  ///< points wait, until garbage is collected
   std::atomic<std::size_t> points_waiting = 0;
+  std::vector<consensus::observed_safekeeper> observed;
   std::optional<core::error> refuse_all;
   std::vector<core::bytes> archive;            ///< parts of an export
   std::optional<core::error> archive_failure;  ///< told behind the last part

@@ -96,6 +96,31 @@ BOOST_AUTO_TEST_CASE(it_finishes_when_the_required_one_and_a_majority_have_reach
   BOOST_TEST(!finishes({log(1, 2, 5, 100, 6), log(4, 2, 5, 100)}));
 }
 
+BOOST_AUTO_TEST_CASE(a_safekeeper_that_is_left_out_may_delete_its_copy) {
+  BOOST_TEST(check_left_out({2}, after).has_value());
+  BOOST_TEST(check_deletion({2}, after, after).has_value());
+  // It has kept a newer configuration, without it as well.
+  BOOST_TEST(check_deletion({2}, after, {7, {one(1), one(3), one(5)}, std::nullopt}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_member_keeps_its_copy) {
+  const auto member = check_left_out({4}, after);
+  BOOST_REQUIRE(!member);
+  BOOST_TEST((member.error().code == core::errc::invalid_argument));
+  BOOST_TEST(member.error().detail == "safekeeper 4 is a member of this configuration");
+  // While members change those of both sets count.
+  BOOST_TEST(!check_left_out({2}, changing));
+  BOOST_TEST(!check_left_out({4}, changing));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_of_a_configuration_that_is_not_older_keeps_its_copy) {
+  const configuration again{5, {one(1), one(2), one(3)}, std::nullopt};
+  const auto late = check_deletion({2}, after, again);
+  BOOST_REQUIRE(!late);
+  BOOST_TEST((late.error().code == core::errc::conflict));
+  BOOST_TEST(late.error().detail == "safekeeper 2 is a member in generation 5, not older than 3");
+}
+
 BOOST_AUTO_TEST_CASE(without_a_required_one_a_majority_of_the_new_members_suffices) {
   const auto finishes = [&](const std::vector<member_log>& reports) {
     return decide_change(changing, goal_at(5, 100, 7), {}, reports).next == change_step::finish;

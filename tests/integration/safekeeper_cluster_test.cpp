@@ -89,6 +89,26 @@ BOOST_AUTO_TEST_CASE(what_may_still_fail_is_said) {
   wait_until_all_are_linked();
 }
 
+BOOST_AUTO_TEST_CASE(a_silent_safekeeper_is_unreachable_since_a_time) {
+  const auto second = [&] { return json(server.api("GET", "/v1/cluster").at("safekeepers").at(1)); };
+  const json before = second();
+  BOOST_TEST(before.at("state") == "up");
+  ::kill(processes().at(2), SIGSTOP);
+  const json silent = second();
+  BOOST_TEST(silent.at("state") == "unreachable");
+  BOOST_TEST(silent.at("since") > before.at("last_answer"));
+  BOOST_TEST(silent.at("last_answer") >= before.at("last_answer"));
+  for (const char* unknown : {"disk_full", "timelines"}) BOOST_TEST(!silent.contains(unknown), unknown);
+  // The command reads the route; without the server it asks, and knows of no time.
+  BOOST_TEST(list()["safekeepers"][1]["since"] == silent.at("since"));
+  server.kill();
+  const json asked = list();
+  BOOST_TEST(asked["safekeepers"][1]["state"] == "unreachable");
+  BOOST_TEST(!asked["safekeepers"][1].contains("since"));
+  BOOST_TEST(asked["health"] == "tolerates no failure: safekeeper 2 is down");
+  ::kill(asked["safekeepers"][1]["pid"].get<pid_t>(), SIGCONT);
+}
+
 BOOST_AUTO_TEST_CASE(safekeepers_outlive_a_killed_server_and_the_next_one_adopts_them) {
   wait_until_all_are_linked();
   const auto before = processes();

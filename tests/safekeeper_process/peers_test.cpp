@@ -20,7 +20,7 @@ namespace {
 class role {
  public:
   role(runtime::process_system& system, const messages::broker_link_actor& link, std::uint64_t id,
-       std::string directory, std::string backup)
+       std::string directory, std::string backup, sk::ask_donor ask)
       : system_(system), id_(id) {
     std::filesystem::create_directories(directory);
     auto listener = io::listen_tcp("127.0.0.1", 0);
@@ -32,7 +32,8 @@ class role {
                                                          .wal_listener = *std::move(listener),
                                                          .wal_address = "127.0.0.1:" + std::to_string(port_),
                                                          .http_address = "127.0.0.1:1",
-                                                         .broker = link});
+                                                         .broker = link,
+                                                         .ask = std::move(ask)});
     timelines_ = runtime::ask_and_wait(system.actors(), supervisor_, messages::get_services{}, 10s)->timelines;
   }
   ~role() { actors::runtime::stop_and_wait(system_.actors(), supervisor_); }
@@ -68,8 +69,11 @@ struct two_peers {
   runtime::process_system system;
   actors::broker::broker_actor broker = actors::broker::spawn_broker(system.actors(), {"", 0});
   messages::broker_link_actor link = actors::broker::spawn_broker_link(system.actors(), {"", 0}, broker);
-  role first{system, link, 1, (home / "1").string(), ""};
-  role second{system, link, 2, (home / "2").string(), ""};
+  /// Instead of HTTP.
+  std::function<core::result<messages::wal_donor>(const std::string& host)> at_host;
+  sk::ask_donor ask = [this](const std::string& host, const core::timeline_key&) { return at_host(host); };
+  role first{system, link, 1, (home / "1").string(), "", ask};
+  role second{system, link, 2, (home / "2").string(), "", ask};
   wal_identity id;
   growing_wal wal;
   consensus::configuration both;
@@ -181,6 +185,69 @@ BOOST_AUTO_TEST_CASE(who_is_left_out_takes_no_part) {
   BOOST_CHECK_THROW(again.lead(both, {2}, wal.start()), std::runtime_error);
   test_proposer other(second.port(), id);
   BOOST_TEST(other.lead(without, {2}, wal.start()));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_excluded_deletes_its_copy_and_may_be_asked_again) {
+  make_on(first);
+  consensus::configuration without = both;
+  without.generation = 2;
+  without.members = {second.member()};
+  const messages::exclude_wal_member exclude{{id.tenant, id.timeline}, without};
+  const auto excluded = first.ask(exclude);
+  BOOST_REQUIRE(excluded.has_value());
+  BOOST_TEST(excluded->had_timeline);
+  const auto gone = first.ask(messages::get_wal_timeline{{id.tenant, id.timeline}});
+  BOOST_REQUIRE(!gone.has_value());
+  BOOST_TEST((gone.error().code == core::errc::not_found));
+  BOOST_TEST(
+      !std::filesystem::exists(home / "1" / "timelines" / core::to_string(id.tenant) / core::to_string(id.timeline)));
+  const auto again = first.ask(exclude);
+  BOOST_REQUIRE(again.has_value());
+  BOOST_TEST(!again->had_timeline);
+}
+
+BOOST_AUTO_TEST_CASE(a_configuration_that_counts_on_it_excludes_nobody) {
+  make_on(first);
+  const core::timeline_key key{id.tenant, id.timeline};
+  const auto member = first.ask(messages::exclude_wal_member{key, both});
+  BOOST_REQUIRE(!member.has_value());
+  BOOST_TEST((member.error().code == core::errc::invalid_argument));
+  // Left out in generation 2, which arrives after generation 3 has it again.
+  consensus::configuration again = both;
+  again.generation = 3;
+  BOOST_REQUIRE(first.ask(messages::switch_wal_members{key, again}).has_value());
+  consensus::configuration late = both;
+  late.generation = 2;
+  late.members = {second.member()};
+  const auto refused = first.ask(messages::exclude_wal_member{key, late});
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(first.info(id).state.members.generation == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_timeline_is_pulled_from_a_donor_that_another_safekeeper_reported) {
+  wal.grow(1u << 20);
+  consensus::configuration alone = both;
+  alone.members = {first.member()};
+  {
+    test_proposer proposer(first.port(), id);
+    BOOST_REQUIRE(proposer.lead(alone, {3}, wal.start()));
+    proposer.push(wal.start(), wal.from(wal.start()), wal.end());
+  }
+  at_host = [this](const std::string& host) -> core::result<messages::wal_donor> {
+    if (host != "good:1") return core::error{core::errc::unavailable, "nothing answers"};
+    const auto found = first.info(id);
+    return messages::wal_donor{found.state, found.wal_begin, found.flush_lsn,
+                               first.member().host + ":" + std::to_string(first.port())};
+  };
+  const core::timeline_key key{id.tenant, id.timeline};
+  const auto none = second.ask(messages::pull_wal_timeline{key, {"bad:1"}});
+  BOOST_REQUIRE(!none.has_value());
+  BOOST_TEST((none.error().code == core::errc::unavailable));
+  BOOST_TEST(none.error().detail == "no host has the timeline; bad:1: nothing answers");
+  const auto pulled = second.ask(messages::pull_wal_timeline{key, {"bad:1", "good:1"}});
+  BOOST_REQUIRE(pulled.has_value());
+  BOOST_TEST((pulled->flush_lsn == first.info(id).flush_lsn));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,8 +1,8 @@
-#include "control/quorum_health.hpp"
+#include "consensus/quorum_health.hpp"
 
 #include <algorithm>
 
-namespace strata::control {
+namespace strata::consensus {
 namespace {
 
 struct words {
@@ -27,7 +27,7 @@ std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, 
   return (some.size() == 1 ? "safekeeper " + ids + " " + of_one : "safekeepers " + ids + " " + of_several);
 }
 
-quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members) {
+quorum_health health_of(const configuration& quorum, const std::vector<member_state>& members) {
   const auto failure_of = [&](std::uint64_t id) {
     const auto found = std::ranges::find(members, id, &member_state::id);
     return found == members.end() ? member_failure::down : found->failure;
@@ -47,8 +47,8 @@ quorum_health health_of(const consensus::configuration& quorum, const std::vecto
     else
       others = others || !ids.empty();
   }
-  quorum_health health{
-      .can_lose = quorum.can_lose([&](consensus::node_id id) { return failure_of(id.value) == member_failure::none; })};
+  quorum_health health{.can_lose =
+                           quorum.can_lose([&](node_id id) { return failure_of(id.value) == member_failure::none; })};
   if (health.can_lose > 0)
     health.text = "tolerates " + std::to_string(health.can_lose) + (health.can_lose == 1 ? " failure" : " failures") +
                   (why.empty() ? "" : "; " + why);
@@ -60,4 +60,4 @@ quorum_health health_of(const consensus::configuration& quorum, const std::vecto
   return health;
 }
 
-}  // namespace strata::control
+}  // namespace strata::consensus

@@ -1,13 +1,13 @@
-#include "control/quorum_health.hpp"
+#include "consensus/quorum_health.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 namespace strata::tests {
 namespace {
 
-using control::health_of;
-using control::member_state;
-using enum control::member_failure;
+using consensus::health_of;
+using consensus::member_state;
+using enum consensus::member_failure;
 
 consensus::configuration of(std::vector<std::uint64_t> ids, std::vector<std::uint64_t> next = {}) {
   consensus::configuration made{.generation = 3};
@@ -18,7 +18,7 @@ consensus::configuration of(std::vector<std::uint64_t> ids, std::vector<std::uin
   return made;
 }
 
-BOOST_AUTO_TEST_SUITE(control_quorum_health)
+BOOST_AUTO_TEST_SUITE(consensus_quorum_health)
 
 BOOST_AUTO_TEST_CASE(without_failures_a_minority_may_go) {
   BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2}, {3}}).text == "tolerates 1 failure");
@@ -27,7 +27,9 @@ BOOST_AUTO_TEST_CASE(without_failures_a_minority_may_go) {
 }
 
 BOOST_AUTO_TEST_CASE(whoever_can_not_vote_and_write_does_not_count) {
-  const auto with = [](control::member_failure failure) { return health_of(of({1, 2, 3}), {{1}, {2, failure}, {3}}); };
+  const auto with = [](consensus::member_failure failure) {
+    return health_of(of({1, 2, 3}), {{1}, {2, failure}, {3}});
+  };
   for (const auto failure : {down, lacks, broken, full, unreachable}) BOOST_TEST(with(failure).can_lose == 0);
   BOOST_TEST(with(down).text == "tolerates no failure: safekeeper 2 is down");
   BOOST_TEST(with(lacks).text == "tolerates no failure: safekeeper 2 is missing the branch");

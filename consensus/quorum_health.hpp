@@ -6,7 +6,7 @@
 
 #include "consensus/membership.hpp"
 
-namespace strata::control {
+namespace strata::consensus {
 
 /// Why a member can't vote and write now; none: it can.
 enum class member_failure : std::uint8_t {
@@ -28,9 +28,9 @@ struct quorum_health {
   std::string text;  ///< "tolerates 1 failure", "tolerates no failure: safekeeper 2 is down", ...
 };
 /// Members without a state count as down.
-quorum_health health_of(const consensus::configuration& quorum, const std::vector<member_state>& members);
+quorum_health health_of(const configuration& quorum, const std::vector<member_state>& members);
 
 /// "safekeeper 2 is down", "safekeepers 1, 2 are down"; empty if `some` is empty.
 std::string said_of(const std::vector<std::uint64_t>& some, const char* of_one, const char* of_several);
 
-}  // namespace strata::control
+}  // namespace strata::consensus
