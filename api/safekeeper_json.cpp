@@ -16,21 +16,21 @@ json members_json(const std::vector<consensus::member>& members) {
   return list;
 }
 
-core::error refused(std::string_view name, std::string_view why) {
+core::error malformed(std::string_view name, std::string_view why) {
   return {core::errc::invalid_argument, std::string(name) + " " + std::string(why)};
 }
 
 core::result<std::vector<consensus::member>> parse_members(const json& list, std::string_view name) {
-  if (!list.is_array() || list.size() > consensus::members_max) return refused(name, "needs a list of members");
+  if (!list.is_array() || list.size() > consensus::members_max) return malformed(name, "needs a list of members");
   std::vector<consensus::member> members;
   for (const json& each : list) {
-    if (!each.is_object()) return refused(name, "has a member that is not an object");
+    if (!each.is_object()) return malformed(name, "has a member that is not an object");
     consensus::member member;
     STRATA_ASSIGN(const auto id, optional_count_member(each, "id"));
     STRATA_ASSIGN(member.host, host_member(each, "host"));
     STRATA_ASSIGN(const auto port, optional_count_member(each, "port"));
     if (!id || !port || *port == 0 || *port > std::numeric_limits<std::uint16_t>::max())
-      return refused(name, "has a member without id or port");
+      return malformed(name, "has a member without id or port");
     member.id.value = *id;
     member.port = static_cast<std::uint16_t>(*port);
     members.push_back(std::move(member));
@@ -71,11 +71,11 @@ json configuration_json(const consensus::configuration& of) {
 }
 
 core::result<consensus::configuration> parse_configuration(const json& from, std::string_view name) {
-  if (!from.is_object()) return refused(name, "must be an object with generation and members");
+  if (!from.is_object()) return malformed(name, "must be an object with generation and members");
   const auto generation = from.find("generation");
   if (generation == from.end() || !generation->is_number_unsigned() ||
       generation->get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
-    return refused(name, "needs a generation");
+    return malformed(name, "needs a generation");
   consensus::configuration parsed;
   parsed.generation = generation->get<std::uint32_t>();
   STRATA_ASSIGN(parsed.members, parse_members(from.value("members", json()), name));

@@ -11,7 +11,7 @@ namespace {
 /// A safekeeper that lags further does not put segments into object storage.
 constexpr std::uint64_t offloader_lag_max = 128u << 20;
 
-bool alive(const heard_peer& peer, core::monotonic_time now) { return now - peer.at <= peer_lifetime; }
+bool alive(const peer_report& peer, core::monotonic_time now) { return now - peer.at <= peer_lifetime; }
 
 bool backup_is_due(const timeline_situation& of) {
   return of.has_backup && of.segment_size > 0 && of.position.timeline_start.valid() &&
@@ -41,7 +41,7 @@ std::optional<core::lsn> segment_to_offload(const timeline_situation& of) {
     core::lsn commit_lsn;
   };
   std::vector<candidate> known{{of.self.value, of.position.local_start, of.position.commit_lsn}};
-  for (const heard_peer& peer : of.peers)
+  for (const peer_report& peer : of.peers)
     if (alive(peer, of.now)) known.push_back({peer.info.safekeeper, peer.info.local_start_lsn, peer.info.commit_lsn});
   core::lsn furthest;
   for (const candidate& each : known) furthest = std::max(furthest, each.commit_lsn);
@@ -62,7 +62,7 @@ const protocol::safekeeper_timeline_info* peer_to_recover_from(const timeline_si
   const auto reached = [](const protocol::safekeeper_timeline_info& info) {
     return std::pair(info.last_log_term, info.flush_lsn);
   };
-  for (const heard_peer& peer : of.peers) {
+  for (const peer_report& peer : of.peers) {
     const auto& info = peer.info;
     const bool was_elected = info.term == info.last_log_term;
     if (!alive(peer, of.now) || !was_elected || info.term < of.position.in.value ||

@@ -12,7 +12,7 @@
 namespace strata::journal {
 
 /// A peer's published state, and when it arrived.
-struct heard_peer {
+struct peer_report {
   protocol::safekeeper_timeline_info info;
   core::monotonic_time at;
 };
@@ -27,7 +27,7 @@ struct timeline_situation {
   bool has_backup = false;
   bool proposer_here = false;
   core::monotonic_time now;
-  std::span<const heard_peer> peers;
+  std::span<const peer_report> peers;
 };
 
 /// Whether the timeline's state must be published to its peers and the pageserver.

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t read_size_max = consensus::append_size_max;
 }  // namespace
 
-std::optional<consensus::node_id> choose_wal_source(const std::vector<proposer::peer>& peers,
-                                                    consensus::node_id needed_by, core::lsn from, std::size_t attempt) {
+std::optional<consensus::node_id> choose_donor(const std::vector<proposer::peer>& peers, consensus::node_id needed_by,
+                                               core::lsn from, std::size_t attempt) {
   std::vector<const proposer::peer*> able;
   for (const auto& each : peers)
     if (each.id != needed_by && each.now == proposer::peer::state::streaming && each.flush_lsn > from)

@@ -12,8 +12,8 @@ namespace strata::actors::compute {
 
 /// The acceptor to read WAL from, from `from` on, for `needed_by`: of those whose log is a prefix of ours and ends
 /// after `from`, the `attempt`-th, most WAL first. Later attempts choose the others, as some may have removed the WAL.
-std::optional<consensus::node_id> choose_wal_source(const std::vector<consensus::proposer::peer>& peers,
-                                                    consensus::node_id needed_by, core::lsn from, std::size_t attempt);
+std::optional<consensus::node_id> choose_donor(const std::vector<consensus::proposer::peer>& peers,
+                                               consensus::node_id needed_by, core::lsn from, std::size_t attempt);
 
 /// Up to where WAL leaves memory when room is short: first committed WAL, then, of a record that is longer than
 /// memory and can only be committed as a whole, WAL that was sent to a quorum. Half of the memory always stays, for

@@ -318,7 +318,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   /// With the remedy, after `before`; or nothing.
-  [[nodiscard]] std::string who_lacks_the_branch(const std::string& before) const {
+  [[nodiscard]] std::string missing_branches_text(const std::string& before) const {
     if (!status_) return "";
     std::string text;
     for (const auto& each : status_->acceptors) {
@@ -334,12 +334,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     if (!life_.detail().empty()) return life_.detail();
     switch (life_.state()) {
       case agent_state::waiting_for_quorum:
-        return "no majority of the safekeepers has answered yet" + who_lacks_the_branch("; ");
+        return "no majority of the safekeepers has answered yet" + missing_branches_text("; ");
       case agent_state::waiting_for_pageserver:
         return "the pageserver is at " + to_string(branch_.pageserver_at) + ", required: " + to_string(life_.start());
       case agent_state::running:
-        if (has_quorum_) return who_lacks_the_branch("");
-        return "no majority of the safekeepers answers: commits wait" + who_lacks_the_branch("; ");
+        if (has_quorum_) return missing_branches_text("");
+        return "no majority of the safekeepers answers: commits wait" + missing_branches_text("; ");
       case agent_state::stopping: return "waiting for acknowledgements";
       default: return "";
     }

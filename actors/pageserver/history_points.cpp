@@ -21,7 +21,7 @@ history_points::history_points(std::shared_ptr<storage::timeline_store> store, c
              .committed = [this] { return source_.head(); },
              .state = [this] { return source_.state_text(); },
              .now = [this] { return clock_.monotonic(); },
-             .ask = [this] { ask_for_word(); }}) {}
+             .ask = [this] { request_reply(); }}) {}
 
 void history_points::resolve(const messages::resolve_point& request, const reply& owed) {
   if (const auto* time = std::get_if<core::wall_time>(&request.at))
@@ -73,7 +73,7 @@ void history_points::wait(const question& asked) {
   if (waiting_.size() >= waiting_max)
     return asked.owed.fail({core::errc::busy, "find a point in time: too many requests are waiting"});
   waiting_.push_back(asked);
-  ask_for_word();
+  request_reply();
 }
 
 void history_points::refuse(const question& asked) {
@@ -104,7 +104,7 @@ void history_points::tick() {
   // A branch without a known writer may have been given to one meanwhile: what is known decides.
   const auto until = known().until;
   for (const question& each : take([&](const question& asked) { return until && asked.time <= *until; })) find(each);
-  if (!waiting_.empty()) ask_for_word();
+  if (!waiting_.empty()) request_reply();
 }
 
 void history_points::stop() {
@@ -114,7 +114,7 @@ void history_points::stop() {
     each.owed.fail({core::errc::unavailable, "find a point in time: the timeline is stopping"});
 }
 
-void history_points::word_came(core::wall_time until) {
+void history_points::source_reported(core::wall_time until) {
   if (word_ == until) return;
   word_ = until;
   if (!first_word_) first_word_ = until;
@@ -145,7 +145,7 @@ history_bounds history_points::known() const {
   return now;
 }
 
-void history_points::ask_for_word() {
+void history_points::request_reply() {
   context_.ask_receiver();
   const auto record = store_->record();
   if (!record.safekeepers || std::exchange(asking_quorum_, true)) return;
@@ -176,7 +176,7 @@ void history_points::progressed() {
   if (!quorum_word_ || position < quorum_word_->head) return;
   const core::wall_time until = quorum_word_->until;
   quorum_word_.reset();
-  word_came(until);
+  source_reported(until);
 }
 
 }  // namespace strata::actors::pageserver

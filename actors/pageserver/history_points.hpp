@@ -47,7 +47,7 @@ class history_points {
   // -- what is known
   [[nodiscard]] history_bounds known() const;
   /// All commits until then have arrived. The newest report counts: a clock may be set back.
-  void word_came(core::wall_time until);
+  void source_reported(core::wall_time until);
   /// A batch was ingested. Its commits determine earlier moments.
   void batch_in(const commits_of_batch& commits);
   [[nodiscard]] std::optional<core::wall_time> last_commit() const { return last_commit_; }
@@ -73,7 +73,7 @@ class history_points {
   void keep(core::lsn at, const reply& owed);
 
   /// For the bounds of the history.
-  void ask_for_word();
+  void request_reply();
   /// All WAL that may have been acknowledged when they were asked ends at or before `head`. The newest answer counts.
   void quorum_answered(const core::result<core::lsn>& head, core::wall_time asked);
   /// All WAL up to here was handed over.

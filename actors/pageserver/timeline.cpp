@@ -250,7 +250,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
     receiver_.source().reported(status, store_->last_record_lsn());
     errors_.set(timeline_work::gap, status.gap ? gap_error(*status.gap, branch_name()) : "");
     points_.progressed();
-    if (status.known_until) points_.word_came(*status.known_until);
+    if (status.known_until) points_.source_reported(*status.known_until);
   }
 
   void on(const messages::resume_source&, reply<> owed) { receiver_.resume(name(), owed); }

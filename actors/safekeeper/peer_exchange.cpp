@@ -78,7 +78,7 @@ class peer_exchange final : public runtime::actor_base<private_exchange> {
     for (const auto& info : news.timelines) {
       if (info.safekeeper == options_.self.value) continue;
       const auto found = known_.find({info.tenant, info.timeline});
-      if (found != known_.end()) tell(found->second, peer_said{info});
+      if (found != known_.end()) tell(found->second, peer_published{info});
     }
   }
 

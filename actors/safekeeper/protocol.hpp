@@ -60,11 +60,11 @@ using position_listener = messages::actor_interface<messages::accepts<positions_
 struct receiver_arrived {
   position_listener who;
 };
-struct pageserver_said {
+struct pageserver_reported {
   protocol::pageserver_feedback feedback;
 };
 /// A peer's publication on the timeline.
-struct peer_said {
+struct peer_published {
   protocol::safekeeper_timeline_info info;
 };
 /// Every second while the timeline is active; the answer is published.
@@ -81,8 +81,8 @@ struct fetch_wal {
 /// The actor of a timeline on this safekeeper.
 using acceptor_actor =
     messages::actor_interface<messages::answers<take_batch, batch_taken>, messages::accepts<proposer_arrived>,
-                              messages::accepts<receiver_arrived>, messages::accepts<pageserver_said>,
-                              messages::accepts<peer_said>, messages::answers<report_due, timeline_report>,
+                              messages::accepts<receiver_arrived>, messages::accepts<pageserver_reported>,
+                              messages::accepts<peer_published>, messages::answers<report_due, timeline_report>,
                               messages::answers<messages::get_wal_timeline, messages::wal_timeline_info>,
                               messages::answers<fetch_wal, messages::wal_timeline_info>,
                               messages::answers<messages::switch_wal_members, messages::wal_timeline_info>,
@@ -140,8 +140,8 @@ STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::batch_taken)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::proposer_arrived)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::positions_moved)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::receiver_arrived)
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::pageserver_said)
-STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::peer_said)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::pageserver_reported)
+STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::peer_published)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::report_due)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::timeline_report)
 STRATA_LOCAL_MESSAGE(strata::actors::safekeeper::fetch_wal)

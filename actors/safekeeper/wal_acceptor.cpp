@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "actors/runtime/actor_base.hpp"
-#include "actors/safekeeper/heard_news.hpp"
 #include "actors/safekeeper/journal_maintenance.hpp"
 #include "actors/safekeeper/journal_queue.hpp"
 #include "actors/safekeeper/peer_recovery.hpp"
+#include "actors/safekeeper/reports.hpp"
 #include "actors/safekeeper/segment_archive.hpp"
 #include "journal/maintenance.hpp"
 #include "pg/crc32c.hpp"
@@ -55,7 +55,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   void on_start() {
     maintenance_.saved(last_.commit_lsn, clock().monotonic());
     update_activity();
-    rest_when_idle();
+    suspend_when_idle();
   }
 
   /// Work in progress on the disk ends first, and waiting requests are answered.
@@ -108,7 +108,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
       last_error_.clear();
       counters_.wal_in.add(static_cast<double>(wal_size));
     }
-    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), news_.feedback});
+    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), reports_.feedback});
   }
 
   void on(const proposer_arrived& arrived) {
@@ -128,7 +128,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     receivers_.push_back(arrived.who);
     monitor(arrived.who, [this, who = arrived.who.address()](const core::error&) {
       std::erase_if(receivers_, [&](const position_listener& each) { return each.address() == who; });
-      rest_when_idle();
+      suspend_when_idle();
     });
     tell(arrived.who, positions_moved{});
   }
@@ -144,8 +144,8 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     update_activity();
   }
 
-  void on(const pageserver_said& said) {
-    news_.feedback = said.feedback;
+  void on(const pageserver_reported& said) {
+    reports_.feedback = said.feedback;
     if (said.feedback.remote_consistent > last_.remote_consistent)
       learn({.remote_consistent = said.feedback.remote_consistent});
   }
@@ -160,9 +160,9 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
         });
   }
 
-  void on(const peer_said& said) {
+  void on(const peer_published& said) {
     const auto& info = said.info;
-    news_.heard(info, clock().monotonic());
+    reports_.received(info, clock().monotonic());
     const bool same_history = info.last_log_term == last_.last_log_term.value;
     const core::lsn commit = std::min(info.commit_lsn, last_.flush_lsn);
     if ((same_history && commit > last_.commit_lsn) || info.backup_lsn > last_.backup_lsn ||
@@ -213,11 +213,11 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
             .has_backup = options_.around.backup != nullptr,
             .proposer_here = view().proposers > 0,
             .now = clock().monotonic(),
-            .peers = news_.peers};
+            .peers = reports_.peers};
   }
 
   core::result<timeline_report> on(const report_due&) {
-    news_.forget_old(clock().monotonic());
+    reports_.forget_old(clock().monotonic());
     if (!stopping_ && !journal_.lost()) {
       archive_.store_next(situation());
       remove_wal();
@@ -308,10 +308,10 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     active_ = active;
     describe(active ? "" : "idle");
     tell(options_.around.exchange, set_active{view().key(), active});
-    rest_when_idle();
+    suspend_when_idle();
   }
 
-  void rest_when_idle() {
+  void suspend_when_idle() {
     if (active_ || !receivers_.empty() || fetch_.actor || stopping_) return;
     save_positions();
     archive_.trim(situation());
@@ -341,7 +341,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
     info.wal_bytes = log ? log->size_bytes() : 0;
     info.recovering_from = fetch_.donor;
     info.last_error = last_error_;
-    for (const journal::heard_peer& each : news_.peers)
+    for (const journal::peer_report& each : reports_.peers)
       if (clock().monotonic() - each.at <= journal::peer_lifetime) info.peers.push_back(each.info);
     return info;
   }
@@ -417,7 +417,7 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
   bool active_ = false;
   std::string last_error_;
   std::vector<position_listener> receivers_;
-  heard_news news_;
+  reports reports_;
   fetch fetch_;
 };
 

@@ -70,7 +70,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
   }
 
   /// For the service, which may close an idle connection.
-  void tell_use() {
+  void report_use() {
     const bool begun = session_.started();
     const bool under_way = stream_ || busy_;
     options_.seat->set(under_way ? core::seat_use::busy
@@ -81,7 +81,7 @@ class wal_connection final : public runtime::actor_base<private_connection> {
 
   void advance() {
     move_on();
-    tell_use();
+    report_use();
   }
 
   void move_on() {

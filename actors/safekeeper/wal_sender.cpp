@@ -79,7 +79,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     using enum net::client_socket::outcome;
     if (state_ == state::over) return;
     for (int round = 0; round < 8; ++round) {
-      if (!hear()) return quit();
+      if (!receive()) return quit();
       const auto sent = socket_.send();
       if (sent == closed) return quit();
       if (sent == nothing) return socket_.rearm({.read = true, .write = true});
@@ -90,7 +90,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
   }
 
   /// False: the connection is over. Messages of a client that sends without pause are read later.
-  bool hear() {
+  bool receive() {
     using enum net::client_socket::outcome;
     for (int round = 0; round < 16; ++round) {
       const auto received = socket_.receive();
@@ -99,7 +99,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
         const auto frame = wire::parse_frame(socket_.input(), true);
         if (!frame) return false;
         if (!*frame) break;
-        const bool goes_on = hear_frame(**frame);
+        const bool goes_on = handle_frame(**frame);
         socket_.consume((*frame)->size);
         if (!goes_on) return false;
         heard_at_ = clock().monotonic();
@@ -109,9 +109,9 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     return true;
   }
 
-  bool hear_frame(const wire::frame& frame) {
+  bool handle_frame(const wire::frame& frame) {
     switch (frame.kind) {
-      case wire::frame_kind::copy_data: return hear_message(frame.body);
+      case wire::frame_kind::copy_data: return handle_message(frame.body);
       case wire::frame_kind::copy_done:
       case wire::frame_kind::copy_fail:
         state_ = state::ending;
@@ -124,7 +124,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     }
   }
 
-  bool hear_message(core::bytes_view payload) {
+  bool handle_message(core::bytes_view payload) {
     const auto message = wire::parse_client_message(payload);
     if (!message) {
       note_error("read from a receiver", message.error());
@@ -149,7 +149,7 @@ class wal_sender final : public runtime::actor_base<private_sender> {
     } else {
       return true;
     }
-    tell(options_.timeline.acceptor, pageserver_said{feedback});
+    tell(options_.timeline.acceptor, pageserver_reported{feedback});
     return true;
   }
 

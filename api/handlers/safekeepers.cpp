@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-json to_json(const messages::timeline_safekeepers& of) {
+json safekeepers_json(const messages::timeline_safekeepers& of) {
   json made = api::to_json(of.members);
   made["tenant_id"] = core::to_string(of.tenant);
   made["timeline_id"] = core::to_string(of.timeline);
@@ -56,7 +56,7 @@ core::result<reply> get_safekeepers(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
   STRATA_ASSIGN(const auto found, ask<messages::timeline_safekeepers>(
                                       of, of.tenants, messages::get_safekeepers{path.tenant, path.timeline}));
-  return json_reply(to_json(found));
+  return json_reply(safekeepers_json(found));
 }
 
 core::result<reply> assign_safekeepers(const services& of, const request& from) {
@@ -64,7 +64,7 @@ core::result<reply> assign_safekeepers(const services& of, const request& from) 
   messages::assign_safekeepers wanted{path.tenant, path.timeline, {}};
   if (of.safekeepers) wanted.available = of.safekeepers();
   STRATA_ASSIGN(const auto assigned, ask<messages::timeline_safekeepers>(of, of.tenants, std::move(wanted)));
-  return json_reply(to_json(assigned));
+  return json_reply(safekeepers_json(assigned));
 }
 
 core::result<reply> change_safekeepers(const services& of, const request& from) {
@@ -77,7 +77,7 @@ core::result<reply> change_safekeepers(const services& of, const request& from) 
     STRATA_ASSIGN(wanted.to.new_members, members_of(to, "new_members"));
   }
   STRATA_ASSIGN(const auto changed, ask<messages::timeline_safekeepers>(of, of.tenants, std::move(wanted)));
-  return json_reply(to_json(changed));
+  return json_reply(safekeepers_json(changed));
 }
 
 }  // namespace strata::api::handlers

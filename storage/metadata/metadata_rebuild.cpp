@@ -64,7 +64,7 @@ class rebuilder {
   rebuilder(io::disk& on, old_metadata& old, metadata_database& made, const seal_files& seals, const copy_files& copies)
       : disk_(on), old_(old), made_(made), seals_(seals), copies_(copies), blocks_(block_cache_bytes) {}
 
-  core::result<void> take_over(const core::tenant_id& tenant, const checked_tenant& checked) {
+  core::result<void> keep(const core::tenant_id& tenant, const checked_tenant& checked) {
     std::vector<metadata_change> batch;
     for (const family each : record_families)
       STRATA_TRY(old_.database->visit_prefix(
@@ -264,7 +264,7 @@ core::result<rebuild_report> rebuild_metadata(const std::string& directory, cons
       const auto checked = old.checked.find(tenant);
       const bool whole = checked != old.checked.end() && !checked->second.damage;
       if (whole && checked->second.verdict.is == seal_verdict::kind::gone) continue;
-      STRATA_TRY(whole && !force ? work.take_over(tenant, checked->second) : work.rebuild(tenant));
+      STRATA_TRY(whole && !force ? work.keep(tenant, checked->second) : work.rebuild(tenant));
     }
     report = std::move(work.report());
     report.kept_in = paths.kept(on);

@@ -32,8 +32,8 @@ journal::timeline_situation three_segments() {
   return of;
 }
 
-journal::heard_peer peer_of(const journal::timeline_situation& of, std::uint64_t id) {
-  journal::heard_peer peer;
+journal::peer_report peer_of(const journal::timeline_situation& of, std::uint64_t id) {
+  journal::peer_report peer;
   peer.at = now;
   peer.info = {.safekeeper = id,
                .term = of.position.in.value,
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(whole_committed_segments_are_offloaded_in_order) {
 
 BOOST_AUTO_TEST_CASE(one_of_the_living_that_could_offloads) {
   auto of = three_segments();
-  std::vector<journal::heard_peer> peers{peer_of(of, 1), peer_of(of, 3)};
+  std::vector<journal::peer_report> peers{peer_of(of, 1), peer_of(of, 3)};
   of.peers = peers;
   for (std::size_t chosen = 0; chosen < 3; ++chosen) {
     of.timeline = timeline_of_hash(chosen, 3);
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(one_of_the_living_that_could_offloads) {
 
 BOOST_AUTO_TEST_CASE(wal_is_fetched_from_the_peer_that_is_furthest_in_the_newest_term) {
   auto of = three_segments();
-  std::vector<journal::heard_peer> peers{peer_of(of, 1), peer_of(of, 3)};
+  std::vector<journal::peer_report> peers{peer_of(of, 1), peer_of(of, 3)};
   of.peers = peers;
   BOOST_TEST((journal::peer_to_recover_from(of) == nullptr));
   peers[0].info.flush_lsn = of.position.flush_lsn + 8;

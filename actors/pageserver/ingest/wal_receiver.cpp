@@ -213,7 +213,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     // The end of the received WAL may be a part of a record, which the timeline does not count.
     if (!decoder_ || !machine_.listens()) return;
     if (!follows_source()) tell(options_.timeline, status_);
-    if (!words_.may_ask(clock().monotonic())) return;
+    if (!progress_.may_ask(clock().monotonic())) return;
     if (auto sent = send_status(true); !sent) broke(sent.error());
   }
 
@@ -255,7 +255,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     if (const auto* alive = std::get_if<client::keepalive>(&event)) {
       status_.source_head = std::max(status_.source_head, alive->server_end);
       origin_->heard(connection_.heard, alive->server_end, std::nullopt);
-      words_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), connection_.heard, clock().now());
+      progress_.heard_keepalive(alive->server_end, pg::wall_time_of(alive->sent), connection_.heard, clock().now());
       return alive->reply_requested && !flush_for_source() ? send_status() : core::result<void>();
     }
     if (const auto* end = std::get_if<client::streaming_ended>(&event)) {
@@ -287,7 +287,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     status_.source_head = std::max(status_.source_head, connection_.session.source_head());
     origin_->heard(connection_.heard, connection_.session.source_head(), std::nullopt);
     if (std::holds_alternative<client::streaming_started>(event)) {
-      words_.connected(connection_.session.source_head());
+      progress_.connected(connection_.session.source_head());
       if (const auto& names = connection_.session.synchronous_standby_names(); !names.empty())
         core::log_warning(status_.conninfo + ": synchronous_standby_names = '" + names +
                           "' names Strata, which is never a synchronous standby: COMMIT waits for another one there");
@@ -324,7 +324,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
     STRATA_TRY(decoder_->feed(wal.bytes));
     status_.received = wal.start + wal.bytes.size();
     origin_->heard(connection_.heard, wal.server_end, status_.received);
-    words_.heard_wal(wal.server_end, connection_.heard);
+    progress_.heard_wal(wal.server_end, connection_.heard);
     return work_off();
   }
 
@@ -362,7 +362,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void note_handed_over() {
     if (!decoder_ || decoder_->has_batch()) return;
     status_.handed_over = decoder_->position();
-    if (words_.handed_over(status_.handed_over) && follows_source()) {
+    if (progress_.handed_over(status_.handed_over) && follows_source()) {
       take_words();
       tell(options_.timeline, status_);
     }
@@ -370,10 +370,10 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// One safekeeper does not have the others' positions: its report is not that of the branch.
   [[nodiscard]] bool follows_source() const { return !options_.conninfo.empty(); }
   void take_words() {
-    status_.last_message = words_.last_message();
+    status_.last_message = progress_.last_message();
     if (!follows_source()) return;
-    status_.known_until = words_.known_until();
-    status_.clock_ahead = words_.clock_ahead();
+    status_.known_until = progress_.known_until();
+    status_.clock_ahead = progress_.clock_ahead();
   }
 
   void hand_over() {
@@ -422,16 +422,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   // -- reporting positions
 
   /// A walsender that gets messages from its receiver sends none by itself unless it is asked.
-  core::result<void> send_status(bool ask_for_word = false) {
+  core::result<void> send_status(bool request_reply = false) {
     if (!link_.open() || !link_.connection().streaming()) return {};
     const core::lsn received = decoder_ ? decoder_->position() : options_.store->last_record_lsn();
     const auto more = origin_->feedback(received, reported_.disk_consistent, clock().now());
     // A safekeeper may remove WAL that was reported as applied.
     const core::lsn applied = more.empty() ? options_.store->last_record_lsn() : reported_.disk_consistent;
     auto sent = origin_->is_source()
-                    ? tell_source(received, applied, ask_for_word)
-                    : link_.connection().send_status(received, reported_.disk_consistent, applied, ask_for_word);
-    if (sent && ask_for_word) words_.asked(clock().monotonic());
+                    ? tell_source(received, applied, request_reply)
+                    : link_.connection().send_status(received, reported_.disk_consistent, applied, request_reply);
+    if (sent && request_reply) progress_.asked(clock().monotonic());
     if (sent && !more.empty()) sent = link_.connection().send_message(more);
     if (!sent && sent.error().code == core::errc::busy) return {};  // the next report includes it
     return sent;
@@ -440,7 +440,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   /// The source keeps WAL from the start of the trace on, for comparison. It counts the standby with the last report of
   /// a flush position as a synchronous one; so the position is only reported when it moves, and withdrawn at once
   /// (docs/decisions/0036). While it shuts down and waits until the WAL it sent is durable, no more is reported.
-  core::result<void> tell_source(core::lsn received, core::lsn applied, bool ask_for_word) {
+  core::result<void> tell_source(core::lsn received, core::lsn applied, bool request_reply) {
     const auto source = options_.store->record().source;
     const auto keep = source && source->received ? source->received->begin : reported_.disk_consistent;
     if (keep > reported_.confirmed) {
@@ -448,7 +448,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       reported_.confirmed = keep;
     }
     return link_.connection().send_status(reported_.flushing ? reported_.disk_consistent : received, {}, applied,
-                                          ask_for_word);
+                                          request_reply);
   }
 
   /// We report every second, so a source that asks for more wants to shut down: it waits until all WAL that it sent is
@@ -490,7 +490,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
       if (readable && near) status_.last_error.clear();
     }
     // Not requested while we don't read: the answer would be old when it is read.
-    const bool asks = follows_source() && machine_.listens() && words_.may_ask(clock().monotonic());
+    const bool asks = follows_source() && machine_.listens() && progress_.may_ask(clock().monotonic());
     if (auto sent = send_status(asks); !sent && !machine_.job_runs()) return broke(sent.error());
     take_words();
     tell(options_.timeline, status_);
@@ -512,7 +512,7 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   connection connection_;
   counters counters_;
   messages::source_status status_;
-  source_progress words_;
+  source_progress progress_;
 
   std::unique_ptr<source_import> import_;
   std::unique_ptr<wal_decoder> decoder_;

@@ -99,12 +99,12 @@ class page_connection final : public runtime::actor_base<private_page_connection
 
   void advance() {
     move_on();
-    tell_use();
+    report_use();
   }
 
   /// For the service, which may close an idle connection. A stream is idle while it waits for the client to send a
   /// request or to read an answer; a stream without any request so far counts as unused.
-  void tell_use() {
+  void report_use() {
     using enum core::seat_use;
     const auto now = clock().monotonic();
     const auto otherwise = !session_.started() ? fresh : stream_ && stream_->used ? quiet : idle;

@@ -34,7 +34,7 @@ std::vector<operation> operations_of(const storage::pending_wal_operations& dura
   return all;
 }
 
-void pending_operations::take_over(const std::vector<operation>& all, time now) {
+void pending_operations::replace(const std::vector<operation>& all, time now) {
   for (auto& [of, entry] : entries_) entry.obsolete = true;
   for (const operation& each : all) {
     const auto [at, is_new] = entries_.try_emplace(each, limits_);

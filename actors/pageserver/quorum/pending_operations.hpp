@@ -46,7 +46,7 @@ class pending_operations {
   explicit pending_operations(operation_limits limits = {}) : limits_(limits) {}
 
   /// Replaces the pending operations. An operation in progress stays until it has ended.
-  void take_over(const std::vector<operation>& all, time now);
+  void replace(const std::vector<operation>& all, time now);
   /// Starts the operations that are due; the caller reports the result of each with ended().
   std::vector<operation> begin(time now);
   /// Ends an operation. Returns its text for the log if its error has changed, or if it succeeded after an error.

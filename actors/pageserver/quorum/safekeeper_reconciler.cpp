@@ -88,7 +88,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
       : actor_base(setup),
         files_(std::move(options.files)),
         access_(std::move(options.access)),
-        book_(options.limits) {}
+        operations_(options.limits) {}
 
   void on_start() { load(); }
 
@@ -105,7 +105,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
   enum class loading { none, running, outdated };
 
   core::result<messages::pending_operation_list> on(const messages::list_pending_operations&) {
-    return book_.list(clock().monotonic());
+    return operations_.list(clock().monotonic());
   }
   void on(const operations_changed&) { load(); }
   void on(const create_wal& request, reply<messages::done> owed) {
@@ -131,7 +131,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
         [this, newest = last_waiter_](const core::result<storage::pending_wal_operations>& found) {
           const bool outdated = std::exchange(loading_, loading::none) == loading::outdated;
           if (found) {
-            book_.take_over(operations_of(*found), clock().monotonic());
+            operations_.replace(operations_of(*found), clock().monotonic());
             for (auto& each : waiters_) each.seen = each.seen || each.number <= newest;
           } else {
             note_error("load pending operations", found.error());
@@ -143,14 +143,14 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
   }
 
   void go_on() {
-    for (const operation& each : book_.begin(clock().monotonic())) start(each);
+    for (const operation& each : operations_.begin(clock().monotonic())) start(each);
     std::erase_if(waiters_, [this](const waiter& each) {
-      if (!each.seen || !book_.tried(each.of.tenant, each.of.timeline)) return false;
+      if (!each.seen || !operations_.tried(each.of.tenant, each.of.timeline)) return false;
       each.owed.deliver();
       return true;
     });
-    describe(book_.size() == 0 ? "" : std::to_string(book_.size()) + " pending");
-    if ((book_.size() == 0 && !unread_) || std::exchange(ticking_, true)) return;
+    describe(operations_.size() == 0 ? "" : std::to_string(operations_.size()) + " pending");
+    if ((operations_.size() == 0 && !unread_) || std::exchange(ticking_, true)) return;
     tell_self_after(again, operations_due{});
   }
   void on(const operations_due&) {
@@ -163,7 +163,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
         pool_id::io, "reconcile safekeeper " + to_string(of.on),
         [files = files_, access = access_, of] { return carry_out(*files, access, of); },
         [this, of](const core::result<void>& how) {
-          const auto told = book_.ended(of, how, clock().monotonic());
+          const auto told = operations_.ended(of, how, clock().monotonic());
           if (told && how) core::log_info(std::string(kind) + ": " + *told + ": done");
           if (told && !how) note_error(*told, how.error());
           go_on();
@@ -172,7 +172,7 @@ class safekeeper_reconciler final : public runtime::actor_base<private_reconcile
 
   std::shared_ptr<tenant_files> files_;
   safekeeper_access access_;
-  pending_operations book_;
+  pending_operations operations_;
   std::list<waiter> waiters_;
   std::uint64_t last_waiter_ = 0;
   loading loading_ = loading::none;

@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(older_wal_is_asked_of_those_who_have_it_each_in_turn) {
   const std::vector<proposer::peer> peers = {peer(1, peer_state::streaming, 500), peer(2, peer_state::streaming, 900),
                                              peer(3, peer_state::streaming, 100), peer(4, peer_state::voting, 900)};
   const auto ask = [&](std::uint64_t from, std::size_t attempt) {
-    const auto found = choose_wal_source(peers, {3}, core::lsn(from), attempt);
+    const auto found = choose_donor(peers, {3}, core::lsn(from), attempt);
     return found ? found->value : 0;
   };
   BOOST_TEST(ask(100, 0) == 2u);

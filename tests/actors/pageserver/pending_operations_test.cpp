@@ -21,12 +21,12 @@ struct with_book {
   operation remove(std::uint64_t on, const core::timeline_id& timeline) const {
     return {{on}, tenant, timeline, kind::remove};
   }
-  void have(const std::vector<operation>& all) { book.take_over(all, now); }
-  std::vector<operation> begin() { return book.begin(now); }
+  void have(const std::vector<operation>& all) { operations.replace(all, now); }
+  std::vector<operation> begin() { return operations.begin(now); }
   /// What comes of everything that is due is the same.
   std::size_t all_end(const core::result<void>& how) {
     const auto started = begin();
-    for (const auto& each : started) book.ended(each, how, now);
+    for (const auto& each : started) operations.ended(each, how, now);
     return started.size();
   }
 
@@ -34,7 +34,7 @@ struct with_book {
   core::timeline_id a = core::make_id<core::timeline_id>();
   core::timeline_id b = core::make_id<core::timeline_id>();
   core::monotonic_time now{1h};
-  pending_operations book;
+  pending_operations operations;
 };
 
 storage::timeline_record branch(const core::tenant_id& tenant, const core::timeline_id& id) {
@@ -71,10 +71,10 @@ BOOST_AUTO_TEST_CASE(each_safekeeper_does_one_at_a_time_and_not_all_threads_wait
   BOOST_TEST((first == std::vector<operation>{first[0], make(2, a), make(3, a)}));
   BOOST_TEST(first[0].on.value == 1u);
   BOOST_TEST(begin().empty());
-  book.ended(first[0], {}, now);
+  operations.ended(first[0], {}, now);
   const auto next = begin();
   BOOST_TEST_REQUIRE(next.size() == 1u);
-  book.ended(next[0], {}, now);
+  operations.ended(next[0], {}, now);
   const auto last = begin();
   BOOST_TEST_REQUIRE(last.size() == 1u);
   BOOST_TEST(last[0].on.value + next[0].on.value == 5u);
@@ -84,8 +84,8 @@ BOOST_AUTO_TEST_CASE(one_that_can_not_be_reached_is_left_alone_for_a_second_with
   have({make(1, a), make(1, b), make(2, a)});
   const auto started = begin();
   BOOST_TEST_REQUIRE(started.size() == 2u);
-  BOOST_TEST(book.ended(started[0], down, now));
-  book.ended(started[1], {}, now);
+  BOOST_TEST(operations.ended(started[0], down, now));
+  operations.ended(started[1], {}, now);
   BOOST_TEST(begin().empty());
   now += 999ms;
   BOOST_TEST(begin().empty());
@@ -95,20 +95,20 @@ BOOST_AUTO_TEST_CASE(one_that_can_not_be_reached_is_left_alone_for_a_second_with
   BOOST_TEST_REQUIRE(again.size() == 1u);
   BOOST_TEST((again[0] != started[0]));
   // The same reason is no news; another one is, and so is the end of it.
-  BOOST_TEST(!book.ended(again[0], down, now).has_value());
+  BOOST_TEST(!operations.ended(again[0], down, now).has_value());
   now += 1s;
   const auto third = begin();
-  BOOST_TEST(book.ended(third.at(0), hangs, now));
+  BOOST_TEST(operations.ended(third.at(0), hangs, now));
   now += 1s;
-  BOOST_TEST(book.ended(begin().at(0), {}, now));
-  BOOST_TEST(book.ended(begin().at(0), {}, now));  // its own error is cleared, too
-  BOOST_TEST(book.size() == 0u);
+  BOOST_TEST(operations.ended(begin().at(0), {}, now));
+  BOOST_TEST(operations.ended(begin().at(0), {}, now));  // its own error is cleared, too
+  BOOST_TEST(operations.size() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused_is_asked_ever_more_seldom_and_holds_up_nothing_else) {
   have({make(1, a), make(1, b)});
   const auto first = begin();
-  book.ended(first.at(0), refuses, now);
+  operations.ended(first.at(0), refuses, now);
   BOOST_TEST(all_end({}) == 1u);
   for (const auto pause : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
     now += pause - 1ms;
@@ -116,25 +116,25 @@ BOOST_AUTO_TEST_CASE(what_is_refused_is_asked_ever_more_seldom_and_holds_up_noth
     now += 1ms;
     const auto again = begin();
     BOOST_TEST_REQUIRE(again.size() == 1u);
-    BOOST_TEST(!book.ended(again[0], refuses, now).has_value());
+    BOOST_TEST(!operations.ended(again[0], refuses, now).has_value());
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_timeline_was_tried_when_each_of_its_members_was) {
   have({make(1, a), make(2, a), remove(3, a), make(1, b)});
-  BOOST_TEST(!book.tried(tenant, a));
+  BOOST_TEST(!operations.tried(tenant, a));
   const auto started = begin();
   for (const auto& each : started)
-    if (each.on.value == 2) book.ended(each, down, now);
-  BOOST_TEST(!book.tried(tenant, a));
+    if (each.on.value == 2) operations.ended(each, down, now);
+  BOOST_TEST(!operations.tried(tenant, a));
   for (const auto& each : started)
-    if (each.on.value != 2) book.ended(each, {}, now);
+    if (each.on.value != 2) operations.ended(each, {}, now);
   all_end({});
-  BOOST_TEST(book.tried(tenant, a));
-  BOOST_TEST(book.tried(tenant, core::make_id<core::timeline_id>()));
+  BOOST_TEST(operations.tried(tenant, a));
+  BOOST_TEST(operations.tried(tenant, core::make_id<core::timeline_id>()));
   // Nobody waits for one of whom it is known that it is down.
   have({make(2, a), make(2, b)});
-  BOOST_TEST(book.tried(tenant, b));
+  BOOST_TEST(operations.tried(tenant, b));
 }
 
 BOOST_AUTO_TEST_CASE(what_metadata_know_no_more_is_forgotten_when_it_has_ended) {
@@ -142,18 +142,18 @@ BOOST_AUTO_TEST_CASE(what_metadata_know_no_more_is_forgotten_when_it_has_ended) 
   const auto started = begin();
   BOOST_TEST(started.size() == 2u);
   have({make(2, a)});
-  BOOST_TEST(book.list(now).operations.size() == 1u);
-  book.ended(started[0], down, now);
-  book.ended(started[1], {}, now);
-  BOOST_TEST(book.size() == 0u);
+  BOOST_TEST(operations.list(now).operations.size() == 1u);
+  operations.ended(started[0], down, now);
+  operations.ended(started[1], {}, now);
+  BOOST_TEST(operations.size() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(it_tells_what_is_left_for_how_long_and_why) {
   have({make(1, a), remove(2, b)});
-  for (const auto& each : begin()) book.ended(each, each.on.value == 1 ? down : refuses, now);
+  for (const auto& each : begin()) operations.ended(each, each.on.value == 1 ? down : refuses, now);
   now += 7s;
   have({make(1, a), remove(2, b)});
-  const auto left = book.list(now).operations;
+  const auto left = operations.list(now).operations;
   BOOST_TEST_REQUIRE(left.size() == 2u);
   BOOST_TEST((left[0].what == kind::create && left[1].what == kind::remove));
   BOOST_TEST((left[0].age == 7s && left[1].age == 7s));

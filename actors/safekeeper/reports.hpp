@@ -12,13 +12,13 @@
 namespace strata::actors::safekeeper {
 
 /// The reports of others on one timeline: of its peers, and the pageserver.
-struct heard_news {
-  std::vector<journal::heard_peer> peers;
+struct reports {
+  std::vector<journal::peer_report> peers;
   std::optional<protocol::pageserver_feedback> feedback;
 
   /// The latest report of each peer counts; beyond the most peers of a timeline, the first ones.
-  void heard(const protocol::safekeeper_timeline_info& info, core::monotonic_time now) {
-    const auto known = std::find_if(peers.begin(), peers.end(), [&](const journal::heard_peer& each) {
+  void received(const protocol::safekeeper_timeline_info& info, core::monotonic_time now) {
+    const auto known = std::find_if(peers.begin(), peers.end(), [&](const journal::peer_report& each) {
       return each.info.safekeeper == info.safekeeper;
     });
     if (known != peers.end())
@@ -27,7 +27,7 @@ struct heard_news {
       peers.push_back({info, now});
   }
   void forget_old(core::monotonic_time now) {
-    std::erase_if(peers, [now](const journal::heard_peer& each) { return now - each.at > journal::peer_lifetime; });
+    std::erase_if(peers, [now](const journal::peer_report& each) { return now - each.at > journal::peer_lifetime; });
   }
 };
 
