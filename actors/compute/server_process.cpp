@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <string>
 
 namespace strata::actors::compute {
 
@@ -15,16 +16,16 @@ void server_process::start(starter by) {
     starting_ = false;
     if (auto abandons = std::exchange(abandon_when_started_, nullptr)) return end("kill Postgres", std::move(abandons));
     if (!started) return context_.started(started.error());
-    watch(*started);
-    context_.started({});
+    context_.started(watch(*started));
   });
 }
 
 void server_process::end(const char* doing, ender by) {
   ++ending_;
   jobs_.run(doing, std::move(by), [this](const core::result<void>& how) {
-    --ending_;
     if (!how) context_.note("end Postgres", how.error());
+    // After the first report the next server may be started, which the remaining job would end.
+    if (--ending_ > 0) return;
     // The job that ends it may come after its end.
     if (server_ > 0) ::waitpid(server_, nullptr, WNOHANG);
     forget();
@@ -41,7 +42,8 @@ void server_process::abandon(ender by) {
 }
 
 void server_process::quit_now() const {
-  if (server_ > 0) ::kill(server_, SIGQUIT);
+  // Not by its number, which may be another process's: the job that ends it may have reaped it.
+  if (process_) ::syscall(SYS_pidfd_send_signal, process_.get(), SIGQUIT, nullptr, 0);
 }
 
 void server_process::on_ready(runtime::watch_token token) {
@@ -53,13 +55,19 @@ void server_process::on_ready(runtime::watch_token token) {
   context_.ended();
 }
 
-void server_process::watch(pid_t server) {
+core::result<void> server_process::watch(pid_t server) {
   server_ = server;
   process_ = io::unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, server, 0)));
-  if (!process_) return context_.note("watch Postgres", core::from_errno("pidfd_open", errno));
-  auto token = sockets_.watch(process_.get(), {.read = true}, context_.owner());
-  if (!token) return context_.note("watch Postgres", token.error());
-  token_ = *token;
+  auto token = process_ ? sockets_.watch(process_.get(), {.read = true}, context_.owner())
+                        : core::result<runtime::watch_token>(core::from_errno("pidfd_open", errno));
+  if (token) {
+    token_ = *token;
+    return {};
+  }
+  // Its end would not be noticed.
+  ::kill(server, SIGQUIT);
+  forget();
+  return std::move(token).error().within("watch Postgres, process " + std::to_string(server));
 }
 
 void server_process::forget() {

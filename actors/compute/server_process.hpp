@@ -21,7 +21,9 @@ class server_process {
   using ender = std::function<core::result<void>()>;
   struct context {
     std::function<runtime::socket_owner()> owner;
+    /// An error, too, when its end could not be watched: it has got SIGQUIT then.
     std::function<void(const core::result<void>&)> started;
+    /// Once for each server, and for each end() or abandon() without one. While jobs end it: after the last of them.
     std::function<void()> ended;
     std::function<void(const char* doing, const core::error&)> note;
   };
@@ -34,7 +36,7 @@ class server_process {
   server_process& operator=(const server_process&) = delete;
 
   void start(starter by);
-  /// Ends it by `by`, which waits for the end.
+  /// Ends it by `by`, which waits for the end. If `by` fails, the error is noted and the server counts as ended.
   void end(const char* doing, ender by);
   /// SIGQUIT at once, then `by` makes sure that it has ended. A server that is starting is ended after its start.
   void abandon(ender by);
@@ -44,7 +46,7 @@ class server_process {
   void on_ready(runtime::watch_token token);
 
  private:
-  void watch(pid_t server);
+  core::result<void> watch(pid_t server);
   void forget();
 
   runtime::socket_watcher& sockets_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,16 +17,17 @@ class status_file {
  public:
   struct context {
     std::function<void(const core::error&)> failed;
-    std::function<void()> written;  ///< save() follows
+    std::function<void()> written;  ///< or failed; save() follows
   };
 
   status_file(std::string directory, runtime::io_jobs jobs, context of)
       : directory_(std::move(directory)), jobs_(std::move(jobs)), context_(std::move(of)) {}
 
-  /// False: the file has this status already, or is being written.
+  /// False: the file has this status already, its write has just failed (in written()), or the file is being written.
+  /// A status whose write failed is written by a later save().
   bool save(const host::agent_status& now);
   [[nodiscard]] bool saving() const { return saving_; }
-  /// The content of the file, or of the write in progress.
+  /// The status of the last write, as a base for the next one; a change is written by the next save().
   [[nodiscard]] host::agent_status& content() { return content_; }
   [[nodiscard]] const host::agent_status& content() const { return content_; }
 
@@ -34,8 +36,8 @@ class status_file {
   runtime::io_jobs jobs_;
   context context_;
   host::agent_status content_;
+  std::optional<host::agent_status> written_;  ///< in the file, or in the write in progress
   bool saving_ = false;
-  bool saved_once_ = false;
 };
 
 }  // namespace strata::actors::compute
