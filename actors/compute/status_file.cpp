@@ -1,5 +1,7 @@
 #include "actors/compute/status_file.hpp"
 
+#include <utility>
+
 namespace strata::actors::compute {
 
 bool status_file::save(const host::agent_status& now) {
@@ -11,7 +13,8 @@ bool status_file::save(const host::agent_status& now) {
       "write compute-agent.json", [directory = directory_, now] { return host::save_status(directory, now); },
       [this](const core::result<void>& saved) {
         saving_ = false;
-        if (!saved) context_.failed(saved.error());
+        const bool failed_before = std::exchange(failing_, !saved);
+        if (!saved && !failed_before) context_.failed(saved.error());
         context_.written();
         // Not before: written() would write again at once, for as long as the disk fails.
         if (!saved && !saving_) written_.reset();

@@ -16,8 +16,8 @@ namespace strata::actors::compute {
 class status_file {
  public:
   struct context {
-    std::function<void(const core::error&)> failed;
-    std::function<void()> written;  ///< or failed; save() follows
+    std::function<void(const core::error&)> failed;  ///< only for the first of several failures in a row
+    std::function<void()> written;                   ///< or failed; save() follows
   };
 
   status_file(std::string directory, runtime::io_jobs jobs, context of)
@@ -38,6 +38,7 @@ class status_file {
   host::agent_status content_;
   std::optional<host::agent_status> written_;  ///< in the file, or in the write in progress
   bool saving_ = false;
+  bool failing_ = false;  ///< the last write failed
 };
 
 }  // namespace strata::actors::compute

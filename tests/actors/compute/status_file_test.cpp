@@ -1,5 +1,6 @@
 #include "actors/compute/status_file.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
@@ -174,6 +175,27 @@ BOOST_AUTO_TEST_CASE(a_write_into_a_missing_directory_fails_and_the_same_status_
   jobs.finish();
   BOOST_TEST(term_on_disk() == 1u);
   BOOST_TEST(!file.save(in_term(1)));
+}
+
+BOOST_AUTO_TEST_CASE(of_failures_in_a_row_only_the_first_is_reported) {
+  const auto failures = [this] {
+    return std::count_if(calls.begin(), calls.end(),
+                         [](const std::string& call) { return call.starts_with("failed"); });
+  };
+  fs::remove(directory);
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(file.save(in_term(1)));
+    jobs.finish();
+    BOOST_TEST(failures() == 1);
+  }
+  fs::create_directory(directory);
+  BOOST_TEST(file.save(in_term(1)));
+  jobs.finish();
+  fs::remove_all(directory);
+  BOOST_TEST(file.save(in_term(2)));
+  jobs.finish();
+  BOOST_TEST(failures() == 2);
+  fs::create_directory(directory);
 }
 
 BOOST_AUTO_TEST_CASE(a_change_during_a_write_that_fails_is_written_at_once) {
