@@ -4,6 +4,7 @@
 #include "actors/pageserver/import_restarter.hpp"
 #include "actors/pageserver/maintenance/circuit_breaker.hpp"
 #include "actors/pageserver/source_slots.hpp"
+#include "actors/pageserver/tenant_record_writer.hpp"
 #include "actors/pageserver/timeline_deleter.hpp"
 #include "actors/pageserver/timeline_description.hpp"
 #include "actors/pageserver/timeline_table.hpp"
@@ -106,17 +107,14 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   void on(const messages::set_tenant_options& request, reply<> owed) {
     auto changed = record_;
     changed.options = config::overrides_of(request.options, around_.defaults);
-    offload(
-        pool_id::io, "store the options of " + record_.name,
-        [files = around_.files, changed] { return files->metadata().put_tenant(changed); },
-        [this, owed, changed, options = request.options](const core::result<void>& stored) {
-          if (!stored) return owed.fail(stored.error());
-          record_ = changed;
-          options_ = options;
-          for (const auto& [id, entry] : timelines_.all())
-            if (entry.actor) tell(entry.actor, options_changed{options});
-          owed.deliver();
-        });
+    writer_.put(changed, [this, owed, changed, options = request.options](const core::result<void>& stored) {
+      if (!stored) return owed.fail(stored.error());
+      record_ = changed;
+      options_ = options;
+      for (const auto& [id, entry] : timelines_.all())
+        if (entry.actor) tell(entry.actor, options_changed{options});
+      owed.deliver();
+    });
   }
 
   // -- branches -------------------------------------------------------------------------------------------------------
@@ -204,7 +202,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
           for (const auto& then : std::exchange(waiting_, {})) guarded("serve a waiting request", then);
           break;
         case tenant_effect::stop_timelines: stop_children([this] { carry_out(life_.timelines_stopped()); }); break;
-        case tenant_effect::remove_metadata: remove_metadata(); break;
+        case tenant_effect::remove_metadata: writer_.close([this] { remove_metadata(); }); break;
         case tenant_effect::end: quit(); break;
       }
   }
@@ -326,6 +324,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   tenant_context around_;
   config::tenant_options options_;
   placement::tenant_life life_;
+  tenant_record_writer writer_{around_.files->metadata(), jobs()};
   timeline_table timelines_;
   std::vector<std::function<void()>> waiting_;  ///< requests until it has loaded
   reply<tenant_retired> retired_;

@@ -1,0 +1,108 @@
+#include "actors/pageserver/tenant_record_writer.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/held_jobs.hpp"
+#include "tests/support/printing.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace strata::tests {
+namespace {
+
+struct written_records {
+  written_records() {
+    auto opened = storage::metadata_store::open(directory.path().string());
+    if (!opened) throw std::runtime_error(core::to_string(opened.error()));
+    metadata = *std::move(opened);
+  }
+  void put(const std::string& options) {
+    writer.put({tenant, "shop", core::generation(1), options}, [this, options](const core::result<void>& stored) {
+      calls.push_back((stored ? "stored " : "refused ") + options);
+    });
+  }
+  /// The options of the only tenant; empty: there is none.
+  std::string stored() const {
+    const auto all = metadata->tenants();
+    return all && all->size() == 1 ? all->front().options : "";
+  }
+
+  temp_dir directory;
+  core::tenant_id tenant = core::make_id<core::tenant_id>();
+  std::unique_ptr<storage::metadata_store> metadata;
+  held_jobs jobs;
+  actors::pageserver::tenant_record_writer writer{*metadata, jobs.jobs()};
+  std::vector<std::string> calls;
+};
+
+using texts = std::vector<std::string>;
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(actors_pageserver_tenant_record_writer, written_records)
+
+BOOST_AUTO_TEST_CASE(writes_keep_the_order_of_their_requests) {
+  put("1");
+  put("2");
+  put("3");
+  BOOST_TEST(jobs.count() == 1u);
+  jobs.finish_all();
+  BOOST_TEST(calls == (texts{"stored 1", "stored 2", "stored 3"}), boost::test_tools::per_element());
+  BOOST_TEST(stored() == "3");
+}
+
+BOOST_AUTO_TEST_CASE(a_deletion_waits_for_the_writes_before_it_and_refuses_those_after_it) {
+  bool closed = false;
+  put("1");
+  put("2");
+  jobs.work();
+  writer.close([&] {
+    closed = true;
+    BOOST_TEST(metadata->delete_tenant(tenant).has_value());
+  });
+  put("3");
+  BOOST_TEST(calls == (texts{"refused 3"}), boost::test_tools::per_element());
+  BOOST_TEST(!closed);
+  jobs.report();
+  BOOST_TEST(!closed);
+  jobs.finish_all();
+  BOOST_TEST(closed);
+  BOOST_TEST(calls == (texts{"refused 3", "stored 1", "stored 2"}), boost::test_tools::per_element());
+  BOOST_TEST(stored().empty());
+}
+
+BOOST_AUTO_TEST_CASE(without_writes_a_deletion_begins_at_once_also_when_it_is_repeated) {
+  int closed = 0;
+  writer.close([&] { ++closed; });
+  writer.close([&] { ++closed; });
+  BOOST_TEST(closed == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_is_requested_by_the_answer_to_the_last_one_is_in_time) {
+  bool again = true;
+  writer.put({tenant, "shop", core::generation(1), "1"}, [&](const core::result<void>&) {
+    if (std::exchange(again, false)) put("2");
+  });
+  jobs.finish_all();
+  BOOST_TEST(calls == (texts{"stored 2"}), boost::test_tools::per_element());
+  BOOST_TEST(stored() == "2");
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_fails_is_answered_and_the_next_one_is_tried) {
+  put("1");
+  jobs.finish();
+  // No record has so long a name.
+  writer.put({tenant, std::string(70000, 'x'), core::generation(1), "2"},
+             [this](const core::result<void>& done) { calls.push_back(done ? "stored 2" : "failed 2"); });
+  put("3");
+  jobs.finish_all();
+  BOOST_TEST(calls.back() == "stored 3");
+  BOOST_TEST(calls.size() == 3u);
+  BOOST_TEST(stored() == "3");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace strata::tests
