@@ -21,7 +21,7 @@ namespace strata::api {
 
 class timeline_sizes;
 
-/// What the management API speaks for. The actor system must outlive the server.
+/// The actors and functions behind the management API. The actor system must outlive the server.
 struct services {
   caf::actor_system* system = nullptr;
   messages::tenant_manager_actor tenants;

@@ -13,7 +13,7 @@
 
 namespace strata::api {
 
-/// What GET of one timeline tells from its contents. Sizes are counted by reading the whole catalog: those of an LSN
+/// The sizes of one timeline in the API's answers. Sizes are counted by reading the whole catalog: those of an LSN
 /// are kept, and served for a while after it. Any thread.
 class timeline_sizes {
  public:

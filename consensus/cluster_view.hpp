@@ -35,8 +35,9 @@ std::string address_of(const member& of);
 struct safekeeper_status {
   node_id id;
   safekeeper_state state = safekeeper_state::unreachable;
-  std::string last_error;                      ///< why it is not up
-  std::optional<core::wall_time> since;        ///< the first look that found this state and no other one after it
+  std::string last_error;  ///< why it is not up
+  std::optional<core::wall_time>
+      since;  ///< the first of the looks that found this state, without another state in between
   std::optional<core::wall_time> last_answer;  ///< absent: none since the observer started
   std::int64_t process = 0;                    ///< 0: none
   std::string wal_address;                     ///< host:port; empty: never published

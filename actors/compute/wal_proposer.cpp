@@ -7,7 +7,7 @@
 #include "actors/compute/acceptor_link.hpp"
 #include "actors/compute/catch_up.hpp"
 #include "actors/compute/postgres_stream.hpp"
-#include "actors/compute/proposer_progress.hpp"
+#include "actors/compute/proposer_lifecycle.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "pg/client/conninfo.hpp"
 
@@ -105,8 +105,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
   /// Sends the last commit position to the acceptors first: until the next election no other node could.
   void on_stop() {
-    if (progress_.is_superseded() || !quorum_) return quit();
-    if (!progress_.leave()) return;
+    if (lifecycle_.is_superseded() || !quorum_) return quit();
+    if (!lifecycle_.leave()) return;
     tell_self_after(farewell_limit, farewell_over{});
     send_all(true);
     quit_when_told();
@@ -144,17 +144,18 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     core::log_info(name() + ": elected in term " + to_string(effect.in) + ", own WAL begins at " +
                    to_string(effect.start));
     // The machine has checked that the log up to this start is ours; memory may have lost the middle of a long record.
-    const bool goes_on = progress_.streamed() && effect.start >= told_.commit && effect.start <= window_.end();
-    if (progress_.streamed() && !goes_on) return superseded({effect.in});  // another proposer's WAL is in place of ours
+    const bool goes_on = lifecycle_.streamed() && effect.start >= told_.commit && effect.start <= window_.end();
+    if (lifecycle_.streamed() && !goes_on)
+      return superseded({effect.in});  // another proposer's WAL is in place of ours
     if (!goes_on) window_.restart(effect.start);
-    progress_.won(effect.in);
+    lifecycle_.won(effect.in);
     describe("elected in term " + to_string(effect.in));
     if (goes_on) feed(consensus::wal_written{window_.end()});
     if (!goes_on) tell(options_.owner, proposer_elected{effect.in, effect.start});
   }
   void carry_out(const consensus::committed& effect) {
-    progress_.settled(machine_.in());
-    if (effect.to >= machine_.start_lsn() && progress_.synced())
+    lifecycle_.settled(machine_.in());
+    if (effect.to >= machine_.start_lsn() && lifecycle_.synced())
       tell(options_.owner, proposer_synced{machine_.start_lsn()});
     told_.commit = std::max(told_.commit, effect.to);
     told_.changed = true;
@@ -166,8 +167,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
 
   void superseded(consensus::term by) {
-    const bool leaves = progress_.leaving();
-    if (!progress_.supersede()) return;
+    const bool leaves = lifecycle_.leaving();
+    if (!lifecycle_.supersede()) return;
     describe("superseded by term " + to_string(by));
     core::log_warning(name() + ": superseded by term " + to_string(by));
     // Before anything is reported: from here on no status reaches Postgres.
@@ -180,8 +181,8 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   void reconfigure() {
     options_.proposer.members = *std::exchange(reconfigure_to_, std::nullopt);
     core::log_info(name() + ": members of generation " + std::to_string(options_.proposer.members.generation));
-    if (progress_.is_synced()) {
-      options_.proposer.resumes = progress_.own_terms();
+    if (lifecycle_.is_synced()) {
+      options_.proposer.resumes = lifecycle_.own_terms();
       options_.proposer.written = window_.end();
     }
     machine_ = proposer(options_.proposer);
@@ -208,7 +209,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         },
         [this, node = to.link.node(), epoch = remotes_.epoch()](core::result<opened_link> opened) {
           remote* to = remotes_.find(node, epoch);
-          if (to == nullptr || to->link.is_open() || !to->connecting || progress_.ends()) return;
+          if (to == nullptr || to->link.is_open() || !to->connecting || lifecycle_.ends()) return;
           if (!opened) return lose(*to, opened.error());
           to->link.moved_to(opened->at.host, opened->at.port);
           const auto watched = to->link.open(
@@ -235,10 +236,10 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     if (!was_up) return;
     feed(consensus::acceptor_lost{what.link.node()});
     tell_quorum();
-    if (progress_.leaving() && !quorum_) return quit();  // the acceptors that it could inform are lost
+    if (lifecycle_.leaving() && !quorum_) return quit();  // the acceptors that it could inform are lost
     // A working acceptor that closed the connection may have installed newer members: commits wait until we know them.
     // The next tick asks the others again.
-    if (was_streaming && !progress_.ends() && !std::exchange(what.was_hurried, true)) connect(what);
+    if (was_streaming && !lifecycle_.ends() && !std::exchange(what.was_hurried, true)) connect(what);
   }
 
   void take_replies(remote& from) {
@@ -257,7 +258,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         from.lacks_branch = false;
         feed(consensus::acceptor_connected{from.link.node()});
       }
-      if (reconfigure_to_ || progress_.is_superseded() || !from.link.is_open()) return;
+      if (reconfigure_to_ || lifecycle_.is_superseded() || !from.link.is_open()) return;
     }
     from.link.arm();
   }
@@ -278,7 +279,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
   void on(const announcement_due&) {
     announcing_ = false;
-    if (!progress_.is_superseded()) send_all(true);
+    if (!lifecycle_.is_superseded()) send_all(true);
   }
 
   void send(remote& to) {
@@ -304,13 +305,13 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         return each.id == node && each.commit_lsn >= told_.commit;
       });
     };
-    if (progress_.leaving() && options_.proposer.members.is_quorum(told)) quit();
+    if (lifecycle_.leaving() && options_.proposer.members.is_quorum(told)) quit();
   }
 
   // -- WAL that is no longer in memory --------------------------------------------------------------------------------
 
   /// By the slot of our stream.
-  [[nodiscard]] bool postgres_keeps(core::lsn from) const { return progress_.streamed() && from >= told_.commit; }
+  [[nodiscard]] bool postgres_keeps(core::lsn from) const { return lifecycle_.streamed() && from >= told_.commit; }
 
   void open_catch_up(remote& of, core::lsn from) {
     if (of.opening_catch_up) return;
@@ -386,12 +387,12 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   void on(const stream_postgres& request) {
     postgres_.follow(request.conninfo);
-    progress_.streams();
+    lifecycle_.streams();
     open_stream();
   }
 
   void open_stream() {
-    if (progress_.is_superseded() || !postgres_.is_known() || postgres_.is_open() || postgres_.is_connecting()) return;
+    if (lifecycle_.is_superseded() || !postgres_.is_known() || postgres_.is_open() || postgres_.is_connecting()) return;
     postgres_.connect();
     // A Unix socket: libpq still reads its password and service files.
     offload(
@@ -401,7 +402,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
         },
         [this](core::result<pg::client::replication_connection> opened) {
           postgres_.connect_failed();
-          if (progress_.is_superseded()) return;
+          if (lifecycle_.is_superseded()) return;
           if (!opened) return note_error("connect to Postgres", opened.error());
           postgres_.adopt(*std::move(opened));
           take_wal();
@@ -447,7 +448,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   }
 
   void report() {
-    if (!std::exchange(told_.changed, false) || !postgres_.is_open() || progress_.is_superseded()) return;
+    if (!std::exchange(told_.changed, false) || !postgres_.is_open() || lifecycle_.is_superseded()) return;
     counters_.statuses.add();
     if (auto sent = postgres_.report(told_.commit, std::min(told_.applied, told_.commit)); !sent) {
       postgres_.close();
@@ -458,7 +459,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   // -- events -------------------------------------------------------------------------------------------------------
 
   void on(const runtime::socket_ready& event) {
-    if (progress_.is_superseded()) return;
+    if (lifecycle_.is_superseded()) return;
     if (postgres_.is_current(event.token)) {
       take_wal();
     } else {
@@ -476,17 +477,17 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
     settle();
   }
   void on(const go_on&) {
-    if (progress_.is_superseded() || !postgres_.is_open()) return;
+    if (lifecycle_.is_superseded() || !postgres_.is_open()) return;
     take_wal();
     settle();
   }
 
   /// The end of every event: first reports to Postgres, then sends to the acceptors.
   void settle() {
-    if (progress_.is_superseded()) return;
+    if (lifecycle_.is_superseded()) return;
     report();
     if (reconfigure_to_) reconfigure();
-    send_all(progress_.leaving());
+    send_all(lifecycle_.leaving());
     if (!quorum_) tell_quorum();
     quit_when_told();
     if (!postgres_.waits_for_room()) return;
@@ -498,7 +499,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   void on(const tick_due&) {
     tell_self_after(options_.tick, tick_due{});
-    if (progress_.is_superseded()) return;
+    if (lifecycle_.is_superseded()) return;
     const auto now = clock().monotonic();
     for (auto& [node, each] : remotes_.all()) {
       each->was_hurried = false;
@@ -509,7 +510,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
           end_silent_catch_up(*each);
       } else if (each->connecting) {
         if (now - each->since > options_.connect_limit) lose(*each, {core::errc::timeout, "it does not answer"});
-      } else if (!progress_.leaving()) {
+      } else if (!lifecycle_.leaving()) {
         connect(*each);
       }
     }
@@ -534,7 +535,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
 
   core::result<proposer_status> on(const get_proposer_status&) {
     proposer_status made;
-    made.now = progress_.is_superseded() ? proposer::phase::superseded : machine_.now();
+    made.now = lifecycle_.is_superseded() ? proposer::phase::superseded : machine_.now();
     made.in = machine_.in();
     made.generation = options_.proposer.members.generation;
     made.start = machine_.start_lsn();
@@ -558,7 +559,7 @@ class wal_proposer final : public runtime::actor_base<private_wal_proposer> {
   wal::window window_;
   postgres_stream postgres_;
   reported_positions told_;
-  proposer_progress progress_;
+  proposer_lifecycle lifecycle_;
   bool quorum_ = false;
   bool announcing_ = false;  ///< announcement_due is in flight
   proposer_counters counters_;

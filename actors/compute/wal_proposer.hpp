@@ -5,8 +5,8 @@
 
 #include <caf/actor_system.hpp>
 
+#include "actors/compute/locate_safekeeper.hpp"
 #include "actors/compute/protocol.hpp"
-#include "actors/compute/safekeeper_location.hpp"
 #include "actors/runtime/actor_registry.hpp"
 #include "consensus/proposer.hpp"
 

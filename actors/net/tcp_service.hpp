@@ -26,7 +26,7 @@ struct tcp_service_options {
   std::function<caf::strong_actor_ptr(caf::actor_system&, runtime::actor_label, io::unique_fd, seat)> welcome;
 };
 
-/// Answers no message; it exists to be stopped.
+/// A service without requests: its owner stops it.
 using tcp_service_actor = messages::actor_interface<messages::accepts<messages::done>>;
 
 /// Accepts clients of Postgres's protocol. At connections_max, at three quarters of it from one address that is

@@ -33,7 +33,7 @@ void write_path::ingest(const std::shared_ptr<storage::write_batch>& batch,
   store_->append(std::move(*batch));
   answer_reads();
   context_.appended(commits);
-  if (store_->freeze_due() || first_trace_.due(*store_)) freeze();
+  if (store_->freeze_due() || trace_flush_.due(*store_)) freeze();
   if (store_->frozen_count() < frozen_max) return owed.deliver(progress());
   withheld_.push_back(owed);
 }

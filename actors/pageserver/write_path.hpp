@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "actors/pageserver/ingest/first_trace.hpp"
+#include "actors/pageserver/ingest/trace_flush.hpp"
 #include "actors/pageserver/pages/lsn_waiters.hpp"
 #include "actors/pageserver/protocol.hpp"
 #include "actors/runtime/reply.hpp"
@@ -79,7 +79,7 @@ class write_path {
 
   std::shared_ptr<storage::timeline_store> store_;
   context context_;
-  first_trace first_trace_;
+  trace_flush trace_flush_;
   lsn_waiters<runtime::reply<messages::lsn_reached>> reads_;
   std::vector<std::pair<core::lsn, runtime::reply<messages::timeline_checkpointed>>> checkpoints_;
   std::vector<runtime::reply<messages::batch_ingested>> withheld_;

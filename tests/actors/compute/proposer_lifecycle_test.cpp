@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "actors/compute/cancelled_waits.hpp"
-#include "actors/compute/proposer_progress.hpp"
+#include "actors/compute/proposer_lifecycle.hpp"
 #include "tests/support/printing.hpp"
 
 namespace strata::tests {
@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using actors::compute::cancelled_waits;
-using actors::compute::proposer_progress;
+using actors::compute::proposer_lifecycle;
 using consensus::term;
 using core::lsn;
 
@@ -17,10 +17,10 @@ core::monotonic_time at(std::chrono::milliseconds time) { return core::monotonic
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(actors_compute_proposer_progress)
+BOOST_AUTO_TEST_SUITE(actors_compute_proposer_lifecycle)
 
 BOOST_AUTO_TEST_CASE(it_is_synced_once_and_only_after_an_election) {
-  proposer_progress life;
+  proposer_lifecycle life;
   BOOST_TEST(!life.synced());
   life.won(term{3});
   BOOST_TEST(!life.is_synced());
@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(it_is_synced_once_and_only_after_an_election) {
 }
 
 BOOST_AUTO_TEST_CASE(earlier_terms_count_until_a_quorum_has_the_present_one) {
-  proposer_progress life;
+  proposer_lifecycle life;
   life.won(term{3});
   life.settled(term{3});
   BOOST_TEST((life.own_terms() == std::vector{term{3}}));
@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(earlier_terms_count_until_a_quorum_has_the_present_one) {
 }
 
 BOOST_AUTO_TEST_CASE(being_superseded_is_final) {
-  proposer_progress life;
+  proposer_lifecycle life;
   BOOST_TEST(!life.ends());
   BOOST_TEST(life.leave());
   BOOST_TEST(!life.leave());

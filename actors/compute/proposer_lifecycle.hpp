@@ -13,7 +13,7 @@ namespace strata::actors::compute {
 ///   any of these --leave()--> leaving --supersede()--> superseded; superseded is final
 ///
 /// A new configuration causes a new election, and leaves the stage unchanged.
-class proposer_progress {
+class proposer_lifecycle {
  public:
   void won(consensus::term in);
   /// A quorum has everything before the start of our own WAL. True once: after the first election that was won.

@@ -6,7 +6,7 @@ namespace strata::actors::pageserver {
 
 /// Until a trace of the source's WAL is durable, a restart could not distinguish another server from it: the first
 /// trace is flushed as soon as the import can be read.
-class first_trace {
+class trace_flush {
  public:
   /// True once.
   bool due(const storage::timeline_store& store) {
