@@ -21,6 +21,8 @@ namespace {
 using runtime::reply;
 
 constexpr std::chrono::milliseconds permit_pause{200};
+/// After a failure that tells nothing about the layers.
+constexpr std::chrono::seconds retry_pause{30};
 /// Between two parts of a check others get its thread, and its permit.
 constexpr std::chrono::milliseconds check_part{100};
 
@@ -77,8 +79,17 @@ class garbage_collector final : public runtime::actor_base<private_collector> {
       return part_over || *options_.cancelled;
     });
     if (part_over && !*options_.cancelled) return tell(self(), check_goes_on{});
+    for (const auto& each : std::exchange(collections_, {})) {
+      if (checked)
+        collect(each.keep, each.owed);
+      else
+        each.owed.fail(checked.error());
+    }
+    if (!checked && !*options_.cancelled) {
+      note_error("check layers", checked.error());
+      return tell_self_after(retry_pause, check_goes_on{});
+    }
     for (const auto& each : std::exchange(checks_, {})) each.answer(checked);
-    for (const auto& each : std::exchange(collections_, {})) collect(each.keep, each.owed);
   }
 
   garbage_collector_options options_;
