@@ -2,8 +2,11 @@
 
 #include <httplib.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "core/blocking.hpp"
 #include "core/url.hpp"
@@ -14,6 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t error_size_max = 1u << 20;
+/// No answer is larger: a list of 100,000 timelines is half of it.
+constexpr std::size_t answer_size_max = 256u << 20;
 // The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
 constexpr std::size_t part_size = 256u << 10;
 
@@ -26,6 +31,46 @@ httplib::Client connect(const std::string& address, std::chrono::seconds patienc
   client.set_tcp_nodelay(true);
   return client;
 }
+
+/// Breaks a request off when its time is over. The library's own limit is for each read: a server that sends a byte now
+/// and then would never reach it.
+class time_limit {
+ public:
+  time_limit(httplib::Client& of, std::chrono::seconds limit) : thread_([this, &of, limit] { watch(of, limit); }) {}
+  ~time_limit() {
+    end();
+    thread_.join();
+  }
+  time_limit(const time_limit&) = delete;
+  time_limit& operator=(const time_limit&) = delete;
+  /// Whether the time was over before this call.
+  bool end() {
+    const std::lock_guard guard(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+    return over_;
+  }
+
+ private:
+  void watch(httplib::Client& of, std::chrono::seconds limit) {
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, limit, [this] { return ended_; })) return;
+    over_ = true;
+    // Again until the request has ended: it may have no socket yet.
+    while (!ended_) {
+      lock.unlock();
+      of.stop();
+      lock.lock();
+      changed_.wait_for(lock, std::chrono::milliseconds(100), [this] { return ended_; });
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;  // guarded by mutex_
+  bool over_ = false;   // guarded by mutex_
+  std::thread thread_;
+};
 
 std::string target(const std::string& path, const api_client::query& with) {
   std::string made = path;
@@ -53,7 +98,12 @@ core::error refusal_of(int status, const std::string& body) {
   const json parsed = json::parse(body, nullptr, false);
   if (parsed.is_object() && parsed.contains("error") && parsed["error"].is_object()) {
     const json& e = parsed["error"];
-    return {code_of(e.value("code", "")), e.value("message", "no reason given")};
+    const auto text = [&e](const char* name) {
+      const auto found = e.find(name);
+      return found != e.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    const std::string message = text("message");
+    return {code_of(text("code")), message.empty() ? "no reason given" : message};
   }
   return {core::errc::io_error, "HTTP status " + std::to_string(status)};
 }
@@ -68,11 +118,24 @@ core::result<std::string> api_client::send(const char* method, const std::string
     asked.body = body;
     asked.set_header("Content-Type", "application/json");
   }
+  std::string answer;
+  asked.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+    if (size > answer_size_max - answer.size()) return false;
+    answer.append(data, size);
+    return true;
+  };
   httplib::Client client = connect(address_, patience_);
+  time_limit limit(client, patience_);
   const httplib::Result got = client.send(asked);
+  const bool over = limit.end();
+  if (!got && over)
+    return core::error{core::errc::outcome_unknown, "the server at " + address_ + " did not answer within " +
+                                                        std::to_string(patience_.count()) + " s"};
+  if (!got && got.error() == httplib::Error::Canceled)
+    return core::error{core::errc::io_error, "the answer of the server at " + address_ + " is too large"};
   if (!got) return connection_error(address_, got.error());
-  if (got->status < 200 || got->status > 299) return refusal_of(got->status, got->body);
-  return got->body;
+  if (got->status < 200 || got->status > 299) return refusal_of(got->status, answer);
+  return answer;
 }
 
 core::result<json> api_client::send_json(const char* method, const std::string& path, const std::string& body) const {

@@ -21,7 +21,7 @@ class api_client {
   /// Longer than any answer of the server may take.
   static constexpr std::chrono::seconds longest_answer{960};
 
-  /// `address` is host:port; `patience` how long it may say nothing.
+  /// `address` is host:port; `patience` how long an answer may take, of download() how long it may say nothing.
   explicit api_client(std::string address, std::chrono::seconds patience = longest_answer)
       : address_(std::move(address)), patience_(patience) {}
 

@@ -55,6 +55,11 @@ core::result<void> check_generation(const timeline_store::context& context, cons
                                               std::to_string(context.generation.value)};
 }
 
+bool tells_damage(const core::error& why) {
+  using enum core::errc;
+  return why.code == corrupt || why.code == unsupported || why.code == not_found;
+}
+
 std::string damage(const timeline_record& of, std::string what) {
   core::log_error("timeline " + to_string(of.id) + " (" + of.name + ") has a damaged layer: " + what);
   return what;
@@ -116,6 +121,8 @@ core::result<void> timeline_store::check_layers(const cancelled_check& cancelled
     if (item != layers.end()) {
       layer_cache& cache = *context_.layers;
       auto readable = layer_reader::open(item->layer->path(), item->layer->identity(), cache.blocks(), cache.disk());
+      // Whether it is damaged is not known when, say, no file can be opened: it stays unchecked.
+      if (!readable && !tells_damage(readable.error())) return std::move(readable).error().within("check layers");
       if (!readable) {
         // Only reads that need the layer fail then; others are as correct as before.
         std::string what = damage(record(), std::move(readable).error().detail);

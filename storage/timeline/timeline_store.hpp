@@ -128,7 +128,8 @@ class timeline_store final {
   core::result<core::lsn> flush_oldest();
 
   /// Opens each local layer that was there when the timeline was opened, once, and compares its identity and size with
-  /// the metadata's. errc::unavailable when it was cancelled; the next call goes on.
+  /// the metadata's. errc::unavailable when it was cancelled, another error when a layer can't be opened for a reason
+  /// that is not damage; the next call goes on.
   core::result<void> check_layers(const std::function<bool()>& cancelled);
 
   struct compaction_outcome {

@@ -2,10 +2,12 @@
 
 #include <httplib.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "api/api_client.hpp"
 #include "api/safekeeper_json.hpp"
 #include "tests/support/printing.hpp"
 
@@ -26,9 +28,11 @@ struct donor {
     info.flush_lsn = core::lsn(0x2000);
     info.condition = "active";
     timeline = api::to_json(info).dump();
-    server.Get(
-        "/v1/tenant/" + core::to_string(of.tenant) + "/timeline/" + core::to_string(of.timeline),
-        [this](const httplib::Request&, httplib::Response& to) { to.set_content(timeline, "application/json"); });
+    server.Get("/v1/tenant/" + core::to_string(of.tenant) + "/timeline/" + core::to_string(of.timeline),
+               [this](const httplib::Request&, httplib::Response& to) {
+                 if (refuses) to.status = 400;
+                 to.set_content(timeline, "application/json");
+               });
     server.Get("/v1/status",
                [this](const httplib::Request&, httplib::Response& to) { to.set_content(status, "application/json"); });
     port = server.bind_to_any_port("127.0.0.1");
@@ -54,6 +58,7 @@ struct donor {
   core::timeline_key of{core::make_id<core::tenant_id>(), core::make_id<core::timeline_id>()};
   messages::wal_timeline_info info;
   std::string timeline;
+  bool refuses = false;
   std::string status = R"({"wal_address": "127.0.0.1:7001"})";
   httplib::Server server;
   int port = 0;
@@ -85,6 +90,44 @@ BOOST_AUTO_TEST_CASE(answers_that_are_no_safekeepers_are_refused) {
     status = bad;
     is_refused();
   }
+}
+
+BOOST_AUTO_TEST_CASE(an_error_of_another_form_is_an_error) {
+  timeline = R"({"error": {"code": 5, "message": []}})";
+  refuses = true;
+  is_refused();
+}
+
+BOOST_AUTO_TEST_CASE(a_host_that_sends_a_byte_now_and_then_has_no_more_time_than_a_silent_one) {
+  std::atomic<bool> over = false;
+  server.Get("/v1/drip", [&](const httplib::Request&, httplib::Response& to) {
+    to.set_content_provider(1u << 20, "application/json", [&](std::size_t, std::size_t, httplib::DataSink& sink) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      return !over && sink.write(" ", 1);
+    });
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answer = api::api_client("127.0.0.1:" + std::to_string(port), std::chrono::seconds(1)).get("/v1/drip");
+  over = true;
+  BOOST_TEST_REQUIRE(!answer);
+  BOOST_TEST((answer.error().code == core::errc::outcome_unknown), core::to_string(answer.error()));
+  BOOST_TEST((std::chrono::steady_clock::now() - begun < std::chrono::seconds(10)));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_without_end_does_not_fill_the_memory) {
+  const std::string part(1u << 20, ' ');
+  std::size_t sent = 0;
+  server.Get("/v1/flood", [&](const httplib::Request&, httplib::Response& to) {
+    to.set_chunked_content_provider("application/json", [&](std::size_t, httplib::DataSink& sink) {
+      if (sent >= std::size_t{1} << 30) return false;
+      sent += part.size();
+      return sink.write(part.data(), part.size());
+    });
+  });
+  const auto answer = api::api_client("127.0.0.1:" + std::to_string(port), std::chrono::seconds(60)).get("/v1/flood");
+  BOOST_TEST_REQUIRE(!answer);
+  BOOST_TEST((answer.error().code == core::errc::io_error), core::to_string(answer.error()));
+  BOOST_TEST(sent < std::size_t{1} << 30);
 }
 
 BOOST_AUTO_TEST_CASE(a_host_without_the_timeline_or_without_a_server_is_no_donor) {

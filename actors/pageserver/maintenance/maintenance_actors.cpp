@@ -15,8 +15,8 @@ maintenance_actors spawn_maintenance(caf::actor_system& system, const maintenanc
                                             .timeline = options.timeline,
                                             .permits = options.permits,
                                             .cancelled = cancelled}),
-      .collector =
-          spawn_garbage_collector(system, {.label = options.label, .store = options.store, .cancelled = cancelled}),
+      .collector = spawn_garbage_collector(
+          system, {.label = options.label, .store = options.store, .permits = options.permits, .cancelled = cancelled}),
       .cancelled = cancelled,
   };
 }

@@ -197,6 +197,24 @@ BOOST_AUTO_TEST_CASE(an_opening_reads_no_layer_and_the_check_reads_each_once) {
   BOOST_TEST(store->damaged_layers().size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_layer_that_cannot_be_opened_just_now_is_not_damaged) {
+  put(*store, page(1), core::lsn(8008), page_of(1));
+  flush(*store);
+  reopen();
+  rlimit before{};
+  BOOST_REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto checked = store->check_layers({});
+  BOOST_REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  BOOST_TEST(!checked.has_value());
+  BOOST_TEST(store->damaged_layers().empty());
+  // It was not passed over.
+  expect(store->check_layers({}));
+  expect(store->collect({}));
+  BOOST_TEST(reads(1, 8008, 1));
+}
+
 BOOST_AUTO_TEST_CASE(a_remote_layer_is_no_damage_and_a_read_that_needs_it_says_so) {
   put(*store, page(1), core::lsn(8008), page_of(1));
   flush(*store);
