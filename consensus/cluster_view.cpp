@@ -20,6 +20,7 @@ quorum_view::row row_for(const member& of, const observed_safekeeper* keeper, co
   failure = member_failure::down;
   if (keeper == nullptr) return {of.id, "unknown", {}};
   const safekeeper_status& status = keeper->status;
+  if (status.state == safekeeper_state::unreachable) failure = member_failure::silent;
   if (!status.up()) return {of.id, std::string(to_string(status.state)), {}};
   if (copy == nullptr) {
     failure = member_failure::lacks;
@@ -74,7 +75,9 @@ quorum_health health_of_all(const std::vector<observed_safekeeper>& all) {
   std::vector<member_state> members;
   for (const auto& [status, copies] : all) {
     everybody.members.push_back({status.id, "", 0});
-    members.push_back({status.id.value, !status.up()                      ? member_failure::down
+    const bool is_silent = status.state == safekeeper_state::unreachable;
+    members.push_back({status.id.value, is_silent                         ? member_failure::silent
+                                        : !status.up()                    ? member_failure::down
                                         : status.disk_full.value_or(true) ? member_failure::full
                                                                           : member_failure::none});
   }
