@@ -134,7 +134,7 @@ std::string_view schemas() {
     "state": {"type": "string", "enum": ["up", "starting", "down", "unreachable"],
       "description": "down: no process; unreachable: its process does not answer. Only up counts as good"},
     "since": {"allOf": [{"$ref": "#/components/schemas/Time"}],
-      "description": "the first time at which this state was found, and no other one since; absent: unknown"},
+      "description": "the first time at which this state of this process was found, and no other one since; absent: unknown"},
     "last_answer": {"allOf": [{"$ref": "#/components/schemas/Time"}],
       "description": "absent: none since the observer started"},
     "last_error": {"type": "string", "description": "why it is not up"},

@@ -102,10 +102,16 @@ void observation_times::note(core::wall_time at, std::vector<observed_safekeeper
   std::map<node_id, times> now;
   for (auto& [status, copies] : seen) {
     const auto before = known_.find(status.id);
-    times next{status.state, at, std::nullopt};
+    times next{status.state, status.process, status.instance, at, std::nullopt};
     if (before != known_.end()) {
       next.last_answer = before->second.last_answer;
-      if (before->second.state == status.state) next.since = before->second.since;
+      const times& then = before->second;
+      if (then.process == status.process) {
+        // A look that could not read the file tells nothing of the instance.
+        if (!status.instance.valid()) next.instance = then.instance;
+        const bool is_same = !then.instance.valid() || then.instance == next.instance;
+        if (then.state == status.state && is_same) next.since = then.since;
+      }
     }
     if (status.up()) next.last_answer = at;
     status.since = next.since;

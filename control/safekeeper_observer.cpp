@@ -66,6 +66,7 @@ void look_at(const std::string& server_directory, observed_safekeeper& seen) {
   if (file) {
     status.wal_address = file->wal;
     status.http_address = file->http;
+    status.instance = file->instance;
   }
   if (status.process == 0) {
     status.state = safekeeper_state::down;

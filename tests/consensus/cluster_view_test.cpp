@@ -229,6 +229,30 @@ BOOST_AUTO_TEST_CASE(a_state_lasts_since_the_first_look_that_found_it) {
   BOOST_TEST((back.last_answer == at(60)));
 }
 
+BOOST_AUTO_TEST_CASE(the_state_of_another_process_or_instance_begins_with_it) {
+  observation_times times;
+  const core::instance_id first{{1}}, second{{2}};
+  const auto look = [&](int second_of_look, std::int64_t process, const core::instance_id& instance) {
+    std::vector<observed_safekeeper> seen{up(2)};
+    seen[0].status.process = process;
+    seen[0].status.instance = instance;
+    times.note(at(second_of_look), seen);
+    return seen[0].status;
+  };
+  look(10, 100, first);
+  BOOST_TEST((look(20, 100, first).since == at(10)));
+  BOOST_TEST((look(30, 101, first).since == at(30)));
+  BOOST_TEST((look(40, 101, first).since == at(30)));
+  // The same process id again, on an emptied directory.
+  BOOST_TEST((look(50, 101, second).since == at(50)));
+  BOOST_TEST((look(60, 101, {}).since == at(50)));
+  BOOST_TEST((look(70, 101, second).since == at(50)));
+  BOOST_TEST((look(71, 101, {}).since == at(50)));
+  BOOST_TEST((look(72, 101, first).since == at(72)));
+  BOOST_TEST((look(73, 101, second).since == at(73)));
+  BOOST_TEST((look(80, 102, second).last_answer == at(80)));
+}
+
 BOOST_AUTO_TEST_CASE(one_that_never_answered_has_no_last_answer) {
   observation_times times;
   std::vector<observed_safekeeper> seen{not_up(2, safekeeper_state::unreachable)};
