@@ -120,8 +120,9 @@ std::string_view schemas() {
     "items": {"$ref": "#/components/schemas/Safekeeper"}},
   "SafekeeperSet": {"type": "object", "required": ["generation", "members", "new_members"], "properties": {
     "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
-    "new_members": {"nullable": true, "description": "members after the change in progress; null: no change",
-      "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
+    "new_members": {"type": "array", "nullable": true, "minItems": 1, "maxItems": 32,
+      "items": {"$ref": "#/components/schemas/Safekeeper"},
+      "description": "members after the change in progress; null: no change"}}},
   "Safekeepers": {"allOf": [{"$ref": "#/components/schemas/SafekeeperSet"},
     {"type": "object", "required": ["tenant_id", "timeline_id", "start_lsn", "pg_version", "system_id",
       "wal_segment_size"], "properties": {
@@ -165,12 +166,14 @@ std::string_view schemas() {
     "unlisted": {"type": "array", "description": "sources whose branches are unknown",
       "items": {"type": "object", "required": ["tenant_id", "name", "error"], "properties": {
         "tenant_id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"}, "error": {"type": "string"}}}},
-    "can_lose": {"type": "integer", "minimum": -1, "description": "the smallest of all timelines listed here"},
+    "can_lose": {"type": "integer", "minimum": -1, "description": "failures that every timeline tolerates: the smallest can_lose of the timelines; without timelines, that of all safekeepers as one quorum. -1: commits wait now, or there are no safekeepers"},
     "health": {"type": "string"}}},
   "ChangeSafekeepers": {"type": "object", "required": ["generation", "members"], "additionalProperties": false,
     "properties": {
     "generation": {"type": "integer", "minimum": 1}, "members": {"$ref": "#/components/schemas/SafekeeperList"},
-    "new_members": {"nullable": true, "allOf": [{"$ref": "#/components/schemas/SafekeeperList"}]}}},
+    "new_members": {"type": "array", "nullable": true, "minItems": 1, "maxItems": 32,
+      "items": {"$ref": "#/components/schemas/Safekeeper"},
+      "description": "members after the change in progress; null or absent: no change"}}},
   "CustomResourceManager": {"type": "object", "required": ["id", "since_lsn"], "properties": {
     "id": {"type": "integer", "minimum": 128, "maximum": 255}, "since_lsn": {"$ref": "#/components/schemas/Lsn"}}},
   "Timeline": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "state", "last_record_lsn",
@@ -254,7 +257,10 @@ std::string_view schemas() {
     "kind": {"type": "string", "enum": ["Delta", "Image"]}, "layer_file_name": {"type": "string"},
     "layer_file_size": {"$ref": "#/components/schemas/Bytes"}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}, "level": {"type": "integer"}, "key_start": {"type": "string"},
-    "key_end": {"type": "string"}, "generation": {"type": "integer", "minimum": 1}, "remote": {"type": "boolean"}}},
+    "key_end": {"type": "string"},
+    "generation": {"type": "integer", "minimum": 1,
+      "description": "attachment of the tenant to a pageserver that wrote the layer; each attachment has a higher one"},
+    "remote": {"type": "boolean", "description": "true: the file is in object storage only"}}},
   "MemoryLayer": {"type": "object", "required": ["kind", "lsn_start"], "properties": {
     "kind": {"type": "string", "enum": ["Open", "Frozen"]}, "lsn_start": {"$ref": "#/components/schemas/Lsn"},
     "lsn_end": {"$ref": "#/components/schemas/Lsn"}}},
