@@ -215,7 +215,7 @@ class replacement {
   /// One without an address answers nothing.
   [[nodiscard]] api::api_client keeper(node_id id, std::chrono::seconds limit = keeper_limit) const {
     const std::string http = http_of(id);
-    return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit);
+    return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit, named(id));
   }
 
   /// Of those of all its members that answer and have the timeline.
