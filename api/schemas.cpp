@@ -124,9 +124,11 @@ std::string_view schemas() {
       "items": {"$ref": "#/components/schemas/Safekeeper"},
       "description": "members after the change in progress; null: no change"}}},
   "Safekeepers": {"allOf": [{"$ref": "#/components/schemas/SafekeeperSet"},
-    {"type": "object", "required": ["tenant_id", "timeline_id", "start_lsn", "pg_version", "system_id",
+    {"type": "object", "required": ["tenant_id", "timeline_id", "former_members", "start_lsn", "pg_version", "system_id",
       "wal_segment_size"], "properties": {
     "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "former_members": {"type": "array", "items": {"type": "integer", "minimum": 1},
+      "description": "safekeepers that were members once and are not now; such a safekeeper may still have a copy"},
     "start_lsn": {"$ref": "#/components/schemas/Lsn"}, "pg_version": {"type": "integer"},
     "system_id": {"type": "integer", "format": "int64"}, "wal_segment_size": {"type": "integer"}}}]},
   "ClusterSafekeeper": {"type": "object", "required": ["id", "state", "last_error", "unreachable", "pid", "wal", "http"],

@@ -48,7 +48,7 @@ class replacement {
 
   void go_forward() {
     const member to = spare();
-    auto stage = stage_of(now_, node_id{asked_.from}, to.id);
+    auto stage = stage_of(now_, former_, node_id{asked_.from}, to.id);
     if (!stage) fail(stage.error(), now_.changing() ? command("--abandon") : "strata safekeeper list");
     if (*stage == change_stage::to_begin) begin(to);
     if (*stage != change_stage::to_tidy) {
@@ -181,6 +181,7 @@ class replacement {
     const auto answer = server_.api().get(branch_.path() + "/safekeepers");
     if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " assigns safekeepers");
     now_ = need(api::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
+    for (const json& id : answer->at("former_members")) former_.push_back({id.get<std::uint64_t>()});
   }
 
   void put_on_server(const configuration& next) {
@@ -296,6 +297,7 @@ class replacement {
   server_link server_;
   branch_entry branch_;
   configuration now_;                      ///< as the server has it
+  std::vector<node_id> former_;            ///< members of earlier configurations
   std::map<node_id, unsigned> proposers_;  ///< that push to a member, when it was last asked
   std::vector<std::string> steps_;
 };
