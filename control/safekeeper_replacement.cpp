@@ -178,8 +178,15 @@ class replacement {
   // -- the server -----------------------------------------------------------------------------------------------------
 
   void read_server() {
+    if (branch_.info.contains("source"))
+      fail({core::errc::conflict,
+            branch_.name + " follows a source: its WAL comes from there, and it has no safekeepers"},
+           "strata branch create NAME --from " + branch_.spec() + "; a compute on that branch has safekeepers");
     const auto answer = server_.api().get(branch_.path() + "/safekeepers");
-    if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " assigns safekeepers");
+    if (!answer)
+      fail(answer.error(), answer.error().code == core::errc::not_found
+                               ? "strata compute start " + branch_.spec() + " assigns safekeepers"
+                               : "strata status");
     now_ = need(api::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
     for (const json& id : answer->at("former_members")) former_.push_back({id.get<std::uint64_t>()});
   }
@@ -201,6 +208,10 @@ class replacement {
   // -- safekeepers ----------------------------------------------------------------------------------------------------
 
   member spare() const {
+    if (asked_.to > safekeepers_max)
+      fail({core::errc::not_found, "there is no safekeeper " + std::to_string(asked_.to) + ": IDs are 1 to " +
+                                       std::to_string(safekeepers_max)},
+           "strata safekeeper list");
     const auto known = safekeeper_members(of_.directory);
     const auto found = std::ranges::find(known, node_id{asked_.to}, &member::id);
     if (found == known.end())
