@@ -1,5 +1,7 @@
 #include "control/cluster.hpp"
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "api/cluster_json.hpp"
@@ -29,6 +31,36 @@ consensus::cluster_view look_at_cluster(const scope& of) {
     }
   }
   return consensus::view_cluster(observe_safekeepers(of.directory), {}, {});
+}
+
+std::string short_state(const consensus::safekeeper_status& of) {
+  return of.up() ? state_text(of) : std::string(consensus::to_string(of.state));
+}
+
+std::string short_state(const consensus::quorum_view::row& of) {
+  return of.state.substr(0, std::min(of.state.find(": "), of.state.find(" at ")));
+}
+
+std::vector<std::string> reasons_of(const std::vector<consensus::safekeeper_status>& all) {
+  std::vector<std::string> lines;
+  for (const auto& each : all)
+    if (!each.up()) lines.push_back("safekeeper " + consensus::to_string(each.id) + " is " + state_text(each));
+  return lines;
+}
+
+std::vector<std::string> reasons_of(const std::vector<consensus::quorum_view>& all) {
+  std::map<std::pair<consensus::node_id, std::string>, std::vector<std::string>> branches;
+  for (const auto& quorum : all)
+    for (const auto& row : quorum.rows)
+      if (short_state(row) != row.state) branches[{row.id, row.state}].push_back(quorum.branch);
+  std::vector<std::string> lines;
+  for (const auto& [of, names] : branches) {
+    std::string line = "safekeeper " + consensus::to_string(of.first) + ": " + names.front();
+    if (const auto more = names.size() - 1; more > 0)
+      line += " and " + std::to_string(more) + (more == 1 ? " more branch" : " more branches");
+    lines.push_back(line + ": " + of.second);
+  }
+  return lines;
 }
 
 std::string state_text(const consensus::safekeeper_status& of) {

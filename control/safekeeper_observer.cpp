@@ -79,7 +79,7 @@ void look_at(const std::string& server_directory, observed_safekeeper& seen) {
     status.state = safekeeper_state::up;
   } else {
     status.state = safekeeper_state::unreachable;
-    status.last_error = "not responding: " + answered.error().detail;
+    status.last_error = answered.error().detail;
   }
 }
 
