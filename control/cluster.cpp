@@ -30,7 +30,9 @@ consensus::cluster_view look_at_cluster(const scope& of) {
       of.report->warn("the server did not report its safekeepers: " + view.error().detail);
     }
   }
-  return consensus::view_cluster(observe_safekeepers(of.directory), {}, {});
+  auto seen = observe_safekeepers(of.directory);
+  if (seen.empty()) static_cast<void>(server_link(of));
+  return consensus::view_cluster(seen, {}, {});
 }
 
 std::string short_state(const consensus::safekeeper_status& of) {

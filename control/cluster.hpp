@@ -9,7 +9,8 @@
 namespace strata::control {
 
 /// GET /v1/cluster of the running server. Without a server, or if it does not answer, the safekeepers are asked from
-/// here: they outlive the server. Then branches have no names, and times are unknown.
+/// here: they outlive the server. Then branches have no names, and times are unknown. A directory with neither a server
+/// nor safekeepers throws as server_link does.
 consensus::cluster_view look_at_cluster(const scope& of);
 
 /// "up", "up, disk full", "down: not running", "unreachable since 2026-11-22 14:06:41 CET: safekeeper 3 at ... did not

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "config/time_text.hpp"
+#include "control/failure.hpp"
 #include "tests/support/printing.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -75,14 +76,22 @@ BOOST_AUTO_TEST_CASE(the_reasons_of_copies_are_named_once_for_each_safekeeper) {
 
 BOOST_AUTO_TEST_CASE(without_a_server_the_safekeepers_of_the_directory_are_asked) {
   const temp_dir home;
-  const auto nobody = control::look_at_cluster({.directory = home.path().string()});
-  BOOST_TEST(nobody.safekeepers.empty());
   std::filesystem::create_directories(home / "safekeepers" / "1");
   const auto one = control::look_at_cluster({.directory = home.path().string()});
   BOOST_REQUIRE(one.safekeepers.size() == 1u);
   BOOST_TEST((one.safekeepers[0].state == safekeeper_state::down));
   BOOST_TEST(!one.safekeepers[0].since.has_value());
   BOOST_TEST(one.health.can_lose == -1);
+}
+
+BOOST_AUTO_TEST_CASE(a_directory_with_neither_server_nor_safekeepers_has_no_cluster) {
+  const temp_dir home;
+  for (const std::string& directory : {(home / "nowhere").string(), home.path().string()}) {
+    const auto is_refusal = [&](const control::failure& e) {
+      return e.what() == "no server runs on " + directory && e.code() == core::errc::unavailable;
+    };
+    BOOST_CHECK_EXCEPTION(control::look_at_cluster({.directory = directory}), control::failure, is_refusal);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
