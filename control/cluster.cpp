@@ -13,9 +13,11 @@ namespace strata::control {
 namespace {
 
 /// Longer than the server waits for safekeepers and for its own tenants.
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds patience{30};
 
+/// A server that hangs is found out by a request that it answers from memory; the cluster may take longer.
 core::result<consensus::cluster_view> ask_server(const server_file& server) {
+  STRATA_TRY(api::api_client(server.http, server_link::read_limit).get("/v1/status"));
   STRATA_ASSIGN(const auto answer, api::api_client(server.http, patience).get("/v1/cluster"));
   return api::parse_cluster_view(answer);
 }
@@ -27,7 +29,10 @@ consensus::cluster_view look_at_cluster(const scope& of) {
     if (const auto server = read_server_file(of.directory)) {
       auto view = ask_server(*server);
       if (view) return *std::move(view);
-      of.report->warn("the server did not report its safekeepers: " + view.error().detail);
+      const std::string name = "the server (process " + std::to_string(server->pid) + ")";
+      const bool is_hung = view.error().code == core::errc::timeout;
+      of.report->warn(name + (is_hung ? " does not answer: " : " did not report its safekeepers: ") +
+                      view.error().detail + "; the safekeepers are asked instead; see " + of.directory + "/strata.log");
     }
   }
   auto seen = observe_safekeepers(of.directory);

@@ -182,7 +182,7 @@ class replacement {
       fail({core::errc::conflict,
             branch_.name + " follows a source: its WAL comes from there, and it has no safekeepers"},
            "strata branch create NAME --from " + branch_.spec() + "; a compute on that branch has safekeepers");
-    const auto answer = server_.api().get(branch_.path() + "/safekeepers");
+    const auto answer = server_.get(branch_.path() + "/safekeepers");
     if (!answer)
       fail(answer.error(), answer.error().code == core::errc::not_found
                                ? "strata compute start " + branch_.spec() + " assigns safekeepers"
