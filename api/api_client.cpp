@@ -79,13 +79,32 @@ std::string target(const std::string& path, const api_client::query& with) {
   return made;
 }
 
-core::error connection_error(const std::string& address, httplib::Error failure) {
-  const std::string why = httplib::to_string(failure);
+/// The library has one error for a connection that was closed and for one on which nothing arrived in time: the time
+/// since the last byte tells them apart.
+class silence {
+ public:
+  explicit silence(std::chrono::seconds patience) : patience_(patience) {}
+  void heard() { since_ = std::chrono::steady_clock::now(); }
+  [[nodiscard]] bool is_over() const { return std::chrono::steady_clock::now() - since_ >= patience_; }
+
+ private:
+  std::chrono::seconds patience_;
+  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
+// `server`: its name and address.
+
+core::error no_answer(const std::string& server, std::chrono::seconds patience, bool only_reads) {
+  return {only_reads ? core::errc::timeout : core::errc::outcome_unknown,
+          server + " did not answer within " + std::to_string(patience.count()) + " s"};
+}
+
+core::error connection_error(const std::string& server, httplib::Error failure) {
   if (failure == httplib::Error::Connection || failure == httplib::Error::ConnectionTimeout)
-    return {core::errc::unavailable, "the server at " + address + " can't be reached"};
+    return {core::errc::unavailable, server + " can't be reached"};
   if (failure == httplib::Error::Read)
-    return {core::errc::outcome_unknown, "the server at " + address + " closed the connection before it answered"};
-  return {core::errc::unavailable, "request to the server at " + address + ": " + why};
+    return {core::errc::outcome_unknown, server + " closed the connection before it answered"};
+  return {core::errc::unavailable, "request to " + server + ": " + httplib::to_string(failure)};
 }
 
 core::errc code_of(std::string_view text) {
@@ -127,13 +146,10 @@ core::result<std::string> api_client::send(const char* method, const std::string
   httplib::Client client = connect(address_, patience_);
   time_limit limit(client, patience_);
   const httplib::Result got = client.send(asked);
-  const bool over = limit.end();
-  if (!got && over)
-    return core::error{core::errc::outcome_unknown, "the server at " + address_ + " did not answer within " +
-                                                        std::to_string(patience_.count()) + " s"};
+  if (const bool over = limit.end(); !got && over) return no_answer(server(), patience_, asked.method == "GET");
   if (!got && got.error() == httplib::Error::Canceled)
-    return core::error{core::errc::io_error, "the answer of the server at " + address_ + " is too large"};
-  if (!got) return connection_error(address_, got.error());
+    return core::error{core::errc::io_error, "the answer of " + server() + " is too large"};
+  if (!got) return connection_error(server(), got.error());
   if (got->status < 200 || got->status > 299) return refusal_of(got->status, answer);
   return answer;
 }
@@ -141,8 +157,7 @@ core::result<std::string> api_client::send(const char* method, const std::string
 core::result<json> api_client::send_json(const char* method, const std::string& path, const std::string& body) const {
   STRATA_ASSIGN(const std::string text, send(method, path, body));
   json parsed = json::parse(text, nullptr, false);
-  if (parsed.is_discarded())
-    return core::error{core::errc::io_error, "the answer of the server at " + address_ + " is not JSON"};
+  if (parsed.is_discarded()) return core::error{core::errc::io_error, "the answer of " + server() + " is not JSON"};
   return parsed;
 }
 
@@ -171,24 +186,33 @@ core::result<void> api_client::download(const std::string& path, const query& wi
     if (!taken) sink_failure = std::move(taken).error();
     return !sink_failure;
   };
+  silence waited(patience_);
   const auto on_head = [&](const httplib::Response& head) {
+    waited.heard();
     status = head.status;
     return true;
   };
   const auto on_body = [&](const char* data, std::size_t size) {
+    waited.heard();
     if (status != 200) {
       refused.append(data, std::min(size, error_size_max - std::min(refused.size(), error_size_max)));
       return true;
     }
     core::append(part, {reinterpret_cast<const std::uint8_t*>(data), size});
-    return part.size() < part_size || hand_over();
+    if (part.size() < part_size) return true;
+    const bool goes_on = hand_over();
+    waited.heard();  // the time that the sink took is not the server's
+    return goes_on;
   };
   httplib::Client client = connect(address_, patience_);
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
   if (sink_failure) return *std::move(sink_failure);
   if (!got && status == 200)
-    return core::error{core::errc::io_error, "the server at " + address_ + " ended the transfer early; see its log"};
-  if (!got) return connection_error(address_, got.error());
+    return core::error{core::errc::io_error, waited.is_over()
+                                                 ? server() + " sent nothing more for " + waited.patience_text()
+                                                 : server() + " ended the transfer early; see its log"};
+  if (!got && got.error() == httplib::Error::Read && waited.is_over()) return no_answer(server(), patience_, true);
+  if (!got) return connection_error(server(), got.error());
   if (status != 200) return refusal_of(status, refused);
   if (!hand_over()) return *std::move(sink_failure);
   return {};

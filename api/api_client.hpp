@@ -13,7 +13,8 @@
 namespace strata::api {
 
 /// A client of the management API. Errors of the server come back as they left it (code and message); one that can't be
-/// reached is errc::unavailable. One call at a time.
+/// reached is errc::unavailable. Without an answer in time, get() and download() are errc::timeout, for they change
+/// nothing, and other calls errc::outcome_unknown. One call at a time.
 class api_client {
  public:
   using query = std::map<std::string, std::string>;
@@ -21,9 +22,11 @@ class api_client {
   /// Longer than any answer of the server may take.
   static constexpr std::chrono::seconds longest_answer{960};
 
-  /// `address` is host:port; `patience` how long an answer may take, of download() how long it may say nothing.
-  explicit api_client(std::string address, std::chrono::seconds patience = longest_answer)
-      : address_(std::move(address)), patience_(patience) {}
+  /// `address` is host:port; `patience` how long an answer may take, of download() how long nothing may arrive; `name`
+  /// is that of the server in errors.
+  explicit api_client(std::string address, std::chrono::seconds patience = longest_answer,
+                      std::string name = "the server")
+      : address_(std::move(address)), patience_(patience), name_(std::move(name)) {}
 
   core::result<nlohmann::json> get(const std::string& path, const query& with = {}) const;
   core::result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
@@ -41,8 +44,12 @@ class api_client {
   core::result<std::string> send(const char* method, const std::string& path, const std::string& body) const;
   core::result<nlohmann::json> send_json(const char* method, const std::string& path, const std::string& body) const;
 
+  /// "safekeeper 3 at 127.0.0.1:7001"
+  [[nodiscard]] std::string server() const { return name_ + " at " + address_; }
+
   std::string address_;
   std::chrono::seconds patience_;
+  std::string name_;
 };
 
 }  // namespace strata::api

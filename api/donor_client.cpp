@@ -18,7 +18,7 @@ constexpr std::chrono::seconds patience{15};
 }  // namespace
 
 core::result<messages::wal_donor> ask_donor(const std::string& host, const core::timeline_key& of) {
-  const api_client peer(host, patience);
+  const api_client peer(host, patience, "the other safekeeper");
   STRATA_ASSIGN(const json timeline,
                 peer.get("/v1/tenant/" + core::to_string(of.tenant) + "/timeline/" + core::to_string(of.timeline)));
   STRATA_ASSIGN(auto donor, parse_donor(timeline));

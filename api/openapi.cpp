@@ -60,15 +60,14 @@ void collect_schemas(const ordered_json& in, ordered_json& known, ordered_json& 
 /// What an option of a tenant may be set to: a number within its limits, or a text with a unit.
 ordered_json schema_of(const config::option_field<config::tenant_options>& option) {
   using field = config::option_field<config::tenant_options>;
-  ordered_json number{{"type", "integer"}, {"minimum", option.least}, {"maximum", option.most}};
+  // null resets the option. `nullable` has a meaning only beside a type, and null must match one alternative only.
+  ordered_json number{{"type", "integer"}, {"nullable", true}, {"minimum", option.least}, {"maximum", option.most}};
   std::string pattern = "^[0-9]{1,10}$";
   if (std::holds_alternative<field::duration_member>(option.member))
     pattern = "^ *([0-9]{1,9} *(ms|s|sec|m|min|h|hour|hours|d|day|days|w|week|weeks) *)+$";
   if (std::holds_alternative<field::size_member>(option.member))
     pattern = "^ *[0-9]{1,15} *([kKMGT]i?[bB]|[bBkKMGT])? *$";
-  return {{"description", option.meaning},
-          {"nullable", true},
-          {"oneOf", {std::move(number), {{"type", "string"}, {"pattern", pattern}}}}};
+  return {{"description", option.meaning}, {"oneOf", {std::move(number), {{"type", "string"}, {"pattern", pattern}}}}};
 }
 
 }  // namespace

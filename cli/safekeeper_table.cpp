@@ -28,10 +28,11 @@ void print_cures(const quorum_view& of, const cluster_view& in) {
 void print_safekeepers(const cluster_view& cluster) {
   table processes({"SAFEKEEPER", "STATE", "PROCESS", "WAL", "HTTP", "TIMELINES"});
   for (const auto& each : cluster.safekeepers)
-    processes.add({consensus::to_string(each.id), control::state_text(each),
+    processes.add({consensus::to_string(each.id), control::short_state(each),
                    each.process > 0 ? std::to_string(each.process) : "-", each.wal_address, each.http_address,
                    each.timelines ? std::to_string(*each.timelines) : "-"});
   processes.print();
+  for (const auto& line : control::reasons_of(cluster.safekeepers)) print(line);
   if (!cluster.quorums.empty()) {
     print(std::string());
     table timelines({"BRANCH", "SAFEKEEPER", "STATE", "TERM", "FLUSH", "COMMIT", "LAG", "BACKUP", "QUORUM"});
@@ -39,7 +40,7 @@ void print_safekeepers(const cluster_view& cluster) {
       std::string name = each.branch;
       std::string health = each.health.text;
       for (const auto& row : each.rows) {
-        std::vector<std::string> cells{name, consensus::to_string(row.id), row.state};
+        std::vector<std::string> cells{name, consensus::to_string(row.id), control::short_state(row)};
         if (const auto& at = row.reported)
           cells.insert(cells.end(),
                        {consensus::to_string(at->in), core::to_string(at->flush_lsn), core::to_string(at->commit_lsn),
@@ -53,6 +54,7 @@ void print_safekeepers(const cluster_view& cluster) {
       }
     }
     timelines.print();
+    for (const auto& line : control::reasons_of(cluster.quorums)) print(line);
   }
   print(std::string());
   print(cluster.health.text);

@@ -72,7 +72,7 @@ void show_status(const context& of) {
 
 void show_actors(const context& of) {
   const server_link server(of);
-  const json found = need(server.api().get("/v1/actors"), "can't list the actors", "strata status");
+  const json found = need(server.get("/v1/actors"), "can't list the actors", "strata status");
   if (of.json) return print(found);
   table rows({"ID", "KIND", "NAME", "POOL", "STATE", "HANDLED", "WAITING", "BUSY", "LONGEST", "LAST ERROR"});
   const auto ms = [](const json& of, const char* member) {

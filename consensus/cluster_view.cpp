@@ -20,6 +20,7 @@ quorum_view::row row_for(const member& of, const observed_safekeeper* keeper, co
   failure = member_failure::down;
   if (keeper == nullptr) return {of.id, "unknown", {}};
   const safekeeper_status& status = keeper->status;
+  if (status.state == safekeeper_state::unreachable) failure = member_failure::silent;
   if (!status.up()) return {of.id, std::string(to_string(status.state)), {}};
   if (copy == nullptr) {
     failure = member_failure::lacks;
@@ -74,7 +75,9 @@ quorum_health health_of_all(const std::vector<observed_safekeeper>& all) {
   std::vector<member_state> members;
   for (const auto& [status, copies] : all) {
     everybody.members.push_back({status.id, "", 0});
-    members.push_back({status.id.value, !status.up()                      ? member_failure::down
+    const bool is_silent = status.state == safekeeper_state::unreachable;
+    members.push_back({status.id.value, is_silent                         ? member_failure::silent
+                                        : !status.up()                    ? member_failure::down
                                         : status.disk_full.value_or(true) ? member_failure::full
                                                                           : member_failure::none});
   }
@@ -99,10 +102,16 @@ void observation_times::note(core::wall_time at, std::vector<observed_safekeeper
   std::map<node_id, times> now;
   for (auto& [status, copies] : seen) {
     const auto before = known_.find(status.id);
-    times next{status.state, at, std::nullopt};
+    times next{status.state, status.process, status.instance, at, std::nullopt};
     if (before != known_.end()) {
       next.last_answer = before->second.last_answer;
-      if (before->second.state == status.state) next.since = before->second.since;
+      const times& then = before->second;
+      if (then.process == status.process) {
+        // A look that could not read the file tells nothing of the instance.
+        if (!status.instance.valid()) next.instance = then.instance;
+        const bool is_same = !then.instance.valid() || then.instance == next.instance;
+        if (then.state == status.state && is_same) next.since = then.since;
+      }
     }
     if (status.up()) next.last_answer = at;
     status.since = next.since;

@@ -12,6 +12,7 @@
 #include "consensus/term.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
+#include "core/instance_id.hpp"
 
 /// The safekeepers of a cluster and the quorums that they form, computed from what an observer found. GET /v1/cluster
 /// and the commands use this computation; there is no second one.
@@ -35,11 +36,11 @@ std::string address_of(const member& of);
 struct safekeeper_status {
   node_id id;
   safekeeper_state state = safekeeper_state::unreachable;
-  std::string last_error;  ///< why it is not up
-  std::optional<core::wall_time>
-      since;  ///< the first of the looks that found this state, without another state in between
+  std::string last_error;                      ///< why it is not up
+  std::optional<core::wall_time> since;        ///< the first look that found this state of this process, and no other
   std::optional<core::wall_time> last_answer;  ///< absent: none since the observer started
   std::int64_t process = 0;                    ///< 0: none
+  core::instance_id instance;                  ///< of its directory; not valid: unknown
   std::string wal_address;                     ///< host:port; empty: never published
   std::string http_address;                    ///< likewise
   // Unknown unless it is up.
@@ -81,7 +82,9 @@ struct unlisted_source {
   std::string why;
 };
 
-/// Since when each safekeeper is in its state, and when it last answered, over all looks of one observer.
+/// Since when each safekeeper is in its state, and when it last answered, over all looks of one observer. A new
+/// process, or an emptied directory, is another safekeeper in the place of the one that was there: its state begins
+/// anew.
 class observation_times {
  public:
   /// Fills in `since` and `last_answer`.
@@ -90,6 +93,8 @@ class observation_times {
  private:
   struct times {
     safekeeper_state state;
+    std::int64_t process;
+    core::instance_id instance;
     core::wall_time since;
     std::optional<core::wall_time> last_answer;
   };

@@ -25,6 +25,11 @@ std::string text_of(const std::vector<node_id>& ids) {
   return text;
 }
 
+core::error not_a_member(const configuration& now, node_id id) {
+  return {core::errc::invalid_argument,
+          named(id) + " is not a member of the branch; its safekeepers are " + text_of(ids_of(now.members))};
+}
+
 /// The member's report, if it has installed the changing configuration.
 const member_log* report_of(const std::vector<member_log>& reports, node_id id, const configuration& now) {
   const auto found = std::ranges::find(reports, id, &member_log::id);
@@ -53,7 +58,8 @@ bool may_finish(const configuration& now, const change_goal& goal, const std::ve
 
 }  // namespace
 
-core::result<change_stage> stage_of(const configuration& now, node_id from, node_id to) {
+core::result<change_stage> stage_of(const configuration& now, const std::vector<node_id>& former, node_id from,
+                                    node_id to) {
   if (from == to)
     return core::error{core::errc::invalid_argument, named(from) +
                                                          " can't replace itself: its WAL is lost, and "
@@ -68,12 +74,11 @@ core::result<change_stage> stage_of(const configuration& now, node_id from, node
                                                  text_of(ids_of(*now.new_members))};
   }
   if (has(now.members, to)) {
-    if (!has(now.members, from)) return change_stage::to_tidy;
+    if (std::ranges::find(former, from) != former.end() && !has(now.members, from)) return change_stage::to_tidy;
+    if (!has(now.members, from)) return not_a_member(now, from);
     return core::error{core::errc::invalid_argument, named(to) + " already keeps the branch's WAL"};
   }
-  if (!has(now.members, from))
-    return core::error{core::errc::invalid_argument,
-                       named(from) + " does not keep the branch's WAL: " + text_of(ids_of(now.members)) + " do"};
+  if (!has(now.members, from)) return not_a_member(now, from);
   return change_stage::to_begin;
 }
 

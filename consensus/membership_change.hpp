@@ -21,8 +21,11 @@ enum class change_stage {
   to_tidy,  ///< the server has the new members: they install their configuration, and those left out delete their copy
 };
 
+/// `former`: members of earlier configurations. Only with them a replacement that has ended can be told from one of a
+/// safekeeper that never was a member: `now` is the same after both.
 /// errc::invalid_argument: `from` is no member, or `to` is one already; errc::conflict: another change is under way.
-core::result<change_stage> stage_of(const configuration& now, node_id from, node_id to);
+core::result<change_stage> stage_of(const configuration& now, const std::vector<node_id>& former, node_id from,
+                                    node_id to);
 
 /// `now`'s members with `to` in the place of `from`. Precondition: stage_of() is to_begin.
 std::vector<member> members_after(const configuration& now, node_id from, const member& to);

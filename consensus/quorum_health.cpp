@@ -12,6 +12,7 @@ struct words {
 };
 constexpr words told[] = {
     {member_failure::down, "is down", "are down"},
+    {member_failure::silent, "does not answer", "do not answer"},
     {member_failure::lacks, "is missing the branch", "are missing the branch"},
     {member_failure::broken, "has a broken copy", "have broken copies"},
     {member_failure::full, "has a full disk", "have full disks"},
@@ -34,16 +35,16 @@ quorum_health health_of(const configuration& quorum, const std::vector<member_st
   };
   const auto all = quorum.all();
   std::string why;
-  std::size_t up = 0;
-  bool others = false;  ///< than being down
+  std::size_t up = all.size();
+  bool others = false;  ///< reasons that the number of those that are up does not include
   for (const words& each : told) {
     std::vector<std::uint64_t> ids;
     for (const auto& member : all)
       if (failure_of(member.id.value) == each.of) ids.push_back(member.id.value);
     if (const std::string said = said_of(ids, each.one, each.several); !said.empty())
       why += (why.empty() ? "" : ", ") + said;
-    if (each.of == member_failure::down)
-      up = all.size() - ids.size();
+    if (each.of == member_failure::down || each.of == member_failure::silent)
+      up -= ids.size();
     else
       others = others || !ids.empty();
   }

@@ -11,7 +11,8 @@ namespace strata::consensus {
 /// Why a member can't vote and write now; none: it can.
 enum class member_failure : std::uint8_t {
   none,
-  down,         ///< no process, or it does not answer
+  down,         ///< no process, or one that has not published its addresses
+  silent,       ///< its process does not answer
   lacks,        ///< the timeline is missing on it
   broken,       ///< its copy can't be read or written
   full,         ///< its disk takes no WAL

@@ -120,7 +120,7 @@ std::string branch_entry::state_text() const {
 
 std::vector<source_entry> list_sources(const server_link& server) {
   std::vector<source_entry> all;
-  for (const json& each : need(server.api().get("/v1/tenant"), "can't list the sources")) {
+  for (const json& each : need(server.get("/v1/tenant"), "can't list the sources")) {
     const auto state = api::tenant_state_in(each.value("state", json()));
     std::string broken;
     if (state.is(messages::tenant_state::broken)) broken = state.reason.empty() ? "unknown" : state.reason;
@@ -140,8 +140,8 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
   }
   std::vector<branch_entry> all;
   for (const auto& each : sources)
-    for (json& info : need(server.api().get("/v1/tenant/" + each.id + "/timeline"),
-                           "can't list the branches of " + each.name, "strata status"))
+    for (json& info : need(server.get("/v1/tenant/" + each.id + "/timeline"), "can't list the branches of " + each.name,
+                           "strata status"))
       all.push_back({each, info.value("timeline_id", ""), info.value("name", ""), std::move(info)});
   return all;
 }

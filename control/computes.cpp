@@ -113,7 +113,7 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
     return compute_mode::copy;
   const std::string path = branch.path() + "/safekeepers";
   const bool can_assign = !server.file().broker.empty();
-  const auto keepers = can_assign ? server.api().post(path, nlohmann::json::object()) : server.api().get(path);
+  const auto keepers = can_assign ? server.api().post(path, nlohmann::json::object()) : server.get(path);
   if (keepers) return compute_mode::branch;
   if (!can_assign && keepers.error().code == core::errc::not_found) return compute_mode::copy;
   throw failure(keepers.error(), "can't assign safekeepers to " + branch.name, "strata status");

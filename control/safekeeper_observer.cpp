@@ -32,7 +32,7 @@ void for_each_at_once(std::vector<observed_safekeeper>& all, Look look) {
 
 /// What a safekeeper that runs reports of itself.
 core::result<void> ask(observed_safekeeper& seen) {
-  const api::api_client api(seen.status.http_address, patience);
+  const api::api_client api(seen.status.http_address, patience, "safekeeper " + consensus::to_string(seen.status.id));
   STRATA_ASSIGN(const json status, api.get("/v1/status"));
   if (status.value("id", std::uint64_t{0}) != seen.status.id.value ||
       status.value("pid", std::int64_t{0}) != seen.status.process)
@@ -66,6 +66,7 @@ void look_at(const std::string& server_directory, observed_safekeeper& seen) {
   if (file) {
     status.wal_address = file->wal;
     status.http_address = file->http;
+    status.instance = file->instance;
   }
   if (status.process == 0) {
     status.state = safekeeper_state::down;
@@ -78,7 +79,7 @@ void look_at(const std::string& server_directory, observed_safekeeper& seen) {
     status.state = safekeeper_state::up;
   } else {
     status.state = safekeeper_state::unreachable;
-    status.last_error = "not responding: " + answered.error().detail;
+    status.last_error = answered.error().detail;
   }
 }
 

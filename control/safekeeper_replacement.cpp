@@ -48,7 +48,7 @@ class replacement {
 
   void go_forward() {
     const member to = spare();
-    auto stage = stage_of(now_, node_id{asked_.from}, to.id);
+    auto stage = stage_of(now_, former_, node_id{asked_.from}, to.id);
     if (!stage) fail(stage.error(), now_.changing() ? command("--abandon") : "strata safekeeper list");
     if (*stage == change_stage::to_begin) begin(to);
     if (*stage != change_stage::to_tidy) {
@@ -178,9 +178,17 @@ class replacement {
   // -- the server -----------------------------------------------------------------------------------------------------
 
   void read_server() {
-    const auto answer = server_.api().get(branch_.path() + "/safekeepers");
-    if (!answer) fail(answer.error(), "strata compute start " + branch_.spec() + " assigns safekeepers");
+    if (branch_.info.contains("source"))
+      fail({core::errc::conflict,
+            branch_.name + " follows a source: its WAL comes from there, and it has no safekeepers"},
+           "strata branch create NAME --from " + branch_.spec() + "; a compute on that branch has safekeepers");
+    const auto answer = server_.get(branch_.path() + "/safekeepers");
+    if (!answer)
+      fail(answer.error(), answer.error().code == core::errc::not_found
+                               ? "strata compute start " + branch_.spec() + " assigns safekeepers"
+                               : "strata status");
     now_ = need(api::parse_configuration(*answer, "the server's answer"), "can't read the safekeepers");
+    for (const json& id : answer->at("former_members")) former_.push_back({id.get<std::uint64_t>()});
   }
 
   void put_on_server(const configuration& next) {
@@ -200,6 +208,10 @@ class replacement {
   // -- safekeepers ----------------------------------------------------------------------------------------------------
 
   member spare() const {
+    if (asked_.to > safekeepers_max)
+      fail({core::errc::not_found, "there is no safekeeper " + std::to_string(asked_.to) + ": IDs are 1 to " +
+                                       std::to_string(safekeepers_max)},
+           "strata safekeeper list");
     const auto known = safekeeper_members(of_.directory);
     const auto found = std::ranges::find(known, node_id{asked_.to}, &member::id);
     if (found == known.end())
@@ -215,7 +227,7 @@ class replacement {
   /// One without an address answers nothing.
   [[nodiscard]] api::api_client keeper(node_id id, std::chrono::seconds limit = keeper_limit) const {
     const std::string http = http_of(id);
-    return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit);
+    return api::api_client(http.empty() ? "127.0.0.1:0" : http, limit, named(id));
   }
 
   /// Of those of all its members that answer and have the timeline.
@@ -296,6 +308,7 @@ class replacement {
   server_link server_;
   branch_entry branch_;
   configuration now_;                      ///< as the server has it
+  std::vector<node_id> former_;            ///< members of earlier configurations
   std::map<node_id, unsigned> proposers_;  ///< that push to a member, when it was last asked
   std::vector<std::string> steps_;
 };

@@ -21,7 +21,7 @@ core::result<api::api_client> client_of(const std::string& server_directory, con
   if (!file) return file.error();
   if (!safekeeper_process(server_directory, id.value))
     return core::error{core::errc::unavailable, "safekeeper " + to_string(id) + " is not running"};
-  return api::api_client(file->http, request_limit);
+  return api::api_client(file->http, request_limit, "safekeeper " + to_string(id));
 }
 
 }  // namespace

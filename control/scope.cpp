@@ -1,10 +1,12 @@
 #include "control/scope.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "control/failure.hpp"
 
 namespace strata::control {
 
-server_link::server_link(const scope& of) : report_(of.report) {
+server_link::server_link(const scope& of) : directory_(of.directory), report_(of.report) {
   const std::string start = "strata up --dir " + of.directory + " --detach";
   auto found = read_server_file(of.directory);
   const auto holder = directory_lock::holder(of.directory);
@@ -19,6 +21,15 @@ server_link::server_link(const scope& of) : report_(of.report) {
                   "process " + std::to_string(*holder) + " is starting or stopping", "try again in a moment");
   file_ = *std::move(found);
   api_.emplace(file_.http);
+}
+
+core::result<nlohmann::json> server_link::get(const std::string& path) const {
+  auto answer = api::api_client(file_.http, read_limit).get(path);
+  if (!answer && answer.error().code == core::errc::timeout)
+    throw failure(answer.error(), "the server (process " + std::to_string(file_.pid) + ") does not answer",
+                  "tail " + directory_ + "/strata.log; strata down --dir " + directory_ + ", then strata up --dir " +
+                      directory_ + " --detach");
+  return answer;
 }
 
 }  // namespace strata::control

@@ -21,11 +21,16 @@ struct scope {
 class server_link {
  public:
   explicit server_link(const scope& of);
+  /// For requests that may take long.
   [[nodiscard]] const api::api_client& api() const { return *api_; }
+  /// GET of what the server answers from memory. Throws a failure if it does not answer within read_limit: it hangs.
+  [[nodiscard]] core::result<nlohmann::json> get(const std::string& path) const;
+  static constexpr std::chrono::seconds read_limit{5};
   [[nodiscard]] const server_file& file() const { return file_; }
   [[nodiscard]] reporter& report() const { return *report_; }
 
  private:
+  std::string directory_;
   server_file file_;
   std::optional<api::api_client> api_;
   reporter* report_;

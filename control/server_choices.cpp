@@ -10,9 +10,23 @@
 #include "control/listen_address.hpp"
 #include "control/own_directory.hpp"
 #include "control/postgres_directories.hpp"
+#include "control/safekeeper_file.hpp"
 #include "host/free_port.hpp"
 
 namespace strata::control {
+namespace {
+
+/// The safekeepers of a directory may be members of branches: all of them are started, whatever number was asked for.
+void note_safekeepers_kept(const scope& of, std::uint64_t asked, const std::string& named) {
+  const auto known = known_safekeepers(of.directory);
+  if (known.empty() || known.back() <= asked) return;
+  std::string ids;
+  for (const auto id : known) ids += (ids.empty() ? "" : ", ") + std::to_string(id);
+  of.report->warn(named + " is not applied: the directory has " + std::to_string(known.size()) + " safekeepers (" +
+                  ids + "), and each may keep the WAL of branches; all of them are started");
+}
+
+}  // namespace
 
 config::server_options choose_server_options(const scope& of, const server_choices& asked) {
   config::server_options base;
@@ -23,6 +37,10 @@ config::server_options choose_server_options(const scope& of, const server_choic
   if (asked.page_port) options.page_port = *asked.page_port;
   if (asked.broker_port) options.broker_port = *asked.broker_port;
   if (asked.safekeepers) options.safekeepers = *asked.safekeepers;
+  if (asked.safekeepers)
+    note_safekeepers_kept(of, options.safekeepers, "--safekeepers " + std::to_string(options.safekeepers));
+  else if (options.safekeepers > 0)
+    note_safekeepers_kept(of, options.safekeepers, "strata.toml: safekeepers = " + std::to_string(options.safekeepers));
   if (asked.listen_address) options.listen_address = *asked.listen_address;
   for (const auto& [one, other] :
        {std::pair(options.http_port, options.page_port), std::pair(options.http_port, options.broker_port),

@@ -25,7 +25,7 @@ json earliest_json(const server_link& server, const branch_entry& branch) {
 
 server_status look_at_server(const scope& of, const server_link& server) {
   server_status seen;
-  seen.process = need(server.api().get("/v1/status"), "the server does not answer", "strata down, then strata up");
+  seen.process = need(server.get("/v1/status"), "the server does not answer", "strata down, then strata up");
   seen.branches = list_branches(server, "");
   seen.broken = list_broken_sources(server, "");
   seen.computes = list_computes(of);

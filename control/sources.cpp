@@ -160,7 +160,7 @@ json configure_source(const scope& of, const std::string& name, const std::vecto
     change[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
   for (const auto& each : unset) change[each] = nullptr;
-  const auto found = change.size() == 1 ? server.api().get("/v1/tenant/" + source.id + "/config")
+  const auto found = change.size() == 1 ? server.get("/v1/tenant/" + source.id + "/config")
                                         : server.api().patch("/v1/tenant/config", change);
   return need(found, "can't configure " + source.name, "strata source config " + source.name);
 }

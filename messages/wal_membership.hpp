@@ -17,6 +17,7 @@ struct timeline_safekeepers {
   consensus::configuration members;
   core::lsn start_lsn;  ///< start of the timeline's own WAL: its branch point
   consensus::cluster_identity cluster;
+  std::vector<consensus::node_id> former;  ///< members of earlier configurations that are none now; ids ascend
 };
 
 /// Creates the first configuration of a branch from the available safekeepers; an existing configuration is returned

@@ -16,6 +16,8 @@ json safekeepers_json(const messages::timeline_safekeepers& of) {
   json made = api::to_json(of.members);
   made["tenant_id"] = core::to_string(of.tenant);
   made["timeline_id"] = core::to_string(of.timeline);
+  made["former_members"] = json::array();
+  for (const consensus::node_id id : of.former) made["former_members"].push_back(id.value);
   made["start_lsn"] = core::to_string(of.start_lsn);
   made["pg_version"] = of.cluster.pg_version;
   made["system_id"] = of.cluster.system_id;

@@ -63,13 +63,13 @@ BOOST_AUTO_TEST_CASE(members_and_the_failures_that_they_tolerate_are_shown) {
   BOOST_TEST(quorum["mconf"] == api::configuration_json(members));
   BOOST_TEST(quorum["can_lose"] == -1);
   BOOST_TEST(quorum["health"] ==
-             "no quorum: commits wait (2 of 3 up; safekeeper 2 is down, safekeeper 3 has a full disk)");
+             "no quorum: commits wait (2 of 3 up; safekeeper 2 does not answer, safekeeper 3 has a full disk)");
   BOOST_TEST(quorum["safekeepers"][0]["flush_lsn"] == "0/3000000");
   BOOST_TEST(quorum["safekeepers"][2]["state"] == "active; disk full");
   BOOST_TEST(view["health"] == quorum["health"]);
   BOOST_TEST(view["can_lose"] == -1);
   others.state().observed[2].status.disk_full = false;
-  BOOST_TEST(ask()["health"] == "tolerates no failure: safekeeper 2 is down");
+  BOOST_TEST(ask()["health"] == "tolerates no failure: safekeeper 2 does not answer");
 }
 
 BOOST_AUTO_TEST_CASE(what_a_silent_safekeeper_has_is_unknown_since_a_time) {

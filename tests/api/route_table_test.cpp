@@ -24,6 +24,13 @@ void collect_references(const json& in, std::set<std::string>& to) {
     for (const json& each : in) collect_references(each, to);
 }
 
+/// Every schema anywhere in a document that allows null.
+void collect_nullable(const json& in, std::vector<json>& to) {
+  if (in.is_object() && in.contains("nullable")) to.push_back(in);
+  if (in.is_structured())
+    for (const json& each : in) collect_nullable(each, to);
+}
+
 BOOST_AUTO_TEST_SUITE(api_route_table)
 
 /// By its number, which Boost can print.
@@ -94,6 +101,25 @@ BOOST_DATA_TEST_CASE(the_description_names_every_route_and_only_schemas_there_ar
   collect_references(whole, references);
   BOOST_TEST(references.size() > 10u);
   for (const std::string& each : references) BOOST_TEST(whole.contains(json::json_pointer(each.substr(1))), each);
+}
+
+// OpenAPI 3.0.3: `nullable` has a meaning only if `type` is in the same schema.
+BOOST_DATA_TEST_CASE(a_schema_that_allows_null_has_a_type, tables, number) {
+  std::vector<json> found;
+  collect_nullable(description(all_tables[number]), found);
+  BOOST_TEST(!found.empty());
+  for (const json& each : found) BOOST_TEST((each.contains("type") && !each.contains("allOf")), each.dump());
+}
+
+BOOST_AUTO_TEST_CASE(new_members_are_members_or_null) {
+  const json schemas = description()["components"]["schemas"];
+  for (const char* name : {"SafekeeperSet", "ChangeSafekeepers"}) {
+    const json& of = schemas[name]["properties"]["new_members"];
+    BOOST_TEST(of["type"] == "array", name);
+    BOOST_TEST(of["nullable"] == true, name);
+    BOOST_TEST(of["items"]["$ref"] == "#/components/schemas/Safekeeper", name);
+    for (const char* limit : {"minItems", "maxItems"}) BOOST_TEST(of[limit] == schemas["SafekeeperList"][limit], limit);
+  }
 }
 
 BOOST_DATA_TEST_CASE(every_schema_is_used_and_its_required_members_are_described, tables, number) {

@@ -136,7 +136,17 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_is_refused_where_it_is_typed) {
   check_teaches(strata({"up"}), 2, "--insecure");
 }
 
+BOOST_AUTO_TEST_CASE(the_safekeepers_of_a_directory_that_is_not_there_are_not_listed) {
+  for (const std::string command : {"status", "safekeeper"}) {
+    std::vector<std::string> words{command, "--dir", (home / "nowhere").string()};
+    if (command == "safekeeper") words.insert(words.begin() + 1, "list");
+    check_teaches(strata(words), 6, "no server runs on " + (home / "nowhere").string());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(output_that_can_not_be_written_is_a_failure) {
+  // Without a server, the safekeepers of a directory are listed.
+  std::filesystem::create_directories(home / "server" / "safekeepers" / "1");
   for (const std::string words :
        {"--help", "--version", "help branch", "version", "version --json", "branch create --help",
         "compute list --json", "down", "down --json", "safekeeper list --json"}) {

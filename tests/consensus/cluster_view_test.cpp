@@ -78,7 +78,9 @@ BOOST_AUTO_TEST_CASE(only_a_safekeeper_that_answered_counts) {
     silent.copies = {copy_of(dev, three)};
     const auto view = view_cluster({up(1, {copy_of(dev, three)}), silent, up(3, {copy_of(dev, three)})}, {}, {});
     BOOST_TEST(view.health.can_lose == 0);
-    BOOST_TEST(view.health.text == "tolerates no failure: safekeeper 2 is down");
+    const bool is_silent = state == safekeeper_state::unreachable;
+    BOOST_TEST(view.health.text ==
+               std::string("tolerates no failure: safekeeper 2 ") + (is_silent ? "does not answer" : "is down"));
     const auto& row = view.quorums[0].rows[1];
     BOOST_TEST(row.state == to_string(state));
     BOOST_TEST(!row.reported.has_value());
@@ -177,7 +179,10 @@ BOOST_AUTO_TEST_CASE(the_cluster_is_as_healthy_as_its_worst_timeline) {
 
 BOOST_AUTO_TEST_CASE(without_timelines_all_safekeepers_together_count) {
   BOOST_TEST(view_cluster({up(1), up(2), up(3)}, {}, {}).health.text == "tolerates 1 failure");
-  BOOST_TEST(view_cluster({up(1), not_up(2, safekeeper_state::unreachable), up(3)}, {}, {}).health.can_lose == 0);
+  BOOST_TEST(view_cluster({up(1), not_up(2, safekeeper_state::unreachable), up(3)}, {}, {}).health.text ==
+             "tolerates no failure: safekeeper 2 does not answer");
+  BOOST_TEST(view_cluster({up(1), not_up(2, safekeeper_state::down), up(3)}, {}, {}).health.text ==
+             "tolerates no failure: safekeeper 2 is down");
   BOOST_TEST(view_cluster({}, {}, {}).health.text == "no safekeepers");
   BOOST_TEST(view_cluster({}, {}, {}).health.can_lose == -1);
 }
@@ -222,6 +227,30 @@ BOOST_AUTO_TEST_CASE(a_state_lasts_since_the_first_look_that_found_it) {
   const auto back = look(60, safekeeper_state::up);
   BOOST_TEST((back.since == at(60)));
   BOOST_TEST((back.last_answer == at(60)));
+}
+
+BOOST_AUTO_TEST_CASE(the_state_of_another_process_or_instance_begins_with_it) {
+  observation_times times;
+  const core::instance_id first{{1}}, second{{2}};
+  const auto look = [&](int second_of_look, std::int64_t process, const core::instance_id& instance) {
+    std::vector<observed_safekeeper> seen{up(2)};
+    seen[0].status.process = process;
+    seen[0].status.instance = instance;
+    times.note(at(second_of_look), seen);
+    return seen[0].status;
+  };
+  look(10, 100, first);
+  BOOST_TEST((look(20, 100, first).since == at(10)));
+  BOOST_TEST((look(30, 101, first).since == at(30)));
+  BOOST_TEST((look(40, 101, first).since == at(30)));
+  // The same process id again, on an emptied directory.
+  BOOST_TEST((look(50, 101, second).since == at(50)));
+  BOOST_TEST((look(60, 101, {}).since == at(50)));
+  BOOST_TEST((look(70, 101, second).since == at(50)));
+  BOOST_TEST((look(71, 101, {}).since == at(50)));
+  BOOST_TEST((look(72, 101, first).since == at(72)));
+  BOOST_TEST((look(73, 101, second).since == at(73)));
+  BOOST_TEST((look(80, 102, second).last_answer == at(80)));
 }
 
 BOOST_AUTO_TEST_CASE(one_that_never_answered_has_no_last_answer) {

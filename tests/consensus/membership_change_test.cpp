@@ -17,8 +17,9 @@ const configuration before{1, {one(1), one(2), one(3)}, std::nullopt};
 const configuration changing{2, before.members, std::vector{one(1), one(3), one(4)}};
 const configuration after{3, *changing.new_members, std::nullopt};
 
+/// Of a branch whose former members are 2 and 7.
 core::errc refusal(const configuration& now, std::uint64_t from, std::uint64_t to) {
-  const auto stage = stage_of(now, node_id{from}, node_id{to});
+  const auto stage = stage_of(now, {{2}, {7}}, node_id{from}, node_id{to});
   BOOST_REQUIRE(!stage);
   return stage.error().code;
 }
@@ -32,9 +33,11 @@ change_goal goal_at(std::uint64_t last_log_term, std::uint64_t flush, std::uint6
 BOOST_AUTO_TEST_SUITE(consensus_membership_change)
 
 BOOST_AUTO_TEST_CASE(the_configuration_tells_where_a_replacement_stands) {
-  BOOST_TEST((stage_of(before, {2}, {4}).value() == change_stage::to_begin));
-  BOOST_TEST((stage_of(changing, {2}, {4}).value() == change_stage::to_finish));
-  BOOST_TEST((stage_of(after, {2}, {4}).value() == change_stage::to_tidy));
+  BOOST_TEST((stage_of(before, {}, {2}, {4}).value() == change_stage::to_begin));
+  BOOST_TEST((stage_of(changing, {}, {2}, {4}).value() == change_stage::to_finish));
+  BOOST_TEST((stage_of(after, {{2}}, {2}, {4}).value() == change_stage::to_tidy));
+  // A member again: the next replacement of it has not begun.
+  BOOST_TEST((stage_of(before, {{4}}, {2}, {4}).value() == change_stage::to_begin));
   BOOST_TEST((members_after(before, {2}, one(4)) == after.members));
 }
 
@@ -45,6 +48,19 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_refused) {
   BOOST_TEST((refusal(changing, 1, 4) == core::errc::conflict));
   BOOST_TEST((refusal(changing, 2, 5) == core::errc::conflict));
   BOOST_TEST((refusal(changing, 4, 2) == core::errc::conflict));
+}
+
+BOOST_AUTO_TEST_CASE(a_safekeeper_that_never_was_a_member_is_not_one_that_was_replaced) {
+  BOOST_TEST((stage_of(after, {{2}}, {2}, {1}).value() == change_stage::to_tidy));
+  for (const std::uint64_t never : {5, 9}) {
+    const auto stage = stage_of(after, {{2}}, node_id{never}, {1});
+    BOOST_REQUIRE(!stage);
+    BOOST_TEST((stage.error().code == core::errc::invalid_argument));
+    BOOST_TEST(stage.error().detail ==
+               "safekeeper " + std::to_string(never) + " is not a member of the branch; its safekeepers are 1, 3, 4");
+  }
+  BOOST_TEST((refusal(before, 9, 1) == core::errc::invalid_argument));
+  BOOST_TEST((refusal(before, 7, 9) == core::errc::invalid_argument));
 }
 
 BOOST_AUTO_TEST_CASE(the_goal_is_the_furthest_log_of_a_majority_that_has_installed_the_change) {

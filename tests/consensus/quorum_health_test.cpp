@@ -30,8 +30,9 @@ BOOST_AUTO_TEST_CASE(whoever_can_not_vote_and_write_does_not_count) {
   const auto with = [](consensus::member_failure failure) {
     return health_of(of({1, 2, 3}), {{1}, {2, failure}, {3}});
   };
-  for (const auto failure : {down, lacks, broken, full, unreachable}) BOOST_TEST(with(failure).can_lose == 0);
+  for (const auto failure : {down, silent, lacks, broken, full, unreachable}) BOOST_TEST(with(failure).can_lose == 0);
   BOOST_TEST(with(down).text == "tolerates no failure: safekeeper 2 is down");
+  BOOST_TEST(with(silent).text == "tolerates no failure: safekeeper 2 does not answer");
   BOOST_TEST(with(lacks).text == "tolerates no failure: safekeeper 2 is missing the branch");
   BOOST_TEST(with(broken).text == "tolerates no failure: safekeeper 2 has a broken copy");
   BOOST_TEST(with(full).text == "tolerates no failure: safekeeper 2 has a full disk");
@@ -44,6 +45,9 @@ BOOST_AUTO_TEST_CASE(of_whom_nothing_is_known_is_down) {
 
 BOOST_AUTO_TEST_CASE(without_a_quorum_everybody_who_fails_is_named) {
   BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2, down}, {3, down}}).text == "no quorum: commits wait (1 of 3 up)");
+  BOOST_TEST(health_of(of({1, 2, 3}), {{1}, {2, silent}, {3, down}}).text == "no quorum: commits wait (1 of 3 up)");
+  BOOST_TEST(health_of(of({1, 2, 3, 4, 5}), {{1}, {2}, {3, silent}, {4, silent}, {5, full}}).text ==
+             "no quorum: commits wait (3 of 5 up; safekeepers 3, 4 do not answer, safekeeper 5 has a full disk)");
   const auto mixed = health_of(of({1, 2, 3, 4, 5}), {{1}, {2, full}, {3, full}, {4, broken}, {5, down}});
   BOOST_TEST(mixed.can_lose == -1);
   BOOST_TEST(mixed.text ==

@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_killed_safekeeper_comes_back_with_its_address) {
 BOOST_AUTO_TEST_CASE(what_may_still_fail_is_said) {
   const auto before = processes();
   ::kill(before.at(2), SIGSTOP);
-  wait_for_health("tolerates no failure: safekeeper 2 is down");
+  wait_for_health("tolerates no failure: safekeeper 2 does not answer");
   ::kill(before.at(3), SIGSTOP);
   wait_for_health("no quorum: commits wait (1 of 3 up)");
   ::kill(before.at(2), SIGCONT);
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_silent_safekeeper_is_unreachable_since_a_time) {
   const json asked = list();
   BOOST_TEST(asked["safekeepers"][1]["state"] == "unreachable");
   BOOST_TEST(!asked["safekeepers"][1].contains("since"));
-  BOOST_TEST(asked["health"] == "tolerates no failure: safekeeper 2 is down");
+  BOOST_TEST(asked["health"] == "tolerates no failure: safekeeper 2 does not answer");
   ::kill(asked["safekeepers"][1]["pid"].get<pid_t>(), SIGCONT);
 }
 

@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(a_member_is_found_again_and_only_those_count_that_can_vote_
   BOOST_TEST(file_of(2).at("addresses").size() == 2u);
   wait_for_health("tolerates 1 failure");
   cluster.signal_safekeeper(1, SIGSTOP);
-  wait_for_health("tolerates no failure: safekeeper 1 is down");
+  wait_for_health("tolerates no failure: safekeeper 1 does not answer");
   insert();
   // So does a new compute, which has the old addresses from the server.
   cluster.kill_compute();

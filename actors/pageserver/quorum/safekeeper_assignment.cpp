@@ -47,13 +47,17 @@ core::result<consensus::configuration> next_safekeepers(const storage::timeline_
 
 core::result<messages::timeline_safekeepers> safekeepers_of(const storage::timeline_record& of) {
   if (!of.safekeepers) return core::error{core::errc::not_found, "no safekeepers keep the WAL of timeline " + of.name};
+  std::vector<consensus::node_id> former;
+  for (const storage::wal_keeper& each : of.wal_keepers)
+    if (!of.safekeepers->contains(each.id)) former.push_back(each.id);
   return messages::timeline_safekeepers{.tenant = of.tenant,
                                         .timeline = of.id,
                                         .members = *of.safekeepers,
                                         .start_lsn = of.ancestor_lsn,
                                         .cluster = {.pg_version = static_cast<std::uint32_t>(of.major) * 10000,
                                                     .system_id = of.system_id,
-                                                    .wal_segment_size = of.wal_segment_size}};
+                                                    .wal_segment_size = of.wal_segment_size},
+                                        .former = std::move(former)};
 }
 
 }  // namespace strata::actors::pageserver

@@ -183,12 +183,30 @@ BOOST_AUTO_TEST_CASE(members_change_one_generation_at_a_time) {
   const auto changed = change(next);
   BOOST_TEST((changed.value().members == next));
   BOOST_TEST((change(next).value().members == next));  // repeated
+  BOOST_TEST(changed.value().former.empty());
   auto other = next;
   other.new_members = keepers(5);
   BOOST_TEST(change(other).error().code == core::errc::conflict);
   BOOST_TEST((assign(branch, keepers(1)).value().members == next));
   restart_server();
   BOOST_TEST((get(manager, messages::get_safekeepers{shop.tenant, branch}).value().members == next));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_was_left_out_is_a_former_one) {
+  auto next = assign(branch, keepers(3)).value().members;
+  const auto four = keepers(4);
+  next.generation = 2;
+  next.new_members = {four[0], four[1], four[2]};
+  BOOST_REQUIRE(change(next).has_value());
+  next = {.generation = 3, .members = *next.new_members};
+  const std::vector<consensus::node_id> first{four[3].id};
+  BOOST_TEST((change(next).value().former == first));
+  restart_server();
+  BOOST_TEST((get(manager, messages::get_safekeepers{shop.tenant, branch}).value().former == first));
+  // A member again, it is no former one.
+  next.generation = 4;
+  next.new_members = keepers(3);
+  BOOST_TEST(change(next).value().former.empty());
 }
 
 BOOST_AUTO_TEST_CASE(members_that_can_not_be_are_refused) {
