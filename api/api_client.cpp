@@ -143,7 +143,8 @@ core::result<std::string> api_client::send(const char* method, const std::string
     answer.append(data, size);
     return true;
   };
-  httplib::Client client = connect(address_, patience_);
+  // The limit ends it first.
+  httplib::Client client = connect(address_, patience_ + std::chrono::seconds(5));
   time_limit limit(client, patience_);
   const httplib::Result got = client.send(asked);
   if (const bool over = limit.end(); !got && over) return no_answer(server(), patience_, asked.method == "GET");
