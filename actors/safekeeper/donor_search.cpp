@@ -13,16 +13,22 @@ consensus::log_end end_of(const messages::wal_donor& of) {
 
 core::result<messages::wal_donor> best_donor(const core::timeline_key& of, const std::vector<donor_answer>& answers) {
   const messages::wal_donor* best = nullptr;
-  std::string why;
+  core::error none{core::errc::unavailable, "no host has the timeline"};
+  const auto left_out = [&none](const std::string& host, std::string_view why) {
+    none.detail += "; " + host + ": " + std::string(why);
+  };
   for (const donor_answer& each : answers) {
-    if (!each.copy)
-      why += (why.empty() ? "" : "; ") + each.host + ": " + each.copy.error().detail;
-    else if (best == nullptr || end_of(*best) < end_of(*each.copy))
+    if (!each.copy) {
+      left_out(each.host, each.copy.error().detail);
+    } else if (each.copy->state.tenant != of.tenant || each.copy->state.timeline != of.timeline) {
+      // Whatever it has, it must not keep a good answer from being chosen.
+      none.code = core::errc::corrupt;
+      left_out(each.host, "it answered with another timeline");
+    } else if (best == nullptr || end_of(*best) < end_of(*each.copy)) {
       best = &*each.copy;
+    }
   }
-  if (best == nullptr) return core::error{core::errc::unavailable, "no host has the timeline; " + why};
-  if (best->state.tenant != of.tenant || best->state.timeline != of.timeline)
-    return core::error{core::errc::corrupt, "the other safekeeper answered with another timeline"};
+  if (best == nullptr) return none;
   return *best;
 }
 

@@ -107,9 +107,13 @@ BOOST_AUTO_TEST_CASE(hosts_that_fail_are_passed_over_and_named_when_all_do) {
 BOOST_AUTO_TEST_CASE(another_timeline_is_no_donor) {
   wal_donor other = copy({{{5}, lsn(10)}}, 50);
   other.state.timeline = core::make_id<core::timeline_id>();
-  const auto best = best_donor(wanted, {{"a", copy({{{1}, lsn(10)}}, 40)}, {"b", other}});
-  BOOST_TEST_REQUIRE(!best);
-  BOOST_TEST(best.error().code == core::errc::corrupt);
+  const auto best = best_donor(wanted, {{"a", copy({{{1}, lsn(10)}}, 40, "a")}, {"b", other}});
+  BOOST_TEST_REQUIRE(best);
+  BOOST_TEST(best->wal_address == "a");
+  const auto none = best_donor(wanted, {{"a", refusal("gone")}, {"b", other}});
+  BOOST_TEST_REQUIRE(!none);
+  BOOST_TEST(none.error().code == core::errc::corrupt);
+  BOOST_TEST(none.error().detail == "no host has the timeline; a: gone; b: it answered with another timeline");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
