@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(a_short_segment_of_an_earlier_attempt_is_replaced_by_the_wh
 
 BOOST_AUTO_TEST_CASE(a_peer_that_is_chosen_leaves_nothing_to_store_here) {
   commit_into(2);
-  journal::heard_peer peer;
+  journal::peer_report peer;
   peer.info = {.safekeeper = 2,
                .commit_lsn = view->position().commit_lsn,
                .local_start_lsn = view->position().local_start,
