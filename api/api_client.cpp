@@ -209,9 +209,9 @@ core::result<void> api_client::download(const std::string& path, const query& wi
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
   if (sink_failure) return *std::move(sink_failure);
   if (!got && status == 200)
-    return core::error{core::errc::io_error, waited.is_over()
-                                                 ? server() + " sent nothing more for " + waited.patience_text()
-                                                 : server() + " ended the transfer early; see its log"};
+    return core::error{core::errc::io_error, waited.is_over() ? server() + " sent nothing more for " +
+                                                                    std::to_string(patience_.count()) + " s"
+                                                              : server() + " ended the transfer early; see its log"};
   if (!got && got.error() == httplib::Error::Read && waited.is_over()) return no_answer(server(), patience_, true);
   if (!got) return connection_error(server(), got.error());
   if (status != 200) return refusal_of(status, refused);
