@@ -12,12 +12,13 @@
 namespace strata::tests {
 namespace {
 
+std::unique_ptr<storage::metadata_store> open_in(const temp_dir& directory) {
+  auto opened = storage::metadata_store::open(directory.path().string());
+  if (!opened) throw std::runtime_error(core::to_string(opened.error()));
+  return *std::move(opened);
+}
+
 struct written_records {
-  written_records() {
-    auto opened = storage::metadata_store::open(directory.path().string());
-    if (!opened) throw std::runtime_error(core::to_string(opened.error()));
-    metadata = *std::move(opened);
-  }
   void put(const std::string& options) {
     writer.put({tenant, "shop", core::generation(1), options}, [this, options](const core::result<void>& stored) {
       calls.push_back((stored ? "stored " : "refused ") + options);
@@ -31,7 +32,7 @@ struct written_records {
 
   temp_dir directory;
   core::tenant_id tenant = core::make_id<core::tenant_id>();
-  std::unique_ptr<storage::metadata_store> metadata;
+  std::unique_ptr<storage::metadata_store> metadata = open_in(directory);
   held_jobs jobs;
   actors::pageserver::tenant_record_writer writer{*metadata, jobs.jobs()};
   std::vector<std::string> calls;
