@@ -99,9 +99,11 @@ ingest_result ingest(tests::strata_server& strata, const workload& work) {
 }
 
 /// Takes the base backup; the WAL comes when the server is started again.
-void follow(wal_source& source, tests::strata_server& strata, const nlohmann::json& options = {}) {
+void follow(wal_source& source, tests::strata_server& strata, const std::string& slot,
+            const nlohmann::json& options = {}) {
   strata.start();
-  strata.add_source("bench", source.cluster().conninfo());
+  strata.ask({"source", "add", "bench", "--slot", slot, "--conninfo", source.cluster().conninfo()});
+  strata.wait_until_readable("bench");
   if (!options.empty()) strata.set_options("bench", options);
   strata.stop();
 }
@@ -119,9 +121,9 @@ void measure(std::uint64_t bulk_bytes, std::chrono::seconds pgbench_time) {
   wal_source source(20);
   const tar_backup backup = source.take_backup();
   tests::strata_server strata;
-  follow(source, strata);
+  follow(source, strata, "bench");
   tests::strata_server uncompacted;
-  follow(source, uncompacted, {{"compaction_threshold", 1000}});
+  follow(source, uncompacted, "bench_uncompacted", {{"compaction_threshold", 1000}});
 
   workload work{.begin = source.flushed()};
   work.middle = source.run_pgbench(pgbench_time).end;

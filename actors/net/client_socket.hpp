@@ -29,6 +29,8 @@ class client_socket {
   /// Reads input as far as there is room. When all was read the result is `nothing` until the socket
   /// has fired.
   outcome receive();
+  /// The next receive() asks the socket, although the last one emptied it.
+  void expect_input() { drained_ = false; }
   [[nodiscard]] core::bytes_view input() const { return core::bytes_view(input_).subspan(begin_, end_ - begin_); }
   void consume(std::size_t count) { begin_ += count; }
 

@@ -8,6 +8,8 @@ server_session::server_session(runtime::socket_watcher& sockets, io::unique_fd f
     : socket_(std::make_shared<client_socket>(sockets, std::move(fd), wire::frame_size_max + 16)) {}
 
 server_session::step server_session::send() {
+  // A client that pipelines has sent its next requests while these were answered.
+  if (socket_->output_pending()) socket_->expect_input();
   switch (socket_->send()) {
     case client_socket::outcome::closed: return step::ended;
     case client_socket::outcome::nothing: socket_->rearm({.write = true}); return step::wait;
