@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds look_interval{10};
+constexpr std::chrono::milliseconds look_interval{2};
 constexpr std::size_t log_lines_shown = 8;
 
 /// Lines of postmaster.pid that others may rely on.
@@ -80,6 +80,29 @@ bool end_with(pid_t server, int signal, std::chrono::milliseconds limit) {
   const bool ended = wait_for_end(server, limit);
   if (ended) ::waitpid(server, nullptr, WNOHANG);
   return ended;
+}
+
+/// Processes of Postgres that work in a data directory, its postmaster or not.
+std::vector<pid_t> processes_in(const std::string& data_directory) {
+  std::vector<pid_t> found;
+  const fs::path here = fs::weakly_canonical(data_directory);
+  std::error_code hidden;
+  for (const auto& entry : fs::directory_iterator("/proc", hidden)) {
+    const std::string name = entry.path().filename();
+    pid_t process = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), process).ptr != name.data() + name.size()) continue;
+    if (fs::read_symlink(entry.path() / "cwd", hidden) != here) continue;
+    // Somebody's shell may stand there, too.
+    if (fs::read_symlink(entry.path() / "exe", hidden).filename() == "postgres") found.push_back(process);
+  }
+  return found;
+}
+
+/// A postmaster that was killed leaves its children, and one that waits for a page does not notice.
+void kill_remaining(const std::string& data_directory) {
+  const auto remaining = processes_in(data_directory);
+  for (const pid_t each : remaining) ::kill(each, SIGKILL);
+  for (const pid_t each : remaining) wait_for_end(each, std::chrono::seconds(10));
 }
 
 /// The last lines of what was written to the log after `from`.
@@ -186,7 +209,8 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
                  .directory = of.data_directory,
                  .run_as = of.run_as,
                  .environment = {{"PGDATA", of.data_directory}},
-                 .signal_at_death = of.ends_with_starter ? SIGQUIT : 0};
+                 .signal_at_death = of.ends_with_starter ? SIGQUIT : 0,
+                 .inherited = of.inherited};
   for (const auto& setting : all_forced(of)) server.arguments.insert(server.arguments.end(), {"-c", setting});
   STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
   const auto deadline = std::chrono::steady_clock::now() + of.start_limit;
@@ -217,7 +241,10 @@ core::result<void> stop_postgres(const std::string& data_directory, std::chrono:
 core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
   core::may_block("end Postgres");
   const auto pid = running_postgres(data_directory);
-  if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) return {};
+  if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) {
+    kill_remaining(data_directory);
+    return {};
+  }
   return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it did not stop"};
 }
 

@@ -30,6 +30,8 @@ struct postgres_options {
   bool ends_with_starter = false;
   /// It may act on other servers by itself (forced_settings.hpp).
   bool armed = false;
+  /// Open files that it and every process of it hold (program::inherited).
+  std::vector<int> inherited{};
 };
 
 /// All that is given on the command line: `forced`, the port and the socket's directory, without which it could not be
@@ -55,8 +57,8 @@ std::vector<std::string> altered_settings(const std::string& data_directory);
 /// the last lines of its log.
 core::result<pid_t> start_postgres(const postgres_options& of);
 
-/// Immediate shutdown: nothing is written, no session is waited for; after `limit` SIGKILL. For a server whose data
-/// nobody will look at again.
+/// Immediate shutdown: nothing is written, no session is waited for; after `limit` SIGKILL, also of the processes that
+/// a killed postmaster has left. For a server whose data nobody will look at again.
 core::result<void> abandon_postgres(const std::string& data_directory,
                                     std::chrono::milliseconds limit = std::chrono::seconds(2));
 

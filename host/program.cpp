@@ -35,6 +35,7 @@ struct launch {
   int report = -1;
   bool new_session = false;
   int signal_at_death = 0;
+  std::vector<int> inherited;
   pid_t parent = 0;
 };
 
@@ -65,6 +66,7 @@ launch plan_of(const program& what) {
   plan.directory = what.directory;
   plan.run_as = what.run_as;
   plan.signal_at_death = what.signal_at_death;
+  plan.inherited = what.inherited;
   plan.parent = ::getpid();
   return plan;
 }
@@ -99,6 +101,8 @@ launch plan_of(const program& what) {
     errno = ESRCH;
     give_up();
   }
+  for (const int each : plan.inherited)
+    if (::fcntl(each, F_SETFD, 0) != 0) give_up();
   if (!plan.directory.empty() && ::chdir(plan.directory.c_str()) != 0) give_up();
   ::execve(plan.argument_pointers.front(), plan.argument_pointers.data(), plan.environment_pointers.data());
   give_up();

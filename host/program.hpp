@@ -21,6 +21,8 @@ struct program {
   std::vector<std::pair<std::string, std::string>> environment;  ///< set on top of this process's
   /// Sent to the program when the thread that starts it ends, however it ends. 0: it outlives us.
   int signal_at_death = 0;
+  /// Open files that it gets, under the same numbers. All others of this process are closed for it.
+  std::vector<int> inherited{};
 };
 
 /// What a program that has ended leaves: exit code (128 + signal when killed) and what it wrote, bounded.

@@ -1,5 +1,8 @@
 #include "host/postgres_process.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <filesystem>
@@ -119,6 +122,32 @@ BOOST_FIXTURE_TEST_CASE(an_abandoned_server_is_gone_at_once_whatever_it_does, wi
   ::kill(*started, SIGSTOP);  // it can't even handle SIGQUIT
   BOOST_TEST(abandon_postgres(options.data_directory, std::chrono::milliseconds(200)));
   BOOST_TEST(!is_running(*started));
+}
+
+BOOST_FIXTURE_TEST_CASE(processes_of_a_killed_postmaster_end_with_the_abandoned_server, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
+  const auto started = start_postgres(options);
+  BOOST_TEST_REQUIRE(started);
+  const pid_t backend = std::stoi(psql("select pid from pg_stat_activity where backend_type = 'checkpointer'").output);
+  ::kill(backend, SIGSTOP);  // it doesn't notice the end of its postmaster
+  ::kill(*started, SIGKILL);
+  BOOST_TEST_REQUIRE(wait_for_end(*started, std::chrono::seconds(10)));
+  BOOST_TEST(is_running(backend));
+  BOOST_TEST(abandon_postgres(options.data_directory));
+  BOOST_TEST(!is_running(backend));
+}
+
+BOOST_FIXTURE_TEST_CASE(every_process_of_a_server_holds_the_files_that_it_inherits, with_data) {
+  int pipe[2];
+  BOOST_TEST_REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
+  options.inherited = {pipe[1]};
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
+  BOOST_TEST_REQUIRE(start_postgres(options));
+  const std::string backend = psql("select pid from pg_stat_activity where backend_type = 'checkpointer'").output;
+  const std::string its = "/proc/" + backend.substr(0, backend.find('\n')) + "/fd/" + std::to_string(pipe[1]);
+  BOOST_TEST(fs::read_symlink(its) == fs::read_symlink("/proc/self/fd/" + std::to_string(pipe[1])));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 BOOST_FIXTURE_TEST_CASE(loopback_asks_for_a_password, with_data) {
