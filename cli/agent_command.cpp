@@ -10,6 +10,7 @@
 #include "cli/running_role.hpp"
 #include "control/branch_server.hpp"
 #include "control/failure.hpp"
+#include "control/filler.hpp"
 #include "control/safekeeper_addresses.hpp"
 #include "control/server_file.hpp"
 #include "core/log.hpp"
@@ -24,7 +25,8 @@ using host::compute_record;
 /// Its predecessor may still be ending.
 constexpr std::chrono::seconds lock_limit{10};
 
-actors::compute::branch_server access_to(const branch_server& server, const std::string& directory) {
+actors::compute::branch_server access_to(const std::string& directory, const compute_record& record) {
+  const branch_server server(directory, record);
   actors::compute::branch_server made;
   made.quorum = [server]() -> core::result<actors::compute::branch_quorum> {
     STRATA_ASSIGN(auto quorum, server.assign_quorum());
@@ -34,6 +36,14 @@ actors::compute::branch_server access_to(const branch_server& server, const std:
   made.restore = [server](core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& progress) {
     return server.restore(at, into, progress);
   };
+  made.restore_guarded = [server](core::lsn at, const std::string& into,
+                                  const std::function<void(std::uint64_t)>& progress) {
+    return server.restore_guarded(at, into, progress);
+  };
+  made.start_filler = [directory, record](const page_files::guarded_directory& of, core::lsn at) {
+    return start_filler(directory, record, at, of);
+  };
+  made.lease = [server](core::lsn at) { return server.lease(at); };
   made.locate = [directory](const consensus::member& of) { return locate_safekeeper(directory, of); };
   return made;
 }
@@ -54,7 +64,7 @@ void run_agent(const context& of, const std::string& name) {
                                          system.actors(), {.record = record,
                                                            .run_as = account,
                                                            .status_directory = here,
-                                                           .server = access_to({of.directory, record}, of.directory)}));
+                                                           .server = access_to(of.directory, record)}));
     signals.wait([] {});
   }
   core::flush_log();

@@ -29,12 +29,22 @@ void start(const context& of, const compute_request& asked) {
         std::to_string(record.port) + "  " + time_taken(begun));
   print(record.mode == compute_mode::branch
             ? "  commits are stored in branch " + record.branch + " by its safekeepers"
+        : has_agent(record)
+            ? std::string("  read-only: it shows the branch as it was then")
             : std::string("  copy: its changes stay in the copy, the branch does not change"));
   print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
                      : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
+}
+
+/// "branch", or while its pages are filled in "branch, 34 % filled".
+std::string mode_text(const compute_record& record, const host::agent_status& status) {
+  const std::string mode = record.mode == compute_mode::read_only ? "read-only" : host::to_string(record.mode);
+  if (status.pages.missing == 0) return mode;
+  const auto present = status.pages.total - status.pages.missing;
+  return mode + ", " + std::to_string(present * 100 / status.pages.total) + " % filled";
 }
 
 void list(const context& of) {
@@ -49,9 +59,9 @@ void list(const context& of) {
   table rows({"NAME", "BRANCH", "MODE", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
   for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
-    const auto status = on_branch ? status_of(of, each) : host::agent_status();
+    const auto status = has_agent(each) ? status_of(of, each) : host::agent_status();
     const bool ran = each.started != core::wall_time();
-    rows.add({each.name, each.tenant + "/" + each.branch, on_branch ? "branch" : "copy",
+    rows.add({each.name, each.tenant + "/" + each.branch, mode_text(each, status),
               core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
               state_of(of, each), std::to_string(each.port),
               ran ? config::age_text(each.started, core::system_clock().now()) : "-",
@@ -63,7 +73,7 @@ void list(const context& of) {
     if (state_of(of, each) == "interrupted")
       say(each.name + ": left by an interrupted command" + (is_up(each) ? ", its Postgres is running" : "") +
           "; strata compute stop " + each.name + " --remove");
-    else if (each.mode == compute_mode::branch)
+    else if (has_agent(each))
       if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
   }
   for (const auto& each : found.damaged)
@@ -113,6 +123,13 @@ void add_compute_commands(CLI::App& app, context& of) {
       ->allow_extra_args(false);
   start_command->add_flag("--armed", asked->armed,
                           "Allow workers that act on other servers: subscriptions, pg_cron, pglogical");
+  start_command
+      ->add_option_function<std::string>(
+          "--pages", [asked](const std::string& word) { asked->pages = host::page_mode_of(word); },
+          "How pages come into the data directory. fanotify: when first touched; takes root and Linux 6.14. copy: all "
+          "of them before Postgres starts. On a copy of a branch, fanotify makes it read-only (default: for a branch's "
+          "writer, the first of these that this host allows; for a copy, copy)")
+      ->check(CLI::IsMember({"fanotify", "copy"}));
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");

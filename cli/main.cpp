@@ -194,6 +194,7 @@ int run(int count, char** words) {
   add_export_command(app, of);
   add_compute_commands(app, of);
   add_agent_command(app, of);
+  add_filler_command(app, of);
   add_discard_command(app, of);
   add_connect_commands(app, of);
   add_metadata_commands(app, of);

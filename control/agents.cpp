@@ -23,7 +23,7 @@ using host::compute_record;
 
 /// Nothing moves for that long: it will not come up by waiting.
 constexpr std::chrono::minutes progress_limit{2};
-constexpr std::chrono::milliseconds end_look_interval{10};
+constexpr std::chrono::milliseconds end_look_interval{3};
 /// For an agent whose Postgres is gone.
 constexpr std::chrono::seconds end_limit{30};
 

@@ -53,6 +53,13 @@ core::result<void> branch_server::restore(core::lsn at, const std::string& into,
   return restore_branch(client, path_, at, into, written);
 }
 
+core::result<void> branch_server::lease(core::lsn at) const {
+  STRATA_ASSIGN(const auto client, api());
+  auto answer = client.post(path_ + "/lsn_lease", {{"lsn", core::to_string(at)}});
+  if (!answer) return std::move(answer).error().within("lease " + core::to_string(at));
+  return {};
+}
+
 core::result<void> restore_branch(const api::api_client& api, const std::string& path, core::lsn at,
                                   const std::string& into, const std::function<void(std::uint64_t)>& written) {
   STRATA_ASSIGN(auto unpacker, host::data_directory_unpacker::open(into));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "api/api_client.hpp"
@@ -10,6 +11,7 @@
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 #include "host/registry.hpp"
+#include "page_files/guarded_directory.hpp"
 
 namespace strata::control {
 
@@ -33,6 +35,11 @@ class branch_server {
   /// Creates the data directory `into` from the branch at `at`. `bytes`: written so far.
   core::result<void> restore(core::lsn at, const std::string& into,
                              const std::function<void(std::uint64_t bytes)>& written) const;
+  /// Creates it without the pages of relations, and guards the files that they belong in.
+  core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
+      core::lsn at, const std::string& into, const std::function<void(std::uint64_t bytes)>& written) const;
+  /// Keeps the LSN readable for some minutes.
+  [[nodiscard]] core::result<void> lease(core::lsn at) const;
 
  private:
   [[nodiscard]] core::result<api::api_client> api() const;

@@ -47,7 +47,9 @@ std::string age_of(const compute_record& record, core::wall_time now) {
 
 std::string where_text(const compute_record& record, core::wall_time now) {
   return record.branch + "@" + record.tenant + ", port " + std::to_string(record.port) + ", " +
-         (record.mode == compute_mode::branch ? "writes the branch" : "copy " + age_of(record, now) + " old");
+         (record.mode == compute_mode::branch ? "writes the branch"
+          : has_agent(record)                 ? "read-only, " + age_of(record, now) + " old"
+                                              : "copy " + age_of(record, now) + " old");
 }
 
 }  // namespace strata::control

@@ -37,7 +37,8 @@ json compute_json(const scope& of, const compute_record& record) {
                {"tenant_id", core::to_string(record.tenant_id)},
                {"timeline_id", core::to_string(record.timeline_id)},
                {"lsn", core::to_string(record.at)},
-               {"mode", record.mode == compute_mode::branch ? "branch" : "copy"},
+               {"mode", host::to_string(record.mode)},
+               {"pages", host::to_string(record.pages)},
                {"state", state_of(of, record)},
                {"pg_version", record.pg_major},
                {"port", record.port},
@@ -49,7 +50,7 @@ json compute_json(const scope& of, const compute_record& record) {
                {"armed", record.armed},
                {"settings", record.settings},
                {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
-  if (record.mode == compute_mode::copy) return made;
+  if (!has_agent(record)) return made;
   const auto status = status_of(of, record);
   made["lsn"] = core::to_string(status.start_lsn);
   made["detail"] = status.detail;
@@ -60,6 +61,12 @@ json compute_json(const scope& of, const compute_record& record) {
   made["applied_lsn"] = core::to_string(status.applied_lsn);
   made["has_quorum"] = status.has_quorum;
   made["incarnations"] = status.incarnations;
+  if (status.pages.total > 0)
+    made["page_counts"] = {{"total", status.pages.total},
+                           {"missing", status.pages.missing},
+                           {"waits", status.pages.waits},
+                           {"fillers", status.pages.fillers},
+                           {"filler_pid", status.pages.filler}};
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   made["safekeepers"] = json::array();

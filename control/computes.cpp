@@ -17,6 +17,7 @@
 #include "control/compute_settings.hpp"
 #include "control/discard.hpp"
 #include "control/failure.hpp"
+#include "control/page_choice.hpp"
 #include "core/url.hpp"
 #include "host/forced_settings.hpp"
 #include "host/free_port.hpp"
@@ -29,6 +30,7 @@ namespace {
 
 using host::compute_mode;
 using host::compute_record;
+using host::page_mode;
 namespace fs = std::filesystem;
 
 std::string variable(const char* name) {
@@ -100,8 +102,9 @@ host::postgres_options options_of(const compute_record& record) {
 void warn_of_overruled(const scope& of, const compute_record& record) {
   auto options = options_of(record);
   if (record.mode == compute_mode::branch) options.forced = host::quorum_settings("strata");
+  if (record.mode == compute_mode::read_only) options.forced = host::read_only_settings();
   const auto altered =
-      record.mode == compute_mode::copy ? host::altered_settings(record.data_directory) : std::vector<std::string>();
+      !has_agent(record) ? host::altered_settings(record.data_directory) : std::vector<std::string>();
   for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
     of.report->note("--set \"" + each.line + "\" is overridden by " + each.by);
 }
@@ -209,10 +212,10 @@ void start_on_copy(const server_link& server, const branch_entry& branch, const 
   record.started = core::system_clock().now();
 }
 
-void start_on_branch(const scope& of, attempt& made) {
+void start_with_agent(const scope& of, attempt& made) {
   auto& record = made.record();
   record.started = core::system_clock().now();
-  record.as_of = record.started;
+  if (record.mode == compute_mode::branch) record.as_of = record.started;
   made.save();
   warn_of_overruled(of, record);
   record.at = start_agent(of, record).start_lsn;
@@ -270,8 +273,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   auto& record = made->record();
   const std::string what = "can't start " + record.name;
   of.report->tell("resuming compute " + record.name + ", " +
-                  (record.mode == compute_mode::branch
-                       ? "with all commits of the branch"
+                  (record.mode == compute_mode::branch ? "with all commits of the branch"
+                   : has_agent(record)                 ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
   check_take_over(of, record, wanted.take_over);
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
@@ -279,6 +282,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
   record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
+  if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
     for (const auto& line : record.settings)
@@ -288,8 +292,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   }
   if (record.socket_directory.empty())
     record.socket_directory = choose_socket_directory(record.home, options_of(record).run_as);
-  if (record.mode == compute_mode::branch) {
-    start_on_branch(of, *made);
+  if (has_agent(record)) {
+    start_with_agent(of, *made);
   } else {
     if (!fs::exists(record.data_directory + "/PG_VERSION"))
       throw failure(core::errc::not_found, what, "its data is missing from " + record.data_directory,
@@ -331,7 +335,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.temporary = temporary;
   record.ready = false;
   record.as_of = head || !point.time ? known_at(branch) : *point.time;
-  if (record.mode == compute_mode::copy) record.at = point.at;
+  if (record.mode != compute_mode::branch) record.at = point.at;
   need(config::check_name("compute", record.name), "can't start a compute", "strata compute start --help");
   record.bin_directory = pg_bin_for(of, server.file().pg_bin, record.pg_major);
   const auto account = need(host::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
@@ -342,6 +346,9 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   const held_signals hold;
   record.home = choose_home(of, record.name, account);
   made->record().home = record.home;
+  if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
+  // Whoever has every page can write them.
+  if (record.mode == compute_mode::read_only && record.pages == page_mode::copy) record.mode = compute_mode::copy;
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
@@ -357,8 +364,8 @@ std::unique_ptr<attempt> start_at(const scope& of, const server_link& server, co
   of.report->tell("starting Postgres " + std::to_string(record.pg_major) + " on " +
                   (on.mode == compute_mode::branch ? on.branch.name : describe(on.branch, on.point)) +
                   (record.armed ? ", armed" : ", without logical replication workers"));
-  if (record.mode == compute_mode::branch)
-    start_on_branch(of, *made);
+  if (has_agent(record))
+    start_with_agent(of, *made);
   else
     start_on_copy(server, on.branch, of, record);
   return made;
@@ -379,8 +386,10 @@ compute_record start_compute(const scope& of, const compute_request& wanted) {
   }
   const branch_entry branch = find_branch(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
-  const compute_mode mode = mode_of(*server, branch, spec);
-  const resolved_point point = mode == compute_mode::copy ? resolve(*server, branch, spec.at) : resolved_point();
+  compute_mode mode = mode_of(*server, branch, spec);
+  if (mode == compute_mode::copy && wanted.pages.value_or(page_mode::copy) != page_mode::copy)
+    mode = compute_mode::read_only;
+  const resolved_point point = mode != compute_mode::branch ? resolve(*server, branch, spec.at) : resolved_point();
   const auto made = start_at(of, *server, {spec, branch, mode, point}, wanted, false);
   made->succeed();
   return made->record();
@@ -396,7 +405,7 @@ temporary_compute::temporary_compute(const scope& of, const std::string& spec_te
   const server_link server(of);
   const branch_entry branch = find_branch(server, of, spec);
   const resolved_point point = resolve(server, branch, spec.at);
-  parts_->made = start_at(of, server, {spec, branch, compute_mode::copy, point},
+  parts_->made = start_at(of, server, {spec, branch, compute_mode::read_only, point},
                           {.spec = spec_text, .name = "psql-" + std::to_string(::getpid())}, true);
   parts_->made->record().ready = true;
   parts_->made->save();
@@ -446,7 +455,7 @@ std::vector<compute_record> running_computes_of(const scope& of, const branch_en
 
 std::string state_of(const scope& of, const compute_record& record) {
   const bool has_command = host::start_lock::is_held(host::registry(of.directory).directory_of(record.name));
-  if (record.mode == compute_mode::branch) {
+  if (has_agent(record)) {
     // Its agent goes on when the command that waits for it is killed.
     const bool has_status = agent_of(of, record.name) || has_agent_status(of, record.name);
     if (has_status) return host::to_string(status_of(of, record).state);
@@ -464,7 +473,7 @@ void require_no_computes(const std::vector<compute_record>& computes, const scop
   for (const auto& each : computes) {
     const bool busy = is_busy(of, each);
     // What goes without loss is no reason: the directory of one that wrote the branch, and what was never finished.
-    if (!busy && (each.mode == compute_mode::branch || state_of(of, each) == "interrupted")) continue;
+    if (!busy && (has_agent(each) || state_of(of, each) == "interrupted")) continue;
     names += (names.empty() ? "" : ", ") + each.name + " (" +
              (busy ? state_of(of, each) : "a stopped copy, with its changes") + ")";
   }
@@ -479,7 +488,9 @@ void remove_computes(const scope& of, const std::vector<compute_record>& compute
       // Its branch is gone, and so are those who could acknowledge anything.
       stop_compute(of, each, true, std::chrono::seconds(5));
       of.report->tell("removed compute " + each.name +
-                      (each.mode == compute_mode::branch ? ", the writer of the branch" : ", a copy of the branch"));
+                      (each.mode == compute_mode::branch ? ", the writer of the branch"
+                       : has_agent(each)                 ? ", a reader of the branch"
+                                                         : ", a copy of the branch"));
     } catch (const failure& e) {
       if (!is_busy(of, each) && host::registry(of.directory).remove(each)) continue;
       of.report->failed(e);

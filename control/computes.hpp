@@ -20,6 +20,7 @@ struct compute_request {
   std::vector<std::string> settings;
   bool armed = false;      ///< may act on other servers by itself
   bool take_over = false;  ///< from a compute that writes the branch now
+  std::optional<host::page_mode> pages{};  ///< none: the best way that this host allows
 };
 
 /// Starts a Postgres on a branch. On the head of a branch that has, or can get, safekeepers what is written goes into

@@ -49,6 +49,12 @@ core::result<agent_status> from_json(const json& of) {
     STRATA_ASSIGN(one.flush_lsn, core::parse_lsn(each.at("flush_lsn").get<std::string>()));
     made.safekeepers.push_back(std::move(one));
   }
+  for (std::size_t step = 0; step < made.steps.size(); ++step)
+    if (const auto found = of.find("steps_us"); found != of.end())
+      made.steps[step] = std::chrono::microseconds(found->at(words[step]).get<std::int64_t>());
+  if (const auto pages = of.find("pages"); pages != of.end())
+    made.pages = {pages->at("total"), pages->at("missing"), pages->at("waits"), pages->at("fillers"),
+                  pages->at("filler")};
   return made;
 }
 
@@ -57,6 +63,8 @@ core::result<agent_status> from_json(const json& of) {
 const char* to_string(agent_state of) { return words[static_cast<std::size_t>(of)]; }
 
 core::result<void> save_status(const std::string& directory, const agent_status& of) {
+  json steps = json::object();
+  for (std::size_t step = 0; step < of.steps.size(); ++step) steps[words[step]] = of.steps[step].count();
   json safekeepers = json::array();
   for (const auto& each : of.safekeepers)
     safekeepers.push_back({{"id", each.id},
@@ -77,7 +85,14 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                {"incarnations", of.incarnations},
                {"port", of.port},
                {"since_us", of.since.time_since_epoch().count()},
-               {"safekeepers", std::move(safekeepers)}};
+               {"steps_us", std::move(steps)},
+               {"safekeepers", std::move(safekeepers)},
+               {"pages",
+                {{"total", of.pages.total},
+                 {"missing", of.pages.missing},
+                 {"waits", of.pages.waits},
+                 {"fillers", of.pages.fillers},
+                 {"filler", of.pages.filler}}}};
   if (of.timeline_id.valid()) {
     made["tenant_id"] = core::to_string(of.tenant_id);
     made["timeline_id"] = core::to_string(of.timeline_id);

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +44,15 @@ struct agent_status {
     core::lsn flush_lsn;
     bool operator==(const safekeeper&) const = default;
   };
+  /// Of a data directory that is filled in.
+  struct page_counts {
+    std::uint64_t total = 0;  ///< 0: a copy, or no directory yet
+    std::uint64_t missing = 0;
+    std::string waits;  ///< why readers wait for longer than usual; empty: they don't
+    std::uint32_t fillers = 0;  ///< how many processes have filled it, one after the other
+    pid_t filler = 0;           ///< the one that does now; 0: none
+    bool operator==(const page_counts&) const = default;
+  };
   pid_t pid = 0;
   core::tenant_id tenant_id;  ///< which branch it writes: known here, too, when compute.json is damaged
   core::timeline_id timeline_id;
@@ -59,7 +70,10 @@ struct agent_status {
   std::uint32_t incarnations = 0;  ///< times that Postgres was started
   std::uint16_t port = 0;
   core::wall_time since{};  ///< of the state
+  /// How long this incarnation took for each state before running, in their order.
+  std::array<std::chrono::microseconds, static_cast<std::size_t>(agent_state::running)> steps{};
   std::vector<safekeeper> safekeepers;
+  page_counts pages;
   bool operator==(const agent_status&) const = default;
 };
 

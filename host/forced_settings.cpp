@@ -141,4 +141,17 @@ std::vector<overruled_setting> overruled(const std::vector<std::string>& lines, 
   return found;
 }
 
+std::vector<std::string> read_only_settings() {
+  return {
+      // A session can switch it off: what it writes then goes with the compute.
+      "default_transaction_read_only=on",
+      "autovacuum=off",
+      "restart_after_crash=off",
+      "fsync=off",
+      "full_page_writes=off",
+      "archive_mode=off",
+      "logging_collector=off",
+  };
+}
+
 }  // namespace strata::host

@@ -37,4 +37,7 @@ struct overruled_setting {
 std::vector<overruled_setting> overruled(const std::vector<std::string>& lines, const std::vector<std::string>& forced,
                                          const std::vector<std::string>& overriding = {});
 
+/// What a Postgres runs with that reads a branch as of one LSN, in a directory that is thrown away with it.
+std::vector<std::string> read_only_settings();
+
 }  // namespace strata::host

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -22,6 +23,17 @@ using nlohmann::json;
 
 constexpr const char* record_name = "/compute.json";
 constexpr const char* owner_name = "/owner";
+constexpr std::array compute_modes = {"copy", "branch", "read_only"};
+static_assert(compute_modes.size() == static_cast<std::size_t>(compute_mode::read_only) + 1);
+constexpr std::array page_modes = {"copy", "fanotify", "fuse"};
+static_assert(page_modes.size() == static_cast<std::size_t>(page_mode::fuse) + 1);
+
+template <class Enum, std::size_t size>
+std::optional<Enum> value_of(const std::array<const char*, size>& words, std::string_view word) {
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (found == words.end()) return std::nullopt;
+  return static_cast<Enum>(found - words.begin());
+}
 
 std::string absolute(const std::string& path) { return fs::absolute(path).lexically_normal(); }
 
@@ -44,7 +56,8 @@ json to_json(const compute_record& of, const std::string& directory) {
           {"user", of.user},
           {"database", of.database},
           {"started_us", of.started.time_since_epoch().count()},
-          {"mode", of.mode == compute_mode::branch ? "branch" : "copy"},
+          {"mode", to_string(of.mode)},
+          {"pages", to_string(of.pages)},
           {"settings", of.settings},
           {"armed", of.armed},
           {"ready", of.ready},
@@ -157,7 +170,12 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
   made.as_of =
       core::wall_time(std::chrono::microseconds(of.value("as_of_us", made.started.time_since_epoch().count())));
   // Records of before there was a choice are of copies.
-  made.mode = of.value("mode", "copy") == "branch" ? compute_mode::branch : compute_mode::copy;
+  const auto mode = value_of<compute_mode>(compute_modes, of.value("mode", "copy"));
+  if (!mode) return core::error{core::errc::corrupt, "\"mode\" is " + of.at("mode").dump()};
+  made.mode = *mode;
+  const auto pages = page_mode_of(of.value("pages", "copy"));
+  if (!pages) return core::error{core::errc::corrupt, "\"pages\" is " + of.at("pages").dump()};
+  made.pages = *pages;
   made.settings = of.value("settings", std::vector<std::string>());
   made.armed = of.value("armed", false);
   made.ready = of.value("ready", true);
@@ -185,6 +203,10 @@ core::result<void> remove_all(const std::string& path) {
 }
 
 }  // namespace
+
+const char* to_string(compute_mode of) { return compute_modes[static_cast<std::size_t>(of)]; }
+const char* to_string(page_mode of) { return page_modes[static_cast<std::size_t>(of)]; }
+std::optional<page_mode> page_mode_of(std::string_view word) { return value_of<page_mode>(page_modes, word); }
 
 core::result<std::vector<std::string>> registry::names() const {
   std::vector<std::string> all;

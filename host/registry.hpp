@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -19,7 +20,20 @@ namespace strata::host {
 enum class compute_mode : std::uint8_t {
   copy,    ///< stays in its directory: the branch does not change
   branch,  ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
+  read_only,  ///< nothing is to be written; the directory is thrown away with each life
 };
+/// As in records: "read_only".
+const char* to_string(compute_mode of);
+
+/// How the pages of relations come into a compute's data directory.
+enum class page_mode : std::uint8_t {
+  copy,      ///< all of them, before Postgres starts
+  fanotify,  ///< when first touched: the kernel asks before each access to a file that is not complete
+  fuse,      ///< when first touched: the directory is a file system of this program
+};
+/// As in records and on the command line: "fanotify".
+const char* to_string(page_mode of);
+std::optional<page_mode> page_mode_of(std::string_view word);
 
 /// One compute of this machine: <server directory>/computes/<name>/compute.json (docs/formats/directory.md). It belongs
 /// to a timeline, by its ids; the names are those at the time of the start, for people.
@@ -42,11 +56,15 @@ struct compute_record {
   std::string database = "postgres";  ///< and the database
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
+  page_mode pages = page_mode::copy;
   std::vector<std::string> settings;  ///< lines for postgresql.conf
   bool armed = false;                 ///< may act on other servers by itself (forced_settings.hpp)
   bool ready = true;                  ///< false until its first start has succeeded
   bool temporary = false;             ///< goes with the command that holds its start_lock
 };
+
+/// An agent keeps its Postgres running and starts it in a new directory each time (actors/compute).
+inline bool has_agent(const compute_record& of) { return of.mode != compute_mode::copy; }
 
 /// A directory of a compute whose record can't be used.
 struct damaged_compute {

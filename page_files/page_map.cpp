@@ -57,6 +57,8 @@ struct page_map::header {
   std::uint64_t bit_words;
   std::uint64_t bytes;    ///< of the whole map
   std::uint64_t missing;  ///< of all files
+  std::uint32_t note_version;  ///< odd while the note changes
+  char note[note_max + 1];
 };
 
 struct page_map::file_record {
@@ -350,6 +352,31 @@ void page_map::lower_limit(std::uint32_t index, std::uint32_t pages) {
 void page_map::lower_no_ahead_from(std::uint32_t index, std::uint32_t page) {
   file_record& of = record(index);
   if (page < of.no_ahead_from) store(of.no_ahead_from, page);
+}
+
+void page_map::set_note(std::string_view text) {
+  header& to = head();
+  const std::size_t size = std::min(text.size(), note_max);
+  if (std::string_view(to.note) == text.substr(0, size)) return;
+  const std::uint32_t before = load(to.note_version);
+  // A killed filler may have left it odd.
+  store(to.note_version, before | 1u);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::memcpy(to.note, text.data(), size);
+  to.note[size] = 0;
+  store(to.note_version, (before | 1u) + 1);
+}
+
+std::string page_map::note() const {
+  const header& from = head();
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const std::uint32_t before = load(from.note_version);
+    char copy[note_max + 1];
+    std::memcpy(copy, from.note, sizeof copy);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (before % 2 == 0 && load(from.note_version) == before) return std::string(copy, ::strnlen(copy, note_max));
+  }
+  return "";
 }
 
 void page_map::record_taken(std::uint32_t slot, const taken_event& event) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "core/result.hpp"
 #include "io/unique_fd.hpp"
@@ -85,6 +87,11 @@ class page_map {
   void set_present(std::uint32_t index, std::uint32_t first, std::uint32_t count);
   void lower_limit(std::uint32_t index, std::uint32_t pages);
   void lower_no_ahead_from(std::uint32_t index, std::uint32_t page);
+
+  /// What the filler has to say, for people; cut off at note_max bytes. Empty: nothing.
+  static constexpr std::size_t note_max = 240;
+  void set_note(std::string_view text);
+  [[nodiscard]] std::string note() const;
 
   // -- taken events: by slot, below taken_max -----------------------------
   void record_taken(std::uint32_t slot, const taken_event& event);

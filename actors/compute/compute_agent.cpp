@@ -7,10 +7,12 @@
 
 #include "actors/compute/cancelled_waits.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
+#include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/compute/server_process.hpp"
 #include "actors/compute/status_file.hpp"
 #include "actors/runtime/actor_base.hpp"
+#include "host/forced_settings.hpp"
 #include "host/local_position.hpp"
 #include "host/log_watch.hpp"
 #include "host/postgres_process.hpp"
@@ -27,9 +29,11 @@ using peer_state = consensus::proposer::peer::state;
 struct look_due {};
 struct retry_is_due {};
 struct poll_due {};
+struct filler_due {};
 using private_compute_agent =
     proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<look_due>,
-                                 messages::accepts<retry_is_due>, messages::accepts<poll_due>>;
+                                 messages::accepts<retry_is_due>, messages::accepts<poll_due>,
+                                 messages::accepts<filler_due>>;
 
 const char* word_for(peer_state of) {
   switch (of) {
@@ -43,10 +47,11 @@ const char* word_for(peer_state of) {
   return "";
 }
 
-/// Postgres's log; read by one job at a time.
-struct postgres_log {
-  std::shared_ptr<host::log_watch> watch;
+/// Transactions that stopped waiting for the quorum, as Postgres's log tells; read by one job at a time.
+struct watched_waits {
+  std::shared_ptr<host::log_watch> log;
   bool looking = false;
+  cancelled_waits waits;
 };
 
 class compute_agent final : public runtime::actor_base<private_compute_agent> {
@@ -66,7 +71,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void on_start() {
-    step(agent_begun{});
+    step(writes() ? agent_begun{} : agent_begun{options_.record.at});
     on(look_due{});
   }
   void on_stop() { step(stop_wanted{}); }
@@ -74,8 +79,10 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
  private:
   friend actor_base;
   static constexpr std::chrono::milliseconds look_interval{200};
-  static constexpr std::chrono::milliseconds poll_interval{25};
+  static constexpr std::chrono::milliseconds poll_interval{5};
   static constexpr std::chrono::milliseconds retry_interval{1000};
+
+  [[nodiscard]] bool writes() const { return options_.record.mode == host::compute_mode::branch; }
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
@@ -83,7 +90,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     const agent_state before = life_.state();
     const auto effects = life_.step(input, clock().monotonic());
     if (life_.state() != before) {
-      file_.content().since = clock().now();
+      host::agent_status& status = file_.content();
+      const auto now = clock().now();
+      if (before < agent_state::running) status.steps[static_cast<std::size_t>(before)] = now - status.since;
+      if (before >= agent_state::running) status.steps = {};
+      status.since = now;
       describe(host::to_string(life_.state()));
       core::log_info(name() + ": " + host::to_string(life_.state()) +
                      (life_.detail().empty() ? "" : ": " + life_.detail()));
@@ -178,7 +189,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void look_for_branch() {
     const auto now = clock().monotonic();
     const bool serves = life_.state() == agent_state::running || life_.state() == agent_state::stopping;
-    if (!serves || has_quorum_ || branch_.polling || now < branch_.next_look) return;
+    if (!serves || !writes() || has_quorum_ || branch_.polling || now < branch_.next_look) return;
     branch_.next_look = now + retry_interval;
     branch_.polling = true;
     offload(runtime::pool_id::io, "ask whether the branch exists", options_.server.last_record_lsn,
@@ -189,25 +200,50 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             });
   }
 
+  using directory = std::shared_ptr<const page_files::guarded_directory>;
+
   void carry_out(const restore_branch& effect) {
     *branch_.restored_bytes = 0;
     offload(
         runtime::pool_id::io, "restore the branch",
-        [restore = options_.server.restore, at = effect.start, directory = options_.record.data_directory,
-         restored = branch_.restored_bytes]() -> core::result<void> {
+        [server = options_.server, pages = options_.record.pages, at = effect.start,
+         into = options_.record.data_directory, restored = branch_.restored_bytes]() -> core::result<directory> {
           // Never used again, and perhaps still served by a Postgres that a killed agent has left.
-          STRATA_TRY(host::abandon_postgres(directory));
+          STRATA_TRY(host::abandon_postgres(into));
           std::error_code failure;
-          std::filesystem::remove_all(directory, failure);
-          if (failure) return core::from_errno("remove " + directory, failure.value());
-          return restore(at, directory, [&](std::uint64_t bytes) { *restored = bytes; });
+          std::filesystem::remove_all(into, failure);
+          if (failure) return core::from_errno("remove " + into, failure.value());
+          const auto progress = [&](std::uint64_t bytes) { *restored = bytes; };
+          if (pages == host::page_mode::copy) {
+            STRATA_TRY(server.restore(at, into, progress));
+            return directory();
+          }
+          // What is listed must be readable as long as it takes to read it.
+          STRATA_TRY(server.lease(at));
+          return server.restore_guarded(at, into, progress);
         },
-        [this](const core::result<void>& done) {
+        [this, at = effect.start](const core::result<directory>& done) {
           if (life_.state() != agent_state::restoring) return;
-          if (done) return step(branch_restored{});
-          step(step_failed{done.error()});
+          if (!done) return step(step_failed{done.error()});
+          pages_.begin(*done, at);
         });
   }
+
+  page_supply::context around_pages() {
+    return {.owner = [this] { return self(); },
+            .note = [this](const char* doing, const core::error& why) { note_error(doing, why); },
+            .retry_after = [this](std::chrono::milliseconds pause) { tell_self_after(pause, filler_due{}); },
+            .lost = [this] { step(directory_lost{}); },
+            .begun =
+                [this](const core::result<void>& begun) {
+                  if (life_.state() != agent_state::restoring) return pages_.end([] {});
+                  if (!begun) return step(step_failed{begun.error()});
+                  step(branch_restored{});
+                },
+            .start_filler = options_.server.start_filler,
+            .lease = options_.server.lease};
+  }
+  void on(const filler_due&) { pages_.retry(); }
 
   // -- Postgres -----------------------------------------------------------------------------------------------------
 
@@ -219,10 +255,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                                   .port = of.port,
                                   .log_file = of.log_file,
                                   .run_as = options_.run_as,
-                                  .forced = host::quorum_settings(postgres_stream::standby_name),
-                                  .replication_user = of.user,
+                                  .forced = writes() ? host::quorum_settings(postgres_stream::standby_name)
+                                                     : host::read_only_settings(),
+                                  .replication_user = writes() ? of.user : "",
                                   .ends_with_starter = true,
-                                  .armed = of.armed};
+                                  .armed = of.armed,
+                                  .inherited = pages_.inherited()};
     // The threads of the pool live as long as the process: Postgres ends with them.
     server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
       // New segments cost less than old ones in a directory that need not last.
@@ -236,19 +274,19 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     return {.owner = [this] { return self(); },
             .started =
                 [this](const core::result<void>& started) {
-                  if (!started) return step(step_failed{started.error()});
-                  step(postgres_ready{});
+                  if (started) return step(postgres_ready{});
+                  pages_.end([this, why = started.error()] { step(step_failed{why}); });
                 },
             .ended =
                 [this] {
-                  waits_.forget();
-                  step(postgres_ended{});
+                  waits_.waits.forget();
+                  pages_.end([this] { step(postgres_ended{}); });
                 },
             .note = [this](const char* doing, const core::error& why) { note_error(doing, why); }};
   }
 
   void carry_out(const stream_wal&) {
-    log_.watch = std::make_shared<host::log_watch>(options_.record.log_file);
+    waits_.log = std::make_shared<host::log_watch>(options_.record.log_file);
     tell(proposer_, stream_postgres{conninfo()});
   }
 
@@ -264,17 +302,20 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void carry_out(const abandon_server&) {
     server_.abandon([directory = options_.record.data_directory] { return host::abandon_postgres(directory); });
   }
-  void on(const runtime::socket_ready& event) { server_.on_ready(event.token); }
+  void on(const runtime::socket_ready& event) {
+    server_.on_ready(event.token);
+    pages_.on_ready(event.token);
+  }
 
   // -- cancelled waits
 
   void look_at_log() {
-    if (life_.state() != agent_state::running || log_.looking) return;
-    log_.looking = true;
+    if (life_.state() != agent_state::running || waits_.looking) return;
+    waits_.looking = true;
     offload(
-        runtime::pool_id::io, "read Postgres's log", [log = log_.watch]() -> core::result<bool> { return log->look(); },
+        runtime::pool_id::io, "read Postgres's log", [log = waits_.log]() -> core::result<bool> { return log->look(); },
         [this](const core::result<bool>& told) {
-          log_.looking = false;
+          waits_.looking = false;
           if (told && *told) wait_cancelled();
         });
   }
@@ -282,20 +323,20 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void wait_cancelled() {
     if (life_.state() != agent_state::running) return;
     core::log_warning(name() + ": a transaction cancelled its wait for the quorum");
-    if (!waits_.cancelled(clock().monotonic())) return;
+    if (!waits_.waits.cancelled(clock().monotonic())) return;
     offload(
         runtime::pool_id::io, "ask Postgres for its position",
         [conninfo = conninfo(), limit = options_.cancelled_wait_limit] {
           return host::flushed_position(conninfo, limit);
         },
         [this](const core::result<core::lsn>& at) {
-          if (at) waits_.flushed_to(*at);
+          if (at) waits_.waits.flushed_to(*at);
         });
   }
 
   void judge_cancelled_wait() {
     if (!status_) return;
-    switch (waits_.judge(status_->commit, clock().monotonic())) {
+    switch (waits_.waits.judge(status_->commit, clock().monotonic())) {
       case cancelled_waits::verdict::none: return;
       case cancelled_waits::verdict::again: return wait_cancelled();
       case cancelled_waits::verdict::overdue: return step(commit_wait_cancelled{});
@@ -306,6 +347,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void on(const look_due&) {
     tell_self_after(look_interval, look_due{});
+    pages_.look(clock().monotonic());
     look_at_log();
     look_for_branch();
     if (!proposer_) return save();
@@ -338,6 +380,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_pageserver:
         return "the pageserver is at " + to_string(branch_.pageserver_at) + ", required: " + to_string(life_.start());
       case agent_state::running:
+        if (!pages_.waits().empty()) return pages_.waits();
+        if (!writes()) return "";
         if (has_quorum_) return missing_branches_text("");
         return "no majority of the safekeepers answers: commits wait" + missing_branches_text("; ");
       case agent_state::stopping: return "waiting for acknowledgements";
@@ -354,6 +398,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.has_quorum = has_quorum_;
     made.restored_bytes = *branch_.restored_bytes;
     made.incarnations = life_.incarnations();
+    pages_.describe(made);
     if (!status_) return made;
     made.generation = status_->generation;
     made.term = std::max(made.term, status_->in.value);
@@ -385,9 +430,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     });
   }
   void retire() {
-    retire_proposer([this] {
-      finished_ = true;
-      save();
+    pages_.end([this] {
+      retire_proposer([this] {
+        finished_ = true;
+        save();
+      });
     });
   }
 
@@ -409,8 +456,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   bool has_quorum_ = false;
   bool finished_ = false;
   server_process server_{env().sockets(), jobs(), around_server()};
-  postgres_log log_;
-  cancelled_waits waits_{options_.cancelled_wait_limit};
+  page_supply pages_{env().sockets(), jobs(), around_pages()};
+  watched_waits waits_{.log = nullptr, .looking = false, .waits = cancelled_waits(options_.cancelled_wait_limit)};
   status_file file_{options_.status_directory, jobs(), around_file()};
 };
 
@@ -426,3 +473,4 @@ proposer_owner_actor spawn_compute_agent(caf::actor_system& system, compute_agen
 STRATA_LOCAL_MESSAGE(strata::actors::compute::look_due)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::retry_is_due)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::poll_due)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::filler_due)

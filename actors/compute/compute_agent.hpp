@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -11,6 +14,7 @@
 #include "core/result.hpp"
 #include "host/account.hpp"
 #include "host/registry.hpp"
+#include "page_files/guarded_directory.hpp"
 
 namespace strata::actors::compute {
 
@@ -30,6 +34,13 @@ struct branch_server {
   std::function<core::result<void>(core::lsn at, const std::string& directory,
                                    const std::function<void(std::uint64_t)>& progress)>
       restore;
+  /// The same but for the pages of relations, which are filled in when first touched (host::page_mode).
+  std::function<core::result<std::shared_ptr<const page_files::guarded_directory>>(
+      core::lsn at, const std::string& directory, const std::function<void(std::uint64_t)>& progress)>
+      restore_guarded;
+  /// Starts a filler of such a directory, and keeps an LSN readable for some minutes.
+  std::function<core::result<pid_t>(const page_files::guarded_directory& of, core::lsn at)> start_filler;
+  std::function<core::result<void>(core::lsn at)> lease;
   locate_safekeeper locate;  ///< null: the safekeepers have the configuration's addresses
 };
 

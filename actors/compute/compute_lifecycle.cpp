@@ -42,11 +42,18 @@ life_effects compute_lifecycle::begin_again(std::string why) {
   if (restarts_.size() == restarts_max) return give_up(why + "; too many restarts, it is not restarted");
   restarts_.push_back(now_);
   detail_ = why + "; restarting";
+  return begin();
+}
+
+life_effects compute_lifecycle::begin() {
+  if (reads_only_) return enter(agent_state::restoring, {restore_branch{start_}});
   return enter(agent_state::waiting_for_quorum, {run_for_term{}});
 }
 
-life_effects compute_lifecycle::on(const agent_begun&) {
-  return enter(agent_state::waiting_for_quorum, {run_for_term{}});
+life_effects compute_lifecycle::on(const agent_begun& input) {
+  reads_only_ = input.at.has_value();
+  if (reads_only_) start_ = *input.at;
+  return begin();
 }
 
 life_effects compute_lifecycle::on(const step_failed& input) {
@@ -109,6 +116,7 @@ life_effects compute_lifecycle::on(const branch_restored&) {
 life_effects compute_lifecycle::on(const postgres_ready&) {
   if (state_ != agent_state::starting || ending_server_) return {};
   ++incarnations_;
+  if (reads_only_) return enter(agent_state::running, {});
   return enter(agent_state::running, {stream_wal{}});
 }
 
@@ -120,12 +128,24 @@ life_effects compute_lifecycle::on(const postgres_ended&) {
   return begin_again(std::exchange(detail_, {}));
 }
 
-life_effects compute_lifecycle::on(const commit_wait_cancelled&) {
-  if (state_ != agent_state::running || ending_server_) return {};
-  detail_ = "a transaction cancelled its wait for the quorum and did not become durable in time";
+/// By the one of a new incarnation.
+life_effects compute_lifecycle::replace_server(std::string why) {
+  if (ending_server_) return {};
+  detail_ = std::move(why);
   after_server_ = agent_state::waiting_for_quorum;
   ending_server_ = true;
   return {abandon_server{}};
+}
+
+life_effects compute_lifecycle::on(const commit_wait_cancelled&) {
+  if (state_ != agent_state::running) return {};
+  return replace_server("a transaction cancelled its wait for the quorum and did not become durable in time");
+}
+
+life_effects compute_lifecycle::on(const directory_lost&) {
+  if (state_ == agent_state::stopping) return end(agent_state::stopped, "its data directory was lost while it stopped");
+  if (!has_server()) return {};
+  return replace_server("the file system of its data directory ended");
 }
 
 life_effects compute_lifecycle::on(const term_lost& input) {

@@ -16,7 +16,10 @@ namespace strata::actors::compute {
 
 // -- inputs; the owner must omit those of an earlier incarnation ------------------------------------------------------
 
-struct agent_begun {};
+/// `at`: for a compute that only reads its branch, as of that LSN. It has no term, and no WAL of it is kept.
+struct agent_begun {
+  std::optional<core::lsn> at;
+};
 /// The members could not be read, the branch could not be restored, or Postgres did not start.
 struct step_failed {
   core::error why;
@@ -41,6 +44,8 @@ struct postgres_ready {};
 struct postgres_ended {};
 /// A transaction with a cancelled wait has not become durable within its time.
 struct commit_wait_cancelled {};
+/// Postgres's data directory can't be read any more.
+struct directory_lost {};
 struct term_lost {
   consensus::term to;
 };
@@ -49,7 +54,7 @@ struct branch_deleted {};
 struct stop_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
                                 pageserver_ahead, branch_restored, postgres_ready, postgres_ended,
-                                commit_wait_cancelled, term_lost, branch_deleted, stop_wanted>;
+                                commit_wait_cancelled, directory_lost, term_lost, branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -78,7 +83,8 @@ using life_effects = std::vector<life_effect>;
 
 /// The lifecycle of a compute's agent: a pure machine over strata::host::agent_state. A data directory is used for one
 /// incarnation of Postgres. Whatever ends it, the next one begins with an election, so that it starts where the
-/// quorum's WAL ends. An agent that has lost the term for good starts nothing again.
+/// quorum's WAL ends, or, of a compute that only reads, at the same LSN. An agent that has lost the term for good starts
+/// nothing again.
 class compute_lifecycle {
  public:
   /// More unexpected ends than this within restart_window are a failure.
@@ -111,6 +117,7 @@ class compute_lifecycle {
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);
   life_effects on(const commit_wait_cancelled& input);
+  life_effects on(const directory_lost& input);
   life_effects on(const term_lost& input);
   life_effects on(const branch_deleted& input);
   life_effects on(const stop_wanted& input);
@@ -119,6 +126,8 @@ class compute_lifecycle {
   life_effects end(agent_state last, std::string why);
   life_effects give_up(std::string why);
   life_effects begin_again(std::string why);
+  life_effects begin();
+  life_effects replace_server(std::string why);
   /// Whether Postgres's process may exist.
   [[nodiscard]] bool has_server() const;
 
@@ -126,6 +135,7 @@ class compute_lifecycle {
   /// Set while the server is being ended: the next state.
   agent_state after_server_ = agent_state::waiting_for_quorum;
   bool ending_server_ = false;
+  bool reads_only_ = false;
   std::string detail_;
   consensus::term term_;
   core::lsn start_;

@@ -227,6 +227,28 @@ BOOST_AUTO_TEST_CASE(a_stop_while_postgres_starts_abandons_it) {
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_compute_that_only_reads_has_no_term_and_begins_at_the_same_place_again, with_life) {
+  const auto begun = life.step(agent_begun{core::lsn(0x5000)}, now);
+  BOOST_TEST_REQUIRE(begun.size() == 1u);
+  BOOST_TEST(std::get<restore_branch>(begun[0]).start.value == 0x5000u);
+  BOOST_TEST(is(agent_state::restoring));
+  BOOST_TEST(gives<retry_later>(passing));
+  BOOST_TEST(gives<restore_branch>(retry_due{}));
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  // There is no stream of its WAL.
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  BOOST_TEST(is(agent_state::running));
+
+  const auto again = life.step(postgres_ended{}, now);
+  BOOST_TEST_REQUIRE(again.size() == 1u);
+  BOOST_TEST(std::get<restore_branch>(again[0]).start.value == 0x5000u);
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  BOOST_TEST(gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -1,0 +1,120 @@
+#include "actors/compute/page_supply.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include "host/program.hpp"
+
+namespace strata::actors::compute {
+
+page_supply::page_supply(runtime::socket_watcher& sockets, runtime::io_jobs jobs, context of)
+    : jobs_(jobs),
+      context_(std::move(of)),
+      filler_(sockets, std::move(jobs),
+              {.owner = context_.owner,
+               .started = [this](const core::result<void>& how) { started(how); },
+               .ended = [this] { ended(); },
+               .note = context_.note}) {}
+
+void page_supply::begin(std::shared_ptr<const page_files::guarded_directory> directory, core::lsn at) {
+  directory_ = std::move(directory);
+  at_ = at;
+  fillers_ = 0;
+  lease_due_ = {};
+  if (!directory_) return context_.begun({});
+  start();
+}
+
+std::vector<int> page_supply::inherited() const {
+  return directory_ ? directory_->inherited_by_postgres() : std::vector<int>();
+}
+
+void page_supply::start() {
+  state_ = filler_state::starts;
+  filler_.start([starts = context_.start_filler, directory = directory_, at = at_, pid = pid_]() -> core::result<pid_t> {
+    *pid = 0;
+    STRATA_ASSIGN(*pid, starts(*directory, at));
+    return *pid;
+  });
+}
+
+void page_supply::started(const core::result<void>& how) {
+  if (state_ == filler_state::ends) return;
+  if (how) {
+    state_ = filler_state::runs;
+    if (fillers_++ == 0) context_.begun({});
+    return;
+  }
+  if (fillers_ == 0) {
+    state_ = filler_state::none;
+    return context_.begun(how);
+  }
+  context_.note("start another filler of pages", how.error());
+  pause();
+}
+
+void page_supply::ended() {
+  if (when_ended_) {
+    state_ = filler_state::none;
+    return std::exchange(when_ended_, nullptr)();
+  }
+  context_.note("fill in pages", {core::errc::io_error, "the filler, process " + std::to_string(*pid_) + ", ended"});
+  if (!directory_->outlives_filler()) {
+    state_ = filler_state::none;
+    return context_.lost();
+  }
+  pause();
+}
+
+void page_supply::pause() {
+  state_ = filler_state::pauses;
+  // The first successor at once: readers wait for it.
+  context_.retry_after(fillers_ == 1 ? std::chrono::milliseconds(0) : restart_pause);
+}
+
+void page_supply::retry() {
+  if (state_ == filler_state::pauses) start();
+}
+
+void page_supply::end(std::function<void()> then) {
+  directory_ = nullptr;
+  if (state_ == filler_state::none || state_ == filler_state::pauses) {
+    state_ = filler_state::none;
+    return then();
+  }
+  if (state_ == filler_state::ends) {
+    when_ended_ = [first = std::move(when_ended_), then = std::move(then)] {
+      first();
+      then();
+    };
+    return;
+  }
+  state_ = filler_state::ends;
+  when_ended_ = std::move(then);
+  filler_.abandon([pid = pid_]() -> core::result<void> {
+    if (*pid <= 0 || host::wait_for_end(*pid, std::chrono::seconds(1))) return {};
+    ::kill(*pid, SIGKILL);
+    host::wait_for_end(*pid, std::chrono::seconds(10));
+    return {};
+  });
+}
+
+void page_supply::look(core::monotonic_time now) {
+  if (!directory_ || now < lease_due_) return;
+  lease_due_ = now + lease_interval;
+  jobs_.run(
+      "lease the LSN of the pages", [lease = context_.lease, at = at_] { return lease(at); },
+      [this](const core::result<void>& leased) {
+        if (!leased) context_.note("lease the LSN of the pages", leased.error());
+      });
+}
+
+void page_supply::describe(host::agent_status& to) const {
+  to.pages = {};
+  if (!directory_) return;
+  const auto now = directory_->progress();
+  to.pages = {.total = now.pages, .missing = now.missing, .waits = now.waits, .fillers = fillers_,
+              .filler = state_ == filler_state::runs ? *pid_ : 0};
+}
+
+}  // namespace strata::actors::compute

@@ -1,0 +1,136 @@
+// Computes whose pages are filled in when first touched (--pages fanotify).
+#include <boost/test/unit_test.hpp>
+
+#include "page_files/guarded_directory.hpp"
+#include "tests/integration/compute/branch_fixture.hpp"
+#include "tests/support/printing.hpp"
+
+namespace strata::tests {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+boost::test_tools::assertion_result fanotify_works(boost::unit_test::test_unit_id) {
+  const temp_dir here;
+  const auto allowed = page_files::check_fanotify(here / "");
+  boost::test_tools::assertion_result result(allowed.has_value());
+  if (!allowed) result.message() << "skipped: " << allowed.error().detail;
+  return result;
+}
+
+/// A table much larger than what a start reads, on a branch.
+struct with_large_branch : with_branch {
+  with_large_branch() {
+    source.execute("create table large as select i, md5(i::text) filler from generate_series(1, 400000) i");
+    source.execute("create index on large (i)");
+    expected = source.value(sums);
+    strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
+    strata.ask({"branch", "create", "filled", "--from", "main"});
+  }
+  json start_filled() const { return strata.ask({"compute", "start", "filled", "--pages", "fanotify"}); }
+  [[nodiscard]] json pages() const { return now("filled").at("page_counts"); }
+  void wait_for_filler(std::uint32_t count) const {
+    wait_until("filler " + std::to_string(count) + " runs", [&] {
+      const json counts = pages();
+      return counts.at("fillers") == count && counts.at("filler_pid") != 0;
+    });
+  }
+
+  static constexpr const char* sums = "select count(*), sum(i), sum(hashtext(filler)) from large";
+  std::string expected;
+};
+
+BOOST_FIXTURE_TEST_SUITE(integration_compute_filled_compute, with_large_branch,
+                         *boost::unit_test::precondition(fanotify_works))
+
+BOOST_AUTO_TEST_CASE(a_start_reads_few_pages_and_a_query_reads_the_others) {
+  const json compute = start_filled();
+  BOOST_TEST(compute.at("mode") == "branch");
+  BOOST_TEST(compute.at("pages") == "fanotify");
+  const json before = pages();
+  BOOST_TEST(before.at("total").get<std::uint64_t>() > 4000u);
+  BOOST_TEST(before.at("missing").get<std::uint64_t>() > 4000u);
+  BOOST_TEST(value(compute, "select filler from large where i = 4711") ==
+             source.value("select filler from large where i = 4711"));
+  BOOST_TEST(value(compute, sums) == expected);
+  wait_until("the status says so", [&] { return pages().at("missing") < before.at("missing").get<std::uint64_t>() - 3000; });
+
+  // What Postgres writes goes into the same files.
+  execute(compute, "update large set filler = 'new' where i % 7 = 0");
+  execute(compute, "vacuum full large");
+  execute(compute, "create table more as select * from large");
+  execute(compute, "checkpoint");
+  const std::string changed = value(compute, sums);
+  BOOST_TEST(value(compute, "select count(*) from more where filler = 'new'") == "57142");
+  strata.ask({"compute", "stop", "filled"});
+  BOOST_TEST(value(start_filled(), sums) == changed);
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_filler_is_replaced_and_its_readers_only_wait) {
+  const json compute = start_filled();
+  for (std::uint32_t filler = 1; filler <= 4; ++filler) {
+    wait_for_filler(filler);
+    std::thread query([&] {
+      BOOST_TEST(value(compute, "set enable_indexscan = off; select count(*) from large where i <= " +
+                                    std::to_string(100'000 * filler)) == std::to_string(100'000 * filler));
+    });
+    ::kill(pages().at("filler_pid"), SIGKILL);
+    query.join();
+  }
+  wait_for_filler(5);
+  BOOST_TEST(value(compute, sums) == expected);
+  BOOST_TEST(now("filled").at("incarnations") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(filler_and_agent_killed_together_leave_no_process_and_no_wrong_page) {
+  const json compute = start_filled();
+  wait_for_filler(1);
+  execute(compute, "insert into large values (-1, 'acknowledged')");
+  const pid_t filler = pages().at("filler_pid");
+  const pid_t postmaster = postmaster_of(compute);
+  ::kill(filler, SIGKILL);
+  ::kill(agent_of(compute), SIGKILL);
+  wait_until("its processes are gone", [&] { return !exists(filler) && !exists(postmaster); });
+  const json next = start_filled();
+  BOOST_TEST(value(next, "select filler from large where i = -1") == "acknowledged");
+  execute(next, "delete from large where i = -1");
+  BOOST_TEST(value(next, sums) == expected);
+}
+
+BOOST_AUTO_TEST_CASE(a_page_service_that_is_away_is_waited_for) {
+  const json compute = start_filled();
+  wait_for_filler(1);
+  strata.kill();
+  std::thread query([&] { BOOST_TEST(value(compute, sums) == expected); });
+  // Its agent says why.
+  wait_until("the compute says that its readers wait", [&] {
+    return now("filled").at("detail").get<std::string>().find("waiting for the page service") != std::string::npos;
+  });
+  strata.start();
+  query.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
+  const std::string then = source.value("select pg_current_wal_flush_lsn()");
+  source.execute("delete from large where i > 1000");
+  strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
+  const json compute = strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify"});
+  BOOST_TEST(compute.at("mode") == "read_only");
+  BOOST_TEST(value(compute, sums) == expected);
+  BOOST_CHECK_THROW(execute(compute, "delete from large"), std::runtime_error);
+  // A killed one begins at the same place.
+  const pid_t killed = postmaster_of(compute);
+  ::kill(killed, SIGKILL);
+  wait_until("another Postgres runs", [&] { return now("then").at("incarnations") == 2; });
+  wait_for_state("running", "then");
+  BOOST_TEST(value(compute, sums) == expected);
+  strata.ask({"compute", "stop", "then", "--remove"});
+  const auto seen = strata.cli({"psql", "main@" + then, "--", "-Atc", "select count(*) from large"});
+  BOOST_TEST(seen.out == "400000\n", seen.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace strata::tests
