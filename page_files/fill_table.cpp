@@ -194,6 +194,12 @@ std::optional<fill_table::fetch> fill_table::next_fetch() {
   return std::nullopt;
 }
 
+bool fill_table::uses(std::uint32_t file) const {
+  return std::ranges::any_of(claims_, [file](const claim& each) { return each.pages.file == file; }) ||
+         std::ranges::any_of(waiters_, [file](const waiter& each) { return each.file == file; }) ||
+         std::ranges::any_of(ahead_, [file](const ahead_range& each) { return each.file == file; });
+}
+
 std::optional<fill_table::verdict> fill_table::next_verdict() {
   if (verdicts_.empty()) return std::nullopt;
   const verdict next = verdicts_.back();

@@ -92,6 +92,10 @@ class fill_table {
   [[nodiscard]] std::size_t waiting() const { return waiters_.size(); }
   [[nodiscard]] std::size_t in_flight() const { return claims_.size(); }
   [[nodiscard]] bool has_ahead() const { return !ahead_.empty(); }
+  /// A fetch in flight.
+  [[nodiscard]] const fetch& fetch_of(std::uint32_t id) const { return claim_of(id).pages; }
+  /// Whether anything waits for pages of the file, or may be written to it.
+  [[nodiscard]] bool uses(std::uint32_t file) const;
 
  private:
   struct claim {

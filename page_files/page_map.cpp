@@ -59,6 +59,7 @@ struct page_map::header {
   std::uint64_t missing;  ///< of all files
   std::uint32_t note_version;  ///< odd while the note changes
   char note[note_max + 1];
+  std::uint64_t fillers;  ///< that have begun
 };
 
 struct page_map::file_record {
@@ -377,6 +378,10 @@ std::string page_map::note() const {
     if (before % 2 == 0 && load(from.note_version) == before) return std::string(copy, ::strnlen(copy, note_max));
   }
   return "";
+std::uint32_t page_map::add_filler() {
+  const std::uint64_t before = head().fillers;
+  store(head().fillers, before + 1);
+  return static_cast<std::uint32_t>(before);
 }
 
 void page_map::record_taken(std::uint32_t slot, const taken_event& event) {

@@ -92,6 +92,8 @@ class page_map {
   static constexpr std::size_t note_max = 240;
   void set_note(std::string_view text);
   [[nodiscard]] std::string note() const;
+  /// Counts a filler that begins; returns how many have begun before.
+  std::uint32_t add_filler();
 
   // -- taken events: by slot, below taken_max -----------------------------
   void record_taken(std::uint32_t slot, const taken_event& event);
