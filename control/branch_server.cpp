@@ -5,6 +5,8 @@
 #include "api/safekeeper_json.hpp"
 #include "control/server_file.hpp"
 #include "host/data_directory.hpp"
+#include "page_files/control_file.hpp"
+#include "page_files/relation_files.hpp"
 
 namespace strata::control {
 
@@ -60,16 +62,31 @@ core::result<void> branch_server::lease(core::lsn at) const {
   return {};
 }
 
+namespace {
+core::result<void> unpack(const api::api_client& api, const std::string& path, const api::api_client::query& query,
+                          const std::string& into, const std::function<void(std::uint64_t)>& written) {
+  STRATA_ASSIGN(auto unpacker, host::data_directory_unpacker::open(into));
+  STRATA_TRY(api.download(path + "/export", query, [&](core::bytes_view part) -> core::result<void> {
+    STRATA_TRY(unpacker->feed(part));
+    written(unpacker->bytes_written());
+    return {};
+  }));
+  return unpacker->finish();
+}
+}  // namespace
+
+core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::restore_guarded(
+    core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& written) const {
+  STRATA_ASSIGN(const auto client, api());
+  STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written));
+  STRATA_ASSIGN(const auto made, page_files::create_relation_files(into));
+  STRATA_ASSIGN(auto control_file, page_files::hold_control_file(into));
+  return page_files::guarded_directory::guard(into, made.files, std::move(control_file));
+}
+
 core::result<void> restore_branch(const api::api_client& api, const std::string& path, core::lsn at,
                                   const std::string& into, const std::function<void(std::uint64_t)>& written) {
-  STRATA_ASSIGN(auto unpacker, host::data_directory_unpacker::open(into));
-  STRATA_TRY(
-      api.download(path + "/export", {{"lsn", core::to_string(at)}}, [&](core::bytes_view part) -> core::result<void> {
-        STRATA_TRY(unpacker->feed(part));
-        written(unpacker->bytes_written());
-        return {};
-      }));
-  return unpacker->finish();
+  return unpack(api, path, {{"lsn", core::to_string(at)}}, into, written);
 }
 
 }  // namespace strata::control

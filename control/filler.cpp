@@ -17,7 +17,7 @@ core::result<pid_t> start_filler(const std::string& server_directory, const host
       .arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-filler", "--dir", server_directory,
                     "--name", record.name, "--at", core::to_string(at), "--group", std::to_string(of.group()), "--map",
                     std::to_string(of.map())},
-      .inherited = of.inherited_by_filler()};
+      .inherited = {{of.group(), of.group()}, {of.map(), of.map()}}};
   return host::start_detached(filler, host::registry(server_directory).directory_of(record.name) + "/agent.log");
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/result.hpp"
 #include "host/account.hpp"
+#include "host/program.hpp"
 
 namespace strata::host {
 
@@ -31,7 +32,7 @@ struct postgres_options {
   /// It may act on other servers by itself (forced_settings.hpp).
   bool armed = false;
   /// Open files that it and every process of it hold (program::inherited).
-  std::vector<int> inherited{};
+  std::vector<inherited_file> inherited{};
 };
 
 /// All that is given on the command line: `forced`, the port and the socket's directory, without which it could not be

@@ -15,6 +15,7 @@
 #include <fstream>
 
 #include "host/libpq_environment.hpp"
+#include "io/unique_fd.hpp"
 
 extern char** environ;
 
@@ -35,7 +36,7 @@ struct launch {
   int report = -1;
   bool new_session = false;
   int signal_at_death = 0;
-  std::vector<int> inherited;
+  std::vector<inherited_file> inherited;  ///< `fd` is a copy above every number that is wanted
   pid_t parent = 0;
 };
 
@@ -101,15 +102,29 @@ launch plan_of(const program& what) {
     errno = ESRCH;
     give_up();
   }
-  for (const int each : plan.inherited)
-    if (::fcntl(each, F_SETFD, 0) != 0) give_up();
+  for (const auto& each : plan.inherited)
+    if (::dup2(each.fd, each.as) < 0) give_up();
   if (!plan.directory.empty() && ::chdir(plan.directory.c_str()) != 0) give_up();
   ::execve(plan.argument_pointers.front(), plan.argument_pointers.data(), plan.environment_pointers.data());
   give_up();
   ::_exit(127);
 }
 
+/// Copies that no wanted number is among.
+core::result<std::vector<io::unique_fd>> lift(std::vector<inherited_file>& files) {
+  int above = 0;
+  for (const auto& each : files) above = std::max(above, each.as + 1);
+  std::vector<io::unique_fd> lifted;
+  for (auto& each : files) {
+    each.fd = ::fcntl(each.fd, F_DUPFD_CLOEXEC, above);
+    if (each.fd < 0) return core::from_errno("copy a descriptor", errno);
+    lifted.emplace_back(each.fd);
+  }
+  return lifted;
+}
+
 core::result<pid_t> spawn(launch& plan) {
+  STRATA_ASSIGN(const auto lifted, lift(plan.inherited));
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return core::from_errno("make a pipe", errno);
   plan.report = report[1];

@@ -13,6 +13,12 @@
 
 namespace strata::host {
 
+/// An open file of this process, and its number in the program that inherits it.
+struct inherited_file {
+  int fd = -1;
+  int as = -1;
+};
+
 /// A program to start. Of this process's environment it gets no variable of libpq (libpq_environment.hpp).
 struct program {
   std::vector<std::string> arguments;  ///< the first is its path
@@ -21,8 +27,8 @@ struct program {
   std::vector<std::pair<std::string, std::string>> environment;  ///< set on top of this process's
   /// Sent to the program when the thread that starts it ends, however it ends. 0: it outlives us.
   int signal_at_death = 0;
-  /// Open files that it gets, under the same numbers. All others of this process are closed for it.
-  std::vector<int> inherited{};
+  /// Open files that it gets, beside the standard ones.
+  std::vector<inherited_file> inherited{};
 };
 
 /// What a program that has ended leaves: exit code (128 + signal when killed) and what it wrote, bounded.

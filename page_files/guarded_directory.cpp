@@ -16,7 +16,8 @@ core::result<void> check_fanotify(const std::string& directory) {
 }
 
 core::result<std::shared_ptr<const guarded_directory>> guarded_directory::guard(const std::string& directory,
-                                                                                std::span<const sparse_file> files) {
+                                                                                std::span<const sparse_file> files,
+                                                                                io::unique_fd control_file) {
   STRATA_ASSIGN(auto group, fanotify_group::make());
   STRATA_ASSIGN(auto map, page_map::make(files));
   const io::unique_fd root(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -30,7 +31,8 @@ core::result<std::shared_ptr<const guarded_directory>> guarded_directory::guard(
     if (!marked) return std::move(marked).error().within("guard " + directory + "/" + each.file.path);
     pages += each.file.pages;
   }
-  return std::shared_ptr<const guarded_directory>(new guarded_directory(std::move(group), std::move(map), pages));
+  return std::shared_ptr<const guarded_directory>(
+      new guarded_directory(std::move(group), std::move(map), std::move(control_file), pages));
 }
 
 }  // namespace strata::page_files

@@ -378,6 +378,8 @@ std::string page_map::note() const {
     if (before % 2 == 0 && load(from.note_version) == before) return std::string(copy, ::strnlen(copy, note_max));
   }
   return "";
+}
+
 std::uint32_t page_map::add_filler() {
   const std::uint64_t before = head().fillers;
   store(head().fillers, before + 1);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "host/program.hpp"
+#include "page_files/control_file.hpp"
 
 namespace strata::actors::compute {
 
@@ -25,8 +26,10 @@ void page_supply::begin(std::shared_ptr<const page_files::guarded_directory> dir
   start();
 }
 
-std::vector<int> page_supply::inherited() const {
-  return directory_ ? directory_->inherited_by_postgres() : std::vector<int>();
+std::vector<host::inherited_file> page_supply::inherited() const {
+  if (!directory_) return {};
+  return {{directory_->group(), directory_->group()},
+          {directory_->control_file(), page_files::control_file_descriptor}};
 }
 
 void page_supply::start() {

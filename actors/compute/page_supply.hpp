@@ -11,6 +11,7 @@
 #include "core/clock.hpp"
 #include "core/lsn.hpp"
 #include "host/agent_status.hpp"
+#include "host/program.hpp"
 #include "page_files/guarded_directory.hpp"
 
 namespace strata::actors::compute {
@@ -44,7 +45,7 @@ class page_supply {
   /// for a copy. Precondition: the one before has ended.
   void begin(std::shared_ptr<const page_files::guarded_directory> directory, core::lsn at);
   /// Open files that Postgres inherits, so that no process of it can read what nobody fills.
-  [[nodiscard]] std::vector<int> inherited() const;
+  [[nodiscard]] std::vector<host::inherited_file> inherited() const;
   /// Ends the filler, then calls `then`; at once when there is none. Postgres has ended: nobody waits for a page.
   void end(std::function<void()> then);
 

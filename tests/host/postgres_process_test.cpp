@@ -140,11 +140,11 @@ BOOST_FIXTURE_TEST_CASE(processes_of_a_killed_postmaster_end_with_the_abandoned_
 BOOST_FIXTURE_TEST_CASE(every_process_of_a_server_holds_the_files_that_it_inherits, with_data) {
   int pipe[2];
   BOOST_TEST_REQUIRE(::pipe2(pipe, O_CLOEXEC) == 0);
-  options.inherited = {pipe[1]};
+  options.inherited = {{.fd = pipe[1], .as = 199}};
   BOOST_TEST_REQUIRE(write_settings(options, {}));
   BOOST_TEST_REQUIRE(start_postgres(options));
   const std::string backend = psql("select pid from pg_stat_activity where backend_type = 'checkpointer'").output;
-  const std::string its = "/proc/" + backend.substr(0, backend.find('\n')) + "/fd/" + std::to_string(pipe[1]);
+  const std::string its = "/proc/" + backend.substr(0, backend.find('\n')) + "/fd/199";
   BOOST_TEST(fs::read_symlink(its) == fs::read_symlink("/proc/self/fd/" + std::to_string(pipe[1])));
   ::close(pipe[0]);
   ::close(pipe[1]);
