@@ -24,6 +24,9 @@ namespace {
 /// Descriptors of events have numbers below.
 constexpr int numbers_max = 4096;
 constexpr std::size_t events_at_once = 16;
+/// Slots for new events while those of a predecessor wait, before which descriptors of their files must come.
+constexpr std::size_t slots_kept_free = page_map::taken_max - fanotify_door::events_max;
+constexpr std::size_t free_after_taking_over_min = 8;
 constexpr std::uint64_t page_bytes = pg::page_size;
 
 core::result<void> limit_numbers() {
@@ -137,8 +140,8 @@ core::result<void> fanotify_door::on_readable() {
   std::array<access_event, events_at_once> events;
   std::array<std::optional<std::uint32_t>, events_at_once> taken;
   // So many and no more: the page source has its turn, too.
-  for (std::size_t turn = 0; turn < page_map::taken_max / events_at_once && !free_.empty(); ++turn) {
-    STRATA_ASSIGN(const std::size_t count, group_.read(std::span(events).first(std::min(events.size(), free_.size()))));
+  for (std::size_t turn = 0; turn < events_max / events_at_once && room() > 0; ++turn) {
+    STRATA_ASSIGN(const std::size_t count, group_.read(std::span(events).first(std::min(events.size(), room()))));
     if (count == 0) break;
     // First all into the map: what is not there when this process is killed can only be denied.
     for (std::size_t i = 0; i < count; ++i) taken[i] = take(events[i]);
@@ -146,8 +149,14 @@ core::result<void> fanotify_door::on_readable() {
       if (taken[i]) begin(*taken[i]);
     step();
   }
-  listen(!free_.empty());
+  listen(room() > 0);
   return {};
+}
+
+/// For new events.
+std::size_t fanotify_door::room() const {
+  const std::size_t kept = orphans_ > 0 ? 0 : slots_kept_free;
+  return free_.size() > kept ? free_.size() - kept : 0;
 }
 
 // While no slot is free, events wait in the kernel, and a readable group would only keep the loop awake.
@@ -284,7 +293,7 @@ void fanotify_door::answer(std::uint32_t slot, std::optional<core::errc> denied)
   map_.clear_taken(slot);
   of = {};
   free_.push_back(slot);
-  listen(true);
+  listen(room() > 0);
 }
 
 void fanotify_door::on_pages(std::uint32_t fetch, core::result<core::bytes_view> pages) {

@@ -26,13 +26,16 @@ class page_toucher;
 /// Every page that an access can see is in its file before the access goes on; if that fails the access fails: with
 /// ENOSPC when the disk is full, EBUSY when a killed predecessor had taken it unrecorded, EIO otherwise.
 ///
-/// Bounds: page_map::taken_max events (the others wait in the kernel's queue), and what fill_table::options says of
-/// fetches and bytes in flight.
+/// Bounds: events_max events (the others wait in the kernel's queue), and what fill_table::options says of fetches and
+/// bytes in flight: 16 MiB.
 ///
 /// One thread, which never blocks on the page source. One door at a time for a group: a successor is made when the
 /// process of its predecessor has been reaped. The process can be killed at any moment.
 class fanotify_door {
  public:
+  /// The slots beyond are for a successor that has as many of its predecessor's.
+  static constexpr std::size_t events_max = 192;
+
   struct options {
     std::string directory;  ///< the data directory: where relation_file::path begins
     fill_table::options table;
@@ -108,6 +111,7 @@ class fanotify_door {
   void close_idle();
   [[nodiscard]] open_file* opened(std::uint32_t file);
   void listen(bool to_events);
+  [[nodiscard]] std::size_t room() const;
 
   fanotify_group group_;
   page_map& map_;

@@ -79,7 +79,7 @@ core::result<std::size_t> fanotify_group::read(std::span<access_event> into) con
     return core::from_errno("read file accesses", errno);
   }
   std::size_t count = 0;
-  for (std::size_t at = 0; at + sizeof(fanotify_event_metadata) <= static_cast<std::size_t>(bytes);) {
+  for (std::size_t at = 0; count < room && at + sizeof(fanotify_event_metadata) <= static_cast<std::size_t>(bytes);) {
     fanotify_event_metadata event;
     std::memcpy(&event, buffer.data() + at, sizeof event);
     if (event.vers != FANOTIFY_METADATA_VERSION || event.event_len < sizeof event)

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "page_files/background_fill.hpp"
 
@@ -69,6 +70,7 @@ void fill_half(std::uint8_t* to, std::uint32_t file, std::uint32_t half, std::ui
 }
 
 void slow_source::fetch(const page_files::page_range& range, receiver then) {
+  if (options_.silent) return;
   const auto delay = std::chrono::microseconds(
       options_.delay_max.count() == 0 ? 0 : static_cast<long>(random_() % options_.delay_max.count()));
   requests_.push_back({std::chrono::steady_clock::now() + delay, range, std::move(then)});
@@ -103,14 +105,18 @@ void slow_source::run() {
   }
 }
 
-std::string why_no_fanotify(const std::string& directory) {
+bool can_fill_at(const std::string& directory) {
+  const auto skipped = [](const core::error& why) {
+    std::printf("SKIPPED: %s\n", why.detail.c_str());
+    return false;
+  };
   const auto group = page_files::fanotify_group::make();
-  if (!group) return group.error().detail;
+  if (!group) return skipped(group.error());
   const std::string path = directory + "/probe";
   const io::unique_fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   const auto marked = group->mark(file.get());
   std::filesystem::remove(path);
-  return marked ? "" : marked.error().detail;
+  return marked || skipped(marked.error());
 }
 
 sparse_directory::sparse_directory(std::string path, const std::vector<std::uint32_t>& pages) : path_(std::move(path)) {
@@ -158,6 +164,21 @@ std::string sparse_directory::path_of(std::uint32_t file) const {
 }
 
 int sparse_directory::open(std::uint32_t file) const { return ::open(path_of(file).c_str(), O_RDWR | O_CLOEXEC); }
+
+std::size_t sparse_directory::taken() const {
+  std::size_t count = 0;
+  for (std::uint32_t slot = 0; slot < page_files::page_map::taken_max; ++slot) count += map_->taken(slot) ? 1 : 0;
+  return count;
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
 
 pid_t start_process(const std::function<int()>& what) {
   const pid_t parent = ::getpid();

@@ -15,8 +15,8 @@
 
 namespace strata::tests {
 
-/// Why pre-content events can't be used here, for "SKIPPED: "; empty: they can.
-std::string why_no_fanotify(const std::string& directory);
+/// Whether pre-content events work for files in a directory. If not, says that the test is skipped and why.
+bool can_fill_at(const std::string& directory);
 
 /// 64-bit words of half a page of a file: of the page service (value 1), of a hole (0), or as a worker wrote it.
 void fill_half(std::uint8_t* to, std::uint32_t file, std::uint32_t half, std::uint32_t value);
@@ -29,6 +29,7 @@ class slow_source final : public page_files::page_source {
   struct options {
     std::chrono::microseconds delay_max{0};
     std::uint32_t failures_per_thousand = 0;
+    bool silent = false;  ///< never answers
   };
   slow_source(options with, std::uint32_t seed) : options_(with), random_(seed) {}
 
@@ -76,7 +77,10 @@ class sparse_directory {
   /// Opened after the mark, as Postgres does.
   [[nodiscard]] int open(std::uint32_t file) const;
   [[nodiscard]] const page_files::page_map& map() const { return *map_; }
-  [[nodiscard]] int group() const { return group_->fd(); }
+  /// Events that a filler has taken and not answered.
+  [[nodiscard]] std::size_t taken() const;
+  /// This process no longer holds the group.
+  void leave_group() { group_.reset(); }
 
  private:
   std::string path_;
@@ -88,6 +92,9 @@ class sparse_directory {
   counts* counts_;
   pid_t filler_ = -1;
 };
+
+/// Whether something becomes true within 20 s.
+bool eventually(const std::function<bool()>& holds);
 
 /// Runs `what` in a process of its own, which ends with its result and is killed when this process ends.
 pid_t start_process(const std::function<int()>& what);

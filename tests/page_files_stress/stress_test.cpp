@@ -85,37 +85,31 @@ std::string stress(const temp_dir& at, const stress_options& with) {
   return wrong;
 }
 
-bool is_possible(const temp_dir& at) {
-  const std::string why = why_no_fanotify(at.path().string());
-  if (!why.empty()) BOOST_TEST_MESSAGE("SKIPPED: " << why);
-  return why.empty();
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(page_files_stress)
 
 BOOST_AUTO_TEST_CASE(no_write_is_lost_and_no_page_is_wrong_while_fillers_are_killed) {
   const temp_dir at;
-  if (!is_possible(at)) return;
+  if (!can_fill_at(at.path().string())) return;
   BOOST_TEST(stress(at, {}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(an_access_that_does_not_wait_for_the_claims_of_others_is_found) {
   const temp_dir at;
-  if (!is_possible(at)) return;
+  if (!can_fill_at(at.path().string())) return;
   BOOST_TEST(stress(at, {.table = {.without_waiting_for_claims = true}, .kills = false}) != "");
 }
 
 BOOST_AUTO_TEST_CASE(a_filler_without_a_limit_is_found) {
   const temp_dir at;
-  if (!is_possible(at)) return;
+  if (!can_fill_at(at.path().string())) return;
   BOOST_TEST(stress(at, {.table = {.without_limit = true}, .kills = false}) != "");
 }
 
 BOOST_AUTO_TEST_CASE(a_truncation_that_does_not_wait_is_found) {
   const temp_dir at;
-  if (!is_possible(at)) return;
+  if (!can_fill_at(at.path().string())) return;
   BOOST_TEST(stress(at, {.table = {.without_drain = true}, .kills = false}) != "");
 }
 
