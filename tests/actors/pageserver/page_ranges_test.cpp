@@ -1,3 +1,5 @@
+#include <poll.h>
+
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <thread>
@@ -6,6 +8,7 @@
 #include "actors/pageserver/pages/page_service.hpp"
 #include "actors/runtime/outside.hpp"
 #include "actors/runtime/system.hpp"
+#include "page_files/page_client.hpp"
 #include "pg/wire/pagestream.hpp"
 #include "storage/key_space.hpp"
 #include "storage/write_batch.hpp"
@@ -313,6 +316,64 @@ BOOST_AUTO_TEST_CASE(a_batch_has_32_pages_or_one_range) {
   large.add(request(128));
   BOOST_TEST(large.full());
   BOOST_TEST(!large.has_room_for(request(0)));
+}
+
+/// Runs the loop of a client's owner.
+template <class Condition>
+bool run_until(page_files::page_client& client, const Condition& holds) {
+  const auto give_up = std::chrono::steady_clock::now() + 20s;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    pollfd ready{client.poll_fd(), POLLIN, 0};
+    ::poll(&ready, 1, 5);
+    client.on_ready();
+    client.on_time(core::system_clock().monotonic());
+  }
+  return true;
+}
+
+BOOST_AUTO_TEST_CASE(the_page_client_reads_a_relation_while_the_service_moves_to_another_port) {
+  range_port at;
+  const core::bytes all = [&] {
+    auto singles = at.stream(3);
+    return one_by_one(singles, 0, blocks, layered_relation::newest);
+  }();
+  auto client = *page_files::page_client::create({.tenant = *core::parse_id<core::tenant_id>(tenant),
+                                                  .timeline = *core::parse_id<core::timeline_id>(timeline),
+                                                  .at = layered_relation::newest,
+                                                  .locate = [&] {
+                                                    return core::address{"127.0.0.1", at.port};
+                                                  }});
+  std::size_t answered = 0;
+  std::size_t wrong = 0;
+  const auto fetch = [&](std::uint32_t first, std::uint32_t count) {
+    client->fetch({table, first, count}, [&, first, count](core::result<core::bytes_view> pages) {
+      ++answered;
+      const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first * pg::page_size);
+      if (!pages ||
+          !std::equal(pages->begin(), pages->end(), begin, begin + static_cast<std::ptrdiff_t>(count * pg::page_size)))
+        ++wrong;
+    });
+  };
+  std::size_t asked = 0;
+  for (int round = 0; round < 6; ++round) {
+    for (std::uint32_t count : {1u, 2u, 8u, 9u, 100u, 128u})
+      for (std::uint32_t first = 0; first + count <= blocks; first += count, ++asked) fetch(first, count);
+    // Everything is under way when the service ends.
+    BOOST_TEST(run_until(*client, [&] { return answered > asked / 2; }));
+    const auto old_port = at.port;
+    at.stop();
+    at.start();
+    BOOST_TEST(old_port != at.port);
+    BOOST_TEST(run_until(*client, [&] { return answered == asked; }));
+  }
+  BOOST_TEST(wrong == 0u);
+  BOOST_TEST(!client->state());
+
+  std::optional<core::error> refused;
+  client->fetch({table, blocks - 1, 2}, [&](core::result<core::bytes_view> pages) { refused = pages.error(); });
+  BOOST_TEST(run_until(*client, [&] { return refused.has_value(); }));
+  BOOST_TEST((refused->code == core::errc::out_of_range));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
