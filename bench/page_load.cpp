@@ -80,8 +80,9 @@ void start_stream(int fd, const std::string& command) {
   read_until(fd, 'W');
 }
 
-core::bytes make_request(const pg::relation_fork& relation) {
-  core::bytes request{'d', 0, 0, 0, 38, 2};
+core::bytes make_request(const pg::relation_fork& relation, int version) {
+  core::bytes request{'d', 0, 0, 0, static_cast<std::uint8_t>(version == 2 ? 38 : 46), 2};
+  if (version > 2) core::append_be<std::uint64_t>(request, 1);
   core::append_be<std::uint64_t>(request, ~std::uint64_t{0});
   core::append_be<std::uint64_t>(request, 1);
   core::append_be(request, relation.tablespace);
@@ -94,8 +95,12 @@ core::bytes make_request(const pg::relation_fork& relation) {
 
 class client_connection {
  public:
-  client_connection(const page_target& target, std::uint64_t seed)
-      : fd_(connect_to(target.port)), request_(make_request(target.relation)), blocks_(target.blocks), random_(seed) {
+  client_connection(const page_target& target, std::uint64_t seed, bool sequential)
+      : fd_(connect_to(target.port)),
+        request_(make_request(target.relation, target.version)),
+        blocks_(target.blocks),
+        random_(seed),
+        sequential_(sequential) {
     if (!target.command.empty()) start_stream(fd_, target.command);
   }
   ~client_connection() { ::close(fd_); }
@@ -108,7 +113,8 @@ class client_connection {
     core::bytes out;
     const auto now = clock::now();
     for (int i = 0; i < count; ++i) {
-      core::store_be(request_.data() + request_.size() - 4, static_cast<std::uint32_t>(random_() % blocks_));
+      const std::uint64_t next = sequential_ ? next_++ : random_();
+      core::store_be(request_.data() + request_.size() - 4, static_cast<std::uint32_t>(next % blocks_));
       core::append(out, request_);
       asked_.push_back(now);
     }
@@ -143,6 +149,8 @@ class client_connection {
   core::bytes request_;
   std::uint32_t blocks_;
   std::mt19937_64 random_;
+  bool sequential_;
+  std::uint64_t next_ = 0;
   std::deque<clock::time_point> asked_;
   core::bytes buffer_ = core::bytes(512u << 10);
   std::size_t have_ = 0;
@@ -161,7 +169,8 @@ load_result run_page_load(const page_target& target, const load_shape& shape) {
   std::vector<std::unique_ptr<client_connection>> connections;
   std::vector<pollfd> polled;
   for (int i = 0; i < shape.connections; ++i) {
-    connections.push_back(std::make_unique<client_connection>(target, static_cast<std::uint64_t>(i) + 1));
+    connections.push_back(
+        std::make_unique<client_connection>(target, static_cast<std::uint64_t>(i) + 1, shape.sequential));
     polled.push_back({connections.back()->fd(), POLLIN, 0});
   }
   load_result result;

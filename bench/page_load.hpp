@@ -9,12 +9,13 @@
 
 namespace strata::bench {
 
-/// A page server to be loaded with getpage requests of pagestream_v2.
+/// A page server to be loaded with getpage requests of pagestream_v2 or _v3.
 struct page_target {
   std::uint16_t port = 0;  ///< on 127.0.0.1
   /// The query that opens the stream, e.g. "pagestream_v2 <tenant> <timeline>"; empty: the server speaks pagestream
   /// from the first byte, without start-up.
   std::string command;
+  int version = 2;
   pg::relation_fork relation;
   std::uint32_t blocks = 1;
 };
@@ -23,6 +24,7 @@ struct load_shape {
   int connections = 1;
   int in_flight = 1;  ///< per connection
   std::chrono::milliseconds duration{2000};
+  bool sequential = false;  ///< one block after the other, instead of at random
 };
 
 struct load_result {
@@ -32,7 +34,7 @@ struct load_result {
   std::uint64_t errors = 0;
 };
 
-/// One client thread drives all connections, asking for blocks at random. Throws std::runtime_error when the server
+/// One client thread drives all connections, asking for blocks. Throws std::runtime_error when the server
 /// can't be reached or does not speak the protocol.
 load_result run_page_load(const page_target& target, const load_shape& shape);
 

@@ -82,15 +82,15 @@ core::result<command> parse_command(std::string_view query) {
   const std::string name = words.empty() ? "" : lower(words[0]);
   if (name == "pagestream_v2") return parse_pagestream(words, pagestream_version::v2);
   if (name == "pagestream_v3") return parse_pagestream(words, pagestream_version::v3);
+  if (name == "pagestream_v4") return parse_pagestream(words, pagestream_version::v4);
   if (name == "basebackup") return parse_backup(words, false);
   if (name == "fullbackup") return parse_backup(words, true);
   if (name == "lease") return parse_lease(words);
   if (name == "set") return command(set_variable{});
-  return core::error{
-      core::errc::unsupported,
-      "unknown command \"" + name.substr(0, 40) +
-          "\"; this port supports pagestream_v2, pagestream_v3, basebackup, fullbackup and lease lsn, for SQL start a "
-          "compute with: strata compute start BRANCH"};
+  return core::error{core::errc::unsupported, "unknown command \"" + name.substr(0, 40) +
+                                                  "\"; this port supports pagestream_v2, pagestream_v3, pagestream_v4, "
+                                                  "basebackup, fullbackup and lease lsn, for "
+                                                  "SQL start a compute with: strata compute start BRANCH"};
 }
 
 }  // namespace strata::pg::wire

@@ -210,4 +210,12 @@ std::string_view sqlstate_of(core::errc code) {
   return "XX000";
 }
 
+core::errc errc_of_sqlstate(std::string_view sqlstate) {
+  using enum core::errc;
+  for (const core::errc code : {not_found, invalid_argument, out_of_range, unsupported, permission_denied, conflict,
+                                corrupt, disk_full, busy, timeout, unavailable})
+    if (sqlstate == sqlstate_of(code)) return code;
+  return io_error;
+}
+
 }  // namespace strata::pg::wire

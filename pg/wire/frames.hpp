@@ -77,5 +77,7 @@ void append_copy_data_header(core::bytes& to, std::size_t payload_size);
 
 /// SQLSTATE for an error of ours.
 std::string_view sqlstate_of(core::errc code);
+/// The other way, at the client; errc::io_error for one that is none of ours.
+core::errc errc_of_sqlstate(std::string_view sqlstate);
 
 }  // namespace strata::pg::wire

@@ -144,6 +144,11 @@ void read_relation_pages(const timeline_store& store, std::span<page_request> re
     } else if (!*size && !may_be_absent(request.relation.fork)) {
       request.failure = core::error{core::errc::not_found, "read " + pg::to_string(request.relation) + " at " +
                                                                core::to_string(at) + ": no such relation"};
+    } else if (request.block >= size->value_or(0) && request.must_exist) {
+      request.failure = core::error{core::errc::out_of_range, "read block " + std::to_string(request.block) + " of " +
+                                                                  pg::to_string(request.relation) + " at " +
+                                                                  core::to_string(at) + ": the relation has " +
+                                                                  std::to_string(size->value_or(0)) + " blocks"};
     } else if (request.block >= size->value_or(0)) {
       std::fill(request.page.begin(), request.page.end(), std::uint8_t{0});
     } else {

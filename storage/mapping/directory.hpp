@@ -60,9 +60,11 @@ struct page_request {
   pg::block_number block = 0;
   core::bytes_span page;
   std::optional<core::error> failure;
+  bool must_exist = false;
 };
-/// Each read succeeds or fails on its own. A block beyond the end is a page of zeros; a missing fork fsm or vm has no
-/// blocks, a missing main or init fork is errc::not_found. When the cluster has data checksums the pages include
+/// Each read succeeds or fails on its own. A block beyond the end is a page of zeros, or errc::out_of_range with the
+/// number of blocks if it must exist; a missing fork fsm or vm has no blocks, a missing main or init fork is
+/// errc::not_found. When the cluster has data checksums the pages include
 /// theirs. memory_only: errc::would_block where the disk is needed.
 void read_relation_pages(const timeline_store& store, std::span<page_request> requests, core::lsn at, read_mode mode);
 

@@ -11,10 +11,12 @@
 #include <cstring>
 #include <system_error>
 
+#include "pg/crc32c.hpp"
+
 namespace strata::tests {
 namespace {
 
-constexpr std::size_t answer_size_max = 1u << 20;
+constexpr std::size_t answer_size_max = (1u << 20) + 1024;
 
 template <class T>
 void append_be(core::bytes& to, T value) {
@@ -167,7 +169,7 @@ pagestream_client::pagestream_client(std::uint16_t port, const std::string& tena
 
 void pagestream_client::append_request(core::bytes& to, std::uint8_t tag, core::lsn at, core::bytes_view body) {
   core::bytes payload{tag};
-  if (version_ == 3) append_be(payload, ++sent_);
+  if (version_ >= 3) append_be(payload, ++sent_);
   append_be(payload, at.value);
   append_be(payload, at == core::lsn::max() ? std::uint64_t{0} : at.value);
   core::append(payload, body);
@@ -181,14 +183,14 @@ core::bytes pagestream_client::answer(std::uint8_t tag, std::size_t echoed) {
   if (got.type != 'd' || got.body.empty()) throw std::runtime_error("the page service sent no answer");
   constexpr std::size_t ids = 3 * 8;
   std::size_t at = 1;
-  if (version_ == 3) {
+  if (version_ >= 3) {
     if (got.body.size() < at + ids) throw std::runtime_error("a short answer");
     if (load_be(got.body.data() + at, 8) != ++answered_) throw std::runtime_error("answers came out of order");
     at += ids;
   }
   if (got.body[0] == 103) throw pagestream_error(text_in(core::bytes_view(got.body).subspan(at)));
   if (got.body[0] != tag) throw std::runtime_error("an answer of another kind: " + std::to_string(got.body[0]));
-  if (version_ == 3) at += echoed;
+  if (version_ >= 3) at += echoed;
   if (got.body.size() < at) throw std::runtime_error("a short answer");
   return {got.body.begin() + static_cast<std::ptrdiff_t>(at), got.body.end()};
 }
@@ -263,6 +265,19 @@ std::vector<pagestream_client::page_reply> pagestream_client::pages(const pg::re
     }
   }
   return replies;
+}
+
+core::bytes pagestream_client::range(const pg::relation_fork& relation, pg::block_number first, std::uint32_t count,
+                                     core::lsn at) {
+  core::bytes body = body_of(relation);
+  append_be(body, first);
+  append_be(body, count);
+  const core::bytes got = ask(5, at, body, 106);
+  if (got.size() != 8 + std::size_t{count} * pg::page_size || load_be(got.data(), 4) != count)
+    throw std::runtime_error("a range answer of " + std::to_string(got.size()) + " bytes");
+  core::bytes pages(got.begin() + 8, got.end());
+  if (load_be(got.data() + 4, 4) != pg::crc32c(pages)) throw std::runtime_error("a range with a wrong checksum");
+  return pages;
 }
 
 }  // namespace strata::tests

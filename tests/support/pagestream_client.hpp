@@ -67,6 +67,8 @@ class pagestream_client {
   /// Many in flight.
   std::vector<page_reply> pages(const pg::relation_fork& relation, pg::block_number first, std::uint32_t count,
                                 core::lsn at);
+  /// As one request of version 4, with its checksum compared.
+  core::bytes range(const pg::relation_fork& relation, pg::block_number first, std::uint32_t count, core::lsn at);
 
  private:
   void append_request(core::bytes& to, std::uint8_t tag, core::lsn at, core::bytes_view body);

@@ -115,9 +115,11 @@ class page_connection final : public runtime::actor_base<private_page_connection
   /// Sends, reads and works until it has to wait for the client or another actor.
   void move_on() {
     using enum net::server_session::step;
-    // A client that keeps both directions busy must not keep the thread.
+    // A client that keeps both directions busy must not keep the thread; ranges count by their pages.
     constexpr int rounds_max = 8;
-    for (int round = 0; round < rounds_max; ++round) {
+    constexpr std::size_t turn_pages_max = rounds_max * page_batch::pages_max;
+    turn_pages_ = 0;
+    for (int round = 0; round < rounds_max && turn_pages_ < turn_pages_max; ++round) {
       if (const auto sent = session_.send(); sent != go_on) return sent == ended ? quit() : void();
       if (backup_.actor && !busy_) ask_for_chunk();
       if (busy_) return;
@@ -142,22 +144,27 @@ class page_connection final : public runtime::actor_base<private_page_connection
     while (!busy_ && !session_.output_pending()) {
       const auto frame = session_.next_frame();
       if (!frame) break;
-      const bool page_request = handle_frame(*frame);
+      const frame_fate fate = handle_frame(*frame);
+      if (fate == frame_fate::left) break;
       session_.consume(*frame);
-      if (page_request && !stream_->batch->full()) continue;
+      if (fate == frame_fate::batched && !stream_->batch->full()) continue;
       serve_batch();
     }
     serve_batch();
   }
 
-  /// True if the frame went into the batch.
-  bool handle_frame(const wire::frame& frame) {
+  enum class frame_fate : std::uint8_t {
+    handled,
+    batched,  ///< it is a request of the batch now
+    left,     ///< not consumed: the batch has no room for it, and is served first
+  };
+  frame_fate handle_frame(const wire::frame& frame) {
     if (stream_) return stream(frame);
     if (session_.started())
       idle(frame);
     else
       session_.welcome("15.0 (Strata)");
-    return false;
+    return frame_fate::handled;
   }
 
   void idle(const wire::frame& frame) {
@@ -241,7 +248,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
     complete("COPY 0");
   }
 
-  bool stream(const wire::frame& frame) {
+  frame_fate stream(const wire::frame& frame) {
+    using enum frame_fate;
     switch (frame.kind) {
       case wire::frame_kind::copy_data: break;
       case wire::frame_kind::copy_done:
@@ -249,25 +257,26 @@ class page_connection final : public runtime::actor_base<private_page_connection
         serve_batch();
         stream_->closing = true;
         finish_stream();
-        return false;
-      case wire::frame_kind::terminate: session_.close(); return false;
-      default: return false;
+        return handled;
+      case wire::frame_kind::terminate: session_.close(); return handled;
+      default: return handled;
     }
     auto request = wire::parse_request(frame.body, stream_->version);
     stream_->used = stream_->used || request;
     if (!request) {
       serve_then([this, echo = wire::echo_of(frame.body, stream_->version), why = request.error()] {
-        wire::append_request_error(session_.output(), stream_->version, echo, why.detail);
+        wire::append_request_error(session_.output(), stream_->version, echo, why);
       });
-      return false;
+      return handled;
     }
-    if (request->kind == wire::request_kind::page) {
+    if (request->kind == wire::request_kind::page || request->kind == wire::request_kind::range) {
       if (!stream_->batch) stream_->batch = std::make_shared<page_batch>(stream_->timeline.store, stream_->version);
+      if (!stream_->batch->has_room_for(*request)) return left;
       stream_->batch->add(*request);
-      return true;
+      return batched;
     }
     serve_then([this, asked = *request] { serve_metadata(asked); });
-    return false;
+    return handled;
   }
 
   /// The batch collected so far is answered first, so that responses keep the order of the requests.
@@ -302,7 +311,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
       metrics_.redo_seconds.observe(watch.elapsed());
       return send_batch();
     }
-    metrics_.slow_pages.add(static_cast<double>(stream_->batch->size()));
+    metrics_.slow_pages.add(static_cast<double>(stream_->batch->pages()));
     offload_busy(
         "read pages",
         [batch = stream_->batch, seconds = metrics_.redo_seconds]() mutable -> core::result<void> {
@@ -319,7 +328,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
   }
 
   void send_batch() {
-    metrics_.pages.add(static_cast<double>(stream_->batch->size()));
+    metrics_.pages.add(static_cast<double>(stream_->batch->pages()));
+    turn_pages_ += stream_->batch->pages();
     metrics_.read_seconds.observe(stream_->batch_begun.elapsed());
     put(stream_->batch->take_responses());
     batch_done();
@@ -337,7 +347,7 @@ class page_connection final : public runtime::actor_base<private_page_connection
     ask_busy(stream_->timeline.actor, messages::wait_lsn{position->at, options_.wait_lsn_timeout},
              [this, request](core::result<messages::lsn_reached> reached) {
                if (reached) return answer_metadata(request);
-               wire::append_request_error(session_.output(), stream_->version, request, reached.error().detail);
+               wire::append_request_error(session_.output(), stream_->version, request, reached.error());
                finish_stream();
              });
   }
@@ -426,7 +436,8 @@ class page_connection final : public runtime::actor_base<private_page_connection
   /// Keeps the connection alive until it quits.
   runtime::socket_owner alive_;
   page_metrics metrics_;
-  bool busy_ = false;  ///< another actor's answer is pending
+  bool busy_ = false;           ///< another actor's answer is pending
+  std::size_t turn_pages_ = 0;  ///< served since move_on() began
   wire::extended_query extended_{describe_command};
   bool simple_ = true;  ///< the protocol of the command in progress
 

@@ -14,13 +14,18 @@ const std::string timeline = "fedcba9876543210fedcba9876543210";
 
 BOOST_AUTO_TEST_SUITE(pg_wire_commands)
 
-BOOST_AUTO_TEST_CASE(streams_are_opened_in_two_versions) {
+BOOST_AUTO_TEST_CASE(streams_are_opened_in_three_versions) {
   const auto v3 = parse_command("PageStream_V3 " + tenant + "  " + timeline + ";");
   BOOST_REQUIRE(v3);
   const auto& opened = std::get<open_pagestream>(*v3);
   BOOST_TEST(opened.version == pagestream_version::v3);
   BOOST_TEST(to_string(opened.tenant) == tenant);
   BOOST_TEST(to_string(opened.timeline) == timeline);
+  const auto v4 = parse_command("pagestream_v4 " + tenant + " " + timeline);
+  BOOST_REQUIRE(v4);
+  BOOST_TEST(std::get<open_pagestream>(*v4).version == pagestream_version::v4);
+  BOOST_TEST(!parse_command("pagestream_v4 " + tenant));
+  BOOST_TEST(!parse_command("pagestream_v5 " + tenant + " " + timeline));
   BOOST_TEST(parse_command("pagestream " + tenant + " " + timeline).error().code == core::errc::unsupported);
 }
 

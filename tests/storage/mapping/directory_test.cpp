@@ -47,6 +47,24 @@ BOOST_FIXTURE_TEST_CASE(blocks_behind_the_end_are_zeros_and_missing_relations_ar
   BOOST_TEST(read.requests[3].failure->code == core::errc::not_found);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_block_that_must_exist_is_an_error_behind_the_end, mapping_fixture) {
+  const core::lsn end = ingest(page_image(table, 1, make_page(7)));
+  pages read(3);
+  read.ask(table, 1);
+  read.ask(table, 2);
+  read.ask({table.tablespace, table.database, table.relation, pg::fork::vm}, 0);
+  for (auto& each : read.requests) each.must_exist = true;
+  mapping::read_relation_pages(*store, read.requests, now(), read_mode::may_block);
+  BOOST_TEST(!read.requests[0].failure);
+  BOOST_TEST(read.page(0) == stamped(make_page(7), end));
+  for (const std::size_t index : {1u, 2u}) {
+    BOOST_REQUIRE(read.requests[index].failure);
+    BOOST_TEST(read.requests[index].failure->code == core::errc::out_of_range);
+  }
+  BOOST_TEST(read.requests[1].failure->detail.ends_with("the relation has 2 blocks"));
+  BOOST_TEST(read.requests[2].failure->detail.ends_with("the relation has 0 blocks"));
+}
+
 BOOST_FIXTURE_TEST_CASE(pages_of_a_cluster_with_checksums_come_with_them, mapping_fixture) {
   const core::lsn end = ingest(page_image(table, 1, make_page(7)));
   store->freeze();
