@@ -21,6 +21,7 @@ enum class backup_kind {
   compute,  ///< everything except relation data, with neon.signal, as existing compute clients of the page service
             ///< expect
   full,     ///< a plain data directory for stock Postgres
+  listed,   ///< the same with a manifest in place of most relation files (docs/formats/cluster_files.md)
 };
 struct start_backup {
   core::tenant_id tenant;

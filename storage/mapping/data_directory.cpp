@@ -8,6 +8,7 @@
 
 #include "core/check.hpp"
 #include "pg/files/data_directory.hpp"
+#include "pg/files/relation_manifest.hpp"
 #include "pg/files/replication_origins.hpp"
 #include "pg/files/slru.hpp"
 #include "pg/files/tar.hpp"
@@ -17,6 +18,7 @@
 #include "storage/mapping/directory.hpp"
 #include "storage/mapping/gzip_stream.hpp"
 #include "storage/mapping/relation_archiver.hpp"
+#include "storage/mapping/start_bundle.hpp"
 #include "storage/mapping/start_files.hpp"
 
 namespace strata::storage::mapping {
@@ -75,8 +77,11 @@ struct data_directory_writer::state {
     std::optional<std::uint32_t> blocks;
   };
   /// In the order of the forks: the free space map of a table is created from the main fork before it.
-  [[nodiscard]] std::deque<fork_work> plan_relation(std::span<const relation_entry> forks) const;
+  [[nodiscard]] std::deque<fork_work> plan_relation(std::span<const relation_entry> forks);
+  /// Of the listed kind: the same, and the rest into the manifest.
+  [[nodiscard]] std::deque<fork_work> list_relation(std::span<const relation_entry> forks);
   void plan_relations(pg::oid tablespace, pg::oid database);
+  void plan_manifest();
   void plan_two_phase();
   void plan_origins();
   core::result<void> plan_start();
@@ -95,7 +100,7 @@ struct data_directory_writer::state {
       return true;
     });
   }
-  [[nodiscard]] bool full() const { return options.kind == data_directory_kind::full; }
+  [[nodiscard]] bool stock() const { return options.kind != data_directory_kind::compute; }
 
   std::shared_ptr<const timeline_store> store;
   data_directory_options options;
@@ -103,6 +108,8 @@ struct data_directory_writer::state {
   start_state start;
   std::deque<part> parts;
   std::optional<relation_archiver> archiver;
+  std::optional<start_bundle> bundle;  ///< of the listed kind, as the manifest
+  relation_manifest manifest;
   std::optional<gzip_stream> gzip;
   core::bytes unpacked;
   bool ended = false;
@@ -187,7 +194,7 @@ void data_directory_writer::state::directory(core::bytes& to, std::string name) 
   append_tar_header(to, {.name = std::move(name),
                          .type = tar_type::directory,
                          .size = 0,
-                         .mode = full() ? tar_directory_mode : compute_directory_mode,
+                         .mode = stock() ? tar_directory_mode : compute_directory_mode,
                          .link_target = {},
                          .modified = options.modified});
 }
@@ -204,10 +211,10 @@ void data_directory_writer::state::plan_small_files() {
   plan_once([this](core::bytes& to) -> core::result<void> {
     for (const char* name : directories) directory(to, name);
     if (record.major >= pg::major_version::v17) directory(to, "pg_wal/summaries");
-    text_file(to, "pg_hba.conf", full() ? minimal_host_rules() : compute_host_rules());
+    text_file(to, "pg_hba.conf", stock() ? minimal_host_rules() : compute_host_rules());
     text_file(to, "pg_ident.conf", "");
     text_file(to, "postgresql.auto.conf", "");
-    if (full()) text_file(to, "postgresql.conf", minimal_configuration(start));
+    if (stock()) text_file(to, "postgresql.conf", minimal_configuration(start));
     return {};
   });
 }
@@ -257,20 +264,26 @@ core::result<void> data_directory_writer::state::relation_map(core::bytes& to, p
 core::result<void> data_directory_writer::state::plan_databases() {
   STRATA_ASSIGN(const auto spaces, tablespaces(*store, options.at));
   STRATA_ASSIGN(const auto found, databases(*store, options.at));
-  if (!full() && std::any_of(found.begin(), found.end(),
-                             [](const database_entry& each) { return each.tablespace != pg::default_tablespace; }))
+  if (!stock() && std::any_of(found.begin(), found.end(),
+                              [](const database_entry& each) { return each.tablespace != pg::default_tablespace; }))
     return core::error{core::errc::unsupported, "a compute can't have databases in other tablespaces"};
   plan_once([this, spaces](core::bytes& to) -> core::result<void> {
-    for (const pg::oid each : full() ? spaces : std::vector<pg::oid>{}) {
+    for (const pg::oid each : stock() ? spaces : std::vector<pg::oid>{}) {
       const std::string space = "pg_tblspc/" + std::to_string(each);
       directory(to, space);
       directory(to, space + "/" + tablespace_version_directory(record.major));
     }
     return relation_map(to, pg::global_tablespace, 0);
   });
+  if (options.kind == data_directory_kind::listed) {
+    bundle.emplace(found);
+    manifest.major = record.major;
+    manifest.at = options.at;
+  }
   for (const database_entry& each : found) plan_database(each);
   plan_relations(pg::global_tablespace, 0);
   for (const database_entry& each : found) plan_relations(each.tablespace, each.database);
+  if (bundle) plan_manifest();
   return {};
 }
 
@@ -283,7 +296,7 @@ void data_directory_writer::state::plan_database(const database_entry& entry) {
 }
 
 std::deque<data_directory_writer::state::fork_work> data_directory_writer::state::plan_relation(
-    std::span<const relation_entry> forks) const {
+    std::span<const relation_entry> forks) {
   const auto of_fork = [&](pg::fork wanted) -> std::optional<std::uint32_t> {
     for (const relation_entry& each : forks)
       if (each.relation.fork == wanted) return each.blocks;
@@ -297,13 +310,29 @@ std::deque<data_directory_writer::state::fork_work> data_directory_writer::state
   // An unlogged relation starts as a copy of its init fork.
   if (const auto init = of_fork(pg::fork::init))
     return {{named(pg::fork::init), named(pg::fork::init), init}, {named(pg::fork::init), named(pg::fork::main), init}};
+  if (bundle) return list_relation(forks);
   std::deque<fork_work> work;
-  if (!full()) return work;
+  if (!stock()) return work;
   const std::optional<std::uint32_t> main = of_fork(pg::fork::main);
   if (main) work.push_back({named(pg::fork::main), named(pg::fork::main), main});
   // A map of an empty fork could only list blocks that no longer exist.
   if (main && *main > 0) work.push_back({named(pg::fork::fsm), named(pg::fork::fsm), of_fork(pg::fork::fsm)});
   if (const auto vm = of_fork(pg::fork::vm)) work.push_back({named(pg::fork::vm), named(pg::fork::vm), vm});
+  return work;
+}
+
+std::deque<data_directory_writer::state::fork_work> data_directory_writer::state::list_relation(
+    std::span<const relation_entry> forks) {
+  std::deque<fork_work> work;
+  for (const relation_entry& each : forks) {
+    // The page service has free space maps as they are stored: mostly old, and of tables often none. Postgres needs
+    // none.
+    if (each.relation.fork == pg::fork::fsm) continue;
+    if (bundle->take(each))
+      work.push_back({each.relation, each.relation, each.blocks});
+    else
+      manifest.forks.push_back({each.relation, each.blocks});
+  }
   return work;
 }
 
@@ -330,6 +359,14 @@ void data_directory_writer::state::plan_relations(pg::oid tablespace, pg::oid da
     else
       archiver->begin(next.source, next.as, *next.blocks);
     return true;
+  });
+}
+
+void data_directory_writer::state::plan_manifest() {
+  plan_once([this](core::bytes& to) -> core::result<void> {
+    std::ranges::sort(manifest.forks, {}, &listed_fork::relation);
+    file(to, relation_manifest_path, encode_relation_manifest(manifest));
+    return {};
   });
 }
 
@@ -360,13 +397,13 @@ void data_directory_writer::state::plan_origins() {
 }
 
 core::result<void> data_directory_writer::state::plan_start() {
-  STRATA_ASSIGN(start_files made, full() ? stock_start_files(start) : signal_start_files(start));
+  STRATA_ASSIGN(start_files made, stock() ? stock_start_files(start) : signal_start_files(start));
   plan_once([this, control = std::move(made.control_file)](core::bytes& to) -> core::result<void> {
-    if (!full()) {
+    if (!stock()) {
       text_file(to, "neon.signal", signal_text(start));
       text_file(to, "zenith.signal", signal_text(start));
     }
-    file(to, "global/pg_control", control);
+    file(to, bundle ? held_control_file_path : "global/pg_control", control);
     return {};
   });
   for (const sparse_file& segment : made.segments)

@@ -12,6 +12,7 @@ namespace strata::storage::mapping {
 enum class data_directory_kind {
   full,     ///< a plain data directory that stock Postgres of that major starts from
   compute,  ///< everything but relation data, with neon.signal (docs/formats/cluster_files.md)
+  listed,   ///< as full, but relation files are in a manifest by name and size, except those that every start reads
 };
 
 struct data_directory_options {

@@ -6,8 +6,7 @@
 
 #include "pg/files/control_file.hpp"
 #include "pg/files/free_space_map.hpp"
-#include "pg/page/checksum.hpp"
-#include "tests/storage/mapping/hand_made_backup.hpp"
+#include "tests/storage/mapping/imported_fixture.hpp"
 #include "tests/support/printing.hpp"
 
 using namespace strata;
@@ -16,42 +15,6 @@ using namespace strata::storage;
 using mapping::data_directory_kind;
 
 namespace {
-
-struct imported_fixture : timeline_home {
-  explicit imported_fixture(hand_made_backup of = {}) : backup(std::move(of)) {
-    const auto cluster = import_into(*this, backup);
-    BOOST_REQUIRE(cluster);
-    timeline_record now = store->record();
-    now.data_checksums = cluster->data_checksums;
-    now.major = cluster->major;
-    reopen(now);
-    at = store->last_record_lsn();
-  }
-  core::result<core::bytes> written(data_directory_kind kind, bool gzip = false) {
-    STRATA_ASSIGN(const auto writer,
-                  mapping::data_directory_writer::open(store, {.at = at, .kind = kind, .gzip = gzip}));
-    core::bytes archive;
-    core::bytes chunk;
-    while (true) {
-      STRATA_ASSIGN(const bool more, writer->next(chunk));
-      if (!more) return archive;
-      BOOST_TEST(chunk.size() <= 1u << 20);
-      core::append(archive, chunk);
-    }
-  }
-  std::map<std::string, core::bytes> files(data_directory_kind kind) {
-    const auto archive = written(kind);
-    BOOST_REQUIRE(archive);
-    return unpack(*archive);
-  }
-  hand_made_backup backup;
-  core::lsn at;
-};
-
-core::bytes with_checksum(core::bytes page, pg::block_number block) {
-  pg::page::set_page_checksum(page, block);
-  return page;
-}
 
 core::bytes inflated(const core::bytes& packed) {
   z_stream stream{};

@@ -1,0 +1,101 @@
+#include "page_files/relation_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "io/unique_fd.hpp"
+#include "page_files/directory_entries.hpp"
+#include "pg/files/data_directory.hpp"
+#include "pg/files/relation_manifest.hpp"
+
+namespace strata::page_files {
+namespace {
+
+/// Of ten million files, the most that a manifest may list.
+constexpr std::uint64_t manifest_bytes_max = 64u << 20;
+
+class creator {
+ public:
+  creator(int root, pg::major_version major) : root_(root), major_(major) {}
+
+  core::result<std::vector<sparse_file>> create(const std::vector<pg::files::listed_fork>& forks) {
+    std::size_t count = 0;
+    for (const pg::files::listed_fork& each : forks) count += pg::files::files_of(each.blocks);
+    made_.reserve(count);
+    for (const pg::files::listed_fork& each : forks) {
+      STRATA_TRY(enter_directory_of(each.relation));
+      STRATA_TRY(create_fork(each));
+    }
+    return std::move(made_);
+  }
+
+ private:
+  /// The forks come directory by directory.
+  core::result<void> enter_directory_of(const pg::relation_fork& of) {
+    if (directory_ && of.tablespace == entered_.tablespace && of.database == entered_.database) return {};
+    const std::string name = pg::files::database_directory(of.tablespace, of.database, major_);
+    STRATA_ASSIGN(directory_, open_directory_below(root_, name));
+    entered_ = of;
+    return {};
+  }
+
+  core::result<void> create_fork(const pg::files::listed_fork& fork) {
+    for (std::uint32_t segment = 0, files = pg::files::files_of(fork.blocks); segment < files; ++segment) {
+      const std::uint32_t pages =
+          std::min(fork.blocks - segment * pg::blocks_per_relation_segment, pg::blocks_per_relation_segment);
+      relation_file file{pg::files::relation_path({fork.relation, segment}, major_), fork.relation, segment, pages};
+      STRATA_ASSIGN(const std::uint64_t inode, create_file(file));
+      if (pages != 0) made_.push_back({std::move(file), inode});
+    }
+    return {};
+  }
+
+  core::result<std::uint64_t> create_file(const relation_file& file) {
+    const auto failed = [&](int why) {
+      if (why == EEXIST)
+        return core::error{core::errc::corrupt, "create " + file.path + ": the data directory has it already"};
+      return core::from_errno("create " + file.path, why);
+    };
+    const char* name = file.path.c_str() + file.path.rfind('/') + 1;
+    const io::unique_fd created(
+        ::openat(directory_.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!created) return failed(errno);
+    struct stat found {};
+    if (file.pages != 0 && ::ftruncate(created.get(), static_cast<off_t>(file.pages * pg::page_size)) != 0)
+      return failed(errno);
+    if (::fstat(created.get(), &found) != 0) return failed(errno);
+    // A umask may have taken the owner's bits away; it never adds others'.
+    if ((found.st_mode & 07777) != 0600 && ::fchmod(created.get(), 0600) != 0) return failed(errno);
+    return std::uint64_t{found.st_ino};
+  }
+
+  int root_;
+  pg::major_version major_;
+  io::unique_fd directory_;
+  pg::relation_fork entered_;
+  std::vector<sparse_file> made_;
+};
+
+core::result<sparse_files> create_below(int root) {
+  STRATA_ASSIGN(const core::bytes listed, read_file_below(root, pg::files::relation_manifest_path, manifest_bytes_max));
+  STRATA_ASSIGN(const auto manifest, pg::files::decode_relation_manifest(listed));
+  STRATA_ASSIGN(auto files, creator(root, manifest.major).create(manifest.forks));
+  if (::unlinkat(root, pg::files::relation_manifest_path, 0) != 0)
+    return core::from_errno("remove the relation manifest", errno);
+  return sparse_files{manifest.at, manifest.major, std::move(files)};
+}
+
+}  // namespace
+
+core::result<sparse_files> create_relation_files(const std::string& data_directory) {
+  STRATA_ASSIGN(const io::unique_fd root, open_data_directory(data_directory));
+  auto made = create_below(root.get());
+  if (!made) return std::move(made).error().within("create relation files in " + data_directory);
+  return made;
+}
+
+}  // namespace strata::page_files
