@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -13,18 +12,6 @@
 #include "page_files/relation_file.hpp"
 
 namespace strata::page_files {
-
-/// A file on this machine, by identity instead of by name: a name is given to another file once a relation is dropped.
-struct inode_id {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  auto operator<=>(const inode_id&) const = default;
-};
-
-struct sparse_file {
-  relation_file file;
-  inode_id inode;
-};
 
 /// An event that a filler has read from the kernel and not yet answered. The successor of a killed filler answers it.
 struct taken_event {

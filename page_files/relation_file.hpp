@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,19 @@ struct relation_file {
   std::uint32_t segment = 0;
   std::uint32_t pages = 0;  ///< at most pg::blocks_per_relation_segment
   bool operator==(const relation_file&) const = default;
+};
+
+/// A file on this machine, by identity instead of by name: a name is given to another file once a relation is dropped.
+struct inode_id {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  auto operator<=>(const inode_id&) const = default;
+};
+
+/// A relation file that was created, without any of its pages.
+struct sparse_file {
+  relation_file file;
+  inode_id inode;
 };
 
 }  // namespace strata::page_files

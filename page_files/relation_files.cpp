@@ -48,13 +48,13 @@ class creator {
       const std::uint32_t pages =
           std::min(fork.blocks - segment * pg::blocks_per_relation_segment, pg::blocks_per_relation_segment);
       relation_file file{pg::files::relation_path({fork.relation, segment}, major_), fork.relation, segment, pages};
-      STRATA_ASSIGN(const std::uint64_t inode, create_file(file));
+      STRATA_ASSIGN(const inode_id inode, create_file(file));
       if (pages != 0) made_.push_back({std::move(file), inode});
     }
     return {};
   }
 
-  core::result<std::uint64_t> create_file(const relation_file& file) {
+  core::result<inode_id> create_file(const relation_file& file) {
     const auto failed = [&](int why) {
       if (why == EEXIST)
         return core::error{core::errc::corrupt, "create " + file.path + ": the data directory has it already"};
@@ -70,7 +70,7 @@ class creator {
     if (::fstat(created.get(), &found) != 0) return failed(errno);
     // A umask may have taken the owner's bits away; it never adds others'.
     if ((found.st_mode & 07777) != 0600 && ::fchmod(created.get(), 0600) != 0) return failed(errno);
-    return std::uint64_t{found.st_ino};
+    return inode_id{found.st_dev, found.st_ino};
   }
 
   int root_;

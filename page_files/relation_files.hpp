@@ -10,12 +10,6 @@
 
 namespace strata::page_files {
 
-/// A relation file that was created, without any of its pages.
-struct sparse_file {
-  relation_file file;
-  std::uint64_t inode = 0;  ///< in the file system of the data directory
-};
-
 struct sparse_files {
   core::lsn at;                    ///< their pages are those of this LSN
   pg::major_version major{};       ///< of the cluster
