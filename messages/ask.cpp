@@ -30,12 +30,8 @@ void post(caf::abstract_actor* to, caf::mailbox_element_ptr letter) {
   if (to) to->enqueue(std::move(letter), nullptr);
 }
 
-namespace detail {
-namespace {
-
-/// Sends the request; its answer comes to `self` under the id that is returned.
-caf::message_id send(caf::local_actor* self, caf::abstract_actor* to, caf::mailbox_element_ptr request,
-                     const caf::duration& limit) {
+caf::message_id send_request(caf::local_actor* self, caf::abstract_actor* to, caf::mailbox_element_ptr request,
+                             const caf::duration& limit) {
   const auto id = self->new_request_id(caf::message_priority::normal);
   if (to) {
     request->sender = self->ctrl();
@@ -48,13 +44,13 @@ caf::message_id send(caf::local_actor* self, caf::abstract_actor* to, caf::mailb
   return id.response_id();
 }
 
-}  // namespace
+namespace detail {
 
 void ask_and_wait(caf::actor_system& system, caf::abstract_actor* to, caf::mailbox_element_ptr request,
                   const caf::duration& limit, answer_handler_ptr then) {
   // Hidden, so that a request under way doesn't hold up the end of the actor system.
   caf::scoped_actor self(system, true);
-  const auto id = send(self.ptr(), to, std::move(request), limit);
+  const auto id = send_request(self.ptr(), to, std::move(request), limit);
   caf::behavior behavior(caf::behavior::impl_ptr(std::move(then)));
   caf::detail::blocking_behavior once(behavior);
   caf::blocking_actor::accept_one_cond one;
@@ -70,8 +66,8 @@ caf::actor ask_later(caf::actor_system& system, const caf::strong_actor_ptr& to,
   };
   auto once = std::make_shared<asked>(asked{std::move(request), std::move(then)});
   const auto asker = [once, limit](caf::event_based_actor* self, const caf::strong_actor_ptr& whom) {
-    const auto id =
-        send(self, whom ? caf::actor_cast<caf::abstract_actor*>(whom) : nullptr, std::move(once->request), limit);
+    const auto id = send_request(self, whom ? caf::actor_cast<caf::abstract_actor*>(whom) : nullptr,
+                                 std::move(once->request), limit);
     self->add_multiplexed_response_handler(id, caf::behavior(caf::behavior::impl_ptr(std::move(once->then))));
   };
   return system.spawn<caf::hidden>(asker, to);

@@ -9,6 +9,8 @@
 #include <caf/actor_cast.hpp>
 #include <caf/behavior.hpp>
 #include <caf/duration.hpp>
+#include <caf/fwd.hpp>
+#include <caf/message_id.hpp>
 
 #include "core/result.hpp"
 #include "messages/envelope.hpp"
@@ -98,6 +100,12 @@ const std::type_info* expected() {
   else
     return &typeid(Reply);
 }
+
+/// Sends a request of `self`, a part of the actor's own code; the answer comes to it under the id that is returned. A
+/// null handle is answered like an actor that has ended, with errc::unavailable. After the limit the answer is
+/// errc::outcome_unknown.
+caf::message_id send_request(caf::local_actor* self, caf::abstract_actor* to, caf::mailbox_element_ptr request,
+                             const caf::duration& limit = caf::infinite);
 
 // -- from outside of actors -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,11 @@
 #include "core/generation.hpp"
 #include "messages/states.hpp"
 #include "messages/timeline.hpp"
+#include "messages/wal_membership.hpp"
+
+namespace strata::storage {
+class timeline_store;
+}  // namespace strata::storage
 
 namespace strata::messages {
 
@@ -102,6 +107,13 @@ struct delete_timeline {
   core::timeline_id timeline;
 };
 
+/// Resumes a refused source (docs/decisions/0035), durable on reply: the receiver reconnects and compares the source's
+/// WAL with the received WAL again. errc::invalid_argument if the timeline follows no source.
+struct resume_source {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+};
+
 /// Opens a timeline for a reader. The store stays readable while it is held, also during shutdown.
 struct open_timeline {
   core::tenant_id tenant;
@@ -143,5 +155,6 @@ STRATA_LOCAL_MESSAGE(strata::messages::list_timelines)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_list)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::delete_timeline)
+STRATA_LOCAL_MESSAGE(strata::messages::resume_source)
 STRATA_LOCAL_MESSAGE(strata::messages::open_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_opened)

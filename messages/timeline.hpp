@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,17 +9,12 @@
 
 #include <caf/actor_control_block.hpp>
 
+#include "consensus/membership.hpp"
 #include "core/clock.hpp"
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
 #include "messages/states.hpp"
-#include "messages/wal_membership.hpp"
-
-namespace strata::storage {
-class timeline_store;
-class write_batch;
-}  // namespace strata::storage
 
 namespace strata::messages {
 
@@ -111,16 +105,6 @@ struct lsn_reached {
   core::lsn last_record_lsn;
 };
 
-/// Sent by the timeline's wal_receiver. The reply is credit for the next batch: this batch is visible to readers and
-/// not yet durable.
-struct ingest_batch {
-  std::shared_ptr<storage::write_batch> batch;
-};
-struct batch_ingested {
-  core::lsn last_record_lsn;
-  core::lsn disk_consistent_lsn;  ///< the source may remove WAL before it
-};
-
 /// Freezes and flushes. Answered when everything up to the last_record_lsn at the time of the request is in durable
 /// layer files.
 struct checkpoint_timeline {};
@@ -179,35 +163,15 @@ struct lsn_leased {
 
 struct get_timeline_info {};
 
-/// Resumes a refused source (docs/decisions/0035), durable on reply: the receiver reconnects and compares the source's
-/// WAL with the received WAL again. errc::invalid_argument if the timeline follows no source.
-struct resume_source {
-  core::tenant_id tenant;
-  core::timeline_id timeline;
-};
-
-/// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
-/// window, if `at` is outside of it. Not durable: the child's record is.
-struct add_branch_point {
-  core::timeline_id child;
-  core::lsn at;
-};
-struct remove_branch_point {
-  core::timeline_id child;
-};
-
-/// One timeline: its LSN frontier, open layer, flusher, compactor, collector and, if it follows a source or
-/// safekeepers, its wal_receiver. Reads do not pass through it: they use the timeline_store, which may be called from
-/// any thread.
+/// One timeline, for readers and operators (open_timeline gives the handle): its LSN frontier, open layer, flusher,
+/// compactor, collector and, if it follows a source or safekeepers, its wal_receiver. Reads do not pass through it:
+/// they use the timeline_store, which may be called from any thread. What only the actors of the pageserver send to it
+/// is another interface, in actors/pageserver/protocol.hpp.
 using timeline_actor =
-    actor_interface<answers<wait_lsn, lsn_reached>, answers<ingest_batch, batch_ingested>,
-                    answers<checkpoint_timeline, timeline_checkpointed>, answers<compact_timeline, timeline_compacted>,
-                    answers<collect_garbage, garbage_collected>, answers<lease_lsn, lsn_leased>,
-                    answers<resolve_point, point_resolved>, answers<hold_lsn, done>,
-                    answers<get_timeline_info, timeline_info>, answers<add_branch_point, done>,
-                    accepts<remove_branch_point>, accepts<source_status>,
-                    answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
-                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
+    actor_interface<answers<wait_lsn, lsn_reached>, answers<checkpoint_timeline, timeline_checkpointed>,
+                    answers<compact_timeline, timeline_compacted>, answers<collect_garbage, garbage_collected>,
+                    answers<lease_lsn, lsn_leased>, answers<resolve_point, point_resolved>, answers<hold_lsn, done>,
+                    answers<get_timeline_info, timeline_info>>;
 
 }  // namespace strata::messages
 
@@ -215,8 +179,6 @@ STRATA_LOCAL_MESSAGE(strata::messages::source_status)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_info)
 STRATA_LOCAL_MESSAGE(strata::messages::wait_lsn)
 STRATA_LOCAL_MESSAGE(strata::messages::lsn_reached)
-STRATA_LOCAL_MESSAGE(strata::messages::ingest_batch)
-STRATA_LOCAL_MESSAGE(strata::messages::batch_ingested)
 STRATA_LOCAL_MESSAGE(strata::messages::checkpoint_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_checkpointed)
 STRATA_LOCAL_MESSAGE(strata::messages::compact_timeline)
@@ -229,6 +191,3 @@ STRATA_LOCAL_MESSAGE(strata::messages::resolve_point)
 STRATA_LOCAL_MESSAGE(strata::messages::point_resolved)
 STRATA_LOCAL_MESSAGE(strata::messages::hold_lsn)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline_info)
-STRATA_LOCAL_MESSAGE(strata::messages::resume_source)
-STRATA_LOCAL_MESSAGE(strata::messages::add_branch_point)
-STRATA_LOCAL_MESSAGE(strata::messages::remove_branch_point)

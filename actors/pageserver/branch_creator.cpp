@@ -59,10 +59,9 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
   }
 
   void register_point() {
-    ask(options_.ancestor, messages::add_branch_point{options_.id, creation_.at()},
-        [this](const core::result<void>& kept) {
-          next(kept, [&] { creation_.point_registered(options_.ancestor_store->disk_consistent_lsn()); });
-        });
+    ask(options_.ancestor, add_branch_point{options_.id, creation_.at()}, [this](const core::result<void>& kept) {
+      next(kept, [&] { creation_.point_registered(options_.ancestor_store->disk_consistent_lsn()); });
+    });
   }
 
   void flush_ancestor() {
@@ -116,7 +115,7 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
 
   void end() {
     const bool failed = creation_.now() == branch_creation::step::failed;
-    if (failed && creation_.leaves_point()) tell(options_.ancestor, messages::remove_branch_point{options_.id});
+    if (failed && creation_.leaves_point()) tell(options_.ancestor, remove_branch_point{options_.id});
     if (!creation_.stored())
       owed_.fail(creation_.error());
     else if (failed)

@@ -17,7 +17,7 @@ struct branch_creator_options {
   core::timeline_id id;
   std::string name;
   std::optional<core::lsn> at;  ///< absent: the ancestor's head
-  messages::timeline_actor ancestor;
+  owned_timeline_actor ancestor;
   std::shared_ptr<storage::timeline_store> ancestor_store;
   std::shared_ptr<tenant_files> files;
   tenant_attachment attachment;

@@ -18,9 +18,11 @@
 #include "messages/pending_operations.hpp"
 #include "messages/tenant.hpp"
 #include "messages/timeline.hpp"
+#include "messages/wal_membership.hpp"
 #include "pg/types.hpp"
 #include "storage/records.hpp"
 #include "storage/timeline/timeline_store.hpp"
+#include "storage/write_batch.hpp"
 
 /// The messages between the actors of the role; messages/tenant.hpp and messages/timeline.hpp are for other roles.
 /// Messages of an actor to itself are in its source.
@@ -163,26 +165,48 @@ using source_request_actor = messages::actor_interface<messages::answers<probe_s
 
 // -- timeline ---------------------------------------------------------------------------------------------------------
 
+/// From its receiver. The reply is credit for the next batch: this batch is visible to readers and not yet durable.
+struct ingest_batch {
+  std::shared_ptr<storage::write_batch> batch;
+};
+struct batch_ingested {
+  core::lsn last_record_lsn;
+  core::lsn disk_consistent_lsn;  ///< the source may remove WAL before it
+};
 /// From its receiver: the import is done, the store's finish_import() has succeeded and is durable. From now on the
 /// receiver streams.
 struct import_finished {};
-/// The timeline's interface for its receiver. The receiver reports every change of its state (source_status), at most a
-/// few times a second while only positions move, and keeps no more than two ingest_batch unanswered; the answer is the
-/// credit for the next one.
-using received_timeline_actor = messages::timeline_actor::extend<messages::accepts<import_finished>>;
+
+/// Registers a child's branch point before the child exists, so that collection keeps it. errc::out_of_range, with the
+/// window, if `at` is outside of it. Not durable: the child's record is.
+struct add_branch_point {
+  core::timeline_id child;
+  core::lsn at;
+};
+struct remove_branch_point {
+  core::timeline_id child;
+};
 
 /// From its tenant: the options changed.
 struct options_changed {
   config::tenant_options options;
 };
-/// The timeline's interface for its tenant.
-using owned_timeline_actor =
-    received_timeline_actor::extend<messages::accepts<options_changed>, messages::accepts<runtime::housekeeping_tick>>;
 
-/// The timeline's interface for its flusher and its compactor.
-using maintained_timeline_actor =
-    owned_timeline_actor::extend<messages::accepts<layer_flushed>, messages::accepts<flush_failed>,
-                                 messages::accepts<compaction_health>>;
+/// A timeline for the actors of the role: its receiver, flusher and compactor, its tenant and the tenant's branch
+/// creators. The receiver reports every change of its state (source_status), at most a few times a second while only
+/// positions move, and keeps no more than two ingest_batch unanswered; the answer is the credit for the next one. The
+/// tenant forwards the requests about safekeepers and the source.
+using internal_timeline_actor = messages::actor_interface<
+    messages::answers<ingest_batch, batch_ingested>, messages::accepts<messages::source_status>,
+    messages::accepts<import_finished>, messages::answers<add_branch_point, messages::done>,
+    messages::accepts<remove_branch_point>, messages::accepts<options_changed>,
+    messages::answers<messages::assign_safekeepers, messages::timeline_safekeepers>,
+    messages::answers<messages::get_safekeepers, messages::timeline_safekeepers>,
+    messages::answers<messages::change_safekeepers, messages::timeline_safekeepers>,
+    messages::answers<messages::resume_source, messages::done>>::extend_with<flush_listener, compaction_listener,
+                                                                             runtime::ticked_actor>;
+/// The actor's handle: it has both interfaces.
+using owned_timeline_actor = messages::timeline_actor::extend_with<internal_timeline_actor>;
 
 // -- jobs on timelines: one request each, from the tenant -------------------------------------------------------------
 
@@ -242,7 +266,11 @@ STRATA_LOCAL_MESSAGE(strata::actors::pageserver::wal_wanted)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::probe_source)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::source_probed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::drop_source_slot)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::ingest_batch)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::batch_ingested)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_finished)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::add_branch_point)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::remove_branch_point)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::options_changed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::create_branch_record)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::branch_record_created)

@@ -301,7 +301,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     tell(around_.safekeeper_reconciler, operations_changed{});
     if (!record.ancestor) return;
     if (const auto ancestor = timelines_.find_alive(*record.ancestor))
-      tell((*ancestor)->actor, messages::remove_branch_point{id});
+      tell((*ancestor)->actor, remove_branch_point{id});
   }
 
   void remove_metadata() {

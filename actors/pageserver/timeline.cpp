@@ -23,7 +23,7 @@ namespace {
 
 using runtime::reply;
 
-class timeline final : public runtime::actor_base<maintained_timeline_actor> {
+class timeline final : public runtime::actor_base<owned_timeline_actor> {
  public:
   static constexpr const char* kind = "pageserver.timeline";
   static constexpr runtime::pool_id pool = runtime::pool_id::wal;
@@ -112,7 +112,7 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
 
   // -- WAL ----------------------------------------------------------------------------------------------------------
 
-  void on(const messages::ingest_batch& request, reply<messages::batch_ingested> owed) {
+  void on(const ingest_batch& request, reply<batch_ingested> owed) {
     if (state_ != state::active) return owed.fail(not_active("ingest"));
     writer_.ingest(request.batch, owed);
   }
@@ -180,11 +180,11 @@ class timeline final : public runtime::actor_base<maintained_timeline_actor> {
 
   // -- retention ------------------------------------------------------------------------------------------------------
 
-  core::result<void> on(const messages::add_branch_point& request) {
+  core::result<void> on(const add_branch_point& request) {
     if (state_ != state::active) return not_active("branch");
     return collection_.add_branch_point(request.child, request.at);
   }
-  void on(const messages::remove_branch_point& request) { collection_.kept().remove_branch_point(request.child); }
+  void on(const remove_branch_point& request) { collection_.kept().remove_branch_point(request.child); }
 
   core::result<messages::lsn_leased> on(const messages::lease_lsn& request) {
     if (state_ != state::active) return not_active("lease");

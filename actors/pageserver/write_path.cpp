@@ -24,7 +24,7 @@ commits_of_batch commits_of(const storage::write_batch& batch) {
 }
 
 void write_path::ingest(const std::shared_ptr<storage::write_batch>& batch,
-                        const runtime::reply<messages::batch_ingested>& owed) {
+                        const runtime::reply<batch_ingested>& owed) {
   if (!batch || batch->empty()) return owed.deliver(progress());
   if (const auto last = store_->last_record_lsn(); !continues(*batch, last))
     return owed.fail({core::errc::conflict, "ingest: a batch up to " + to_string(batch->last_record_end()) +

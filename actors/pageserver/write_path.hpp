@@ -44,7 +44,7 @@ class write_path {
   // -- batches
   /// errc::conflict when the batch does not continue the timeline. While too many frozen layers wait for the disk the
   /// answer is withheld: no answer, no credit, so that the source keeps its WAL and memory stays bounded.
-  void ingest(const std::shared_ptr<storage::write_batch>& batch, const runtime::reply<messages::batch_ingested>& owed);
+  void ingest(const std::shared_ptr<storage::write_batch>& batch, const runtime::reply<batch_ingested>& owed);
 
   // -- reads
   /// True: it waits. Otherwise it is answered, also with errc::out_of_range when nothing writes to the timeline and
@@ -72,9 +72,7 @@ class write_path {
   static constexpr std::size_t frozen_max = 2;
   static constexpr std::size_t reads_max = 16384;
 
-  [[nodiscard]] messages::batch_ingested progress() const {
-    return {store_->last_record_lsn(), store_->disk_consistent_lsn()};
-  }
+  [[nodiscard]] batch_ingested progress() const { return {store_->last_record_lsn(), store_->disk_consistent_lsn()}; }
   void freeze();
 
   std::shared_ptr<storage::timeline_store> store_;
@@ -82,7 +80,7 @@ class write_path {
   trace_flush trace_flush_;
   lsn_waiters<runtime::reply<messages::lsn_reached>> reads_;
   std::vector<std::pair<core::lsn, runtime::reply<messages::timeline_checkpointed>>> checkpoints_;
-  std::vector<runtime::reply<messages::batch_ingested>> withheld_;
+  std::vector<runtime::reply<batch_ingested>> withheld_;
 };
 
 }  // namespace strata::actors::pageserver

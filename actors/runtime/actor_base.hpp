@@ -117,7 +117,8 @@ class actor_base : public actor_core {
 
   // -- messages to other actors -------------------------------------------------------------------------------------
   /// Sends a request and calls then(core::result<Reply>) with its result (core::result<void> for done). An actor that
-  /// has ended answers errc::unavailable. For a message without an answer, the result is that it was handled.
+  /// has ended, or a null handle, answers errc::unavailable. For a message without an answer, the result is that it was
+  /// handled.
   template <class Handle, class Request, class Then>
   void ask(const Handle& to, Request request, Then then) {
     static_assert(messages::takes<Handle, Request>, "the message is not in the receiver's interface");

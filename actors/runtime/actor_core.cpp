@@ -78,15 +78,8 @@ void actor_core::quit(const core::error& why) {
 
 void actor_core::send_request(caf::abstract_actor* to, caf::mailbox_element_ptr request,
                               const messages::answer_handler_ptr& then) {
-  const auto id = self_->new_request_id(caf::message_priority::normal);
-  if (to) {
-    request->sender = self_->ctrl();
-    request->mid = id;
-    to->enqueue(std::move(request), self_->context());
-  } else {
-    self_->eq_impl(id.response_id(), self_->ctrl(), self_->context(), caf::make_error(caf::sec::invalid_argument));
-  }
-  self_->add_multiplexed_response_handler(id.response_id(), caf::behavior(caf::behavior::impl_ptr(then)));
+  const auto id = messages::send_request(self_, to, std::move(request));
+  self_->add_multiplexed_response_handler(id, caf::behavior(caf::behavior::impl_ptr(then)));
 }
 
 void actor_core::send(caf::abstract_actor* to, caf::mailbox_element_ptr message) {

@@ -18,11 +18,11 @@ bit_position position_of(block_number heap_block) {
 }
 static_assert(page::header_size + heap_blocks_per_vm_page / 4 == page_size);
 
-struct cleared_block {
-  block_number heap_block = 0;
-  std::uint8_t bits = 0;  ///< 0: none
+/// Bits that a record clears; 0: none.
+struct cleared_bits {
+  std::uint8_t of_new = 0;  ///< of the block with reference 0
+  std::uint8_t of_old = 0;  ///< of the block that holds the old version
 };
-using cleared_blocks = std::array<cleared_block, 2>;
 
 /// Offset of the flags byte of a heap record, and which bits it clears.
 struct clearing_rule {
@@ -58,15 +58,14 @@ clearing_rule rule_for(wal::resource_manager manager, std::uint8_t info) {
   return {};
 }
 
-cleared_blocks clears_of(wal::resource_manager manager, std::uint8_t info, core::bytes_view main_data,
-                         block_number new_block, block_number old_block) {
+cleared_bits bits_cleared(wal::resource_manager manager, std::uint8_t info, core::bytes_view main_data) {
   const clearing_rule rule = rule_for(manager, info);
   if (main_data.size() <= rule.flags_at) return {};
   const std::uint8_t flags = main_data[rule.flags_at];
-  cleared_blocks clears;
-  if (flags & rule.new_flag) clears[0] = {new_block, vm_both_bits};
-  if (flags & rule.old_flag) clears[1] = {old_block, rule.old_bits};
-  return clears;
+  cleared_bits bits;
+  if (flags & rule.new_flag) bits.of_new = vm_both_bits;
+  if (flags & rule.old_flag) bits.of_old = rule.old_bits;
+  return bits;
 }
 
 }  // namespace
@@ -101,6 +100,9 @@ void truncate_visibility_map(core::bytes_span bytes, block_number first_cut) {
 visibility_clears_of_record visibility_clears(const wal::record& record) {
   visibility_clears_of_record found;
   if (record.manager != wal::resource_manager::heap && record.manager != wal::resource_manager::heap2) return found;
+  // Most records clear nothing: ingest asks for each, and those are decided without their blocks.
+  const cleared_bits bits = bits_cleared(record.manager, record.info, record.main_data);
+  if (bits.of_new == 0 && bits.of_old == 0) return found;
   const wal::block_reference* new_block = record.block(0);
   if (new_block == nullptr || new_block->relation.fork != fork::main) return found;
   const wal::block_reference* old_block = new_block;
@@ -109,9 +111,8 @@ visibility_clears_of_record visibility_clears(const wal::record& record) {
     if (reference.relation.fork == fork::vm) return found;
     if (reference.id == 1) old_block = &reference;
   }
-  for (const cleared_block& clear :
-       clears_of(record.manager, record.info, record.main_data, new_block->block, old_block->block))
-    if (clear.bits != 0) found.clears[found.count++] = {new_block->relation, clear.heap_block, clear.bits};
+  if (bits.of_new != 0) found.clears[found.count++] = {new_block->relation, new_block->block, bits.of_new};
+  if (bits.of_old != 0) found.clears[found.count++] = {new_block->relation, old_block->block, bits.of_old};
   return found;
 }
 
@@ -119,11 +120,14 @@ void redo_visibility_block(action& of) {
   const block_record::address& second = of.record.addresses[1];
   const block_number new_block = of.block_of(0);
   const block_number old_block = second.present && second.in_fork == fork::main ? second.block : new_block;
+  const cleared_bits bits = bits_cleared(of.record.manager, of.record.info, of.record.main_data);
   bool changed = false;
-  for (const cleared_block& clear :
-       clears_of(of.record.manager, of.record.info, of.record.main_data, new_block, old_block))
-    if (clear.bits != 0 && vm_block_of(clear.heap_block) == of.record.block())
-      changed |= clear_visibility(of.bytes, clear.heap_block, clear.bits);
+  const auto clear = [&](block_number heap_block, std::uint8_t cleared) {
+    if (cleared != 0 && vm_block_of(heap_block) == of.record.block())
+      changed |= clear_visibility(of.bytes, heap_block, cleared);
+  };
+  clear(new_block, bits.of_new);
+  clear(old_block, bits.of_old);
   of.moves_lsn = changed;
 }
 

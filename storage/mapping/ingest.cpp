@@ -55,23 +55,33 @@ core::result<void> wal_ingest::state::load() {
 }
 
 core::result<void> wal_ingest::state::add(const pg::wal::record& record, const change_target& to, read_mode mode) {
-  STRATA_TRY(recall(record, mode));
+  record_meaning parsed;
+  STRATA_TRY(recall(record, mode, parsed));
   counters.saw_xid(record.xid);
   for (std::size_t i = 0; i < record.block_count; ++i) STRATA_TRY(add_block(record, i, to));
-  STRATA_TRY(add_meaning(record, to));
+  STRATA_TRY(add_meaning(record, parsed, to));
   relations.write_changes(to);
   if (counters.take_changed()) to.put(checkpoint_key(), counters.now().encode());
   last_added = record.end;
   return {};
 }
 
-core::result<void> wal_ingest::state::add_meaning(const pg::wal::record& record, const change_target& to) {
+core::result<void> wal_ingest::state::add_meaning(const pg::wal::record& record, const record_meaning& parsed,
+                                                  const change_target& to) {
   switch (record.manager) {
     case resource_manager::heap:
-    case resource_manager::heap2: return clear_visibility(record, to);
-    case resource_manager::xlog: return add_xlog(record, to);
-    case resource_manager::transaction: return add_transaction(record, to);
-    case resource_manager::storage: return add_storage(record, to);
+    case resource_manager::heap2:
+      if (const auto* clears = std::get_if<pg::redo::visibility_clears_of_record>(&parsed))
+        clear_visibility(*clears, to);
+      return {};
+    case resource_manager::xlog: return add_xlog(std::get<pg::records::xlog_record>(parsed), to);
+    case resource_manager::transaction:
+      if (const auto* end = std::get_if<pg::records::transaction_end>(&parsed))
+        end_transaction(record, *end, to);
+      else if (pg::records::transaction_operation_of(record) == pg::records::transaction_operation::prepare)
+        return prepare_transaction(record, to);
+      return {};
+    case resource_manager::storage: add_storage(std::get<pg::records::storage_record>(parsed), to); return {};
     case resource_manager::clog: return add_clog(record, to);
     case resource_manager::commit_ts: return add_commit_ts(record, to);
     case resource_manager::multixact: return add_multixact(record, to);
@@ -113,8 +123,7 @@ core::result<void> wal_ingest::state::add_block(const pg::wal::record& record, s
   return {};
 }
 
-core::result<void> wal_ingest::state::clear_visibility(const pg::wal::record& record, const change_target& to) {
-  const pg::redo::visibility_clears_of_record clears = pg::redo::visibility_clears(record);
+void wal_ingest::state::clear_visibility(const pg::redo::visibility_clears_of_record& clears, const change_target& to) {
   payload.clear();
   for (std::uint8_t i = 0; i < clears.count; ++i) {
     const pg::redo::visibility_clear& clear = clears.clears[i];
@@ -131,7 +140,6 @@ core::result<void> wal_ingest::state::clear_visibility(const pg::wal::record& re
     to.put_strata_record(relation_page_key(map, block), false, payload);
     payload.clear();
   }
-  return {};
 }
 
 }  // namespace strata::storage::mapping

@@ -9,8 +9,7 @@ namespace strata::storage::mapping {
 
 using namespace pg::records;
 
-core::result<void> wal_ingest::state::add_xlog(const pg::wal::record& record, const change_target& to) {
-  STRATA_ASSIGN(const xlog_record change, decode_xlog(record, major));
+core::result<void> wal_ingest::state::add_xlog(const xlog_record& change, const change_target& to) {
   if (const auto* checkpoint = std::get_if<checkpoint_taken>(&change))
     counters.checkpoint_taken(*checkpoint);
   else if (const auto* next = std::get_if<next_oid>(&change))

@@ -4,8 +4,10 @@
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "pg/records/cluster.hpp"
 #include "pg/records/storage.hpp"
 #include "pg/records/transaction.hpp"
 #include "pg/redo/visibility_map.hpp"
@@ -15,6 +17,12 @@
 #include "storage/mapping/slru_tracker.hpp"
 
 namespace strata::storage::mapping {
+
+/// What recall() has parsed of a record besides its blocks, for the rest of add(): records are parsed once. Views point
+/// into the record. monostate: recall() had nothing to parse. Either the record only changes its blocks, or it is of a
+/// kind whose needs its header tells, and add_meaning() parses it.
+using record_meaning = std::variant<std::monostate, pg::redo::visibility_clears_of_record, pg::records::transaction_end,
+                                    pg::records::storage_record, pg::records::xlog_record>;
 
 /// State of ingest, and one function for each resource manager whose records change more than their blocks.
 struct wal_ingest::state {
@@ -26,20 +34,20 @@ struct wal_ingest::state {
   /// Reads from the disk all that add() needs, so that the rest of it reads nothing: errc::would_block before anything
   /// has changed. Relation sizes are remembered. Databases (copied and dropped through the store) and the timeline's
   /// record are not.
-  core::result<void> recall(const pg::wal::record& record, read_mode mode);
+  core::result<void> recall(const pg::wal::record& record, read_mode mode, record_meaning& parsed);
   core::result<void> recall_blocks(const pg::wal::record& record, read_mode mode);
-  core::result<void> recall_maps(const pg::wal::record& record, read_mode mode);
-  core::result<void> recall_storage(const pg::wal::record& record, read_mode mode);
-  core::result<void> recall_dropped(const pg::wal::record& record, read_mode mode);
-  [[nodiscard]] core::result<bool> writes_metadata(const pg::wal::record& record) const;
+  core::result<void> recall_maps(const pg::redo::visibility_clears_of_record& clears, read_mode mode);
+  core::result<void> recall_storage(const pg::records::storage_record& change, read_mode mode);
+  core::result<void> recall_dropped(const pg::records::transaction_end& end, read_mode mode);
+  [[nodiscard]] bool writes_metadata(const pg::records::xlog_record& change) const;
 
   // ingest.cpp
-  core::result<void> add_meaning(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_meaning(const pg::wal::record& record, const record_meaning& parsed, const change_target& to);
   core::result<void> note_custom_manager(const pg::wal::record& record);
   core::result<void> add_block(const pg::wal::record& record, std::size_t index, const change_target& to);
-  core::result<void> clear_visibility(const pg::wal::record& record, const change_target& to);
+  void clear_visibility(const pg::redo::visibility_clears_of_record& clears, const change_target& to);
   // ingest_cluster.cpp
-  core::result<void> add_xlog(const pg::wal::record& record, const change_target& to);
+  core::result<void> add_xlog(const pg::records::xlog_record& change, const change_target& to);
   core::result<void> change_parameters(const pg::records::parameters_changed& changed, const change_target& to);
   void track_commit_timestamps(const change_target& to);
   core::result<void> add_standby(const pg::wal::record& record);
@@ -52,11 +60,10 @@ struct wal_ingest::state {
   core::result<void> add_multixact(const pg::wal::record& record, const change_target& to);
   core::result<void> add_tablespace(const pg::wal::record& record, const change_target& to);
   // ingest_transaction.cpp
-  core::result<void> add_transaction(const pg::wal::record& record, const change_target& to);
-  core::result<void> end_transaction(const pg::wal::record& record, const change_target& to);
+  void end_transaction(const pg::wal::record& record, const pg::records::transaction_end& end, const change_target& to);
   core::result<void> prepare_transaction(const pg::wal::record& record, const change_target& to);
   // ingest_storage.cpp
-  core::result<void> add_storage(const pg::wal::record& record, const change_target& to);
+  void add_storage(const pg::records::storage_record& change, const change_target& to);
   void truncate(const pg::records::relation_truncate& cut, const change_target& to);
   void truncate_visibility(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);
   void truncate_free_space(pg::relation_fork map, pg::block_number heap_blocks, const change_target& to);

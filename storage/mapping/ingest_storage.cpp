@@ -9,13 +9,11 @@
 
 namespace strata::storage::mapping {
 
-core::result<void> wal_ingest::state::add_storage(const pg::wal::record& record, const change_target& to) {
-  STRATA_ASSIGN(const pg::records::storage_record change, pg::records::decode_storage(record));
+void wal_ingest::state::add_storage(const pg::records::storage_record& change, const change_target& to) {
   if (const auto* created = std::get_if<pg::records::relation_create>(&change))
     relations.create(created->relation, to);
   else
     truncate(std::get<pg::records::relation_truncate>(change), to);
-  return {};
 }
 
 void wal_ingest::state::truncate(const pg::records::relation_truncate& cut, const change_target& to) {

@@ -8,20 +8,8 @@ namespace {
 constexpr bool is_origin(std::uint16_t number) { return number != 0 && number != 0xFFFF; }
 }  // namespace
 
-core::result<void> wal_ingest::state::add_transaction(const pg::wal::record& record, const change_target& to) {
-  using enum pg::records::transaction_operation;
-  switch (pg::records::transaction_operation_of(record)) {
-    case commit:
-    case abort:
-    case commit_prepared:
-    case abort_prepared: return end_transaction(record, to);
-    case prepare: return prepare_transaction(record, to);
-    default: return {};
-  }
-}
-
-core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& record, const change_target& to) {
-  STRATA_ASSIGN(const pg::records::transaction_end end, pg::records::decode_transaction_end(record, major));
+void wal_ingest::state::end_transaction(const pg::wal::record& record, const pg::records::transaction_end& end,
+                                        const change_target& to) {
   xids.clear();
   if (end.xid != 0) xids.push_back(end.xid);
   for (const pg::transaction_id xid : end.subtransactions) xids.push_back(xid);
@@ -40,7 +28,6 @@ core::result<void> wal_ingest::state::end_transaction(const pg::wal::record& rec
   if (end.prepared) to.put_tombstone(two_phase_key(end.xid));
   if (is_origin(record.origin)) advance_origin(record.origin, end.origin_lsn, to);
   to.batch.add_commit_time(end.time, record.end);
-  return {};
 }
 
 core::result<void> wal_ingest::state::prepare_transaction(const pg::wal::record& record, const change_target& to) {

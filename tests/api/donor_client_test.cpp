@@ -102,6 +102,7 @@ BOOST_AUTO_TEST_CASE(a_host_that_sends_a_byte_now_and_then_has_no_more_time_than
   std::atomic<bool> over = false;
   server.Get("/v1/drip", [&](const httplib::Request&, httplib::Response& to) {
     to.set_content_provider(1u << 20, "application/json", [&](std::size_t, std::size_t, httplib::DataSink& sink) {
+      // The slow host: much less than the client's limit between two bytes, and more in all.
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       return !over && sink.write(" ", 1);
     });

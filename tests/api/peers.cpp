@@ -18,7 +18,6 @@ timeline_actor::behavior_type timeline_peer(timeline_actor::pointer self, const 
   const auto stalled = std::make_shared<std::vector<caf::typed_response_promise<point_resolved>>>();
   return {
       [](const wait_lsn&) { return lsn_reached{}; },
-      [](const ingest_batch&) { return batch_ingested{}; },
       [](const checkpoint_timeline&) { return timeline_checkpointed{core::lsn(0x2000)}; },
       [](const compact_timeline&) {
         return timeline_compacted{8, 2, 1, 800, 700};
@@ -42,13 +41,6 @@ timeline_actor::behavior_type timeline_peer(timeline_actor::pointer self, const 
       },
       [](const hold_lsn&) { return done{}; },
       [state](const get_timeline_info&) { return state->main; },
-      [](const add_branch_point&) { return done{}; },
-      [](const remove_branch_point&) {},
-      [](const source_status&) {},
-      [](const assign_safekeepers&) { return timeline_safekeepers{}; },
-      [](const get_safekeepers&) { return timeline_safekeepers{}; },
-      [](const change_safekeepers&) { return timeline_safekeepers{}; },
-      [](const resume_source&) { return done{}; },
   };
 }
 

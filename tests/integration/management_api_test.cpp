@@ -4,7 +4,6 @@
 #include <future>
 #include <regex>
 #include <set>
-#include <thread>
 
 #include "tests/integration/bad_input_fixture.hpp"
 
@@ -118,12 +117,11 @@ BOOST_FIXTURE_TEST_CASE(a_moment_that_has_not_been_seen_is_refused_and_an_idle_s
   strata.ask({"branch", "create", "seen", "--from", "main@" + until.get<std::string>()});
 
   // It comes back while somebody waits.
-  std::future<json> waits = std::async(std::launch::async, [&] {
-    return strata.ask({"branch", "create", "then", "--from", point});
-  });
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  process waits(strata.program({"branch", "create", "then", "--from", point}));
+  wait_until("it waits", [&] { return waits.err().find("waiting up to") != std::string::npos; });
   ::kill(stalled, SIGCONT);
-  waits.get();
+  const finished waited = waits.wait();
+  BOOST_TEST_REQUIRE(waited.exit_code == 0, waited.err);
   BOOST_TEST(newest_on(strata, "then") == "2002");
 
   // Lost.
@@ -342,8 +340,9 @@ BOOST_FIXTURE_TEST_CASE(actors_pools_metrics_and_the_description_are_served, api
 
 BOOST_FIXTURE_TEST_CASE(points_and_names_that_are_not_there_are_told_at_once, api_fixture) {
   commit(2001);
-  // A second passes: times are shown without fractions.
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  // Times are shown without fractions: the commits are in different seconds of the clock, which the source shares.
+  const auto second = [] { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); };
+  wait_until("the second is over", [&, first = second()] { return second() > first; });
   commit(2002);
   wait_for_all();
   strata.ask({"branch", "create", "dev"});

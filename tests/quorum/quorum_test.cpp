@@ -114,6 +114,7 @@ BOOST_AUTO_TEST_CASE(commits_stop_without_a_quorum_and_go_on_with_one) {
     std::this_thread::sleep_for(500ms);
     return std::exchange(seen, books.acknowledged()) == seen;
   });
+  // Nothing comes after a commit that is never acknowledged: time alone shows it.
   std::this_thread::sleep_for(2s);
   BOOST_TEST(books.acknowledged() == seen);
   cluster.signal_safekeeper(2, SIGCONT);

@@ -379,17 +379,16 @@ class wal_receiver final : public runtime::actor_base<private_wal_receiver> {
   void hand_over() {
     counters_.batches.add();
     machine_.handed_over();
-    ask(options_.timeline, messages::ingest_batch{decoder_->take_batch()},
-        [this](const core::result<messages::batch_ingested>& taken) {
-          const bool goes_on = machine_.answered();
-          if (!taken) return quit(taken.error());
-          reported_.disk_consistent = std::max(reported_.disk_consistent, taken->disk_consistent_lsn);
-          origin_->progressed();
-          status_.gap = origin_->gap();
-          if (!goes_on) return;
-          if (auto went = work_off(); !went) return broke(went.error());
-          advance();
-        });
+    ask(options_.timeline, ingest_batch{decoder_->take_batch()}, [this](const core::result<batch_ingested>& taken) {
+      const bool goes_on = machine_.answered();
+      if (!taken) return quit(taken.error());
+      reported_.disk_consistent = std::max(reported_.disk_consistent, taken->disk_consistent_lsn);
+      origin_->progressed();
+      status_.gap = origin_->gap();
+      if (!goes_on) return;
+      if (auto went = work_off(); !went) return broke(went.error());
+      advance();
+    });
   }
 
   // -- the base backup ------------------------------------------------------------------------------------------------

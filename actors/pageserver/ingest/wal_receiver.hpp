@@ -20,7 +20,7 @@ struct wal_receiver_options {
   /// finish_import, on the background pool), then WAL is streamed from the backup's start. active: WAL is streamed from
   /// last_record_lsn.
   std::shared_ptr<storage::timeline_store> store;
-  received_timeline_actor timeline;
+  owned_timeline_actor timeline;
   /// Forwards what the safekeepers publish. null: they are tried in turn.
   safekeeper_watch_actor watch;
 };

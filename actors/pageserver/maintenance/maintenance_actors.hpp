@@ -30,7 +30,7 @@ struct maintenance_actors {
 struct maintenance_options {
   runtime::actor_label label;  ///< of each of them
   std::shared_ptr<storage::timeline_store> store;
-  maintained_timeline_actor timeline;
+  owned_timeline_actor timeline;
   std::shared_ptr<work_permits> permits;
 };
 maintenance_actors spawn_maintenance(caf::actor_system& system, const maintenance_options& options);

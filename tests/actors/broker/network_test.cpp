@@ -336,6 +336,7 @@ BOOST_AUTO_TEST_CASE(a_silent_stranger_keeps_no_thread_busy) {
   node first(tls, port);
   wait_until("one after them is let in", [&] { return first.link_state() == "connected"; });
   const double before = cpu_seconds();
+  // The time over which the use of the CPU is measured: a busy thread would use all of it.
   std::this_thread::sleep_for(2s);
   BOOST_TEST(cpu_seconds() - before < 0.5);
 }

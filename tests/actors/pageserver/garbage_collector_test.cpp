@@ -4,15 +4,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <caf/send.hpp>
 #include <filesystem>
 #include <thread>
 
+#include "actors/runtime/actor_registry.hpp"
 #include "actors/runtime/system.hpp"
 #include "messages/ask.hpp"
 #include "storage/key_space.hpp"
 #include "tests/support/printing.hpp"
+#include "tests/support/strata_server.hpp"
 #include "tests/support/timeline_home.hpp"
 
 namespace strata::tests {
@@ -79,7 +82,15 @@ BOOST_AUTO_TEST_CASE(checks_of_layers_leave_a_thread_for_flushes) {
     asked.push_back(messages::ask_later(process.actors(), collectors.back(), check_layers{}, caf::infinite,
                                         [](const core::result<void>&) {}));
   }
-  std::this_thread::sleep_for(300ms);
+  // The threads of the pool are taken as far as the checks take them: each check is in a handler, or has ended one
+  // without a permit.
+  const auto begun = [&] {
+    const auto actors = process.env().registry().snapshot();
+    return std::ranges::count_if(actors, [](const messages::actor_info& each) {
+      return each.kind == "pageserver.garbage_collector" && (each.state == "running" || each.handled > 0);
+    });
+  };
+  wait_until("both checks have begun", [&] { return begun() == 2; });
   // Work of the kind that flushes are.
   const auto other = collector_of(quick);
   const auto planned = messages::ask_and_wait(process.actors(), other, plan_cutoff{}, 3000ms);

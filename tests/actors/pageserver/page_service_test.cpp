@@ -171,6 +171,7 @@ struct lone_connection {
       if (got == 0) return count;
       if (got < 0) return std::nullopt;
       count += static_cast<std::size_t>(got);
+      // The slow client.
       if (got > 0 && pause > 0ms) std::this_thread::sleep_for(pause);
     }
   }
@@ -262,6 +263,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_does_not_start_up_in_time_is_closed) {
 BOOST_AUTO_TEST_CASE(a_client_that_has_started_up_may_take_its_time) {
   const lone_connection one({.startup_limit = 20ms});
   one.send(startup_message());
+  // The slow client: silent for longer than the limit, which no longer applies to it.
   std::this_thread::sleep_for(60ms);
   one.send(all_of({query_message("set x to 1"), message('X', "")}));
   BOOST_TEST(one.read_to_end().value_or(0) > 100u);

@@ -81,7 +81,7 @@ struct pageserver_fixture : server_disk, deterministic_system {
 
   /// A version of a block at `at`, handed to the newest receiver's timeline.
   auto write(std::uint32_t block, core::lsn at, std::uint8_t fill) {
-    return ask(source.receivers.back().timeline, messages::ingest_batch{batch(block, at, fill)});
+    return ask(source.receivers.back().timeline, actors::pageserver::ingest_batch{batch(block, at, fill)});
   }
   static std::shared_ptr<storage::write_batch> batch(std::uint32_t block, core::lsn at, std::uint8_t fill);
   static core::page_key page(std::uint32_t block);

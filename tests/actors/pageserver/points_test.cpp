@@ -18,7 +18,7 @@ struct points : pageserver_fixture {
   void commit(lsn at, std::chrono::seconds second) {
     auto made = batch(0, at, 2);
     made->add_commit_time(pg::timestamp_of(when(second)), at);
-    BOOST_REQUIRE(get(source.receivers.back().timeline, messages::ingest_batch{made}).has_value());
+    BOOST_REQUIRE(get(source.receivers.back().timeline, actors::pageserver::ingest_batch{made}).has_value());
   }
   core::wall_time when(std::chrono::seconds second) { return begin + second; }
   /// The source says that everything up to that second is here.

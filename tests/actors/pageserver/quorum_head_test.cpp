@@ -30,7 +30,8 @@ struct written_branch : pageserver_fixture {
 
   void all_have(lsn at) { flushed = {{{1}, at}, {{2}, at}, {{3}, at}}; }
   void arrives(lsn at, std::uint8_t fill = 5) {
-    BOOST_REQUIRE(get(source.receivers.back().timeline, messages::ingest_batch{batch(0, at, fill)}).has_value());
+    BOOST_REQUIRE(
+        get(source.receivers.back().timeline, actors::pageserver::ingest_batch{batch(0, at, fill)}).has_value());
   }
   void says(messages::source_status status) { tell(source.receivers.back().timeline, std::move(status)); }
   auto head(std::chrono::milliseconds wait) {

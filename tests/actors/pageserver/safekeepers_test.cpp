@@ -97,7 +97,8 @@ BOOST_AUTO_TEST_CASE(a_moment_of_a_written_branch_is_known_by_the_word_of_a_majo
   BOOST_TEST(!behind.answered());
   advance(1s);
   BOOST_TEST(!behind.answered());
-  BOOST_REQUIRE(get(source.receivers.back().timeline, messages::ingest_batch{batch(0, lsn(0x1100), 5)}).has_value());
+  BOOST_REQUIRE(
+      get(source.receivers.back().timeline, actors::pageserver::ingest_batch{batch(0, lsn(0x1100), 5)}).has_value());
   advance(1s);
   BOOST_REQUIRE(behind.answered());
   BOOST_TEST(behind.outcome().value().at == lsn(0x1100));

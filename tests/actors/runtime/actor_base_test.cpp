@@ -1,3 +1,4 @@
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <caf/event_based_actor.hpp>
 #include <stdexcept>
@@ -21,11 +22,12 @@ struct answer_now {};
 struct compute_elsewhere {
   int value;
 };
-struct watch_me {};
+struct ask_null_handle {};
 using calculator_actor =
     messages::actor_interface<messages::answers<add, sum>, messages::answers<throw_something, sum>,
                               messages::answers<forget_to_answer, sum>, messages::answers<answer_later, sum>,
-                              messages::accepts<answer_now>, messages::answers<compute_elsewhere, sum>>;
+                              messages::accepts<answer_now>, messages::answers<compute_elsewhere, sum>,
+                              messages::answers<ask_null_handle, sum>>;
 
 }  // namespace strata::tests
 
@@ -36,6 +38,7 @@ STRATA_LOCAL_MESSAGE(strata::tests::forget_to_answer)
 STRATA_LOCAL_MESSAGE(strata::tests::answer_later)
 STRATA_LOCAL_MESSAGE(strata::tests::answer_now)
 STRATA_LOCAL_MESSAGE(strata::tests::compute_elsewhere)
+STRATA_LOCAL_MESSAGE(strata::tests::ask_null_handle)
 
 namespace strata::tests {
 namespace {
@@ -72,6 +75,13 @@ class calculator final : public actors::runtime::actor_base<calculator_actor> {
           if (!doubled) return owed.fail(doubled.error());
           owed.deliver({*doubled});
         });
+  }
+
+  void on(const ask_null_handle&, reply<sum> owed) {
+    ask(calculator_actor(), add{1, 2}, [owed](core::result<sum> answer) {
+      if (!answer) return owed.fail(answer.error());
+      owed.deliver(*answer);
+    });
   }
 
   std::shared_ptr<int> alive_;
@@ -126,6 +136,21 @@ BOOST_AUTO_TEST_CASE(open_promises_are_answered_when_the_actor_ends) {
   const auto later = get(subject, add{1, 1});
   BOOST_REQUIRE(!later);
   BOOST_TEST(later.error().code == core::errc::unavailable);
+}
+
+BOOST_AUTO_TEST_CASE(a_null_handle_answers_like_an_actor_that_has_ended) {
+  auto ended = actors::runtime::spawn<calculator>(system(), {"ended", 0}, std::make_shared<int>(0));
+  stop(ended);
+  const auto gone = get(ended, add{1, 2});
+  BOOST_REQUIRE(!gone);
+  const calculator_actor null;
+  const std::array answers{get(subject, ask_null_handle{}), get(null, add{1, 2}),
+                           messages::ask_and_wait(system(), null, add{1, 2}, std::chrono::milliseconds(10))};
+  for (const auto& answer : answers) {
+    BOOST_REQUIRE(!answer);
+    BOOST_TEST(answer.error().code == core::errc::unavailable);
+    BOOST_TEST(answer.error().detail == gone.error().detail);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(work_done_elsewhere_comes_back_with_its_value_or_its_error) {
