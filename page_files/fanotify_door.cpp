@@ -24,6 +24,8 @@ namespace {
 /// Descriptors of events have numbers below.
 constexpr int numbers_max = 4096;
 constexpr std::size_t events_at_once = 16;
+/// Processes whose status is read in one tick: 30 us each.
+constexpr std::uint32_t looks_at_once = 16;
 /// Slots for new events while those of a predecessor wait, before which descriptors of their files must come.
 constexpr std::size_t slots_kept_free = page_map::taken_max - fanotify_door::events_max;
 constexpr std::size_t free_after_taking_over_min = 8;
@@ -353,10 +355,13 @@ core::result<void> fanotify_door::write_into(int fd, std::uint64_t at, core::byt
 
 void fanotify_door::on_tick() {
   const core::monotonic_time now = options_.clock->monotonic();
-  for (std::uint32_t slot = 0; slot < page_map::taken_max; ++slot) {
+  std::uint32_t looks = 0;
+  for (std::uint32_t i = 0; i < page_map::taken_max && looks < looks_at_once; ++i) {
+    const std::uint32_t slot = look_ = (look_ + 1) % page_map::taken_max;
     const taken& each = slots_[slot];
     if (each.number < 0 || each.orphan || each.process == ::getpid() || now - each.since < options_.look_after)
       continue;
+    ++looks;
     if (!is_told_to_end(each.process)) continue;
     table_.forget(slot);
     answer(slot, core::errc::io_error);

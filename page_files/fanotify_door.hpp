@@ -126,6 +126,7 @@ class fanotify_door {
   std::vector<std::uint32_t> free_;
   std::vector<open_file> files_;
   std::size_t orphans_ = 0;
+  std::uint32_t look_ = 0;  ///< the slot that was looked at last
   bool listens_ = false;
   counts counts_;
 };

@@ -134,6 +134,7 @@ class fill_table {
   std::vector<verdict> verdicts_;
   std::uint32_t pages_in_flight_ = 0;
   std::uint32_t pages_ahead_ = 0;
+  std::size_t turn_ = 0;  ///< the waiter that is served next
   std::uint64_t now_ = 0;
   std::uint32_t last_id_ = 0;
 };

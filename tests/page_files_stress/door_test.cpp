@@ -55,7 +55,7 @@ void note_signal(int) {}
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_SUITE(page_files_door, place)
+BOOST_FIXTURE_TEST_SUITE(page_files_stress_door, place)
 
 BOOST_AUTO_TEST_CASE(a_page_is_filled_when_it_is_touched_and_no_other) {
   if (!possible) return;
