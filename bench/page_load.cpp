@@ -188,6 +188,7 @@ load_result run_page_load(const page_target& target, const load_shape& shape) {
     }
   }
   const double seconds = std::chrono::duration<double>(clock::now() - begin).count();
+  result.requests = latencies_us.size();
   result.requests_per_second = static_cast<double>(latencies_us.size()) / seconds;
   result.p50_us = percentile(latencies_us, 0.5);
   result.p99_us = percentile(latencies_us, 0.99);

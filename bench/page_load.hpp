@@ -28,6 +28,7 @@ struct load_shape {
 };
 
 struct load_result {
+  std::uint64_t requests = 0;
   double requests_per_second = 0;
   double p50_us = 0;
   double p99_us = 0;

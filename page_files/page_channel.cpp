@@ -78,6 +78,12 @@ page_channel::pending page_channel::take_front() {
   return taken;
 }
 
+const page_channel::pending* page_channel::first_waiting() const {
+  for (std::size_t i = head_; i < queue_.size(); ++i)
+    if (queue_[i].then) return &queue_[i];
+  return nullptr;
+}
+
 void page_channel::finish_front(core::result<core::bytes_view> outcome) {
   const pending done = take_front();
   if (done.then) done.then(std::move(outcome));
@@ -239,9 +245,7 @@ std::optional<core::monotonic_time> page_channel::next_deadline() const {
   if (idle()) return std::nullopt;
   std::optional<core::monotonic_time> first = retry_at_;
   const auto consider = [&](core::monotonic_time deadline) { first = first ? std::min(*first, deadline) : deadline; };
-  const auto waiting = std::find_if(queue_.begin() + static_cast<std::ptrdiff_t>(head_), queue_.end(),
-                                    [](const pending& each) { return each.then != nullptr; });
-  if (waiting != queue_.end()) consider(waiting->deadline);
+  if (const pending* waiting = first_waiting()) consider(waiting->deadline);
   if (fd_ && !stream_->opened()) consider(open_by_);
   if (fd_ && in_flight_ > 0) consider(progress_ + options_.answer_limit);
   return first;
@@ -284,7 +288,7 @@ std::string page_channel::service_name() const {
 }
 
 std::optional<page_service_wait> page_channel::wait(core::monotonic_time now) const {
-  if (idle()) return std::nullopt;
+  if (first_waiting() == nullptr) return std::nullopt;
   const bool open = fd_ && stream_->opened();
   if (open && now - silent_since_ < silence_to_mention) return std::nullopt;
   std::string text = "waiting for " + service_name();

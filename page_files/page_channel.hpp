@@ -47,6 +47,8 @@ class page_channel {
   [[nodiscard]] std::size_t queued() const { return queue_.size() - head_; }
   [[nodiscard]] pending& front() { return queue_[head_]; }
   pending take_front();
+  /// The first that has not got its timeout, or none.
+  [[nodiscard]] const pending* first_waiting() const;
   void drop_done();
 
   // Of these none calls a receiver.

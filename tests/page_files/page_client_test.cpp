@@ -249,6 +249,25 @@ BOOST_AUTO_TEST_CASE(a_connection_that_never_answers_is_replaced) {
   until([&] { return is_right(later); });
 }
 
+BOOST_AUTO_TEST_CASE(a_connection_whose_ranges_were_all_given_up_is_closed_in_the_end) {
+  fetch(9, 1);
+  fetch(0, 1);
+  const auto session = next_session(2);
+  advance(30s);
+  session->answer(session->take());
+  until([&] { return is_right(0); });
+  advance(30s);
+  BOOST_TEST((failure(1) == errc::timeout));
+  BOOST_TEST(!client->state());
+  BOOST_TEST(sessions.size() == 1u);
+  BOOST_TEST_REQUIRE(client->next_deadline().has_value());
+  BOOST_TEST((*client->next_deadline() - clock.monotonic() == 30s));
+  advance(30s);
+  settle();
+  BOOST_TEST(sessions.empty());
+  BOOST_TEST(!client->next_deadline().has_value());
+}
+
 BOOST_AUTO_TEST_CASE(the_limit_of_an_answer_is_configurable) {
   options.answer_limit = 1500ms;
   restart_client();
@@ -429,6 +448,28 @@ BOOST_AUTO_TEST_CASE(a_receiver_may_ask_for_more) {
       while (!each->requests.empty()) each->answer(each->take());
     return left < 0;
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_is_not_lost_while_a_receiver_has_its_pages) {
+  std::shared_ptr<page_session> session;
+  bool called = false;
+  client->fetch({{1663, 5, 16384, pg::fork::main}, 3, 1}, [&](const core::result<core::bytes_view>& pages) {
+    end(session);
+    // To send these would fail, and the pages would go with the connection.
+    for (std::uint32_t i = 0; i < 5; ++i) fetch(i, 1);
+    BOOST_TEST(!client->state());
+    BOOST_TEST_REQUIRE(pages.has_value());
+    BOOST_TEST((*pages)[0] == page_byte(3, 0));
+    called = true;
+  });
+  session = next_session();
+  session->answer(session->take());
+  until([&] { return called; });
+  settle();
+  advance(20ms);
+  session = next_session(5);
+  while (!session->requests.empty()) session->answer(session->take());
+  until([&] { return all_right(); });
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_is_destroyed_calls_nobody) {
