@@ -132,7 +132,10 @@ std::vector<route> make_routes() {
        TIMELINE "/export",
        "export_timeline",
        "A plain Postgres data directory as a tar archive. If the connection ends early, the archive is incomplete",
-       {{"lsn", "Position", false, "default: the last record"}},
+       {{"lsn", "Position", false, "default: the last record"},
+        {"relations", "ExportedRelations", false,
+         "contained (default), or listed: most relation files are entries of relation_manifest, for a data directory "
+         "that reads its pages from the page service"}},
        "",
        "application/x-tar",
        200,

@@ -6,6 +6,7 @@ std::string_view schemas() {
   return R"json({
   "Id": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$", "description": "32 hex digits"},
   "Lsn": {"type": "string", "pattern": "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$", "example": "0/3B21F08"},
+  "ExportedRelations": {"type": "string", "enum": ["contained", "listed"]},
   "Position": {"type": "string", "pattern": "^(?!0{1,8}/0{1,8}$)[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$",
     "example": "0/3B21F08", "description": "an LSN, not 0/0"},
   "Name": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$", "example": "dev"},

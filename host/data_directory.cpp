@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <set>
 
+#include "pg/files/relation_manifest.hpp"
 #include "pg/files/tar.hpp"
 
 namespace strata::host {
@@ -73,7 +74,7 @@ core::result<void> unpacker::begin(const tar_entry& entry) {
     STRATA_TRY(make_directories(name_.substr(0, slash)));
   }
   has_version_ = has_version_ || name_ == "PG_VERSION";
-  has_control_ = has_control_ || name_ == "global/pg_control";
+  has_control_ = has_control_ || name_ == "global/pg_control" || name_ == pg::files::held_control_file_path;
   file_ = ::open(path_of(name_).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file_ < 0 && errno == EEXIST)
     return core::error{core::errc::corrupt, "unpack " + name_ + ": the archive has it twice"};

@@ -1,6 +1,8 @@
 #include "page_files/relation_files.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +19,43 @@ namespace {
 
 /// Of ten million files, the most that a manifest may list.
 constexpr std::uint64_t manifest_bytes_max = 64u << 20;
+constexpr const char* wal_directory = "pg_wal";
+
+core::error refusal(const std::string& path, int why) {
+  if (why == EEXIST) return core::error{core::errc::corrupt, "create " + path + ": the data directory has it already"};
+  return core::from_errno("create " + path, why);
+}
+
+/// A new file of so many zeros.
+core::result<io::unique_fd> create_hole(int directory, const std::string& path, std::uint64_t size) {
+  const char* name = path.c_str() + path.rfind('/') + 1;
+  io::unique_fd created(::openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!created) return refusal(path, errno);
+  if (size != 0 && ::ftruncate(created.get(), static_cast<off_t>(size)) != 0) return refusal(path, errno);
+  return created;
+}
+
+/// A umask may have taken the owner's bits away; it never adds others'. Returns the inode.
+core::result<inode_id> settle_mode(const io::unique_fd& created, const std::string& path) {
+  struct stat found {};
+  if (::fstat(created.get(), &found) != 0) return refusal(path, errno);
+  if ((found.st_mode & 07777) != 0600 && ::fchmod(created.get(), 0600) != 0) return refusal(path, errno);
+  return inode_id{found.st_dev, found.st_ino};
+}
+
+core::result<void> create_segment(int directory, const pg::files::sparse_file& segment) {
+  const std::string path = std::string(wal_directory) + "/" + segment.name;
+  STRATA_ASSIGN(const io::unique_fd created, create_hole(directory, path, segment.size));
+  STRATA_TRY(settle_mode(created, path));
+  for (const pg::files::sparse_file::piece& piece : segment.pieces) {
+    const ssize_t written =
+        ::pwrite(created.get(), piece.bytes.data(), piece.bytes.size(), static_cast<off_t>(piece.offset));
+    if (written < 0) return refusal(path, errno);
+    if (static_cast<std::size_t>(written) != piece.bytes.size())
+      return core::error{core::errc::disk_full, "create " + path + ": there is no room"};
+  }
+  return {};
+}
 
 class creator {
  public:
@@ -55,22 +94,9 @@ class creator {
   }
 
   core::result<inode_id> create_file(const relation_file& file) {
-    const auto failed = [&](int why) {
-      if (why == EEXIST)
-        return core::error{core::errc::corrupt, "create " + file.path + ": the data directory has it already"};
-      return core::from_errno("create " + file.path, why);
-    };
-    const char* name = file.path.c_str() + file.path.rfind('/') + 1;
-    const io::unique_fd created(
-        ::openat(directory_.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!created) return failed(errno);
-    struct stat found {};
-    if (file.pages != 0 && ::ftruncate(created.get(), static_cast<off_t>(file.pages * pg::page_size)) != 0)
-      return failed(errno);
-    if (::fstat(created.get(), &found) != 0) return failed(errno);
-    // A umask may have taken the owner's bits away; it never adds others'.
-    if ((found.st_mode & 07777) != 0600 && ::fchmod(created.get(), 0600) != 0) return failed(errno);
-    return inode_id{found.st_dev, found.st_ino};
+    STRATA_ASSIGN(const io::unique_fd created,
+                  create_hole(directory_.get(), file.path, std::uint64_t{file.pages} * pg::page_size));
+    return settle_mode(created, file.path);
   }
 
   int root_;
@@ -83,6 +109,8 @@ class creator {
 core::result<sparse_files> create_below(int root) {
   STRATA_ASSIGN(const core::bytes listed, read_file_below(root, pg::files::relation_manifest_path, manifest_bytes_max));
   STRATA_ASSIGN(const auto manifest, pg::files::decode_relation_manifest(listed));
+  STRATA_ASSIGN(const io::unique_fd wal, open_directory_below(root, wal_directory));
+  for (const pg::files::sparse_file& each : manifest.segments) STRATA_TRY(create_segment(wal.get(), each));
   STRATA_ASSIGN(auto files, creator(root, manifest.major).create(manifest.forks));
   if (::unlinkat(root, pg::files::relation_manifest_path, 0) != 0)
     return core::from_errno("remove the relation manifest", errno);
@@ -96,6 +124,19 @@ core::result<sparse_files> create_relation_files(const std::string& data_directo
   auto made = create_below(root.get());
   if (!made) return std::move(made).error().within("create relation files in " + data_directory);
   return made;
+}
+
+core::result<void> spread_directories(const std::string& parent) {
+  const std::string doing = "spread directories in " + parent;
+  STRATA_ASSIGN(const io::unique_fd opened, open_data_directory(parent));
+  int flags = 0;
+  if (::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) == 0) {
+    flags |= FS_TOPDIR_FL;
+    if (::ioctl(opened.get(), FS_IOC_SETFLAGS, &flags) == 0) return {};
+  }
+  if (errno == ENOTTY || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS)
+    return core::error{core::errc::unsupported, doing + ": the file system has no flag for it"};
+  return core::from_errno(doing, errno);
 }
 
 }  // namespace strata::page_files

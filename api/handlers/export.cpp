@@ -13,11 +13,19 @@ core::result<body_part> next_part(const services& of, const messages::basebackup
   return std::move(chunk.bytes);
 }
 
+core::result<messages::backup_kind> parse_relations(std::string_view text) {
+  if (text.empty() || text == "contained") return messages::backup_kind::full;
+  if (text == "listed") return messages::backup_kind::listed;
+  return core::error{core::errc::invalid_argument,
+                     "relations \"" + std::string(text) + "\": must be contained or listed"};
+}
+
 }  // namespace
 
 core::result<reply> export_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
   messages::start_backup wanted{path.tenant, path.timeline, {}, messages::backup_kind::full, false};
+  STRATA_ASSIGN(wanted.kind, parse_relations(from.query_text("relations")));
   if (const auto at = from.query_text("lsn"); !at.empty()) {
     STRATA_ASSIGN(wanted.at, parse_position("lsn", at));
   }

@@ -1,5 +1,6 @@
 #include "pg/files/relation_manifest.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -13,6 +14,7 @@ constexpr std::uint64_t magic = 0x54'53'49'4C'4C'45'52'53;  // "SRELLIST"
 constexpr std::uint16_t version = 1;
 constexpr std::size_t header_size = 24;
 constexpr std::size_t checksum_size = 4;
+constexpr std::size_t segment_name_size = 24;
 
 void append_varint(core::bytes& to, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) to.push_back(static_cast<std::uint8_t>(value | 0x80));
@@ -42,7 +44,18 @@ class decoder {
  public:
   explicit decoder(core::bytes_view body) : reader_(body) {}
 
-  core::result<std::vector<listed_fork>> decode(std::uint32_t count) {
+  core::result<std::vector<sparse_file>> segments() {
+    STRATA_ASSIGN(const std::uint32_t count, number_of_32_bits("number of segments"));
+    std::vector<sparse_file> found;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      STRATA_ASSIGN(sparse_file each, segment());
+      if (!found.empty() && each.name <= found.back().name) return corrupt("segments are not in order");
+      found.push_back(std::move(each));
+    }
+    return found;
+  }
+
+  core::result<std::vector<listed_fork>> forks(std::uint32_t count) {
     // A fork takes two bytes at least: a count that is too large can't make this allocate much.
     if (count > reader_.left() / 2) return corrupt("more forks than bytes");
     forks_.reserve(count);
@@ -52,6 +65,29 @@ class decoder {
   }
 
  private:
+  core::result<sparse_file> segment() {
+    sparse_file found;
+    const core::bytes_view name = reader_.take(segment_name_size);
+    const auto digit = [](std::uint8_t c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+    if (name.empty() || !std::ranges::all_of(name, digit)) return corrupt("invalid name of a segment");
+    found.name.assign(name.begin(), name.end());
+    STRATA_ASSIGN(const std::uint32_t size, number_of_32_bits("size of a segment"));
+    if (!valid_wal_segment_size(size)) return corrupt("invalid size of a segment");
+    found.size = size;
+    STRATA_ASSIGN(const std::uint32_t pieces, number_of_32_bits("number of pieces"));
+    std::uint64_t end = 0;
+    for (std::uint32_t i = 0; i < pieces; ++i) {
+      STRATA_ASSIGN(const std::uint32_t offset, number_of_32_bits("offset of a piece"));
+      STRATA_ASSIGN(const std::uint32_t length, number_of_32_bits("length of a piece"));
+      if (length == 0 || offset < end || offset > size || length > size - offset) return corrupt("invalid piece");
+      const core::bytes_view bytes = reader_.take(length);
+      if (!reader_.ok()) return corrupt("a piece ends early");
+      end = std::uint64_t{offset} + length;
+      found.pieces.push_back({offset, {bytes.begin(), bytes.end()}});
+    }
+    return found;
+  }
+
   core::result<void> directory() {
     relation_fork of;
     STRATA_ASSIGN(of.tablespace, number_of_32_bits("tablespace"));
@@ -102,6 +138,18 @@ core::bytes encode_relation_manifest(const relation_manifest& manifest) {
   core::append_le(to, static_cast<std::uint16_t>(manifest.major));
   core::append_le(to, static_cast<std::uint32_t>(manifest.forks.size()));
   core::append_le(to, manifest.at.value);
+  append_varint(to, manifest.segments.size());
+  for (const sparse_file& segment : manifest.segments) {
+    core::check(segment.name.size() == segment_name_size, "a segment has a name of Postgres");
+    to.insert(to.end(), segment.name.begin(), segment.name.end());
+    append_varint(to, segment.size);
+    append_varint(to, segment.pieces.size());
+    for (const sparse_file::piece& piece : segment.pieces) {
+      append_varint(to, piece.offset);
+      append_varint(to, piece.bytes.size());
+      core::append(to, piece.bytes);
+    }
+  }
   for (std::size_t first = 0; first < manifest.forks.size();) {
     const relation_fork& of = manifest.forks[first].relation;
     std::size_t end = first;
@@ -140,7 +188,9 @@ core::result<relation_manifest> decode_relation_manifest(core::bytes_view file) 
   const auto count = reader.le<std::uint32_t>();
   manifest.at = core::lsn(reader.le<std::uint64_t>());
   if (!manifest.at.valid()) return corrupt("no LSN");
-  STRATA_ASSIGN(manifest.forks, decoder(reader.rest()).decode(count));
+  decoder body(reader.rest());
+  STRATA_ASSIGN(manifest.segments, body.segments());
+  STRATA_ASSIGN(manifest.forks, body.forks(count));
   return manifest;
 }
 

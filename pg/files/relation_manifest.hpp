@@ -6,6 +6,7 @@
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "pg/files/start_segment.hpp"
 #include "pg/types.hpp"
 
 namespace strata::pg::files {
@@ -22,15 +23,16 @@ struct listed_fork {
   bool operator==(const listed_fork&) const = default;
 };
 
-/// The relation files that belong to a data directory and are not in it, by fork: names and sizes of files follow.
+/// The files that belong to a data directory and are mostly holes when it is started: relation files, by fork (names
+/// and sizes of files follow), and the WAL that the start reads.
 struct relation_manifest {
   /// Files of all forks together; more are refused.
   static constexpr std::uint64_t files_max = 10'000'000;
 
   major_version major = major_version::v15;
-  core::lsn at;                    ///< the pages are those of this LSN
-  std::vector<listed_fork> forks;  ///< by tablespace, database, relation and fork, none twice
-  bool operator==(const relation_manifest&) const = default;
+  core::lsn at;                       ///< the pages are those of this LSN
+  std::vector<sparse_file> segments;  ///< of pg_wal, whole but for their zeros
+  std::vector<listed_fork> forks;     ///< by tablespace, database, relation and fork, none twice
 };
 
 /// Files of a fork of so many blocks: one of 0 blocks has one file.

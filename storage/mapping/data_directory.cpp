@@ -406,6 +406,11 @@ core::result<void> data_directory_writer::state::plan_start() {
     file(to, bundle ? held_control_file_path : "global/pg_control", control);
     return {};
   });
+  if (bundle) {
+    // The manifest is written later than this is planned.
+    manifest.segments = std::move(made.segments);
+    return {};
+  }
   for (const sparse_file& segment : made.segments)
     parts.push_back([this, segment, done = std::uint64_t{0}](core::bytes& to) mutable -> core::result<bool> {
       if (done == segment.size) return false;

@@ -431,6 +431,21 @@ BOOST_AUTO_TEST_CASE(an_export_arrives_whole_in_the_parts_it_was_made_of) {
   BOOST_TEST_REQUIRE(done.has_value(), (done.has_value() ? "" : done.error().detail));
   BOOST_TEST((got == expected));
   BOOST_TEST(others.state().backup_asked->at.value == 0x1500u);
+  BOOST_TEST((others.state().backup_asked->kind == messages::backup_kind::full));
+}
+
+BOOST_AUTO_TEST_CASE(an_export_holds_relations_or_lists_them_as_it_is_asked) {
+  others.state().archive.emplace_back(1000, 1);
+  const std::string path = others.timeline_path() + "/export?lsn=0/1500";
+  BOOST_TEST(send("GET", path + "&relations=listed")->status == 200);
+  BOOST_TEST((others.state().backup_asked->kind == messages::backup_kind::listed));
+  BOOST_TEST((others.state().backup_asked->at.value == 0x1500u));
+  BOOST_TEST(send("GET", path + "&relations=contained")->status == 200);
+  BOOST_TEST((others.state().backup_asked->kind == messages::backup_kind::full));
+  others.state().backup_asked.reset();
+  for (const std::string other : {"full", "Listed", "listed,contained"})
+    refused(400, "GET", path + "&relations=" + other);
+  BOOST_TEST(!others.state().backup_asked);
 }
 
 BOOST_AUTO_TEST_CASE(an_export_that_fails_at_once_is_an_error_and_not_a_file) {

@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_CASE(every_query_parameter_and_every_text_of_a_request_states_it
       for (const auto& [name, member] : members) {
         const json schema = resolved(whole, member);
         if (schema.value("type", "") != "string") continue;
-        const bool states = schema.contains("pattern") || schema.contains("format") || schema.contains("minLength");
+        const bool states = schema.contains("pattern") || schema.contains("format") || schema.contains("minLength") ||
+                            schema.contains("enum");
         BOOST_TEST(states, each.path << ": " << name);
       }
     }

@@ -131,6 +131,15 @@ BOOST_AUTO_TEST_CASE(an_archive_that_ends_early_is_refused_wherever_it_ends) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_archive_that_holds_its_control_file_back_is_a_data_directory) {
+  core::bytes archive;
+  append_tar_file(archive, "PG_VERSION", bytes_of("15\n"));
+  append_tar_file(archive, "global/pg_control.held", bytes_of("control"));
+  append_tar_end(archive);
+  BOOST_TEST(unpack(archive, 512).has_value());
+  BOOST_TEST(!fs::exists(home / "data/global/pg_control"));
+}
+
 BOOST_AUTO_TEST_CASE(an_archive_of_something_else_is_refused) {
   core::bytes archive;
   append_tar_file(archive, "holiday.jpg", bytes_of("jpeg"));

@@ -5,6 +5,8 @@
 #include <regex>
 #include <set>
 
+#include "pg/files/relation_manifest.hpp"
+#include "pg/files/tar.hpp"
 #include "tests/integration/bad_input_fixture.hpp"
 
 using namespace strata::tests;
@@ -202,6 +204,34 @@ BOOST_FIXTURE_TEST_CASE(an_export_keeps_its_point_until_its_end_however_slow_it_
     collect();
     return strata.http("GET", path + "/export?lsn=" + at).status == 422;
   });
+}
+
+BOOST_FIXTURE_TEST_CASE(an_export_can_list_its_relations, api_fixture) {
+  namespace files = strata::pg::files;
+  const http_reply whole = strata.http("GET", path + "/export?relations=contained");
+  const http_reply listed = strata.http("GET", path + "/export?relations=listed");
+  BOOST_REQUIRE(whole.status == 200 && listed.status == 200);
+  BOOST_TEST(strata.http("GET", path + "/export?relations=some").status == 400);
+  BOOST_TEST(listed.body.size() < whole.body.size() / 5);
+  const auto contents_of = [](const http_reply& archive) {
+    std::map<std::string, core::bytes> found;
+    files::tar_reader reader;
+    reader.feed({reinterpret_cast<const std::uint8_t*>(archive.body.data()), archive.body.size()});
+    for (auto event = reader.next(); event && *event; event = reader.next()) {
+      if ((*event)->kind == files::tar_event::kind::entry) found[(*event)->entry->name];
+      if ((*event)->kind == files::tar_event::kind::data) core::append(found[(*event)->entry->name], (*event)->data);
+    }
+    BOOST_TEST(reader.complete());
+    return found;
+  };
+  const auto entries = contents_of(listed);
+  BOOST_TEST(contents_of(whole).contains("global/pg_control"));
+  BOOST_TEST(!entries.contains("global/pg_control"));
+  BOOST_REQUIRE(entries.contains(files::relation_manifest_path) && entries.contains(files::held_control_file_path));
+  const auto manifest = files::decode_relation_manifest(entries.at(files::relation_manifest_path));
+  BOOST_REQUIRE(manifest);
+  BOOST_TEST(manifest->segments.size() >= 1u);
+  BOOST_TEST(manifest->forks.size() > 500u);
 }
 
 BOOST_FIXTURE_TEST_CASE(garbage_collection_keeps_branch_points_and_leases, api_fixture) {

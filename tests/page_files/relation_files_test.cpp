@@ -1,5 +1,8 @@
 #include "page_files/relation_files.hpp"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include <fstream>
 #include <functional>
 
+#include "io/unique_fd.hpp"
 #include "pg/files/data_directory.hpp"
 #include "pg/files/relation_manifest.hpp"
 #include "tests/support/printing.hpp"
@@ -27,9 +31,12 @@ void write_file(const fs::path& path, core::bytes_view content) {
       .write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
 }
 
+constexpr const char* segment = "000000010000000000000003";
+
 relation_manifest sample() {
   return {pg::major_version::v15,
           core::lsn(0x5000),
+          {{segment, 1u << 20, {{0, {1, 2}}, {40960, {3}}}}},
           {{{pg::default_tablespace, 5, 1259, pg::fork::main}, 14},
            {{pg::default_tablespace, 5, 1259, pg::fork::vm}, 1},
            {{pg::default_tablespace, 5, 16384, pg::fork::main}, pg::blocks_per_relation_segment * 2 + 7},
@@ -41,7 +48,7 @@ relation_manifest sample() {
 
 struct unpacked_directory {
   explicit unpacked_directory(const relation_manifest& listed = sample()) {
-    for (const char* each : {"base/5", "global", "pg_tblspc/16500/PG_15_202209061/5"})
+    for (const char* each : {"base/5", "global", "pg_wal", "pg_tblspc/16500/PG_15_202209061/5"})
       fs::create_directories(data / each);
     write_file(data / pg::files::relation_manifest_path, encode_relation_manifest(listed));
   }
@@ -99,6 +106,11 @@ BOOST_AUTO_TEST_CASE(every_listed_file_is_there_with_its_size_and_no_content) {
         {"base/5/16384.2", 7},    {"base/5/16390", 131072},
         {"global/1260", 1},       {"pg_tblspc/16500/PG_15_202209061/5/16501", 3}};
     BOOST_TEST((pages == expected));
+    core::bytes wal(1u << 20);
+    wal[0] = 1, wal[1] = 2, wal[40960] = 3;
+    std::ifstream of_segment(directory.data / "pg_wal" / segment, std::ios::binary);
+    BOOST_TEST((core::bytes{std::istreambuf_iterator<char>(of_segment), {}} == wal));
+    BOOST_TEST((fs::status(directory.data / "pg_wal" / segment).permissions() == fs::perms{0600}));
     // An empty file is complete: it is created, and not told.
     BOOST_TEST(fs::file_size(directory.data / "base/5/16400") == 0u);
     BOOST_TEST(!fs::exists(directory.data / pg::files::relation_manifest_path));
@@ -106,7 +118,8 @@ BOOST_AUTO_TEST_CASE(every_listed_file_is_there_with_its_size_and_no_content) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_there_is_not_replaced) {
-  for (const char* name : {"base/5/1259", "base/5/16384.1", "base/5/16400", "global/1260"}) {
+  for (const char* name :
+       {"base/5/1259", "base/5/16384.1", "base/5/16400", "global/1260", "pg_wal/000000010000000000000003"}) {
     const std::vector<std::function<void(const fs::path&, const fs::path&)>> ways{
         [](const fs::path& at, const fs::path&) {
           write_file(at, core::bytes{1, 2, 3});
@@ -123,7 +136,7 @@ BOOST_AUTO_TEST_CASE(what_is_there_is_not_replaced) {
 }
 
 BOOST_AUTO_TEST_CASE(no_link_is_followed_to_another_directory) {
-  for (const char* name : {"base", "base/5", "global", "pg_tblspc", "pg_tblspc/16500",
+  for (const char* name : {"base", "base/5", "global", "pg_wal", "pg_tblspc", "pg_tblspc/16500",
                            "pg_tblspc/16500/PG_15_202209061", "pg_tblspc/16500/PG_15_202209061/5"}) {
     unpacked_directory directory;
     fs::rename(directory.data / name, directory.home / "outside");
@@ -135,11 +148,12 @@ BOOST_AUTO_TEST_CASE(no_link_is_followed_to_another_directory) {
 }
 
 BOOST_AUTO_TEST_CASE(a_database_without_a_directory_is_refused) {
-  unpacked_directory directory;
-  fs::remove(directory.data / "base/5");
-  directory.refused(core::errc::corrupt, "open directory base/5: it is missing");
-  write_file(directory.data / "base/5", core::bytes{1});
-  directory.refused(core::errc::corrupt, "open directory base/5: it is missing");
+  for (const bool is_a_file : {false, true}) {
+    unpacked_directory directory;
+    fs::remove(directory.data / "base/5");
+    if (is_a_file) write_file(directory.data / "base/5", core::bytes{1});
+    directory.refused(core::errc::corrupt, "open directory base/5: it is missing");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_manifest_that_can_not_be_trusted_is_refused_before_a_file_is_created) {
@@ -172,6 +186,19 @@ BOOST_AUTO_TEST_CASE(a_manifest_that_can_not_be_trusted_is_refused_before_a_file
   const auto nowhere = page_files::create_relation_files((directory.home / "nowhere").string());
   BOOST_REQUIRE(!nowhere);
   BOOST_TEST(nowhere.error().code == core::errc::not_found);
+}
+
+BOOST_AUTO_TEST_CASE(directories_are_spread_where_the_file_system_can) {
+  const temp_dir home;
+  const auto spread = page_files::spread_directories(home.path().string());
+  int flags = 0;
+  const io::unique_fd opened(::open(home.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const bool has_flags = ::ioctl(opened.get(), FS_IOC_GETFLAGS, &flags) == 0;
+  BOOST_TEST(spread.has_value() == (has_flags && (flags & FS_TOPDIR_FL) != 0));
+  if (!spread) BOOST_TEST(spread.error().code == core::errc::unsupported, core::to_string(spread.error()));
+  // proc has no flags at all, and what is missing is not "unsupported".
+  BOOST_TEST((page_files::spread_directories("/proc").error().code == core::errc::unsupported));
+  BOOST_TEST((page_files::spread_directories((home / "no").string()).error().code == core::errc::not_found));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

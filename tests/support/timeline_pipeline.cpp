@@ -147,11 +147,12 @@ core::bytes export_directory(timeline_home& home, const mapping::data_directory_
   return archive;
 }
 
-void export_to(timeline_home& home, core::lsn at, const std::filesystem::path& directory) {
+void export_to(timeline_home& home, core::lsn at, const std::filesystem::path& directory,
+               mapping::data_directory_kind kind) {
   std::filesystem::create_directories(directory);
   const std::filesystem::path archive = directory.string() + ".tar";
   {
-    const auto writer = demand(mapping::data_directory_writer::open(home.store, {.at = at}));
+    const auto writer = demand(mapping::data_directory_writer::open(home.store, {.at = at, .kind = kind}));
     std::ofstream file(archive, std::ios::binary);
     core::bytes chunk;
     while (demand(writer->next(chunk)))

@@ -35,6 +35,7 @@ ingested ingest_wal(timeline_home& home, const std::filesystem::path& pg_wal, co
 /// The whole archive.
 core::bytes export_directory(timeline_home& home, const storage::mapping::data_directory_options& options);
 /// Writes it to a file and unpacks that with tar.
-void export_to(timeline_home& home, core::lsn at, const std::filesystem::path& directory);
+void export_to(timeline_home& home, core::lsn at, const std::filesystem::path& directory,
+               storage::mapping::data_directory_kind kind = storage::mapping::data_directory_kind::full);
 
 }  // namespace strata::tests

@@ -15,6 +15,15 @@ namespace mapping = storage::mapping;
 
 constexpr std::size_t threads = 4;
 
+constexpr mapping::data_directory_kind directory_kind(messages::backup_kind of) {
+  switch (of) {
+    case messages::backup_kind::compute: return mapping::data_directory_kind::compute;
+    case messages::backup_kind::listed: return mapping::data_directory_kind::listed;
+    case messages::backup_kind::full: break;
+  }
+  return mapping::data_directory_kind::full;
+}
+
 /// A chunk from an export thread, or in `failure` why there is none.
 struct chunk_made {
   std::shared_ptr<core::bytes> bytes;
@@ -140,12 +149,8 @@ class backup_factory final : public runtime::actor_base<messages::backup_factory
     const auto permit = std::make_shared<archive_permit>(permits, *std::move(free));
     if (auto readable = opened.store->check_readable(at); !readable) return answer.fail(readable.error());
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock().now().time_since_epoch()).count();
-    const mapping::data_directory_options options{.at = at,
-                                                  .kind = request.kind == messages::backup_kind::full
-                                                              ? mapping::data_directory_kind::full
-                                                              : mapping::data_directory_kind::compute,
-                                                  .gzip = request.gzip,
-                                                  .modified = now};
+    const mapping::data_directory_options options{
+        .at = at, .kind = directory_kind(request.kind), .gzip = request.gzip, .modified = now};
     offload(
         runtime::pool_id::io, "open an archive",
         [store = opened.store, options] { return mapping::data_directory_writer::open(store, options); },

@@ -14,7 +14,8 @@ struct backup_factory_options {
   runtime::actor_label label;
   messages::tenant_manager_actor tenants;
   std::chrono::milliseconds wait_lsn_timeout{60'000};
-  /// Open archives of each kind: a slow reader keeps one open as long as it takes.
+  /// Open archives: a slow reader keeps one open as long as it takes. Of the full kind exports_max, of the kinds that a
+  /// compute starts from computes_max.
   int exports_max = 64;
   int computes_max = 256;
 };

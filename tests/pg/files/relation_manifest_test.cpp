@@ -11,11 +11,14 @@ using namespace strata::pg::files;
 
 namespace {
 
-constexpr std::size_t body_offset = 24;
+constexpr std::size_t body_offset = 25;  // behind the number of segments
+constexpr const char* segment = "000000010000000000000012";
 
 relation_manifest sample() {
   return {major_version::v17,
           core::lsn(0x1234567890),
+          {{segment, 16u << 20, {{0, {1, 2, 3}}, {8192, {4}}, {(16u << 20) - 2, {5, 6}}}},
+           {"000000010000000000000013", 16u << 20, {}}},
           {{{default_tablespace, 1, 1259, fork::main}, 14},
            {{default_tablespace, 1, 1259, fork::vm}, 1},
            {{default_tablespace, 5, 16384, fork::main}, 131073},
@@ -33,7 +36,7 @@ core::bytes resealed(core::bytes file) {
 
 /// One directory of tablespace 1663 with the bytes given, one byte a number.
 core::bytes with_body(std::uint32_t count, const std::vector<std::uint8_t>& body) {
-  core::bytes file = encode_relation_manifest({major_version::v15, core::lsn(8), {}});
+  core::bytes file = encode_relation_manifest({major_version::v15, core::lsn(8), {}, {}});
   core::store_le(file.data() + 12, count);
   file.insert(file.begin() + body_offset, body.begin(), body.end());
   return resealed(std::move(file));
@@ -48,35 +51,43 @@ void refused(const core::bytes& file, const std::string& why) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(pg_relation_manifest)
+BOOST_AUTO_TEST_SUITE(pg_files_relation_manifest)
 
 BOOST_AUTO_TEST_CASE(a_manifest_is_read_as_it_was_written) {
-  for (const relation_manifest& each : {sample(), relation_manifest{major_version::v14, core::lsn(8), {}}}) {
+  for (const relation_manifest& each : {sample(), relation_manifest{major_version::v14, core::lsn(8), {}, {}}}) {
     const auto decoded = decode_relation_manifest(encode_relation_manifest(each));
     BOOST_REQUIRE(decoded);
-    BOOST_TEST((*decoded == each));
+    BOOST_TEST((decoded->major == each.major && decoded->at == each.at && decoded->forks == each.forks));
+    BOOST_TEST_REQUIRE(decoded->segments.size() == each.segments.size());
+    for (std::size_t i = 0; i < each.segments.size(); ++i) {
+      const std::uint64_t size = each.segments[i].size;
+      BOOST_TEST(decoded->segments[i].name == each.segments[i].name);
+      BOOST_TEST_REQUIRE(decoded->segments[i].size == size);
+      BOOST_TEST((decoded->segments[i].read(0, size) == each.segments[i].read(0, size)));
+    }
   }
 }
 
 BOOST_AUTO_TEST_CASE(the_bytes_are_those_of_the_documents) {
-  const core::bytes file =
-      encode_relation_manifest({major_version::v15, core::lsn(0x0102), {{{default_tablespace, 5, 64, fork::vm}, 300}}});
+  const core::bytes file = encode_relation_manifest(
+      {major_version::v15, core::lsn(0x0102), {}, {{{default_tablespace, 5, 64, fork::vm}, 300}}});
   const core::bytes expected{'S',  'R',  'E', 'L', 'L',  'I', 'S',  'T', 1, 0, 15, 0,
                              1,    0,    0,   0,   2,    1,   0,    0,   0, 0, 0,  0,  // header
+                             0,                                                        // no segments
                              0xFF, 0x0C, 5,   1,   0x82, 2,   0xAC, 2};  // 1663, 5, 1 fork: 64 * 4 + 2, 300
   BOOST_TEST((core::bytes(file.begin(), file.end() - 4) == expected));
   BOOST_TEST(core::load_le<std::uint32_t>(file.data() + file.size() - 4) == crc32c(expected));
 }
 
 BOOST_AUTO_TEST_CASE(a_hundred_thousand_relations_take_less_than_a_megabyte) {
-  relation_manifest many{major_version::v15, core::lsn(8), {}};
+  relation_manifest many{major_version::v15, core::lsn(8), {}, {}};
   for (oid i = 0; i < 100'000; ++i) {
     many.forks.push_back({{default_tablespace, 5, 16384 + 3 * i, fork::main}, 1 + i % 1000});
     many.forks.push_back({{default_tablespace, 5, 16384 + 3 * i, fork::vm}, 1});
   }
   const core::bytes file = encode_relation_manifest(many);
   BOOST_TEST(file.size() < 1'000'000u);
-  BOOST_TEST((decode_relation_manifest(file).value() == many));
+  BOOST_TEST((decode_relation_manifest(file).value().forks == many.forks));
 }
 
 BOOST_AUTO_TEST_CASE(a_changed_bit_is_noticed) {
@@ -114,6 +125,7 @@ BOOST_AUTO_TEST_CASE(what_no_writer_writes_is_refused_with_a_right_checksum_too)
   refused(changed(10, 19), "unknown major version 19");
   refused(changed(12, 5), "another number of forks");
   refused(changed(15, 255), "more forks than bytes");
+  refused(changed(24, 3), "invalid name of a segment");
   refused(with_body(0, {0xFF, 0x0C, 5, 0}), "a directory without forks");
   refused(with_body(1, {0, 5, 1, 64, 1}), "no database 5 in tablespace 0");
   refused(with_body(1, {0xFF, 0x0C, 0, 1, 64, 1}), "no database 0 in tablespace 1663");
@@ -136,8 +148,30 @@ BOOST_AUTO_TEST_CASE(what_no_writer_writes_is_refused_with_a_right_checksum_too)
   refused(resealed(no_lsn), "no LSN");
 }
 
+BOOST_AUTO_TEST_CASE(a_segment_has_the_name_and_the_size_that_postgres_gives_it) {
+  const auto one = [](const std::string& name, std::uint64_t size, std::vector<sparse_file::piece> pieces) {
+    return encode_relation_manifest({major_version::v15, core::lsn(8), {{name, size, std::move(pieces)}}, {}});
+  };
+  const std::uint32_t size = 1u << 20;
+  BOOST_TEST(decode_relation_manifest(one(segment, size, {{0, core::bytes(size, 1)}})).has_value());
+  for (const char* name : {"../../000000010000000012", "00000001000000000000001a", "00000001/000000000000001"})
+    refused(one(name, size, {}), "invalid name of a segment");
+  for (const std::uint64_t odd : {0u, size - 1, size + 1, 1u << 31})
+    refused(one(segment, odd, {}), "invalid size of a segment");
+  refused(one(segment, size, {{0, {}}}), "invalid piece");
+  refused(one(segment, size, {{size, {1}}}), "invalid piece");
+  refused(one(segment, size, {{size + 1, {1}}}), "invalid piece");
+  refused(one(segment, size, {{size - 1, {1, 2}}}), "invalid piece");
+  refused(one(segment, size, {{5, {1, 2}}, {6, {1}}}), "invalid piece");
+  const sparse_file good{segment, size, {}};
+  refused(encode_relation_manifest({major_version::v15, core::lsn(8), {good, good}, {}}), "segments are not in order");
+  core::bytes early = one(segment, size, {{0, core::bytes(100, 1)}});
+  early.erase(early.end() - 14, early.end() - 4);
+  refused(resealed(early), "a piece ends early");
+}
+
 BOOST_AUTO_TEST_CASE(more_files_than_a_disk_should_have_are_refused) {
-  relation_manifest many{major_version::v15, core::lsn(8), {}};
+  relation_manifest many{major_version::v15, core::lsn(8), {}, {}};
   const std::uint64_t forks = relation_manifest::files_max / files_of(4294967295) + 1;
   for (oid i = 0; i < forks; ++i) many.forks.push_back({{default_tablespace, 5, 16384 + i, fork::main}, 4294967295});
   refused(encode_relation_manifest(many), "too many files");

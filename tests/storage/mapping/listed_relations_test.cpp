@@ -93,6 +93,7 @@ BOOST_FIXTURE_TEST_CASE(with_its_listed_pages_the_listed_kind_is_the_full_one, l
     together[name] = content;
   }
   BOOST_TEST(together.erase(pg::files::relation_manifest_path) == 1u);
+  for (const auto& each : manifest.segments) together["pg_wal/" + each.name] = each.read(0, each.size);
   BOOST_TEST(!together.contains("global/pg_control"));
   auto control = together.extract(pg::files::held_control_file_path);
   BOOST_REQUIRE(!control.empty());
