@@ -1,5 +1,6 @@
 #include "control/branch_server.hpp"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "api/safekeeper_json.hpp"
@@ -78,6 +79,8 @@ core::result<void> unpack(const api::api_client& api, const std::string& path, c
 core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::restore_guarded(
     core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& written) const {
   STRATA_ASSIGN(const auto client, api());
+  // Only speed depends on it.
+  [[maybe_unused]] const auto spread = page_files::spread_directories(std::filesystem::path(into).parent_path());
   STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written));
   STRATA_ASSIGN(const auto made, page_files::create_relation_files(into));
   STRATA_ASSIGN(auto control_file, page_files::hold_control_file(into));
