@@ -106,6 +106,13 @@ core::result<void> fanotify_door::take_over() {
   for (std::uint32_t slot = 0; slot < page_map::taken_max; ++slot) {
     const auto event = map_.taken(slot);
     if (!event) continue;
+    // A complete file raises no event that could bring a descriptor, and its accesses need none.
+    if (map_.missing(event->file) == 0) {
+      (void)group_.allow(event->fd);
+      map_.clear_taken(slot);
+      ++counts_.events_taken_over;
+      continue;
+    }
     // A number that this process uses could name a new event once it is closed, and the answer would meet the wrong
     // one. And without a free slot the event that brings a descriptor could not be taken.
     if (event->fd < 0 || event->fd >= numbers_max || known[event->fd] || ::fcntl(event->fd, F_GETFD) >= 0 ||
