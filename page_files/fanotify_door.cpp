@@ -26,7 +26,7 @@ constexpr int numbers_max = 4096;
 constexpr std::size_t events_at_once = 16;
 /// Processes whose status is read in one tick: 30 us each.
 constexpr std::uint32_t looks_at_once = 16;
-/// Slots for new events while those of a predecessor wait, before which descriptors of their files must come.
+/// For new events while those of a predecessor wait, to whose files the new ones bring descriptors.
 constexpr std::size_t slots_kept_free = page_map::taken_max - fanotify_door::events_max;
 constexpr std::size_t free_after_taking_over_min = 8;
 constexpr std::uint64_t page_bytes = pg::page_size;
@@ -106,9 +106,17 @@ core::result<void> fanotify_door::take_over() {
   for (std::uint32_t slot = 0; slot < page_map::taken_max; ++slot) {
     const auto event = map_.taken(slot);
     if (!event) continue;
+    // A complete file raises no event that could bring a descriptor, and its accesses need none.
+    if (map_.missing(event->file) == 0) {
+      (void)group_.allow(event->fd);
+      map_.clear_taken(slot);
+      ++counts_.events_taken_over;
+      continue;
+    }
     // A number that this process uses could name a new event once it is closed, and the answer would meet the wrong
-    // one.
-    if (event->fd < 0 || event->fd >= numbers_max || known[event->fd] || ::fcntl(event->fd, F_GETFD) >= 0) {
+    // one. And without a free slot the event that brings a descriptor could not be taken.
+    if (event->fd < 0 || event->fd >= numbers_max || known[event->fd] || ::fcntl(event->fd, F_GETFD) >= 0 ||
+        free_.size() <= free_after_taking_over_min) {
       map_.clear_taken(slot);
       continue;
     }
@@ -122,11 +130,8 @@ core::result<void> fanotify_door::take_over() {
           .orphan = true,
           .since = options_.clock->monotonic()};
     // No new event may get the number before this one is answered.
-    if (::fcntl(event->fd, F_GETFD) < 0) {
-      if (::dup3(staging_.get(), event->fd, O_CLOEXEC) < 0)
-        return core::from_errno("keep a descriptor's number", errno);
-      to.fd = io::unique_fd(event->fd);
-    }
+    if (::dup3(staging_.get(), event->fd, O_CLOEXEC) < 0) return core::from_errno("keep a descriptor's number", errno);
+    to.fd = io::unique_fd(event->fd);
     std::erase(free_, slot);
     ++orphans_;
     ++counts_.events_taken_over;

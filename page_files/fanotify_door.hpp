@@ -47,17 +47,17 @@ class fanotify_door {
   /// What has happened so far.
   struct counts {
     std::uint64_t events = 0;
-    std::uint64_t events_waited = 0;  ///< that did not find everything present
-    std::uint64_t events_denied = 0;
+    std::uint64_t events_waited = 0;      ///< that did not find everything present
+    std::uint64_t events_denied = 0;      ///< also what a predecessor left unrecorded
     std::uint64_t events_taken_over = 0;  ///< from a killed predecessor
     std::uint64_t pages_filled = 0;
     std::uint64_t files_completed = 0;
   };
 
   /// Answers what a predecessor left before it reads any new event: an event that the map has is served like a new
-  /// one, any other is denied with EBUSY, as is one whose descriptor number this process uses already: make the door
-  /// before connections. Lowers the process's limit of descriptors to 4,096, so that no event has a
-  /// higher number. `map`, opened for writing, outlives the door; `source` does not answer once the door is gone.
+  /// one, any other is denied with EBUSY. So is one whose descriptor number this process uses already: make the door
+  /// before connections are made. Lowers the process's limit of descriptors to 4,096, so that no event has a higher
+  /// number. `map`, opened for writing, outlives the door; `source` does not answer once the door is gone.
   static core::result<std::unique_ptr<fanotify_door>> make(fanotify_group group, page_map& map, page_source& source,
                                                            options with);
   /// Leaves unanswered events to a successor.

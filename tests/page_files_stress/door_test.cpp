@@ -126,6 +126,21 @@ BOOST_AUTO_TEST_CASE(a_successor_serves_the_reader_that_its_predecessor_left_wai
   BOOST_TEST(directory.kill_filler());
 }
 
+BOOST_AUTO_TEST_CASE(a_successor_answers_for_a_file_that_its_predecessor_completed_as_its_last_act) {
+  if (!possible) return;
+  sparse_directory directory(path(), {100});
+  directory.start_filler(silent);
+  const pid_t reader = start_reader(directory, 7);
+  BOOST_TEST(eventually([&] { return directory.taken() == 1; }));
+  BOOST_TEST(directory.kill_filler());
+  directory.complete(0);
+  directory.start_filler({});
+  BOOST_TEST(eventually([&] { return directory.taken() == 0; }));
+  ::kill(reader, SIGKILL);
+  (void)wait_for(reader);
+  BOOST_TEST(directory.kill_filler());
+}
+
 BOOST_AUTO_TEST_CASE(a_successor_does_not_serve_a_reader_of_a_file_whose_name_is_gone_or_taken) {
   if (!possible) return;
   for (const bool replaced : {false, true}) {

@@ -171,6 +171,14 @@ std::size_t sparse_directory::taken() const {
   return count;
 }
 
+void sparse_directory::complete(std::uint32_t file) {
+  auto map = page_files::page_map::open(io::unique_fd(::dup(map_->fd())), true);
+  require(map.has_value(), "open the map");
+  map->set_present(file, 0, map->file(file).pages);
+  const io::unique_fd opened(open(file));
+  require(group_->ignore(opened.get()).has_value(), "ignore a file");
+}
+
 bool eventually(const std::function<bool()>& holds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!holds()) {

@@ -79,6 +79,8 @@ class sparse_directory {
   [[nodiscard]] const page_files::page_map& map() const { return *map_; }
   /// Events that a filler has taken and not answered.
   [[nodiscard]] std::size_t taken() const;
+  /// As a filler that was killed after it completed a file and before it answered: all pages present, no more events.
+  void complete(std::uint32_t file);
   /// This process no longer holds the group.
   void leave_group() { group_.reset(); }
 
