@@ -32,7 +32,8 @@ int scripted_source::run() {
   std::uint64_t count = 0;
   if (::read(wake_.get(), &count, sizeof count) < 0) count = 0;
   const auto ready = [&](const request& each) {
-    const bool is_held = held_ && (held_relation_ == 0 || held_relation_ == each.range.relation.relation);
+    const bool is_held = held_ && (held_relation_ == 0 || held_relation_ == each.range.relation.relation) &&
+                         each.range.first >= held_from_;
     return !is_held && each.due <= clock::now();
   };
   while (true) {

@@ -31,6 +31,8 @@ class scripted_source final : public page_files::page_source {
   void hold(bool on);
   /// Only those of this relation; 0: all.
   void hold_only(pg::oid relation) { held_relation_ = relation; }
+  /// Only those that begin at this block or after it.
+  void hold_from(pg::block_number block) { held_from_ = block; }
   void fail(bool on) { fails_ = on; }
 
   [[nodiscard]] std::uint64_t fetches() const { return fetches_; }
@@ -58,6 +60,7 @@ class scripted_source final : public page_files::page_source {
   std::atomic<std::int64_t> delay_us_ = 0;
   std::atomic<bool> held_ = false;
   std::atomic<pg::oid> held_relation_ = 0;
+  std::atomic<pg::block_number> held_from_ = 0;
   std::atomic<bool> fails_ = false;
   std::atomic<std::uint64_t> fetches_ = 0;
   std::atomic<std::uint64_t> pages_ = 0;
