@@ -175,7 +175,9 @@ std::uint32_t fill_table::ahead_end(const ahead_range& of) const {
 std::optional<fill_table::fetch> fill_table::next_fetch() {
   if (claims_.size() >= options_.fetches_max || pages_in_flight_ >= options_.pages_max) return std::nullopt;
   const std::uint32_t room = options_.pages_max - pages_in_flight_;
-  for (const waiter& each : waiters_) {
+  // In turns, so that a page is not fetched after the whole file that somebody else has asked for.
+  for (std::size_t looked = 0; looked < waiters_.size(); ++looked) {
+    const waiter& each = waiters_[(turn_ + looked) % waiters_.size()];
     if (each.truncates) continue;
     const std::uint32_t first = next_unclaimed(each.file, each.first, each.end);
     if (first == each.end) continue;
@@ -183,6 +185,7 @@ std::optional<fill_table::fetch> fill_table::next_fetch() {
     std::uint32_t end = each.end;
     for (const ahead_range& behind : ahead_)
       if (behind.file == each.file && behind.next <= end) end = std::max(end, ahead_end(behind));
+    turn_ = (turn_ + looked + 1) % waiters_.size();
     return make_claim(each.file, first, end, room, false);
   }
   if (pages_ahead_ >= options_.pages_ahead_max) return std::nullopt;
@@ -199,6 +202,12 @@ std::optional<fill_table::fetch> fill_table::next_fetch() {
     return made;
   }
   return std::nullopt;
+}
+
+bool fill_table::uses(std::uint32_t file) const {
+  return std::ranges::any_of(claims_, [file](const claim& each) { return each.pages.file == file; }) ||
+         std::ranges::any_of(waiters_, [file](const waiter& each) { return each.file == file; }) ||
+         std::ranges::any_of(ahead_, [file](const ahead_range& each) { return each.file == file; });
 }
 
 std::optional<fill_table::verdict> fill_table::next_verdict() {

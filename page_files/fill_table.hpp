@@ -94,6 +94,10 @@ class fill_table {
   [[nodiscard]] std::size_t waiting() const { return waiters_.size(); }
   [[nodiscard]] std::size_t in_flight() const { return claims_.size(); }
   [[nodiscard]] bool has_ahead() const { return !ahead_.empty(); }
+  /// A fetch in flight.
+  [[nodiscard]] const fetch& fetch_of(std::uint32_t id) const { return claim_of(id).pages; }
+  /// Whether anything waits for pages of the file, or may be written to it.
+  [[nodiscard]] bool uses(std::uint32_t file) const;
 
  private:
   struct claim {
@@ -132,6 +136,7 @@ class fill_table {
   std::vector<verdict> verdicts_;
   std::uint32_t pages_in_flight_ = 0;
   std::uint32_t pages_ahead_ = 0;
+  std::size_t turn_ = 0;  ///< the waiter that is served next
   std::uint64_t now_ = 0;
   std::uint32_t last_id_ = 0;
 };

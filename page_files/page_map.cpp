@@ -57,6 +57,7 @@ struct page_map::header {
   std::uint64_t bit_words;
   std::uint64_t bytes;    ///< of the whole map
   std::uint64_t missing;  ///< of all files
+  std::uint64_t fillers;  ///< that have begun
 };
 
 struct page_map::file_record {
@@ -350,6 +351,12 @@ void page_map::lower_limit(std::uint32_t index, std::uint32_t pages) {
 void page_map::lower_no_ahead_from(std::uint32_t index, std::uint32_t page) {
   file_record& of = record(index);
   if (page < of.no_ahead_from) store(of.no_ahead_from, page);
+}
+
+std::uint32_t page_map::add_filler() {
+  const std::uint64_t before = head().fillers;
+  store(head().fillers, before + 1);
+  return static_cast<std::uint32_t>(before);
 }
 
 void page_map::record_taken(std::uint32_t slot, const taken_event& event) {

@@ -86,6 +86,9 @@ class page_map {
   void lower_limit(std::uint32_t index, std::uint32_t pages);
   void lower_no_ahead_from(std::uint32_t index, std::uint32_t page);
 
+  /// Counts a filler that begins; returns how many have begun before.
+  std::uint32_t add_filler();
+
   // -- taken events: by slot, below taken_max -----------------------------
   void record_taken(std::uint32_t slot, const taken_event& event);
   void clear_taken(std::uint32_t slot);

@@ -171,6 +171,17 @@ BOOST_AUTO_TEST_CASE(a_claim_from_before_a_truncation_is_no_longer_steady_after_
   BOOST_TEST(table.writable(fetch.id).count == 4u);
 }
 
+BOOST_AUTO_TEST_CASE(a_page_is_not_fetched_after_all_of_a_large_access_that_came_before) {
+  fill_table small(map, {.fetches_max = 2});
+  small.want(0, 0, 1000, 1);
+  small.want(1, 7, 1, 2);
+  const auto first = small.next_fetch();
+  const auto second = small.next_fetch();
+  BOOST_TEST_REQUIRE((first && second));
+  BOOST_TEST(first->file == 0u);
+  BOOST_TEST(second->file == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_failed_fetch_denies_those_that_waited_when_it_began_and_no_others) {
   table.want(0, 5, 1, 1);
   table.want(0, 6, 1, 2);
