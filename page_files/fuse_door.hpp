@@ -29,6 +29,9 @@ struct fuse_door_options {
 /// holds at most 16 KiB; fetches hold what the source holds, at most `pages_max` pages. The kernel sends at most 64
 /// requests in the background, and one for each process.
 ///
+/// This process may use names and small files of the mount, but must not read, write or cut relation files there: a
+/// thread that waits in the kernel for its own process keeps it from ending.
+///
 /// When this process ends, however it ends, every access fails with ENOTCONN. What is mounted then is removed by
 /// remove_stale_mount(). A fetch that fails is EIO, one that can't be stored for want of space ENOSPC. A process that
 /// waits for a page and is sent SIGINT, SIGTERM or SIGQUIT gets EIO after at most about 50 ms, so that a cancelled
@@ -44,7 +47,7 @@ class fuse_door {
   };
 
   /// Mounts it and returns when it answers. Map and source outlive it; nothing else writes to the map.
-  /// errc::unsupported or permission_denied as fuse_available() says; errc::conflict when something is mounted there.
+  /// errc::unsupported or permission_denied as fuse_available() says; errc::conflict when a mount of ours is there.
   static core::result<std::unique_ptr<fuse_door>> mount(const fuse_door_options& with, page_map& map,
                                                         page_source& source);
   /// Detaches it. A process that still has files open gets ENOTCONN. Fetches that it has started may

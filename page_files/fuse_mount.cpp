@@ -180,20 +180,20 @@ core::result<void> detach(const std::string& canonical_path) {
 }  // namespace
 
 core::result<void> fuse_available(bool for_other_users) {
-  const io::unique_fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
-  if (!device) {
+  if (::access("/dev/fuse", F_OK) != 0)
+    return core::error{core::errc::unsupported,
+                       "FUSE is not available: /dev/fuse is missing (load the kernel module fuse; in a container, "
+                       "--device /dev/fuse)"};
+  if (may_mount()) {
+    const io::unique_fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+    if (device) return {};
     const int why = errno;
-    if (why == ENOENT)
-      return core::error{core::errc::unsupported,
-                         "FUSE is not available: /dev/fuse is missing (load the kernel module fuse; in a container, "
-                         "--device /dev/fuse)"};
     if (why == EPERM || why == EACCES)
       return core::error{core::errc::permission_denied,
-                         "FUSE is not available: this user may not open /dev/fuse (its mode, or the devices that the "
-                         "container allows)"};
+                         "FUSE is not available: this container may not open /dev/fuse (--device /dev/fuse)"};
     return core::from_errno("FUSE is not available: open /dev/fuse", why);
   }
-  if (may_mount()) return {};
+  // fusermount3 opens the device by itself.
   const auto program = find_program(unmount_program);
   if (!program)
     return core::error{core::errc::permission_denied,

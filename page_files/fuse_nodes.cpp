@@ -171,7 +171,7 @@ int fuse_nodes::rename(fuse_node& from, const std::string& name, fuse_node& to, 
   return 0;
 }
 
-void fuse_nodes::forget(fuse_node& node, std::uint64_t count, std::vector<std::uint32_t>& gone) {
+void fuse_nodes::forget(fuse_node& node, std::uint64_t count, const std::function<void(std::uint32_t)>& gone) {
   const std::unique_lock lock(names_);
   fuse_node* next = &node;
   while (next != nullptr && next != &root_) {
@@ -181,7 +181,7 @@ void fuse_nodes::forget(fuse_node& node, std::uint64_t count, std::vector<std::u
     fuse_node* parent = next->parent;
     if (next->file && next->held) {
       struct stat about {};
-      if (::fstat(next->held.get(), &about) == 0 && about.st_nlink == 0) gone.push_back(*next->file);
+      if (::fstat(next->held.get(), &about) == 0 && about.st_nlink == 0) gone(*next->file);
     }
     const inode_id of = next->inode;
     nodes_.erase(of);

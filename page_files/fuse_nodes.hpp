@@ -4,13 +4,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "core/result.hpp"
 #include "io/unique_fd.hpp"
@@ -73,8 +73,9 @@ class fuse_nodes {
   /// `directory` as for unlinkat(): AT_REMOVEDIR or 0.
   int remove(fuse_node& parent, const std::string& name, int flags);
   int rename(fuse_node& from, const std::string& name, fuse_node& to, const std::string& new_name, unsigned flags);
-  /// Drops references. Files of the page map that are gone for good with their last one are appended to `gone`.
-  void forget(fuse_node& node, std::uint64_t count, std::vector<std::uint32_t>& gone);
+  /// Drops references. `gone` is called for a file of the page map that is gone for good with its last one, before its
+  /// inode number can be given to another file.
+  void forget(fuse_node& node, std::uint64_t count, const std::function<void(std::uint32_t file)>& gone);
   /// It stays known as long as it has a name.
   void keep(fuse_node& node);
 

@@ -79,9 +79,8 @@ void look_up(fuse_req_t request, fuse_ino_t parent, const char* name) {
 }
 
 void forget_nodes(fuse_service& in, std::size_t count, const fuse_forget_data* which) {
-  std::vector<std::uint32_t> gone;
+  const auto gone = [&in](std::uint32_t file) { in.pages.gone(file); };
   for (std::size_t i = 0; i < count; ++i) in.nodes.forget(node_of(in, which[i].ino), which[i].nlookup, gone);
-  for (const std::uint32_t file : gone) in.pages.gone(file);
 }
 
 void forget(fuse_req_t request, fuse_ino_t number, std::uint64_t count) {

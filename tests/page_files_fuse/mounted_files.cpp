@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +20,16 @@ namespace {
 
 [[noreturn]] void fail(const std::string& doing) { throw std::system_error(errno, std::generic_category(), doing); }
 
+/// What this program mounts is seen by it and its children only, and is gone with them, however they end.
+struct private_mounts {
+  private_mounts() {
+    if (::geteuid() == 0 && ::unshare(CLONE_NEWNS) == 0) ::mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr);
+  }
+};
+
 }  // namespace
+
+BOOST_TEST_GLOBAL_FIXTURE(private_mounts);
 
 boost::test_tools::assertion_result fuse_works(boost::unit_test::test_unit_id) {
   const auto available = page_files::fuse_available(false);
