@@ -180,20 +180,21 @@ core::result<void> detach(const std::string& canonical_path) {
 }  // namespace
 
 core::result<void> fuse_available(bool for_other_users) {
-  if (::access("/dev/fuse", F_OK) != 0)
-    return core::error{core::errc::unsupported,
-                       "FUSE is not available: /dev/fuse is missing (load the kernel module fuse; in a container, "
-                       "--device /dev/fuse)"};
-  if (may_mount()) {
-    const io::unique_fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
-    if (device) return {};
+  // libfuse opens it as this user, also when fusermount3 mounts.
+  const io::unique_fd device(::open("/dev/fuse", O_RDWR | O_CLOEXEC));
+  if (!device) {
     const int why = errno;
+    if (why == ENOENT)
+      return core::error{core::errc::unsupported,
+                         "FUSE is not available: /dev/fuse is missing (load the kernel module fuse; in a container, "
+                         "--device /dev/fuse)"};
     if (why == EPERM || why == EACCES)
       return core::error{core::errc::permission_denied,
-                         "FUSE is not available: this container may not open /dev/fuse (--device /dev/fuse)"};
+                         "FUSE is not available: this user may not open /dev/fuse (its mode is usually 0666; in a "
+                         "container, --device /dev/fuse)"};
     return core::from_errno("FUSE is not available: open /dev/fuse", why);
   }
-  // fusermount3 opens the device by itself.
+  if (may_mount()) return {};
   const auto program = find_program(unmount_program);
   if (!program)
     return core::error{core::errc::permission_denied,

@@ -31,21 +31,30 @@ struct daemon_process {
     BOOST_TEST_REQUIRE(::pipe(ready) == 0);
     pid = ::fork();
     if (pid == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      scripted_source source(made_pages());
-      source.set_delay(2ms);
-      const door_thread door({.directory = over.home / "below", .mount_point = mount_point}, *over.map, source);
-      if (::write(ready[1], "+", 1) != 1) ::_exit(1);
-      while (true) ::pause();
+      // Nothing of the test may go on in the child.
+      try {
+        serve(over, ready[1]);
+      } catch (...) {
+      }
+      ::_exit(1);
     }
-    char byte = 0;
-    BOOST_TEST_REQUIRE(::read(ready[0], &byte, 1) == 1);
-    ::close(ready[0]);
     ::close(ready[1]);
+    char byte = 0;
+    const bool is_ready = ::read(ready[0], &byte, 1) == 1;
+    ::close(ready[0]);
+    BOOST_TEST_REQUIRE(is_ready);
   }
   ~daemon_process() {
     kill();
     BOOST_CHECK(page_files::remove_stale_mount(mount_point).has_value());
+  }
+  void serve(sparse_directory& over, int ready) const {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    scripted_source source(made_pages());
+    source.set_delay(2ms);
+    const door_thread door({.directory = over.home / "below", .mount_point = mount_point}, *over.map, source);
+    if (::write(ready, "+", 1) != 1) return;
+    while (true) ::pause();
   }
   void kill() {
     if (pid <= 0) return;
