@@ -37,6 +37,9 @@ strata_import(strata_tomlplusplus toml++/toml.h)
 strata_import(strata_cli11 CLI/CLI.hpp)
 strata_import(strata_prometheus prometheus/registry.h prometheus-cpp-core)
 strata_import(strata_jemalloc jemalloc/jemalloc.h jemalloc)
+strata_import(strata_fuse fuse3/fuse_lowlevel.h fuse3)
+# The interface that is asked for, not the newest one of the header.
+target_compile_definitions(strata_fuse INTERFACE FUSE_USE_VERSION=314)
 
 if(STRATA_BUILD_TESTS)
   find_package(Boost 1.81 REQUIRED COMPONENTS unit_test_framework)

@@ -118,6 +118,13 @@ fill_table::writable_pages fill_table::writable(std::uint32_t id) const {
   return {count, std::min(count, below(map_.no_ahead_from(pages.file)))};
 }
 
+void fill_table::written(std::uint32_t file, std::uint32_t first, std::uint32_t count) {
+  const std::uint32_t limit = map_.limit(file);
+  if (first >= limit || count == 0) return;
+  map_.set_present(file, first, std::min(count, limit - first));
+  settle(file);
+}
+
 void fill_table::filled(std::uint32_t id) {
   const fetch pages = claim_of(id).pages;
   if (const std::uint32_t count = writable(id).count; count > 0) map_.set_present(pages.file, pages.first, count);

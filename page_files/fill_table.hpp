@@ -76,6 +76,8 @@ class fill_table {
   void shrink(std::uint32_t file, std::uint32_t pages, ticket of);
   /// A ticket whose process is gone or was answered otherwise. What was claimed for it is still filled.
   void forget(ticket of);
+  /// An access has written these pages as a whole although it was not waited for: the file has them below its limit.
+  void written(std::uint32_t file, std::uint32_t first, std::uint32_t count);
   /// All writable pages of a fetch are in the file.
   void filled(std::uint32_t id);
   /// A fetch has failed, or not all of its writable pages could be written. Accesses that were waiting for it when it

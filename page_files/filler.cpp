@@ -7,46 +7,92 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "page_files/fanotify_door.hpp"
+#include "page_files/fuse_door.hpp"
 
 namespace strata::page_files {
 namespace {
 
+using std::chrono::milliseconds;
+
 /// While accesses wait, how often their processes are looked at.
-constexpr std::chrono::milliseconds tick_interval{10};
+constexpr milliseconds tick_interval{10};
+/// How long a mount that was taken away may go unnoticed.
+constexpr milliseconds mount_look_interval{1000};
 
-}  // namespace
+/// What the loop needs of a door.
+struct door_calls {
+  int fd = -1;
+  std::function<core::result<void>()> on_readable;
+  /// After each round: when the next one is due at the latest; none when there is nothing to wait for but descriptors.
+  std::function<std::optional<milliseconds>()> next;
+  std::function<bool()> goes_on;
+};
 
-core::result<void> run_filler(filler_options of) {
-  const io::unique_fd guard(static_cast<int>(::syscall(SYS_pidfd_open, of.guard, 0)));
-  if (!guard || ::getppid() != of.guard) return core::error{core::errc::unavailable, "fill " + of.directory + ": no guard"};
-  STRATA_ASSIGN(auto map, page_map::open(std::move(of.map), true));
-  const core::clock& clock = *of.pages.clock;
-  STRATA_ASSIGN(const auto client, page_client::create(std::move(of.pages)));
-  STRATA_ASSIGN(const auto door,
-                fanotify_door::make(fanotify_group(std::move(of.group)), map, *client, {.directory = of.directory}));
-  std::array<pollfd, 3> watched{pollfd{door->fd(), POLLIN, 0}, pollfd{client->poll_fd(), POLLIN, 0},
+core::result<void> serve(const door_calls& door, page_client& client, page_map& map, const io::unique_fd& guard,
+                         const core::clock& clock) {
+  std::array<pollfd, 3> watched{pollfd{door.fd, POLLIN, 0}, pollfd{client.poll_fd(), POLLIN, 0},
                                 pollfd{guard.get(), POLLIN, 0}};
-  for (;;) {
-    std::chrono::milliseconds pause = door->waiting() > 0 ? tick_interval : std::chrono::milliseconds(-1);
-    if (const auto due = client->next_deadline()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - clock.monotonic());
-      const auto until = std::max(left, std::chrono::milliseconds(0));
-      pause = pause.count() < 0 ? until : std::min(pause, until);
+  while (door.goes_on()) {
+    auto pause = door.next().value_or(milliseconds(-1));
+    if (const auto due = client.next_deadline()) {
+      const auto left = std::max(std::chrono::ceil<milliseconds>(*due - clock.monotonic()), milliseconds(0));
+      pause = pause.count() < 0 ? left : std::min(pause, left);
     }
     if (::poll(watched.data(), watched.size(), static_cast<int>(pause.count())) < 0 && errno != EINTR)
       return core::from_errno("wait for events", errno);
     // Postgres ends with its guard. Those of its processes that wait for a page are ended by SIGKILL.
     if (watched[2].revents != 0) return {};
-    if (watched[1].revents != 0) client->on_ready();
-    client->on_time(clock.monotonic());
-    if (watched[0].revents != 0) STRATA_TRY(door->on_readable());
-    if (door->waiting() > 0) door->on_tick();
-    const auto waits = client->state();
+    if (watched[1].revents != 0) client.on_ready();
+    client.on_time(clock.monotonic());
+    if (watched[0].revents != 0) STRATA_TRY(door.on_readable());
+    const auto waits = client.state();
     map.set_note(waits ? waits->text : "");
   }
+  return {};
+}
+
+core::result<void> fill_native(filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,
+                               const core::clock& clock) {
+  STRATA_ASSIGN(const auto door,
+                fanotify_door::make(fanotify_group(std::move(of.group)), map, client, {.directory = of.directory}));
+  const auto next = [&]() -> std::optional<milliseconds> {
+    if (door->waiting() == 0) return std::nullopt;
+    door->on_tick();
+    return tick_interval;
+  };
+  return serve({door->fd(), [&] { return door->on_readable(); }, next, [] { return true; }}, client, map, guard, clock);
+}
+
+core::result<void> fill_mount(const filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,
+                              const core::clock& clock) {
+  STRATA_ASSIGN(const auto door, fuse_door::mount({.directory = of.directory,
+                                                   .mount_point = of.mount_point,
+                                                   .for_other_users = of.for_other_users},
+                                                  map, client));
+  const auto run = [&]() -> core::result<void> {
+    door->run();
+    if (auto failed = door->failure()) return *std::move(failed);
+    return {};
+  };
+  return serve({door->wake_fd(), run, [] { return std::optional(mount_look_interval); },
+                [&] { return door->is_mounted(); }},
+               client, map, guard, clock);
+}
+
+}  // namespace
+
+core::result<void> run_filler(filler_options of) {
+  const io::unique_fd guard(static_cast<int>(::syscall(SYS_pidfd_open, of.guard, 0)));
+  if (!guard || ::getppid() != of.guard)
+    return core::error{core::errc::unavailable, "fill " + of.directory + ": its guard has ended"};
+  STRATA_ASSIGN(auto map, page_map::open(std::move(of.map), true));
+  const core::clock& clock = *of.pages.clock;
+  STRATA_ASSIGN(const auto client, page_client::create(std::move(of.pages)));
+  return of.group ? fill_native(of, map, *client, guard, clock) : fill_mount(of, map, *client, guard, clock);
 }
 
 }  // namespace strata::page_files

@@ -11,15 +11,17 @@
 namespace strata::page_files {
 
 struct filler_options {
-  std::string directory;  ///< the data directory
-  io::unique_fd group;    ///< both from the guard (guarded_directory)
-  io::unique_fd map;
+  std::string directory;  ///< where the sparse files are
+  io::unique_fd map;      ///< from the guard (guarded_directory)
+  io::unique_fd group;    ///< from the guard, of native files
+  std::string mount_point;  ///< without a group: the data directory that Postgres sees
+  bool for_other_users = false;  ///< Postgres runs as another user than this process
   page_client_options pages;
   pid_t guard = 0;  ///< the process that started this one
 };
 
-/// The work of a filler process: fills the directory until its guard has ended, or an error ends it. One thread. It may
-/// be killed at any moment; readers wait for its successor.
+/// The work of a filler process: fills the directory until its guard has ended, it was unmounted, or an error ends it.
+/// It may be killed at any moment; readers of native files wait for its successor, those of a mount get an error.
 core::result<void> run_filler(filler_options of);
 
 }  // namespace strata::page_files

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "core/result.hpp"
+#include "io/unique_fd.hpp"
 #include "page_files/fanotify_group.hpp"
 #include "page_files/page_map.hpp"
 
@@ -22,31 +23,39 @@ struct fill_progress {
   std::string waits;  ///< why readers wait for longer than usual; empty: they don't
 };
 
-/// What the guard of a data directory holds while Postgres runs on it, so that one filler can follow another: the group
-/// of events and the map of pages (docs/decisions/0050-fanotify-door.md).
+/// What the guard of a data directory holds while Postgres runs on it. With it one filler can follow another on native
+/// files (docs/decisions/0050-fanotify-door.md). Behind a mount it can't: the mount ends with its filler, every access
+/// fails then, and Postgres has to end.
 class guarded_directory {
  public:
-  /// Marks the files of a directory as create_relation_files() and hold_control_file() leave it. Precondition: no
+  /// Of a directory as create_relation_files() and hold_control_file() leave it: marks its files. Precondition: no
   /// process has one of them open.
-  static core::result<std::shared_ptr<const guarded_directory>> guard(const std::string& directory,
-                                                                      std::span<const sparse_file> files,
-                                                                      io::unique_fd control_file);
+  static core::result<std::shared_ptr<const guarded_directory>> of_native_files(const std::string& directory,
+                                                                                std::span<const sparse_file> files,
+                                                                                io::unique_fd control_file);
+  /// Of the same, which the filler will mount somewhere else.
+  static core::result<std::shared_ptr<const guarded_directory>> behind_mount(const std::string& directory,
+                                                                             std::span<const sparse_file> files,
+                                                                             io::unique_fd control_file);
 
-  /// Inherited by every process that opens the files: it waits as long as nobody fills.
-  [[nodiscard]] int group() const { return group_.fd(); }
+  /// Where the files are; behind a mount nobody but the filler uses it.
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  /// Inherited by every process that opens native files: it waits as long as nobody fills. -1 behind a mount.
+  [[nodiscard]] int group() const { return group_ ? group_->fd() : -1; }
   /// Inherited by Postgres as control_file_descriptor: it does not start without.
   [[nodiscard]] int control_file() const { return control_file_.get(); }
-  /// Inherited, with the group, by the filler.
+  /// Inherited by the filler.
   [[nodiscard]] int map() const { return map_.fd(); }
   /// Another filler can follow one that ended.
-  [[nodiscard]] bool outlives_filler() const { return true; }
+  [[nodiscard]] bool outlives_filler() const { return group_.has_value(); }
   [[nodiscard]] fill_progress progress() const { return {pages_, map_.missing(), map_.note()}; }
 
  private:
-  guarded_directory(fanotify_group group, page_map map, io::unique_fd control_file, std::uint64_t pages)
-      : group_(std::move(group)), map_(std::move(map)), control_file_(std::move(control_file)), pages_(pages) {}
+  guarded_directory(std::string directory, std::optional<fanotify_group> group, page_map map,
+                    io::unique_fd control_file, std::uint64_t pages);
 
-  fanotify_group group_;
+  std::string directory_;
+  std::optional<fanotify_group> group_;
   page_map map_;
   io::unique_fd control_file_;
   std::uint64_t pages_;
