@@ -36,10 +36,11 @@ actors::compute::branch_server access_to(const std::string& directory, const com
   made.restore = [server](core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& progress) {
     return server.restore(at, into, progress);
   };
-  made.restore_guarded = [server](core::lsn at, const std::string& into,
-                                  const std::function<void(std::uint64_t)>& progress) {
-    return server.restore_guarded(at, into, progress);
+  made.restore_guarded = [server, pages = record.pages](core::lsn at, const std::string& into,
+                                                        const std::function<void(std::uint64_t)>& progress) {
+    return server.restore_guarded(pages, at, into, progress);
   };
+  made.remove_mount = remove_mount;
   made.start_filler = [directory, record](const page_files::guarded_directory& of, core::lsn at) {
     return start_filler(directory, record, at, of);
   };

@@ -34,6 +34,8 @@ void start(const context& of, const compute_request& asked) {
             : std::string("  copy: its changes stay in the copy, the branch does not change"));
   print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
                      : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
+  if (record.pages != host::page_mode::copy)
+    print(std::string("  pages are fetched when first touched (") + host::to_string(record.pages) + ")");
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
@@ -126,10 +128,11 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command
       ->add_option_function<std::string>(
           "--pages", [asked](const std::string& word) { asked->pages = host::page_mode_of(word); },
-          "How pages come into the data directory. fanotify: when first touched; takes root and Linux 6.14. copy: all "
-          "of them before Postgres starts. On a copy of a branch, fanotify makes it read-only (default: for a branch's "
-          "writer, the first of these that this host allows; for a copy, copy)")
-      ->check(CLI::IsMember({"fanotify", "copy"}));
+          "How pages come into the data directory. fanotify: when first touched; takes root and Linux 6.14. fuse: when "
+          "first touched, through a file system of Strata's. copy: all of them before Postgres starts. Where the "
+          "compute does not write the branch, fanotify and fuse make it read-only (default: for a branch's writer, the "
+          "first of these that this host allows; otherwise copy)")
+      ->check(CLI::IsMember({"fanotify", "fuse", "copy"}));
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");

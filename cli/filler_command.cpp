@@ -12,7 +12,7 @@ void add_filler_command(CLI::App& app, context& of) {
   auto words = std::make_shared<control::filler_words>();
   command->add_option("--name", words->compute, "Compute")->required();
   command->add_option("--at", words->at, "LSN of the pages")->required();
-  command->add_option("--group", words->group, "Descriptor of the group of events, inherited")->required();
+  command->add_option("--group", words->group, "Descriptor of the group of events, inherited; without it the directory is mounted");
   command->add_option("--map", words->map, "Descriptor of the map of pages, inherited")->required();
   finish_command(*command, of, "  strata compute-filler --dir DIR --name dev --at 0/16B2E18 --group 11 --map 12",
                  [&of, words] { control::run_filler(of, *words); });

@@ -12,6 +12,7 @@
 namespace strata::control {
 
 using nlohmann::json;
+namespace fs = std::filesystem;
 
 branch_server::branch_server(std::string directory, const host::compute_record& record)
     : directory_(std::move(directory)),
@@ -77,14 +78,22 @@ core::result<void> unpack(const api::api_client& api, const std::string& path, c
 }  // namespace
 
 core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::restore_guarded(
-    core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& written) const {
+    host::page_mode pages, core::lsn at, const std::string& into,
+    const std::function<void(std::uint64_t)>& written) const {
   STRATA_ASSIGN(const auto client, api());
+  const bool is_mounted = pages == host::page_mode::fuse;
+  const std::string files = is_mounted ? host::files_behind(into) : into;
   // Only speed depends on it.
-  [[maybe_unused]] const auto spread = page_files::spread_directories(std::filesystem::path(into).parent_path());
-  STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written));
-  STRATA_ASSIGN(const auto made, page_files::create_relation_files(into));
-  STRATA_ASSIGN(auto control_file, page_files::hold_control_file(into));
-  return page_files::guarded_directory::guard(into, made.files, std::move(control_file));
+  [[maybe_unused]] const auto spread = page_files::spread_directories(fs::path(files).parent_path());
+  STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, files, written));
+  STRATA_ASSIGN(const auto made, page_files::create_relation_files(files));
+  STRATA_ASSIGN(auto control_file, page_files::hold_control_file(files));
+  if (!is_mounted)
+    return page_files::guarded_directory::of_native_files(files, made.files, std::move(control_file));
+  std::error_code failure;
+  fs::create_directory(into, failure);
+  if (failure) return core::from_errno("create " + into, failure.value());
+  return page_files::guarded_directory::behind_mount(files, made.files, std::move(control_file));
 }
 
 core::result<void> restore_branch(const api::api_client& api, const std::string& path, core::lsn at,

@@ -35,9 +35,11 @@ class branch_server {
   /// Creates the data directory `into` from the branch at `at`. `bytes`: written so far.
   core::result<void> restore(core::lsn at, const std::string& into,
                              const std::function<void(std::uint64_t bytes)>& written) const;
-  /// Creates it without the pages of relations, and guards the files that they belong in.
+  /// Creates it without the pages of relations, and guards the files that they belong in. With page_mode::fuse `into` is
+  /// an empty directory afterwards, where the filler mounts what is created beside it.
   core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
-      core::lsn at, const std::string& into, const std::function<void(std::uint64_t bytes)>& written) const;
+      host::page_mode pages, core::lsn at, const std::string& into,
+      const std::function<void(std::uint64_t bytes)>& written) const;
   /// Keeps the LSN readable for some minutes.
   [[nodiscard]] core::result<void> lease(core::lsn at) const;
 

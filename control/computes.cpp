@@ -17,6 +17,7 @@
 #include "control/compute_settings.hpp"
 #include "control/discard.hpp"
 #include "control/failure.hpp"
+#include "control/filler.hpp"
 #include "control/page_choice.hpp"
 #include "core/url.hpp"
 #include "host/forced_settings.hpp"
@@ -156,6 +157,7 @@ class attempt {
   ~attempt() {
     if (done_) return;
     [[maybe_unused]] const auto stopped = host::stop_postgres(record_.data_directory);
+    [[maybe_unused]] const auto unmounted = remove_mount(record_.data_directory);
     if (!keep_) [[maybe_unused]]
       const auto removed = host::registry(of_.directory).remove(record_);
   }
@@ -191,6 +193,7 @@ class attempt {
     of.report->note("removing compute " + name + ", left by an interrupted command");
     need(host::abandon_postgres(record.data_directory), "can't stop interrupted compute " + name,
          "strata compute list");
+    need(remove_mount(record.data_directory), "can't remove interrupted compute " + name, "strata compute list");
     need(computes.remove(record), "can't remove interrupted compute " + name, "strata compute list");
   }
 
@@ -420,7 +423,9 @@ void temporary_compute::remove() {
 void stop_compute(const scope& of, const compute_record& record, bool remove, std::chrono::milliseconds limit) {
   if (agent_of(of, record.name)) stop_agent(of, record, limit);
   need(host::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
-  if (remove) need(host::registry(of.directory).remove(record), "can't remove " + record.name, "");
+  if (!remove) return;
+  need(remove_mount(record.data_directory), "can't remove " + record.name, "strata compute list");
+  need(host::registry(of.directory).remove(record), "can't remove " + record.name, "");
 }
 
 std::vector<compute_record> list_computes(const scope& of) {

@@ -210,9 +210,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
          into = options_.record.data_directory, restored = branch_.restored_bytes]() -> core::result<directory> {
           // Never used again, and perhaps still served by a Postgres that a killed agent has left.
           STRATA_TRY(host::abandon_postgres(into));
-          std::error_code failure;
-          std::filesystem::remove_all(into, failure);
-          if (failure) return core::from_errno("remove " + into, failure.value());
+          STRATA_TRY(server.remove_mount(into));
+          for (const auto& each : {into, host::files_behind(into)}) {
+            std::error_code failure;
+            std::filesystem::remove_all(each, failure);
+            if (failure) return core::from_errno("remove " + each, failure.value());
+          }
           const auto progress = [&](std::uint64_t bytes) { *restored = bytes; };
           if (pages == host::page_mode::copy) {
             STRATA_TRY(server.restore(at, into, progress));
@@ -241,7 +244,10 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                   step(branch_restored{});
                 },
             .start_filler = options_.server.start_filler,
-            .lease = options_.server.lease};
+            .lease = options_.server.lease,
+            .remove_mount = [remove = options_.server.remove_mount, from = options_.record.data_directory] {
+              return remove(from);
+            }};
   }
   void on(const filler_due&) { pages_.retry(); }
 

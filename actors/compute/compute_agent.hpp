@@ -41,6 +41,8 @@ struct branch_server {
   /// Starts a filler of such a directory, and keeps an LSN readable for some minutes.
   std::function<core::result<pid_t>(const page_files::guarded_directory& of, core::lsn at)> start_filler;
   std::function<core::result<void>(core::lsn at)> lease;
+  /// Takes away what a filler has mounted on a data directory.
+  std::function<core::result<void>(const std::string& directory)> remove_mount;
   locate_safekeeper locate;  ///< null: the safekeepers have the configuration's addresses
 };
 

@@ -28,8 +28,9 @@ void page_supply::begin(std::shared_ptr<const page_files::guarded_directory> dir
 
 std::vector<host::inherited_file> page_supply::inherited() const {
   if (!directory_) return {};
-  return {{directory_->group(), directory_->group()},
-          {directory_->control_file(), page_files::control_file_descriptor}};
+  std::vector<host::inherited_file> files{{directory_->control_file(), page_files::control_file_descriptor}};
+  if (directory_->group() >= 0) files.push_back({directory_->group(), directory_->group()});
+  return files;
 }
 
 void page_supply::start() {
@@ -80,6 +81,7 @@ void page_supply::retry() {
 }
 
 void page_supply::end(std::function<void()> then) {
+  const bool is_mounted = directory_ && !directory_->outlives_filler();
   directory_ = nullptr;
   if (state_ == filler_state::none || state_ == filler_state::pauses) {
     state_ = filler_state::none;
@@ -94,10 +96,12 @@ void page_supply::end(std::function<void()> then) {
   }
   state_ = filler_state::ends;
   when_ended_ = std::move(then);
-  filler_.abandon([pid = pid_]() -> core::result<void> {
-    if (*pid <= 0 || host::wait_for_end(*pid, std::chrono::seconds(1))) return {};
-    ::kill(*pid, SIGKILL);
-    host::wait_for_end(*pid, std::chrono::seconds(10));
+  filler_.abandon([pid = pid_, is_mounted, remove_mount = context_.remove_mount]() -> core::result<void> {
+    if (*pid > 0 && !host::wait_for_end(*pid, std::chrono::seconds(1))) {
+      ::kill(*pid, SIGKILL);
+      host::wait_for_end(*pid, std::chrono::seconds(10));
+    }
+    if (is_mounted) return remove_mount();
     return {};
   });
 }

@@ -36,6 +36,8 @@ class page_supply {
     /// On a thread that may block: starts a filler of this directory, and keeps the LSN of its pages readable.
     std::function<core::result<pid_t>(const page_files::guarded_directory&, core::lsn)> start_filler;
     std::function<core::result<void>(core::lsn)> lease;
+    /// On a thread that may block: takes away what a filler has mounted.
+    std::function<core::result<void>()> remove_mount;
   };
 
   /// `sockets` outlives it.
