@@ -133,6 +133,7 @@ void add_compute_commands(CLI::App& app, context& of) {
           "compute does not write the branch, fanotify and fuse make it read-only (default: for a branch's writer, the "
           "first of these that this host allows; otherwise copy)")
       ->check(CLI::IsMember({"fanotify", "fuse", "copy"}));
+  start_command->add_flag("!--no-fill", asked->fill, "Fetch only pages that are touched; otherwise the others follow");
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");

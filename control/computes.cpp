@@ -286,6 +286,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
   if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
+  record.fill = wanted.fill;
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
     for (const auto& line : record.settings)
@@ -350,6 +351,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.home = choose_home(of, record.name, account);
   made->record().home = record.home;
   if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
+  record.fill = wanted.fill;
   // Whoever has every page can write them.
   if (record.mode == compute_mode::read_only && record.pages == page_mode::copy) record.mode = compute_mode::copy;
   record.data_directory = record.home + "/data";

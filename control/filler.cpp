@@ -66,6 +66,7 @@ void run_filler(const scope& of, const filler_words& words) {
   if (words.group >= 0) {
     options.directory = record.data_directory;
     options.group = io::unique_fd(words.group);
+    options.fill = record.fill;
   } else {
     options.directory = host::files_behind(record.data_directory);
     options.mount_point = record.data_directory;

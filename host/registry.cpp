@@ -58,6 +58,7 @@ json to_json(const compute_record& of, const std::string& directory) {
           {"started_us", of.started.time_since_epoch().count()},
           {"mode", to_string(of.mode)},
           {"pages", to_string(of.pages)},
+          {"fill", of.fill},
           {"settings", of.settings},
           {"armed", of.armed},
           {"ready", of.ready},
@@ -176,6 +177,7 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
   const auto pages = page_mode_of(of.value("pages", "copy"));
   if (!pages) return core::error{core::errc::corrupt, "\"pages\" is " + of.at("pages").dump()};
   made.pages = *pages;
+  made.fill = of.value("fill", true);
   made.settings = of.value("settings", std::vector<std::string>());
   made.armed = of.value("armed", false);
   made.ready = of.value("ready", true);

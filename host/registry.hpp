@@ -59,6 +59,7 @@ struct compute_record {
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
   page_mode pages = page_mode::copy;
+  bool fill = true;  ///< pages that nobody touches are filled in, too
   std::vector<std::string> settings;  ///< lines for postgresql.conf
   bool armed = false;                 ///< may act on other servers by itself (forced_settings.hpp)
   bool ready = true;                  ///< false until its first start has succeeded

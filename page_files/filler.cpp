@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <functional>
 #include <utility>
 
+#include "page_files/background_fill.hpp"
 #include "page_files/fanotify_door.hpp"
 #include "page_files/fuse_door.hpp"
 
@@ -59,12 +61,18 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
                                const core::clock& clock) {
   STRATA_ASSIGN(const auto door,
                 fanotify_door::make(fanotify_group(std::move(of.group)), map, client, {.directory = of.directory}));
+  std::optional<background_fill> rest;
+  if (of.fill) rest.emplace(map, background_fill::options{.directory = of.directory});
   const auto next = [&]() -> std::optional<milliseconds> {
     if (door->waiting() == 0) return std::nullopt;
     door->on_tick();
     return tick_interval;
   };
-  return serve({door->fd(), [&] { return door->on_readable(); }, next, [] { return true; }}, client, map, guard, clock);
+  const auto served =
+      serve({door->fd(), [&] { return door->on_readable(); }, next, [] { return true; }}, client, map, guard, clock);
+  // Its thread may wait for a page that nobody brings any more, and ends with the process.
+  if (rest && !rest->is_done()) std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
+  return served;
 }
 
 core::result<void> fill_mount(const filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,

@@ -107,7 +107,8 @@ void page_supply::end(std::function<void()> then) {
 }
 
 void page_supply::look(core::monotonic_time now) {
-  if (!directory_ || now < lease_due_) return;
+  // A directory that is complete needs no page any more.
+  if (!directory_ || now < lease_due_ || directory_->progress().missing == 0) return;
   lease_due_ = now + lease_interval;
   jobs_.run(
       "lease the LSN of the pages", [lease = context_.lease, at = at_] { return lease(at); },

@@ -28,7 +28,7 @@ struct with_large_branch : with_branch {
     strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
     strata.ask({"branch", "create", "filled", "--from", "main"});
   }
-  json start_filled() const { return strata.ask({"compute", "start", "filled", "--pages", "fanotify"}); }
+  json start_filled() const { return strata.ask({"compute", "start", "filled", "--pages", "fanotify", "--no-fill"}); }
   [[nodiscard]] json pages() const { return now("filled").at("page_counts"); }
   void wait_for_filler(std::uint32_t count) const {
     wait_until("filler " + std::to_string(count) + " runs", [&] {
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   const std::string then = source.value("select pg_current_wal_flush_lsn()");
   source.execute("delete from large where i > 1000");
   strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
-  const json compute = strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify"});
+  const json compute = strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify", "--no-fill"});
   BOOST_TEST(compute.at("mode") == "read_only");
   BOOST_TEST(value(compute, sums) == expected);
   BOOST_CHECK_THROW(execute(compute, "delete from large"), std::runtime_error);
