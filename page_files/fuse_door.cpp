@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fuse3/fuse_lowlevel.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -151,8 +152,12 @@ fuse_door::session::~session() {
   join();
   // Answers what still waits.
   service.reset();
+  if (kernel == nullptr) return;
+  // libfuse would unmount by path what may be another mount by now; so only if it finds itself unmounted.
+  pollfd device{fuse_session_fd(kernel), 0, 0};
+  if (::poll(&device, 1, 0) == 1 && (device.revents & POLLERR) != 0) fuse_session_unmount(kernel);
   // It holds /dev/fuse: with the last descriptor the kernel ends all accesses.
-  if (kernel != nullptr) fuse_session_destroy(kernel);
+  fuse_session_destroy(kernel);
 }
 
 fuse_door::fuse_door(std::unique_ptr<session> of) : session_(std::move(of)) {}
