@@ -61,6 +61,8 @@ json compute_json(const scope& of, const compute_record& record) {
   made["applied_lsn"] = core::to_string(status.applied_lsn);
   made["has_quorum"] = status.has_quorum;
   made["incarnations"] = status.incarnations;
+  for (std::size_t step = 0; step < status.steps.size(); ++step)
+    made["steps_us"][host::to_string(static_cast<host::agent_state>(step))] = status.steps[step].count();
   if (status.pages.total > 0)
     made["page_counts"] = {{"total", status.pages.total},
                            {"missing", status.pages.missing},

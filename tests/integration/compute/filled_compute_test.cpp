@@ -37,7 +37,7 @@ struct with_large_branch : with_branch {
     });
   }
 
-  static constexpr const char* sums = "select count(*), sum(i), sum(hashtext(filler)) from large";
+  static constexpr const char* sums = "select count(*) || ' ' || sum(i) || ' ' || sum(hashtext(filler)) from large";
   std::string expected;
 };
 
