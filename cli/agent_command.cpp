@@ -61,11 +61,11 @@ void run_agent(const context& of, const std::string& name) {
 
   actors::runtime::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
   {
-    const running_role agent(system, actors::compute::spawn_compute_agent(
-                                         system.actors(), {.record = record,
-                                                           .run_as = account,
-                                                           .status_directory = here,
-                                                           .server = access_to(of.directory, record)}));
+    const running_role agent(
+        system, actors::compute::spawn_compute_agent(system.actors(), {.record = record,
+                                                                       .run_as = account,
+                                                                       .status_directory = here,
+                                                                       .server = access_to(of.directory, record)}));
     signals.wait([] {});
   }
   core::flush_log();
@@ -79,6 +79,19 @@ void add_agent_command(CLI::App& app, context& of) {
   auto name = std::make_shared<std::string>();
   command->add_option("--name", *name, "Compute")->required();
   finish_command(*command, of, "  strata compute-agent --dir DIR --name dev", [&of, name] { run_agent(of, *name); });
+}
+
+void add_filler_command(CLI::App& app, context& of) {
+  // Not for people: the agent of a compute runs it.
+  auto* command = app.add_subcommand("compute-filler", "Fill in the pages of a compute's data directory")->group("");
+  auto words = std::make_shared<filler_words>();
+  command->add_option("--name", words->compute, "Compute")->required();
+  command->add_option("--at", words->at, "LSN of the pages")->required();
+  command->add_option("--group", words->group,
+                      "Descriptor of the group of events, inherited; without it the directory is mounted");
+  command->add_option("--map", words->map, "Descriptor of the map of pages, inherited")->required();
+  finish_command(*command, of, "  strata compute-filler --dir DIR --name dev --at 0/16B2E18 --group 11 --map 12",
+                 [&of, words] { run_filler(of, *words); });
 }
 
 }  // namespace strata::cli

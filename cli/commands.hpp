@@ -16,7 +16,7 @@ void add_branch_commands(CLI::App& app, context& of);      // branch create | li
 void add_export_command(CLI::App& app, context& of);       // export
 void add_compute_commands(CLI::App& app, context& of);     // compute start | list | stop
 void add_agent_command(CLI::App& app, context& of);        // compute-agent, which compute start starts
-void add_filler_command(CLI::App& app, context& of);       // compute-filler, which a compute's agent starts
+void add_filler_command(CLI::App& app, context& of);       // compute-filler, which that starts
 void add_discard_command(CLI::App& app, context& of);      // compute-discard, which an interrupted command becomes
 void add_connect_commands(CLI::App& app, context& of);     // url, psql
 void add_metadata_commands(CLI::App& app, context& of);    // metadata rebuild

@@ -27,11 +27,9 @@ void start(const context& of, const compute_request& asked) {
   if (of.json) return print(compute_json(of, record));
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
-  print(record.mode == compute_mode::branch
-            ? "  commits are stored in branch " + record.branch + " by its safekeepers"
-        : has_agent(record)
-            ? std::string("  read-only: it shows the branch as it was then")
-            : std::string("  copy: its changes stay in the copy, the branch does not change"));
+  print(record.mode == compute_mode::branch ? "  commits are stored in branch " + record.branch + " by its safekeepers"
+        : has_agent(record)                 ? std::string("  read-only: it shows the branch as it was then")
+                            : std::string("  copy: its changes stay in the copy, the branch does not change"));
   print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
                      : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
   if (record.pages != host::page_mode::copy)
@@ -39,14 +37,6 @@ void start(const context& of, const compute_request& asked) {
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
-}
-
-/// "branch", or while its pages are filled in "branch, 34 % filled".
-std::string mode_text(const compute_record& record, const host::agent_status& status) {
-  const std::string mode = record.mode == compute_mode::read_only ? "read-only" : host::to_string(record.mode);
-  if (status.pages.missing == 0) return mode;
-  const auto present = status.pages.total - status.pages.missing;
-  return mode + ", " + std::to_string(present * 100 / status.pages.total) + " % filled";
 }
 
 void list(const context& of) {

@@ -88,8 +88,7 @@ core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server
   STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, files, written));
   STRATA_ASSIGN(const auto made, page_files::create_relation_files(files));
   STRATA_ASSIGN(auto control_file, page_files::hold_control_file(files));
-  if (!is_mounted)
-    return page_files::guarded_directory::of_native_files(files, made.files, std::move(control_file));
+  if (!is_mounted) return page_files::guarded_directory::of_native_files(files, made.files, std::move(control_file));
   std::error_code failure;
   fs::create_directory(into, failure);
   if (failure) return core::from_errno("create " + into, failure.value());

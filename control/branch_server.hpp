@@ -35,8 +35,8 @@ class branch_server {
   /// Creates the data directory `into` from the branch at `at`. `bytes`: written so far.
   core::result<void> restore(core::lsn at, const std::string& into,
                              const std::function<void(std::uint64_t bytes)>& written) const;
-  /// Creates it without the pages of relations, and guards the files that they belong in. With page_mode::fuse `into` is
-  /// an empty directory afterwards, where the filler mounts what is created beside it.
+  /// Creates it without the pages of relations, and guards the files that they belong in. With page_mode::fuse `into`
+  /// is an empty directory afterwards, where the filler mounts what is created beside it.
   core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
       host::page_mode pages, core::lsn at, const std::string& into,
       const std::function<void(std::uint64_t bytes)>& written) const;

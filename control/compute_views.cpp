@@ -80,6 +80,13 @@ json compute_json(const scope& of, const compute_record& record) {
   return made;
 }
 
+std::string mode_text(const compute_record& record, const host::agent_status& status) {
+  const std::string mode = record.mode == compute_mode::read_only ? "read-only" : host::to_string(record.mode);
+  if (status.pages.missing == 0) return mode;
+  const auto present = status.pages.total - status.pages.missing;
+  return mode + ", " + std::to_string(present * 100 / status.pages.total) + " % filled";
+}
+
 json damaged_json(const scope& of, const host::damaged_compute& each) {
   json made = {{"name", each.name},
                {"state", "damaged"},

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "control/scope.hpp"
+#include "host/agent_status.hpp"
 #include "host/registry.hpp"
 
 namespace strata::control {
@@ -23,5 +24,8 @@ struct stopped_compute {
 /// Stops the compute of that name, errors as stop_compute(). Of one whose record is damaged, what is below the server's
 /// directory is stopped and removed.
 stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit);
+
+/// "branch", or while its pages are filled in "branch, 34 % filled".
+std::string mode_text(const host::compute_record& record, const host::agent_status& status);
 
 }  // namespace strata::control

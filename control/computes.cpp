@@ -104,8 +104,7 @@ void warn_of_overruled(const scope& of, const compute_record& record) {
   auto options = options_of(record);
   if (record.mode == compute_mode::branch) options.forced = host::quorum_settings("strata");
   if (record.mode == compute_mode::read_only) options.forced = host::read_only_settings();
-  const auto altered =
-      !has_agent(record) ? host::altered_settings(record.data_directory) : std::vector<std::string>();
+  const auto altered = !has_agent(record) ? host::altered_settings(record.data_directory) : std::vector<std::string>();
   for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
     of.report->note("--set \"" + each.line + "\" is overridden by " + each.by);
 }
@@ -277,7 +276,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   const std::string what = "can't start " + record.name;
   of.report->tell("resuming compute " + record.name + ", " +
                   (record.mode == compute_mode::branch ? "with all commits of the branch"
-                   : has_agent(record)                 ? "which reads the branch as of " + to_string(record.at)
+                   : has_agent(record)
+                       ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
   check_take_over(of, record, wanted.take_over);
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
@@ -352,7 +352,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   made->record().home = record.home;
   if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
   record.fill = wanted.fill;
-  // Whoever has every page can write them.
+  // With every page in its directory it can be written, too.
   if (record.mode == compute_mode::read_only && record.pages == page_mode::copy) record.mode = compute_mode::copy;
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);

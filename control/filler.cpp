@@ -38,10 +38,10 @@ core::result<void> wait_for_mount(pid_t filler, const std::string& data_director
 
 core::result<pid_t> start_filler(const std::string& server_directory, const host::compute_record& record, core::lsn at,
                                  const page_files::guarded_directory& of) {
-  host::program filler{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-filler", "--dir",
-                                     server_directory, "--name", record.name, "--at", core::to_string(at), "--map",
-                                     std::to_string(of.map())},
-                       .inherited = {{of.map(), of.map()}}};
+  host::program filler{
+      .arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-filler", "--dir", server_directory,
+                    "--name", record.name, "--at", core::to_string(at), "--map", std::to_string(of.map())},
+      .inherited = {{of.map(), of.map()}}};
   if (of.outlives_filler()) {
     filler.arguments.insert(filler.arguments.end(), {"--group", std::to_string(of.group())});
     filler.inherited.push_back({of.group(), of.group()});

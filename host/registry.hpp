@@ -18,8 +18,8 @@ namespace strata::host {
 
 /// What becomes of what is written on a compute.
 enum class compute_mode : std::uint8_t {
-  copy,    ///< stays in its directory: the branch does not change
-  branch,  ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
+  copy,       ///< stays in its directory: the branch does not change
+  branch,     ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
   read_only,  ///< nothing is to be written; the directory is thrown away with each life
 };
 /// As in records: "read_only".
@@ -59,7 +59,7 @@ struct compute_record {
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
   page_mode pages = page_mode::copy;
-  bool fill = true;  ///< pages that nobody touches are filled in, too
+  bool fill = true;                   ///< pages that nobody touches are filled in, too
   std::vector<std::string> settings;  ///< lines for postgresql.conf
   bool armed = false;                 ///< may act on other servers by itself (forced_settings.hpp)
   bool ready = true;                  ///< false until its first start has succeeded

@@ -77,18 +77,18 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
 
 core::result<void> fill_mount(const filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,
                               const core::clock& clock) {
-  STRATA_ASSIGN(auto door, fuse_door::mount({.directory = of.directory,
-                                                   .mount_point = of.mount_point,
-                                                   .for_other_users = of.for_other_users},
-                                                  map, client));
+  STRATA_ASSIGN(auto door,
+                fuse_door::mount(
+                    {.directory = of.directory, .mount_point = of.mount_point, .for_other_users = of.for_other_users},
+                    map, client));
   const auto run = [&]() -> core::result<void> {
     door->run();
     if (auto failed = door->failure()) return *std::move(failed);
     return {};
   };
-  const auto served = serve({door->wake_fd(), run, [] { return std::optional(mount_look_interval); },
-                             [&] { return door->is_mounted(); }},
-                            client, map, guard, clock);
+  const auto served = serve(
+      {door->wake_fd(), run, [] { return std::optional(mount_look_interval); }, [&] { return door->is_mounted(); }},
+      client, map, guard, clock);
   // Every access fails when this process is gone. To detach the mount in order would wait for what Postgres still
   // writes, which nobody needs any more.
   [[maybe_unused]] const auto* left = door.release();

@@ -11,12 +11,12 @@
 namespace strata::page_files {
 
 struct filler_options {
-  std::string directory;  ///< where the sparse files are
-  io::unique_fd map;      ///< from the guard (guarded_directory)
-  io::unique_fd group;    ///< from the guard, of native files
-  std::string mount_point;  ///< without a group: the data directory that Postgres sees
+  std::string directory;         ///< where the sparse files are
+  io::unique_fd map;             ///< from the guard (guarded_directory)
+  io::unique_fd group;           ///< from the guard, of native files
+  std::string mount_point;       ///< without a group: the data directory that Postgres sees
   bool for_other_users = false;  ///< Postgres runs as another user than this process
-  bool fill = false;  ///< of native files: also pages that nobody touches
+  bool fill = false;             ///< of native files: also pages that nobody touches
   page_client_options pages;
   pid_t guard = 0;  ///< the process that started this one
 };

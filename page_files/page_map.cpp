@@ -55,8 +55,8 @@ struct page_map::header {
   std::uint32_t taken_slots;
   std::uint64_t path_bytes;
   std::uint64_t bit_words;
-  std::uint64_t bytes;    ///< of the whole map
-  std::uint64_t missing;  ///< of all files
+  std::uint64_t bytes;         ///< of the whole map
+  std::uint64_t missing;       ///< of all files
   std::uint32_t note_version;  ///< odd while the note changes
   char note[note_max + 1];
   std::uint64_t fillers;  ///< that have begun

@@ -30,10 +30,9 @@ struct look_due {};
 struct retry_is_due {};
 struct poll_due {};
 struct filler_due {};
-using private_compute_agent =
-    proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<look_due>,
-                                 messages::accepts<retry_is_due>, messages::accepts<poll_due>,
-                                 messages::accepts<filler_due>>;
+using private_compute_agent = proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>,
+                                                           messages::accepts<look_due>, messages::accepts<retry_is_due>,
+                                                           messages::accepts<poll_due>, messages::accepts<filler_due>>;
 
 const char* word_for(peer_state of) {
   switch (of) {
@@ -245,9 +244,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                 },
             .start_filler = options_.server.start_filler,
             .lease = options_.server.lease,
-            .remove_mount = [remove = options_.server.remove_mount, from = options_.record.data_directory] {
-              return remove(from);
-            }};
+            .remove_mount = [remove = options_.server.remove_mount,
+                             from = options_.record.data_directory] { return remove(from); }};
   }
   void on(const filler_due&) { pages_.retry(); }
 
@@ -255,18 +253,18 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void carry_out(const start_server&) {
     const auto& of = options_.record;
-    host::postgres_options server{.bin_directory = of.bin_directory,
-                                  .data_directory = of.data_directory,
-                                  .socket_directory = of.socket_directory,
-                                  .port = of.port,
-                                  .log_file = of.log_file,
-                                  .run_as = options_.run_as,
-                                  .forced = writes() ? host::quorum_settings(postgres_stream::standby_name)
-                                                     : host::read_only_settings(),
-                                  .replication_user = writes() ? of.user : "",
-                                  .ends_with_starter = true,
-                                  .armed = of.armed,
-                                  .inherited = pages_.inherited()};
+    host::postgres_options server{
+        .bin_directory = of.bin_directory,
+        .data_directory = of.data_directory,
+        .socket_directory = of.socket_directory,
+        .port = of.port,
+        .log_file = of.log_file,
+        .run_as = options_.run_as,
+        .forced = writes() ? host::quorum_settings(postgres_stream::standby_name) : host::read_only_settings(),
+        .replication_user = writes() ? of.user : "",
+        .ends_with_starter = true,
+        .armed = of.armed,
+        .inherited = pages_.inherited()};
     // The threads of the pool live as long as the process: Postgres ends with them.
     server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
       // New segments cost less than old ones in a directory that need not last.
@@ -316,7 +314,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- cancelled waits
 
   void look_at_log() {
-    if (life_.state() != agent_state::running || waits_.looking) return;
+    if (!waits_.log || life_.state() != agent_state::running || waits_.looking) return;
     waits_.looking = true;
     offload(
         runtime::pool_id::io, "read Postgres's log", [log = waits_.log]() -> core::result<bool> { return log->look(); },

@@ -83,8 +83,8 @@ using life_effects = std::vector<life_effect>;
 
 /// The lifecycle of a compute's agent: a pure machine over strata::host::agent_state. A data directory is used for one
 /// incarnation of Postgres. Whatever ends it, the next one begins with an election, so that it starts where the
-/// quorum's WAL ends, or, of a compute that only reads, at the same LSN. An agent that has lost the term for good starts
-/// nothing again.
+/// quorum's WAL ends, or, of a compute that only reads, at the same LSN. An agent that has lost the term for good
+/// starts nothing again.
 class compute_lifecycle {
  public:
   /// More unexpected ends than this within restart_window are a failure.

@@ -35,11 +35,12 @@ std::vector<host::inherited_file> page_supply::inherited() const {
 
 void page_supply::start() {
   state_ = filler_state::starts;
-  filler_.start([starts = context_.start_filler, directory = directory_, at = at_, pid = pid_]() -> core::result<pid_t> {
-    *pid = 0;
-    STRATA_ASSIGN(*pid, starts(*directory, at));
-    return *pid;
-  });
+  filler_.start(
+      [starts = context_.start_filler, directory = directory_, at = at_, pid = pid_]() -> core::result<pid_t> {
+        *pid = 0;
+        STRATA_ASSIGN(*pid, starts(*directory, at));
+        return *pid;
+      });
 }
 
 void page_supply::started(const core::result<void>& how) {
@@ -121,7 +122,10 @@ void page_supply::describe(host::agent_status& to) const {
   to.pages = {};
   if (!directory_) return;
   const auto now = directory_->progress();
-  to.pages = {.total = now.pages, .missing = now.missing, .waits = now.waits, .fillers = fillers_,
+  to.pages = {.total = now.pages,
+              .missing = now.missing,
+              .waits = now.waits,
+              .fillers = fillers_,
               .filler = state_ == filler_state::runs ? *pid_ : 0};
 }
 

@@ -16,9 +16,9 @@
 
 namespace strata::actors::compute {
 
-/// What fills the data directory of one incarnation of Postgres. The agent is the guard of that directory: it holds what
-/// outlives a filler, and starts another filler when one ends. Part of the compute agent: everything it needs of that is
-/// an argument.
+/// What fills the data directory of one incarnation of Postgres. The agent is the guard of that directory: it holds
+/// what outlives a filler, and starts another filler when one ends. Part of the compute agent: everything it needs of
+/// that is an argument.
 class page_supply {
  public:
   static constexpr std::chrono::milliseconds restart_pause{200};

@@ -67,7 +67,9 @@ struct with_branch {
   static std::string value(const nlohmann::json& compute, const std::string& sql) {
     return sql_session(compute.at("uri")).value(sql);
   }
-  static void execute(const nlohmann::json& compute, const std::string& sql) { sql_session(compute.at("uri")).execute(sql); }
+  static void execute(const nlohmann::json& compute, const std::string& sql) {
+    sql_session(compute.at("uri")).execute(sql);
+  }
 
   [[nodiscard]] pid_t safekeeper(int id) const {
     std::ifstream file(strata.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");

@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(a_start_reads_few_pages_and_a_query_reads_the_others) {
   BOOST_TEST(value(compute, "select filler from large where i = 4711") ==
              source.value("select filler from large where i = 4711"));
   BOOST_TEST(value(compute, sums) == expected);
-  wait_until("the status says so", [&] { return pages().at("missing") < before.at("missing").get<std::uint64_t>() - 3000; });
+  wait_until("the status says so",
+             [&] { return pages().at("missing") < before.at("missing").get<std::uint64_t>() - 3000; });
 
   // What Postgres writes goes into the same files.
   execute(compute, "update large set filler = 'new' where i % 7 = 0");
@@ -115,7 +116,8 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   const std::string then = source.value("select pg_current_wal_flush_lsn()");
   source.execute("delete from large where i > 1000");
   strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
-  const json compute = strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify", "--no-fill"});
+  const json compute =
+      strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify", "--no-fill"});
   BOOST_TEST(compute.at("mode") == "read_only");
   BOOST_TEST(value(compute, sums) == expected);
   BOOST_CHECK_THROW(execute(compute, "delete from large"), std::runtime_error);
