@@ -9,13 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "core/check.hpp"
 #include "page_files/page_toucher.hpp"
+#include "page_files/waiting_process.hpp"
 
 namespace strata::page_files {
 
@@ -43,23 +41,6 @@ core::result<void> watch(int poll, int fd) {
   epoll_event wanted{.events = EPOLLIN, .data = {.fd = fd}};
   if (::epoll_ctl(poll, EPOLL_CTL_ADD, fd, &wanted) != 0) return core::from_errno("watch file accesses", errno);
   return {};
-}
-
-/// Whether a signal that ends or cancels what a process does waits for it to leave the kernel.
-bool is_told_to_end(std::int32_t process) {
-  char path[32];
-  std::snprintf(path, sizeof path, "/proc/%d/status", process);
-  const io::unique_fd status(::open(path, O_RDONLY | O_CLOEXEC));
-  char text[4096];
-  const ssize_t length = status ? ::read(status.get(), text, sizeof text - 1) : -1;
-  if (length <= 0) return false;
-  text[length] = 0;
-  const auto mask_of = [&](const char* name) -> std::uint64_t {
-    const char* at = std::strstr(text, name);
-    return at == nullptr ? 0 : std::strtoull(at + std::strlen(name), nullptr, 16);
-  };
-  constexpr std::uint64_t ending = 1u << (SIGINT - 1) | 1u << (SIGTERM - 1) | 1u << (SIGQUIT - 1);
-  return ((mask_of("\nSigPnd:") | mask_of("\nShdPnd:")) & ~mask_of("\nSigBlk:") & ending) != 0;
 }
 
 /// In pages, within one segment. What lies above is not of the page service.
@@ -367,7 +348,7 @@ void fanotify_door::on_tick() {
     if (each.number < 0 || each.orphan || each.process == ::getpid() || now - each.since < options_.look_after)
       continue;
     ++looks;
-    if (!is_told_to_end(each.process)) continue;
+    if (!wants_to_stop(each.process)) continue;
     table_.forget(slot);
     answer(slot, core::errc::io_error);
   }

@@ -28,7 +28,7 @@ class page_source {
 
   virtual ~page_source() = default;
   /// `then` is called exactly once, later and never from within fetch(), or not at all when the source is destroyed
-  /// before. Every page of the range exists at the LSN of the source.
+  /// before. A receiver may call fetch(). Every page of the range exists at the LSN of the source.
   virtual void fetch(const page_range& range, receiver then) = 0;
 };
 

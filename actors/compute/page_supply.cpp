@@ -1,5 +1,7 @@
 #include "actors/compute/page_supply.hpp"
 
+#include <sys/wait.h>
+
 #include <csignal>
 #include <utility>
 
@@ -55,7 +57,7 @@ void page_supply::started(const core::result<void>& how) {
     return context_.begun(how);
   }
   context_.note("start another filler of pages", how.error());
-  pause();
+  pause(restart_pause);
 }
 
 void page_supply::ended() {
@@ -68,13 +70,13 @@ void page_supply::ended() {
     state_ = filler_state::none;
     return context_.lost();
   }
-  pause();
+  // The first successor at once: readers wait for it.
+  pause(fillers_ == 1 ? std::chrono::milliseconds(0) : restart_pause);
 }
 
-void page_supply::pause() {
+void page_supply::pause(std::chrono::milliseconds length) {
   state_ = filler_state::pauses;
-  // The first successor at once: readers wait for it.
-  context_.retry_after(fillers_ == 1 ? std::chrono::milliseconds(0) : restart_pause);
+  context_.retry_after(length);
 }
 
 void page_supply::retry() {
@@ -86,7 +88,11 @@ void page_supply::end(std::function<void()> then) {
   directory_ = nullptr;
   if (state_ == filler_state::none || state_ == filler_state::pauses) {
     state_ = filler_state::none;
-    return then();
+    if (!is_mounted) return then();
+    return jobs_.run("remove the mount", context_.remove_mount, [this, then](const core::result<void>& removed) {
+      if (!removed) context_.note("remove the mount", removed.error());
+      then();
+    });
   }
   if (state_ == filler_state::ends) {
     when_ended_ = [first = std::move(when_ended_), then = std::move(then)] {
@@ -102,6 +108,8 @@ void page_supply::end(std::function<void()> then) {
       ::kill(*pid, SIGKILL);
       host::wait_for_end(*pid, std::chrono::seconds(10));
     }
+    // Of one that was still starting nobody else knows.
+    if (*pid > 0) ::waitpid(*pid, nullptr, WNOHANG);
     if (is_mounted) return remove_mount();
     return {};
   });

@@ -66,7 +66,7 @@ class page_supply {
   void start();
   void started(const core::result<void>& how);
   void ended();
-  void pause();
+  void pause(std::chrono::milliseconds length);
 
   runtime::io_jobs jobs_;
   context context_;

@@ -249,6 +249,22 @@ BOOST_FIXTURE_TEST_CASE(a_compute_that_only_reads_has_no_term_and_begins_at_the_
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_AUTO_TEST_CASE(a_lost_directory_ends_postgres_and_the_next_incarnation_has_another) {
+  BOOST_TEST(gives_nothing(directory_lost{}));
+  run();
+  BOOST_TEST(gives<abandon_server>(directory_lost{}));
+  BOOST_TEST(gives_nothing(directory_lost{}));
+  BOOST_TEST(gives<run_for_term>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::waiting_for_quorum));
+  BOOST_TEST(life.detail().find("file system") != std::string::npos, life.detail());
+
+  run();
+  BOOST_TEST(gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(gives<abandon_server>(directory_lost{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

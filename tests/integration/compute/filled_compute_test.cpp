@@ -1,6 +1,9 @@
 // Computes whose pages are filled in when first touched (--pages fanotify).
 #include <boost/test/unit_test.hpp>
 
+#include <unistd.h>
+
+#include "page_files/fuse_mount.hpp"
 #include "page_files/guarded_directory.hpp"
 #include "tests/integration/compute/branch_fixture.hpp"
 #include "tests/support/printing.hpp"
@@ -10,10 +13,18 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
+namespace fs = std::filesystem;
 
 boost::test_tools::assertion_result fanotify_works(boost::unit_test::test_unit_id) {
   const temp_dir here;
   const auto allowed = page_files::check_fanotify(here / "");
+  boost::test_tools::assertion_result result(allowed.has_value());
+  if (!allowed) result.message() << "skipped: " << allowed.error().detail;
+  return result;
+}
+
+boost::test_tools::assertion_result fuse_works(boost::unit_test::test_unit_id) {
+  const auto allowed = page_files::fuse_available(::geteuid() == 0);
   boost::test_tools::assertion_result result(allowed.has_value());
   if (!allowed) result.message() << "skipped: " << allowed.error().detail;
   return result;
@@ -28,7 +39,9 @@ struct with_large_branch : with_branch {
     strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
     strata.ask({"branch", "create", "filled", "--from", "main"});
   }
-  json start_filled() const { return strata.ask({"compute", "start", "filled", "--pages", "fanotify", "--no-fill"}); }
+  json start_filled(const std::string& pages = "fanotify") const {
+    return strata.ask({"compute", "start", "filled", "--pages", pages, "--no-fill"});
+  }
   [[nodiscard]] json pages() const { return now("filled").at("page_counts"); }
   void wait_for_filler(std::uint32_t count) const {
     wait_until("filler " + std::to_string(count) + " runs", [&] {
@@ -130,6 +143,37 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   strata.ask({"compute", "stop", "then", "--remove"});
   const auto seen = strata.cli({"psql", "main@" + then, "--", "-Atc", "select count(*) from large"});
   BOOST_TEST(seen.out == "400000\n", seen.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_SUITE(integration_compute_mounted_compute, with_large_branch,
+                         *boost::unit_test::precondition(fuse_works))
+
+BOOST_AUTO_TEST_CASE(a_mounted_directory_is_read_and_written_and_its_end_is_the_end_of_an_incarnation) {
+  const json compute = start_filled("fuse");
+  BOOST_TEST(compute.at("pages") == "fuse");
+  BOOST_TEST(pages().at("missing").get<std::uint64_t>() > 4000u);
+  BOOST_TEST(value(compute, sums) == expected);
+  execute(compute, "update large set filler = 'new' where i % 7 = 0");
+  execute(compute, "vacuum full large");
+  execute(compute, "checkpoint");
+  const std::string changed = value(compute, sums);
+
+  ::kill(pages().at("filler_pid"), SIGKILL);
+  wait_until("another Postgres runs", [&] { return now("filled").at("incarnations") == 2; });
+  wait_for_state("running", "filled");
+  BOOST_TEST(value(compute, sums) == changed);
+
+  // What a killed agent leaves is no reason not to start.
+  const pid_t filler = pages().at("filler_pid");
+  lose(now("filled"));
+  wait_until("the filler ends with its guard", [&] { return !exists(filler); });
+  BOOST_TEST(value(start_filled("fuse"), sums) == changed);
+  const std::string data = now("filled").at("data_directory");
+  strata.ask({"compute", "stop", "filled", "--remove"});
+  BOOST_TEST(!page_files::fuse_mount_device(data).has_value());
+  BOOST_TEST(!fs::exists(fs::path(data).parent_path()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
