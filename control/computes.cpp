@@ -156,9 +156,7 @@ class attempt {
   ~attempt() {
     if (done_) return;
     [[maybe_unused]] const auto stopped = host::stop_postgres(record_.data_directory);
-    [[maybe_unused]] const auto unmounted = remove_mount(record_.data_directory);
-    if (!keep_) [[maybe_unused]]
-      const auto removed = host::registry(of_.directory).remove(record_);
+    [[maybe_unused]] const auto removed = keep_ ? remove_mount(record_.data_directory) : remove_files(of_, record_);
   }
   attempt(const attempt&) = delete;
   attempt& operator=(const attempt&) = delete;
@@ -192,8 +190,7 @@ class attempt {
     of.report->note("removing compute " + name + ", left by an interrupted command");
     need(host::abandon_postgres(record.data_directory), "can't stop interrupted compute " + name,
          "strata compute list");
-    need(remove_mount(record.data_directory), "can't remove interrupted compute " + name, "strata compute list");
-    need(computes.remove(record), "can't remove interrupted compute " + name, "strata compute list");
+    need(remove_files(of, record), "can't remove interrupted compute " + name, "strata compute list");
   }
 
   const scope& of_;
@@ -425,9 +422,7 @@ void temporary_compute::remove() {
 void stop_compute(const scope& of, const compute_record& record, bool remove, std::chrono::milliseconds limit) {
   if (agent_of(of, record.name)) stop_agent(of, record, limit);
   need(host::stop_postgres(record.data_directory), "can't stop " + record.name, "its log is " + record.log_file);
-  if (!remove) return;
-  need(remove_mount(record.data_directory), "can't remove " + record.name, "strata compute list");
-  need(host::registry(of.directory).remove(record), "can't remove " + record.name, "");
+  if (remove) need(remove_files(of, record), "can't remove " + record.name, "");
 }
 
 std::vector<compute_record> list_computes(const scope& of) {
@@ -462,13 +457,14 @@ std::vector<compute_record> running_computes_of(const scope& of, const branch_en
 
 std::string state_of(const scope& of, const compute_record& record) {
   const bool has_command = host::start_lock::is_held(host::registry(of.directory).directory_of(record.name));
+  if (record.temporary && !has_command) return "interrupted";
   if (has_agent(record)) {
     // Its agent goes on when the command that waits for it is killed.
     const bool has_status = agent_of(of, record.name) || has_agent_status(of, record.name);
     if (has_status) return host::to_string(status_of(of, record).state);
     return has_command ? "starting" : record.ready ? "stopped" : "interrupted";
   }
-  if (!has_command && (!record.ready || record.temporary)) return "interrupted";
+  if (!has_command && !record.ready) return "interrupted";
   if (!record.ready) return "starting";
   return is_up(record) ? "running" : "stopped";
 }
@@ -499,7 +495,7 @@ void remove_computes(const scope& of, const std::vector<compute_record>& compute
                        : has_agent(each)                 ? ", a reader of the branch"
                                                          : ", a copy of the branch"));
     } catch (const failure& e) {
-      if (!is_busy(of, each) && host::registry(of.directory).remove(each)) continue;
+      if (!is_busy(of, each) && remove_files(of, each)) continue;
       of.report->failed(e);
     }
   }

@@ -58,6 +58,11 @@ core::result<void> remove_mount(const std::string& data_directory) {
   return page_files::detach_fuse_mount(data_directory);
 }
 
+core::result<void> remove_files(const scope& of, const host::compute_record& record) {
+  STRATA_TRY(remove_mount(record.data_directory));
+  return host::registry(of.directory).remove(record);
+}
+
 void run_filler(const scope& of, const filler_words& words) {
   const host::registry computes(of.directory);
   const auto record = need(computes.load(words.compute), "can't fill in pages", "strata compute list");

@@ -26,5 +26,7 @@ void run_filler(const scope& of, const filler_words& words);
 
 /// Takes away what a filler has mounted on a data directory whose Postgres has ended. Nothing there is a success.
 core::result<void> remove_mount(const std::string& data_directory);
+/// The same, and then its directories and its record. Precondition: it does not run.
+core::result<void> remove_files(const scope& of, const host::compute_record& record);
 
 }  // namespace strata::control

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "control/agents.hpp"
+#include "control/filler.hpp"
 #include "host/postgres_process.hpp"
 #include "host/program.hpp"
 
@@ -69,7 +70,7 @@ bool discard(const scope& of, const std::string& name, bool keep) {
   end_agent(of, name);
   const auto ended = keep ? host::stop_postgres(record.data_directory) : host::abandon_postgres(record.data_directory);
   if (!ended || keep) return ended.has_value();
-  return computes.remove(record).has_value();
+  return remove_files(of, record).has_value();
 }
 
 }  // namespace

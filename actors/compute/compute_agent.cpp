@@ -17,6 +17,7 @@
 #include "host/log_watch.hpp"
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
+#include "host/start_lock.hpp"
 #include "io/sockets.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
@@ -182,6 +183,19 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                 return step(pageserver_caught_up{});
               if (life_.state() == agent_state::waiting_for_pageserver) tell_self_after(poll_interval, poll_due{});
             });
+  }
+
+  /// A temporary compute is its command's, which may have been killed.
+  void look_for_command() {
+    if (!options_.record.temporary || branch_.polling) return;
+    branch_.polling = true;
+    offload(
+        runtime::pool_id::io, "look for the command",
+        [here = options_.status_directory]() -> core::result<bool> { return host::start_lock::is_held(here); },
+        [this](const core::result<bool>& held) {
+          branch_.polling = false;
+          if (held && !*held) step(stop_wanted{});
+        });
   }
 
   /// Commits wait: perhaps for ever, because the branch is missing on the safekeepers.
@@ -354,6 +368,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     pages_.look(clock().monotonic());
     look_at_log();
     look_for_branch();
+    look_for_command();
     if (!proposer_) return save();
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (!status) return;

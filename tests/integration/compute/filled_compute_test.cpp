@@ -143,6 +143,18 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   strata.ask({"compute", "stop", "then", "--remove"});
   const auto seen = strata.cli({"psql", "main@" + then, "--", "-Atc", "select count(*) from large"});
   BOOST_TEST(seen.out == "400000\n", seen.err);
+
+  // Nobody ends it in order when its psql's command is killed.
+  command slow = strata.program({"psql", "main@" + then, "--", "-c", "select pg_sleep(600)"});
+  process interrupted(slow);
+  wait_until("its query runs", [&] { return strata.ask({"compute", "list"}).size() == 1u; });
+  wait_for_state("running", strata.ask({"compute", "list"}).at(0).at("name"));
+  const json left = strata.ask({"compute", "list"}).at(0);
+  ::kill(interrupted.pid(), SIGKILL);
+  wait_until("its agent ends", [&] { return !exists(agent_of(left)); });
+  BOOST_TEST(now(left.at("name")).at("state") == "interrupted");
+  strata.ask({"compute", "stop", left.at("name"), "--remove"});
+  BOOST_TEST(strata.ask({"compute", "list"}).empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
