@@ -28,7 +28,7 @@ void start(const context& of, const compute_request& asked) {
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
   print(record.mode == compute_mode::branch ? "  commits are stored in branch " + record.branch + " by its safekeepers"
-        : has_agent(record)                 ? std::string("  read-only: it shows the branch as it was then")
+        : has_agent(record)                 ? "  read-only: it shows the branch as of " + core::to_string(record.at)
                             : std::string("  copy: its changes stay in the copy, the branch does not change"));
   print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
                      : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
@@ -48,18 +48,18 @@ void list(const context& of) {
     return print(made);
   }
   if (found.computes.empty() && found.damaged.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
-  table rows({"NAME", "BRANCH", "MODE", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
+  table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
   for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
     const auto status = has_agent(each) ? status_of(of, each) : host::agent_status();
     const bool ran = each.started != core::wall_time();
-    rows.add({each.name, each.tenant + "/" + each.branch, mode_text(each, status),
+    rows.add({each.name, each.tenant + "/" + each.branch, host::to_string(each.mode), pages_text(each, status),
               core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
               state_of(of, each), std::to_string(each.port),
               ran ? config::age_text(each.started, core::system_clock().now()) : "-",
               ran ? shell_quoted(socket_uri(each)) : "-"});
   }
-  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "damaged", "-", "-", "-"});
+  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-"});
   rows.print();
   for (const auto& each : found.computes) {
     if (state_of(of, each) == "interrupted")
@@ -104,8 +104,8 @@ void add_compute_commands(CLI::App& app, context& of) {
       "start",
       "Start a Postgres on a branch. On the head of a branch created by `branch create`, if the server has "
       "safekeepers, commits are stored in the branch and survive the loss of the compute. A branch has one writer at a "
-      "time: a second one is refused without --take-over. Otherwise Postgres works on a copy: its changes stay in the "
-      "copy, the branch does not change");
+      "time: a second one is refused without --take-over. Otherwise Postgres works on a copy, whose changes do not "
+      "change the branch, or with --pages fanotify or fuse is read-only");
   auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   start_command->add_option("--name", asked->name,
@@ -118,12 +118,15 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command
       ->add_option_function<std::string>(
           "--pages", [asked](const std::string& word) { asked->pages = host::page_mode_of(word); },
-          "How pages come into the data directory. fanotify: when first touched; takes root and Linux 6.14. fuse: when "
-          "first touched, through a file system of Strata's. copy: all of them before Postgres starts. Where the "
+          "How pages come into the data directory. fanotify: when first touched; needs root and Linux 6.14. fuse: when "
+          "first touched, through a file system that Strata provides. copy: all of them before Postgres starts. Where "
+          "the "
           "compute does not write the branch, fanotify and fuse make it read-only (default: for a branch's writer, the "
           "first of these that this host allows; otherwise copy)")
       ->check(CLI::IsMember({"fanotify", "fuse", "copy"}));
-  start_command->add_flag("!--no-fill", asked->fill, "Fetch only pages that are touched; otherwise the others follow");
+  start_command->add_flag_callback(
+      "--no-fill", [asked] { asked->fill = false; },
+      "Fetch pages only when they are touched. Otherwise fanotify fetches the others in the background; fuse does not");
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");

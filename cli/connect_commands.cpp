@@ -60,7 +60,8 @@ void add_connect_commands(CLI::App& app, context& of) {
   auto* psql =
       app.add_subcommand("psql",
                          "Open psql on the head of a branch, starting a Postgres if none is running.\nWith @WHEN, or "
-                         "on a branch that follows its source, psql opens a copy, which is removed when psql ends");
+                         "on a branch that follows its source, psql opens a temporary Postgres, read-only where the "
+                         "host allows it, which is removed when psql ends");
   auto asked = std::make_shared<connect_request>();
   add_target(*psql, *asked, "Branch, BRANCH@WHEN, or name of a compute");
   psql->add_option("-c,--command", asked->commands, "Run this command and exit; can be repeated")

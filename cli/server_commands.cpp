@@ -93,6 +93,11 @@ void down(const context& of, bool with_computes) {
   if (done.safekeepers > 0) print("stopped " + counted(done.safekeepers, "safekeeper"));
   if (const auto left = done.computes_left; left > 0)
     say("note: " + counted(left, "compute") + (left == 1 ? " is" : " are") + " still running; strata compute list");
+  std::string names;
+  for (const auto& each : done.incomplete) names += (names.empty() ? "" : ", ") + each;
+  if (!names.empty())
+    say("note: pages of " + names +
+        " are not fetched yet: queries that touch them wait, and fail after 60 s; strata up");
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ std::string last_line(const std::string& path) {
 /// In the words of `compute list` and of the agent's log.
 void show(progress& line, const agent_status& status) {
   const bool restores = status.state == agent_state::restoring;
-  line.show(host::to_string(status.state), restores ? config::size_text(status.restored_bytes) : status.detail);
+  const bool copies = restores && status.restored_bytes > 0;
+  line.show(host::to_string(status.state), copies ? config::size_text(status.restored_bytes) : status.detail);
 }
 
 [[noreturn]] void give_up(const scope& of, const compute_record& record, const std::string& why, core::errc code) {
@@ -113,7 +114,8 @@ void stop_agent(const scope& of, const compute_record& record, std::chrono::mill
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   progress line(*of.report);
-  line.show("stopping " + record.name, "waiting for acknowledgements");
+  if (record.mode != host::compute_mode::read_only)
+    line.show("stopping " + record.name, "waiting for acknowledgements");
   bool ended = host::wait_for_end(*agent, limit);
   const bool is_cut_short = !ended && host::running_postgres(record.data_directory);
   if (is_cut_short)

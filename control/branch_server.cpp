@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/safekeeper_json.hpp"
+#include "config/time_text.hpp"
 #include "control/server_file.hpp"
 #include "host/data_directory.hpp"
 #include "page_files/control_file.hpp"
@@ -57,11 +58,12 @@ core::result<void> branch_server::restore(core::lsn at, const std::string& into,
   return restore_branch(client, path_, at, into, written);
 }
 
-core::result<void> branch_server::lease(core::lsn at) const {
+core::result<std::chrono::milliseconds> branch_server::lease(core::lsn at) const {
   STRATA_ASSIGN(const auto client, api());
   auto answer = client.post(path_ + "/lsn_lease", {{"lsn", core::to_string(at)}});
   if (!answer) return std::move(answer).error().within("lease " + core::to_string(at));
-  return {};
+  STRATA_ASSIGN(const auto until, config::parse_iso_time(answer->value("valid_until", ""), config::default_zone::utc));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(until - core::system_clock().now());
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -40,8 +41,8 @@ class branch_server {
   core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
       host::page_mode pages, core::lsn at, const std::string& into,
       const std::function<void(std::uint64_t bytes)>& written) const;
-  /// Keeps the LSN readable for some minutes.
-  [[nodiscard]] core::result<void> lease(core::lsn at) const;
+  /// Keeps the LSN readable, for as long as the result says.
+  [[nodiscard]] core::result<std::chrono::milliseconds> lease(core::lsn at) const;
 
  private:
   [[nodiscard]] core::result<api::api_client> api() const;

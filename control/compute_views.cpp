@@ -80,11 +80,13 @@ json compute_json(const scope& of, const compute_record& record) {
   return made;
 }
 
-std::string mode_text(const compute_record& record, const host::agent_status& status) {
-  const std::string mode = record.mode == compute_mode::read_only ? "read-only" : host::to_string(record.mode);
-  if (status.pages.missing == 0) return mode;
+std::string pages_text(const compute_record& record, const host::agent_status& status) {
+  std::string text = host::to_string(record.pages);
+  if (status.pages.missing == 0) return text;
   const auto present = status.pages.total - status.pages.missing;
-  return mode + ", " + std::to_string(present * 100 / status.pages.total) + " % filled";
+  text += " " + std::to_string(present * 100 / status.pages.total) + " %";
+  // The others follow only with fanotify (page_files/background_fill.hpp).
+  return record.fill && record.pages == host::page_mode::fanotify ? text : text + ", on demand";
 }
 
 json damaged_json(const scope& of, const host::damaged_compute& each) {

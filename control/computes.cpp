@@ -282,6 +282,9 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
   record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
+  if (!has_agent(record) && wanted.pages.value_or(page_mode::copy) != page_mode::copy)
+    throw failure(core::errc::conflict, what, "it is a stopped copy, which has its pages",
+                  "omit --pages; or use another --name; or strata compute stop " + record.name + " --remove");
   if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
   record.fill = wanted.fill;
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);

@@ -82,8 +82,10 @@ void run_filler(const scope& of, const filler_words& words) {
   options.pages.timeline = record.timeline_id;
   options.pages.at = need(core::parse_lsn(words.at), "can't fill in pages", "");
   options.pages.locate = [directory = of.directory]() -> core::result<core::address> {
-    STRATA_ASSIGN(const auto file, read_server_file(directory));
-    return core::parse_address(file.page);
+    const auto file = read_server_file(directory);
+    if (file) return core::parse_address(file->page);
+    if (file.error().code != core::errc::not_found) return file.error();
+    return core::error{core::errc::unavailable, "the server does not run; strata up --dir " + directory};
   };
   need(page_files::run_filler(std::move(options)), "can't fill in pages", "");
 }

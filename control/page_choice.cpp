@@ -22,7 +22,7 @@ core::result<void> check(page_mode mode, const std::string& directory) {
 page_mode choose_pages(const scope& of, std::optional<page_mode> wanted, const std::string& directory) {
   if (wanted) {
     need(check(*wanted, directory), std::string("can't use --pages ") + host::to_string(*wanted),
-         "omit --pages for the best way here");
+         *wanted == page_mode::fanotify ? "use --pages fuse" : "use --pages copy");
     return *wanted;
   }
   std::string why;

@@ -100,8 +100,8 @@ void open_temporary(const scope& of, const connect_request& asked) {
 }  // namespace
 
 std::string age_note(const compute_record& record) {
-  return "compute " + record.name + " is an older copy of " + record.branch + ", " +
-         age_of(record, core::system_clock().now()) + " old";
+  return "compute " + record.name + (has_agent(record) ? " reads an older state of " : " is an older copy of ") +
+         record.branch + ", " + age_of(record, core::system_clock().now()) + " old";
 }
 
 void check_target(const connect_request& asked, const std::string& command) {
@@ -143,7 +143,8 @@ void open_psql(const scope& of, connect_request asked) {
   if (!found.follows_source) become_psql(call_of(of, start_compute(of, {.spec = asked.branch}), asked));
   for (const auto& each : found.older)
     of.report->note(age_note(each) + "; strata psql --compute " + each.name + " opens it");
-  of.report->note(asked.branch + " follows its source: psql opens a copy of its head, which is removed when psql ends");
+  of.report->note(asked.branch +
+                  " follows its source: psql opens a temporary Postgres at its head, which is removed when psql ends");
   open_temporary(of, asked);
 }
 

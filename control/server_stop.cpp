@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "control/agents.hpp"
 #include "control/branch_writers.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
@@ -31,7 +32,10 @@ stopped_server stop_server(const scope& of, bool with_computes) {
   // Before what they need.
   for (const auto& each : list_computes(of)) {
     if (!is_busy(of, each)) continue;
-    if (with_computes) stop_on_the_way_down(of, each);
+    if (with_computes)
+      stop_on_the_way_down(of, each);
+    else if (has_agent(each) && status_of(of, each).pages.missing > 0)
+      done.incomplete.push_back(each.name);
     ++counted;
   }
   // What has a damaged record is not in the list.

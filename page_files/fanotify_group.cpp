@@ -47,9 +47,8 @@ core::result<fanotify_group> fanotify_group::make() {
                       O_RDWR | O_LARGEFILE | O_CLOEXEC));
   if (fd) return fanotify_group(std::move(fd));
   const int why = errno;
-  if (why == EPERM) return core::error{core::errc::permission_denied, "watch files: CAP_SYS_ADMIN is missing"};
-  if (why == ENOSYS || why == EINVAL)
-    return core::error{core::errc::unsupported, "watch files: the kernel has no fanotify"};
+  if (why == EPERM) return core::error{core::errc::permission_denied, "fanotify needs root (CAP_SYS_ADMIN)"};
+  if (why == ENOSYS || why == EINVAL) return core::error{core::errc::unsupported, "the kernel has no fanotify"};
   return core::from_errno("watch files", why);
 }
 
@@ -58,8 +57,7 @@ core::result<void> fanotify_group::mark(int file) const {
   const int why = errno;
   // A kernel before 6.14 does not know the event, a file system may not raise it.
   if (why == EINVAL || why == EOPNOTSUPP)
-    return core::error{core::errc::unsupported,
-                       "mark a file: no pre-content events for it (Linux 6.14, ext4, xfs, btrfs)"};
+    return core::error{core::errc::unsupported, "fanotify needs Linux 6.14, and the files on ext4, xfs or btrfs"};
   return core::from_errno("mark a file", why);
 }
 

@@ -38,9 +38,9 @@ struct branch_server {
   std::function<core::result<std::shared_ptr<const page_files::guarded_directory>>(
       core::lsn at, const std::string& directory, const std::function<void(std::uint64_t)>& progress)>
       restore_guarded;
-  /// Starts a filler of such a directory, and keeps an LSN readable for some minutes.
+  /// Starts a filler of such a directory; keeps an LSN readable, for as long as the result says.
   std::function<core::result<pid_t>(const page_files::guarded_directory& of, core::lsn at)> start_filler;
-  std::function<core::result<void>(core::lsn at)> lease;
+  std::function<core::result<std::chrono::milliseconds>(core::lsn at)> lease;
   /// Takes away what a filler has mounted on a data directory.
   std::function<core::result<void>(const std::string& directory)> remove_mount;
   locate_safekeeper locate;  ///< null: the safekeepers have the configuration's addresses

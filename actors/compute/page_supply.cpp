@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -24,6 +25,7 @@ void page_supply::begin(std::shared_ptr<const page_files::guarded_directory> dir
   at_ = at;
   fillers_ = 0;
   lease_due_ = {};
+  lost_lease_.clear();
   if (!directory_) return context_.begun({});
   start();
 }
@@ -118,12 +120,23 @@ void page_supply::end(std::function<void()> then) {
 void page_supply::look(core::monotonic_time now) {
   // A directory that is complete needs no page any more.
   if (!directory_ || now < lease_due_ || directory_->progress().missing == 0) return;
-  lease_due_ = now + lease_interval;
+  lease_due_ = now + lease_interval_max;
   jobs_.run(
       "lease the LSN of the pages", [lease = context_.lease, at = at_] { return lease(at); },
-      [this](const core::result<void>& leased) {
-        if (!leased) context_.note("lease the LSN of the pages", leased.error());
+      [this, now, at = at_](const core::result<std::chrono::milliseconds>& left) {
+        if (!directory_ || at != at_) return;
+        lost_lease_ =
+            left || core::advice_for(left.error().code) == core::advice::retry_later ? "" : left.error().detail;
+        lease_due_ = now + std::clamp(left.value_or(lease_interval_min) / 3, lease_interval_min, lease_interval_max);
+        if (!left) context_.note("lease the LSN of the pages", left.error());
       });
+}
+
+std::string page_supply::waits() const {
+  if (!directory_) return "";
+  const auto progress = directory_->progress();
+  if (lost_lease_.empty() || progress.missing == 0) return progress.waits;
+  return "the pages that it does not have yet are no longer kept (" + lost_lease_ + "): stop it and start it again";
 }
 
 void page_supply::describe(host::agent_status& to) const {
@@ -132,7 +145,7 @@ void page_supply::describe(host::agent_status& to) const {
   const auto now = directory_->progress();
   to.pages = {.total = now.pages,
               .missing = now.missing,
-              .waits = now.waits,
+              .waits = waits(),
               .fillers = fillers_,
               .filler = state_ == filler_state::runs ? *pid_ : 0};
 }

@@ -22,7 +22,9 @@ namespace strata::actors::compute {
 class page_supply {
  public:
   static constexpr std::chrono::milliseconds restart_pause{200};
-  static constexpr std::chrono::minutes lease_interval{1};
+  /// A lease is renewed after a third of its time, at these intervals at most and at least.
+  static constexpr std::chrono::milliseconds lease_interval_max{60'000};
+  static constexpr std::chrono::milliseconds lease_interval_min{1'000};
 
   struct context {
     std::function<runtime::socket_owner()> owner;
@@ -35,7 +37,7 @@ class page_supply {
     std::function<void(const core::result<void>&)> begun;
     /// On a thread that may block: starts a filler of this directory, and keeps the LSN of its pages readable.
     std::function<core::result<pid_t>(const page_files::guarded_directory&, core::lsn)> start_filler;
-    std::function<core::result<void>(core::lsn)> lease;
+    std::function<core::result<std::chrono::milliseconds>(core::lsn)> lease;
     /// On a thread that may block: takes away what a filler has mounted.
     std::function<core::result<void>()> remove_mount;
   };
@@ -55,8 +57,8 @@ class page_supply {
   /// Now and then: renews the lease.
   void look(core::monotonic_time now);
   void on_ready(runtime::watch_token token) { filler_.on_ready(token); }
-  /// Why readers wait for pages for longer than usual; empty: they don't.
-  [[nodiscard]] std::string waits() const { return directory_ ? directory_->progress().waits : ""; }
+  /// Why readers wait for pages for longer than usual, or can't have them; empty: they don't.
+  [[nodiscard]] std::string waits() const;
   /// Adds what is known of the pages.
   void describe(host::agent_status& to) const;
 
@@ -75,6 +77,7 @@ class page_supply {
   std::shared_ptr<pid_t> pid_ = std::make_shared<pid_t>(0);
   std::function<void()> when_ended_;
   core::monotonic_time lease_due_{};
+  std::string lost_lease_;  ///< why the pages that are missing are no longer kept
   filler_state state_ = filler_state::none;
   std::uint32_t fillers_ = 0;  ///< of this directory, that ran
   server_process filler_;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <csignal>
@@ -88,6 +89,7 @@ struct with_supply : tests::listening_system {
   calls heard;
   std::vector<pid_t> fillers;
   std::optional<core::error> filler_error;
+  core::result<std::chrono::milliseconds> leased = 600'000ms;
   std::optional<page_supply> supply{
       std::in_place, env().sockets(), jobs.jobs(),
       page_supply::context{
@@ -109,7 +111,7 @@ struct with_supply : tests::listening_system {
           .lease =
               [this](core::lsn) {
                 heard.emplace_back("lease");
-                return core::result<void>();
+                return leased;
               },
           .remove_mount =
               [this] {
@@ -213,26 +215,46 @@ BOOST_AUTO_TEST_CASE(a_filler_that_is_still_starting_is_ended_after_its_start) {
   BOOST_TEST(!exists(fillers.back()));
 }
 
-BOOST_AUTO_TEST_CASE(the_lsn_is_leased_every_minute_while_pages_are_missing) {
+BOOST_AUTO_TEST_CASE(the_lsn_is_leased_in_time_while_pages_are_missing) {
   begin_running(mounted());
   core::monotonic_time now{};
   const auto leases = [&] {
     supply->look(now);
     jobs.finish_all();
-    return std::exchange(heard, {}).size();
+    return std::count(heard.begin(), heard.end(), "lease");
   };
-  BOOST_TEST(leases() == 1u);
-  now += page_supply::lease_interval - 1ms;
-  BOOST_TEST(leases() == 0u);
-  now += 1ms;
-  BOOST_TEST(leases() == 1u);
+  const auto next_after = [&](std::chrono::milliseconds pause) {
+    heard.clear();
+    now += pause - 1ms;
+    BOOST_TEST(leases() == 0);
+    now += 1ms;
+    BOOST_TEST(leases() == 1);
+  };
+  BOOST_TEST(leases() == 1);
+  next_after(60s);
+  leased = 9'000ms;
+  next_after(60s);
+  next_after(3s);
+  leased = -1'000ms;
+  next_after(3s);
+  next_after(1s);
+  // A server that is away says nothing about the pages; one that has collected them does.
+  leased = core::error{core::errc::unavailable, "no server runs"};
+  next_after(1s);
+  BOOST_TEST(supply->waits().empty());
+  leased = core::error{core::errc::out_of_range, "0/5000 is before the retention window"};
+  next_after(1s);
+  BOOST_TEST(supply->waits().find("before the retention window") != std::string::npos, supply->waits());
+  leased = 600'000ms;
+  next_after(1s);
+  BOOST_TEST(supply->waits().empty());
   supply->end([] {});
   jobs.finish_all();
 
   heard.clear();
   begin_running(*page_files::guarded_directory::behind_mount(home.path(), {}, control_file()));
-  now += page_supply::lease_interval;
-  BOOST_TEST(leases() == 0u);
+  now += page_supply::lease_interval_max;
+  BOOST_TEST(leases() == 0);
   supply->end([] {});
   jobs.finish_all();
 }
