@@ -7,6 +7,7 @@
 #include "config/time_text.hpp"
 #include "control/server_file.hpp"
 #include "host/data_directory.hpp"
+#include "host/postgres_process.hpp"
 #include "page_files/control_file.hpp"
 #include "page_files/relation_files.hpp"
 

@@ -245,7 +245,8 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
     // An older copy is reached by its own name only.
     if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
     // Another copy does no harm; another writer ends this one.
-    if (is_busy(of, each))
+    // What a killed agent has left is ended by the next one.
+    if (has_agent(each) ? agent_of(of, each.name).has_value() : is_busy(of, each))
       throw failure(core::errc::conflict, "compute " + each.name + " is already running",
                     "it is " + state_of(of, each) + " at " + socket_uri(each),
                     "strata psql --compute " + each.name +

@@ -10,6 +10,7 @@
 #include "control/failure.hpp"
 #include "control/server_file.hpp"
 #include "host/account.hpp"
+#include "host/postgres_process.hpp"
 #include "host/program.hpp"
 #include "page_files/filler.hpp"
 #include "page_files/fuse_mount.hpp"

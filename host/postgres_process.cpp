@@ -32,8 +32,16 @@ struct pid_file {
   std::string status;  ///< "ready" once connections are accepted
 };
 
+/// The directory itself is not looked at: it may be a mount whose file system does not answer.
+fs::path canonical(const std::string& data_directory) {
+  const fs::path path = fs::absolute(data_directory).lexically_normal();
+  return fs::weakly_canonical(path.parent_path()) / path.filename();
+}
+
 std::optional<pid_file> read_pid_file(const std::string& data_directory) {
-  std::ifstream file(data_directory + "/postmaster.pid");
+  std::error_code none;
+  const std::string behind = files_behind(data_directory);
+  std::ifstream file((fs::exists(behind, none) ? behind : data_directory) + "/postmaster.pid");
   std::vector<std::string> lines;
   for (std::string line; lines.size() < 8 && std::getline(file, line);) lines.push_back(line);
   if (lines.empty()) return std::nullopt;
@@ -85,7 +93,7 @@ bool end_with(pid_t server, int signal, std::chrono::milliseconds limit) {
 /// Processes of Postgres that work in a data directory, its postmaster or not.
 std::vector<pid_t> processes_in(const std::string& data_directory) {
   std::vector<pid_t> found;
-  const fs::path here = fs::weakly_canonical(data_directory);
+  const fs::path here = canonical(data_directory);
   std::error_code hidden;
   for (const auto& entry : fs::directory_iterator("/proc", hidden)) {
     const std::string name = entry.path().filename();
@@ -126,6 +134,11 @@ core::result<void> prepare_socket_directory(const postgres_options& of) {
   fs::create_directories(of.socket_directory, failure);
   if (failure) return core::from_errno("make " + of.socket_directory, failure.value());
   if (::chmod(of.socket_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.socket_directory, errno);
+  // Of a killed server. Postgres takes the lock's owner for alive as long as nobody has reaped it, or when another
+  // process has its number; the directory is for this server alone, and it does not run.
+  const std::string socket = of.socket_directory + "/.s.PGSQL." + std::to_string(of.port);
+  for (const auto& each : {socket, socket + ".lock"})
+    if (::unlink(each.c_str()) != 0 && errno != ENOENT) return core::from_errno("remove " + each, errno);
   return {};
 }
 
@@ -254,9 +267,9 @@ std::optional<pid_t> running_postgres(const std::string& data_directory) {
   // After a crash the file stays and the number may be another program's: a server works in its data directory.
   std::error_code hidden;
   const fs::path works_in = fs::read_symlink("/proc/" + std::to_string(found->pid) + "/cwd", hidden);
-  const fs::path here = fs::weakly_canonical(data_directory);
+  const fs::path here = canonical(data_directory);
   // Of another user's process only the file tells, and a copied directory has the file of the original.
-  if (hidden ? fs::weakly_canonical(found->data_directory) != here : works_in != here) return std::nullopt;
+  if (hidden ? canonical(found->data_directory) != here : works_in != here) return std::nullopt;
   return found->pid;
 }
 

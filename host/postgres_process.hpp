@@ -67,7 +67,10 @@ core::result<void> abandon_postgres(const std::string& data_directory,
 core::result<void> stop_postgres(const std::string& data_directory,
                                  std::chrono::milliseconds limit = std::chrono::seconds(60));
 
-/// The server that runs on a data directory.
+/// Where the files are that a data directory shows, when it is a mount (page_mode::fuse).
+inline std::string files_behind(const std::string& data_directory) { return data_directory + ".files"; }
+
+/// The server that runs on a data directory. Does not wait for a mount there.
 std::optional<pid_t> running_postgres(const std::string& data_directory);
 
 }  // namespace strata::host

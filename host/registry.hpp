@@ -34,8 +34,6 @@ enum class page_mode : std::uint8_t {
 /// As in records and on the command line: "fanotify".
 const char* to_string(page_mode of);
 std::optional<page_mode> page_mode_of(std::string_view word);
-/// With page_mode::fuse, where the files are that a data directory shows.
-inline std::string files_behind(const std::string& data_directory) { return data_directory + ".files"; }
 
 /// One compute of this machine: <server directory>/computes/<name>/compute.json (docs/formats/directory.md). It belongs
 /// to a timeline, by its ids; the names are those at the time of the start, for people.

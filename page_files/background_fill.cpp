@@ -1,5 +1,6 @@
 #include "page_files/background_fill.hpp"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +43,7 @@ bool background_fill::fill(std::uint32_t file) {
     const std::uint32_t stop = end();
     page = map_.first_missing(file, page, stop);
     if (page >= stop) return true;
+    if (!has_room()) return false;
     if (!opened) {
       auto found = open_for_reading(options_.directory, map_, file);
       if (!found) return found.error().code == core::errc::not_found;
@@ -56,6 +58,15 @@ bool background_fill::fill(std::uint32_t file) {
     page += count;
   }
   return true;
+}
+
+/// Pages that nobody has asked for never take the room that Postgres needs.
+bool background_fill::has_room() const {
+  struct statvfs disk {};
+  if (::statvfs(options_.directory.c_str(), &disk) != 0) return false;
+  const std::uint64_t total = std::uint64_t{disk.f_blocks} * disk.f_frsize;
+  const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+  return free > std::max(options_.reserve, total / 20);
 }
 
 void background_fill::pace(std::uint64_t bytes) {

@@ -18,6 +18,8 @@ class background_fill {
   struct options {
     std::string directory;
     std::uint64_t bytes_per_second = 64u << 20;
+    /// It pauses while less of the disk is free, or less than a twentieth of it.
+    std::uint64_t reserve = 256u << 20;
     /// Before files that could not be filled are tried again.
     std::chrono::milliseconds pause{1000};
   };
@@ -35,6 +37,7 @@ class background_fill {
  private:
   void run();
   bool fill(std::uint32_t file);
+  [[nodiscard]] bool has_room() const;
   void pace(std::uint64_t bytes);
 
   const page_map& map_;

@@ -22,15 +22,15 @@ using std::chrono::milliseconds;
 
 /// While accesses wait, how often their processes are looked at.
 constexpr milliseconds tick_interval{10};
-/// How long a mount that was taken away may go unnoticed.
-constexpr milliseconds mount_look_interval{1000};
+/// How long the loop may stand still (page_map::beat), and a mount that was taken away go unnoticed.
+constexpr milliseconds round_max{1000};
 
 /// What the loop needs of a door.
 struct door_calls {
   int fd = -1;
   std::function<core::result<void>()> on_readable;
-  /// After each round: when the next one is due at the latest; none when there is nothing to wait for but descriptors.
-  std::function<std::optional<milliseconds>()> next;
+  /// Before each round: how long it may wait for descriptors.
+  std::function<milliseconds()> next;
   std::function<bool()> goes_on;
 };
 
@@ -39,11 +39,10 @@ core::result<void> serve(const door_calls& door, page_client& client, page_map& 
   std::array<pollfd, 3> watched{pollfd{door.fd, POLLIN, 0}, pollfd{client.poll_fd(), POLLIN, 0},
                                 pollfd{guard.get(), POLLIN, 0}};
   while (door.goes_on()) {
-    auto pause = door.next().value_or(milliseconds(-1));
-    if (const auto due = client.next_deadline()) {
-      const auto left = std::max(std::chrono::ceil<milliseconds>(*due - clock.monotonic()), milliseconds(0));
-      pause = pause.count() < 0 ? left : std::min(pause, left);
-    }
+    map.beat();
+    auto pause = door.next();
+    if (const auto due = client.next_deadline())
+      pause = std::clamp(std::chrono::ceil<milliseconds>(*due - clock.monotonic()), milliseconds(0), pause);
     if (::poll(watched.data(), watched.size(), static_cast<int>(pause.count())) < 0 && errno != EINTR)
       return core::from_errno("wait for events", errno);
     // Postgres ends with its guard. Those of its processes that wait for a page are ended by SIGKILL.
@@ -63,8 +62,8 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
                 fanotify_door::make(fanotify_group(std::move(of.group)), map, client, {.directory = of.directory}));
   std::optional<background_fill> rest;
   if (of.fill) rest.emplace(map, background_fill::options{.directory = of.directory});
-  const auto next = [&]() -> std::optional<milliseconds> {
-    if (door->waiting() == 0) return std::nullopt;
+  const auto next = [&] {
+    if (door->waiting() == 0) return round_max;
     door->on_tick();
     return tick_interval;
   };
@@ -86,9 +85,8 @@ core::result<void> fill_mount(const filler_options& of, page_map& map, page_clie
     if (auto failed = door->failure()) return *std::move(failed);
     return {};
   };
-  const auto served = serve(
-      {door->wake_fd(), run, [] { return std::optional(mount_look_interval); }, [&] { return door->is_mounted(); }},
-      client, map, guard, clock);
+  const auto served = serve({door->wake_fd(), run, [] { return round_max; }, [&] { return door->is_mounted(); }},
+                            client, map, guard, clock);
   // Every access fails when this process is gone. To detach the mount in order would wait for what Postgres still
   // writes, which nobody needs any more.
   [[maybe_unused]] const auto* left = door.release();

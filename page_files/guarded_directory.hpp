@@ -48,6 +48,8 @@ class guarded_directory {
   [[nodiscard]] int map() const { return map_.fd(); }
   /// Another filler can follow one that ended.
   [[nodiscard]] bool outlives_filler() const { return group_.has_value(); }
+  /// Moves while a filler works (page_map::beat).
+  [[nodiscard]] std::uint32_t beats() const { return map_.beats(); }
   [[nodiscard]] fill_progress progress() const { return {pages_, map_.missing(), map_.note()}; }
 
  private:

@@ -55,8 +55,9 @@ struct page_map::header {
   std::uint32_t taken_slots;
   std::uint64_t path_bytes;
   std::uint64_t bit_words;
-  std::uint64_t bytes;         ///< of the whole map
-  std::uint64_t missing;       ///< of all files
+  std::uint64_t bytes;    ///< of the whole map
+  std::uint64_t missing;  ///< of all files
+  std::uint32_t beats;
   std::uint32_t note_version;  ///< odd while the note changes
   char note[note_max + 1];
   std::uint64_t fillers;  ///< that have begun
@@ -354,6 +355,9 @@ void page_map::lower_no_ahead_from(std::uint32_t index, std::uint32_t page) {
   file_record& of = record(index);
   if (page < of.no_ahead_from) store(of.no_ahead_from, page);
 }
+
+void page_map::beat() { store(head().beats, head().beats + 1); }
+std::uint32_t page_map::beats() const { return load(head().beats); }
 
 void page_map::set_note(std::string_view text) {
   header& to = head();

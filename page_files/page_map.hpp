@@ -75,6 +75,9 @@ class page_map {
   void lower_limit(std::uint32_t index, std::uint32_t pages);
   void lower_no_ahead_from(std::uint32_t index, std::uint32_t page);
 
+  /// Counts rounds of the filler's loop, which come at least once a second: a filler that does not count hangs.
+  void beat();
+  [[nodiscard]] std::uint32_t beats() const;
   /// What the filler has to say, for people; cut off at note_max bytes. Empty: nothing.
   static constexpr std::size_t note_max = 240;
   void set_note(std::string_view text);

@@ -118,6 +118,21 @@ void page_supply::end(std::function<void()> then) {
 }
 
 void page_supply::look(core::monotonic_time now) {
+  look_at_filler();
+  renew_lease(now);
+}
+
+/// One that is stopped, or waits for a disk that does not answer, would keep readers waiting for ever.
+void page_supply::look_at_filler() {
+  if (state_ != filler_state::runs || std::exchange(beats_, directory_->beats()) != beats_) silent_looks_ = 0;
+  if (state_ != filler_state::runs || ++silent_looks_ < silent_looks_max) return;
+  silent_looks_ = 0;
+  context_.note("fill in pages", {core::errc::timeout, "the filler, process " + std::to_string(*pid_) + ", hangs"});
+  // It is our child, so the number is its own until its end was noticed.
+  ::kill(*pid_, SIGKILL);
+}
+
+void page_supply::renew_lease(core::monotonic_time now) {
   // A directory that is complete needs no page any more.
   if (!directory_ || now < lease_due_ || directory_->progress().missing == 0) return;
   lease_due_ = now + lease_interval_max;
@@ -127,7 +142,7 @@ void page_supply::look(core::monotonic_time now) {
         if (!directory_ || at != at_) return;
         lost_lease_ =
             left || core::advice_for(left.error().code) == core::advice::retry_later ? "" : left.error().detail;
-        lease_due_ = now + std::clamp(left.value_or(lease_interval_min) / 3, lease_interval_min, lease_interval_max);
+        lease_due_ = now + std::clamp((left ? *left : lease_interval_min) / 3, lease_interval_min, lease_interval_max);
         if (!left) context_.note("lease the LSN of the pages", left.error());
       });
 }

@@ -22,6 +22,8 @@ namespace strata::actors::compute {
 class page_supply {
  public:
   static constexpr std::chrono::milliseconds restart_pause{200};
+  /// A filler that has done nothing in so many calls of look(), 15 s of them, is killed.
+  static constexpr int silent_looks_max = 75;
   /// A lease is renewed after a third of its time, at these intervals at most and at least.
   static constexpr std::chrono::milliseconds lease_interval_max{60'000};
   static constexpr std::chrono::milliseconds lease_interval_min{1'000};
@@ -54,7 +56,7 @@ class page_supply {
   void end(std::function<void()> then);
 
   void retry();
-  /// Now and then: renews the lease.
+  /// Five times a second: renews the lease, and looks whether the filler hangs.
   void look(core::monotonic_time now);
   void on_ready(runtime::watch_token token) { filler_.on_ready(token); }
   /// Why readers wait for pages for longer than usual, or can't have them; empty: they don't.
@@ -69,6 +71,8 @@ class page_supply {
   void started(const core::result<void>& how);
   void ended();
   void pause(std::chrono::milliseconds length);
+  void look_at_filler();
+  void renew_lease(core::monotonic_time now);
 
   runtime::io_jobs jobs_;
   context context_;
@@ -77,6 +81,8 @@ class page_supply {
   std::shared_ptr<pid_t> pid_ = std::make_shared<pid_t>(0);
   std::function<void()> when_ended_;
   core::monotonic_time lease_due_{};
+  std::uint32_t beats_ = 0;
+  int silent_looks_ = 0;
   std::string lost_lease_;  ///< why the pages that are missing are no longer kept
   filler_state state_ = filler_state::none;
   std::uint32_t fillers_ = 0;  ///< of this directory, that ran

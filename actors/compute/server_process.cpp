@@ -26,8 +26,11 @@ void server_process::end(const char* doing, ender by) {
     if (!how) context_.note("end Postgres", how.error());
     // After the first report the next server may be started, which the remaining job would end.
     if (--ending_ > 0) return;
-    // The job that ends it may come after its end.
-    if (server_ > 0) ::waitpid(server_, nullptr, WNOHANG);
+    // The job that ends it may come after its end. One that it did not find, or that still ends, is waited for.
+    if (server_ > 0 && ::waitpid(server_, nullptr, WNOHANG) == 0 && how) {
+      ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+      return;
+    }
     forget();
     context_.ended();
   });

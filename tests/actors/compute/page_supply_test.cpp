@@ -1,5 +1,6 @@
 #include "actors/compute/page_supply.hpp"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -257,6 +258,33 @@ BOOST_AUTO_TEST_CASE(the_lsn_is_leased_in_time_while_pages_are_missing) {
   BOOST_TEST(leases() == 0);
   supply->end([] {});
   jobs.finish_all();
+}
+
+BOOST_AUTO_TEST_CASE(a_filler_that_hangs_is_killed_and_one_that_works_is_not) {
+  const auto on = mounted();
+  auto map = page_files::page_map::open(io::unique_fd(::fcntl(on->map(), F_DUPFD_CLOEXEC, 0)), true);
+  BOOST_TEST_REQUIRE(map.has_value());
+  begin_running(on);
+  const pid_t filler = fillers.back();
+  const auto looks = [&](int count) {
+    for (int i = 0; i < count; ++i) supply->look(core::monotonic_time{});
+    jobs.finish_all();
+    std::erase(heard, "lease");
+  };
+  for (int round = 0; round < 3; ++round) {
+    map->beat();
+    looks(page_supply::silent_looks_max - 1);
+    expect({});
+    BOOST_TEST(!host::wait_for_end(filler, 0ms));
+  }
+  ::kill(filler, SIGSTOP);
+  looks(1);
+  expect({"fill in pages"});
+  BOOST_TEST_REQUIRE(host::wait_for_end(filler, 10s));
+  look();
+  expect({"fill in pages", "lost"});
+  looks(2 * page_supply::silent_looks_max);
+  expect({});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

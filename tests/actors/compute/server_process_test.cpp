@@ -473,6 +473,17 @@ BOOST_AUTO_TEST_CASE(an_owner_that_goes_leaves_the_server_and_gets_no_event_of_i
   BOOST_TEST(events == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_the_job_did_not_find_is_killed_and_reaped_before_its_end_is_reported) {
+  script& process = start("trap '' QUIT; hold");
+  server->abandon([] { return core::result<void>(); });
+  jobs.finish();
+  expect({});
+  BOOST_REQUIRE(process.ends());
+  look();
+  expect({"ended"});
+  BOOST_TEST(process.reaped());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

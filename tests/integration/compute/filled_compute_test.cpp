@@ -177,6 +177,13 @@ BOOST_AUTO_TEST_CASE(a_mounted_directory_is_read_and_written_and_its_end_is_the_
   wait_for_state("running", "filled");
   BOOST_TEST(value(compute, sums) == changed);
 
+  // One that hangs keeps nobody from stopping the compute.
+  const pid_t server = postmaster_of(compute);
+  ::kill(pages().at("filler_pid"), SIGSTOP);
+  const auto stopped = strata.cli({"compute", "stop", "filled", "--limit", "2s"}, 60s);
+  BOOST_TEST(!exists(server), stopped.err);
+  BOOST_TEST(value(start_filled("fuse"), sums) == changed);
+
   // What a killed agent leaves is no reason not to start.
   const pid_t filler = pages().at("filler_pid");
   lose(now("filled"));
