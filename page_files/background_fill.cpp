@@ -64,9 +64,7 @@ bool background_fill::fill(std::uint32_t file) {
 bool background_fill::has_room() const {
   struct statvfs disk {};
   if (::statvfs(options_.directory.c_str(), &disk) != 0) return false;
-  const std::uint64_t total = std::uint64_t{disk.f_blocks} * disk.f_frsize;
-  const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-  return free > std::max(options_.reserve, total / 20);
+  return std::uint64_t{disk.f_bavail} * disk.f_frsize >= options_.reserve;
 }
 
 void background_fill::pace(std::uint64_t bytes) {

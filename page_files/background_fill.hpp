@@ -18,8 +18,8 @@ class background_fill {
   struct options {
     std::string directory;
     std::uint64_t bytes_per_second = 64u << 20;
-    /// It pauses while less of the disk is free, or less than a twentieth of it.
-    std::uint64_t reserve = 256u << 20;
+    /// It pauses while fewer bytes of the disk are free.
+    std::uint64_t reserve = 1u << 30;
     /// Before files that could not be filled are tried again.
     std::chrono::milliseconds pause{1000};
   };

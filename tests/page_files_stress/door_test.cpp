@@ -82,6 +82,18 @@ BOOST_AUTO_TEST_CASE(a_complete_file_needs_no_filler) {
   BOOST_TEST(wait_for(start_reader(directory, 5)) == 0);
 }
 
+BOOST_AUTO_TEST_CASE(pages_that_nobody_asks_for_leave_room_on_the_disk) {
+  if (!possible) return;
+  sparse_directory directory(path(), {200});
+  directory.start_filler({.table = {}, .source = {}, .background = true, .reserve = std::uint64_t{1} << 62});
+  BOOST_TEST(wait_for(start_reader(directory, 150)) == 0);
+  BOOST_TEST(directory.map().missing() == 199u);
+  BOOST_TEST(directory.kill_filler());
+  directory.start_filler({.table = {}, .source = {}, .background = true});
+  BOOST_TEST(eventually([&] { return directory.map().missing() == 0; }));
+  BOOST_TEST(directory.kill_filler());
+}
+
 BOOST_AUTO_TEST_CASE(a_page_that_can_not_be_fetched_is_an_error_and_may_be_asked_for_again) {
   if (!possible) return;
   sparse_directory directory(path(), {100});

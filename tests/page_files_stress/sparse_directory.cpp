@@ -44,7 +44,8 @@ int run_filler(int group, int map_fd, const std::string& directory, const filler
   taken_over += (*door)->counted().events_taken_over;
   unrecorded += (*door)->counted().events_denied;
   std::optional<page_files::background_fill> background;
-  if (with.background) background.emplace(*map, page_files::background_fill::options{.directory = directory});
+  if (with.background)
+    background.emplace(*map, page_files::background_fill::options{.directory = directory, .reserve = with.reserve});
   for (;;) {
     pollfd ready{.fd = (*door)->fd(), .events = POLLIN, .revents = 0};
     const auto wait = std::min<std::chrono::nanoseconds>(std::chrono::milliseconds(10),

@@ -54,6 +54,7 @@ struct filler_options {
   page_files::fill_table::options table;
   slow_source::options source;
   bool background = false;
+  std::uint64_t reserve = 0;  ///< of its disk
 };
 
 /// Sparse files of a data directory, base/5/16384 and on, under a group and a map that this process holds: it is the
