@@ -47,7 +47,8 @@ void start_once(const tests::strata_server& strata, const std::string& pages, ti
   into.start.push_back(part.lap());
   tests::sql_session(compute.at("uri")).value(first_row);
   into.row.push_back(whole.seconds());
-  for (const auto& [step, micros] : compute_named(strata, "dev").at("steps_us").items())
+  const json running = compute_named(strata, "dev");
+  for (const auto& [step, micros] : running.at("steps_us").items())
     into.steps[step].push_back(micros.get<double>() / 1e6);
   strata.ask({"compute", "stop", "dev", "--remove"});
 }
