@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <set>
 
 #include "pg/files/relation_manifest.hpp"
@@ -125,7 +127,16 @@ core::result<void> unpacker::finish() {
 }  // namespace
 
 core::result<std::unique_ptr<data_directory_unpacker>> data_directory_unpacker::open(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0700) != 0) return core::from_errno("make " + directory, errno);
+  // ext4 chooses the place of a directory by the name that it is made with, if its parent says so
+  // (page_files::spread_directories). Of one name all would come to the same place, where the inodes of the last one
+  // were freed a moment ago and each new file passes over them.
+  std::string made = directory + ".XXXXXX";
+  if (::mkdtemp(made.data()) == nullptr) return core::from_errno("make " + directory, errno);
+  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, directory.c_str(), RENAME_NOREPLACE) != 0) {
+    const int why = errno;
+    ::rmdir(made.c_str());
+    return core::from_errno("make " + directory, why);
+  }
   return std::unique_ptr<data_directory_unpacker>(std::make_unique<unpacker>(directory));
 }
 
