@@ -124,7 +124,8 @@ void page_supply::look(core::monotonic_time now) {
 
 /// One that is stopped, or waits for a disk that does not answer, would keep readers waiting for ever.
 void page_supply::look_at_filler() {
-  if (state_ != filler_state::runs || std::exchange(beats_, directory_->beats()) != beats_) silent_looks_ = 0;
+  const std::uint32_t beats = state_ == filler_state::runs ? directory_->beats() : beats_ + 1;
+  if (std::exchange(beats_, beats) != beats) silent_looks_ = 0;
   if (state_ != filler_state::runs || ++silent_looks_ < silent_looks_max) return;
   silent_looks_ = 0;
   context_.note("fill in pages", {core::errc::timeout, "the filler, process " + std::to_string(*pid_) + ", hangs"});
