@@ -5,9 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <string_view>
+#include <string>
 
 #include "page_files/directory_entries.hpp"
 #include "pg/files/relation_manifest.hpp"
@@ -56,19 +55,6 @@ core::result<io::unique_fd> hold_control_file(const std::string& data_directory)
   auto held = hold_below(root.get());
   if (!held) return std::move(held).error().within("hold the control file of " + data_directory);
   return held;
-}
-
-core::result<io::unique_fd> held_control_file_of(pid_t postgres) {
-  const std::string path = "/proc/" + std::to_string(postgres) + "/fd/" + std::to_string(control_file_descriptor);
-  std::array<char, 64> target{};
-  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
-  if (length < 0) return core::from_errno("read " + path, errno);
-  const std::string_view found(target.data(), static_cast<std::size_t>(length));
-  if (!found.starts_with(std::string("/memfd:") + memory_name + " "))
-    return core::error{core::errc::not_found, "process " + std::to_string(postgres) + " has no held control file"};
-  io::unique_fd memory(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!memory) return core::from_errno("open " + path, errno);
-  return memory;
 }
 
 }  // namespace strata::page_files

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 
 #include "core/result.hpp"
@@ -20,9 +18,5 @@ inline constexpr int control_file_descriptor = 199;
 /// Takes the content from global/pg_control.held of an unpacked archive and puts the link in its place. errc::corrupt
 /// when the archive has no such file; errc::conflict when there is a global/pg_control.
 core::result<io::unique_fd> hold_control_file(const std::string& data_directory);
-
-/// The same descriptor, from a running Postgres: for a process that takes over from the one that started it.
-/// errc::not_found when the process has none, or has another file under that number.
-core::result<io::unique_fd> held_control_file_of(pid_t postgres);
 
 }  // namespace strata::page_files
