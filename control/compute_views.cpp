@@ -39,6 +39,7 @@ json compute_json(const scope& of, const compute_record& record) {
                {"lsn", core::to_string(record.at)},
                {"mode", host::to_string(record.mode)},
                {"pages", host::to_string(record.pages)},
+               {"page_timeout_ms", record.page_timeout.count()},
                {"state", state_of(of, record)},
                {"pg_version", record.pg_major},
                {"port", record.port},

@@ -18,7 +18,6 @@
 #include "control/discard.hpp"
 #include "control/failure.hpp"
 #include "control/filler.hpp"
-#include "control/page_choice.hpp"
 #include "core/url.hpp"
 #include "host/forced_settings.hpp"
 #include "host/free_port.hpp"
@@ -283,11 +282,10 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
   record.port = port_is_free ? port : need(host::free_port(), what, "");
   record.armed = wanted.armed;
-  if (!has_agent(record) && wanted.pages.value_or(page_mode::copy) != page_mode::copy)
+  if (!has_agent(record) && wanted.pages.mode.value_or(page_mode::copy) != page_mode::copy)
     throw failure(core::errc::conflict, what, "it is a stopped copy, which has its pages",
                   "omit --pages; or use another --name; or strata compute stop " + record.name + " --remove");
-  if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
-  record.fill = wanted.fill;
+  if (has_agent(record)) choose_pages(of, wanted.pages, record);
   if (!of.pg_bin.empty()) record.bin_directory = pg_bin_for(of, "", record.pg_major);
   if (!wanted.settings.empty()) {
     for (const auto& line : record.settings)
@@ -351,8 +349,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   const held_signals hold;
   record.home = choose_home(of, record.name, account);
   made->record().home = record.home;
-  if (has_agent(record)) record.pages = choose_pages(of, wanted.pages, record.home);
-  record.fill = wanted.fill;
+  if (has_agent(record)) choose_pages(of, wanted.pages, record);
   // With every page in its directory it can be written, too.
   if (record.mode == compute_mode::read_only && record.pages == page_mode::copy) record.mode = compute_mode::copy;
   record.data_directory = record.home + "/data";
@@ -393,7 +390,7 @@ compute_record start_compute(const scope& of, const compute_request& wanted) {
   const branch_entry branch = find_branch(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
   compute_mode mode = mode_of(*server, branch, spec);
-  if (mode == compute_mode::copy && wanted.pages.value_or(page_mode::copy) != page_mode::copy)
+  if (mode == compute_mode::copy && wanted.pages.mode.value_or(page_mode::copy) != page_mode::copy)
     mode = compute_mode::read_only;
   const resolved_point point = mode != compute_mode::branch ? resolve(*server, branch, spec.at) : resolved_point();
   const auto made = start_at(of, *server, {spec, branch, mode, point}, wanted, false);

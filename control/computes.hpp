@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "control/branches.hpp"
+#include "control/page_choice.hpp"
 #include "control/scope.hpp"
 #include "host/registry.hpp"
 
@@ -18,10 +19,9 @@ struct compute_request {
   std::string name;
   std::uint16_t port = 0;
   std::vector<std::string> settings;
-  bool armed = false;                      ///< may act on other servers by itself
-  bool take_over = false;                  ///< from a compute that writes the branch now
-  std::optional<host::page_mode> pages{};  ///< none: the best way that this host allows
-  bool fill = true;                        ///< pages that nobody touches are filled in, too
+  bool armed = false;      ///< may act on other servers by itself
+  bool take_over = false;  ///< from a compute that writes the branch now
+  page_request pages{};
 };
 
 /// Starts a Postgres on a branch. On the head of a branch that has, or can get, safekeepers what is written goes into

@@ -81,6 +81,7 @@ void run_filler(const scope& of, const filler_words& words) {
   options.guard = ::getppid();
   options.pages.tenant = record.tenant_id;
   options.pages.timeline = record.timeline_id;
+  options.pages.answer_limit = record.page_timeout;
   options.pages.at = need(core::parse_lsn(words.at), "can't fill in pages", "");
   options.pages.locate = [directory = of.directory]() -> core::result<core::address> {
     const auto file = read_server_file(directory);

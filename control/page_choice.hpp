@@ -1,16 +1,28 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
-#include <string>
 
 #include "control/scope.hpp"
 #include "host/registry.hpp"
 
 namespace strata::control {
 
-/// How the pages of a compute below `directory` come into its data directory: as wanted, or else the best way that this
-/// host allows. A failure says why it doesn't allow the wanted one; when none is wanted and all pages have to be
-/// copied, a note says why.
-host::page_mode choose_pages(const scope& of, std::optional<host::page_mode> wanted, const std::string& directory);
+/// How the pages of a compute come into its data directory, as far as the user has chosen that. What is not chosen is
+/// as at the last start of that compute, and at its first start the default.
+struct page_request {
+  std::optional<host::page_mode> mode{};  ///< default: the best way that this host allows
+  std::optional<bool> fill{};             ///< default: true
+  std::optional<std::chrono::milliseconds> timeout{};
+};
+
+/// Limits of page_request::timeout.
+inline constexpr std::chrono::milliseconds page_timeout_min{100};
+inline constexpr std::chrono::milliseconds page_timeout_max = std::chrono::hours(24);
+
+/// The same for a compute below record.home: sets what the record has of it. A failure says why the host does not allow
+/// the mode that is wanted. A note says why all pages have to be copied, and which other mode is used than at the last
+/// start.
+void choose_pages(const scope& of, const page_request& wanted, host::compute_record& record);
 
 }  // namespace strata::control

@@ -58,7 +58,9 @@ json to_json(const compute_record& of, const std::string& directory) {
           {"started_us", of.started.time_since_epoch().count()},
           {"mode", to_string(of.mode)},
           {"pages", to_string(of.pages)},
+          {"pages_named", of.pages_named},
           {"fill", of.fill},
+          {"page_timeout_ms", of.page_timeout.count()},
           {"settings", of.settings},
           {"armed", of.armed},
           {"ready", of.ready},
@@ -178,6 +180,10 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
   if (!pages) return core::error{core::errc::corrupt, "\"pages\" is " + of.at("pages").dump()};
   made.pages = *pages;
   made.fill = of.value("fill", true);
+  made.pages_named = of.value("pages_named", false);
+  made.page_timeout = std::chrono::milliseconds(of.value("page_timeout_ms", made.page_timeout.count()));
+  if (made.page_timeout <= std::chrono::milliseconds(0))
+    return core::error{core::errc::corrupt, "\"page_timeout_ms\" is " + of.at("page_timeout_ms").dump()};
   made.settings = of.value("settings", std::vector<std::string>());
   made.armed = of.value("armed", false);
   made.ready = of.value("ready", true);

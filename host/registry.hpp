@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,7 +58,10 @@ struct compute_record {
   core::wall_time started{};
   compute_mode mode = compute_mode::copy;
   page_mode pages = page_mode::copy;
-  bool fill = true;                   ///< pages that nobody touches are filled in, too
+  bool pages_named = false;  ///< the user has chosen `pages`, at some start
+  bool fill = true;          ///< pages that nobody touches are filled in, too
+  /// How long an access waits for its page before it fails.
+  std::chrono::milliseconds page_timeout{60'000};
   std::vector<std::string> settings;  ///< lines for postgresql.conf
   bool armed = false;                 ///< may act on other servers by itself (forced_settings.hpp)
   bool ready = true;                  ///< false until its first start has succeeded
@@ -66,6 +70,9 @@ struct compute_record {
 
 /// An agent keeps its Postgres running and starts it in a new directory each time (actors/compute).
 inline bool has_agent(const compute_record& of) { return of.mode != compute_mode::copy; }
+
+/// At some time; also when it was stopped since.
+inline bool has_started(const compute_record& of) { return of.started != core::wall_time(); }
 
 /// A directory of a compute whose record can't be used.
 struct damaged_compute {

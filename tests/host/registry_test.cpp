@@ -88,6 +88,24 @@ BOOST_AUTO_TEST_CASE(the_mode_and_the_settings_of_each_life_are_kept) {
   BOOST_TEST((found->settings == made.settings));
 }
 
+BOOST_AUTO_TEST_CASE(the_way_of_the_pages_is_kept_and_a_timeout_of_nothing_is_damage) {
+  compute_record made = make("dev");
+  made.pages = page_mode::fuse;
+  made.pages_named = true;
+  made.fill = false;
+  made.page_timeout = std::chrono::milliseconds(1500);
+  save(made);
+  const auto found = computes.find("dev");
+  BOOST_TEST_REQUIRE(found);
+  BOOST_TEST((found->pages == page_mode::fuse));
+  BOOST_TEST(found->pages_named);
+  BOOST_TEST(!found->fill);
+  BOOST_TEST((found->page_timeout == made.page_timeout));
+  made.page_timeout = std::chrono::milliseconds(0);
+  BOOST_TEST_REQUIRE(computes.save(made));
+  BOOST_TEST(computes.find("dev").error().code == core::errc::corrupt);
+}
+
 BOOST_AUTO_TEST_CASE(a_name_can_be_claimed_once_until_it_is_removed) {
   {
     const auto lock = computes.claim("dev");

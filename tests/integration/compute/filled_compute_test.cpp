@@ -1,11 +1,8 @@
 // Computes whose pages are filled in when first touched (--pages fanotify).
 #include <boost/test/unit_test.hpp>
 
-#include <unistd.h>
-
 #include "page_files/fuse_mount.hpp"
-#include "page_files/guarded_directory.hpp"
-#include "tests/integration/compute/branch_fixture.hpp"
+#include "tests/integration/compute/filled_fixture.hpp"
 #include "tests/support/printing.hpp"
 
 namespace strata::tests {
@@ -14,45 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-boost::test_tools::assertion_result fanotify_works(boost::unit_test::test_unit_id) {
-  const temp_dir here;
-  const auto allowed = page_files::check_fanotify(here / "");
-  boost::test_tools::assertion_result result(allowed.has_value());
-  if (!allowed) result.message() << "skipped: " << allowed.error().detail;
-  return result;
-}
-
-boost::test_tools::assertion_result fuse_works(boost::unit_test::test_unit_id) {
-  const auto allowed = page_files::fuse_available(::geteuid() == 0);
-  boost::test_tools::assertion_result result(allowed.has_value());
-  if (!allowed) result.message() << "skipped: " << allowed.error().detail;
-  return result;
-}
-
-/// A table much larger than what a start reads, on a branch.
-struct with_large_branch : with_branch {
-  with_large_branch() {
-    source.execute("create table large as select i, md5(i::text) filler from generate_series(1, 400000) i");
-    source.execute("create index on large (i)");
-    expected = source.value(sums);
-    strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
-    strata.ask({"branch", "create", "filled", "--from", "main"});
-  }
-  json start_filled(const std::string& pages = "fanotify") const {
-    return strata.ask({"compute", "start", "filled", "--pages", pages, "--no-fill"});
-  }
-  [[nodiscard]] json pages() const { return now("filled").at("page_counts"); }
-  void wait_for_filler(std::uint32_t count) const {
-    wait_until("filler " + std::to_string(count) + " runs", [&] {
-      const json counts = pages();
-      return counts.at("fillers") == count && counts.at("filler_pid") != 0;
-    });
-  }
-
-  static constexpr const char* sums = "select count(*) || ' ' || sum(i) || ' ' || sum(hashtext(filler)) from large";
-  std::string expected;
-};
 
 BOOST_FIXTURE_TEST_SUITE(integration_compute_filled_compute, with_large_branch,
                          *boost::unit_test::precondition(fanotify_works))
@@ -110,19 +68,6 @@ BOOST_AUTO_TEST_CASE(filler_and_agent_killed_together_leave_no_process_and_no_wr
   BOOST_TEST(value(next, "select filler from large where i = -1") == "acknowledged");
   execute(next, "delete from large where i = -1");
   BOOST_TEST(value(next, sums) == expected);
-}
-
-BOOST_AUTO_TEST_CASE(a_page_service_that_is_away_is_waited_for) {
-  const json compute = start_filled();
-  wait_for_filler(1);
-  strata.kill();
-  std::thread query([&] { BOOST_TEST(value(compute, sums) == expected); });
-  // Its agent says why.
-  wait_until("the compute says that its readers wait", [&] {
-    return now("filled").at("detail").get<std::string>().find("waiting for the page service") != std::string::npos;
-  });
-  strata.start();
-  query.join();
 }
 
 BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
