@@ -65,11 +65,9 @@ json compute_json(const scope& of, const compute_record& record) {
   for (std::size_t step = 0; step < status.steps.size(); ++step)
     made["steps_us"][host::to_string(static_cast<host::agent_state>(step))] = status.steps[step].count();
   if (status.pages.total > 0)
-    made["page_counts"] = {{"total", status.pages.total},
-                           {"missing", status.pages.missing},
-                           {"waits", status.pages.waits},
-                           {"fillers", status.pages.fillers},
-                           {"filler_pid", status.pages.filler}};
+    made["page_counts"] = {{"total", status.pages.total},       {"missing", status.pages.missing},
+                           {"complete", status.pages.complete}, {"waits", status.pages.waits},
+                           {"fillers", status.pages.fillers},   {"filler_pid", status.pages.filler}};
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   made["safekeepers"] = json::array();
@@ -83,6 +81,7 @@ json compute_json(const scope& of, const compute_record& record) {
 
 std::string pages_text(const compute_record& record, const host::agent_status& status) {
   std::string text = host::to_string(record.pages);
+  if (status.pages.complete) return text + ", complete";
   if (status.pages.missing == 0) return text;
   const auto present = status.pages.total - status.pages.missing;
   text += " " + std::to_string(present * 100 / status.pages.total) + " %";

@@ -25,7 +25,7 @@ struct stopped_compute {
 /// directory is stopped and removed.
 stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit);
 
-/// "copy", "fanotify 34 %", "fuse 7 %, on demand", and when all pages are there "fanotify".
+/// "copy", "fanotify 34 %", "fuse 7 %, on demand", and when all pages are there "fanotify, complete".
 std::string pages_text(const host::compute_record& record, const host::agent_status& status);
 
 }  // namespace strata::control

@@ -53,8 +53,12 @@ core::result<agent_status> from_json(const json& of) {
     if (const auto found = of.find("steps_us"); found != of.end())
       made.steps[step] = std::chrono::microseconds(found->at(words[step]).get<std::int64_t>());
   if (const auto pages = of.find("pages"); pages != of.end())
-    made.pages = {pages->at("total"), pages->at("missing"), pages->at("waits"), pages->at("fillers"),
-                  pages->at("filler")};
+    made.pages = {.total = pages->at("total"),
+                  .missing = pages->at("missing"),
+                  .complete = pages->value("complete", false),
+                  .waits = pages->at("waits"),
+                  .fillers = pages->at("fillers"),
+                  .filler = pages->at("filler")};
   return made;
 }
 
@@ -90,6 +94,7 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                {"pages",
                 {{"total", of.pages.total},
                  {"missing", of.pages.missing},
+                 {"complete", of.pages.complete},
                  {"waits", of.pages.waits},
                  {"fillers", of.pages.fillers},
                  {"filler", of.pages.filler}}}};

@@ -48,6 +48,7 @@ struct agent_status {
   struct page_counts {
     std::uint64_t total = 0;  ///< 0: a copy, or no directory yet
     std::uint64_t missing = 0;
+    bool complete = false;      ///< and native files need no filler any more
     std::string waits;          ///< why readers wait for longer than usual; empty: they don't
     std::uint32_t fillers = 0;  ///< how many processes have filled it, one after the other
     pid_t filler = 0;           ///< the one that does now; 0: none

@@ -3,18 +3,22 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 
+#include "core/result.hpp"
 #include "page_files/page_map.hpp"
 
 namespace strata::page_files {
 
-/// Makes the files of a data directory complete, one after the other, by reading what is missing: each read raises an
-/// event like any other, so it keeps all rules, also when a name belongs to another file by now. A thread of the
-/// filler's process, whose reads the door does not take for a scan.
+/// Makes the files of a data directory complete, one after the other, in a thread of the filler's process.
 class background_fill {
  public:
+  /// Returns when these pages of a file are there, or no longer part of it; not more than page_range::count_max.
+  /// errc::not_found: the file has no name any more. Called by the thread.
+  using fetcher = std::function<core::result<void>(std::uint32_t file, std::uint32_t first, std::uint32_t count)>;
+
   struct options {
     std::string directory;
     std::uint64_t bytes_per_second = 64u << 20;
@@ -25,8 +29,8 @@ class background_fill {
   };
 
   /// `map` outlives it; only read.
-  background_fill(const page_map& map, options with);
-  /// Ends the thread, after the read that it is in: the door must still answer, or the process be about to end.
+  background_fill(const page_map& map, fetcher fetch, options with);
+  /// Ends the thread, after the fetch that it is in: the door must still answer, or the process be about to end.
   ~background_fill();
   background_fill(const background_fill&) = delete;
   background_fill& operator=(const background_fill&) = delete;
@@ -36,16 +40,22 @@ class background_fill {
 
  private:
   void run();
-  bool fill(std::uint32_t file);
+  bool fill(std::uint32_t file, bool also_cut);
+  bool fill_all(bool also_cut);
   [[nodiscard]] bool has_room() const;
   void pace(std::uint64_t bytes);
 
   const page_map& map_;
+  fetcher fetch_;
   const options options_;
   std::atomic<bool> stops_ = false;
   std::atomic<bool> done_ = false;
   std::chrono::steady_clock::time_point next_{};
   std::thread thread_;
 };
+
+/// Of native files: reads them, so that the kernel raises an event as for any other access, and all rules are kept,
+/// also when a name belongs to another file by now. The door does not take the reads of its process for a scan.
+background_fill::fetcher fetch_by_reading(const page_map& map, std::string directory);
 
 }  // namespace strata::page_files

@@ -19,8 +19,7 @@ namespace strata::page_files {
 
 namespace {
 
-/// Descriptors of events have numbers below.
-constexpr int numbers_max = 4096;
+constexpr int numbers_max = fanotify_group::numbers_max;
 constexpr std::size_t events_at_once = 16;
 /// Processes whose status is read in one tick: 30 us each.
 constexpr std::uint32_t looks_at_once = 16;

@@ -75,6 +75,9 @@ class fanotify_door {
   void on_tick();
 
   [[nodiscard]] std::size_t waiting() const { return table_.waiting() + orphans_; }
+  /// No access waits, and no page is being fetched: it may end without anybody noticing.
+  [[nodiscard]] bool is_idle() const { return waiting() == 0 && table_.in_flight() == 0; }
+  [[nodiscard]] const fanotify_group& group() const { return group_; }
   [[nodiscard]] const counts& counted() const { return counts_; }
 
  private:

@@ -67,6 +67,14 @@ core::result<void> fanotify_group::ignore(int file) const {
   return core::from_errno("unmark a complete file", errno);
 }
 
+core::result<void> fanotify_group::unmark(int file) const {
+  // The ignore mark last: without it the other one would raise events.
+  for (const unsigned kind : {0U, mark_ignore_surviving_changes})
+    if (::fanotify_mark(fd_.get(), FAN_MARK_REMOVE | kind, pre_access, file, nullptr) != 0 && errno != ENOENT)
+      return core::from_errno("remove a file's mark", errno);
+  return {};
+}
+
 core::result<std::size_t> fanotify_group::read(std::span<access_event> into) const {
   std::array<std::uint8_t, event_bytes * events_at_once_max> buffer;
   const std::size_t room = std::min(into.size(), events_at_once_max);

@@ -23,6 +23,9 @@ struct access_event {
 /// reads as zeros. So every process that uses the files inherits the descriptor.
 class fanotify_group {
  public:
+  /// Descriptors of events have numbers below, in a process that has lowered its limit of descriptors to it.
+  static constexpr int numbers_max = 4096;
+
   /// errc::unsupported when the kernel has no such events, errc::permission_denied without the capability. The
   /// descriptor does not block and is closed on exec; a process that starts another one clears that in the child.
   static core::result<fanotify_group> make();
@@ -36,6 +39,9 @@ class fanotify_group {
   core::result<void> mark(int file) const;
   /// From now on the file raises no events, also through descriptors that are open.
   core::result<void> ignore(int file) const;
+  /// The same, and the kernel forgets the file. It raises no event again before it is marked anew, and through
+  /// descriptors that are open now it never does. No mark is a success.
+  core::result<void> unmark(int file) const;
 
   /// Takes as many waiting events as fit into `into`; 0: none waits.
   core::result<std::size_t> read(std::span<access_event> into) const;

@@ -14,6 +14,7 @@
 #include "page_files/background_fill.hpp"
 #include "page_files/fanotify_door.hpp"
 #include "page_files/fuse_door.hpp"
+#include "page_files/mark_release.hpp"
 
 namespace strata::page_files {
 namespace {
@@ -61,14 +62,23 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
   STRATA_ASSIGN(const auto door,
                 fanotify_door::make(fanotify_group(std::move(of.group)), map, client, {.directory = of.directory}));
   std::optional<background_fill> rest;
-  if (of.fill) rest.emplace(map, background_fill::options{.directory = of.directory});
+  if (of.fill)
+    rest.emplace(map, fetch_by_reading(map, of.directory), background_fill::options{.directory = of.directory});
+  mark_release marks(door->group(), map, of.directory);
   const auto next = [&] {
+    if (marks.is_under_way()) return milliseconds(0);
     if (door->waiting() == 0) return round_max;
     door->on_tick();
     return tick_interval;
   };
+  const auto goes_on = [&] {
+    const bool may_be_complete = map.missing() == 0 || (rest && rest->is_done());
+    if (!may_be_complete || !marks.step() || !door->is_idle()) return true;
+    map.set_complete();
+    return false;
+  };
   const auto served =
-      serve({door->fd(), [&] { return door->on_readable(); }, next, [] { return true; }}, client, map, guard, clock);
+      serve({door->fd(), [&] { return door->on_readable(); }, next, goes_on}, client, map, guard, clock);
   // Its thread may wait for a page that nobody brings any more, and ends with the process.
   if (rest && !rest->is_done()) std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
   return served;
@@ -85,8 +95,11 @@ core::result<void> fill_mount(const filler_options& of, page_map& map, page_clie
     if (auto failed = door->failure()) return *std::move(failed);
     return {};
   };
-  const auto served = serve({door->wake_fd(), run, [] { return round_max; }, [&] { return door->is_mounted(); }},
-                            client, map, guard, clock);
+  const auto goes_on = [&] {
+    if (map.missing() == 0) map.set_complete();
+    return door->is_mounted();
+  };
+  const auto served = serve({door->wake_fd(), run, [] { return round_max; }, goes_on}, client, map, guard, clock);
   // Every access fails when this process is gone. To detach the mount in order would wait for what Postgres still
   // writes, which nobody needs any more.
   [[maybe_unused]] const auto* left = door.release();

@@ -21,8 +21,9 @@ struct filler_options {
   pid_t guard = 0;  ///< the process that started this one
 };
 
-/// The work of a filler process: fills the directory until its guard has ended, it was unmounted, or an error ends it.
-/// It may be killed at any moment; readers of native files wait for its successor, those of a mount get an error.
+/// The work of a filler process: fills the directory until its guard has ended, it was unmounted, or an error ends it;
+/// also until native files are complete (page_map::is_complete()): their guard starts no other one. It may be killed at
+/// any moment; readers of native files wait for its successor, those of a mount get an error.
 core::result<void> run_filler(filler_options of);
 
 }  // namespace strata::page_files

@@ -9,6 +9,7 @@
 #include "core/result.hpp"
 #include "io/unique_fd.hpp"
 #include "page_files/fanotify_group.hpp"
+#include "page_files/mark_release.hpp"
 #include "page_files/page_map.hpp"
 
 namespace strata::page_files {
@@ -20,7 +21,8 @@ core::result<void> check_fanotify(const std::string& directory);
 struct fill_progress {
   std::uint64_t pages = 0;
   std::uint64_t missing = 0;
-  std::string waits;  ///< why readers wait for longer than usual; empty: they don't
+  bool is_complete = false;  ///< and needs no filler any more, if one can be spared at all
+  std::string waits;         ///< why readers wait for longer than usual; empty: they don't
 };
 
 /// What the guard of a data directory holds while Postgres runs on it. With it one filler can follow another on native
@@ -50,7 +52,14 @@ class guarded_directory {
   [[nodiscard]] bool outlives_filler() const { return group_.has_value(); }
   /// Moves while a filler works (page_map::beat).
   [[nodiscard]] std::uint32_t beats() const { return map_.beats(); }
-  [[nodiscard]] fill_progress progress() const { return {pages_, map_.missing(), map_.note()}; }
+  [[nodiscard]] fill_progress progress() const {
+    const bool complete = map_.is_complete();
+    return {pages_, complete ? 0 : map_.missing(), complete, map_.note()};
+  }
+  /// Of native files that are complete and whose last filler was reaped: answers what that has left. Then, now and
+  /// then: what comes late.
+  void succeed_last_filler() const { answer_left(*group_, map_); }
+  void answer_late_accesses() const { answer_late(*group_, map_); }
 
  private:
   guarded_directory(std::string directory, std::optional<fanotify_group> group, page_map map,

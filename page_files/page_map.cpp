@@ -20,7 +20,7 @@ namespace strata::page_files {
 namespace {
 
 constexpr std::uint64_t magic = 0x50414d4547415053;  // "SPAGEMAP"
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::uint32_t word_bits = 64;
 constexpr std::size_t path_bytes_max = 4096;
 constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -61,6 +61,7 @@ struct page_map::header {
   std::uint32_t note_version;  ///< odd while the note changes
   char note[note_max + 1];
   std::uint64_t fillers;  ///< that have begun
+  std::uint32_t complete;
 };
 
 struct page_map::file_record {
@@ -358,6 +359,9 @@ void page_map::lower_no_ahead_from(std::uint32_t index, std::uint32_t page) {
 
 void page_map::beat() { store(head().beats, head().beats + 1); }
 std::uint32_t page_map::beats() const { return load(head().beats); }
+
+void page_map::set_complete() { store(head().complete, std::uint32_t{1}); }
+bool page_map::is_complete() const { return load(head().complete) != 0; }
 
 void page_map::set_note(std::string_view text) {
   header& to = head();

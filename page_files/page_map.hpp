@@ -78,6 +78,9 @@ class page_map {
   /// Counts rounds of the filler's loop, which come at least once a second: a filler that does not count hangs.
   void beat();
   [[nodiscard]] std::uint32_t beats() const;
+  /// Nothing is missing, or only of files that have no name any more, and no file needs a filler. Never taken back.
+  void set_complete();
+  [[nodiscard]] bool is_complete() const;
   /// What the filler has to say, for people; cut off at note_max bytes. Empty: nothing.
   static constexpr std::size_t note_max = 240;
   void set_note(std::string_view text);

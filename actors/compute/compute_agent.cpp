@@ -250,6 +250,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             .note = [this](const char* doing, const core::error& why) { note_error(doing, why); },
             .retry_after = [this](std::chrono::milliseconds pause) { tell_self_after(pause, filler_due{}); },
             .lost = [this] { step(directory_lost{}); },
+            .all_present =
+                [this] {
+                  core::log_info(name() + ": all pages are in the data directory");
+                  save();
+                },
             .begun =
                 [this](const core::result<void>& begun) {
                   if (life_.state() != agent_state::restoring) return pages_.end([] {});
@@ -259,7 +264,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             .start_filler = options_.server.start_filler,
             .lease = options_.server.lease,
             .remove_mount = [remove = options_.server.remove_mount,
-                             from = options_.record.data_directory] { return remove(from); }};
+                             from = options_.record.data_directory] { return remove(from); },
+            .starts_at_same_lsn = !writes()};
   }
   void on(const filler_due&) { pages_.retry(); }
 

@@ -67,6 +67,11 @@ void page_supply::ended() {
     state_ = filler_state::none;
     return std::exchange(when_ended_, nullptr)();
   }
+  if (needs_no_filler()) {
+    state_ = filler_state::none;
+    directory_->succeed_last_filler();
+    return context_.all_present();
+  }
   context_.note("fill in pages", {core::errc::io_error, "the filler, process " + std::to_string(*pid_) + ", ended"});
   if (!directory_->outlives_filler()) {
     state_ = filler_state::none;
@@ -79,6 +84,10 @@ void page_supply::ended() {
 void page_supply::pause(std::chrono::milliseconds length) {
   state_ = filler_state::pauses;
   context_.retry_after(length);
+}
+
+bool page_supply::needs_no_filler() const {
+  return directory_ && directory_->outlives_filler() && directory_->progress().is_complete;
 }
 
 void page_supply::retry() {
@@ -119,6 +128,7 @@ void page_supply::end(std::function<void()> then) {
 
 void page_supply::look(core::monotonic_time now) {
   look_at_filler();
+  if (state_ == filler_state::none && needs_no_filler()) directory_->answer_late_accesses();
   renew_lease(now);
 }
 
@@ -134,8 +144,9 @@ void page_supply::look_at_filler() {
 }
 
 void page_supply::renew_lease(core::monotonic_time now) {
-  // A directory that is complete needs no page any more.
-  if (!directory_ || now < lease_due_ || directory_->progress().missing == 0) return;
+  if (!directory_ || now < lease_due_) return;
+  // A directory that is complete needs no page any more. But the next one may begin at the same LSN.
+  if (!context_.starts_at_same_lsn && directory_->progress().is_complete) return;
   lease_due_ = now + lease_interval_max;
   jobs_.run(
       "lease the LSN of the pages", [lease = context_.lease, at = at_] { return lease(at); },
@@ -161,6 +172,7 @@ void page_supply::describe(host::agent_status& to) const {
   const auto now = directory_->progress();
   to.pages = {.total = now.pages,
               .missing = now.missing,
+              .complete = now.is_complete,
               .waits = waits(),
               .fillers = fillers_,
               .filler = state_ == filler_state::runs ? *pid_ : 0};

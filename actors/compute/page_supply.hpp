@@ -35,6 +35,8 @@ class page_supply {
     std::function<void(std::chrono::milliseconds)> retry_after;
     /// The filler of a directory that can't be taken over by another one has ended: Postgres has to, too.
     std::function<void()> lost;
+    /// The directory is complete: its filler has ended, and there will be no other one.
+    std::function<void()> all_present;
     /// The first filler of the directory runs, or could not be started.
     std::function<void(const core::result<void>&)> begun;
     /// On a thread that may block: starts a filler of this directory, and keeps the LSN of its pages readable.
@@ -42,6 +44,8 @@ class page_supply {
     std::function<core::result<std::chrono::milliseconds>(core::lsn)> lease;
     /// On a thread that may block: takes away what a filler has mounted.
     std::function<core::result<void>()> remove_mount;
+    /// The next incarnation starts where this one did: its LSN is leased also when no page is missing.
+    bool starts_at_same_lsn = false;
   };
 
   /// `sockets` outlives it.
@@ -56,7 +60,7 @@ class page_supply {
   void end(std::function<void()> then);
 
   void retry();
-  /// Five times a second: renews the lease, and looks whether the filler hangs.
+  /// Five times a second: renews the lease, looks whether the filler hangs, and answers for one that was the last.
   void look(core::monotonic_time now);
   void on_ready(runtime::watch_token token) { filler_.on_ready(token); }
   /// Why readers wait for pages for longer than usual, or can't have them; empty: they don't.
@@ -67,6 +71,7 @@ class page_supply {
  private:
   enum class filler_state { none, starts, runs, pauses, ends };
 
+  [[nodiscard]] bool needs_no_filler() const;
   void start();
   void started(const core::result<void>& how);
   void ended();

@@ -17,17 +17,6 @@
 namespace strata::tests {
 namespace {
 
-/// What a process finds in a page: 0 its content, 1 zeros, 2 something else, or 100 plus an error number.
-int read_page(int file, std::uint32_t of, std::uint32_t page) {
-  core::bytes found(pg::page_size);
-  core::bytes expected(pg::page_size);
-  if (::pread(file, found.data(), found.size(), static_cast<off_t>(page * pg::page_size)) < 0) return 100 + errno;
-  for (std::uint32_t half = 0; half < 2; ++half)
-    fill_half(expected.data() + half * half_bytes, of, page * 2 + half, of_the_source);
-  if (found == expected) return 0;
-  return found == core::bytes(pg::page_size) ? 1 : 2;
-}
-
 pid_t start_reader(const sparse_directory& in, std::uint32_t page) {
   return start_process([&in, page] {
     const io::unique_fd file(in.open(0));

@@ -9,15 +9,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <new>
 #include <stdexcept>
 #include <thread>
 
 #include "page_files/background_fill.hpp"
+#include "page_files/mark_release.hpp"
 
 namespace strata::tests {
 
@@ -45,8 +48,14 @@ int run_filler(int group, int map_fd, const std::string& directory, const filler
   unrecorded += (*door)->counted().events_denied;
   std::optional<page_files::background_fill> background;
   if (with.background)
-    background.emplace(*map, page_files::background_fill::options{.directory = directory, .reserve = with.reserve});
+    background.emplace(*map, page_files::fetch_by_reading(*map, directory),
+                       page_files::background_fill::options{.directory = directory, .reserve = with.reserve});
+  page_files::mark_release marks((*door)->group(), *map, directory);
   for (;;) {
+    if (with.completes && background->is_done() && marks.step() && (*door)->is_idle()) {
+      map->set_complete();
+      return 0;
+    }
     pollfd ready{.fd = (*door)->fd(), .events = POLLIN, .revents = 0};
     const auto wait = std::min<std::chrono::nanoseconds>(std::chrono::milliseconds(10),
                                                          source.next().value_or(std::chrono::milliseconds(10)));
@@ -150,6 +159,14 @@ sparse_directory::~sparse_directory() {
   ::munmap(counts_, sizeof(counts));
 }
 
+int sparse_directory::marks() const {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(group_->fd()));
+  int found = 0;
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("fanotify ino:")) ++found;
+  return found;
+}
+
 void sparse_directory::start_filler(const filler_options& with) {
   filler_ = start_process(
       [&] { return run_filler(group_->fd(), map_->fd(), path_, with, counts_->taken_over, counts_->unrecorded); });
@@ -159,6 +176,8 @@ bool sparse_directory::kill_filler() {
   ::kill(filler_, SIGKILL);
   return wait_for(std::exchange(filler_, -1)) == -SIGKILL;
 }
+
+int sparse_directory::wait_for_filler() { return wait_for(std::exchange(filler_, -1)); }
 
 std::string sparse_directory::path_of(std::uint32_t file) const {
   return path_ + "/base/5/" + std::to_string(first_relation + file);
@@ -178,6 +197,16 @@ void sparse_directory::complete(std::uint32_t file) {
   map->set_present(file, 0, map->file(file).pages);
   const io::unique_fd opened(open(file));
   require(group_->ignore(opened.get()).has_value(), "ignore a file");
+}
+
+int read_page(int file, std::uint32_t of, std::uint32_t page) {
+  core::bytes found(pg::page_size);
+  core::bytes expected(pg::page_size);
+  if (::pread(file, found.data(), found.size(), static_cast<off_t>(page * pg::page_size)) < 0) return 100 + errno;
+  for (std::uint32_t half = 0; half < 2; ++half)
+    fill_half(expected.data() + half * half_bytes, of, page * 2 + half, of_the_source);
+  if (found == expected) return 0;
+  return found == core::bytes(pg::page_size) ? 1 : 2;
 }
 
 bool eventually(const std::function<bool()>& holds) {

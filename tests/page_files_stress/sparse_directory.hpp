@@ -54,6 +54,7 @@ struct filler_options {
   page_files::fill_table::options table;
   slow_source::options source;
   bool background = false;
+  bool completes = false;     ///< it ends when all pages are there, as a real filler; with `background`
   std::uint64_t reserve = 0;  ///< of its disk
 };
 
@@ -68,6 +69,8 @@ class sparse_directory {
   void start_filler(const filler_options& with);
   /// SIGKILL, and waits until it is wholly gone. False if it had ended by itself.
   bool kill_filler();
+  /// Waits for a filler that ends by itself: its exit code, or minus the signal.
+  int wait_for_filler();
   [[nodiscard]] pid_t filler() const { return filler_; }
   /// Events that successors found taken by the filler before them: served like new ones, or denied because they were
   /// not recorded.
@@ -78,6 +81,9 @@ class sparse_directory {
   /// Opened after the mark, as Postgres does.
   [[nodiscard]] int open(std::uint32_t file) const;
   [[nodiscard]] const page_files::page_map& map() const { return *map_; }
+  [[nodiscard]] const page_files::fanotify_group& group() const { return *group_; }
+  /// Files that the kernel knows for the group.
+  [[nodiscard]] int marks() const;
   /// Events that a filler has taken and not answered.
   [[nodiscard]] std::size_t taken() const;
   /// As a filler that was killed after it completed a file and before it answered: all pages present, no more events.
@@ -95,6 +101,9 @@ class sparse_directory {
   counts* counts_;
   pid_t filler_ = -1;
 };
+
+/// What a process finds in a page: 0 its content, 1 zeros, 2 something else, or 100 plus an error number.
+int read_page(int file, std::uint32_t of, std::uint32_t page);
 
 /// Whether something becomes true within 20 s.
 bool eventually(const std::function<bool()>& holds);

@@ -79,6 +79,11 @@ struct with_supply : tests::listening_system {
     jobs.finish();
     expect({"begun"});
   }
+  static void set_complete(const page_files::guarded_directory& on) {
+    auto map = page_files::page_map::open(io::unique_fd(::fcntl(on.map(), F_DUPFD_CLOEXEC, 0)), true);
+    BOOST_TEST_REQUIRE(map.has_value());
+    map->set_complete();
+  }
   void kill_filler() {
     ::kill(fillers.back(), SIGKILL);
     host::wait_for_end(fillers.back(), 10s);
@@ -91,34 +96,36 @@ struct with_supply : tests::listening_system {
   std::vector<pid_t> fillers;
   std::optional<core::error> filler_error;
   core::result<std::chrono::milliseconds> leased = 600'000ms;
-  std::optional<page_supply> supply{
-      std::in_place, env().sockets(), jobs.jobs(),
-      page_supply::context{
-          .owner = [this] { return listener; },
-          .note = [this](const char* doing, const core::error&) { heard.emplace_back(doing); },
-          .retry_after =
-              [this](std::chrono::milliseconds pause) {
-                heard.push_back("retry after " + std::to_string(pause.count()));
-              },
-          .lost = [this] { heard.emplace_back("lost"); },
-          .begun =
-              [this](const core::result<void>& how) {
-                heard.push_back(how ? "begun" : "not begun: " + how.error().detail);
-              },
-          .start_filler = [this](const page_files::guarded_directory&, core::lsn at) -> core::result<pid_t> {
-            BOOST_TEST((at == core::lsn(0x5000)));
-            return run_filler();
-          },
-          .lease =
-              [this](core::lsn) {
-                heard.emplace_back("lease");
-                return leased;
-              },
-          .remove_mount =
-              [this] {
-                heard.emplace_back("remove mount");
-                return core::result<void>();
-              }}};
+  page_supply::context context(bool starts_at_same_lsn = false) {
+    return {.owner = [this] { return listener; },
+            .note = [this](const char* doing, const core::error&) { heard.emplace_back(doing); },
+            .retry_after =
+                [this](std::chrono::milliseconds pause) {
+                  heard.push_back("retry after " + std::to_string(pause.count()));
+                },
+            .lost = [this] { heard.emplace_back("lost"); },
+            .all_present = [this] { heard.emplace_back("all present"); },
+            .begun =
+                [this](const core::result<void>& how) {
+                  heard.push_back(how ? "begun" : "not begun: " + how.error().detail);
+                },
+            .start_filler = [this](const page_files::guarded_directory&, core::lsn at) -> core::result<pid_t> {
+              BOOST_TEST((at == core::lsn(0x5000)));
+              return run_filler();
+            },
+            .lease =
+                [this](core::lsn) {
+                  heard.emplace_back("lease");
+                  return leased;
+                },
+            .remove_mount =
+                [this] {
+                  heard.emplace_back("remove mount");
+                  return core::result<void>();
+                },
+            .starts_at_same_lsn = starts_at_same_lsn};
+  }
+  std::optional<page_supply> supply{std::in_place, env().sockets(), jobs.jobs(), context()};
 };
 
 BOOST_FIXTURE_TEST_SUITE(actors_compute_page_supply, with_supply)
@@ -252,10 +259,51 @@ BOOST_AUTO_TEST_CASE(the_lsn_is_leased_in_time_while_pages_are_missing) {
   supply->end([] {});
   jobs.finish_all();
 
-  heard.clear();
-  begin_running(*page_files::guarded_directory::behind_mount(home.path(), {}, control_file()));
-  now += page_supply::lease_interval_max;
-  BOOST_TEST(leases() == 0);
+  // All pages are there; but a compute that begins at the same LSN again needs them then.
+  for (const bool again : {false, true}) {
+    supply.emplace(env().sockets(), jobs.jobs(), context(again));
+    heard.clear();
+    const auto on = mounted();
+    begin_running(on);
+    set_complete(*on);
+    now += page_supply::lease_interval_max;
+    BOOST_TEST(leases() == (again ? 1 : 0));
+    supply->end([] {});
+    jobs.finish_all();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_complete_directory_gets_no_other_filler, *boost::unit_test::precondition(fanotify_works)) {
+  const auto on = native();
+  begin_running(on);
+  set_complete(*on);
+  kill_filler();
+  expect({"all present"});
+  supply->look(core::monotonic_time{});
+  supply->retry();
+  BOOST_TEST(jobs.count() == 0u);
+  host::agent_status status;
+  supply->describe(status);
+  BOOST_TEST(status.pages.complete);
+  BOOST_TEST(status.pages.filler == 0);
+  // Postgres still inherits what it opened its files with.
+  BOOST_TEST(supply->inherited().size() == 2u);
+  supply->end([this] { heard.emplace_back("then"); });
+  expect({"then"});
+
+  // The next directory has its own.
+  begin_running(native());
+  supply->end([this] { heard.emplace_back("then"); });
+  jobs.finish_all();
+  expect({"then"});
+}
+
+BOOST_AUTO_TEST_CASE(a_complete_mount_still_ends_with_its_filler) {
+  const auto on = mounted();
+  begin_running(on);
+  set_complete(*on);
+  kill_filler();
+  expect({"fill in pages", "lost"});
   supply->end([] {});
   jobs.finish_all();
 }

@@ -55,6 +55,35 @@ BOOST_AUTO_TEST_CASE(a_killed_filler_is_replaced_and_its_readers_only_wait) {
   BOOST_TEST(now("filled").at("incarnations") == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_complete_compute_needs_neither_a_filler_nor_the_server) {
+  const json compute = strata.ask({"compute", "start", "filled", "--pages", "fanotify"});
+  sql_session before(compute.at("uri"));
+  // What is dropped is never filled, and no reason to wait.
+  before.execute("create table copied as select * from large limit 10; drop table large");
+  wait_until("it is complete", [&] { return pages().at("complete") == true; });
+  wait_until("its filler is gone", [&] { return pages().at("filler_pid") == 0; });
+  const json complete = pages();
+  BOOST_TEST(complete.at("missing") == 0);
+  BOOST_TEST(complete.at("fillers") == 1);
+  BOOST_TEST((children_of(agent_of(compute)) == std::vector<pid_t>{postmaster_of(compute)}));
+  BOOST_TEST(strata.cli({"compute", "list"}).out.find("fanotify, complete") != std::string::npos);
+
+  strata.kill();
+  BOOST_TEST(before.value("select count(*) from copied") == "10");
+  BOOST_TEST(value(compute, "select sum(pg_relation_size(oid)) > 0 and count(*) > 300 from pg_class") == "t");
+  BOOST_TEST(value(compute, "select count(*) from pg_proc where prosrc like '%x%'") != "0");
+  before.execute("create table more as select generate_series(1, 10000) i");
+  strata.start();
+
+  // Killed now, it begins again as an incomplete one.
+  const pid_t postmaster = postmaster_of(compute);
+  ::kill(agent_of(compute), SIGKILL);
+  wait_until("its processes are gone", [&] { return !exists(postmaster); });
+  const json next = start_filled();
+  BOOST_TEST(pages().at("complete") == false);
+  BOOST_TEST(value(next, "select count(*) from more") == "10000");
+}
+
 BOOST_AUTO_TEST_CASE(filler_and_agent_killed_together_leave_no_process_and_no_wrong_page) {
   const json compute = start_filled();
   wait_for_filler(1);

@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "page_files/fuse_mount.hpp"
 #include "page_files/guarded_directory.hpp"
@@ -40,6 +43,15 @@ struct with_large_branch : with_branch {
     return strata.ask({"compute", "start", "filled", "--pages", pages, "--no-fill"});
   }
   [[nodiscard]] nlohmann::json pages() const { return now("filled").at("page_counts"); }
+  static std::vector<pid_t> children_of(pid_t process) {
+    std::vector<pid_t> found;
+    const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+    for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+      std::ifstream children(task.path() / "children");
+      for (pid_t each = 0; children >> each;) found.push_back(each);
+    }
+    return found;
+  }
   void wait_for_filler(std::uint32_t count) const {
     wait_until("filler " + std::to_string(count) + " runs", [&] {
       const nlohmann::json counts = pages();
