@@ -6,6 +6,7 @@
 #include "api/safekeeper_json.hpp"
 #include "config/time_text.hpp"
 #include "control/server_file.hpp"
+#include "host/account.hpp"
 #include "host/data_directory.hpp"
 #include "host/postgres_process.hpp"
 #include "page_files/control_file.hpp"
@@ -91,6 +92,9 @@ core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server
   STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, files, written));
   STRATA_ASSIGN(const auto made, page_files::create_relation_files(files));
   STRATA_ASSIGN(auto control_file, page_files::hold_control_file(files));
+  // Through a mount it would be four requests for each file.
+  STRATA_ASSIGN(const auto account, host::postgres_account());
+  if (account) STRATA_TRY(host::give(*account, files));
   if (!is_mounted) return page_files::guarded_directory::of_native_files(files, made.files, std::move(control_file));
   std::error_code failure;
   fs::create_directory(into, failure);

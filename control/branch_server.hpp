@@ -37,7 +37,8 @@ class branch_server {
   core::result<void> restore(core::lsn at, const std::string& into,
                              const std::function<void(std::uint64_t bytes)>& written) const;
   /// Creates it without the pages of relations, and guards the files that they belong in. With page_mode::fuse `into`
-  /// is an empty directory afterwards, where the filler mounts what is created beside it.
+  /// is an empty directory afterwards, where the filler mounts what is created beside it. The files are those of
+  /// host::postgres_account().
   core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
       host::page_mode pages, core::lsn at, const std::string& into,
       const std::function<void(std::uint64_t bytes)>& written) const;

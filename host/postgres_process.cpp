@@ -168,10 +168,16 @@ std::string our_settings(const postgres_options& of, const std::vector<std::stri
 
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
   core::may_block("write the settings of Postgres");
-  STRATA_TRY(append_text(of.data_directory + "/postgresql.conf", our_settings(of, settings), false));
-  STRATA_TRY(append_text(of.data_directory + "/postgresql.auto.conf", "", true));
-  STRATA_TRY(append_text(of.data_directory + "/pg_ident.conf", "", true));
-  return append_text(of.data_directory + "/pg_hba.conf", access_rules(of), true);
+  const auto write = [&of](const char* name, const std::string& text, bool replace) -> core::result<void> {
+    const std::string path = of.data_directory + name;
+    STRATA_TRY(append_text(path, text, replace));
+    if (!of.run_as) return {};
+    return give(*of.run_as, path);
+  };
+  STRATA_TRY(write("/postgresql.conf", our_settings(of, settings), false));
+  STRATA_TRY(write("/postgresql.auto.conf", "", true));
+  STRATA_TRY(write("/pg_ident.conf", "", true));
+  return write("/pg_hba.conf", access_rules(of), true);
 }
 
 core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {
@@ -211,7 +217,7 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
                        "a Postgres is already running on " + of.data_directory + ", process " + std::to_string(*pid)};
   STRATA_TRY(prepare_socket_directory(of));
   if (of.run_as) {
-    STRATA_TRY(give(*of.run_as, of.data_directory));
+    if (!of.owns_directory) STRATA_TRY(give(*of.run_as, of.data_directory));
     STRATA_TRY(give(*of.run_as, of.socket_directory));
   }
   if (::chmod(of.data_directory.c_str(), 0700) != 0) return core::from_errno("chmod " + of.data_directory, errno);

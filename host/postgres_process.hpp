@@ -22,6 +22,8 @@ struct postgres_options {
   std::uint16_t port = 0;
   std::string log_file;
   std::optional<account> run_as;
+  /// `run_as` owns what is in the data directory already; otherwise every start gives it all of that.
+  bool owns_directory = false;
   std::chrono::milliseconds start_limit = std::chrono::minutes(2);
   /// "name=value", given on the command line: neither postgresql.conf nor ALTER SYSTEM can change them.
   std::vector<std::string> forced{};
@@ -44,7 +46,8 @@ inline constexpr std::size_t socket_directory_max = 91;
 
 /// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing
 /// that a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
-/// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win over all but what is forced.
+/// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win over all but what is forced. The
+/// files are `run_as`'s afterwards.
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings);
 
 /// The same for a data directory that it was done for before: what was written behind postgresql.conf is replaced, and

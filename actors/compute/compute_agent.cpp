@@ -280,6 +280,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
         .port = of.port,
         .log_file = of.log_file,
         .run_as = options_.run_as,
+        .owns_directory = of.pages != host::page_mode::copy,
         .forced = writes() ? host::quorum_settings(postgres_stream::standby_name) : host::read_only_settings(),
         .replication_user = writes() ? of.user : "",
         .ends_with_starter = true,

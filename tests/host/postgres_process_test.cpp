@@ -1,6 +1,7 @@
 #include "host/postgres_process.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -75,6 +76,28 @@ BOOST_FIXTURE_TEST_CASE(a_server_is_started_answers_over_its_socket_and_is_stopp
   BOOST_TEST(!running_postgres(options.data_directory).has_value());
   BOOST_TEST(!is_running(*started));
   BOOST_TEST(stop_postgres(options.data_directory));
+}
+
+BOOST_FIXTURE_TEST_CASE(settings_belong_to_the_account_and_a_start_gives_it_the_rest_unless_it_owns_that, with_data) {
+  if (!options.run_as) return;
+  struct stat about {};
+  const auto owner = [&](const char* name) {
+    BOOST_TEST_REQUIRE(::lstat((options.data_directory + name).c_str(), &about) == 0);
+    return about.st_uid;
+  };
+  const std::string ours = options.data_directory + "/ours";
+  for (const bool owns_directory : {true, false}) {
+    std::ofstream(ours) << "root's";
+    BOOST_TEST_REQUIRE(::chown(ours.c_str(), 0, 0) == 0);
+    BOOST_TEST_REQUIRE(::chown((options.data_directory + "/pg_ident.conf").c_str(), 0, 0) == 0);
+    options.owns_directory = owns_directory;
+    BOOST_TEST_REQUIRE(write_settings(options, {}));
+    for (const char* name : {"/postgresql.conf", "/postgresql.auto.conf", "/pg_ident.conf", "/pg_hba.conf"})
+      BOOST_TEST(owner(name) == options.run_as->user, name);
+    BOOST_TEST_REQUIRE(start_postgres(options));
+    BOOST_TEST((owner("/ours") == 0) == owns_directory);
+    BOOST_TEST_REQUIRE(stop_postgres(options.data_directory));
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_forced_beats_the_file_and_alter_system, with_data) {
