@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
-#include "tests/integration/page_comparison.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/contents.hpp"
 #include "tests/support/safekeeper_stand_in.hpp"
 #include "tests/support/strata_server.hpp"

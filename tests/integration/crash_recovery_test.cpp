@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "tests/integration/history_workload.hpp"
-#include "tests/integration/page_comparison.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/contents.hpp"
 #include "tests/support/strata_server.hpp"
 

@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "pg/files/control_file.hpp"
-#include "tests/integration/page_comparison.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/major_cases.hpp"
 #include "tests/support/strata_server.hpp"
 #include "tests/workload/wal_workload.hpp"
@@ -58,7 +58,7 @@ outcome compare_all_pages(const postgres_install& install, bool data_checksums, 
   const auto tenant = strata.tenant_id("s");
   const std::string timeline = strata.timeline("s").at("timeline_id");
   const core::lsn head = strata.lsn_of("s", "last_record_lsn");
-  const comparison_options options{.without_visibility_map = {by_wal, by_file}};
+  const comparison_options options{.copied_through_wal = {by_wal, by_file}};
   outcome got;
   {
     pagestream_client client(strata.page_port(), tenant, timeline, 3);
