@@ -1,6 +1,6 @@
 # Run by the build after it linked a Boost.Test program: asks the program for its cases and writes the file through which
 # ctest sees each of them (or each top-level suite) as a test of its own.
-# Variables: program, prefix, listing, suites, label, timeout, processors.
+# Variables: program, prefix, listing, suites, label, timeout.
 execute_process(COMMAND ${program} --list_content=HRF --color_output=no
   OUTPUT_VARIABLE content ERROR_VARIABLE content RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
@@ -42,7 +42,7 @@ set(text "")
 foreach(name IN LISTS names)
   string(REPLACE "/" "." shown "${name}")
   string(APPEND text "add_test([==[${prefix}.${shown}]==] [==[${program}]==] [==[--run_test=${name}]==] --color_output=no)\n"
-    "set_tests_properties([==[${prefix}.${shown}]==] PROPERTIES LABELS ${label} TIMEOUT ${timeout} PROCESSORS ${processors}\n"
+    "set_tests_properties([==[${prefix}.${shown}]==] PROPERTIES LABELS ${label} TIMEOUT ${timeout}\n"
     "  SKIP_REGULAR_EXPRESSION \"SKIPPED: \")\n")
 endforeach()
 if(NOT names)

@@ -59,17 +59,12 @@ function(strata_tests name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT ${seconds_${ARG_LABEL}})
   endif()
-  # An integration test keeps a Postgres and a strata busy: two of them on two cores would only starve each other.
-  set(processors 1)
-  if(ARG_LABEL STREQUAL "integration")
-    set(processors 2)
-  endif()
-
-  # ctest learns the cases from the program itself, asked again after every link.
+  # ctest learns the cases from the program itself, asked again after every link. Each takes one of ctest's jobs, also one that keeps a
+  # Postgres and a strata: most of the time it waits for them.
   set(listing ${CMAKE_CURRENT_BINARY_DIR}/${name}_cases.cmake)
   add_custom_command(TARGET ${name} POST_BUILD BYPRODUCTS ${listing} VERBATIM
     COMMAND ${CMAKE_COMMAND} -D program=$<TARGET_FILE:${name}> -D prefix=${name} -D listing=${listing} -D suites=${ARG_SUITES}
-            -D label=${ARG_LABEL} -D timeout=${ARG_TIMEOUT} -D processors=${processors}
+            -D label=${ARG_LABEL} -D timeout=${ARG_TIMEOUT}
             -P ${CMAKE_SOURCE_DIR}/cmake/ListTestCases.cmake)
   # A program that was not built is one failed test, not a silent gap.
   set(include_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_include.cmake)
