@@ -23,6 +23,18 @@ function(strata_unity target)
   endif()
 endfunction()
 
+# strata_start_quickly(TARGET): for a program that people wait for at every command, of which `compute start` executes one.
+# The dynamic linker searches all libraries in the order of the link for each symbol: first those that have most of them
+# (and the allocator, which has to be before the C library). With RocksDB static, `strata --version` takes 13.6 ms in place
+# of 19.0 (perf stat, mean of 40). A sanitizer's library has to be the first one.
+function(strata_start_quickly target)
+  if(NOT STRATA_SANITIZE)
+    set_target_properties(${target} PROPERTIES STRATA_STARTS_QUICKLY ON)
+    target_link_options(${target} PRIVATE LINKER:--no-as-needed ${strata_jemalloc_jemalloc} -lstdc++ ${strata_caf_caf_core}
+                        ${strata_caf_network_caf_io} LINKER:--as-needed)
+  endif()
+endfunction()
+
 # Build all programs of one label.
 foreach(label unit actor simulation integration)
   add_custom_target(${label})
