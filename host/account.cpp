@@ -24,9 +24,7 @@ bool lets_through(const account& who, const fs::path& directory) {
   return (found.st_mode & (member ? S_IXGRP : S_IXOTH)) != 0;
 }
 
-}  // namespace
-
-core::result<std::optional<account>> postgres_account() {
+core::result<std::optional<account>> look_up() {
   if (::geteuid() != 0) return std::optional<account>();
   for (const char* name : {"postgres", "nobody"}) {
     const passwd* entry = ::getpwnam(name);
@@ -40,6 +38,14 @@ core::result<std::optional<account>> postgres_account() {
   }
   return core::error{core::errc::not_found,
                      "Postgres refuses to run as root, and this machine has neither a user postgres nor nobody"};
+}
+
+}  // namespace
+
+core::result<std::optional<account>> postgres_account() {
+  // The groups of an account are asked of every service of the host, some milliseconds in all.
+  static const auto found = look_up();
+  return found;
 }
 
 bool can_reach(const account& who, const std::string& path) {

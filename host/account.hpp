@@ -20,7 +20,7 @@ struct account {
 };
 
 /// Whom Postgres must run as: nobody in particular unless this process is root, which Postgres refuses; then
-/// `postgres`, or else `nobody`.
+/// `postgres`, or else `nobody`. Looked up once in a process.
 core::result<std::optional<account>> postgres_account();
 
 /// Whether every directory on the way to `path` (which need not exist) lets the account through.

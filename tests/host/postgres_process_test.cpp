@@ -250,6 +250,27 @@ BOOST_AUTO_TEST_CASE(of_several_directories_the_one_with_the_version_is_taken) {
   BOOST_TEST(missing.error().detail.find(said) != std::string::npos, missing.error().detail);
 }
 
+BOOST_AUTO_TEST_CASE(the_version_of_a_program_is_read_without_a_start) {
+  const tests::temp_dir home;
+  const auto install = [&](const std::string& name, std::size_t at, const std::string& text) {
+    fs::create_directory(home / name);
+    // A start of it would fail.
+    std::string program = "\177ELF";
+    program.resize(at, '.');
+    std::ofstream(home / name / "postgres") << program << text << std::string(100, '\0');
+    fs::permissions(home / name / "postgres", fs::perms::owner_all);
+    return (home / name).string();
+  };
+  const std::size_t part = 256u << 10;
+  const std::string text = "postgres (PostgreSQL) 97.3 (Debian 97.3-1)\n";
+  for (const std::size_t at : {std::size_t{4}, std::size_t{5000}, part - 63, part - 22, part - 1, part, 3 * part - 10})
+    BOOST_TEST(find_postgres(97, {install(std::to_string(at), at, text), "", ""}).has_value(), at);
+  BOOST_TEST(!find_postgres(97, {install("none", 5000, "postgres (PostgreSQL) x"), "", ""}).has_value());
+  const std::string closed = install("closed", 5000, text);
+  fs::permissions(closed + "/postgres", fs::perms::owner_read);
+  BOOST_TEST(!find_postgres(97, {closed, "", ""}).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_program_that_is_missing_or_does_not_end_is_an_error) {
   BOOST_TEST(run({.arguments = {"/nowhere/prog"}}).error().code == core::errc::not_found);
   const auto slow = run({.arguments = {"/bin/sleep", "60"}}, std::chrono::milliseconds(50));
