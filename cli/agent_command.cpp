@@ -1,6 +1,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <memory>
+#include <utility>
 
 #include "actors/compute/compute_agent.hpp"
 #include "actors/runtime/system.hpp"
@@ -25,7 +27,8 @@ using host::compute_record;
 /// Its predecessor may still be ending.
 constexpr std::chrono::seconds lock_limit{10};
 
-actors::compute::branch_server access_to(const std::string& directory, const compute_record& record) {
+actors::compute::branch_server access_to(const context& of, const compute_record& record, waiting_filler first) {
+  const std::string& directory = of.directory;
   const branch_server server(directory, record);
   actors::compute::branch_server made;
   made.quorum = [server]() -> core::result<actors::compute::branch_quorum> {
@@ -41,8 +44,10 @@ actors::compute::branch_server access_to(const std::string& directory, const com
     return server.restore_guarded(pages, at, into, progress);
   };
   made.remove_mount = remove_mount;
-  made.start_filler = [directory, record](const page_files::guarded_directory& of, core::lsn at) {
-    return start_filler(directory, record, at, of);
+  // One filler at a time is started; the first of all was before.
+  made.start_filler = [&of, record, waiting = std::make_shared<waiting_filler>(std::move(first))](
+                          const page_files::guarded_directory& directory, core::lsn at) {
+    return start_filler(of, record, std::exchange(*waiting, {}), at, directory);
   };
   made.lease = [server](core::lsn at) { return server.lease(at); };
   made.locate = [directory](const consensus::member& of) { return locate_safekeeper(directory, of); };
@@ -57,15 +62,18 @@ void run_agent(const context& of, const std::string& name) {
                                    "an agent is already running for this compute", "strata compute list");
   const compute_record record = need(computes.find(name), "can't run an agent", "strata compute list");
   const auto account = need(host::postgres_account(), "can't run Postgres", "sudo apt install postgresql");
+  // Its start does not wait for the election.
+  auto filler = need(fork_filler(of, record), "can't start a filler of pages", "");
   core::open_log(core::log_level::info, "");
 
   actors::runtime::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
   {
-    const running_role agent(
-        system, actors::compute::spawn_compute_agent(system.actors(), {.record = record,
-                                                                       .run_as = account,
-                                                                       .status_directory = here,
-                                                                       .server = access_to(of.directory, record)}));
+    const running_role agent(system, actors::compute::spawn_compute_agent(
+                                         system.actors(), {.record = record,
+                                                           .run_as = account,
+                                                           .status_directory = here,
+
+                                                           .server = access_to(of, record, std::move(filler))}));
     signals.wait([] {});
   }
   core::flush_log();
@@ -74,7 +82,8 @@ void run_agent(const context& of, const std::string& name) {
 }  // namespace
 
 void add_agent_command(CLI::App& app, context& of) {
-  // Not for people: compute start runs it.
+  of.run_agent = [&of](const std::string& name) { run_agent(of, name); };
+  // Not for people: compute start runs it where it can't fork.
   auto* command = app.add_subcommand("compute-agent", "Keep the Postgres of a compute running")->group("");
   auto name = std::make_shared<std::string>();
   command->add_option("--name", *name, "Compute")->required();
@@ -84,14 +93,9 @@ void add_agent_command(CLI::App& app, context& of) {
 void add_filler_command(CLI::App& app, context& of) {
   // Not for people: the agent of a compute runs it.
   auto* command = app.add_subcommand("compute-filler", "Fill in the pages of a compute's data directory")->group("");
-  auto words = std::make_shared<filler_words>();
-  command->add_option("--name", words->compute, "Compute")->required();
-  command->add_option("--at", words->at, "LSN of the pages")->required();
-  command->add_option("--group", words->group,
-                      "Descriptor of the group of events, inherited; without it the directory is mounted");
-  command->add_option("--map", words->map, "Descriptor of the map of pages, inherited")->required();
-  finish_command(*command, of, "  strata compute-filler --dir DIR --name dev --at 0/16B2E18 --group 11 --map 12",
-                 [&of, words] { run_filler(of, *words); });
+  auto name = std::make_shared<std::string>();
+  command->add_option("--name", *name, "Compute")->required();
+  finish_command(*command, of, "  strata compute-filler --dir DIR --name dev", [&of, name] { run_filler(of, *name); });
 }
 
 }  // namespace strata::cli

@@ -8,9 +8,12 @@
 #include <thread>
 
 #include "config/quantity.hpp"
+#include "control/child_process.hpp"
 #include "control/compute_settings.hpp"
 #include "control/failure.hpp"
 #include "control/server_file.hpp"
+#include "host/directory_watch.hpp"
+#include "host/forked_process.hpp"
 #include "host/postgres_process.hpp"
 #include "host/program.hpp"
 
@@ -23,7 +26,6 @@ using host::compute_record;
 
 /// Nothing moves for that long: it will not come up by waiting.
 constexpr std::chrono::minutes progress_limit{2};
-constexpr std::chrono::milliseconds end_look_interval{3};
 /// For an agent whose Postgres is gone.
 constexpr std::chrono::seconds end_limit{30};
 
@@ -46,6 +48,14 @@ void show(progress& line, const agent_status& status) {
   const bool restores = status.state == agent_state::restoring;
   const bool copies = restores && status.restored_bytes > 0;
   line.show(host::to_string(status.state), copies ? config::size_text(status.restored_bytes) : status.detail);
+}
+
+core::result<pid_t> launch(const scope& of, const std::string& compute) {
+  const std::vector<std::string> words{
+      std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir", of.directory, "--name", compute};
+  if (!of.run_agent || !host::has_one_thread()) return host::start_detached({.arguments = words}, log_of(of, compute));
+  const auto run = [&] { return run_child([&] { of.run_agent(compute); }); };
+  return host::fork_detached({.command_line = words, .run = run}, log_of(of, compute));
 }
 
 [[noreturn]] void give_up(const scope& of, const compute_record& record, const std::string& why, core::errc code) {
@@ -76,14 +86,13 @@ agent_status status_of(const scope& of, const compute_record& record) {
 }
 
 agent_status start_agent(const scope& of, const compute_record& record) {
-  const host::program agent{.arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir",
-                                          of.directory, "--name", record.name}};
-  const pid_t pid = need(host::start_detached(agent, log_of(of, record.name)), "can't start the compute's agent", "");
+  const host::directory_watch watch(directory_of(of, record.name));
+  const pid_t pid = need(launch(of, record.name), "can't start the compute's agent", "");
   progress line(*of.report);
   auto moved = std::chrono::steady_clock::now();
   std::pair<agent_state, std::uint64_t> seen{};
   for (;;) {
-    const bool ended = host::wait_for_end(pid, end_look_interval);
+    const bool ended = watch.wait_or_end(pid);
     const auto status = host::load_status(directory_of(of, record.name));
     const bool current = status && status->pid == pid;
     if (current && status->state == agent_state::running) return *status;

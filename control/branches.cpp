@@ -268,17 +268,14 @@ std::string describe(const branch_entry& branch, const resolved_point& point) {
          config::age_text(*point.time, core::system_clock().now()) + ")";
 }
 
-std::string user_of(const server_link& server, const branch_entry& branch) {
+source_login source_login_of(const server_link& server, const branch_entry& branch) {
   const json source = followed_by_root(server, branch);
   // As libpq understood it when the source was reached: a service or the environment may name the user.
-  std::string user = source.value("user", "");
-  if (user.empty()) user = pg::client::user_in_conninfo(source.value("conninfo", ""));
-  return user.empty() ? "postgres" : user;
-}
-
-std::string database_of(const server_link& server, const branch_entry& branch) {
-  const std::string database = followed_by_root(server, branch).value("database", "");
-  return database.empty() ? "postgres" : database;
+  source_login found{source.value("user", ""), source.value("database", "")};
+  if (found.user.empty()) found.user = pg::client::user_in_conninfo(source.value("conninfo", ""));
+  if (found.user.empty()) found.user = "postgres";
+  if (found.database.empty()) found.database = "postgres";
+  return found;
 }
 
 std::string time_shown(const std::string& utc) {

@@ -91,9 +91,11 @@ std::string last_message_text(const nlohmann::json& source);
 /// "main@0/3B21F08 (2026-11-22 14:06:41 CET, 61 s ago)".
 std::string describe(const branch_entry& branch, const resolved_point& point);
 
-/// The user that the branch's source is followed as: whom computes are connected to as.
-std::string user_of(const server_link& server, const branch_entry& branch);
-/// The database that the source's connection string names: the one that its computes are connected to.
-std::string database_of(const server_link& server, const branch_entry& branch);
+/// How the branch's source is followed, and so how its computes are connected to.
+struct source_login {
+  std::string user;
+  std::string database;  ///< that the source's connection string names
+};
+source_login source_login_of(const server_link& server, const branch_entry& branch);
 
 }  // namespace strata::control

@@ -210,11 +210,14 @@ void start_on_copy(const server_link& server, const branch_entry& branch, const 
   record.started = core::system_clock().now();
 }
 
-void start_with_agent(const scope& of, attempt& made) {
-  auto& record = made.record();
+/// Before its record is saved: each time costs two waits for the disk.
+void begin_with_agent(compute_record& record) {
   record.started = core::system_clock().now();
   if (record.mode == compute_mode::branch) record.as_of = record.started;
-  made.save();
+}
+
+void start_with_agent(const scope& of, attempt& made) {
+  auto& record = made.record();
   warn_of_overruled(of, record);
   record.at = start_agent(of, record).start_lsn;
 }
@@ -296,6 +299,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   if (record.socket_directory.empty())
     record.socket_directory = choose_socket_directory(record.home, options_of(record).run_as);
   if (has_agent(record)) {
+    begin_with_agent(record);
+    made->save();
     start_with_agent(of, *made);
   } else {
     if (!fs::exists(record.data_directory + "/PG_VERSION"))
@@ -330,8 +335,9 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.tenant_id = need(core::parse_id<core::tenant_id>(branch.source.id), "the server's answer is invalid");
   record.timeline_id = need(core::parse_id<core::timeline_id>(branch.id), "the server's answer is invalid");
   record.pg_major = branch.info.value("pg_version", 0);
-  record.user = user_of(server, branch);
-  record.database = database_of(server, branch);
+  const auto [user, database] = source_login_of(server, branch);
+  record.user = user;
+  record.database = database;
   record.name = name_for(of, wanted, default_names(branch.source.name, branch.name, head ? core::lsn() : point.at));
   record.settings = wanted.settings;
   record.armed = wanted.armed;
@@ -356,6 +362,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
   record.port = wanted.port != 0 ? wanted.port : need(host::free_port(), "can't start a compute", "");
+  if (has_agent(record)) begin_with_agent(record);
   made->remember(record);
   return made;
 }

@@ -1,18 +1,25 @@
 #include "control/filler.hpp"
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
+#include "control/child_process.hpp"
 #include "control/failure.hpp"
 #include "control/server_file.hpp"
 #include "host/account.hpp"
+#include "host/forked_process.hpp"
 #include "host/postgres_process.hpp"
 #include "host/program.hpp"
 #include "page_files/filler.hpp"
+#include "page_files/filler_assignment.hpp"
 #include "page_files/fuse_mount.hpp"
 
 namespace strata::control {
@@ -35,22 +42,96 @@ core::result<void> wait_for_mount(pid_t filler, const std::string& data_director
   return {};
 }
 
+std::string log_of(const scope& of, const host::compute_record& record) {
+  return host::registry(of.directory).directory_of(record.name) + "/agent.log";
+}
+
+std::vector<std::string> words_for(const scope& of, const host::compute_record& record) {
+  return {
+      std::filesystem::read_symlink("/proc/self/exe"), "compute-filler", "--dir", of.directory, "--name", record.name};
+}
+
+struct socket_ends {
+  io::unique_fd guard, filler;
+};
+core::result<socket_ends> make_socket() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return core::from_errno("make a socket for a filler", errno);
+  return socket_ends{io::unique_fd(ends[0]), io::unique_fd(ends[1])};
+}
+
+core::result<waiting_filler> execute_filler(const scope& of, const host::compute_record& record) {
+  STRATA_ASSIGN(auto ends, make_socket());
+  const host::program filler{.arguments = words_for(of, record),
+                             .inherited = {{ends.filler.get(), page_files::assignment_descriptor}}};
+  STRATA_ASSIGN(const pid_t process, host::start_detached(filler, log_of(of, record)));
+  return waiting_filler{process, std::move(ends.guard)};
+}
+
+void fill_for(const scope& of, const std::string& compute, pid_t guard) {
+  const io::unique_fd socket(page_files::assignment_descriptor);
+  const host::registry computes(of.directory);
+  const auto record = need(computes.load(compute), "can't fill in pages", "strata compute list");
+  auto given = need(page_files::receive_assignment(socket.get()), "can't fill in pages", "");
+  if (!given) return;
+  page_files::filler_options options;
+  options.map = std::move(given->map);
+  if (given->group) {
+    options.directory = record.data_directory;
+    options.group = std::move(given->group);
+    options.fill = record.fill;
+  } else {
+    options.directory = host::files_behind(record.data_directory);
+    options.mount_point = record.data_directory;
+    options.for_other_users = need(host::postgres_account(), "can't fill in pages", "").has_value();
+  }
+  options.guard = guard;
+  options.pages.tenant = record.tenant_id;
+  options.pages.timeline = record.timeline_id;
+  options.pages.answer_limit = record.page_timeout;
+  options.pages.at = given->at;
+  options.pages.locate = [directory = of.directory]() -> core::result<core::address> {
+    const auto file = read_server_file(directory);
+    if (file) return core::parse_address(file->page);
+    if (file.error().code != core::errc::not_found) return file.error();
+    return core::error{core::errc::unavailable, "the server does not run; strata up --dir " + directory};
+  };
+  need(page_files::run_filler(std::move(options)), "can't fill in pages", "");
+}
+
 }  // namespace
 
-core::result<pid_t> start_filler(const std::string& server_directory, const host::compute_record& record, core::lsn at,
-                                 const page_files::guarded_directory& of) {
-  host::program filler{
-      .arguments = {std::filesystem::read_symlink("/proc/self/exe"), "compute-filler", "--dir", server_directory,
-                    "--name", record.name, "--at", core::to_string(at), "--map", std::to_string(of.map())},
-      .inherited = {{of.map(), of.map()}}};
-  if (of.outlives_filler()) {
-    filler.arguments.insert(filler.arguments.end(), {"--group", std::to_string(of.group())});
-    filler.inherited.push_back({of.group(), of.group()});
+core::result<waiting_filler> fork_filler(const scope& of, const host::compute_record& record) {
+  if (record.pages == host::page_mode::copy || !host::has_one_thread()) return waiting_filler{};
+  STRATA_ASSIGN(auto ends, make_socket());
+  const pid_t guard = ::getpid();
+  STRATA_ASSIGN(const pid_t process,
+                host::fork_detached(
+                    {.command_line = words_for(of, record),
+                     .inherited = {{ends.filler.get(), page_files::assignment_descriptor}},
+                     .run = [&of, &record, guard] { return run_child([&] { fill_for(of, record.name, guard); }); }},
+                    log_of(of, record)));
+  return waiting_filler{process, std::move(ends.guard)};
+}
+
+core::result<pid_t> start_filler(const scope& of, const host::compute_record& record, waiting_filler waiting,
+                                 core::lsn at, const page_files::guarded_directory& directory) {
+  const auto send = [&](const waiting_filler& to) {
+    return page_files::send_assignment(to.socket.get(), at, directory.map(), directory.group());
+  };
+  if (waiting.process > 0 && !send(waiting)) {
+    ::kill(waiting.process, SIGKILL);
+    ::waitpid(waiting.process, nullptr, 0);
+    waiting.process = 0;
   }
-  const std::string log = host::registry(server_directory).directory_of(record.name) + "/agent.log";
-  STRATA_ASSIGN(const pid_t pid, host::start_detached(filler, log));
-  if (!of.outlives_filler()) STRATA_TRY(wait_for_mount(pid, record.data_directory, log));
-  return pid;
+  if (waiting.process <= 0) {
+    STRATA_ASSIGN(waiting, execute_filler(of, record));
+    STRATA_TRY(send(waiting));
+  }
+  if (!directory.outlives_filler())
+    STRATA_TRY(wait_for_mount(waiting.process, record.data_directory, log_of(of, record)));
+  return waiting.process;
 }
 
 core::result<void> remove_mount(const std::string& data_directory) {
@@ -64,32 +145,6 @@ core::result<void> remove_files(const scope& of, const host::compute_record& rec
   return host::registry(of.directory).remove(record);
 }
 
-void run_filler(const scope& of, const filler_words& words) {
-  const host::registry computes(of.directory);
-  const auto record = need(computes.load(words.compute), "can't fill in pages", "strata compute list");
-  page_files::filler_options options;
-  options.map = io::unique_fd(words.map);
-  if (words.group >= 0) {
-    options.directory = record.data_directory;
-    options.group = io::unique_fd(words.group);
-    options.fill = record.fill;
-  } else {
-    options.directory = host::files_behind(record.data_directory);
-    options.mount_point = record.data_directory;
-    options.for_other_users = need(host::postgres_account(), "can't fill in pages", "").has_value();
-  }
-  options.guard = ::getppid();
-  options.pages.tenant = record.tenant_id;
-  options.pages.timeline = record.timeline_id;
-  options.pages.answer_limit = record.page_timeout;
-  options.pages.at = need(core::parse_lsn(words.at), "can't fill in pages", "");
-  options.pages.locate = [directory = of.directory]() -> core::result<core::address> {
-    const auto file = read_server_file(directory);
-    if (file) return core::parse_address(file->page);
-    if (file.error().code != core::errc::not_found) return file.error();
-    return core::error{core::errc::unavailable, "the server does not run; strata up --dir " + directory};
-  };
-  need(page_files::run_filler(std::move(options)), "can't fill in pages", "");
-}
+void run_filler(const scope& of, const std::string& compute) { fill_for(of, compute, ::getppid()); }
 
 }  // namespace strata::control

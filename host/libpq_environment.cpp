@@ -1,10 +1,10 @@
 #include "host/libpq_environment.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-
-extern char** environ;
 
 namespace strata::host {
 namespace {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 namespace strata::page_files {
@@ -31,11 +32,18 @@ core::result<void> mark_all(const fanotify_group& group, const std::string& dire
 }  // namespace
 
 core::result<void> check_fanotify(const std::string& directory) {
-  STRATA_ASSIGN(const fanotify_group group, fanotify_group::make());
+  // Closed by the end of the process: within some 20 ms of the removal of a mark the kernel makes that wait. In a
+  // forked child, whose descriptor is closed, the number may be another file's: nothing closes it there.
+  static std::mutex mutex;
+  static auto* const kept = new std::optional<fanotify_group>;
+  const std::lock_guard lock(mutex);
+  if (!*kept) {
+    STRATA_ASSIGN(*kept, fanotify_group::make());
+  }
   // On the same file system as the data will be, and nobody's.
   const io::unique_fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!file) return core::from_errno("create a file in " + directory, errno);
-  return group.mark(file.get());
+  return (*kept)->mark(file.get());
 }
 
 guarded_directory::guarded_directory(std::string directory, std::optional<fanotify_group> group, page_map map,

@@ -15,7 +15,7 @@
 namespace strata::page_files {
 
 /// Whether a data directory below `directory` can be filled through fanotify: errc::unsupported or
-/// errc::permission_denied with the reason.
+/// errc::permission_denied with the reason. Keeps a descriptor until this process ends; not for a forked child.
 core::result<void> check_fanotify(const std::string& directory);
 
 struct fill_progress {
@@ -46,7 +46,7 @@ class guarded_directory {
   [[nodiscard]] int group() const { return group_ ? group_->fd() : -1; }
   /// Inherited by Postgres as control_file_descriptor: it does not start without.
   [[nodiscard]] int control_file() const { return control_file_.get(); }
-  /// Inherited by the filler.
+  /// For the filler (filler_assignment.hpp).
   [[nodiscard]] int map() const { return map_.fd(); }
   /// Another filler can follow one that ended.
   [[nodiscard]] bool outlives_filler() const { return group_.has_value(); }
