@@ -56,6 +56,9 @@ void start(const context& of, start_request request) {
   say("next: strata psql --compute " + record.name);
 }
 
+/// A writer has no LSN before its election.
+std::string known(core::lsn at) { return at.valid() ? core::to_string(at) : "-"; }
+
 void list(const context& of) {
   const auto found = need(host::registry(of.directory).list(), "can't list the computes");
   if (of.json) {
@@ -71,9 +74,9 @@ void list(const context& of) {
     const auto status = has_agent(each) ? status_of(of, each) : host::agent_status();
     const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, host::to_string(each.mode), pages_text(each, status),
-              core::to_string(on_branch ? status.start_lsn : each.at), on_branch ? std::to_string(status.term) : "-",
-              state_of(of, each), std::to_string(each.port),
-              ran ? config::age_text(each.started, core::system_clock().now()) : "-",
+              known(on_branch ? status.start_lsn : each.at),
+              on_branch && status.term > 0 ? std::to_string(status.term) : "-", state_of(of, each),
+              std::to_string(each.port), ran ? config::age_text(each.started, core::system_clock().now()) : "-",
               ran ? shell_quoted(socket_uri(each)) : "-"});
   }
   for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-"});

@@ -2,9 +2,7 @@
 
 #include <unistd.h>
 
-#include <atomic>
-#include <filesystem>
-
+#include "actors/compute/branch_directory.hpp"
 #include "actors/compute/cancelled_waits.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/page_supply.hpp"
@@ -121,6 +119,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- the election ---------------------------------------------------------------------------------------------------
 
   void carry_out(const run_for_term&) {
+    branch_.directory.prepare(clock().monotonic());
     retire_proposer([this] { ask_for_members(); });
   }
 
@@ -213,36 +212,23 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             });
   }
 
-  using directory = std::shared_ptr<const page_files::guarded_directory>;
-
   void carry_out(const restore_branch& effect) {
-    *branch_.restored_bytes = 0;
-    offload(
-        runtime::pool_id::io, "restore the branch",
-        [server = options_.server, pages = options_.record.pages, at = effect.start,
-         into = options_.record.data_directory, restored = branch_.restored_bytes]() -> core::result<directory> {
-          // Never used again, and perhaps still served by a Postgres that a killed agent has left.
-          STRATA_TRY(host::abandon_postgres(into));
-          STRATA_TRY(server.remove_mount(into));
-          for (const auto& each : {into, host::files_behind(into)}) {
-            std::error_code failure;
-            std::filesystem::remove_all(each, failure);
-            if (failure) return core::from_errno("remove " + each, failure.value());
-          }
-          const auto progress = [&](std::uint64_t bytes) { *restored = bytes; };
-          if (pages == host::page_mode::copy) {
-            STRATA_TRY(server.restore(at, into, progress));
-            return directory();
-          }
-          // What is listed must be readable as long as it takes to read it.
-          STRATA_TRY(server.lease(at));
-          return server.restore_guarded(at, into, progress);
-        },
-        [this, at = effect.start](const core::result<directory>& done) {
-          if (life_.state() != agent_state::restoring) return;
-          if (!done) return step(step_failed{done.error()});
-          pages_.begin(*done, at);
-        });
+    branch_.directory.create(effect.start, clock().monotonic(),
+                             [this, at = effect.start](const core::result<branch_directory::directory>& done) {
+                               if (life_.state() != agent_state::restoring) return;
+                               if (!done) return step(step_failed{done.error()});
+                               pages_.begin(*done, at);
+                             });
+  }
+  branch_directory::context around_directory() {
+    const auto& server = options_.server;
+    return {.pages = options_.record.pages,
+            .path = options_.record.data_directory,
+            .last_record_lsn = server.last_record_lsn,
+            .lease = server.lease,
+            .restore = server.restore,
+            .restore_guarded = server.restore_guarded,
+            .remove_mount = server.remove_mount};
   }
 
   page_supply::context around_pages() {
@@ -404,7 +390,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_quorum:
         return "no majority of the safekeepers has answered yet" + missing_branches_text("; ");
       case agent_state::waiting_for_pageserver:
-        return "the pageserver is at " + to_string(branch_.pageserver_at) + ", required: " + to_string(life_.start());
+        return (branch_.pageserver_at.valid() ? "the pageserver is at " + to_string(branch_.pageserver_at)
+                                              : std::string("asking the pageserver for its position")) +
+               ", required: " + to_string(life_.start());
       case agent_state::running:
         if (!pages_.waits().empty()) return pages_.waits();
         if (!writes()) return "";
@@ -422,7 +410,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.term = life_.in().value;
     made.start_lsn = life_.start();
     made.has_quorum = has_quorum_;
-    made.restored_bytes = *branch_.restored_bytes;
+    made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
     pages_.describe(made);
     if (!status_) return made;
@@ -470,12 +458,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     core::lsn pageserver_at;
     core::monotonic_time next_look{};
     bool polling = false;
-    std::shared_ptr<std::atomic<std::uint64_t>> restored_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
+    branch_directory directory;
   };
 
   compute_agent_options options_;
   compute_lifecycle life_;
-  branch_view branch_;
+  branch_view branch_{.directory = {jobs(), around_directory()}};
   wal_proposer_actor proposer_;
   std::function<void()> after_proposer_;
   std::optional<proposer_status> status_;

@@ -254,6 +254,9 @@ BOOST_AUTO_TEST_CASE(a_start_that_a_signal_ends_leaves_neither_agent_nor_directo
       begun = all.empty() ? json() : all.at(0);
       return begun.contains("agent_pid") && begun.at("state") == "waiting_for_quorum";
     });
+    // It begins nowhere yet.
+    const std::string listed = strata.cli({"compute", "list"}).out;
+    BOOST_TEST(listed.find("0/0") == std::string::npos, listed);
     starting.signal(number);
     const finished said = starting.wait();
     BOOST_TEST(said.exit_code == 128 + number, said.err);
