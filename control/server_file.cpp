@@ -22,6 +22,9 @@ namespace {
 
 using nlohmann::json;
 
+/// A compute that takes over from a killed one waits for no more than this.
+constexpr std::chrono::milliseconds lock_look_interval{2};
+
 std::string path_in(const std::string& directory) { return directory + "/server.json"; }
 std::string lock_in(const std::string& directory) { return directory + "/server.lock"; }
 
@@ -108,7 +111,7 @@ core::result<directory_lock> directory_lock::wait_for(const std::string& directo
     auto lock = take(directory);
     const bool is_held = !lock && lock.error().code == core::errc::conflict;
     if (!is_held || std::chrono::steady_clock::now() > deadline) return lock;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(lock_look_interval);
   }
 }
 
