@@ -280,6 +280,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
                        ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
   check_take_over(of, record, wanted.take_over);
+  // A killed agent's ends a moment after it, or not at all, and has the port so long.
+  if (has_agent(record)) need(host::abandon_postgres(record.data_directory), what, "");
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
   const bool port_is_free = host::check_port(port).has_value();
   if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
