@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/log.hpp"
 #include "page_files/page_toucher.hpp"
 #include "page_files/waiting_process.hpp"
 
@@ -288,8 +289,11 @@ void fanotify_door::on_pages(std::uint32_t fetch, core::result<core::bytes_view>
   const open_file* file = opened(of.file);
   core::check(file != nullptr, "a file that is being filled is open");
   if (!pages || pages->size() != of.count * page_bytes) {
+    log_failure(
+        of, pages ? core::error{core::errc::corrupt, "the source has sent another number of pages"} : pages.error());
     table_.failed(fetch, core::errc::io_error);
   } else if (auto written = write_pages(file->fd.get(), of, *pages); !written) {
+    log_failure(of, written.error());
     table_.failed(fetch, written.error().code);
   } else {
     const std::uint32_t before = map_.missing(of.file);
@@ -302,6 +306,10 @@ void fanotify_door::on_pages(std::uint32_t fetch, core::result<core::bytes_view>
   }
   step();
   close_idle();
+}
+
+void fanotify_door::log_failure(const fill_table::fetch& of, const core::error& why) {
+  if (const auto line = failure_log_.line(map_, of, why); !line.empty()) core::log_warning(line);
 }
 
 core::result<void> fanotify_door::write_pages(int fd, const fill_table::fetch& of, core::bytes_view pages) {

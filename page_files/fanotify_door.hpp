@@ -11,6 +11,7 @@
 #include "core/bytes.hpp"
 #include "core/clock.hpp"
 #include "page_files/access_pattern.hpp"
+#include "page_files/failure_log.hpp"
 #include "page_files/fanotify_group.hpp"
 #include "page_files/fill_table.hpp"
 #include "page_files/page_map.hpp"
@@ -107,6 +108,7 @@ class fanotify_door {
   void step();
   void answer(std::uint32_t slot, std::optional<core::errc> denied);
   void on_pages(std::uint32_t fetch, core::result<core::bytes_view> pages);
+  void log_failure(const fill_table::fetch& of, const core::error& why);
   core::result<void> write_pages(int fd, const fill_table::fetch& of, core::bytes_view pages);
   core::result<void> write_into(int fd, std::uint64_t at, core::bytes_view pages);
   void lower_limit(std::uint32_t file, int fd);
@@ -132,6 +134,7 @@ class fanotify_door {
   std::uint32_t look_ = 0;  ///< the slot that was looked at last
   bool listens_ = false;
   counts counts_;
+  failure_log failure_log_;
 };
 
 }  // namespace strata::page_files

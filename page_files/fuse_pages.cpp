@@ -345,7 +345,8 @@ void fuse_pages::finish(const started& of, const core::result<core::bytes_view>&
       table_.filled(of.what.id);
     }
   }
-  if (failed) log_failure(of.what, *failed);
+  if (failed)
+    if (const auto line = failure_log_.line(map_, of.what, *failed); !line.empty()) core::log_warning(line);
   pump();
 }
 
@@ -411,15 +412,6 @@ void fuse_pages::read_file(const access& what) {
     bytes += static_cast<std::size_t>(done);
   }
   what.answer(0, core::bytes_view(buffer_).first(bytes));
-}
-
-void fuse_pages::log_failure(const fill_table::fetch& of, const core::error& why) {
-  constexpr auto log_every = 1s;
-  const auto now = clock::now();
-  if (now - logged_at_ < log_every) return;
-  logged_at_ = now;
-  core::log_warning("fetch " + std::to_string(of.count) + " pages from " + std::to_string(of.first) + " of " +
-                    map_.file(of.file).path + ": " + core::to_string(why));
 }
 
 }  // namespace strata::page_files

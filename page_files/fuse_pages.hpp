@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "io/unique_fd.hpp"
 #include "page_files/access_pattern.hpp"
+#include "page_files/failure_log.hpp"
 #include "page_files/fill_table.hpp"
 #include "page_files/page_map.hpp"
 #include "page_files/page_source.hpp"
@@ -124,7 +125,6 @@ class fuse_pages {
   void resume(decided of);
   void read_file(const access& what);
   void cancel_some();
-  void log_failure(const fill_table::fetch& of, const core::error& why);
 
   page_map& map_;
   page_source& source_;
@@ -154,7 +154,7 @@ class fuse_pages {
   std::size_t next_failure_ = 0;
   core::bytes buffer_;
   clock::time_point retry_at_{};
-  clock::time_point logged_at_{};
+  failure_log failure_log_;
   bool is_ticking_ = false;
   bool pumping_ = false;
   bool again_ = false;
