@@ -15,7 +15,7 @@ int main(int count, char** words) {
     return 2;
   }
   try {
-    comparison_options options;
+    comparison_options options{.of_compute = true};
     for (int i = 3; i < count; ++i)
       options.copied_through_wal.insert(static_cast<strata::pg::oid>(std::stoul(words[i])));
     const comparison_report report = compare_directories(words[1], words[2], options);

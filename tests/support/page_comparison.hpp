@@ -29,6 +29,9 @@ struct comparison_options {
   /// Databases made by CREATE DATABASE ... STRATEGY = WAL_LOG, and copies of them: copied visibility maps and BRIN's
   /// range maps are not in WAL (docs/redo.md).
   std::set<pg::oid> copied_through_wal{};
+  /// The files are of a running compute, which has not written every LSN to its pages, and works without
+  /// full_page_writes.
+  bool of_compute = false;
 };
 
 /// Every page of the main, vm and init forks of a cluster that writes nothing against the page that the page service
@@ -40,6 +43,6 @@ comparison_report compare_with_files(const std::filesystem::path& data_directory
 /// status files and relation maps. `data_directory` may be a running compute's: what is missing in it is filled in by
 /// being read.
 comparison_report compare_directories(const std::filesystem::path& data_directory, const std::filesystem::path& copy,
-                                      const comparison_options& options = {});
+                                      const comparison_options& options = {.of_compute = true});
 
 }  // namespace strata::tests
