@@ -80,12 +80,12 @@ void fill_for(const scope& of, const std::string& compute, pid_t guard) {
   if (given->group) {
     options.directory = record.data_directory;
     options.group = std::move(given->group);
-    options.fill = record.fill;
   } else {
     options.directory = host::files_behind(record.data_directory);
     options.mount_point = record.data_directory;
     options.for_other_users = need(host::postgres_account(), "can't fill in pages", "").has_value();
   }
+  options.fill = record.fill;
   options.guard = guard;
   options.pages.tenant = record.tenant_id;
   options.pages.timeline = record.timeline_id;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "config/json_file.hpp"
 #include "io/replace_file.hpp"
@@ -15,6 +16,12 @@ constexpr std::array words = {
     "waiting_for_quorum", "waiting_for_pageserver", "restoring", "starting", "running", "stopping", "stopped", "failed",
     "superseded"};
 static_assert(words.size() == static_cast<std::size_t>(agent_state::superseded) + 1);
+
+agent_status::fill_work work_from(const json& of) {
+  agent_status::fill_work made;
+  for (const auto& [name, member] : fill_work_members) made.*member = of.value(name, std::uint64_t{0});
+  return made;
+}
 
 std::string path_in(const std::string& directory) { return directory + "/compute-agent.json"; }
 
@@ -58,7 +65,9 @@ core::result<agent_status> from_json(const json& of) {
                   .complete = pages->value("complete", false),
                   .waits = pages->at("waits"),
                   .fillers = pages->at("fillers"),
-                  .filler = pages->at("filler")};
+                  .filler = pages->at("filler"),
+                  .filler_state = pages->value("filler_state", ""),
+                  .work = work_from(pages->value("work", json::object()))};
   return made;
 }
 
@@ -67,6 +76,8 @@ core::result<agent_status> from_json(const json& of) {
 const char* to_string(agent_state of) { return words[static_cast<std::size_t>(of)]; }
 
 core::result<void> save_status(const std::string& directory, const agent_status& of) {
+  json work = json::object();
+  for (const auto& [name, member] : fill_work_members) work[name] = of.pages.work.*member;
   json steps = json::object();
   for (std::size_t step = 0; step < of.steps.size(); ++step) steps[words[step]] = of.steps[step].count();
   json safekeepers = json::array();
@@ -97,7 +108,9 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                  {"complete", of.pages.complete},
                  {"waits", of.pages.waits},
                  {"fillers", of.pages.fillers},
-                 {"filler", of.pages.filler}}}};
+                 {"filler", of.pages.filler},
+                 {"filler_state", of.pages.filler_state},
+                 {"work", std::move(work)}}}};
   if (of.timeline_id.valid()) {
     made["tenant_id"] = core::to_string(of.tenant_id);
     made["timeline_id"] = core::to_string(of.timeline_id);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -44,14 +45,29 @@ struct agent_status {
     core::lsn flush_lsn;
     bool operator==(const safekeeper&) const = default;
   };
+  /// What has been done to fill in a data directory (page_files::fill_counts).
+  struct fill_work {
+    std::uint64_t accesses = 0;
+    std::uint64_t accesses_waited = 0;
+    std::uint64_t accesses_denied = 0;
+    std::uint64_t accesses_taken_over = 0;
+    std::uint64_t pages_filled = 0;
+    std::uint64_t files_completed = 0;
+    std::uint64_t fetches = 0;
+    std::uint64_t fetches_failed = 0;
+    std::uint64_t waiting = 0;
+    bool operator==(const fill_work&) const = default;
+  };
   /// Of a data directory that is filled in.
   struct page_counts {
     std::uint64_t total = 0;  ///< 0: a copy, or no directory yet
     std::uint64_t missing = 0;
-    bool complete = false;      ///< and native files need no filler any more
-    std::string waits;          ///< why readers wait for longer than usual; empty: they don't
-    std::uint32_t fillers = 0;  ///< how many processes have filled it, one after the other
-    pid_t filler = 0;           ///< the one that does now; 0: none
+    bool complete = false;       ///< and native files need no filler any more
+    std::string waits;           ///< why readers wait for longer than usual; empty: they don't
+    std::uint32_t fillers = 0;   ///< how many processes have filled it, one after the other
+    pid_t filler = 0;            ///< the one that does now; 0: none
+    std::string filler_state{};  ///< "starting", "running", "restarting", "ending", "none"
+    fill_work work{};
     bool operator==(const page_counts&) const = default;
   };
   pid_t pid = 0;
@@ -77,6 +93,19 @@ struct agent_status {
   page_counts pages;
   bool operator==(const agent_status&) const = default;
 };
+
+/// The members, with their names in JSON.
+inline constexpr std::array<std::pair<const char*, std::uint64_t agent_status::fill_work::*>, 9> fill_work_members{{
+    {"accesses", &agent_status::fill_work::accesses},
+    {"accesses_waited", &agent_status::fill_work::accesses_waited},
+    {"accesses_denied", &agent_status::fill_work::accesses_denied},
+    {"accesses_taken_over", &agent_status::fill_work::accesses_taken_over},
+    {"pages_filled", &agent_status::fill_work::pages_filled},
+    {"files_completed", &agent_status::fill_work::files_completed},
+    {"fetches", &agent_status::fill_work::fetches},
+    {"fetches_failed", &agent_status::fill_work::fetches_failed},
+    {"waiting", &agent_status::fill_work::waiting},
+}};
 
 /// The whole file or the one before is there afterwards.
 core::result<void> save_status(const std::string& directory, const agent_status& of);

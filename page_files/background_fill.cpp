@@ -1,5 +1,6 @@
 #include "page_files/background_fill.hpp"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -85,7 +86,7 @@ background_fill::fetcher fetch_by_reading(const page_map& map, std::string direc
              std::uint32_t file, std::uint32_t first, std::uint32_t count) -> core::result<void> {
     if (!open->fd || open->number != file) {
       open->fd = {};
-      STRATA_ASSIGN(open->fd, open_for_reading(directory, map, file));
+      STRATA_ASSIGN(open->fd, open_by_name(directory, map, file, O_RDONLY));
       open->number = file;
       open->pages.resize(page_range::count_max * pg::page_size);
     }

@@ -259,9 +259,11 @@ void fanotify_door::step() {
     answer(next->of, next->denied);
     decided = true;
   }
-  while (const auto next = table_.next_fetch())
+  while (const auto next = table_.next_fetch()) {
+    ++counts_.fetches;
     source_.fetch(map_.range(next->file, next->first, next->count),
                   [this, id = next->id](core::result<core::bytes_view> pages) { on_pages(id, std::move(pages)); });
+  }
   if (decided) close_idle();
 }
 
@@ -289,10 +291,12 @@ void fanotify_door::on_pages(std::uint32_t fetch, core::result<core::bytes_view>
   const open_file* file = opened(of.file);
   core::check(file != nullptr, "a file that is being filled is open");
   if (!pages || pages->size() != of.count * page_bytes) {
+    ++counts_.fetches_failed;
     log_failure(
         of, pages ? core::error{core::errc::corrupt, "the source has sent another number of pages"} : pages.error());
     table_.failed(fetch, core::errc::io_error);
   } else if (auto written = write_pages(file->fd.get(), of, *pages); !written) {
+    ++counts_.fetches_failed;
     log_failure(of, written.error());
     table_.failed(fetch, written.error().code);
   } else {

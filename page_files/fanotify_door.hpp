@@ -53,6 +53,8 @@ class fanotify_door {
     std::uint64_t events_taken_over = 0;  ///< from a killed predecessor
     std::uint64_t pages_filled = 0;
     std::uint64_t files_completed = 0;
+    std::uint64_t fetches = 0;
+    std::uint64_t fetches_failed = 0;
   };
 
   /// Answers what a predecessor left before it reads any new event: an event that the map has is served like a new

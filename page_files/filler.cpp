@@ -57,6 +57,42 @@ core::result<void> serve(const door_calls& door, page_client& client, page_map& 
   return {};
 }
 
+/// What the fillers before this one have counted, and what this one has.
+class counter {
+ public:
+  explicit counter(page_map& map) : map_(map), before_(map.counts()) {}
+  void add(const fanotify_door& door) {
+    const auto& now = door.counted();
+    map_.set_counts({.accesses = before_.accesses + now.events,
+                     .accesses_waited = before_.accesses_waited + now.events_waited,
+                     .accesses_denied = before_.accesses_denied + now.events_denied,
+                     .accesses_taken_over = before_.accesses_taken_over + now.events_taken_over,
+                     .pages_filled = before_.pages_filled + now.pages_filled,
+                     .files_completed = before_.files_completed + now.files_completed,
+                     .fetches = before_.fetches + now.fetches,
+                     .fetches_failed = before_.fetches_failed + now.fetches_failed,
+                     .waiting = door.waiting()});
+  }
+  // A mount is filled by one filler only.
+  void set(const fuse_door& door) {
+    const auto now = door.counts();
+    map_.set_counts({.accesses_denied = now.cancelled,
+                     .pages_filled = now.pages,
+                     .fetches = now.fetches,
+                     .fetches_failed = now.failed,
+                     .waiting = now.waiting});
+  }
+
+ private:
+  page_map& map_;
+  fill_counts before_;
+};
+
+/// Its thread may wait for a page that nobody brings any more, and ends with the process.
+void leave(const std::optional<background_fill>& rest, const core::result<void>& served) {
+  if (rest && !rest->is_done()) std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 core::result<void> fill_native(filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,
                                const core::clock& clock) {
   STRATA_ASSIGN(const auto door,
@@ -65,6 +101,7 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
   if (of.fill)
     rest.emplace(map, fetch_by_reading(map, of.directory), background_fill::options{.directory = of.directory});
   mark_release marks(door->group(), map, of.directory);
+  counter counts(map);
   const auto next = [&] {
     if (marks.is_under_way()) return milliseconds(0);
     if (door->waiting() == 0) return round_max;
@@ -72,6 +109,7 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
     return tick_interval;
   };
   const auto goes_on = [&] {
+    counts.add(*door);
     const bool may_be_complete = map.missing() == 0 || (rest && rest->is_done());
     if (!may_be_complete || !marks.step() || !door->is_idle()) return true;
     map.set_complete();
@@ -79,8 +117,7 @@ core::result<void> fill_native(filler_options& of, page_map& map, page_client& c
   };
   const auto served =
       serve({door->fd(), [&] { return door->on_readable(); }, next, goes_on}, client, map, guard, clock);
-  // Its thread may wait for a page that nobody brings any more, and ends with the process.
-  if (rest && !rest->is_done()) std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
+  leave(rest, served);
   return served;
 }
 
@@ -90,18 +127,26 @@ core::result<void> fill_mount(const filler_options& of, page_map& map, page_clie
                 fuse_door::mount(
                     {.directory = of.directory, .mount_point = of.mount_point, .for_other_users = of.for_other_users},
                     map, client));
+  std::optional<background_fill> rest;
+  const auto fetch = [&door](std::uint32_t file, std::uint32_t first, std::uint32_t count) {
+    return door->fetch(file, first, count);
+  };
+  if (of.fill) rest.emplace(map, fetch, background_fill::options{.directory = of.directory});
+  counter counts(map);
   const auto run = [&]() -> core::result<void> {
     door->run();
     if (auto failed = door->failure()) return *std::move(failed);
     return {};
   };
   const auto goes_on = [&] {
+    counts.set(*door);
     if (map.missing() == 0) map.set_complete();
     return door->is_mounted();
   };
   const auto served = serve({door->wake_fd(), run, [] { return round_max; }, goes_on}, client, map, guard, clock);
   // Every access fails when this process is gone. To detach the mount in order would wait for what Postgres still
   // writes, which nobody needs any more.
+  leave(rest, served);
   [[maybe_unused]] const auto* left = door.release();
   return served;
 }

@@ -16,7 +16,7 @@ struct filler_options {
   io::unique_fd group;           ///< from the guard, of native files
   std::string mount_point;       ///< without a group: the data directory that Postgres sees
   bool for_other_users = false;  ///< Postgres runs as another user than this process
-  bool fill = false;             ///< of native files: also pages that nobody touches
+  bool fill = false;             ///< also pages that nobody touches
   page_client_options pages;
   pid_t guard = 0;  ///< the process that started this one
 };

@@ -16,6 +16,7 @@
 #include <cstdarg>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "core/log.hpp"
 #include "page_files/fuse_mount.hpp"
 #include "page_files/fuse_operations.hpp"
+#include "page_files/page_toucher.hpp"
 
 namespace strata::page_files {
 namespace {
@@ -183,6 +185,21 @@ fuse_door::~fuse_door() {
 int fuse_door::wake_fd() const { return session_->service->pages.wake_fd(); }
 
 void fuse_door::run() { session_->service->pages.run(); }
+
+core::result<void> fuse_door::fetch(std::uint32_t file, std::uint32_t first, std::uint32_t count) {
+  fuse_service& in = *session_->service;
+  STRATA_ASSIGN(auto opened, open_by_name(session_->options.directory, in.map, file, O_RDWR));
+  std::promise<int> answered;
+  in.pages.take({.what = fuse_pages::access::kind::fill,
+                 .file = file,
+                 .in = std::make_shared<const io::unique_fd>(std::move(opened)),
+                 .offset = std::uint64_t{first} * pg::page_size,
+                 .size = count * static_cast<std::uint32_t>(pg::page_size),
+                 .answer = [&](int failed, core::bytes_view) { answered.set_value(failed); }});
+  if (const int failed = answered.get_future().get())
+    return core::from_errno("fetch pages of " + in.map.file(file).path, failed);
+  return {};
+}
 
 core::result<void> fuse_door::unmount() {
   session& of = *session_;

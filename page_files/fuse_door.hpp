@@ -61,6 +61,9 @@ class fuse_door {
   void run();
 
   // -- any thread ---------------------------------------------------------
+  /// Returns when these pages of a file are in the directory, or no longer part of the file. errc::not_found: it has no
+  /// name any more. Not for the thread of the source, which brings them.
+  core::result<void> fetch(std::uint32_t file, std::uint32_t first, std::uint32_t count);
   /// Removes the mount. Returns when everything that was written is in the directory, if no file is open any more. Call
   /// it while the other thread still runs.
   core::result<void> unmount();

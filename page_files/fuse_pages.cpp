@@ -123,6 +123,7 @@ void fuse_pages::take(access what) {
       case access::kind::write: taken = write(what); break;
       case access::kind::truncate: taken = truncate(what); break;
       case access::kind::read:
+      case access::kind::fill:
         const page_span pages = pages_of(what.offset, what.size);
         wait({std::move(what), {}, {}, pages.first, pages.end - pages.first, clock::now()});
         break;
@@ -380,6 +381,7 @@ void fuse_pages::resume(decided of) {
   outcome done;
   switch (what.what) {
     case access::kind::read: read_file(what); return;
+    case access::kind::fill: break;
     case access::kind::write: {
       const std::lock_guard lock(lock_);
       done.failed = write_all(what.in->get(), of.of.head, what.offset);

@@ -35,12 +35,13 @@ class fuse_pages {
 
   /// An access: an answer to the kernel that is not given yet.
   struct access {
-    enum class kind { read, write, truncate };
+    /// `fill`: nobody reads the pages yet.
+    enum class kind { read, write, truncate, fill };
     kind what = kind::read;
     std::uint32_t file = 0;
     content in;
     std::uint64_t offset = 0;  ///< of a truncation: the new size
-    std::uint32_t size = 0;    ///< of a read or write
+    std::uint32_t size = 0;    ///< of a read, write or fill
     core::bytes_view bytes{};  ///< of a write; valid during the call only
     pid_t process = 0;         ///< that waits; 0: the kernel itself
     /// Called once, by any thread, also from within the call that takes the access: an errno, or 0 and for a read what

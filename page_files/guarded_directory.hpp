@@ -23,6 +23,7 @@ struct fill_progress {
   std::uint64_t missing = 0;
   bool is_complete = false;  ///< and needs no filler any more, if one can be spared at all
   std::string waits;         ///< why readers wait for longer than usual; empty: they don't
+  fill_counts counts{};
 };
 
 /// What the guard of a data directory holds while Postgres runs on it. With it one filler can follow another on native
@@ -54,7 +55,7 @@ class guarded_directory {
   [[nodiscard]] std::uint32_t beats() const { return map_.beats(); }
   [[nodiscard]] fill_progress progress() const {
     const bool complete = map_.is_complete();
-    return {pages_, complete ? 0 : map_.missing(), complete, map_.note()};
+    return {pages_, complete ? 0 : map_.missing(), complete, map_.note(), map_.counts()};
   }
   /// Of native files that are complete and whose last filler was reaped: answers what that has left. Then, now and
   /// then: what comes late.

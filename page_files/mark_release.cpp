@@ -1,5 +1,6 @@
 #include "page_files/mark_release.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -34,7 +35,7 @@ bool mark_release::step() {
 }
 
 bool mark_release::release(std::uint32_t file) {
-  const auto opened = open_for_reading(directory_, map_, file);
+  const auto opened = open_by_name(directory_, map_, file, O_RDONLY);
   if (!opened) return opened.error().code == core::errc::not_found;
   return map_.missing(file) == 0 && group_.unmark(opened->get());
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
@@ -62,6 +63,7 @@ struct page_map::header {
   char note[note_max + 1];
   std::uint64_t fillers;  ///< that have begun
   std::uint32_t complete;
+  fill_counts counts;
 };
 
 struct page_map::file_record {
@@ -362,6 +364,25 @@ std::uint32_t page_map::beats() const { return load(head().beats); }
 
 void page_map::set_complete() { store(head().complete, std::uint32_t{1}); }
 bool page_map::is_complete() const { return load(head().complete) != 0; }
+
+namespace {
+constexpr std::array counted{&fill_counts::accesses,        &fill_counts::accesses_waited,
+                             &fill_counts::accesses_denied, &fill_counts::accesses_taken_over,
+                             &fill_counts::pages_filled,    &fill_counts::files_completed,
+                             &fill_counts::fetches,         &fill_counts::fetches_failed,
+                             &fill_counts::waiting};
+static_assert(counted.size() * sizeof(std::uint64_t) == sizeof(fill_counts));
+}  // namespace
+
+void page_map::set_counts(const fill_counts& now) {
+  for (const auto each : counted) store(head().counts.*each, now.*each);
+}
+
+fill_counts page_map::counts() const {
+  fill_counts now;
+  for (const auto each : counted) now.*each = load(head().counts.*each);
+  return now;
+}
 
 void page_map::set_note(std::string_view text) {
   header& to = head();

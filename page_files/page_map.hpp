@@ -23,6 +23,19 @@ struct taken_event {
   bool operator==(const taken_event&) const = default;
 };
 
+/// What the fillers of a directory have done, one after the other. A door counts what it has.
+struct fill_counts {
+  std::uint64_t accesses = 0;             ///< that the kernel asked about (fanotify)
+  std::uint64_t accesses_waited = 0;      ///< of these, for pages (fanotify)
+  std::uint64_t accesses_denied = 0;      ///< failed: fetches, signals, what a killed filler left unrecorded
+  std::uint64_t accesses_taken_over = 0;  ///< from a killed filler (fanotify)
+  std::uint64_t pages_filled = 0;
+  std::uint64_t files_completed = 0;  ///< (fanotify)
+  std::uint64_t fetches = 0;
+  std::uint64_t fetches_failed = 0;
+  std::uint64_t waiting = 0;  ///< accesses, now
+};
+
 /// Which pages of the sparse files of a data directory are present, in memory that outlives the filler: a sealed memfd,
 /// which the guard creates and every filler inherits. Files are named by index, pages by their number within the file.
 ///
@@ -81,6 +94,9 @@ class page_map {
   /// Nothing is missing, or only of files that have no name any more, and no file needs a filler. Never taken back.
   void set_complete();
   [[nodiscard]] bool is_complete() const;
+  /// Numbers that are read may be of two moments.
+  void set_counts(const fill_counts& now);
+  [[nodiscard]] fill_counts counts() const;
   /// What the filler has to say, for people; cut off at note_max bytes. Empty: nothing.
   static constexpr std::size_t note_max = 240;
   void set_note(std::string_view text);

@@ -13,8 +13,8 @@ namespace strata::page_files {
 
 namespace {
 
-core::result<io::unique_fd> open_the_file(const std::string& path, inode_id inode) {
-  io::unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+core::result<io::unique_fd> open_the_file(const std::string& path, inode_id inode, int access) {
+  io::unique_fd file(::open(path.c_str(), access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file) return core::from_errno("open " + path, errno);
   struct stat found {};
   if (::fstat(file.get(), &found) != 0) return core::from_errno("open " + path, errno);
@@ -25,8 +25,9 @@ core::result<io::unique_fd> open_the_file(const std::string& path, inode_id inod
 
 }  // namespace
 
-core::result<io::unique_fd> open_for_reading(const std::string& directory, const page_map& map, std::uint32_t file) {
-  return open_the_file(directory + "/" + map.file(file).path, map.inode(file));
+core::result<io::unique_fd> open_by_name(const std::string& directory, const page_map& map, std::uint32_t file,
+                                         int access) {
+  return open_the_file(directory + "/" + map.file(file).path, map.inode(file), access);
 }
 
 core::result<std::shared_ptr<page_toucher>> page_toucher::make() {
@@ -48,7 +49,7 @@ void page_toucher::touch(std::string directory, const page_map& map, std::vector
   // A thread that waits for an event that nobody answers can't be joined; it owns what it uses.
   std::thread([self = shared_from_this(), targets = std::move(targets)] {
     for (const target& each : targets) {
-      auto file = open_the_file(each.path, each.inode);
+      auto file = open_the_file(each.path, each.inode, O_RDONLY);
       char nothing = 0;
       if (!file || ::pread(file->get(), &nothing, 0, 0) != 0) self->report(each.file);
     }

@@ -12,9 +12,10 @@
 
 namespace strata::page_files {
 
-/// Opens a sparse file by its name for reading, if that is still the file that the map means. errc::not_found when it
-/// is gone or another one has its name.
-core::result<io::unique_fd> open_for_reading(const std::string& directory, const page_map& map, std::uint32_t file);
+/// Opens a sparse file by its name, O_RDONLY or O_RDWR, if that is still the file that the map means. errc::not_found
+/// when it is gone or another one has its name.
+core::result<io::unique_fd> open_by_name(const std::string& directory, const page_map& map, std::uint32_t file,
+                                         int access);
 
 /// Has the kernel raise an event for each of some files, in a thread of its own: a read of no bytes, which waits until
 /// the event is answered. So a door gets a descriptor for a file of which it has an event without one.

@@ -166,6 +166,33 @@ std::string page_supply::waits() const {
   return "the pages that it does not have yet are no longer kept (" + lost_lease_ + "): stop it and start it again";
 }
 
+namespace {
+
+host::agent_status::fill_work work_of(const page_files::fill_counts& of) {
+  return {.accesses = of.accesses,
+          .accesses_waited = of.accesses_waited,
+          .accesses_denied = of.accesses_denied,
+          .accesses_taken_over = of.accesses_taken_over,
+          .pages_filled = of.pages_filled,
+          .files_completed = of.files_completed,
+          .fetches = of.fetches,
+          .fetches_failed = of.fetches_failed,
+          .waiting = of.waiting};
+}
+
+}  // namespace
+
+const char* page_supply::filler_word() const {
+  switch (state_) {
+    case filler_state::none: return "none";
+    case filler_state::starts: return fillers_ == 0 ? "starting" : "restarting";
+    case filler_state::runs: return "running";
+    case filler_state::pauses: return "restarting";
+    case filler_state::ends: return "ending";
+  }
+  return "";
+}
+
 void page_supply::describe(host::agent_status& to) const {
   to.pages = {};
   if (!directory_) return;
@@ -175,7 +202,9 @@ void page_supply::describe(host::agent_status& to) const {
               .complete = now.is_complete,
               .waits = waits(),
               .fillers = fillers_,
-              .filler = state_ == filler_state::runs ? *pid_ : 0};
+              .filler = state_ == filler_state::runs ? *pid_ : 0,
+              .filler_state = filler_word(),
+              .work = work_of(now.counts)};
 }
 
 }  // namespace strata::actors::compute

@@ -72,6 +72,7 @@ class page_supply {
   enum class filler_state { none, starts, runs, pauses, ends };
 
   [[nodiscard]] bool needs_no_filler() const;
+  [[nodiscard]] const char* filler_word() const;
   void start();
   void started(const core::result<void>& how);
   void ended();

@@ -37,6 +37,8 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   status.since = core::wall_time(std::chrono::microseconds(1700000000123456));
   status.safekeepers = {{1, "127.0.0.1:5454", "streaming", core::lsn(0x3000400)}, {2, "b:1", "away: refused", {}}};
   status.pages = {.total = 5, .missing = 2, .complete = true, .waits = "nobody", .fillers = 3, .filler = 77};
+  status.pages.filler_state = "restarting";
+  status.pages.work = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   BOOST_TEST_REQUIRE(save_status(directory, status));
   const auto loaded = load_status(directory);
   BOOST_TEST_REQUIRE(loaded.has_value(), (loaded ? "" : loaded.error().detail));

@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
 #include <random>
 #include <thread>
 
+#include "page_files/background_fill.hpp"
 #include "tests/page_files_fuse/mounted_files.hpp"
 
 namespace strata::tests {
@@ -239,6 +241,41 @@ BOOST_AUTO_TEST_CASE(prefetched_pages_are_fetched_at_the_same_time) {
   BOOST_TEST(comes_true([&] { return files.source.open() >= 20; }));
   files.source.hold(false);
   BOOST_TEST((file.read(100 * page, page) == files.made(100, 1)));
+}
+
+BOOST_AUTO_TEST_CASE(what_nobody_reads_is_fetched_in_the_background_and_keeps_what_was_written) {
+  mounted_files files({400, 300, 200});
+  const open_file written(files.path(0));
+  written.write(7 * page, filled_with('w', page));
+  std::filesystem::remove(files.path(1));
+  const open_file cut(files.path(2));
+  cut.truncate(50 * page);
+  page_files::background_fill rest(*files.map,
+                                   [&](std::uint32_t file, std::uint32_t first, std::uint32_t count) {
+                                     return files.door().fetch(file, first, count);
+                                   },
+                                   {.directory = files.home.path().string(), .reserve = 0});
+  BOOST_TEST(comes_true([&] { return rest.is_done(); }));
+  BOOST_TEST(files.map->missing() == 0);
+  core::bytes expected = files.made(0, 400);
+  put(expected, 7 * page, filled_with('w', page));
+  BOOST_TEST((written.read(0, 400 * page) == expected));
+  BOOST_TEST((cut.read(0, 50 * page) == files.made(0, 50, 2)));
+  BOOST_TEST(cut.size() == 50 * page);
+  BOOST_TEST(files.door().fetch(1, 0, 8).error().code == core::errc::not_found);
+}
+
+BOOST_AUTO_TEST_CASE(a_background_fetch_that_fails_is_tried_again_and_ends_with_the_door) {
+  mounted_files files({400});
+  files.source.fail(true);
+  BOOST_TEST(!files.door().fetch(0, 0, 8).has_value());
+  files.source.fail(false);
+  BOOST_TEST(files.door().fetch(0, 0, 8).has_value());
+  files.source.hold(true);
+  std::thread waiting([&] { BOOST_TEST(!files.door().fetch(0, 100, 8).has_value()); });
+  BOOST_TEST(comes_true([&] { return files.door().counts().waiting == 1; }));
+  files.thread.reset();
+  waiting.join();
 }
 
 BOOST_AUTO_TEST_SUITE_END()
