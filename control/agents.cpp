@@ -71,7 +71,10 @@ std::optional<pid_t> agent_of(const scope& of, const std::string& compute) {
 }
 
 bool has_agent_status(const scope& of, const std::string& compute) {
-  return host::load_status(directory_of(of, compute)).has_value();
+  // The file of one that was killed stays until the next one writes its own.
+  const auto agent = agent_of(of, compute);
+  const auto status = host::load_status(directory_of(of, compute));
+  return status && (!agent || *agent <= 0 || status->pid == *agent);
 }
 
 agent_status status_of(const scope& of, const compute_record& record) {
@@ -79,6 +82,11 @@ agent_status status_of(const scope& of, const compute_record& record) {
   const auto agent = agent_of(of, record.name);
   auto read = host::load_status(directory_of(of, record.name));
   agent_status status = read ? *std::move(read) : agent_status{};
+  if (agent && *agent > 0 && status.pid != *agent) {
+    status = {};
+    status.pid = *agent;
+    status.detail = "its agent is starting";
+  }
   if (agent || is_final(status.state)) return status;
   status.state = agent_state::failed;
   status.detail = "its agent ended unexpectedly; see " + log_of(of, record.name);

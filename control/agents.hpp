@@ -16,7 +16,7 @@ namespace strata::control {
 /// by the lock it holds in the compute's directory.
 std::optional<pid_t> agent_of(const scope& of, const std::string& compute);
 
-/// Whether one ever ran.
+/// Whether the one that runs has written its status; when none runs, whether one ever did.
 bool has_agent_status(const scope& of, const std::string& compute);
 
 /// The last status that the agent has written; if it ended without a final one the state is `failed`.

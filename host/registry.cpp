@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "config/branch_spec.hpp"
 #include "config/json_file.hpp"
 #include "config/small_file.hpp"
 #include "host/account.hpp"
@@ -222,7 +223,9 @@ core::result<std::vector<std::string>> registry::names() const {
   if (!fs::exists(directory_, failure)) return all;
   for (const auto& entry : fs::directory_iterator(directory_, failure)) {
     std::error_code hidden;
-    if (entry.is_directory(hidden)) all.push_back(entry.path().filename());
+    const std::string name = entry.path().filename();
+    // What no compute can be called is not ours: lost+found, where the directory is a file system of its own.
+    if (entry.is_directory(hidden) && config::check_name("compute", name)) all.push_back(name);
   }
   if (failure) return core::from_errno("list " + directory_, failure.value());
   std::sort(all.begin(), all.end());

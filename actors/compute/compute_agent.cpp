@@ -184,16 +184,28 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             });
   }
 
-  /// A temporary compute is its command's, which may have been killed.
+  struct command_state {
+    bool runs = false;
+    bool compute_is_ready = false;
+  };
+  /// A temporary compute is its command's, and a new one until the command has seen it run. That may be killed.
   void look_for_command() {
-    if (!options_.record.temporary || branch_.polling) return;
-    branch_.polling = true;
+    if ((!options_.record.temporary && options_.record.ready) || branch_.looks_for_command) return;
+    branch_.looks_for_command = true;
     offload(
         runtime::pool_id::io, "look for the command",
-        [here = options_.status_directory]() -> core::result<bool> { return host::start_lock::is_held(here); },
-        [this](const core::result<bool>& held) {
-          branch_.polling = false;
-          if (held && !*held) step(stop_wanted{});
+        [here = options_.status_directory, name = options_.record.name]() -> core::result<command_state> {
+          const bool runs = host::start_lock::is_held(here);
+          // Afterwards: the command writes it before it ends. A damaged record ends nobody.
+          const std::filesystem::path computes = std::filesystem::path(here).parent_path();
+          const auto record = host::registry(computes.parent_path()).load(name);
+          return command_state{runs, !record || record->ready};
+        },
+        [this](const core::result<command_state>& now) {
+          branch_.looks_for_command = false;
+          if (!now) return;
+          options_.record.ready = now->compute_is_ready;
+          if (!now->runs && (options_.record.temporary || !now->compute_is_ready)) step(stop_wanted{});
         });
   }
 
@@ -458,6 +470,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     core::lsn pageserver_at;
     core::monotonic_time next_look{};
     bool polling = false;
+    bool looks_for_command = false;
     branch_directory directory;
   };
 

@@ -106,6 +106,14 @@ BOOST_AUTO_TEST_CASE(the_way_of_the_pages_is_kept_and_a_timeout_of_nothing_is_da
   BOOST_TEST(computes.find("dev").error().code == core::errc::corrupt);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_file_system_has_of_its_own_is_no_compute) {
+  save(make("dev"));
+  std::filesystem::create_directory(std::filesystem::path(computes.directory_of("dev")).parent_path() / "lost+found");
+  BOOST_TEST(computes.list()->computes.size() == 1u);
+  BOOST_TEST(computes.list()->damaged.empty());
+  BOOST_TEST((*computes.names() == std::vector<std::string>{"dev"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_name_can_be_claimed_once_until_it_is_removed) {
   {
     const auto lock = computes.claim("dev");
