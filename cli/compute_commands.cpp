@@ -21,36 +21,13 @@ using host::compute_mode;
 using host::compute_record;
 using nlohmann::json;
 
-struct start_request {
-  compute_request of;
-  std::string page_timeout;
-};
-
-std::chrono::milliseconds page_timeout_of(const std::string& text) {
-  const std::string next = "strata compute start BRANCH --page-timeout 60s";
-  const auto limit = need(config::parse_duration(text), "can't parse --page-timeout", next);
-  if (limit < page_timeout_min || limit > page_timeout_max)
-    throw failure(core::errc::invalid_argument, "can't use --page-timeout " + shell_quoted(text),
-                  "it is " + config::duration_text(page_timeout_min) + " to " + config::duration_text(page_timeout_max),
-                  next);
-  return limit;
-}
-
-void start(const context& of, start_request request) {
+void start(const context& of, const compute_request& asked) {
   const auto begun = std::chrono::steady_clock::now();
-  compute_request& asked = request.of;
-  if (!request.page_timeout.empty()) asked.pages.timeout = page_timeout_of(request.page_timeout);
   const compute_record record = start_compute(of, asked);
   if (of.json) return print(compute_json(of, record));
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
-  print(record.mode == compute_mode::branch ? "  commits are stored in branch " + record.branch + " by its safekeepers"
-        : has_agent(record)                 ? "  read-only: it shows the branch as of " + core::to_string(record.at)
-                            : std::string("  copy: its changes stay in the copy, the branch does not change"));
-  print(record.armed ? std::string("  armed: its subscriptions run, in place of those of the source")
-                     : "  no logical replication workers: its subscriptions do not run (--armed runs them)");
-  if (record.pages != host::page_mode::copy)
-    print(std::string("  pages are fetched when first touched (") + host::to_string(record.pages) + ")");
+  for (const auto& each : start_notes(record)) print("  " + each);
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
@@ -114,28 +91,26 @@ void stop(const context& of, const stop_request& asked) {
         "  (or stop it with --remove)");
 }
 
-/// `request` lives as long as the command.
-void add_page_options(CLI::App& command, start_request& request) {
-  auto* pages = &request.of.pages;
+/// `asked` lives as long as the command.
+void add_page_options(CLI::App& command, page_request& asked) {
   command
       .add_option_function<std::string>(
-          "--pages", [pages](const std::string& word) { pages->mode = host::page_mode_of(word); },
+          "--pages", [&asked](const std::string& word) { asked.mode = host::page_mode_of(word); },
           "How pages come into the data directory. fanotify: when first touched; needs root and Linux 6.14. fuse: when "
-          "first touched, through a file system that Strata provides. copy: all of them before Postgres starts. Where "
-          "the compute does not write the branch, fanotify and fuse make it read-only (default: for a branch's writer, "
-          "as at its last start, or the first of these that this host allows; otherwise copy)")
+          "first touched, through a file system that Strata provides. copy: all of them before Postgres starts, and a "
+          "compute that does not write the branch keeps what is written on it (default: the first of these that this "
+          "host allows, or as chosen at an earlier start of the compute)")
       ->check(CLI::IsMember({"fanotify", "fuse", "copy"}));
-  command.add_option("--page-timeout", request.page_timeout,
-                     "How long a query waits for a page while the server does not answer, 100ms to 24h; then it fails, "
-                     "and Postgres goes on (default: as at the compute's last start, or 60s)");
+  command.add_option_function<std::string>(
+      "--page-timeout", [&asked](const std::string& text) { asked.timeout = parse_page_timeout(text); },
+      "How long a query waits for a page while the server does not answer, 100ms to 24h; then it fails, and Postgres "
+      "goes on (default: as at the compute's last start, or 60s)");
   auto* no_fill = command.add_flag_callback(
-      "--no-fill", [pages] { pages->fill = false; },
-      "Fetch pages only when they are touched, also at later starts of the compute. Otherwise fanotify fetches the "
-      "others in the background; fuse does not");
-  command
-      .add_flag_callback(
-          "--fill", [pages] { pages->fill = true; }, "Undo --no-fill of an earlier start of the compute")
-      ->excludes(no_fill);
+      "--no-fill", [&asked] { asked.fill = false; },
+      "Fetch pages only when they are touched, also at later starts of the compute. Otherwise the others "
+      "follow in the background, as long as 1 GiB of the disk is free");
+  const auto fill = [&asked] { asked.fill = true; };
+  command.add_flag_callback("--fill", fill, "Undo --no-fill of an earlier start of the compute")->excludes(no_fill);
 }
 
 }  // namespace
@@ -148,10 +123,11 @@ void add_compute_commands(CLI::App& app, context& of) {
       "start",
       "Start a Postgres on a branch. On the head of a branch created by `branch create`, if the server has "
       "safekeepers, commits are stored in the branch and survive the loss of the compute. A branch has one writer at a "
-      "time: a second one is refused without --take-over. Otherwise Postgres works on a copy, whose changes do not "
-      "change the branch, or with --pages fanotify or fuse is read-only");
-  auto request = std::make_shared<start_request>();
-  auto* asked = &request->of;
+      "time: a second one is refused without --take-over. At a point in time, and on a branch that follows its source, "
+      "Postgres is read-only; with --pages copy, and on a server without safekeepers, it works on a copy, whose "
+      "changes "
+      "do not change the branch");
+  auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   start_command->add_option("--name", asked->name,
                             "Name of the compute (default: the name of the branch, or SOURCE-BRANCH if it is taken)");
@@ -160,7 +136,7 @@ void add_compute_commands(CLI::App& app, context& of) {
       ->allow_extra_args(false);
   start_command->add_flag("--armed", asked->armed,
                           "Allow workers that act on other servers: subscriptions, pg_cron, pglogical");
-  add_page_options(*start_command, *request);
+  add_page_options(*start_command, asked->pages);
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");
@@ -168,7 +144,7 @@ void add_compute_commands(CLI::App& app, context& of) {
   finish_command(*start_command, of,
                  "  strata compute start dev\n  strata compute start main@10m --name before-the-accident\n"
                  "  strata compute start dev --port 5433 --set \"work_mem = 64MB\"",
-                 [&of, request] { start(of, *request); });
+                 [&of, asked] { start(of, *asked); });
 
   auto* list_command = group->add_subcommand("list", "List the computes of this server directory");
   finish_command(*list_command, of, "  strata compute list", [&of] { list(of); });

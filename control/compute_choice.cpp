@@ -19,7 +19,7 @@ const compute_record* present_among(const std::vector<compute_record>& running, 
     if (!shows_present(each, head)) continue;
     const bool writes = each.mode == compute_mode::branch;
     const bool found_writes = found != nullptr && found->mode == compute_mode::branch;
-    // Of two writers the newer one has taken over; of two copies people have worked on the older one.
+    // Of two writers the newer one has taken over; of two others people have worked on the older one.
     if (found == nullptr || (writes && !found_writes) ||
         (writes == found_writes && (writes ? each.started > found->started : each.started < found->started)))
       found = &each;

@@ -9,11 +9,11 @@
 
 namespace strata::control {
 
-/// Whether a compute shows its branch as it is now: it writes the branch, or is a copy of its head.
+/// Whether a compute shows its branch as it is now: it writes the branch, or begins at its head.
 bool shows_present(const host::compute_record& record, core::lsn head);
 
 /// Of a branch's running computes, the one that the branch's name means: the one that writes it, else the first
-/// started copy of its head. Null when there are older copies only.
+/// started copy or reader of its head. Null when all of them show an older state.
 const host::compute_record* present_among(const std::vector<host::compute_record>& running, core::lsn head);
 
 bool belongs_to(const host::compute_record& record, const core::tenant_id& tenant, const core::timeline_id& timeline);
@@ -23,7 +23,7 @@ std::vector<std::string> default_names(const std::string& source, const std::str
 
 /// "12 min"
 std::string age_of(const host::compute_record& record, core::wall_time now);
-/// "dev@shop, port 26555, copy 12 min old"
+/// "dev@shop, port 26555, copy 12 min old", or "read-only, 12 min old"
 std::string where_text(const host::compute_record& record, core::wall_time now);
 
 }  // namespace strata::control

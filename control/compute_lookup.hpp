@@ -13,7 +13,7 @@ namespace strata::control {
 /// The computes that BRANCH on the command line refers to.
 struct compute_lookup {
   std::optional<host::compute_record> running{};  ///< shows the branch as it is now
-  std::vector<host::compute_record> older{};      ///< running copies of it that don't, the newest last
+  std::vector<host::compute_record> older{};      ///< running copies and readers that don't, the newest last
   std::optional<branch_writer> in_doubt{};        ///< none is known to, and this one without a record may write it
   bool follows_source = false;                    ///< the branch is one that only its source writes
 };

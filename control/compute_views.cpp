@@ -28,6 +28,22 @@ compute_record to_stop(const scope& of, const std::string& name) {
   return need(std::move(found), "can't stop " + name, "strata compute list");
 }
 
+/// Of a compute that writes its branch.
+void add_quorum(json& made, const host::agent_status& status) {
+  made["term"] = status.term;
+  made["generation"] = status.generation;
+  made["written_lsn"] = core::to_string(status.written_lsn);
+  made["commit_lsn"] = core::to_string(status.commit_lsn);
+  made["applied_lsn"] = core::to_string(status.applied_lsn);
+  made["has_quorum"] = status.has_quorum;
+  made["safekeepers"] = json::array();
+  for (const auto& each : status.safekeepers)
+    made["safekeepers"].push_back({{"id", each.id},
+                                   {"address", each.address},
+                                   {"state", each.state},
+                                   {"flush_lsn", core::to_string(each.flush_lsn)}});
+}
+
 }  // namespace
 
 json compute_json(const scope& of, const compute_record& record) {
@@ -55,27 +71,23 @@ json compute_json(const scope& of, const compute_record& record) {
   const auto status = status_of(of, record);
   made["lsn"] = core::to_string(status.start_lsn);
   made["detail"] = status.detail;
-  made["term"] = status.term;
-  made["generation"] = status.generation;
-  made["written_lsn"] = core::to_string(status.written_lsn);
-  made["commit_lsn"] = core::to_string(status.commit_lsn);
-  made["applied_lsn"] = core::to_string(status.applied_lsn);
-  made["has_quorum"] = status.has_quorum;
   made["incarnations"] = status.incarnations;
   for (std::size_t step = 0; step < status.steps.size(); ++step)
     made["steps_us"][host::to_string(static_cast<host::agent_state>(step))] = status.steps[step].count();
   if (status.pages.total > 0)
-    made["page_counts"] = {{"total", status.pages.total},       {"missing", status.pages.missing},
-                           {"complete", status.pages.complete}, {"waits", status.pages.waits},
-                           {"fillers", status.pages.fillers},   {"filler_pid", status.pages.filler}};
+    made["page_counts"] = {{"total", status.pages.total},
+                           {"missing", status.pages.missing},
+                           {"complete", status.pages.complete},
+                           {"waits", status.pages.waits},
+                           {"fillers", status.pages.fillers},
+                           {"filler_pid", status.pages.filler},
+                           {"filler_state", status.pages.filler_state}};
+  if (status.pages.total > 0)
+    for (const auto& [name, member] : host::fill_work_members)
+      made["page_counts"]["work"][name] = status.pages.work.*member;
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
-  made["safekeepers"] = json::array();
-  for (const auto& each : status.safekeepers)
-    made["safekeepers"].push_back({{"id", each.id},
-                                   {"address", each.address},
-                                   {"state", each.state},
-                                   {"flush_lsn", core::to_string(each.flush_lsn)}});
+  if (record.mode == compute_mode::branch) add_quorum(made, status);
   return made;
 }
 
@@ -85,8 +97,23 @@ std::string pages_text(const compute_record& record, const host::agent_status& s
   if (status.pages.missing == 0) return text;
   const auto present = status.pages.total - status.pages.missing;
   text += " " + std::to_string(present * 100 / status.pages.total) + " %";
-  // The others follow only with fanotify (page_files/background_fill.hpp).
-  return record.fill && record.pages == host::page_mode::fanotify ? text : text + ", on demand";
+  return record.fill ? text : text + ", on demand";
+}
+
+std::vector<std::string> start_notes(const compute_record& record) {
+  std::vector<std::string> made;
+  if (record.mode == compute_mode::branch)
+    made.push_back("commits are stored in branch " + record.branch + " by its safekeepers");
+  else if (record.mode == compute_mode::read_only)
+    made.push_back("read-only: it shows the branch as of " + core::to_string(record.at) +
+                   "; --pages copy makes a copy that takes writes");
+  else
+    made.emplace_back("copy: its changes stay in the copy, the branch does not change");
+  made.emplace_back(record.armed ? "armed: its subscriptions run, in place of those of the source"
+                                 : "no logical replication workers: its subscriptions do not run (--armed runs them)");
+  if (record.pages != host::page_mode::copy)
+    made.push_back(std::string("pages are fetched when first touched (") + host::to_string(record.pages) + ")");
+  return made;
 }
 
 json damaged_json(const scope& of, const host::damaged_compute& each) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "control/scope.hpp"
 #include "host/agent_status.hpp"
@@ -16,6 +17,9 @@ nlohmann::json compute_json(const scope& of, const host::compute_record& record)
 nlohmann::json damaged_json(const scope& of, const host::damaged_compute& each);
 /// The command that ends it, and what it does now.
 std::string next_for_damaged(const scope& of, const std::string& name);
+
+/// For people, of one that has just been started: what becomes of what is written on it, and what it does not do.
+std::vector<std::string> start_notes(const host::compute_record& record);
 
 struct stopped_compute {
   host::compute_record record;

@@ -121,6 +121,13 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
   throw failure(keepers.error(), "can't assign safekeepers to " + branch.name, "strata status");
 }
 
+/// Where the branch is not written: whether its pages may come when they are touched, because nothing is written.
+bool is_read_only(const branch_entry& branch, const config::branch_spec& spec, const page_request& pages) {
+  if (pages.mode) return *pages.mode != page_mode::copy;
+  // The head of a branch of a server without safekeepers is for writing, though that stays in a copy.
+  return !std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty();
+}
+
 /// Of a directory without a record: whether it is missing, or its command was killed before there was anything in it.
 /// With data it is a compute that has lost its record.
 bool is_empty(const host::registry& computes, const std::string& name, const core::error& no_record) {
@@ -181,12 +188,13 @@ class attempt {
     if (!fs::exists(computes.directory_of(name), failed)) return;
     const auto lock = host::start_lock::take(computes.directory_of(name));
     if (!lock) return;
-    // Nobody is at work on it but we.
+    // Nobody is at work on it but we, and perhaps an agent that is about to notice that its command is gone.
     const auto found = computes.load(name);
-    if (agent_of(of, name) || !(found ? !found->ready || found->temporary : is_empty(computes, name, found.error())))
+    if (found ? found->ready && !found->temporary : agent_of(of, name) || !is_empty(computes, name, found.error()))
       return;
     const auto record = found ? *found : computes.remains_of(name);
     of.report->note("removing compute " + name + ", left by an interrupted command");
+    stop_agent(of, record);
     need(host::abandon_postgres(record.data_directory), "can't stop interrupted compute " + name,
          "strata compute list");
     need(remove_files(of, record), "can't remove interrupted compute " + name, "strata compute list");
@@ -244,7 +252,7 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
     if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
       continue;
-    // An older copy is reached by its own name only.
+    // One that shows an older state is reached by its own name only.
     if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
     // Another copy does no harm; another writer ends this one.
     // What a killed agent has left is ended by the next one.
@@ -252,7 +260,7 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
       throw failure(core::errc::conflict, "compute " + each.name + " is already running",
                     "it is " + state_of(of, each) + " at " + socket_uri(each),
                     "strata psql --compute " + each.name +
-                        (each.mode == compute_mode::copy ? "; or start another one with --name" : ""));
+                        (each.mode != compute_mode::branch ? "; or start another one with --name" : ""));
     return std::move(each);
   }
   return std::nullopt;
@@ -270,6 +278,17 @@ std::optional<compute_record> stopped_copy(const scope& of, const compute_reques
   return *found;
 }
 
+/// A reader begins where it was, which the server may have collected since: it was not leased while it was stopped.
+void require_history_of(const scope& of, const compute_record& record) {
+  if (record.mode != compute_mode::read_only) return;
+  const auto leased = branch_server(of.directory, record).lease(record.at);
+  if (leased || core::advice_for(leased.error().code) == core::advice::retry_later) return;
+  throw failure(
+      leased.error(),
+      "can't start " + record.name + ", which reads " + record.branch + " as of " + core::to_string(record.at),
+      "strata compute stop " + record.name + " --remove; then start one at another point");
+}
+
 compute_record restart(const scope& of, const compute_record& old, const compute_request& wanted) {
   const auto made = attempt::at_stopped(of, old);
   auto& record = made->record();
@@ -280,6 +299,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
                        ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
   check_take_over(of, record, wanted.take_over);
+  require_history_of(of, record);
   // A killed agent's ends a moment after it, or not at all, and has the port so long.
   if (has_agent(record)) need(host::abandon_postgres(record.data_directory), what, "");
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
@@ -399,8 +419,7 @@ compute_record start_compute(const scope& of, const compute_request& wanted) {
   const branch_entry branch = find_branch(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
   compute_mode mode = mode_of(*server, branch, spec);
-  if (mode == compute_mode::copy && wanted.pages.mode.value_or(page_mode::copy) != page_mode::copy)
-    mode = compute_mode::read_only;
+  if (mode == compute_mode::copy && is_read_only(branch, spec, wanted.pages)) mode = compute_mode::read_only;
   const resolved_point point = mode != compute_mode::branch ? resolve(*server, branch, spec.at) : resolved_point();
   const auto made = start_at(of, *server, {spec, branch, mode, point}, wanted, false);
   made->succeed();
@@ -467,14 +486,12 @@ std::vector<compute_record> running_computes_of(const scope& of, const branch_en
 
 std::string state_of(const scope& of, const compute_record& record) {
   const bool has_command = host::start_lock::is_held(host::registry(of.directory).directory_of(record.name));
-  if (record.temporary && !has_command) return "interrupted";
+  // An agent whose command was killed before it was done ends, a Postgres on a copy does not.
+  if (!has_command && (record.temporary || !record.ready)) return "interrupted";
   if (has_agent(record)) {
-    // Its agent goes on when the command that waits for it is killed.
-    const bool has_status = agent_of(of, record.name) || has_agent_status(of, record.name);
-    if (has_status) return host::to_string(status_of(of, record).state);
-    return has_command ? "starting" : record.ready ? "stopped" : "interrupted";
+    if (has_agent_status(of, record.name)) return host::to_string(status_of(of, record).state);
+    return has_command || agent_of(of, record.name) ? "starting" : "stopped";
   }
-  if (!has_command && !record.ready) return "interrupted";
   if (!record.ready) return "starting";
   return is_up(record) ? "running" : "stopped";
 }

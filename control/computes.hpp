@@ -25,12 +25,14 @@ struct compute_request {
 };
 
 /// Starts a Postgres on a branch. On the head of a branch that has, or can get, safekeepers what is written goes into
-/// the branch (an agent keeps it running, agents.hpp); otherwise it works on a copy in a directory of this machine. A
-/// stopped one of that name and branch is started again: a copy with what was written on it, a branch in a fresh
-/// directory. Nothing is left behind when it fails, or a signal ends it.
+/// the branch (an agent keeps it running, agents.hpp). At a point in time, and on a branch that follows a source, it is
+/// read-only, unless `pages` says copy; anywhere else it works on a copy in a directory of this machine. A stopped one
+/// of that name and branch is started again: a copy with what was written on it, a writer with the whole branch, a
+/// reader where it was. Nothing is left behind when it fails, or a signal ends it.
 host::compute_record start_compute(const scope& of, const compute_request& wanted);
 
-/// A copy that goes with this object, or with this process if a signal ends it.
+/// A reader, or where pages can't be filled in a copy, that goes with this object, or with this process if a signal
+/// ends it.
 class temporary_compute {
  public:
   temporary_compute(const scope& of, const std::string& spec);

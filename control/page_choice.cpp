@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "config/quantity.hpp"
 #include "control/failure.hpp"
 #include "host/account.hpp"
 #include "page_files/fuse_mount.hpp"
@@ -55,6 +56,17 @@ page_mode choose_mode(const scope& of, const page_request& wanted, const host::c
 }
 
 }  // namespace
+
+std::chrono::milliseconds parse_page_timeout(const std::string& text) {
+  constexpr std::chrono::milliseconds least{100};
+  constexpr std::chrono::milliseconds most = std::chrono::hours(24);
+  const std::string next = "strata compute start BRANCH --page-timeout 60s";
+  const auto timeout = need(config::parse_duration(text), "can't use --page-timeout", next);
+  if (timeout < least || timeout > most)
+    throw failure(core::errc::invalid_argument, "can't use --page-timeout " + text,
+                  "it is " + config::duration_text(least) + " to " + config::duration_text(most), next);
+  return timeout;
+}
 
 void choose_pages(const scope& of, const page_request& wanted, host::compute_record& record) {
   record.pages = choose_mode(of, wanted, record);

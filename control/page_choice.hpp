@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "control/scope.hpp"
 #include "host/registry.hpp"
@@ -16,9 +17,8 @@ struct page_request {
   std::optional<std::chrono::milliseconds> timeout{};
 };
 
-/// Limits of page_request::timeout.
-inline constexpr std::chrono::milliseconds page_timeout_min{100};
-inline constexpr std::chrono::milliseconds page_timeout_max = std::chrono::hours(24);
+/// Of --page-timeout: 100 ms to a day, or a failure.
+std::chrono::milliseconds parse_page_timeout(const std::string& text);
 
 /// The same for a compute below record.home: sets what the record has of it. A failure says why the host does not allow
 /// the mode that is wanted. A note says why all pages have to be copied, and which other mode is used than at the last

@@ -88,7 +88,7 @@ int run_psql(const psql_call& call, reporter& report) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// On a copy that is thrown away afterwards.
+/// On a compute that is thrown away afterwards.
 void open_temporary(const scope& of, const connect_request& asked) {
   temporary_compute made(of, asked.branch);
   const int code = run_psql(call_of(of, made.record(), asked), *of.report);

@@ -27,16 +27,16 @@ void check_target(const connect_request& asked, const std::string& command);
 
 struct reached_compute {
   host::compute_record record;
-  bool is_present = true;  ///< false: an older copy of the branch
+  bool is_present = true;  ///< false: it shows an older state of the branch
 };
 /// The running compute that is meant; a failure when there is none.
 reached_compute reach_compute(const scope& of, const connect_request& asked);
 
-/// "compute dev is an older copy of dev, 12 min old"
+/// "compute dev is an older copy of dev, 12 min old"; of a reader: "compute then reads an older state of dev, ..."
 std::string age_note(const host::compute_record& record);
 
 /// Opens psql: on the compute that is named, on the one that shows the branch as it is now, which is started when none
-/// runs, or on a copy that goes with psql. This process becomes psql, except when it has a copy to remove afterwards;
+/// runs, or on a temporary one. This process becomes psql, except when it has that one to remove afterwards;
 /// then a failure tells psql's exit code unless that was 0.
 void open_psql(const scope& of, connect_request asked);
 

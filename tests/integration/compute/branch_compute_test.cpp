@@ -442,14 +442,15 @@ BOOST_AUTO_TEST_CASE(a_cancelled_wait_that_becomes_durable_in_time_does_no_harm)
   BOOST_TEST(now().at("incarnations") == 1);
 }
 
-BOOST_AUTO_TEST_CASE(roots_and_points_in_time_stay_copies) {
-  const json root = strata.ask({"compute", "start", "main"});
+BOOST_AUTO_TEST_CASE(copies_of_roots_and_points_in_time_keep_what_is_written) {
+  const json root = strata.ask({"compute", "start", "main", "--pages", "copy"});
   BOOST_TEST(root.at("mode") == "copy");
   execute(root, "insert into rows values (1, 'stays here')");
   strata.ask({"compute", "stop", "main"});
   const json again = strata.ask({"compute", "start", "main"});
   BOOST_TEST(value(again, "select count(*) from rows where id > 0") == "1");
-  const json then = strata.ask({"compute", "start", "dev@" + again.at("lsn").get<std::string>(), "--name", "then"});
+  const json then = strata.ask(
+      {"compute", "start", "dev@" + again.at("lsn").get<std::string>(), "--name", "then", "--pages", "copy"});
   BOOST_TEST(then.at("mode") == "copy");
   BOOST_TEST(value(then, "select count(*) from rows") == "500");
 }

@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
 
   // -- the present of a root
   strata.wait_for_lsn("a", lsn_from(a.value("select pg_current_wal_flush_lsn()")));
-  BOOST_TEST(strata.cli({"compute", "start", "a/main"}).exit_code == 0);
+  BOOST_TEST(strata.cli({"compute", "start", "a/main", "--pages", "copy"}).exit_code == 0);
   BOOST_TEST(who({"a/main"}).out == "a\n");
   a.execute("insert into t values ('later')", "shop");
   strata.wait_for_lsn("a", lsn_from(a.value("select pg_current_wal_flush_lsn()")));

@@ -1,5 +1,7 @@
 // Computes whose pages are filled in when first touched (--pages fanotify).
 #include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "page_files/fuse_mount.hpp"
 #include "tests/integration/compute/filled_fixture.hpp"
@@ -103,9 +105,17 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   const std::string then = source.value("select pg_current_wal_flush_lsn()");
   source.execute("delete from large where i > 1000");
   strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
-  const json compute =
-      strata.ask({"compute", "start", "main@" + then, "--name", "then", "--pages", "fanotify", "--no-fill"});
+  const json compute = strata.ask({"compute", "start", "main@" + then, "--name", "then", "--no-fill"});
   BOOST_TEST(compute.at("mode") == "read_only");
+  BOOST_TEST(compute.at("pages") == "fanotify");
+  for (const char* of_a_writer : {"term", "commit_lsn", "has_quorum", "safekeepers"})
+    BOOST_TEST(!compute.contains(of_a_writer), of_a_writer);
+  BOOST_TEST(strata.ask({"compute", "start", "main", "--no-fill"}).at("mode") == "read_only");
+  const finished url = strata.cli({"url", "main"});
+  BOOST_TEST(url.err == "", url.err);
+  strata.ask({"compute", "stop", "main", "--remove"});
+  const finished older = strata.cli({"url", "main"});
+  BOOST_TEST(older.err.find("compute then reads an older state of main") != std::string::npos, older.err);
   BOOST_TEST(value(compute, sums) == expected);
   BOOST_CHECK_THROW(execute(compute, "delete from large"), std::runtime_error);
   // A killed one begins at the same place.
@@ -113,6 +123,12 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   ::kill(killed, SIGKILL);
   wait_until("another Postgres runs", [&] { return now("then").at("incarnations") == 2; });
   wait_for_state("running", "then");
+  BOOST_TEST(value(compute, sums) == expected);
+  // Stopped and started, too, and with what was chosen.
+  strata.ask({"compute", "stop", "then"});
+  const json resumed = strata.ask({"compute", "start", "main", "--name", "then"});
+  BOOST_TEST(resumed.at("lsn") == compute.at("lsn"));
+  BOOST_TEST(pages("then").at("missing").get<std::uint64_t>() > 4000u);
   BOOST_TEST(value(compute, sums) == expected);
   strata.ask({"compute", "stop", "then", "--remove"});
   const auto seen = strata.cli({"psql", "main@" + then, "--", "-Atc", "select count(*) from large"});
@@ -129,6 +145,76 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
   BOOST_TEST(now(left.at("name")).at("state") == "interrupted");
   strata.ask({"compute", "stop", left.at("name"), "--remove"});
   BOOST_TEST(strata.ask({"compute", "list"}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_stopped_reader_whose_history_is_gone_says_what_to_do) {
+  strata.set_options("shop", {{"lsn_lease_length", "1s"}, {"pitr_interval", "0s"}});
+  const std::string then = source.value("select pg_current_wal_flush_lsn()");
+  strata.ask({"compute", "start", "main@" + then, "--name", "then", "--no-fill"});
+  strata.ask({"compute", "stop", "then"});
+  source.execute("update rows set filler = 'later'");
+  strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
+  const std::string path = strata.timeline_path("shop");
+  wait_until("its point is collected", [&] {
+    strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}});
+    return strata.http("GET", path + "/export?lsn=" + then + "&relations=listed").status == 422;
+  });
+  const finished refused = strata.cli({"compute", "start", "main", "--name", "then"});
+  BOOST_TEST(refused.exit_code != 0);
+  BOOST_TEST(refused.err.find("reads main as of") != std::string::npos, refused.err);
+  BOOST_TEST(refused.err.find("strata compute stop then --remove") != std::string::npos, refused.err);
+  strata.ask({"compute", "stop", "then", "--remove"});
+}
+
+BOOST_AUTO_TEST_CASE(the_mode_that_was_chosen_is_chosen_again_and_another_one_is_told,
+                     *boost::unit_test::precondition(fuse_works)) {
+  start_filled("fuse");
+  strata.ask({"compute", "stop", "filled"});
+  BOOST_TEST(strata.ask({"compute", "start", "filled"}).at("pages") == "fuse");
+  BOOST_TEST(now("filled").at("page_counts").at("complete") == false);  // --no-fill, too
+  strata.ask({"compute", "stop", "filled", "--remove"});
+  strata.ask({"compute", "start", "filled", "--no-fill"});
+  strata.ask({"compute", "stop", "filled"});
+  // As if this host had not allowed fanotify then.
+  const fs::path record = strata.directory() / "computes" / "filled" / "compute.json";
+  json of = json::parse(std::ifstream(record));
+  of["pages"] = "fuse";
+  std::ofstream(record) << of;
+  const finished again = strata.cli({"compute", "start", "filled"});
+  BOOST_TEST(again.exit_code == 0, again.err);
+  BOOST_TEST(
+      again.err.find("compute filled uses --pages fanotify; at its last start fuse was used") != std::string::npos,
+      again.err);
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_was_killed_leaves_an_interrupted_compute_and_no_process) {
+  const fs::path computes = strata.directory() / "computes";
+  const auto is_there = [&](const char* file) { return [=] { return fs::exists(computes / "filled" / file); }; };
+  for (const auto& reached :
+       {is_there("server.lock"), is_there("compute-agent.json"), is_there("data/postmaster.pid")}) {
+    process killed(strata.program({"compute", "start", "filled", "--no-fill"}));
+    wait_until("it starts", [&] { return reached() || !killed.running(); });
+    killed.signal(SIGKILL);
+    killed.wait();
+    const json left = now("filled");
+    // It may have been faster than this test.
+    if (left.at("state") == "running") {
+      strata.ask({"compute", "stop", "filled", "--remove"});
+      continue;
+    }
+    BOOST_TEST(left.at("state") == "interrupted");
+    if (left.contains("agent_pid")) wait_until("its agent ends", [&] { return !exists(agent_of(left)); });
+    BOOST_TEST(now("filled").at("state") == "interrupted");
+  }
+  // Its name can be used again, also while the agent still runs.
+  process killed(strata.program({"compute", "start", "filled", "--no-fill"}));
+  wait_until("it starts", [&] { return is_there("data/postmaster.pid")() || !killed.running(); });
+  killed.signal(SIGKILL);
+  killed.wait();
+  if (now("filled").at("state") == "interrupted") {
+    BOOST_TEST(start_filled().at("state") == "running");
+    BOOST_TEST(now("filled").at("incarnations") == 1);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -167,6 +253,20 @@ BOOST_AUTO_TEST_CASE(a_mounted_directory_is_read_and_written_and_its_end_is_the_
   strata.ask({"compute", "stop", "filled", "--remove"});
   BOOST_TEST(!page_files::fuse_mount_device(data).has_value());
   BOOST_TEST(!fs::exists(fs::path(data).parent_path()));
+}
+
+BOOST_AUTO_TEST_CASE(a_mounted_directory_is_filled_in_the_background_and_its_filler_stays) {
+  const json compute = strata.ask({"compute", "start", "filled", "--pages", "fuse"});
+  execute(compute, "update large set filler = 'new' where i % 7 = 0");
+  const std::string changed = value(compute, sums);
+  wait_until("it is complete", [&] { return pages().at("complete") == true; });
+  BOOST_TEST(pages().at("missing") == 0);
+  BOOST_TEST(pages().at("filler_state") == "running");
+  BOOST_TEST(pages().at("work").at("pages_filled").get<std::uint64_t>() > 1000u);
+  BOOST_TEST(strata.cli({"compute", "list"}).out.find("fuse, complete") != std::string::npos);
+  strata.kill();
+  BOOST_TEST(value(compute, sums) == changed);
+  strata.start();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

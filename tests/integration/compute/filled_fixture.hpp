@@ -42,7 +42,7 @@ struct with_large_branch : with_branch {
   [[nodiscard]] nlohmann::json start_filled(const std::string& pages = "fanotify") const {
     return strata.ask({"compute", "start", "filled", "--pages", pages, "--no-fill"});
   }
-  [[nodiscard]] nlohmann::json pages() const { return now("filled").at("page_counts"); }
+  [[nodiscard]] nlohmann::json pages(const std::string& of = "filled") const { return now(of).at("page_counts"); }
   static std::vector<pid_t> children_of(pid_t process) {
     std::vector<pid_t> found;
     const std::string tasks = "/proc/" + std::to_string(process) + "/task";
