@@ -173,6 +173,11 @@ class attempt {
     save();
   }
   compute_record& record() { return record_; }
+  /// Nobody else is given it while the compute starts.
+  std::uint16_t choose_port() {
+    port_.emplace(need(host::claimed_port::choose(), "can't start a compute", ""));
+    return port_->number();
+  }
   void save() { need(host::registry(of_.directory).save(record_), "can't store the compute's record"); }
   void succeed() {
     record_.ready = true;
@@ -205,6 +210,7 @@ class attempt {
   bool keep_;
   bool done_ = false;
   host::start_lock lock_;
+  std::optional<host::claimed_port> port_;
   discard_on_signal on_signal_;
 };
 
@@ -305,7 +311,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   const std::uint16_t port = wanted.port != 0 ? wanted.port : record.port;
   const bool port_is_free = host::check_port(port).has_value();
   if (!port_is_free && wanted.port != 0) need(host::check_port(port), what, "omit --port to use a free one");
-  record.port = port_is_free ? port : need(host::free_port(), what, "");
+  record.port = port_is_free ? port : made->choose_port();
   record.armed = wanted.armed;
   if (!has_agent(record) && wanted.pages.mode.value_or(page_mode::copy) != page_mode::copy)
     throw failure(core::errc::conflict, what, "it is a stopped copy, which has its pages",
@@ -383,7 +389,7 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";
-  record.port = wanted.port != 0 ? wanted.port : need(host::free_port(), "can't start a compute", "");
+  record.port = wanted.port != 0 ? wanted.port : made->choose_port();
   if (has_agent(record)) begin_with_agent(record);
   made->remember(record);
   return made;
