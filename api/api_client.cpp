@@ -2,10 +2,12 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <thread>
 
 #include "core/blocking.hpp"
@@ -21,6 +23,8 @@ constexpr std::size_t error_size_max = 1u << 20;
 constexpr std::size_t answer_size_max = 256u << 20;
 // The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
 constexpr std::size_t part_size = 256u << 10;
+constexpr std::chrono::milliseconds first_busy_pause{20};
+constexpr std::chrono::milliseconds longest_busy_pause{320};
 
 httplib::Client connect(const std::string& address, std::chrono::seconds patience) {
   core::may_block("wait for a server's answer");
@@ -129,7 +133,36 @@ core::error refusal_of(int status, const std::string& body) {
 
 }  // namespace
 
+template <class Call>
+auto api_client::repeated(const Call& call, const bool& has_effect) const -> decltype(call()) {
+  const auto deadline = std::chrono::steady_clock::now() + busy_limit_;
+  // Those that are refused together must not come back together.
+  std::minstd_rand random(std::random_device{}());
+  for (auto pause = first_busy_pause;; pause = std::min(2 * pause, longest_busy_pause)) {
+    auto outcome = call();
+    const auto wait = pause / 2 + std::chrono::milliseconds(random() % static_cast<unsigned>(pause.count()));
+    const bool goes_on = !outcome && !has_effect && outcome.error().code == core::errc::busy &&
+                         std::chrono::steady_clock::now() + wait < deadline;
+    if (!goes_on) return outcome;
+    std::this_thread::sleep_for(wait);
+  }
+}
+
 core::result<std::string> api_client::send(const char* method, const std::string& path, const std::string& body) const {
+  return repeated([&] { return send_once(method, path, body); });
+}
+
+core::result<void> api_client::download(const std::string& path, const query& with, const body_sink& sink) const {
+  bool begun = false;
+  const auto once = [&](core::bytes_view part) {
+    begun = true;
+    return sink(part);
+  };
+  return repeated([&] { return download_once(path, with, once); }, begun);
+}
+
+core::result<std::string> api_client::send_once(const char* method, const std::string& path,
+                                                const std::string& body) const {
   httplib::Request asked;
   asked.method = method;
   asked.path = path;
@@ -176,7 +209,7 @@ core::result<json> api_client::patch(const std::string& path, const json& body) 
 }
 core::result<json> api_client::remove(const std::string& path) const { return send_json("DELETE", path, ""); }
 
-core::result<void> api_client::download(const std::string& path, const query& with, const body_sink& sink) const {
+core::result<void> api_client::download_once(const std::string& path, const query& with, const body_sink& sink) const {
   int status = 0;
   std::string refused;
   core::bytes part;

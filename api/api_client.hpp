@@ -28,6 +28,13 @@ class api_client {
                       std::string name = "the server")
       : address_(std::move(address)), patience_(patience), name_(std::move(name)) {}
 
+  /// From now on a call that is refused as busy, which means that nothing was done, is repeated until this limit: a
+  /// server takes a bounded number of requests at once. Without it, errc::busy is returned.
+  api_client& repeat_while_busy(std::chrono::milliseconds limit) {
+    busy_limit_ = limit;
+    return *this;
+  }
+
   core::result<nlohmann::json> get(const std::string& path, const query& with = {}) const;
   core::result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
   core::result<nlohmann::json> put(const std::string& path, const nlohmann::json& body) const;
@@ -41,6 +48,10 @@ class api_client {
   [[nodiscard]] const std::string& address() const { return address_; }
 
  private:
+  template <class Call>
+  auto repeated(const Call& call, const bool& has_effect = false) const -> decltype(call());
+  core::result<std::string> send_once(const char* method, const std::string& path, const std::string& body) const;
+  core::result<void> download_once(const std::string& path, const query& with, const body_sink& sink) const;
   core::result<std::string> send(const char* method, const std::string& path, const std::string& body) const;
   core::result<nlohmann::json> send_json(const char* method, const std::string& path, const std::string& body) const;
 
@@ -50,6 +61,7 @@ class api_client {
   std::string address_;
   std::chrono::seconds patience_;
   std::string name_;
+  std::chrono::milliseconds busy_limit_{0};
 };
 
 }  // namespace strata::api

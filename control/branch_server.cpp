@@ -17,6 +17,11 @@ namespace strata::control {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+namespace {
+/// Computes that start together want more exports at once than a tenant may have.
+constexpr std::chrono::seconds busy_limit{5};
+}  // namespace
+
 branch_server::branch_server(std::string directory, const host::compute_record& record)
     : directory_(std::move(directory)),
       path_("/v1/tenant/" + core::to_string(record.tenant_id) + "/timeline/" + core::to_string(record.timeline_id)) {}
@@ -25,7 +30,7 @@ core::result<api::api_client> branch_server::api() const {
   auto file = read_server_file(directory_);
   if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
   if (!file) return core::error{core::errc::unavailable, "no server runs on " + directory_};
-  return api::api_client(file->http);
+  return api::api_client(file->http).repeat_while_busy(busy_limit);
 }
 
 core::result<assigned_quorum> branch_server::assign_quorum() const {

@@ -21,10 +21,11 @@ server_link::server_link(const scope& of) : directory_(of.directory), report_(of
                   "process " + std::to_string(*holder) + " is starting or stopping", "try again in a moment");
   file_ = *std::move(found);
   api_.emplace(file_.http);
+  api_->repeat_while_busy(busy_limit);
 }
 
 core::result<nlohmann::json> server_link::get(const std::string& path) const {
-  auto answer = api::api_client(file_.http, read_limit).get(path);
+  auto answer = api::api_client(file_.http, read_limit).repeat_while_busy(read_limit).get(path);
   if (!answer && answer.error().code == core::errc::timeout)
     throw failure(answer.error(), "the server (process " + std::to_string(file_.pid) + ") does not answer",
                   "tail " + directory_ + "/strata.log; strata down --dir " + directory_ + ", then strata up --dir " +

@@ -29,6 +29,8 @@ class server_link {
   /// GET of what the server answers from memory. Throws a failure if it does not answer within read_limit: it hangs.
   [[nodiscard]] core::result<nlohmann::json> get(const std::string& path) const;
   static constexpr std::chrono::seconds read_limit{5};
+  /// For requests of many commands at once, of which the server takes a bounded number.
+  static constexpr std::chrono::seconds busy_limit{30};
   [[nodiscard]] const server_file& file() const { return file_; }
   [[nodiscard]] reporter& report() const { return *report_; }
 

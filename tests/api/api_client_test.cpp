@@ -4,9 +4,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
 #include "tests/support/printing.hpp"
 
@@ -16,10 +18,11 @@ namespace {
 using api::api_client;
 using namespace std::chrono_literals;
 
-/// Accepts one connection, reads a request, sends `answer`, and closes the connection or keeps it open.
+/// Accepts a connection for each answer, reads a request, sends the answer, and closes the connection or keeps it open.
 class scripted_server {
  public:
-  scripted_server(std::string answer, bool closes) : answer_(std::move(answer)), closes_(closes) {
+  scripted_server(std::string answer, bool closes) : scripted_server(std::vector{std::move(answer)}, closes) {}
+  scripted_server(std::vector<std::string> answers, bool closes) : answers_(std::move(answers)), closes_(closes) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -38,9 +41,13 @@ class scripted_server {
   scripted_server(const scripted_server&) = delete;
   scripted_server& operator=(const scripted_server&) = delete;
   [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] std::size_t requests() const { return requests_; }
 
  private:
-  void serve() const {
+  void serve() {
+    for (const auto& answer : answers_) serve_one(answer);
+  }
+  void serve_one(const std::string& answer) {
     const int client = ::accept(listener_, nullptr, nullptr);
     if (client < 0) return;
     std::string asked;
@@ -49,13 +56,15 @@ class scripted_server {
       got = ::recv(client, part, sizeof part, 0);
       if (got > 0) asked.append(part, static_cast<std::size_t>(got));
     }
-    ::send(client, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+    ++requests_;
+    ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
     // Else until the client gives up.
     while (!closes_ && ::recv(client, part, sizeof part, 0) > 0) continue;
     ::close(client);
   }
 
-  std::string answer_;
+  const std::vector<std::string> answers_;
+  std::atomic<std::size_t> requests_ = 0;
   bool closes_;
   int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::string address_;
@@ -63,6 +72,11 @@ class scripted_server {
 };
 
 const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+
+std::string refusal(const std::string& code) {
+  const std::string body = "{\"error\": {\"code\": \"" + code + "\", \"message\": \"not now\"}}";
+  return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
 
 core::result<void> download(const api_client& from) {
   return from.download("/x", {}, [](core::bytes_view) { return core::result<void>(); });
@@ -133,6 +147,50 @@ BOOST_AUTO_TEST_CASE(an_answer_in_time_is_the_answer) {
   BOOST_TEST(cut.error().detail == "the answer of safekeeper 3 at " + good.address() + " is not JSON");
   const scripted_server other(head + "{\"pid\": 1}", false);
   BOOST_TEST(api_client(other.address(), 1s).get("/v1/status").value().at("pid") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_busy_is_asked_again_within_the_limit) {
+  const std::string busy = refusal("busy");
+  {
+    const scripted_server server({busy, busy, head + "{\"pid\": 1}"}, true);
+    auto client = api_client(server.address(), 30s).repeat_while_busy(30s);
+    BOOST_TEST(client.post("/v1/x", nlohmann::json::object()).value().at("pid") == 1);
+    BOOST_TEST(server.requests() == 3u);
+  }
+  {
+    // What it said before the archive is not a part of the archive.
+    const scripted_server server({busy, head + "0123456789"}, true);
+    std::string got;
+    const auto take = [&](core::bytes_view part) {
+      got.append(part.begin(), part.end());
+      return core::result<void>();
+    };
+    BOOST_TEST(api_client(server.address(), 30s).repeat_while_busy(30s).download("/x", {}, take).has_value());
+    BOOST_TEST(got == "0123456789");
+  }
+  {
+    const scripted_server server({busy}, true);
+    BOOST_TEST((api_client(server.address(), 30s).get("/v1/x").error().code == core::errc::busy));
+    BOOST_TEST(server.requests() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(another_refusal_is_not_asked_for_again) {
+  const scripted_server server({refusal("unavailable")}, true);
+  const auto answer = api_client(server.address(), 30s).repeat_while_busy(30s).get("/v1/x");
+  BOOST_TEST((answer.error().code == core::errc::unavailable));
+  BOOST_TEST(server.requests() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_download_whose_receiver_is_busy_is_not_repeated) {
+  const scripted_server server({head + "0123456789"}, true);
+  const auto done = api_client(server.address(), 30s)
+                        .repeat_while_busy(30s)
+                        .download("/x", {}, [](core::bytes_view) -> core::result<void> {
+                          return core::error{core::errc::busy, "the receiver is busy"};
+                        });
+  BOOST_TEST((done.error().code == core::errc::busy));
+  BOOST_TEST(server.requests() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
