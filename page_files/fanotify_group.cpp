@@ -49,6 +49,12 @@ core::result<fanotify_group> fanotify_group::make() {
   const int why = errno;
   if (why == EPERM) return core::error{core::errc::permission_denied, "fanotify needs root (CAP_SYS_ADMIN)"};
   if (why == ENOSYS || why == EINVAL) return core::error{core::errc::unsupported, "the kernel has no fanotify"};
+  // Also when this process has no descriptor left, which its own limit makes the less likely reason.
+  if (why == EMFILE)
+    return core::error{
+        core::errc::busy,
+        "fanotify: no more groups than fs.fanotify.max_user_groups at once, one for each compute of this "
+        "kind on the host; sysctl raises it"};
   return core::from_errno("watch files", why);
 }
 
