@@ -1,13 +1,12 @@
 // How long from `strata branch create` to the first answer of a Postgres on the branch, and what of it is the branch?
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "bench/followed_database.hpp"
+#include "bench/pgbench_run.hpp"
 #include "bench/stopwatch.hpp"
-#include "tests/support/postgres_cluster.hpp"
-#include "tests/support/strata_server.hpp"
 
 namespace {
 
@@ -15,11 +14,6 @@ using namespace strata;
 using namespace strata::bench;
 
 constexpr int rounds = 5;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 struct timings {
   std::vector<double> create, start, query;
@@ -36,14 +30,8 @@ void one_branch(const tests::strata_server& strata, const std::string& name, tim
 }
 
 void measure_size(int scale) {
-  tests::postgres_cluster source({.config = {"wal_level = replica"}});
-  source.start();
-  const tests::finished filled = source.run("pgbench", {"-i", "-q", "-s", std::to_string(scale), "postgres"});
-  if (filled.exit_code != 0) throw std::runtime_error("pgbench -i: " + filled.err);
-  tests::strata_server strata;
-  strata.start();
-  strata.add_source("bench", source.conninfo());
-  const double megabytes = std::stod(source.value("SELECT pg_database_size('postgres')")) / 1e6;
+  const followed_database database({.scale = scale});
+  const tests::strata_server& strata = database.strata();
 
   timings of;
   for (int round = 0; round < rounds; ++round) one_branch(strata, "b" + std::to_string(round), of);
@@ -56,7 +44,7 @@ void measure_size(int scale) {
     strata.api("POST", tenant, {{"name", "a" + std::to_string(round)}, {"ancestor_timeline_id", parent}});
     api.push_back(clock.seconds());
   }
-  std::printf("%8.0f MB %11.1f ms %11.1f ms %11.0f ms %11.1f ms %11.0f ms\n", megabytes, median(api) * 1e3,
+  std::printf("%8.0f MB %11.1f ms %11.1f ms %11.0f ms %11.1f ms %11.0f ms\n", database.megabytes(), median(api) * 1e3,
               median(of.create) * 1e3, median(of.start) * 1e3, median(of.query) * 1e3,
               (median(of.create) + median(of.start) + median(of.query)) * 1e3);
   std::fflush(stdout);

@@ -1,124 +1,114 @@
-// How long from `strata compute start` of a branch to its first row, by how its pages come, at three sizes of database?
-// Beside it: `pg_ctl start` of the same Postgres on a plain directory, to the same row.
+// What does a compute cost whose pages come when they are touched: its start, its work when it is complete and before,
+// commits through the quorum, cold reads, a hundred of them? Each beside the same Postgres on a plain local directory.
 //
-// compute_bench [ROUNDS [SCALE...]]: pgbench scales; 40 is 0.6 GB.
+// compute_bench [WORKLOAD...] [--rounds N] [--seconds N] [--scales N,N...]: without a workload, all of them.
 
 #include <algorithm>
-#include <csignal>
+#include <array>
+#include <chrono>
 #include <cstdio>
-#include <map>
+#include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "bench/compute/workloads.hpp"
 #include "bench/stopwatch.hpp"
-#include "tests/support/postgres_cluster.hpp"
-#include "tests/support/sql_session.hpp"
-#include "tests/support/strata_server.hpp"
 
 namespace {
 
-using namespace strata;
 using namespace strata::bench;
-using nlohmann::json;
 
-double percentile(std::vector<double> values, double part) {
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(part * static_cast<double>(values.size())))] * 1e3;
-}
+struct workload {
+  const char* name;
+  void (*measure)(const plan&, database_shelf&);
+};
+constexpr std::array<workload, 6> all{{{"starts", measure_starts},
+                                       {"hundred", measure_hundred},
+                                       {"warm", measure_warm},
+                                       {"quorum", measure_quorum},
+                                       {"scan", measure_scan},
+                                       {"touches", measure_touches}}};
 
-/// A row of the branch's own data, which no start reads.
-constexpr const char* first_row = "select abalance from pgbench_accounts where aid = 4711";
+constexpr const char* usage =
+    "compute_bench [WORKLOAD...] [--rounds N] [--seconds N] [--scales N,N...]\n"
+    "  workloads: starts hundred warm quorum scan touches (without one: all)\n"
+    "  --rounds   measurements of each side, in turns (starts 50, others 3)\n"
+    "  --seconds  of each run of pgbench (3)\n"
+    "  --scales   of pgbench, 66 is 1 GB; starts measures each of them (130,1), others the first\n";
 
-json compute_named(const tests::strata_server& strata, const std::string& name) {
-  for (const auto& each : strata.ask({"compute", "list"}))
-    if (each.at("name") == name) return each;
-  throw std::runtime_error("there is no compute " + name);
-}
-
-struct timings {
-  std::vector<double> start, row, create, takeover;
-  std::map<std::string, std::vector<double>> steps;
+struct request {
+  std::vector<const workload*> workloads;
+  plan of;
 };
 
-void start_once(const tests::strata_server& strata, const std::string& pages, timings& into) {
-  const wall_stopwatch whole;
-  wall_stopwatch part;
-  json compute = strata.ask({"compute", "start", "dev", "--pages", pages, "--no-fill"});
-  into.start.push_back(part.lap());
-  tests::sql_session(compute.at("uri")).value(first_row);
-  into.row.push_back(whole.seconds());
-  const json running = compute_named(strata, "dev");
-  for (const auto& [step, micros] : running.at("steps_us").items())
-    into.steps[step].push_back(micros.get<double>() / 1e6);
-  strata.ask({"compute", "stop", "dev", "--remove"});
+int number(const std::string& text) {
+  const int value = std::atoi(text.c_str());
+  if (value < 1) throw std::runtime_error("'" + text + "' is not a number from 1");
+  return value;
 }
 
-/// From kill -9 of the agent and Postgres to a commit on the next compute of the branch.
-void take_over_once(const tests::strata_server& strata, const std::string& pages, timings& into) {
-  json compute = strata.ask({"compute", "start", "dev", "--pages", pages, "--no-fill"});
-  tests::sql_session(compute.at("uri")).execute("update pgbench_branches set bbalance = bbalance + 1 where bid = 1");
-  const wall_stopwatch clock;
-  ::kill(compute.at("agent_pid"), SIGKILL);
-  compute = strata.ask({"compute", "start", "dev", "--pages", pages, "--no-fill"});
-  tests::sql_session(compute.at("uri")).execute("update pgbench_branches set bbalance = bbalance + 1 where bid = 1");
-  into.takeover.push_back(clock.seconds());
-  strata.ask({"compute", "stop", "dev", "--remove"});
-}
-
-void print(const char* what, double megabytes, const timings& of) {
-  std::printf("%-10s %6.0f MB  first row p50 %6.0f p99 %6.0f ms", what, megabytes, percentile(of.row, 0.5),
-              percentile(of.row, 0.99));
-  if (!of.takeover.empty()) std::printf("  takeover p50 %6.0f ms", percentile(of.takeover, 0.5));
-  for (const auto& [step, values] : of.steps) std::printf("  %s %.0f", step.c_str(), percentile(values, 0.5));
-  std::printf("\n");
-  std::fflush(stdout);
-}
-
-void measure_size(int scale, int rounds) {
-  tests::postgres_cluster source({.config = {"wal_level = replica"}});
-  source.start();
-  const tests::finished filled = source.run("pgbench", {"-i", "-q", "-s", std::to_string(scale), "postgres"});
-  if (filled.exit_code != 0) throw std::runtime_error("pgbench -i: " + filled.err);
-  const double megabytes = std::stod(source.value("SELECT sum(pg_database_size(oid)) FROM pg_database")) / 1e6;
-  tests::strata_server strata({.arguments = {"--safekeepers", "3"}});
-  strata.start();
-  strata.add_source("bench", source.conninfo());
-  strata.wait_for_lsn("bench", tests::lsn_from(source.value("select pg_current_wal_flush_lsn()")));
-  strata.ask({"branch", "create", "dev"});
-
-  std::map<std::string, timings> of;
-  timings stock;
-  for (int round = 0; round < rounds; ++round) {
-    for (const char* pages : {"fanotify", "fuse", "copy"}) {
-      // What grows with the database is not repeated as often.
-      if (std::string(pages) == "copy" && round >= 3) continue;
-      start_once(strata, pages, of[pages]);
-    }
-    source.stop();
-    const wall_stopwatch clock;
-    source.start();
-    source.value(first_row);
-    stock.row.push_back(clock.seconds());
+std::vector<int> numbers(const std::string& text) {
+  std::vector<int> found;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    found.push_back(number(text.substr(begin, end - begin)));
+    begin = end + 1;
   }
-  for (int round = 0; round < std::max(3, rounds / 5); ++round)
-    for (const char* pages : {"fanotify", "fuse"}) take_over_once(strata, pages, of[pages]);
-  print("pg_ctl", megabytes, stock);
-  for (const auto& [pages, each] : of) print(pages.c_str(), megabytes, each);
+  return found;
+}
+
+request parse(const std::vector<std::string>& words) {
+  request asked;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word.starts_with("--")) {
+      if (i + 1 == words.size()) throw std::runtime_error(word + " needs a value\n" + usage);
+      const std::string& value = words[++i];
+      if (word == "--rounds")
+        asked.of.rounds = number(value);
+      else if (word == "--seconds")
+        asked.of.slice = std::chrono::seconds(number(value));
+      else if (word == "--scales")
+        asked.of.scales = numbers(value);
+      else
+        throw std::runtime_error("there is no option " + word + "\n" + usage);
+      continue;
+    }
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return word == each.name; });
+    if (found == all.end()) throw std::runtime_error("there is no workload " + word + "\n" + usage);
+    asked.workloads.push_back(found);
+  }
+  if (asked.workloads.empty())
+    for (const auto& each : all) asked.workloads.push_back(&each);
+  return asked;
+}
+
+/// One that fails does not keep the others from being measured.
+bool run(const workload& each, const plan& of, database_shelf& from) {
+  const wall_stopwatch clock;
+  try {
+    each.measure(of, from);
+    std::printf("%s took %.0f s\n\n", each.name, clock.seconds());
+    std::fflush(stdout);
+    return true;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s: %s\n", each.name, e.what());
+    return false;
+  }
 }
 
 }  // namespace
 
 int main(int count, char** words) {
   try {
-    const int rounds = count > 1 ? std::atoi(words[1]) : 10;
-    std::vector<int> scales;
-    for (int i = 2; i < count; ++i) scales.push_back(std::atoi(words[i]));
-    if (scales.empty()) scales = {1, 40, 130};
-    std::printf("medians of %d rounds; steps in ms\n", rounds);
-    for (const int scale : scales) measure_size(scale, rounds);
+    const request asked = parse(std::vector<std::string>(words + 1, words + count));
+    database_shelf databases;
+    bool good = true;
+    for (const auto* each : asked.workloads) good &= run(*each, asked.of, databases);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
-    return 1;
+    return EXIT_FAILURE;
   }
-  return 0;
 }

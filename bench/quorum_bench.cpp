@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "bench/followed_database.hpp"
 #include "bench/pgbench_run.hpp"
 #include "bench/stopwatch.hpp"
 #include "tests/support/quorum_cluster.hpp"
@@ -19,10 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr int scale = 20;
 
-void fill(tests::postgres_cluster& cluster) {
-  const auto filled = cluster.run("pgbench", {"-i", "-q", "-s", std::to_string(scale), "postgres"});
-  if (filled.exit_code != 0) throw std::runtime_error("pgbench -i: " + filled.err);
-}
+void fill(tests::postgres_cluster& cluster) { fill_with_pgbench(cluster, scale); }
 
 std::vector<std::string> common_config() {
   return {"wal_level = replica", "shared_buffers = 512MB", "max_wal_size = 4GB"};
@@ -79,7 +77,7 @@ void measure_commits(side& stock, side& strata, int clients, int rounds, std::ch
   for (side* each : {&stock, &strata}) each->tps.clear(), each->p50.clear(), each->p99.clear();
   for (int round = 0; round < rounds; ++round)
     for (side* each : {&stock, &strata}) {
-      const auto got = run_pgbench(each->conninfo, clients, slice);
+      const auto got = run_pgbench(each->conninfo, {.clients = clients, .duration = slice, .latencies = true});
       each->tps.push_back(got.tps);
       each->p50.push_back(got.percentile(0.5));
       each->p99.push_back(got.percentile(0.99));

@@ -232,7 +232,7 @@ void strata_server::add_source(const std::string& name, const std::string& conni
   wait_until_readable(name);
 }
 
-void strata_server::wait_until_readable(const std::string& source) const {
+void strata_server::wait_until_readable(const std::string& source, std::chrono::milliseconds limit) const {
   wait_until(
       source + " can be read",
       [&] {
@@ -241,7 +241,7 @@ void strata_server::wait_until_readable(const std::string& source) const {
           throw std::runtime_error("strata can't follow " + source + ": " + now.dump());
         return now.at("state") == "Active" && now.contains("source") && now.at("source").at("phase") == "streaming";
       },
-      2min);
+      limit);
 }
 
 void strata_server::wait_for_lsn(const std::string& source, core::lsn at, std::chrono::milliseconds limit) const {

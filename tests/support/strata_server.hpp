@@ -80,7 +80,7 @@ class strata_server {
 
   /// `source add`, and waits until the branch main can be read.
   void add_source(const std::string& name, const std::string& conninfo);
-  void wait_until_readable(const std::string& source) const;
+  void wait_until_readable(const std::string& source, std::chrono::milliseconds limit = std::chrono::minutes(2)) const;
   /// Either spelling of a position at the edge of a WAL page will do.
   void wait_for_lsn(const std::string& source, core::lsn at,
                     std::chrono::milliseconds limit = std::chrono::minutes(2)) const;
