@@ -90,7 +90,7 @@ double started_compute::missing_megabytes() const {
 
 double started_compute::wait_until_complete() const {
   const wall_stopwatch waited;
-  while (missing_megabytes() > 0) {
+  while (!description().at("page_counts").at("complete").get<bool>()) {
     if (waited.seconds() > std::chrono::duration<double>(fill_limit).count())
       throw std::runtime_error(name_ + " did not become complete");
     std::this_thread::sleep_for(250ms);

@@ -57,7 +57,7 @@ class started_compute {
   /// As `compute list` has it now.
   [[nodiscard]] nlohmann::json description() const;
   [[nodiscard]] double missing_megabytes() const;
-  /// Returns the seconds since the start of this compute when no page is missing any more.
+  /// With fanotify: returns the seconds that it took until no file needs its filler any more.
   double wait_until_complete() const;
 
  private:
