@@ -1,8 +1,8 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
-#include "tests/support/page_comparison.hpp"
 #include "tests/support/contents.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/safekeeper_stand_in.hpp"
 #include "tests/support/strata_server.hpp"
 #include "tests/workload/wal_workload.hpp"

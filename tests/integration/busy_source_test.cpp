@@ -1,8 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/integration/history_workload.hpp"
-#include "tests/support/page_comparison.hpp"
 #include "tests/support/contents.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/strata_server.hpp"
 
 using namespace strata::tests;

@@ -4,8 +4,8 @@
 #include <thread>
 
 #include "tests/integration/history_workload.hpp"
-#include "tests/support/page_comparison.hpp"
 #include "tests/support/contents.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/strata_server.hpp"
 
 using namespace strata::tests;

@@ -1,8 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "pg/files/control_file.hpp"
-#include "tests/support/page_comparison.hpp"
 #include "tests/support/major_cases.hpp"
+#include "tests/support/page_comparison.hpp"
 #include "tests/support/strata_server.hpp"
 #include "tests/workload/wal_workload.hpp"
 
