@@ -262,7 +262,7 @@ BOOST_AUTO_TEST_CASE(what_nobody_reads_is_fetched_in_the_background_and_keeps_wh
   BOOST_TEST((written.read(0, 400 * page) == expected));
   BOOST_TEST((cut.read(0, 50 * page) == files.made(0, 50, 2)));
   BOOST_TEST(cut.size() == 50 * page);
-  BOOST_TEST(files.door().fetch(1, 0, 8).error().code == core::errc::not_found);
+  BOOST_TEST((files.door().fetch(1, 0, 8).error().code == core::errc::not_found));
 }
 
 BOOST_AUTO_TEST_CASE(a_background_fetch_that_fails_is_tried_again_and_ends_with_the_door) {
