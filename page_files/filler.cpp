@@ -11,6 +11,7 @@
 #include <functional>
 #include <utility>
 
+#include "core/log.hpp"
 #include "page_files/background_fill.hpp"
 #include "page_files/fanotify_door.hpp"
 #include "page_files/fuse_door.hpp"
@@ -90,7 +91,10 @@ class counter {
 
 /// Its thread may wait for a page that nobody brings any more, and ends with the process.
 void leave(const std::optional<background_fill>& rest, const core::result<void>& served) {
-  if (rest && !rest->is_done()) std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
+  if (!rest || rest->is_done()) return;
+  if (!served) core::log_error("fill in pages: " + core::to_string(served.error()));
+  core::flush_log();
+  std::_Exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 core::result<void> fill_native(filler_options& of, page_map& map, page_client& client, const io::unique_fd& guard,

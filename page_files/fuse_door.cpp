@@ -189,15 +189,17 @@ void fuse_door::run() { session_->service->pages.run(); }
 core::result<void> fuse_door::fetch(std::uint32_t file, std::uint32_t first, std::uint32_t count) {
   fuse_service& in = *session_->service;
   STRATA_ASSIGN(auto opened, open_by_name(session_->options.directory, in.map, file, O_RDWR));
-  std::promise<int> answered;
+  const std::string doing = "fetch pages of " + in.map.file(file).path;
+  // Shared: the one who answers may still use it when this call has returned.
+  const auto answered = std::make_shared<std::promise<int>>();
   in.pages.take({.what = fuse_pages::access::kind::fill,
                  .file = file,
                  .in = std::make_shared<const io::unique_fd>(std::move(opened)),
                  .offset = std::uint64_t{first} * pg::page_size,
                  .size = count * static_cast<std::uint32_t>(pg::page_size),
-                 .answer = [&](int failed, core::bytes_view) { answered.set_value(failed); }});
-  if (const int failed = answered.get_future().get())
-    return core::from_errno("fetch pages of " + in.map.file(file).path, failed);
+                 .answer = [answered](int failed, core::bytes_view) { answered->set_value(failed); }});
+  // The door may be gone afterwards.
+  if (const int failed = answered->get_future().get()) return core::from_errno(doing, failed);
   return {};
 }
 
