@@ -30,6 +30,7 @@ compute_record to_stop(const scope& of, const std::string& name) {
 
 /// Of a compute that writes its branch.
 void add_quorum(json& made, const host::agent_status& status) {
+  made["lsn"] = core::to_string(status.start_lsn);
   made["term"] = status.term;
   made["generation"] = status.generation;
   made["written_lsn"] = core::to_string(status.written_lsn);
@@ -69,7 +70,6 @@ json compute_json(const scope& of, const compute_record& record) {
                {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
   if (!has_agent(record)) return made;
   const auto status = status_of(of, record);
-  made["lsn"] = core::to_string(status.start_lsn);
   made["detail"] = status.detail;
   made["incarnations"] = status.incarnations;
   for (std::size_t step = 0; step < status.steps.size(); ++step)

@@ -149,13 +149,19 @@ BOOST_AUTO_TEST_CASE(a_compute_at_an_lsn_is_read_only_and_sees_what_was_there) {
 
 BOOST_AUTO_TEST_CASE(a_stopped_reader_whose_history_is_gone_says_what_to_do) {
   strata.set_options("shop", {{"lsn_lease_length", "1s"}, {"pitr_interval", "0s"}});
+  // Where a branch begins history stays.
+  source.execute("update rows set filler = 'then'");
   const std::string then = source.value("select pg_current_wal_flush_lsn()");
+  strata.wait_for_lsn("shop", lsn_from(then));
   strata.ask({"compute", "start", "main@" + then, "--name", "then", "--no-fill"});
   strata.ask({"compute", "stop", "then"});
   source.execute("update rows set filler = 'later'");
   strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
   const std::string path = strata.timeline_path("shop");
+  // This question leases the point, too.
+  strata.set_options("shop", {{"lsn_lease_length", "1ms"}, {"pitr_interval", "0s"}});
   wait_until("its point is collected", [&] {
+    strata.api("PUT", path + "/checkpoint");
     strata.api("PUT", path + "/do_gc", {{"gc_horizon", 0}});
     return strata.http("GET", path + "/export?lsn=" + then + "&relations=listed").status == 422;
   });
@@ -168,7 +174,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_reader_whose_history_is_gone_says_what_to_do) {
 
 BOOST_AUTO_TEST_CASE(the_mode_that_was_chosen_is_chosen_again_and_another_one_is_told,
                      *boost::unit_test::precondition(fuse_works)) {
-  start_filled("fuse");
+  BOOST_TEST(start_filled("fuse").at("pages") == "fuse");
   strata.ask({"compute", "stop", "filled"});
   BOOST_TEST(strata.ask({"compute", "start", "filled"}).at("pages") == "fuse");
   BOOST_TEST(now("filled").at("page_counts").at("complete") == false);  // --no-fill, too
@@ -205,6 +211,7 @@ BOOST_AUTO_TEST_CASE(a_start_that_was_killed_leaves_an_interrupted_compute_and_n
     BOOST_TEST(left.at("state") == "interrupted");
     if (left.contains("agent_pid")) wait_until("its agent ends", [&] { return !exists(agent_of(left)); });
     BOOST_TEST(now("filled").at("state") == "interrupted");
+    strata.ask({"compute", "stop", "filled", "--remove"});
   }
   // Its name can be used again, also while the agent still runs.
   process killed(strata.program({"compute", "start", "filled", "--no-fill"}));
