@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
 #include <clocale>
 #include <csignal>
@@ -174,6 +175,11 @@ int report(const failure& e, bool json) {
   return static_cast<int>(exit_code_for(e.code()));
 }
 
+/// Also behind what could not be parsed.
+bool wants_json(int count, char** words) {
+  return std::any_of(words + 1, words + count, [](const char* word) { return std::strcmp(word, "--json") == 0; });
+}
+
 int run(int count, char** words) {
   context of;
   terminal_reporter report_to(of);
@@ -219,9 +225,9 @@ int run(int count, char** words) {
     }
     return 0;
   } catch (const CLI::ParseError& e) {
-    bool json = of.json;
-    for (int i = 1; i < count; ++i) json = json || std::strcmp(words[i], "--json") == 0;
-    return report(usage_failure(e, app, count, words), json);
+    return report(usage_failure(e, app, count, words), of.json || wants_json(count, words));
+  } catch (const failure& e) {
+    return report(e, of.json || wants_json(count, words));
   }
   try {
     of.chosen();

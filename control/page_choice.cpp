@@ -64,7 +64,7 @@ std::chrono::milliseconds parse_page_timeout(const std::string& text) {
   const auto timeout = need(config::parse_duration(text), "can't use --page-timeout", next);
   if (timeout < least || timeout > most)
     throw failure(core::errc::invalid_argument, "can't use --page-timeout " + text,
-                  "it is " + config::duration_text(least) + " to " + config::duration_text(most), next);
+                  "it must be " + config::duration_text(least) + " to " + config::duration_text(most), next);
   return timeout;
 }
 

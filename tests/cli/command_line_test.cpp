@@ -120,6 +120,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_value_is_refused_where_it_is_typed) {
   check_teaches(strata({"wal", "verify", "/", "--for", "long"}), 2, "--for");
   check_teaches(strata({"compute", "stop", "dev", "--limit", "soon"}), 2, "--limit");
   check_teaches(strata({"compute", "stop", "dev", "--limit", "2m"}), 2, "--limit");
+  for (const char* each : {"5", "5ms", "2d", "0", "soon"})
+    check_teaches(strata({"compute", "start", "dev", "--page-timeout", each}), 2, "--page-timeout");
   for (const char* line : {"work_mem 64MB", "work_mem", "work_mem =", "work_mem = '64MB"})
     check_teaches(strata({"compute", "start", "main", "--set", line}), 2, "can't use --set");
   for (const char* name : {"data_directory", "hba_file", "ident_file", "external_pid_file", "config_file"})
