@@ -97,7 +97,8 @@ void down(const context& of, bool with_computes) {
   for (const auto& each : done.incomplete) names += (names.empty() ? "" : ", ") + each;
   if (!names.empty())
     say("note: pages of " + names +
-        " are not fetched yet: queries that touch them wait, and fail after 60 s; strata up");
+        " are not fetched yet: queries that touch them wait, and fail after their compute's page timeout; next: strata "
+        "up");
 }
 
 }  // namespace
