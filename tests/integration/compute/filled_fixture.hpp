@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,17 @@ struct with_large_branch : with_branch {
     strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
     strata.ask({"branch", "create", "filled", "--from", "main"});
   }
+  /// A mount would outlive its Postgres, and keep the test's directory.
+  ~with_large_branch() {
+    try {
+      strata.cli({"compute", "stop", "filled", "--remove", "--limit", "5s"});
+    } catch (const std::runtime_error& e) {
+      BOOST_TEST_MESSAGE(e.what());
+    }
+  }
+  with_large_branch(const with_large_branch&) = delete;
+  with_large_branch& operator=(const with_large_branch&) = delete;
+
   [[nodiscard]] nlohmann::json start_filled(const std::string& pages = "fanotify") const {
     return strata.ask({"compute", "start", "filled", "--pages", pages, "--no-fill"});
   }
