@@ -14,6 +14,7 @@
 
 #include "core/blocking.hpp"
 #include "host/forced_settings.hpp"
+#include "host/left_memory.hpp"
 #include "host/program.hpp"
 #include "io/replace_file.hpp"
 
@@ -29,6 +30,7 @@ constexpr std::size_t log_lines_shown = 8;
 struct pid_file {
   pid_t pid = 0;
   std::string data_directory;
+  memory_segment memory;
   std::string status;  ///< "ready" once connections are accepted
 };
 
@@ -50,6 +52,7 @@ std::optional<pid_file> read_pid_file(const std::string& data_directory) {
   std::from_chars(first.data(), first.data() + first.size(), found.pid);
   if (found.pid <= 0) return std::nullopt;
   if (lines.size() > 1) found.data_directory = lines[1];
+  if (lines.size() > 6) found.memory = parse_memory_segment(lines[6]);
   if (lines.size() == 8) found.status = lines[7].substr(0, lines[7].find(' '));
   return found;
 }
@@ -260,8 +263,10 @@ core::result<void> stop_postgres(const std::string& data_directory, std::chrono:
 core::result<void> abandon_postgres(const std::string& data_directory, std::chrono::milliseconds limit) {
   core::may_block("end Postgres");
   const auto pid = running_postgres(data_directory);
+  const auto file = read_pid_file(data_directory);
   if (!pid || end_with(*pid, SIGQUIT, limit) || end_with(*pid, SIGKILL, std::chrono::seconds(10))) {
     kill_remaining(data_directory);
+    if (file) remove_left_memory(file->memory, file->pid);
     return {};
   }
   return core::error{core::errc::timeout, "kill postgres, process " + std::to_string(*pid) + ": it did not stop"};

@@ -1,6 +1,7 @@
 #include "host/postgres_process.hpp"
 
 #include <fcntl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,15 +9,18 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "host/free_port.hpp"
+#include "host/left_memory.hpp"
 #include "host/local_position.hpp"
 #include "host/postgres_install.hpp"
 #include "host/program.hpp"
 #include "host/quorum_settings.hpp"
 #include "tests/support/postgres_cluster.hpp"
 #include "tests/support/printing.hpp"
+#include "tests/support/strata_server.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace strata::host {
@@ -158,6 +162,50 @@ BOOST_FIXTURE_TEST_CASE(processes_of_a_killed_postmaster_end_with_the_abandoned_
   BOOST_TEST(is_running(backend));
   BOOST_TEST(abandon_postgres(options.data_directory));
   BOOST_TEST(!is_running(backend));
+}
+
+/// The System V segments that there are now, and those in /dev/shm, of which one is in use by the process or was.
+std::set<std::string> memory_of(pid_t postmaster) {
+  std::set<std::string> found;
+  std::ifstream maps("/proc/" + std::to_string(postmaster) + "/maps");
+  for (std::string line; std::getline(maps, line);)
+    if (const auto at = line.find("/dev/shm/PostgreSQL."); at != std::string::npos) found.insert(line.substr(at));
+  return found;
+}
+bool system_v_segment_exists(int id) {
+  shmid_ds state{};
+  return ::shmctl(id, IPC_STAT, &state) == 0;
+}
+
+BOOST_FIXTURE_TEST_CASE(shared_memory_of_a_killed_postmaster_goes_and_no_other, with_data) {
+  BOOST_TEST_REQUIRE(write_settings(options, {}));
+  const auto started = start_postgres(options);
+  BOOST_TEST_REQUIRE(started);
+  const auto files = memory_of(*started);
+  BOOST_TEST(!files.empty());
+  std::ifstream pid_file(options.data_directory + "/postmaster.pid");
+  std::string line;
+  for (int i = 0; i < 7; ++i) std::getline(pid_file, line);
+  const memory_segment segment = parse_memory_segment(line);
+  BOOST_TEST_REQUIRE(segment.key != 0);
+
+  remove_left_memory(segment, *started);  // it is in use
+  BOOST_TEST(system_v_segment_exists(segment.id));
+  ::kill(*started, SIGKILL);
+  BOOST_TEST_REQUIRE(wait_for_end(*started, std::chrono::seconds(10)));
+  tests::wait_until("its processes have let go of it", [&] {
+    shmid_ds state{};
+    return ::shmctl(segment.id, IPC_STAT, &state) == 0 && state.shm_nattch == 0;
+  });
+  remove_left_memory(segment, *started + 1);  // another's
+  remove_left_memory({segment.key + 1, segment.id}, *started);
+  BOOST_TEST(system_v_segment_exists(segment.id));
+  for (const auto& each : files) BOOST_TEST(fs::exists(each), each);
+
+  BOOST_TEST(abandon_postgres(options.data_directory));
+  BOOST_TEST(!system_v_segment_exists(segment.id));
+  for (const auto& each : files) BOOST_TEST(!fs::exists(each), each);
+  BOOST_TEST((parse_memory_segment("garbage").key == 0));
 }
 
 BOOST_FIXTURE_TEST_CASE(every_process_of_a_server_holds_the_files_that_it_inherits, with_data) {
