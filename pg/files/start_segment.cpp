@@ -16,6 +16,7 @@ constexpr std::uint64_t long_header_size = 40;
 constexpr std::uint16_t continues_record = 1;
 constexpr std::uint16_t has_long_header = 2;
 constexpr std::uint8_t checkpoint_shutdown = 0x00;
+constexpr std::uint8_t checkpoint_online = 0x10;
 constexpr std::uint8_t short_main_data = 255;
 /// Header, marker and length of the main data, the data itself.
 constexpr std::size_t checkpoint_record_size = wal::record_header_size + 2 + checkpoint::encoded_size;
@@ -42,12 +43,12 @@ core::bytes page_header(const start_point& at, core::lsn page, std::uint32_t con
   return to;
 }
 
-core::bytes checkpoint_record(const checkpoint& counters, core::lsn previous) {
+core::bytes checkpoint_record(const checkpoint& counters, core::lsn previous, std::uint8_t info) {
   core::bytes to;
   core::append_le(to, static_cast<std::uint32_t>(checkpoint_record_size));
   core::append_le(to, transaction_id{0});
   core::append_le(to, previous.value);
-  core::append_le(to, checkpoint_shutdown);
+  core::append_le(to, info);
   core::append_le(to, static_cast<std::uint8_t>(wal::resource_manager::xlog));
   core::append_le(to, std::uint16_t{0});
   core::append_le(to, std::uint32_t{0});
@@ -73,6 +74,27 @@ class segment_writer {
     std::vector<sparse_file::piece>& pieces = files_.back().pieces;
     if (pieces.empty() || pieces.back().offset + pieces.back().bytes.size() != offset) pieces.push_back({offset, {}});
     core::append(pieces.back().bytes, bytes);
+  }
+  /// A whole record with the headers of the pages that it enters; returns its end. Precondition: its first page's
+  /// header is there.
+  core::lsn put_record(core::lsn position, core::bytes_view record) {
+    while (true) {
+      const std::size_t fits = std::min<std::size_t>(record.size(), wal_page_size - position.value % wal_page_size);
+      put(position, record.first(fits));
+      record = record.subspan(fits);
+      position = position + fits;
+      if (record.empty()) return position;
+      put(position, page_header(at_, position, static_cast<std::uint32_t>(record.size())));
+      position = position + header_size_at(position, at_.segment_size);
+    }
+  }
+  /// The headers without which no reader gets to `position`: it checks the first page of a segment that it enters,
+  /// however far after it the record is.
+  void put_headers(core::lsn position) {
+    const core::lsn segment = position - position.value % at_.segment_size;
+    const core::lsn page = position - position.value % wal_page_size;
+    if (page != segment) put(segment, page_header(at_, segment, 0));
+    put(page, page_header(at_, page, 0));
   }
   std::vector<sparse_file> take() { return std::move(files_); }
 
@@ -146,27 +168,32 @@ core::result<start_wal> start_segments(const start_point& at) {
   made.copy.oldest_active_xid = 0;
   // Any smaller position passes as the previous record, but zero would mean that there is none.
   const core::lsn previous = at.previous.valid() ? at.previous : at.position - 8;
-  const core::bytes record = checkpoint_record(made.copy, previous);
-
   segment_writer writer(at);
-  const core::lsn segment_begin = start - start.value % at.segment_size;
-  core::lsn page = start - start.value % wal_page_size;
-  // A reader that enters a segment checks its first page, however far after it the record is.
-  if (page != segment_begin) writer.put(segment_begin, page_header(at, segment_begin, 0));
-  writer.put(page, page_header(at, page, 0));
+  writer.put_headers(start);
+  made.record_end = writer.put_record(start, checkpoint_record(made.copy, previous, checkpoint_shutdown)).align_up();
+  made.segments = writer.take();
+  return made;
+}
 
-  core::lsn position = start;
-  core::bytes_view left = record;
-  while (true) {
-    const std::size_t fits = std::min<std::size_t>(left.size(), wal_page_size - position.value % wal_page_size);
-    writer.put(position, left.first(fits));
-    left = left.subspan(fits);
-    position = position + fits;
-    if (left.empty()) break;
-    writer.put(position, page_header(at, position, static_cast<std::uint32_t>(left.size())));
-    position = position + header_size_at(position, at.segment_size);
-  }
-  made.record_end = position.align_up();
+core::result<standby_wal> standby_segments(const start_point& at) {
+  STRATA_ASSIGN(const core::lsn record, record_start_at(at.position, at.segment_size));
+  const core::lsn page = record - record.value % wal_page_size;
+  const std::uint64_t in_page = record - page - header_size_at(page, at.segment_size);
+  constexpr std::uint64_t size = (checkpoint_record_size + 7) / 8 * 8;
+  // Segment 0 does not exist, so there is a page before this one.
+  if (page.value <= at.segment_size && in_page < size) return refused("there is no WAL before " + to_string(record));
+
+  standby_wal made;
+  made.record = record;
+  made.checkpoint = in_page >= size ? record - size : page - (size - in_page);
+  made.copy = at.counters;
+  made.copy.redo = made.checkpoint;
+  const std::uint8_t info = made.copy.oldest_active_xid == 0 ? checkpoint_shutdown : checkpoint_online;
+  segment_writer writer(at);
+  writer.put_headers(made.checkpoint);
+  writer.put_record(made.checkpoint, checkpoint_record(made.copy, made.checkpoint - 8, info));
+  // The checkpoint fills the page before: what follows it begins with a header that is not in the stream's part.
+  if (in_page == 0) writer.put(page, page_header(at, page, 0));
   made.segments = writer.take();
   return made;
 }

@@ -68,4 +68,19 @@ struct start_wal {
 /// position.
 core::result<start_wal> start_segments(const start_point& at);
 
+struct standby_wal {
+  core::lsn checkpoint;               ///< the checkpoint that pg_control must name
+  core::lsn record;                   ///< the first record of the stream that the server replays
+  files::checkpoint copy;             ///< the counters in the checkpoint: also for pg_control
+  std::vector<sparse_file> segments;  ///< one file, or two; all WAL before `record` that the server reads
+};
+
+/// The WAL with which a stock server begins to follow a stream at start_point::position, as a hot standby: a checkpoint
+/// record that ends where the stream's next record begins. Its bytes take the place of others of the stream, so they
+/// are for the eyes of this server only (standby_view.hpp). Of the shutdown type if counters.oldest_active_xid is 0,
+/// and then no transaction may run at the position: the server takes those that it does not know to be running for
+/// aborted, for good. Otherwise of the online type: the server admits clients when it has replayed the next record of
+/// the running transactions. `previous` is not used. Refuses positions as record_start_at() does.
+core::result<standby_wal> standby_segments(const start_point& at);
+
 }  // namespace strata::pg::files

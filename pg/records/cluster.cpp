@@ -13,6 +13,7 @@ constexpr std::uint8_t xlog_parameter_change = 0x60;
 constexpr std::uint8_t xlog_full_page_writes = 0x80;
 constexpr std::uint8_t xlog_end_of_recovery = 0x90;
 
+constexpr std::uint8_t standby_lock = 0x00;
 constexpr std::uint8_t standby_running = 0x10;
 constexpr std::uint8_t origin_progress = 0x00;
 constexpr std::uint8_t origin_gone = 0x10;
@@ -84,6 +85,7 @@ core::result<xlog_record> decode_xlog(const wal::record& from, major_version maj
 }
 
 core::result<standby_record> decode_standby(const wal::record& from) {
+  if (from.operation() == standby_lock) return standby_record(locks_taken{});
   if (from.operation() != standby_running) return standby_record(nothing_to_do{});
   core::byte_reader reader(from.main_data);
   running_transactions into;

@@ -62,8 +62,10 @@ struct running_transactions {
   transaction_id oldest_running = 0;
   transaction_id latest_completed = 0;
 };
-/// A record of the standby resource manager; nothing_to_do for locks and invalidations.
-using standby_record = std::variant<nothing_to_do, running_transactions>;
+/// Locks that standbys must take: that of a statement, or all that are held, just before running_transactions.
+struct locks_taken {};
+/// A record of the standby resource manager; nothing_to_do for invalidations.
+using standby_record = std::variant<nothing_to_do, locks_taken, running_transactions>;
 core::result<standby_record> decode_standby(const wal::record& from);
 
 /// The progress of a subscriber's origin was set, or the origin was dropped.

@@ -87,8 +87,9 @@ BOOST_AUTO_TEST_CASE(running_transactions_are_counted) {
   BOOST_TEST(running.latest_completed == 818u);
   BOOST_TEST(tests::only_the_exact_length_is_accepted(resource_manager::standby, 0x10, data,
                                                       [](const auto& of) { return decode_standby(of); }));
+  BOOST_TEST(std::holds_alternative<locks_taken>(*decode_standby(held_record(resource_manager::standby, 0x00, data))));
   BOOST_TEST(
-      std::holds_alternative<nothing_to_do>(*decode_standby(held_record(resource_manager::standby, 0x00, data))));
+      std::holds_alternative<nothing_to_do>(*decode_standby(held_record(resource_manager::standby, 0x20, data))));
 }
 
 BOOST_AUTO_TEST_CASE(origins_are_set_and_dropped) {
