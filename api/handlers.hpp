@@ -42,6 +42,7 @@ core::result<reply> get_cluster(const services&, const request&);
 // handlers/history.cpp
 core::result<reply> get_lsn_by_timestamp(const services&, const request&);
 core::result<reply> get_timestamp_of_lsn(const services&, const request&);
+core::result<reply> get_standby_start(const services&, const request&);
 core::result<reply> lease_lsn(const services&, const request&);
 core::result<reply> resolve_point(const services&, const request&);
 

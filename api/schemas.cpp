@@ -238,6 +238,9 @@ std::string_view schemas() {
     "lsn": {"$ref": "#/components/schemas/Lsn"},
     "kept_until": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "readable at least until this time"},
     "known_until": {"$ref": "#/components/schemas/Time"}}},
+  "StandbyStart": {"type": "object", "required": ["lsn", "standby_of"], "properties": {
+    "lsn": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "the standby has the pages as of this LSN and replays WAL from there on"},
+    "standby_of": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "for export: the head of which that is the newest position"}}},
   "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
     "valid_until": {"$ref": "#/components/schemas/Time"}}},
 

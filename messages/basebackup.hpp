@@ -29,6 +29,7 @@ struct start_backup {
   core::lsn at;  ///< 0: the head, as of resolve_point
   backup_kind kind = backup_kind::full;
   bool gzip = false;
+  core::lsn standby_of{};  ///< storage::mapping::data_directory_options::standby_of
 };
 /// The window and the timeline were checked; the first chunk was not requested yet.
 struct backup_started {

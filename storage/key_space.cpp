@@ -70,6 +70,8 @@ core::page_key control_file_key() { return key_of(key_kind::control_file); }
 
 core::page_key checkpoint_key() { return {.kind = byte_of(key_kind::control_file), .block = 1}; }
 
+core::page_key standby_start_key() { return {.kind = byte_of(key_kind::control_file), .block = 2}; }
+
 pg::relation_fork relation_of(const core::page_key& key) {
   return {key.tablespace, key.database, key.relation, static_cast<pg::fork>(key.fork)};
 }

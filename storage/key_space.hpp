@@ -17,7 +17,8 @@ enum class key_kind : std::uint8_t {
   relation_page = 0x00,     ///< (tablespace, database, relation, fork, block)
   slru_page = 0x01,         ///< tablespace = pg::slru_kind, block = page number over all segments
   two_phase = 0x02,         ///< sparse; block = xid; the state file without its CRC
-  control_file = 0x03,      ///< sparse; block 0: pg_control as imported; block 1: the 88-byte checkpoint, kept current
+  control_file = 0x03,      ///< sparse; block 0: pg_control as imported; block 1: the 88-byte checkpoint, kept current;
+                            ///< block 2: where standbys can begin (mapping/standby_start.hpp)
   relation_catalog = 0x60,  ///< sparse; (tablespace, database, relation, fork): u32 size in blocks; empty = dropped
   database_catalog = 0x61,  ///< sparse; (tablespace, database): one byte 1; empty = dropped
   relation_map = 0x62,      ///< sparse; (tablespace, database): bytes of pg_filenode.map
@@ -39,6 +40,7 @@ core::page_key two_phase_key(pg::transaction_id xid);
 core::page_key replication_origin_key(std::uint16_t origin);
 core::page_key control_file_key();
 core::page_key checkpoint_key();
+core::page_key standby_start_key();
 
 /// The inverse of relation_page_key and relation_catalog_key for keys of those kinds.
 pg::relation_fork relation_of(const core::page_key& key);

@@ -1,6 +1,8 @@
 #include "api/ask.hpp"
 #include "api/handlers.hpp"
 #include "api/json_body.hpp"
+#include "api/open_timeline.hpp"
+#include "storage/mapping/standby_start.hpp"
 
 namespace strata::api::handlers {
 namespace {
@@ -28,6 +30,14 @@ core::result<reply> export_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(wanted.kind, parse_relations(from.query_text("relations")));
   if (const auto at = from.query_text("lsn"); !at.empty()) {
     STRATA_ASSIGN(wanted.at, parse_position("lsn", at));
+  }
+  if (const auto head = from.query_text("standby_of"); !head.empty()) {
+    STRATA_ASSIGN(wanted.standby_of, parse_position("standby_of", head));
+    if (wanted.at.valid())
+      return core::error{core::errc::invalid_argument, "lsn and standby_of: a standby begins at an LSN of its own"};
+    STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+    STRATA_ASSIGN(const auto start, storage::mapping::find_standby_start(*timeline.store, wanted.standby_of));
+    wanted.at = start.at;
   }
   STRATA_ASSIGN(const auto started, ask<messages::backup_started>(of, of.backups, wanted));
   // Before the status line goes out, so that whatever fails at once is told as an error and not as a broken connection.

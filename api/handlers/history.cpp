@@ -4,6 +4,7 @@
 #include "api/handlers.hpp"
 #include "api/open_timeline.hpp"
 #include "config/time_text.hpp"
+#include "storage/mapping/standby_start.hpp"
 
 namespace strata::api::handlers {
 
@@ -138,6 +139,13 @@ core::result<reply> lease_lsn(const services& of, const request& from) {
   STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
   STRATA_ASSIGN(const auto leased, ask<messages::lsn_leased>(of, timeline.actor, messages::lease_lsn{at}));
   return json_reply({{"valid_until", config::utc_text(leased.valid_until)}});
+}
+
+core::result<reply> get_standby_start(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  const core::lsn head = timeline.store->last_record_lsn();
+  STRATA_ASSIGN(const auto start, storage::mapping::find_standby_start(*timeline.store, head));
+  return json_reply({{"lsn", core::to_string(start.at)}, {"standby_of", core::to_string(head)}});
 }
 
 }  // namespace strata::api::handlers

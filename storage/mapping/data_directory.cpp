@@ -65,6 +65,7 @@ struct data_directory_writer::state {
   using part = std::function<core::result<bool>(core::bytes&)>;
 
   core::result<void> read_start();
+  core::result<void> read_standby_start();
   core::result<core::bytes> value_of(const core::page_key& key, const char* what) const;
   void plan_small_files();
   core::result<void> plan_statuses();
@@ -182,11 +183,25 @@ core::result<void> data_directory_writer::state::read_start() {
   STRATA_ASSIGN(const core::bytes counters, value_of(checkpoint_key(), "the checkpoint"));
   STRATA_ASSIGN(start.counters, checkpoint::decode(counters));
   start.position = normalise_position(options.at, start.control.wal_segment_size);
+  if (options.standby_of.valid()) return read_standby_start();
   start.branch_point = record.ancestor && record.ancestor_lsn == options.at;
   // The writer may move on between the two reads: the pair is good only if it did not.
   const core::lsn last = store->last_record_lsn();
   const core::lsn previous = store->previous_record_lsn();
   if (last == options.at && store->last_record_lsn() == last && previous < start.position) start.previous = previous;
+  return {};
+}
+
+core::result<void> data_directory_writer::state::read_standby_start() {
+  STRATA_ASSIGN(const standby_start found, find_standby_start(*store, options.standby_of));
+  if (!stock() || found.at != options.at)
+    return core::error{core::errc::invalid_argument, "a standby as of " + core::to_string(options.standby_of) +
+                                                         " begins at " + core::to_string(found.at)};
+  start.standby = found;
+  STRATA_ASSIGN(const auto later, store->read_value(control_file_key(), options.standby_of, read_mode::may_block));
+  if (!later) return core::error{core::errc::corrupt, "the control file is missing"};
+  STRATA_ASSIGN(const control_file now, decode_control_file(*later));
+  start.control = with_larger_settings(start.control, now);
   return {};
 }
 
@@ -215,6 +230,8 @@ void data_directory_writer::state::plan_small_files() {
     text_file(to, "pg_ident.conf", "");
     text_file(to, "postgresql.auto.conf", "");
     if (stock()) text_file(to, "postgresql.conf", minimal_configuration(start));
+    // A directory does as well as a file, and can't be unlinked: a promotion, which begins with that, fails.
+    if (start.standby) directory(to, "standby.signal");
     return {};
   });
 }
@@ -397,7 +414,9 @@ void data_directory_writer::state::plan_origins() {
 }
 
 core::result<void> data_directory_writer::state::plan_start() {
-  STRATA_ASSIGN(start_files made, stock() ? stock_start_files(start) : signal_start_files(start));
+  STRATA_ASSIGN(start_files made, start.standby ? standby_start_files(start)
+                                  : stock()     ? stock_start_files(start)
+                                                : signal_start_files(start));
   plan_once([this, control = std::move(made.control_file)](core::bytes& to) -> core::result<void> {
     if (!stock()) {
       text_file(to, "neon.signal", signal_text(start));

@@ -19,6 +19,9 @@ struct data_directory_options {
   core::lsn at;  ///< 0 is not allowed; the caller has waited for it and checked the window
   data_directory_kind kind = data_directory_kind::full;
   bool gzip = false;
+  /// The server is a hot standby, which begins where find_standby_start() says as of this LSN; that must be `at`. 0: it
+  /// begins on its own. Not for the compute kind.
+  core::lsn standby_of{};
   std::int64_t modified = 0;  ///< time stamp of all entries, seconds since 1970
 };
 

@@ -39,6 +39,10 @@ core::result<void> wal_ingest::state::load() {
   if (!stored) return core::error{core::errc::corrupt, "counters are missing"};
   STRATA_ASSIGN(const auto checkpoint, pg::files::checkpoint::decode(*stored));
   counters = cluster_counters(checkpoint);
+  STRATA_ASSIGN(const auto starts, store->read_value(standby_start_key(), at, read_mode::may_block));
+  if (starts) {
+    STRATA_ASSIGN(standby_starts, standby_start_tracker::decode(*starts));
+  }
   STRATA_ASSIGN(auto stored_control, store->read_value(control_file_key(), at, read_mode::may_block));
   if (!stored_control) return core::error{core::errc::corrupt, "the control file is missing"};
   control_file = *std::move(stored_control);
@@ -62,6 +66,7 @@ core::result<void> wal_ingest::state::add(const pg::wal::record& record, const c
   STRATA_TRY(add_meaning(record, parsed, to));
   relations.write_changes(to);
   if (counters.take_changed()) to.put(checkpoint_key(), counters.now().encode());
+  if (standby_starts.take_changed()) to.put(standby_start_key(), standby_starts.encode());
   last_added = record.end;
   return {};
 }

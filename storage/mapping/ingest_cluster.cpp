@@ -10,16 +10,18 @@ namespace strata::storage::mapping {
 using namespace pg::records;
 
 core::result<void> wal_ingest::state::add_xlog(const xlog_record& change, const change_target& to) {
-  if (const auto* checkpoint = std::get_if<checkpoint_taken>(&change))
+  if (const auto* checkpoint = std::get_if<checkpoint_taken>(&change)) {
     counters.checkpoint_taken(*checkpoint);
-  else if (const auto* next = std::get_if<next_oid>(&change))
+    if (checkpoint->shutdown) standby_starts.shut_down(to.at, checkpoint->counters.next_xid);
+  } else if (const auto* next = std::get_if<next_oid>(&change)) {
     counters.set_next_oid(next->value);
-  else if (const auto* parameters = std::get_if<parameters_changed>(&change))
+  } else if (const auto* parameters = std::get_if<parameters_changed>(&change)) {
     return change_parameters(*parameters, to);
-  else if (const auto* ended = std::get_if<recovery_ended>(&change))
+  } else if (const auto* ended = std::get_if<recovery_ended>(&change)) {
     counters.timeline_switched(ended->timeline, ended->previous_timeline);
-  else if (const auto* writes = std::get_if<full_page_writes_changed>(&change))
+  } else if (const auto* writes = std::get_if<full_page_writes_changed>(&change)) {
     counters.full_page_writes_set(writes->on);
+  }
   return {};
 }
 
@@ -63,7 +65,12 @@ void wal_ingest::state::track_commit_timestamps(const change_target& to) {
 
 core::result<void> wal_ingest::state::add_standby(const pg::wal::record& record) {
   STRATA_ASSIGN(const standby_record change, decode_standby(record));
-  if (const auto* running = std::get_if<running_transactions>(&change)) counters.transactions_running(*running);
+  if (std::holds_alternative<locks_taken>(change)) standby_starts.locks_logged(record.start);
+  if (const auto* running = std::get_if<running_transactions>(&change)) {
+    const pg::transaction_id oldest_before = counters.now().oldest_active_xid;
+    counters.transactions_running(*running);
+    standby_starts.transactions_running(record.start, *running, oldest_before, counters.now());
+  }
   return {};
 }
 

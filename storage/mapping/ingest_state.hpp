@@ -15,6 +15,7 @@
 #include "storage/mapping/ingest.hpp"
 #include "storage/mapping/relation_tracker.hpp"
 #include "storage/mapping/slru_tracker.hpp"
+#include "storage/mapping/standby_start.hpp"
 
 namespace strata::storage::mapping {
 
@@ -76,6 +77,7 @@ struct wal_ingest::state {
   std::shared_ptr<timeline_store> store;
   pg::major_version major = pg::major_version::v15;
   cluster_counters counters;
+  standby_start_tracker standby_starts;
   relation_tracker relations;
   slru_tracker statuses;
   std::unordered_map<std::uint16_t, core::lsn> origins;

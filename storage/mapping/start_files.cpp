@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.hpp"
 #include "pg/files/slru.hpp"
 #include "pg/wal/stream_decoder.hpp"
 #include "pg/wal/version.hpp"
@@ -36,6 +37,8 @@ core::bytes wal_page_header(const start_state& from, core::lsn page, bool is_lon
 }
 
 constexpr pg::transaction_id first_normal_xid = 3;
+/// With so many a compute that writes a branch is started, whatever the source had (host/quorum_settings.cpp).
+constexpr std::int32_t writer_wal_senders = 10;
 constexpr std::uint32_t xids_per_commit_ts_segment = commit_timestamps_per_page * pg::pages_per_slru_segment;
 constexpr std::uint32_t commit_ts_segment_last = ~0u / xids_per_commit_ts_segment;
 
@@ -90,6 +93,32 @@ core::result<start_files> stock_start_files(const start_state& from) {
   made.segments = std::move(wal.segments);
   STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal.copy));
   return made;
+}
+
+core::result<start_files> standby_start_files(const start_state& from) {
+  core::check(from.standby.has_value(), "a standby begins where it can follow");
+  start_point at;
+  at.position = from.position;
+  at.counters = from.counters;
+  at.counters.next_xid = from.standby->next_xid;
+  at.counters.oldest_active_xid = from.standby->oldest_active;
+  at.system_id = from.control.system_id;
+  at.segment_size = from.control.wal_segment_size;
+  at.major = from.control.major;
+  STRATA_ASSIGN(standby_wal wal, standby_segments(at));
+  start_files made;
+  made.segments = std::move(wal.segments);
+  STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal.copy));
+  return made;
+}
+
+control_file with_larger_settings(control_file of, const control_file& later) {
+  of.max_connections = std::max(of.max_connections, later.max_connections);
+  of.max_worker_processes = std::max(of.max_worker_processes, later.max_worker_processes);
+  of.max_wal_senders = std::max({of.max_wal_senders, later.max_wal_senders, writer_wal_senders});
+  of.max_prepared_transactions = std::max(of.max_prepared_transactions, later.max_prepared_transactions);
+  of.max_locks_per_transaction = std::max(of.max_locks_per_transaction, later.max_locks_per_transaction);
+  return of;
 }
 
 core::result<start_files> signal_start_files(const start_state& from) {

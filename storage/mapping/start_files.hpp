@@ -13,17 +13,19 @@
 #include "pg/files/start_segment.hpp"
 #include "pg/types.hpp"
 #include "storage/mapping/directory.hpp"
+#include "storage/mapping/standby_start.hpp"
 
 namespace strata::storage::mapping {
 
 /// The state of a timeline's cluster at one LSN that starting a server needs.
 struct start_state {
-  core::bytes control_bytes;        ///< as imported, with the parameters of the LSN
-  pg::files::control_file control;  ///< the same, decoded
-  pg::files::checkpoint counters;   ///< at the LSN, with_commit_timestamps()
-  core::lsn position;               ///< the LSN, or the next one where a record can begin
-  core::lsn previous;               ///< start of the record that ends there; 0 = unknown
-  bool branch_point = false;        ///< the LSN is where this timeline begins
+  core::bytes control_bytes;               ///< as imported, with the parameters of the LSN
+  pg::files::control_file control;         ///< the same, decoded
+  pg::files::checkpoint counters;          ///< at the LSN, with_commit_timestamps()
+  core::lsn position;                      ///< the LSN, or the next one where a record can begin
+  core::lsn previous;                      ///< start of the record that ends there; 0 = unknown
+  bool branch_point = false;               ///< the LSN is where this timeline begins
+  std::optional<standby_start> standby{};  ///< the server follows the timeline from the LSN on
 };
 
 /// The counters with the range of transactions whose commit timestamps are in these segments (in order of number), each
@@ -43,6 +45,12 @@ struct start_files {
 
 /// For stock Postgres: a shutdown checkpoint record at the position (docs/formats/cluster_files.md).
 core::result<start_files> stock_start_files(const start_state& from);
+/// For stock Postgres as a hot standby, of start_state::standby: pg::files::standby_segments(). The server needs
+/// standby.signal, too.
+core::result<start_files> standby_start_files(const start_state& from);
+/// The control file with the settings of `later`, a control file of a later LSN, where those are larger: a standby
+/// pauses when the WAL says that the primary has more connections than it.
+pg::files::control_file with_larger_settings(pg::files::control_file of, const pg::files::control_file& later);
 /// For a compute that supports neon.signal: an empty segment whose page headers make a reader begin at the position
 /// (docs/formats/cluster_files.md).
 core::result<start_files> signal_start_files(const start_state& from);

@@ -149,8 +149,11 @@ class backup_factory final : public runtime::actor_base<messages::backup_factory
     const auto permit = std::make_shared<archive_permit>(permits, *std::move(free));
     if (auto readable = opened.store->check_readable(at); !readable) return answer.fail(readable.error());
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(clock().now().time_since_epoch()).count();
-    const mapping::data_directory_options options{
-        .at = at, .kind = directory_kind(request.kind), .gzip = request.gzip, .modified = now};
+    const mapping::data_directory_options options{.at = at,
+                                                  .kind = directory_kind(request.kind),
+                                                  .gzip = request.gzip,
+                                                  .standby_of = request.standby_of,
+                                                  .modified = now};
     offload(
         runtime::pool_id::io, "open an archive",
         [store = opened.store, options] { return mapping::data_directory_writer::open(store, options); },
