@@ -43,6 +43,14 @@ actors::compute::branch_server access_to(const context& of, const compute_record
                                                         const std::function<void(std::uint64_t)>& progress) {
     return server.restore_guarded(pages, at, into, progress);
   };
+  made.standby_start = [server] { return server.standby_start(); };
+  made.restore_standby = [server, pages = record.pages](
+                             const auto& from, const auto& into,
+                             const auto& progress) -> core::result<actors::compute::standby_directory> {
+    STRATA_ASSIGN(const auto of, server.restore_standby(pages, from, into, progress));
+    return actors::compute::standby_directory{of.pages, {of.view, of.system_id, of.timeline, of.major}};
+  };
+  made.find_upstream = [server](std::uint32_t attempt) { return server.find_upstream(attempt); };
   made.remove_mount = remove_mount;
   // One filler at a time is started; the first of all was before.
   made.start_filler = [&of, record, waiting = std::make_shared<waiting_filler>(std::move(first))](

@@ -45,18 +45,18 @@ void list(const context& of) {
     return print(made);
   }
   if (found.computes.empty() && found.damaged.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
-  table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "PORT", "STARTED", "URI"});
+  table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "LAG", "PORT", "STARTED", "URI"});
   for (const auto& each : found.computes) {
     const bool on_branch = each.mode == compute_mode::branch;
     const auto status = has_agent(each) ? status_of(of, each) : host::agent_status();
     const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, host::to_string(each.mode), pages_text(each, status),
-              known(on_branch ? status.start_lsn : each.at),
-              on_branch && status.term > 0 ? std::to_string(status.term) : "-", state_of(of, each),
+              known(has_agent(each) ? status.start_lsn : each.at),
+              on_branch && status.term > 0 ? std::to_string(status.term) : "-", state_of(of, each), lag_text(status),
               std::to_string(each.port), ran ? config::age_text(each.started, core::system_clock().now()) : "-",
               ran ? shell_quoted(socket_uri(each)) : "-"});
   }
-  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-"});
+  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-", "-"});
   rows.print();
   for (const auto& each : found.computes) {
     if (state_of(of, each) == "interrupted")
@@ -137,12 +137,15 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_flag("--armed", asked->armed,
                           "Allow workers that act on other servers: subscriptions, pg_cron, pglogical");
   add_page_options(*start_command, asked->pages);
+  start_command->add_flag("--standby", asked->standby,
+                          "Start a hot standby: it takes no writes and shows the branch as it is now, a moment later");
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
   start_command->add_option("--pg-bin", of.pg_bin,
                             "Directories with Postgres programs, separated by ':', searched before the default places");
   start_command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*start_command, of,
                  "  strata compute start dev\n  strata compute start main@10m --name before-the-accident\n"
+                 "  strata compute start dev --standby\n"
                  "  strata compute start dev --port 5433 --set \"work_mem = 64MB\"",
                  [&of, asked] { start(of, *asked); });
 

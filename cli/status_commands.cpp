@@ -9,6 +9,7 @@
 #include "config/time_text.hpp"
 #include "control/branches.hpp"
 #include "control/broken_sources.hpp"
+#include "control/compute_views.hpp"
 #include "control/failure.hpp"
 #include "control/server_status.hpp"
 
@@ -22,7 +23,7 @@ using nlohmann::json;
 void show_status(const context& of) {
   const server_link server(of);
   const server_status seen = look_at_server(of, server);
-  const auto& [process, branches, broken, computes, running, cluster] = seen;
+  const auto& [process, branches, broken, computes, running, cluster, standbys] = seen;
   if (of.json) {
     print(status_json(server, seen));
     return fail_if_broken(of, broken, branches);
@@ -38,6 +39,7 @@ void show_status(const context& of) {
   facts.add("branches", std::to_string(branches.size()) + ", " + config::size_text(bytes) + " on disk");
   facts.add("computes",
             std::to_string(running) + " running, " + std::to_string(computes.size() - running) + " stopped");
+  for (const auto& [record, status] : standbys) facts.add("standby " + record.name, standby_text(record, status));
   for (const auto& each : branches) {
     if (!each.info.contains("source")) continue;
     const json& source = each.info["source"];

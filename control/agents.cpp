@@ -87,6 +87,8 @@ agent_status status_of(const scope& of, const compute_record& record) {
     status.pid = *agent;
     status.detail = "its agent is starting";
   }
+  // Nobody looks at it any more.
+  if (!agent && status.standby) status.standby->lag_bytes.reset(), status.standby->lag.reset();
   if (agent || is_final(status.state)) return status;
   status.state = agent_state::failed;
   status.detail = "its agent ended unexpectedly; see " + log_of(of, record.name);
@@ -131,8 +133,7 @@ void stop_agent(const scope& of, const compute_record& record, std::chrono::mill
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   progress line(*of.report);
-  if (record.mode != host::compute_mode::read_only)
-    line.show("stopping " + record.name, "waiting for acknowledgements");
+  if (record.mode == host::compute_mode::branch) line.show("stopping " + record.name, "waiting for acknowledgements");
   bool ended = host::wait_for_end(*agent, limit);
   const bool is_cut_short = !ended && host::running_postgres(record.data_directory);
   if (is_cut_short)

@@ -1,16 +1,23 @@
 #include "control/branch_server.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "api/safekeeper_json.hpp"
 #include "config/time_text.hpp"
+#include "control/safekeeper_addresses.hpp"
 #include "control/server_file.hpp"
 #include "host/account.hpp"
 #include "host/data_directory.hpp"
 #include "host/postgres_process.hpp"
 #include "page_files/control_file.hpp"
 #include "page_files/relation_files.hpp"
+#include "pg/client/conninfo.hpp"
+#include "pg/files/control_file.hpp"
 
 namespace strata::control {
 
@@ -24,7 +31,9 @@ constexpr std::chrono::seconds busy_limit{5};
 
 branch_server::branch_server(std::string directory, const host::compute_record& record)
     : directory_(std::move(directory)),
-      path_("/v1/tenant/" + core::to_string(record.tenant_id) + "/timeline/" + core::to_string(record.timeline_id)) {}
+      path_("/v1/tenant/" + core::to_string(record.tenant_id) + "/timeline/" + core::to_string(record.timeline_id)),
+      tenant_(record.tenant_id),
+      timeline_(record.timeline_id) {}
 
 core::result<api::api_client> branch_server::api() const {
   auto file = read_server_file(directory_);
@@ -89,12 +98,92 @@ core::result<void> unpack(const api::api_client& api, const std::string& path, c
 core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::restore_guarded(
     host::page_mode pages, core::lsn at, const std::string& into,
     const std::function<void(std::uint64_t)>& written) const {
+  return unpack_guarded(pages, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written);
+}
+
+core::result<host::standby_place> branch_server::standby_start() const {
+  STRATA_ASSIGN(const auto client, api());
+  STRATA_ASSIGN(const json answer, client.get(path_ + "/standby_start"));
+  host::standby_place made;
+  STRATA_ASSIGN(made.at, core::parse_lsn(answer.value("lsn", "")));
+  STRATA_ASSIGN(made.standby_of, core::parse_lsn(answer.value("standby_of", "")));
+  return made;
+}
+
+namespace {
+/// The WAL that is in the directory, too: its control file has all that this was made of.
+core::result<std::shared_ptr<const pg::files::standby_view>> view_of(const pg::files::control_file& control,
+                                                                     core::lsn at) {
+  pg::files::start_point from;
+  from.position = pg::files::normalise_position(at, control.wal_segment_size);
+  from.counters = control.checkpoint_copy;
+  from.system_id = control.system_id;
+  from.segment_size = control.wal_segment_size;
+  from.major = control.major;
+  STRATA_ASSIGN(pg::files::standby_wal wal, pg::files::standby_segments(from));
+  if (wal.checkpoint != control.checkpoint_location)
+    return core::error{core::errc::corrupt, "the directory of the standby begins at " +
+                                                core::to_string(control.checkpoint_location) + " instead of " +
+                                                core::to_string(wal.checkpoint)};
+  return std::shared_ptr<const pg::files::standby_view>(
+      std::make_shared<pg::files::standby_view>(std::move(wal), control.wal_segment_size));
+}
+}  // namespace
+
+core::result<branch_server::standby_directory> branch_server::restore_standby(
+    host::page_mode pages, const host::standby_place& from, const std::string& into,
+    const std::function<void(std::uint64_t)>& written) const {
+  const query whole{{"standby_of", core::to_string(from.standby_of)}};
+  standby_directory made;
+  io::unique_fd control;
+  if (pages == host::page_mode::copy) {
+    STRATA_ASSIGN(const auto client, api());
+    STRATA_TRY(unpack(client, path_, whole, into, written));
+    control = io::unique_fd(::open((into + "/global/pg_control").c_str(), O_RDONLY | O_CLOEXEC));
+    if (!control) return core::from_errno("open pg_control in " + into, errno);
+  } else {
+    query listed = whole;
+    listed.emplace("relations", "listed");
+    STRATA_ASSIGN(made.pages, unpack_guarded(pages, listed, into, written));
+  }
+  core::bytes content(pg::files::control_file_size);
+  const int file = control ? control.get() : made.pages->control_file();
+  if (::pread(file, content.data(), content.size(), 0) != static_cast<ssize_t>(content.size()))
+    return core::from_errno("read pg_control in " + into, errno);
+  STRATA_ASSIGN(const auto decoded, pg::files::decode_control_file(content));
+  STRATA_ASSIGN(made.view, view_of(decoded, from.at));
+  made.system_id = decoded.system_id;
+  made.timeline = decoded.checkpoint_copy.timeline;
+  made.major = decoded.major;
+  return made;
+}
+
+core::result<host::wal_upstream> branch_server::find_upstream(std::uint32_t attempt) const {
+  STRATA_ASSIGN(const auto client, api());
+  STRATA_ASSIGN(const json answer, client.get(path_));
+  if (const auto source = answer.find("source"); source != answer.end() && source->is_object())
+    return host::wal_upstream{.conninfo = pg::client::without_redacted(source->value("conninfo", "")),
+                              .name = "the source"};
+  STRATA_ASSIGN(const assigned_quorum quorum, assign_quorum());
+  const auto& members = quorum.members.members;
+  if (members.empty()) return core::error{core::errc::unavailable, "the branch has no safekeepers"};
+  const auto& member = members[attempt % members.size()];
+  STRATA_ASSIGN(const auto at, locate_safekeeper(directory_, member));
+  return host::wal_upstream{.conninfo = pg::client::safekeeper_conninfo(at.host, at.port, tenant_, timeline_),
+                            .name = "safekeeper " + std::to_string(member.id.value),
+                            .expected = at.expected,
+                            .count = static_cast<std::uint32_t>(members.size())};
+}
+
+core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::unpack_guarded(
+    host::page_mode pages, const query& what, const std::string& into,
+    const std::function<void(std::uint64_t)>& written) const {
   STRATA_ASSIGN(const auto client, api());
   const bool is_mounted = pages == host::page_mode::fuse;
   const std::string files = is_mounted ? host::files_behind(into) : into;
   // Only speed depends on it.
   [[maybe_unused]] const auto spread = page_files::spread_directories(fs::path(files).parent_path());
-  STRATA_TRY(unpack(client, path_, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, files, written));
+  STRATA_TRY(unpack(client, path_, what, files, written));
   STRATA_ASSIGN(const auto made, page_files::create_relation_files(files));
   STRATA_ASSIGN(auto control_file, page_files::hold_control_file(files));
   // Through a mount it would be four requests for each file.

@@ -12,7 +12,9 @@
 #include "core/lsn.hpp"
 #include "core/result.hpp"
 #include "host/registry.hpp"
+#include "host/standby.hpp"
 #include "page_files/guarded_directory.hpp"
+#include "pg/files/standby_view.hpp"
 
 namespace strata::control {
 
@@ -42,13 +44,35 @@ class branch_server {
   core::result<std::shared_ptr<const page_files::guarded_directory>> restore_guarded(
       host::page_mode pages, core::lsn at, const std::string& into,
       const std::function<void(std::uint64_t bytes)>& written) const;
+  /// Where a standby that is started now would begin. errc::unavailable while no place is known.
+  [[nodiscard]] core::result<host::standby_place> standby_start() const;
+  struct standby_directory {
+    std::shared_ptr<const page_files::guarded_directory> pages;  ///< null: with all pages (page_mode::copy)
+    std::shared_ptr<const pg::files::standby_view> view;         ///< the WAL that this standby must see
+    std::uint64_t system_id = 0;
+    std::uint32_t timeline = 1;  ///< Postgres's
+    pg::major_version major = pg::major_version::v15;
+  };
+  /// As restore() and restore_guarded(), for a standby that begins there.
+  core::result<standby_directory> restore_standby(host::page_mode pages, const host::standby_place& from,
+                                                  const std::string& into,
+                                                  const std::function<void(std::uint64_t bytes)>& written) const;
+  /// Where the branch's WAL can be had: one of its safekeepers, another one with each attempt, or its source. Assigns
+  /// safekeepers to a branch that follows no source and has none.
+  [[nodiscard]] core::result<host::wal_upstream> find_upstream(std::uint32_t attempt) const;
   /// Keeps the LSN readable, for as long as the result says.
   [[nodiscard]] core::result<std::chrono::milliseconds> lease(core::lsn at) const;
 
  private:
+  using query = api::api_client::query;
   [[nodiscard]] core::result<api::api_client> api() const;
+  core::result<std::shared_ptr<const page_files::guarded_directory>> unpack_guarded(
+      host::page_mode pages, const query& what, const std::string& into,
+      const std::function<void(std::uint64_t bytes)>& written) const;
   std::string directory_;
   std::string path_;
+  core::tenant_id tenant_;
+  core::timeline_id timeline_;
 };
 
 /// Downloads the branch at `path` of the API, as it is at `at`, and unpacks it into the new data directory `into`.

@@ -31,7 +31,7 @@ std::optional<branch_writer> writer_in(const scope& of, const host::registry& co
   if (!agent) return std::nullopt;
   branch_writer made{.name = name, .directory = computes.directory_of(name), .agent = *agent};
   auto record = computes.load(name);
-  if (record && record->mode == compute_mode::read_only) return std::nullopt;
+  if (record && record->mode != compute_mode::branch) return std::nullopt;
   if (record) {
     made.tenant = record->tenant_id;
     made.timeline = record->timeline_id;

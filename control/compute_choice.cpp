@@ -10,6 +10,7 @@ using host::compute_mode;
 using host::compute_record;
 
 bool shows_present(const compute_record& record, core::lsn head) {
+  if (record.mode == compute_mode::standby) return false;
   return record.mode == compute_mode::branch || record.at == head;
 }
 
@@ -31,8 +32,9 @@ bool belongs_to(const compute_record& record, const core::tenant_id& tenant, con
   return record.tenant_id == tenant && record.timeline_id == timeline;
 }
 
-std::vector<std::string> default_names(const std::string& source, const std::string& branch, core::lsn at) {
-  std::string position;
+std::vector<std::string> default_names(const std::string& source, const std::string& branch, core::lsn at,
+                                       bool standby) {
+  std::string position = standby ? "-standby" : "";
   if (at.valid()) {
     position = "-" + core::to_string(at);
     std::replace(position.begin(), position.end(), '/', '-');
@@ -47,9 +49,10 @@ std::string age_of(const compute_record& record, core::wall_time now) {
 
 std::string where_text(const compute_record& record, core::wall_time now) {
   return record.branch + "@" + record.tenant + ", port " + std::to_string(record.port) + ", " +
-         (record.mode == compute_mode::branch ? "writes the branch"
-          : has_agent(record)                 ? "read-only, " + age_of(record, now) + " old"
-                                              : "copy " + age_of(record, now) + " old");
+         (record.mode == compute_mode::branch    ? "writes the branch"
+          : record.mode == compute_mode::standby ? "a standby of the branch"
+          : has_agent(record)                    ? "read-only, " + age_of(record, now) + " old"
+                                                 : "copy " + age_of(record, now) + " old");
 }
 
 }  // namespace strata::control

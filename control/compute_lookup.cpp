@@ -67,7 +67,8 @@ compute_lookup of_branch(const scope& of, const branch_entry& branch) {
   compute_lookup made;
   made.follows_source = branch.text("ancestor_timeline_id").empty();
   const auto back = writer_when_up(of, branch);
-  const auto running = running_computes_of(of, branch);
+  auto running = running_computes_of(of, branch);
+  std::erase_if(running, [](const auto& each) { return each.mode == host::compute_mode::standby; });
   const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer is invalid");
   if (back)
     made.running = back;

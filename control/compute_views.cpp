@@ -1,5 +1,6 @@
 #include "control/compute_views.hpp"
 
+#include "config/quantity.hpp"
 #include "config/time_text.hpp"
 #include "control/agents.hpp"
 #include "control/branch_writers.hpp"
@@ -85,10 +86,16 @@ json compute_json(const scope& of, const compute_record& record) {
   if (status.pages.total > 0)
     for (const auto& [name, member] : host::fill_work_members)
       made["page_counts"]["work"][name] = status.pages.work.*member;
+  if (status.standby) made["standby"] = standby_json(status);
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   if (record.mode == compute_mode::branch) add_quorum(made, status);
   return made;
+}
+
+std::string standby_text(const compute_record& record, const host::agent_status& status) {
+  return "of " + record.tenant + "/" + record.branch + ", lag " + lag_text(status) +
+         (status.detail.empty() ? "" : "; " + status.detail);
 }
 
 std::string pages_text(const compute_record& record, const host::agent_status& status) {
@@ -104,6 +111,8 @@ std::vector<std::string> start_notes(const compute_record& record) {
   std::vector<std::string> made;
   if (record.mode == compute_mode::branch)
     made.push_back("commits are stored in branch " + record.branch + " by its safekeepers");
+  else if (record.mode == compute_mode::standby)
+    made.emplace_back("standby: it shows the branch as it is now and takes no writes; strata compute list has its lag");
   else if (record.mode == compute_mode::read_only)
     made.push_back("read-only: it shows the branch as of " + core::to_string(record.at) +
                    "; --pages copy makes a copy that takes writes");
@@ -114,6 +123,25 @@ std::vector<std::string> start_notes(const compute_record& record) {
   if (record.pages != host::page_mode::copy)
     made.push_back(std::string("pages are fetched when first touched (") + host::to_string(record.pages) + ")");
   return made;
+}
+
+json standby_json(const host::agent_status& status) {
+  if (!status.standby) return {};
+  const auto& of = *status.standby;
+  return {{"upstream", of.upstream},
+          {"head_lsn", core::to_string(of.head_lsn)},
+          {"received_lsn", core::to_string(of.received_lsn)},
+          {"replayed_lsn", core::to_string(of.replayed_lsn)},
+          {"lag_bytes", of.lag_bytes ? json(*of.lag_bytes) : json()},
+          {"lag_ms", of.lag ? json(of.lag->count()) : json()}};
+}
+
+std::string lag_text(const host::agent_status& status) {
+  if (!status.standby) return "-";
+  if (!status.standby->lag_bytes) return "unknown";
+  std::string text = config::size_text(*status.standby->lag_bytes);
+  if (status.standby->lag && *status.standby->lag_bytes > 0) text += ", " + config::duration_text(*status.standby->lag);
+  return text;
 }
 
 json damaged_json(const scope& of, const host::damaged_compute& each) {

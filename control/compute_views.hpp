@@ -29,7 +29,16 @@ struct stopped_compute {
 /// directory is stopped and removed.
 stopped_compute stop_named(const scope& of, const std::string& name, bool remove, std::chrono::milliseconds limit);
 
+/// "of shop/dev, lag 0 B"
+std::string standby_text(const host::compute_record& record, const host::agent_status& status);
+
 /// "copy", "fanotify 34 %", "fuse 7 %, on demand", and when all pages are there "fanotify, complete".
 std::string pages_text(const host::compute_record& record, const host::agent_status& status);
+
+/// How far a standby is behind its branch: "0 B", "12 KiB, 340 ms"; "unknown" unless both ends are known now. "-": it
+/// is no standby.
+std::string lag_text(const host::agent_status& status);
+/// The same with positions, for programs; an unknown lag is null.
+nlohmann::json standby_json(const host::agent_status& status);
 
 }  // namespace strata::control

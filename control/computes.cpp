@@ -24,6 +24,7 @@
 #include "host/postgres_install.hpp"
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
+#include "host/standby_settings.hpp"
 
 namespace strata::control {
 namespace {
@@ -103,6 +104,8 @@ void warn_of_overruled(const scope& of, const compute_record& record) {
   auto options = options_of(record);
   if (record.mode == compute_mode::branch) options.forced = host::quorum_settings("strata");
   if (record.mode == compute_mode::read_only) options.forced = host::read_only_settings();
+  if (record.mode == compute_mode::standby)
+    options.forced = host::standby_settings(record.socket_directory, record.pg_major);
   const auto altered = !has_agent(record) ? host::altered_settings(record.data_directory) : std::vector<std::string>();
   for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
     of.report->note("--set \"" + each.line + "\" is overridden by " + each.by);
@@ -126,6 +129,17 @@ bool is_read_only(const branch_entry& branch, const config::branch_spec& spec, c
   if (pages.mode) return *pages.mode != page_mode::copy;
   // The head of a branch of a server without safekeepers is for writing, though that stays in a copy.
   return !std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty();
+}
+
+/// A standby is of the head, of a branch from which WAL comes.
+void require_followable(const server_link& server, const branch_entry& branch, const config::branch_spec& spec) {
+  const std::string what = "can't start a standby of " + branch.name;
+  if (!std::holds_alternative<config::branch_head>(spec.at))
+    throw failure(core::errc::invalid_argument, what, "a standby follows the head of its branch, from no other point",
+                  "strata compute start " + branch.name + " --standby");
+  if (branch.info.contains("source") || mode_of(server, branch, spec) == compute_mode::branch) return;
+  throw failure(core::errc::unsupported, what, "it follows no source and has no safekeepers, so its head does not move",
+                "strata compute start " + branch.name);
 }
 
 /// Of a directory without a record: whether it is missing, or its command was killed before there was anything in it.
@@ -227,7 +241,7 @@ void start_on_copy(const server_link& server, const branch_entry& branch, const 
 /// Before its record is saved: each time costs two waits for the disk.
 void begin_with_agent(compute_record& record) {
   record.started = core::system_clock().now();
-  if (record.mode == compute_mode::branch) record.as_of = record.started;
+  if (record.mode == compute_mode::branch || record.mode == compute_mode::standby) record.as_of = record.started;
 }
 
 void start_with_agent(const scope& of, attempt& made) {
@@ -251,15 +265,20 @@ std::string name_for(const scope& of, const compute_request& wanted, const std::
 std::optional<compute_record> stopped_before(const scope& of, const compute_request& wanted, const branch_entry& branch,
                                              const config::branch_spec& spec) {
   if (!std::holds_alternative<config::branch_head>(spec.at)) return std::nullopt;
-  const auto names =
-      wanted.name.empty() ? default_names(branch.source.name, branch.name, {}) : std::vector<std::string>{wanted.name};
+  const auto names = wanted.name.empty() ? default_names(branch.source.name, branch.name, {}, wanted.standby)
+                                         : std::vector<std::string>{wanted.name};
   const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer is invalid");
   const bool follows_source = branch.text("ancestor_timeline_id").empty();
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
     if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
       continue;
+    const bool is_standby = each.mode == compute_mode::standby;
+    if (wanted.standby != is_standby && (wanted.standby || wanted.name.empty()))
+      throw failure(core::errc::conflict, "can't start a compute as " + each.name,
+                    is_standby ? "there is a standby of that name" : "there is a compute of that name, and no standby",
+                    "choose another --name; or strata compute stop " + each.name + " --remove");
     // One that shows an older state is reached by its own name only.
-    if (wanted.name.empty() && !follows_source && !shows_present(each, head)) continue;
+    if (wanted.name.empty() && !follows_source && !is_standby && !shows_present(each, head)) continue;
     // Another copy does no harm; another writer ends this one.
     // What a killed agent has left is ended by the next one.
     if (has_agent(each) ? agent_of(of, each.name).has_value() : is_busy(of, each))
@@ -300,7 +319,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   auto& record = made->record();
   const std::string what = "can't start " + record.name;
   of.report->tell("resuming compute " + record.name + ", " +
-                  (record.mode == compute_mode::branch ? "with all commits of the branch"
+                  (record.mode == compute_mode::branch    ? "with all commits of the branch"
+                   : record.mode == compute_mode::standby ? "which follows the branch"
                    : has_agent(record)
                        ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
@@ -366,7 +386,8 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   const auto [user, database] = source_login_of(server, branch);
   record.user = user;
   record.database = database;
-  record.name = name_for(of, wanted, default_names(branch.source.name, branch.name, head ? core::lsn() : point.at));
+  record.name = name_for(of, wanted,
+                         default_names(branch.source.name, branch.name, head ? core::lsn() : point.at, wanted.standby));
   record.settings = wanted.settings;
   record.armed = wanted.armed;
   record.temporary = temporary;
@@ -400,7 +421,9 @@ std::unique_ptr<attempt> start_at(const scope& of, const server_link& server, co
   auto made = start_new(of, server, on, wanted, temporary);
   auto& record = made->record();
   of.report->tell("starting Postgres " + std::to_string(record.pg_major) + " on " +
-                  (on.mode == compute_mode::branch ? on.branch.name : describe(on.branch, on.point)) +
+                  (on.mode == compute_mode::branch    ? on.branch.name
+                   : on.mode == compute_mode::standby ? on.branch.name + ", as a standby"
+                                                      : describe(on.branch, on.point)) +
                   (record.armed ? ", armed" : ", without logical replication workers"));
   if (has_agent(record))
     start_with_agent(of, *made);
@@ -424,9 +447,12 @@ compute_record start_compute(const scope& of, const compute_request& wanted) {
   }
   const branch_entry branch = find_branch(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
-  compute_mode mode = mode_of(*server, branch, spec);
+  if (wanted.standby) require_followable(*server, branch, spec);
+  compute_mode mode = wanted.standby ? compute_mode::standby : mode_of(*server, branch, spec);
   if (mode == compute_mode::copy && is_read_only(branch, spec, wanted.pages)) mode = compute_mode::read_only;
-  const resolved_point point = mode != compute_mode::branch ? resolve(*server, branch, spec.at) : resolved_point();
+  // Where a writer or a standby begins is decided when it does.
+  const bool has_point = mode == compute_mode::copy || mode == compute_mode::read_only;
+  const resolved_point point = has_point ? resolve(*server, branch, spec.at) : resolved_point();
   const auto made = start_at(of, *server, {spec, branch, mode, point}, wanted, false);
   made->succeed();
   return made->record();
@@ -524,9 +550,10 @@ void remove_computes(const scope& of, const std::vector<compute_record>& compute
       // Its branch is gone, and so are those who could acknowledge anything.
       stop_compute(of, each, true, std::chrono::seconds(5));
       of.report->tell("removed compute " + each.name +
-                      (each.mode == compute_mode::branch ? ", the writer of the branch"
-                       : has_agent(each)                 ? ", a reader of the branch"
-                                                         : ", a copy of the branch"));
+                      (each.mode == compute_mode::branch    ? ", the writer of the branch"
+                       : each.mode == compute_mode::standby ? ", a standby of the branch"
+                       : has_agent(each)                    ? ", a reader of the branch"
+                                                            : ", a copy of the branch"));
     } catch (const failure& e) {
       if (!is_busy(of, each) && remove_files(of, each)) continue;
       of.report->failed(e);

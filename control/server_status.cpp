@@ -1,4 +1,5 @@
 #include "control/server_status.hpp"
+#include "control/agents.hpp"
 
 #include <algorithm>
 
@@ -7,6 +8,7 @@
 #include "config/time_text.hpp"
 #include "control/broken_sources.hpp"
 #include "control/cluster.hpp"
+#include "control/compute_views.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
 
@@ -31,6 +33,8 @@ server_status look_at_server(const scope& of, const server_link& server) {
   seen.computes = list_computes(of);
   seen.computes_running = static_cast<std::size_t>(std::ranges::count_if(seen.computes, is_up));
   seen.cluster = look_at_cluster(of);
+  for (const auto& each : seen.computes)
+    if (each.mode == host::compute_mode::standby && is_up(each)) seen.standbys.push_back({each, status_of(of, each)});
   return seen;
 }
 
@@ -43,6 +47,14 @@ json status_json(const server_link& server, const server_status& of) {
                          {"state", each.state_text()},
                          {"earliest_time", earliest_json(server, each)},
                          {"source", each.info["source"]}});
+  json standbys = json::array();
+  for (const auto& [record, status] : of.standbys)
+    standbys.push_back({{"name", record.name},
+                        {"source", record.tenant},
+                        {"branch", record.branch},
+                        {"state", host::to_string(status.state)},
+                        {"detail", status.detail},
+                        {"standby", standby_json(status)}});
   return {{"server", of.process},
           {"http", server.file().http},
           {"page", server.file().page},
@@ -50,6 +62,7 @@ json status_json(const server_link& server, const server_status& of) {
           {"quorum", api::to_json(of.cluster)},
           {"branches", of.branches.size()},
           {"sources", sources},
+          {"standbys", std::move(standbys)},
           {"broken_sources", broken_json(of.broken)},
           {"computes_running", of.computes_running},
           {"computes", of.computes.size()}};

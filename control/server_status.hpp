@@ -7,6 +7,7 @@
 
 #include "consensus/cluster_view.hpp"
 #include "control/branches.hpp"
+#include "host/agent_status.hpp"
 #include "host/registry.hpp"
 
 namespace strata::control {
@@ -19,6 +20,12 @@ struct server_status {
   std::vector<host::compute_record> computes;
   std::size_t computes_running = 0;
   consensus::cluster_view cluster;
+  /// That run.
+  struct standby {
+    host::compute_record record;
+    host::agent_status status;
+  };
+  std::vector<standby> standbys;
 };
 server_status look_at_server(const scope& of, const server_link& server);
 /// For programs.

@@ -25,6 +25,25 @@ agent_status::fill_work work_from(const json& of) {
 
 std::string path_in(const std::string& directory) { return directory + "/compute-agent.json"; }
 
+json to_json(const agent_status::replay& of) {
+  return {{"upstream", of.upstream},
+          {"head_lsn", core::to_string(of.head_lsn)},
+          {"received_lsn", core::to_string(of.received_lsn)},
+          {"replayed_lsn", core::to_string(of.replayed_lsn)},
+          {"lag_bytes", of.lag_bytes ? json(*of.lag_bytes) : json()},
+          {"lag_ms", of.lag ? json(of.lag->count()) : json()}};
+}
+
+core::result<agent_status::replay> replay_from_json(const json& of) {
+  agent_status::replay made{.upstream = of.at("upstream")};
+  STRATA_ASSIGN(made.head_lsn, core::parse_lsn(of.at("head_lsn").get<std::string>()));
+  STRATA_ASSIGN(made.received_lsn, core::parse_lsn(of.at("received_lsn").get<std::string>()));
+  STRATA_ASSIGN(made.replayed_lsn, core::parse_lsn(of.at("replayed_lsn").get<std::string>()));
+  if (const auto& bytes = of.at("lag_bytes"); !bytes.is_null()) made.lag_bytes = bytes.get<std::uint64_t>();
+  if (const auto& lag = of.at("lag_ms"); !lag.is_null()) made.lag = std::chrono::milliseconds(lag.get<std::int64_t>());
+  return made;
+}
+
 core::result<agent_status> from_json(const json& of) {
   agent_status made;
   made.pid = of.at("pid");
@@ -68,6 +87,9 @@ core::result<agent_status> from_json(const json& of) {
                   .filler = pages->at("filler"),
                   .filler_state = pages->value("filler_state", ""),
                   .work = work_from(pages->value("work", json::object()))};
+  if (const auto standby = of.find("standby"); standby != of.end()) {
+    STRATA_ASSIGN(made.standby, replay_from_json(*standby));
+  }
   return made;
 }
 
@@ -111,6 +133,7 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                  {"filler", of.pages.filler},
                  {"filler_state", of.pages.filler_state},
                  {"work", std::move(work)}}}};
+  if (of.standby) made["standby"] = to_json(*of.standby);
   if (of.timeline_id.valid()) {
     made["tenant_id"] = core::to_string(of.tenant_id);
     made["timeline_id"] = core::to_string(of.timeline_id);

@@ -70,6 +70,17 @@ struct agent_status {
     fill_work work{};
     bool operator==(const page_counts&) const = default;
   };
+  /// Of a standby.
+  struct replay {
+    std::string upstream;  ///< "safekeeper 2": whose WAL it gets; empty: nobody's
+    core::lsn head_lsn;    ///< end of the branch, as far as known
+    core::lsn received_lsn;
+    core::lsn replayed_lsn;
+    /// Behind the head; unknown while one of the two ends is.
+    std::optional<std::uint64_t> lag_bytes;
+    std::optional<std::chrono::milliseconds> lag;  ///< how long the oldest WAL that is not replayed is known
+    bool operator==(const replay&) const = default;
+  };
   pid_t pid = 0;
   core::tenant_id tenant_id;  ///< which branch it writes: known here, too, when compute.json is damaged
   core::timeline_id timeline_id;
@@ -91,6 +102,7 @@ struct agent_status {
   std::array<std::chrono::microseconds, static_cast<std::size_t>(agent_state::running)> steps{};
   std::vector<safekeeper> safekeepers;
   page_counts pages;
+  std::optional<replay> standby;
   bool operator==(const agent_status&) const = default;
 };
 

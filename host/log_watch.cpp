@@ -22,7 +22,12 @@ bool tells_of_cancelled_wait(std::string_view line) {
           line.find("canceling the wait for synchronous replication") != std::string_view::npos);
 }
 
-log_watch::log_watch(std::string path) : path_(std::move(path)) {
+bool tells_of_outgrown_settings(std::string_view line) {
+  return line.find("WARNING:  hot standby is not possible because of insufficient parameter settings") !=
+         std::string_view::npos;
+}
+
+log_watch::log_watch(std::string path, bool (*tells)(std::string_view)) : path_(std::move(path)), tells_(tells) {
   struct stat found {};
   if (::stat(path_.c_str(), &found) == 0) position_ = found.st_size;
 }
@@ -43,7 +48,7 @@ bool log_watch::look() {
       begun_ += rest.substr(0, end);
       rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
       if (end == std::string_view::npos && begun_.size() < line_max) continue;
-      told = told || tells_of_cancelled_wait(begun_);
+      told = told || tells_(begun_);
       begun_.clear();
     }
   }

@@ -24,8 +24,8 @@ using nlohmann::json;
 
 constexpr const char* record_name = "/compute.json";
 constexpr const char* owner_name = "/owner";
-constexpr std::array compute_modes = {"copy", "branch", "read_only"};
-static_assert(compute_modes.size() == static_cast<std::size_t>(compute_mode::read_only) + 1);
+constexpr std::array compute_modes = {"copy", "branch", "read_only", "standby"};
+static_assert(compute_modes.size() == static_cast<std::size_t>(compute_mode::standby) + 1);
 constexpr std::array page_modes = {"copy", "fanotify", "fuse"};
 static_assert(page_modes.size() == static_cast<std::size_t>(page_mode::fuse) + 1);
 

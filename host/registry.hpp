@@ -22,6 +22,7 @@ enum class compute_mode : std::uint8_t {
   copy,       ///< stays in its directory: the branch does not change
   branch,     ///< goes into the branch, kept by a quorum of safekeepers; the directory is thrown away with each life
   read_only,  ///< nothing is to be written; the directory is thrown away with each life
+  standby,    ///< nothing can be written: it follows the branch as a hot standby; its directory is thrown away, too
 };
 /// As in records: "read_only".
 const char* to_string(compute_mode of);
@@ -44,7 +45,7 @@ struct compute_record {
   std::string branch;
   core::tenant_id tenant_id;
   core::timeline_id timeline_id;
-  core::lsn at;  ///< where its copy of the branch begins; 0 in mode `branch`, whose agent knows (agent_status.hpp)
+  core::lsn at;  ///< where its copy of the branch begins; 0 in modes `branch` and `standby`, whose agents know that
   core::wall_time as_of{};  ///< the moment whose state the copy has
   int pg_major = 0;
   std::string bin_directory;

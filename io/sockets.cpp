@@ -4,8 +4,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -41,6 +43,22 @@ core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t 
   const auto in_network_order = bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
                                                             : reinterpret_cast<const sockaddr_in&>(bound).sin_port;
   return tcp_listener{std::move(fd), ntohs(in_network_order)};
+}
+
+core::result<unique_fd> listen_unix(const std::string& path) {
+  const std::string doing = "listen on " + path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return core::error{core::errc::invalid_argument, doing + ": it is too long for a Unix socket"};
+  std::copy(path.begin(), path.end(), address.sun_path);
+  unique_fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return core::from_errno(doing, errno);
+  ::unlink(path.c_str());
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(fd.get(), SOMAXCONN) != 0)
+    return core::from_errno(doing, errno);
+  return fd;
 }
 
 namespace {

@@ -17,6 +17,10 @@ struct tcp_listener {
 /// IPv6 address of this machine.
 core::result<tcp_listener> listen_tcp(const std::string& address, std::uint16_t port);
 
+/// A listening Unix socket, non-blocking. What was there of that name is removed. Who may connect, the rights of the
+/// directory say.
+core::result<unique_fd> listen_unix(const std::string& path);
+
 /// Accepts the next client (non-blocking, no delay); empty if none is waiting, errc::busy if there are no free
 /// descriptors.
 core::result<unique_fd> accept_client(const unique_fd& listener);

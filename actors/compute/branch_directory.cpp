@@ -74,4 +74,15 @@ void branch_directory::create(core::lsn at, core::monotonic_time now, then done)
       std::move(done));
 }
 
+void branch_directory::create_by(maker make, then done) {
+  jobs_.run(
+      "restore the branch",
+      [of = context_, bytes = bytes_, make = std::move(make)]() -> core::result<directory> {
+        STRATA_TRY(clear(of));
+        *bytes = 0;
+        return make(of.path, [bytes](std::uint64_t now) { *bytes = now; });
+      },
+      std::move(done));
+}
+
 }  // namespace strata::actors::compute

@@ -45,6 +45,9 @@ class branch_directory {
   /// Creates the directory as of `at`, or takes the one that was prepared for it: `done` is called from within then.
   /// Precondition: the one before has been reported.
   void create(core::lsn at, core::monotonic_time now, then done);
+  using maker = std::function<core::result<directory>(const std::string& path, const progress&)>;
+  /// The same by `make`, on a thread that may block, when what is left of the previous Postgres has ended.
+  void create_by(maker make, then done);
   /// Written so far.
   [[nodiscard]] std::uint64_t bytes() const { return *bytes_; }
 

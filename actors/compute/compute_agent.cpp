@@ -2,12 +2,16 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "actors/compute/branch_directory.hpp"
 #include "actors/compute/cancelled_waits.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
+#include "actors/compute/proposer_lifecycle.hpp"
 #include "actors/compute/server_process.hpp"
+#include "actors/compute/standby_progress.hpp"
 #include "actors/compute/status_file.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/forced_settings.hpp"
@@ -15,6 +19,7 @@
 #include "host/log_watch.hpp"
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
+#include "host/standby_settings.hpp"
 #include "host/start_lock.hpp"
 #include "io/sockets.hpp"
 #include "pg/wal/stream_decoder.hpp"
@@ -23,7 +28,6 @@ namespace strata::actors::compute {
 namespace {
 
 using host::agent_state;
-using peer_state = consensus::proposer::peer::state;
 
 struct look_due {};
 struct retry_is_due {};
@@ -32,18 +36,6 @@ struct filler_due {};
 using private_compute_agent = proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>,
                                                            messages::accepts<look_due>, messages::accepts<retry_is_due>,
                                                            messages::accepts<poll_due>, messages::accepts<filler_due>>;
-
-const char* word_for(peer_state of) {
-  switch (of) {
-    case peer_state::away: return "away";
-    case peer_state::greeting: return "connecting";
-    case peer_state::greeted: return "connected";
-    case peer_state::voting: return "voting";
-    case peer_state::voted: return "voted";
-    case peer_state::streaming: return "streaming";
-  }
-  return "";
-}
 
 /// Transactions that stopped waiting for the quorum, as Postgres's log tells; read by one job at a time.
 struct watched_waits {
@@ -69,7 +61,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void on_start() {
-    step(writes() ? agent_begun{} : agent_begun{options_.record.at});
+    step(writes()    ? agent_begun{}
+         : follows() ? agent_begun{.at = {}, .follows = true}
+                     : agent_begun{.at = options_.record.at});
     on(look_due{});
   }
   void on_stop() { step(stop_wanted{}); }
@@ -81,6 +75,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   static constexpr std::chrono::milliseconds retry_interval{1000};
 
   [[nodiscard]] bool writes() const { return options_.record.mode == host::compute_mode::branch; }
+  [[nodiscard]] bool follows() const { return options_.record.mode == host::compute_mode::standby; }
 
   // -- the machine --------------------------------------------------------------------------------------------------
 
@@ -225,6 +220,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void carry_out(const restore_branch& effect) {
+    if (follows()) return restore_standby();
     branch_.directory.create(effect.start, clock().monotonic(),
                              [this, at = effect.start](const core::result<branch_directory::directory>& done) {
                                if (life_.state() != agent_state::restoring) return;
@@ -242,6 +238,88 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             .restore_guarded = server.restore_guarded,
             .remove_mount = server.remove_mount};
   }
+
+  // -- a standby ----------------------------------------------------------------------------------------------------
+
+  void carry_out(const choose_start&) {
+    offload(runtime::pool_id::io, "ask where a standby begins", options_.server.standby_start,
+            [this](const core::result<host::standby_place>& found) {
+              if (life_.state() != agent_state::waiting_for_pageserver) return;
+              if (!found && found.error().code == core::errc::not_found) return step(branch_deleted{});
+              if (!found) return step(step_failed{found.error()});
+              branch_.standby.place = *found;
+              step(start_chosen{found->at});
+            });
+  }
+
+  struct standby_parts {
+    standby_directory directory;
+    io::unique_fd listener;  ///< none: there is a feed already
+  };
+  void restore_standby() {
+    const auto made = std::make_shared<standby_parts>();
+    branch_.directory.create_by(
+        [made, server = options_.server, from = branch_.standby.place, sockets = options_.record.socket_directory,
+         needs_listener = !branch_.standby.feed](const std::string& into, const branch_directory::progress& progress)
+            -> core::result<branch_directory::directory> {
+          STRATA_ASSIGN(made->directory, server.restore_standby(from, into, progress));
+          STRATA_TRY(server.lease(from.at));
+          if (needs_listener) {
+            STRATA_ASSIGN(made->listener, host::listen_for_standby(sockets));
+          }
+          return made->directory.pages;
+        },
+        [this, made, at = branch_.standby.place.at](const core::result<branch_directory::directory>& done) {
+          if (life_.state() != agent_state::restoring) return;
+          if (!done) return step(step_failed{done.error()});
+          if (made->listener) start_feed(std::move(made->listener));
+          branch_.standby.progress.begin();
+          tell(branch_.standby.feed, made->directory.stream);
+          pages_.begin(*done, at);
+        });
+  }
+
+  void start_feed(io::unique_fd listener) {
+    branch_.standby.feed = spawn_wal_feed(system(), {.label = child_label(name()),
+                                                     .owner = self(),
+                                                     .listener = std::move(listener),
+                                                     .find_upstream = options_.server.find_upstream});
+    adopt(branch_.standby.feed, [this](const core::error& why) {
+      branch_.standby.feed = nullptr;
+      step(following_lost{"its WAL feed ended: " + why.detail});
+    });
+  }
+  void on(const feed_lost& event) {
+    // One that has not come up would be waited for.
+    if (life_.state() == agent_state::starting)
+      offload(
+          runtime::pool_id::io, "kill Postgres",
+          [directory = options_.record.data_directory] { return host::abandon_postgres(directory); },
+          [](const core::result<void>&) {});
+    step(following_lost{event.why, event.before});
+  }
+
+  void look_at_standby() {
+    const bool serves = life_.state() == agent_state::starting || life_.state() == agent_state::running;
+    if (!follows() || !serves || !branch_.standby.feed) return;
+    ask(branch_.standby.feed, get_feed_status{}, [this](core::result<feed_status> status) {
+      if (status) branch_.standby.progress.told_by_feed(*std::move(status));
+    });
+    const auto now = clock().monotonic();
+    if (branch_.polling || now < branch_.next_look) return;
+    branch_.next_look = now + retry_interval;
+    branch_.polling = true;
+    offload(runtime::pool_id::io, "ask the pageserver for its position", options_.server.last_record_lsn,
+            [this](const core::result<core::lsn>& reached) {
+              branch_.polling = false;
+              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
+              if (!reached || !branch_.standby.feed) return;
+              branch_.standby.progress.told_by_server(*reached, clock().monotonic());
+              tell(branch_.standby.feed, head_reported{*reached});
+            });
+  }
+
+  // -- the pages ----------------------------------------------------------------------------------------------------
 
   page_supply::context around_pages() {
     return {.owner = [this] { return self(); },
@@ -271,19 +349,20 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void carry_out(const start_server&) {
     const auto& of = options_.record;
-    host::postgres_options server{
-        .bin_directory = of.bin_directory,
-        .data_directory = of.data_directory,
-        .socket_directory = of.socket_directory,
-        .port = of.port,
-        .log_file = of.log_file,
-        .run_as = options_.run_as,
-        .owns_directory = of.pages != host::page_mode::copy,
-        .forced = writes() ? host::quorum_settings(postgres_stream::standby_name) : host::read_only_settings(),
-        .replication_user = writes() ? of.user : "",
-        .ends_with_starter = true,
-        .armed = of.armed,
-        .inherited = pages_.inherited()};
+    host::postgres_options server{.bin_directory = of.bin_directory,
+                                  .data_directory = of.data_directory,
+                                  .socket_directory = of.socket_directory,
+                                  .port = of.port,
+                                  .log_file = of.log_file,
+                                  .run_as = options_.run_as,
+                                  .owns_directory = of.pages != host::page_mode::copy,
+                                  .forced = writes()    ? host::quorum_settings(postgres_stream::standby_name)
+                                            : follows() ? host::standby_settings(of.socket_directory, of.pg_major)
+                                                        : host::read_only_settings(),
+                                  .replication_user = writes() ? of.user : "",
+                                  .ends_with_starter = true,
+                                  .armed = of.armed,
+                                  .inherited = pages_.inherited()};
     // The threads of the pool live as long as the process: Postgres ends with them.
     server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
       // New segments cost less than old ones in a directory that need not last.
@@ -297,6 +376,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     return {.owner = [this] { return self(); },
             .started =
                 [this](const core::result<void>& started) {
+                  if (started && follows())
+                    waits_.log =
+                        std::make_shared<host::log_watch>(options_.record.log_file, host::tells_of_outgrown_settings);
                   if (started) return step(postgres_ready{});
                   pages_.end([this, why = started.error()] { step(step_failed{why}); });
                 },
@@ -339,7 +421,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
         runtime::pool_id::io, "read Postgres's log", [log = waits_.log]() -> core::result<bool> { return log->look(); },
         [this](const core::result<bool>& told) {
           waits_.looking = false;
-          if (told && *told) wait_cancelled();
+          if (!told || !*told) return;
+          if (follows()) return step(settings_outgrown{});
+          wait_cancelled();
         });
   }
 
@@ -374,6 +458,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     look_at_log();
     look_for_branch();
     look_for_command();
+    look_at_standby();
     if (!proposer_) return save();
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (!status) return;
@@ -402,11 +487,13 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::waiting_for_quorum:
         return "no majority of the safekeepers has answered yet" + missing_branches_text("; ");
       case agent_state::waiting_for_pageserver:
+        if (follows()) return "looking for the newest position from which the branch can be followed";
         return (branch_.pageserver_at.valid() ? "the pageserver is at " + to_string(branch_.pageserver_at)
                                               : std::string("asking the pageserver for its position")) +
                ", required: " + to_string(life_.start());
       case agent_state::running:
         if (!pages_.waits().empty()) return pages_.waits();
+        if (follows()) return branch_.standby.progress.waits();
         if (!writes()) return "";
         if (has_quorum_) return missing_branches_text("");
         return "no majority of the safekeepers answers: commits wait" + missing_branches_text("; ");
@@ -425,6 +512,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
     pages_.describe(made);
+    if (follows()) branch_.standby.progress.describe(made, clock().monotonic());
     if (!status_) return made;
     made.generation = status_->generation;
     made.term = std::max(made.term, status_->in.value);
@@ -464,6 +552,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     });
   }
 
+  struct followed {
+    host::standby_place place;
+    wal_feed_actor feed;
+    standby_progress progress;
+  };
+
   /// What the agent has read and restored of its branch.
   struct branch_view {
     std::optional<branch_quorum> quorum;
@@ -472,6 +566,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     bool polling = false;
     bool looks_for_command = false;
     branch_directory directory;
+    followed standby;
   };
 
   compute_agent_options options_;

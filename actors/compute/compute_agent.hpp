@@ -9,11 +9,13 @@
 
 #include <caf/actor_system.hpp>
 
+#include "actors/compute/wal_feed.hpp"
 #include "actors/compute/wal_proposer.hpp"
 #include "consensus/messages.hpp"
 #include "core/result.hpp"
 #include "host/account.hpp"
 #include "host/registry.hpp"
+#include "host/standby.hpp"
 #include "page_files/guarded_directory.hpp"
 
 namespace strata::actors::compute {
@@ -23,6 +25,11 @@ struct branch_quorum {
   consensus::configuration members;
   consensus::cluster_identity cluster;
   core::lsn timeline_start;
+};
+
+struct standby_directory {
+  std::shared_ptr<const page_files::guarded_directory> pages;
+  follow_from stream;
 };
 
 /// The agent's access to the server that has the branch. All calls block and are made on threads that may.
@@ -38,6 +45,13 @@ struct branch_server {
   std::function<core::result<std::shared_ptr<const page_files::guarded_directory>>(
       core::lsn at, const std::string& directory, const std::function<void(std::uint64_t)>& progress)>
       restore_guarded;
+  /// Of a standby: where it would begin now; its directory, without pages unless they are copied (then `pages` is
+  /// null), and what its WAL feed must know; an upstream for the feed.
+  std::function<core::result<strata::host::standby_place>()> standby_start;
+  std::function<core::result<standby_directory>(const strata::host::standby_place& from, const std::string& directory,
+                                                const std::function<void(std::uint64_t)>& progress)>
+      restore_standby;
+  std::function<core::result<strata::host::wal_upstream>(std::uint32_t attempt)> find_upstream;
   /// Starts a filler of such a directory; keeps an LSN readable, for as long as the result says.
   std::function<core::result<pid_t>(const page_files::guarded_directory& of, core::lsn at)> start_filler;
   std::function<core::result<std::chrono::milliseconds>(core::lsn at)> lease;

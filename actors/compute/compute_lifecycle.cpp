@@ -1,5 +1,6 @@
 #include "actors/compute/compute_lifecycle.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace strata::actors::compute {
@@ -46,13 +47,15 @@ life_effects compute_lifecycle::begin_again(std::string why) {
 }
 
 life_effects compute_lifecycle::begin() {
+  if (follows_) return enter(agent_state::waiting_for_pageserver, {choose_start{}});
   if (reads_only_) return enter(agent_state::restoring, {restore_branch{start_}});
   return enter(agent_state::waiting_for_quorum, {run_for_term{}});
 }
 
 life_effects compute_lifecycle::on(const agent_begun& input) {
-  reads_only_ = input.at.has_value();
-  if (reads_only_) start_ = *input.at;
+  follows_ = input.follows;
+  reads_only_ = follows_ || input.at.has_value();
+  if (input.at) start_ = *input.at;
   return begin();
 }
 
@@ -66,12 +69,17 @@ life_effects compute_lifecycle::on(const step_failed& input) {
     return begin_again("Postgres did not start: " + input.why.detail);
   }
   detail_ = input.why.detail;
+  // The position may have left the window meanwhile: there is a newer one.
+  const bool has_moved = input.why.code == core::errc::out_of_range || input.why.code == core::errc::invalid_argument;
+  if (follows_ && state_ == agent_state::restoring && (passes || has_moved))
+    return enter(agent_state::waiting_for_pageserver, {retry_later{}});
   if (passes) return {retry_later{}};
   return end(agent_state::failed, input.why.detail);
 }
 
 life_effects compute_lifecycle::on(const retry_due&) {
   if (state_ == agent_state::waiting_for_quorum) return {run_for_term{}};
+  if (state_ == agent_state::waiting_for_pageserver && follows_) return {choose_start{}};
   if (state_ == agent_state::waiting_for_pageserver) return {await_pageserver{start_}};
   if (state_ == agent_state::restoring) return {restore_branch{start_}};
   return {};
@@ -105,6 +113,29 @@ life_effects compute_lifecycle::on(const pageserver_caught_up&) {
   if (state_ != agent_state::waiting_for_pageserver) return {};
   detail_.clear();
   return enter(agent_state::restoring, {restore_branch{start_}});
+}
+
+life_effects compute_lifecycle::on(const start_chosen& input) {
+  if (state_ != agent_state::waiting_for_pageserver) return {};
+  if (input.at < unfollowable_) {
+    if (detail_.find("; waiting for a newer position") == std::string::npos)
+      detail_ += "; waiting for a newer position from which the branch can be followed";
+    return {retry_later{}};
+  }
+  start_ = input.at;
+  detail_.clear();
+  return enter(agent_state::restoring, {restore_branch{start_}});
+}
+
+life_effects compute_lifecycle::on(const following_lost& input) {
+  if (state_ == agent_state::stopping || !has_server()) return {};
+  unfollowable_ = std::max(input.before, start_ + 1);
+  return replace_server("the branch could not be followed: " + input.why);
+}
+
+life_effects compute_lifecycle::on(const settings_outgrown&) {
+  if (state_ != agent_state::running) return {};
+  return replace_server("the writer of the branch runs with larger settings (max_connections and the like)");
 }
 
 life_effects compute_lifecycle::on(const branch_restored&) {

@@ -16,9 +16,11 @@ namespace strata::actors::compute {
 
 // -- inputs; the owner must omit those of an earlier incarnation ------------------------------------------------------
 
-/// `at`: for a compute that only reads its branch, as of that LSN. It has no term, and no WAL of it is kept.
+/// `at`: for a compute that only reads its branch, as of that LSN. `follows`: for one that reads the branch as it is
+/// now. Neither has a term, and no WAL of it is kept.
 struct agent_begun {
   std::optional<core::lsn> at;
+  bool follows = false;
 };
 /// The members could not be read, the branch could not be restored, or Postgres did not start.
 struct step_failed {
@@ -38,6 +40,17 @@ struct pageserver_caught_up {};
 struct pageserver_ahead {
   core::lsn reached;
 };
+/// The newest position from which a standby can follow its branch.
+struct start_chosen {
+  core::lsn at;
+};
+/// WAL that the standby needs is gone, or can't be replayed. `before`: nor from any start before this; 0: not known.
+struct following_lost {
+  std::string why;
+  core::lsn before{};
+};
+/// The standby has paused: the branch's writer runs with larger settings than it.
+struct settings_outgrown {};
 struct branch_restored {};
 struct postgres_ready {};
 /// Postgres has ended, requested or not.
@@ -52,9 +65,10 @@ struct term_lost {
 /// The branch is missing on the server of its pages.
 struct branch_deleted {};
 struct stop_wanted {};
-using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                                pageserver_ahead, branch_restored, postgres_ready, postgres_ended,
-                                commit_wait_cancelled, directory_lost, term_lost, branch_deleted, stop_wanted>;
+using life_input =
+    std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
+                 pageserver_ahead, start_chosen, following_lost, settings_outgrown, branch_restored, postgres_ready,
+                 postgres_ended, commit_wait_cancelled, directory_lost, term_lost, branch_deleted, stop_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -63,6 +77,8 @@ struct run_for_term {};
 struct await_pageserver {
   core::lsn start;
 };
+/// Ask for the newest position from which the branch can be followed.
+struct choose_start {};
 struct restore_branch {
   core::lsn start;
 };
@@ -77,13 +93,14 @@ struct abandon_server {};
 struct retry_later {};
 /// The agent's work is over.
 struct finish {};
-using life_effect = std::variant<run_for_term, await_pageserver, restore_branch, start_server, stream_wal, stop_server,
-                                 abandon_server, retry_later, finish>;
+using life_effect = std::variant<run_for_term, await_pageserver, choose_start, restore_branch, start_server, stream_wal,
+                                 stop_server, abandon_server, retry_later, finish>;
 using life_effects = std::vector<life_effect>;
 
 /// The lifecycle of a compute's agent: a pure machine over strata::host::agent_state. A data directory is used for one
 /// incarnation of Postgres. Whatever ends it, the next one begins with an election, so that it starts where the
-/// quorum's WAL ends, or, of a compute that only reads, at the same LSN. An agent that has lost the term for good
+/// quorum's WAL ends, or, of a compute that only reads, at the same LSN, or, of a standby, where the branch can be
+/// followed from; where that turned out not to be so it does not begin again. An agent that has lost the term for good
 /// starts nothing again.
 class compute_lifecycle {
  public:
@@ -113,6 +130,9 @@ class compute_lifecycle {
   life_effects on(const start_is_safe& input);
   life_effects on(const pageserver_caught_up& input);
   life_effects on(const pageserver_ahead& input);
+  life_effects on(const start_chosen& input);
+  life_effects on(const following_lost& input);
+  life_effects on(const settings_outgrown& input);
   life_effects on(const branch_restored& input);
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);
@@ -136,6 +156,8 @@ class compute_lifecycle {
   agent_state after_server_ = agent_state::waiting_for_quorum;
   bool ending_server_ = false;
   bool reads_only_ = false;
+  bool follows_ = false;
+  core::lsn unfollowable_;  ///< a standby that begins before this comes to WAL that it can't replay
   std::string detail_;
   consensus::term term_;
   core::lsn start_;

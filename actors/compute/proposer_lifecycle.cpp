@@ -28,4 +28,17 @@ bool proposer_lifecycle::leave() {
 
 bool proposer_lifecycle::supersede() { return std::exchange(ending_, ending::superseded) != ending::superseded; }
 
+const char* word_for(consensus::proposer::peer::state of) {
+  using peer_state = consensus::proposer::peer::state;
+  switch (of) {
+    case peer_state::away: return "away";
+    case peer_state::greeting: return "connecting";
+    case peer_state::greeted: return "connected";
+    case peer_state::voting: return "voting";
+    case peer_state::voted: return "voted";
+    case peer_state::streaming: return "streaming";
+  }
+  return "";
+}
+
 }  // namespace strata::actors::compute

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "consensus/proposer.hpp"
 #include "consensus/term.hpp"
 
 namespace strata::actors::compute {
@@ -44,5 +45,8 @@ class proposer_lifecycle {
   ending ending_ = ending::none;
   std::vector<consensus::term> own_terms_;
 };
+
+/// "streaming": the state of an acceptor, for people.
+const char* word_for(consensus::proposer::peer::state of);
 
 }  // namespace strata::actors::compute

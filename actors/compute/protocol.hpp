@@ -1,12 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "consensus/proposer.hpp"
+#include "core/clock.hpp"
 #include "core/lsn.hpp"
 #include "messages/interface.hpp"
+#include "pg/files/standby_view.hpp"
+#include "pg/types.hpp"
 
 /// The messages between the actors of the role. No other folder sends one. A message that an actor sends to itself
 /// is in its source file.
@@ -31,9 +36,45 @@ struct proposer_superseded {
 struct proposer_quorum {
   bool reached = false;
 };
+// -- wal_feed to its owner -------------------------------------------------------------------------------------------
+
+/// Postgres can't get the WAL that it needs next: no upstream has it any more, or it must not be replayed here.
+struct feed_lost {
+  std::string why;
+  core::lsn before;  ///< a standby that begins before this comes there again; 0: not known
+};
+
+/// The agent.
 using proposer_owner_actor =
     messages::actor_interface<messages::accepts<proposer_elected>, messages::accepts<proposer_synced>,
-                              messages::accepts<proposer_superseded>, messages::accepts<proposer_quorum>>;
+                              messages::accepts<proposer_superseded>, messages::accepts<proposer_quorum>,
+                              messages::accepts<feed_lost>>;
+
+// -- to wal_feed -----------------------------------------------------------------------------------------------------
+
+/// A new incarnation of Postgres begins here; its predecessor has ended.
+struct follow_from {
+  std::shared_ptr<const pg::files::standby_view> view;
+  std::uint64_t system_id = 0;
+  std::uint32_t timeline = 1;  ///< Postgres's
+  pg::major_version major = pg::major_version::v15;
+};
+/// The branch has WAL up to here: an upstream that does not get there is left.
+struct head_reported {
+  core::lsn head;
+};
+struct get_feed_status {};
+struct feed_status {
+  std::string upstream;    ///< whose WAL flows; empty: nobody's
+  std::string last_error;  ///< why not
+  core::lsn head;          ///< end of the upstream's WAL
+  core::lsn received;      ///< Postgres has it on its disk
+  core::lsn replayed;
+  std::optional<core::monotonic_time> head_at;      ///< when the upstream told; only while its messages are read
+  std::optional<core::monotonic_time> replayed_at;  ///< when Postgres told
+};
+using wal_feed_actor = messages::actor_interface<messages::accepts<follow_from>, messages::accepts<head_reported>,
+                                                 messages::answers<get_feed_status, feed_status>>;
 
 // -- to wal_proposer --------------------------------------------------------------------------------------------------
 
@@ -72,6 +113,11 @@ STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_elected)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_synced)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_superseded)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_quorum)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::feed_lost)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::follow_from)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::head_reported)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::get_feed_status)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::feed_status)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::stream_postgres)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::get_proposer_status)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_status)

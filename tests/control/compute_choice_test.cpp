@@ -63,6 +63,16 @@ BOOST_AUTO_TEST_CASE(names_are_those_of_branch_and_point_and_then_with_the_sourc
   const auto of_point = default_names("shop", "main", core::lsn(0x3B21F08));
   BOOST_TEST(of_point == (std::vector<std::string>{"main-0-3B21F08", "shop-main-0-3B21F08"}),
              boost::test_tools::per_element());
+  const auto of_standby = default_names("shop", "dev", {}, true);
+  BOOST_TEST(of_standby == (std::vector<std::string>{"dev-standby", "shop-dev-standby"}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_standby_is_never_what_the_name_of_a_branch_means) {
+  auto standby = writer("standby", 0s);
+  standby.mode = compute_mode::standby;
+  BOOST_TEST(chosen({standby}) == "none");
+  BOOST_TEST(chosen({standby, writer("writer", 5s)}) == "writer");
 }
 
 BOOST_AUTO_TEST_CASE(a_terminal_is_told_where_it_is) {

@@ -45,6 +45,25 @@ BOOST_AUTO_TEST_CASE(what_was_saved_is_loaded) {
   BOOST_TEST((*loaded == status));
 }
 
+BOOST_AUTO_TEST_CASE(an_unknown_lag_of_a_standby_stays_unknown) {
+  agent_status status;
+  status.standby = {.upstream = "safekeeper 2",
+                    .head_lsn = core::lsn(0x3000400),
+                    .received_lsn = core::lsn(0x3000300),
+                    .replayed_lsn = core::lsn(0x3000200),
+                    .lag_bytes = 0x200,
+                    .lag = std::chrono::milliseconds(1500)};
+  BOOST_TEST_REQUIRE(save_status(directory, status));
+  BOOST_TEST((load_status(directory)->standby == status.standby));
+  status.standby->lag_bytes.reset();
+  status.standby->lag.reset();
+  BOOST_TEST_REQUIRE(save_status(directory, status));
+  BOOST_TEST((load_status(directory)->standby == status.standby));
+  status.standby.reset();
+  BOOST_TEST_REQUIRE(save_status(directory, status));
+  BOOST_TEST(!load_status(directory)->standby.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_not_found_and_damage_is_named) {
   BOOST_TEST(load_status(directory).error().code == core::errc::not_found);
   BOOST_TEST_REQUIRE(save_status(directory, {}));

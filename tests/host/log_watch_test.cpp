@@ -30,6 +30,19 @@ BOOST_AUTO_TEST_CASE(both_ways_of_not_waiting_are_known) {
   BOOST_TEST(!tells_of_cancelled_wait("STATEMENT:  select 'canceling wait for synchronous replication'"));
 }
 
+BOOST_AUTO_TEST_CASE(a_standby_that_has_paused_for_good_is_known) {
+  const std::string paused =
+      "2026-12-01 04:00:00.000 GMT [7] WARNING:  hot standby is not possible because of insufficient parameter "
+      "settings";
+  BOOST_TEST(tells_of_outgrown_settings(paused));
+  BOOST_TEST(!tells_of_outgrown_settings(cancelled));
+  log_watch watch(path, tells_of_outgrown_settings);
+  write(cancelled);
+  BOOST_TEST(!watch.look());
+  write(paused + "\n");
+  BOOST_TEST(watch.look());
+}
+
 BOOST_AUTO_TEST_CASE(only_what_is_written_after_the_beginning_counts_and_only_once) {
   write(cancelled);
   log_watch watch(path);

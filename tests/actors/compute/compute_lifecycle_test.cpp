@@ -249,6 +249,37 @@ BOOST_FIXTURE_TEST_CASE(a_compute_that_only_reads_has_no_term_and_begins_at_the_
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_standby_begins_each_time_where_the_branch_can_be_followed_from, with_life) {
+  BOOST_TEST(gives<choose_start>(agent_begun{.at = {}, .follows = true}));
+  BOOST_TEST(gives<retry_later>(passing));
+  BOOST_TEST(gives<choose_start>(retry_due{}));
+  BOOST_TEST(gives<restore_branch>(start_chosen{core::lsn(0x5000)}));
+  BOOST_TEST(life.start().value == 0x5000u);
+  // The window has moved on meanwhile.
+  BOOST_TEST(gives<retry_later>(step_failed{{core::errc::out_of_range, "cannot be read"}}));
+  BOOST_TEST(gives<choose_start>(retry_due{}));
+  BOOST_TEST(gives<restore_branch>(start_chosen{core::lsn(0x6000)}));
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  BOOST_TEST(gives<choose_start>(postgres_ended{}));
+  BOOST_TEST(gives<restore_branch>(start_chosen{core::lsn(0x6000)}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_standby_does_not_begin_again_before_wal_that_is_gone, with_life) {
+  BOOST_TEST(gives<choose_start>(agent_begun{.at = {}, .follows = true}));
+  BOOST_TEST(gives_nothing(following_lost{"there is no Postgres yet"}));
+  BOOST_TEST(gives<restore_branch>(start_chosen{core::lsn(0x5000)}));
+  BOOST_TEST(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives_nothing(postgres_ready{}));
+  BOOST_TEST(gives<abandon_server>(following_lost{"WAL at 0/5400 is gone"}));
+  BOOST_TEST(gives<choose_start>(postgres_ended{}));
+  BOOST_TEST(life.detail().find("WAL at 0/5400 is gone") != std::string::npos, life.detail());
+  BOOST_TEST(gives<retry_later>(start_chosen{core::lsn(0x5000)}));
+  BOOST_TEST(life.detail().find("waiting for a newer position") != std::string::npos, life.detail());
+  BOOST_TEST(gives<choose_start>(retry_due{}));
+  BOOST_TEST(gives<restore_branch>(start_chosen{core::lsn(0x7000)}));
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_directory_ends_postgres_and_the_next_incarnation_has_another) {
   BOOST_TEST(gives_nothing(directory_lost{}));
   run();

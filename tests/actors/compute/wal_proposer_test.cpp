@@ -56,6 +56,7 @@ class owner final : public runtime::actor_base<proposer_owner_actor> {
     const std::lock_guard lock(into_->mutex);
     into_->superseded = true;
   }
+  void on(const feed_lost&) {}
   void on(const proposer_quorum& event) {
     const std::lock_guard lock(into_->mutex);
     into_->quorum = event.reached;
