@@ -124,9 +124,8 @@ void add_compute_commands(CLI::App& app, context& of) {
       "Start a Postgres on a branch. On the head of a branch created by `branch create`, if the server has "
       "safekeepers, commits are stored in the branch and survive the loss of the compute. A branch has one writer at a "
       "time: a second one is refused without --take-over. At a point in time, and on a branch that follows its source, "
-      "Postgres is read-only; with --pages copy, and on a server without safekeepers, it works on a copy, whose "
-      "changes "
-      "do not change the branch");
+      "Postgres is read-only. With --pages copy, and on the head of a created branch of a server without safekeepers, "
+      "it works on a copy, whose changes do not change the branch");
   auto asked = std::make_shared<compute_request>();
   start_command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   start_command->add_option("--name", asked->name,

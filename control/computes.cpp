@@ -157,7 +157,7 @@ class attempt {
     const host::registry computes(of.directory);
     remove_remains(of, name);
     auto lock = need(computes.claim(name), "can't start a compute",
-                     "strata compute list; strata compute stop " + name + "; or choose another --name");
+                     "strata compute stop " + name + " --remove; or choose another --name");
     return std::make_unique<attempt>(of, computes.remains_of(name), std::move(lock), false);
   }
   static std::unique_ptr<attempt> at_stopped(const scope& of, const compute_record& record) {
@@ -432,6 +432,18 @@ std::unique_ptr<attempt> start_at(const scope& of, const server_link& server, co
   return made;
 }
 
+/// A compute's name where a branch's belongs is told from an unknown one.
+branch_entry branch_to_start(const server_link& server, const scope& of, const config::branch_spec& spec) {
+  try {
+    return find_branch(server, of, spec);
+  } catch (const failure& e) {
+    const auto compute = host::registry(of.directory).find(spec.branch);
+    if (e.code() != core::errc::not_found || !compute) throw;
+    throw failure(e.code(), e.what(), "\"" + spec.branch + "\" is a compute on " + compute->branch,
+                  "strata compute start " + compute->tenant + "/" + compute->branch + " --name " + compute->name);
+  }
+}
+
 }  // namespace
 
 compute_record start_compute(const scope& of, const compute_request& wanted) {
@@ -445,7 +457,7 @@ compute_record start_compute(const scope& of, const compute_request& wanted) {
     if (!copy) throw;
     return restart(of, *copy, wanted);
   }
-  const branch_entry branch = find_branch(*server, of, spec);
+  const branch_entry branch = branch_to_start(*server, of, spec);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
   if (wanted.standby) require_followable(*server, branch, spec);
   compute_mode mode = wanted.standby ? compute_mode::standby : mode_of(*server, branch, spec);
