@@ -18,6 +18,7 @@ using host::compute_record;
 
 constexpr std::chrono::seconds wait_limit{30};
 constexpr std::chrono::milliseconds writer_look_interval{50};
+constexpr std::chrono::milliseconds lock_look_interval{5};
 
 /// What the agent that runs now says; not what one before it has left.
 std::optional<agent_status> status_by(const std::string& directory, pid_t agent) {
@@ -103,8 +104,8 @@ std::string why_in_doubt(const branch_writer& writer) {
          writer.damage + ")";
 }
 
-void check_take_over(const scope& of, const compute_record& record, bool take_over) {
-  if (record.mode != compute_mode::branch) return;
+namespace {
+void look_for_writers(const scope& of, const compute_record& record, bool take_over) {
   for (const auto& writer : living_writers(of)) {
     // One of its own name is itself, if it has a record.
     if ((writer.record && writer.name == record.name) || !writer.may_write(record.tenant_id, record.timeline_id))
@@ -113,6 +114,21 @@ void check_take_over(const scope& of, const compute_record& record, bool take_ov
     of.report->warn("compute " + writer.name + (writer.timeline.valid() ? " is writing " : " may be writing ") +
                     record.branch + "; " + (writer.timeline.valid() ? "it" : "then it") + " is stopped as soon as " +
                     record.name + " has taken over");
+  }
+}
+}  // namespace
+
+std::optional<writer_lock> check_take_over(const scope& of, const compute_record& record, bool take_over) {
+  if (record.mode != compute_mode::branch) return std::nullopt;
+  const auto deadline = std::chrono::steady_clock::now() + wait_limit;
+  for (;;) {
+    auto lock = take_over ? std::nullopt : writer_lock::take(of, record.timeline_id);
+    look_for_writers(of, record, take_over);
+    if (take_over || lock) return lock;
+    if (std::chrono::steady_clock::now() > deadline)
+      throw failure(core::errc::conflict, "can't start " + record.name,
+                    "another command is starting a compute of " + record.branch, "strata compute list; then try again");
+    std::this_thread::sleep_for(lock_look_interval);
   }
 }
 

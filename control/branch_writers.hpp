@@ -8,6 +8,7 @@
 
 #include "control/branches.hpp"
 #include "control/scope.hpp"
+#include "control/writer_lock.hpp"
 #include "core/ids.hpp"
 #include "host/registry.hpp"
 
@@ -38,8 +39,9 @@ std::vector<branch_writer> damaged_writers(const scope& of, const std::string& t
 std::string why_in_doubt(const branch_writer& writer);
 
 /// Before `record` starts to write its branch: errors with exit code 4 when another compute writes it, or may, and that
-/// is not to end.
-void check_take_over(const scope& of, const host::compute_record& record, bool take_over);
+/// is not to end. The lock is to be kept until the compute is up; none for one that does not write, or takes over: of
+/// several that take over the last one remains.
+std::optional<writer_lock> check_take_over(const scope& of, const host::compute_record& record, bool take_over);
 
 /// For what is about to be deleted: a failure ("can't delete dev") names one without a record that may write it.
 void require_no_damaged_writers(const scope& of, const std::string& tenant, const std::string& timeline,

@@ -192,6 +192,7 @@ class attempt {
     port_.emplace(need(host::claimed_port::choose(), "can't start a compute", ""));
     return port_->number();
   }
+  void keep(std::optional<writer_lock> lock) { no_other_starts_ = std::move(lock); }
   void save() { need(host::registry(of_.directory).save(record_), "can't store the compute's record"); }
   void succeed() {
     record_.ready = true;
@@ -225,6 +226,7 @@ class attempt {
   bool done_ = false;
   host::start_lock lock_;
   std::optional<host::claimed_port> port_;
+  std::optional<writer_lock> no_other_starts_;
   discard_on_signal on_signal_;
 };
 
@@ -324,7 +326,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
                    : has_agent(record)
                        ? "which reads the branch as of " + to_string(record.at)
                        : "a copy " + age_of(record, core::system_clock().now()) + " old, with its changes"));
-  check_take_over(of, record, wanted.take_over);
+  const auto no_other_starts = check_take_over(of, record, wanted.take_over);
   require_history_of(of, record);
   // A killed agent's ends a moment after it, or not at all, and has the port so long.
   if (has_agent(record)) need(host::abandon_postgres(record.data_directory), what, "");
@@ -398,9 +400,10 @@ std::unique_ptr<attempt> start_new(const scope& of, const server_link& server, c
   record.bin_directory = pg_bin_for(of, server.file().pg_bin, record.pg_major);
   const auto account = need(host::postgres_account(), "can't start Postgres", "sudo apt install postgresql");
   if (wanted.port != 0) need(host::check_port(wanted.port), "can't start a compute", "omit --port to use a free one");
-  check_take_over(of, record, wanted.take_over);
+  auto no_other_starts = check_take_over(of, record, wanted.take_over);
 
   auto made = attempt::at_new(of, record.name);
+  made->keep(std::move(no_other_starts));
   const held_signals hold;
   record.home = choose_home(of, record.name, account);
   made->record().home = record.home;

@@ -222,6 +222,28 @@ BOOST_AUTO_TEST_CASE(a_compute_that_was_held_up_while_another_took_over_acknowle
   execute(second, "insert into rows values (3, 'by the second')");
 }
 
+BOOST_AUTO_TEST_CASE(of_several_that_start_at_once_none_takes_over_by_accident) {
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::future<finished>> starts;
+    for (const char* name : {"a", "b", "c"})
+      starts.push_back(std::async(std::launch::async, [this, name] {
+        return strata.cli({"compute", "start", "dev", "--name", name});
+      }));
+    int started = 0;
+    for (auto& each : starts) {
+      const finished done = each.get();
+      started += done.exit_code == 0 ? 1 : 0;
+      BOOST_TEST((done.exit_code == 0 || done.exit_code == 4), done.err);
+      if (done.exit_code != 0) BOOST_TEST(done.err.find("is writing dev") != std::string::npos, done.err);
+    }
+    BOOST_TEST(started == 1);
+    const json all = strata.ask({"compute", "list"});
+    BOOST_TEST_REQUIRE(all.size() == 1u, all.dump());
+    BOOST_TEST(all.at(0).at("state") == "running");
+    strata.ask({"compute", "stop", all.at(0).at("name"), "--remove"});
+  }
+}
+
 BOOST_AUTO_TEST_CASE(of_several_that_are_started_at_once_one_remains) {
   std::vector<std::future<finished>> starts;
   for (const char* name : {"a", "b", "c"})
