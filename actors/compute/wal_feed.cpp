@@ -105,8 +105,7 @@ class wal_feed final : public runtime::actor_base<private_wal_feed> {
     pump();
   }
 
-  // -- the walreceiver: connection and commands
-  // -------------------------------------------------------------------------
+  // -- the walreceiver: connection and commands ----------------------------------------------------------------------
 
   void accept_all() {
     for (;;) {
@@ -218,8 +217,7 @@ class wal_feed final : public runtime::actor_base<private_wal_feed> {
     }
   }
 
-  // -- the walreceiver: the stream
-  // --------------------------------------------------------------------------------------
+  // -- the walreceiver: the stream -----------------------------------------------------------------------------------
 
   void drop_client() {
     client_.stream.reset();
@@ -303,8 +301,7 @@ class wal_feed final : public runtime::actor_base<private_wal_feed> {
     return client_.stream->output_pending();
   }
 
-  // -- the upstream
-  // -----------------------------------------------------------------------------------------------------
+  // -- the upstream --------------------------------------------------------------------------------------------------
 
   void connect() {
     if (std::exchange(upstream_.connecting, true)) return;
