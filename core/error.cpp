@@ -1,5 +1,7 @@
 #include "core/error.hpp"
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <system_error>
 
@@ -53,7 +55,10 @@ error from_errno(std::string_view doing, int saved_errno) {
   if (saved_errno == ENOENT) code = errc::not_found;
   if (saved_errno == EEXIST) code = errc::conflict;
   if (saved_errno == EACCES || saved_errno == EPERM) code = errc::permission_denied;
-  return {code, std::string(doing) + ": " + std::generic_category().message(saved_errno)};
+  std::string detail = std::string(doing) + ": " + std::generic_category().message(saved_errno);
+  if (rlimit limit{}; saved_errno == EMFILE && ::getrlimit(RLIMIT_NOFILE, &limit) == 0)
+    detail += "; this process may have " + std::to_string(limit.rlim_cur) + " (ulimit -n)";
+  return {code, std::move(detail)};
 }
 
 }  // namespace strata::core

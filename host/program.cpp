@@ -117,7 +117,8 @@ core::result<std::vector<io::unique_fd>> lift(std::vector<inherited_file>& files
   std::vector<io::unique_fd> lifted;
   for (auto& each : files) {
     each.fd = ::fcntl(each.fd, F_DUPFD_CLOEXEC, above);
-    if (each.fd < 0) return core::from_errno("copy a descriptor", errno);
+    // A number above the limit is an invalid argument.
+    if (each.fd < 0) return core::from_errno("copy a descriptor", errno == EINVAL ? EMFILE : errno);
     lifted.emplace_back(each.fd);
   }
   return lifted;

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "core/log.hpp"
+#include "io/descriptor_limit.hpp"
 #include "page_files/fuse_mount.hpp"
 #include "page_files/fuse_operations.hpp"
 #include "page_files/page_toucher.hpp"
@@ -38,14 +38,6 @@ void write_log(fuse_log_level level, const char* format, va_list values) {
   std::string text = line.data();
   while (!text.empty() && text.back() == '\n') text.pop_back();
   core::log(level <= FUSE_LOG_ERR ? core::log_level::error : core::log_level::info, text);
-}
-
-/// Each file that Postgres has open is a descriptor here.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// The kernel's own default of 128 KiB makes a scan of small requests. Root alone may change it; without it what is
@@ -171,7 +163,7 @@ core::result<std::unique_ptr<fuse_door>> fuse_door::mount(const fuse_door_option
     return core::error{core::errc::conflict, "mount " + with.mount_point + ": something of ours is mounted there"};
   io::unique_fd directory(::open(with.directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return core::from_errno("open " + with.directory, errno);
-  raise_descriptor_limit();
+  io::raise_descriptor_limit();  // each file that Postgres has open is a descriptor here
   fuse_set_log_func(write_log);
   std::unique_ptr<fuse_door> door(new fuse_door(std::make_unique<session>(with, std::move(directory), map, source)));
   STRATA_TRY(door->session_->begin());

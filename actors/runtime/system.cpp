@@ -1,23 +1,11 @@
 #include "actors/runtime/system.hpp"
 
-#include <sys/resource.h>
-
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
 
+#include "io/descriptor_limit.hpp"
+
 namespace strata::actors::runtime {
-namespace {
-
-/// Raises the limit of descriptors to the hard limit: the soft limit of most machines, 1,024, is less than the
-/// connections that a server accepts.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-}  // namespace
 
 environment& environment_of(const caf::actor_system& system) {
   return static_cast<const environment_config&>(system.config()).of();
@@ -25,7 +13,7 @@ environment& environment_of(const caf::actor_system& system) {
 
 process_system::process_system(const process_options& options)
     : environment_(options.pools, *options.clock), config_(environment_), deterministic_(options.deterministic) {
-  raise_descriptor_limit();
+  io::raise_descriptor_limit();
   if (deterministic_)
     config_.set("scheduler.policy", caf::atom("testing"));
   else

@@ -77,6 +77,8 @@ BOOST_AUTO_TEST_CASE(an_error_tells_the_story_and_what_to_do) {
   BOOST_TEST(told.detail == "append wal: open segment 41: No such file or directory");
   BOOST_TEST(advice_for(told.code) == advice::look_elsewhere);
   BOOST_TEST(from_errno("write", ENOSPC).code == errc::disk_full);
+  // The limit is one of this process, which its user can change.
+  BOOST_TEST(from_errno("open", EMFILE).detail.ends_with(" (ulimit -n)"));
 }
 
 BOOST_AUTO_TEST_CASE(an_address_is_host_and_port) {
