@@ -55,6 +55,20 @@ BOOST_AUTO_TEST_CASE(a_server_can_listen_on_a_claimed_port) {
   BOOST_TEST(!bool(listen_on(claimed->number())));
 }
 
+BOOST_AUTO_TEST_CASE(a_port_that_is_claimed_by_its_number_is_claimed_once) {
+  auto chosen = host::claimed_port::choose();
+  BOOST_REQUIRE(chosen);
+  const std::uint16_t number = chosen->number();
+  BOOST_TEST(host::claimed_port::claim(number).error().detail.ends_with("is being given to another compute"));
+  chosen = core::error{core::errc::busy, "given back"};
+  const auto claimed = host::claimed_port::claim(number);
+  BOOST_REQUIRE(claimed);
+  BOOST_TEST((host::claimed_port::claim(number).error().code == core::errc::conflict));
+  const auto server = listen_on(number);
+  BOOST_TEST(bool(server));
+  BOOST_TEST(host::claimed_port::claim(number).error().detail.ends_with("is taken by another program"));
+}
+
 BOOST_AUTO_TEST_CASE(a_port_is_free_again_after_its_claim) {
   std::uint16_t number = 0;
   {
