@@ -89,6 +89,7 @@ core::result<agent_status> from_json(const json& of) {
                   .work = work_from(pages->value("work", json::object()))};
   if (const auto standby = of.find("standby"); standby != of.end()) {
     STRATA_ASSIGN(made.standby, replay_from_json(*standby));
+    made.lag_as_of = core::wall_time(std::chrono::microseconds(of.value("lag_as_of_us", std::int64_t{0})));
   }
   return made;
 }
@@ -96,6 +97,12 @@ core::result<agent_status> from_json(const json& of) {
 }  // namespace
 
 const char* to_string(agent_state of) { return words[static_cast<std::size_t>(of)]; }
+
+void forget_old_lag(agent_status& of, core::wall_time now) {
+  if (!of.standby || (of.lag_as_of <= now + lag_age_max && now - of.lag_as_of <= lag_age_max)) return;
+  of.standby->lag_bytes.reset();
+  of.standby->lag.reset();
+}
 
 core::result<void> save_status(const std::string& directory, const agent_status& of) {
   json work = json::object();
@@ -133,7 +140,10 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                  {"filler", of.pages.filler},
                  {"filler_state", of.pages.filler_state},
                  {"work", std::move(work)}}}};
-  if (of.standby) made["standby"] = to_json(*of.standby);
+  if (of.standby) {
+    made["standby"] = to_json(*of.standby);
+    made["lag_as_of_us"] = of.lag_as_of.time_since_epoch().count();
+  }
   if (of.timeline_id.valid()) {
     made["tenant_id"] = core::to_string(of.tenant_id);
     made["timeline_id"] = core::to_string(of.timeline_id);

@@ -103,8 +103,14 @@ struct agent_status {
   std::vector<safekeeper> safekeepers;
   page_counts pages;
   std::optional<replay> standby;
+  core::wall_time lag_as_of{};  ///< of a standby: when its lag was this; the agent writes it every second
   bool operator==(const agent_status&) const = default;
 };
+
+/// A lag is shown no longer than this after it was written: its agent may be stopped, or dead.
+inline constexpr std::chrono::seconds lag_age_max{3};
+/// Makes the lag of a standby unknown if it is older than lag_age_max, or from the future.
+void forget_old_lag(agent_status& of, core::wall_time now);
 
 /// The members, with their names in JSON.
 inline constexpr std::array<std::pair<const char*, std::uint64_t agent_status::fill_work::*>, 9> fill_work_members{{

@@ -53,8 +53,9 @@ BOOST_AUTO_TEST_CASE(an_unknown_lag_of_a_standby_stays_unknown) {
                     .replayed_lsn = core::lsn(0x3000200),
                     .lag_bytes = 0x200,
                     .lag = std::chrono::milliseconds(1500)};
+  status.lag_as_of = core::wall_time(std::chrono::seconds(1700000000));
   BOOST_TEST_REQUIRE(save_status(directory, status));
-  BOOST_TEST((load_status(directory)->standby == status.standby));
+  BOOST_TEST((*load_status(directory) == status));
   status.standby->lag_bytes.reset();
   status.standby->lag.reset();
   BOOST_TEST_REQUIRE(save_status(directory, status));
@@ -62,6 +63,26 @@ BOOST_AUTO_TEST_CASE(an_unknown_lag_of_a_standby_stays_unknown) {
   status.standby.reset();
   BOOST_TEST_REQUIRE(save_status(directory, status));
   BOOST_TEST(!load_status(directory)->standby.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_lag_is_known_for_three_seconds_after_it_was_written) {
+  const core::wall_time written(std::chrono::seconds(1700000000));
+  const auto is_known = [&](std::chrono::seconds later) {
+    agent_status status;
+    status.standby = {.lag_bytes = 0, .lag = std::chrono::milliseconds(0)};
+    status.lag_as_of = written;
+    forget_old_lag(status, written + later);
+    BOOST_TEST(status.standby->lag.has_value() == status.standby->lag_bytes.has_value());
+    return status.standby->lag_bytes.has_value();
+  };
+  BOOST_TEST(is_known(std::chrono::seconds(0)));
+  BOOST_TEST(is_known(std::chrono::seconds(3)));
+  BOOST_TEST(!is_known(std::chrono::seconds(4)));
+  // The clock was set back: how old it is is unknown.
+  BOOST_TEST(!is_known(std::chrono::seconds(-4)));
+  agent_status writer;
+  forget_old_lag(writer, written);
+  BOOST_TEST((writer == agent_status()));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_not_found_and_damage_is_named) {
