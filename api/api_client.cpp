@@ -23,56 +23,63 @@ constexpr std::size_t error_size_max = 1u << 20;
 constexpr std::size_t answer_size_max = 256u << 20;
 // The library hands bodies over in 4 KiB pieces: too small to write or unpack one by one.
 constexpr std::size_t part_size = 256u << 10;
+constexpr std::chrono::seconds longest_connect{5};
 constexpr std::chrono::milliseconds first_busy_pause{20};
 constexpr std::chrono::milliseconds longest_busy_pause{320};
 
 httplib::Client connect(const std::string& address, std::chrono::seconds patience) {
   core::may_block("wait for a server's answer");
   httplib::Client client("http://" + address);
-  client.set_connection_timeout(std::chrono::seconds(5));
+  client.set_connection_timeout(std::min(patience, longest_connect));
   client.set_read_timeout(patience);
   client.set_write_timeout(std::chrono::seconds(60));
   client.set_tcp_nodelay(true);
   return client;
 }
 
-/// Breaks a request off when its time is over. The library's own limit is for each read: a server that sends a byte now
-/// and then would never reach it.
-class time_limit {
+/// Breaks a request off when its time is over, or its stop is requested. The library's own limit is for each read: a
+/// server that sends a byte now and then would never reach it.
+class interruption {
  public:
-  time_limit(httplib::Client& of, std::chrono::seconds limit) : thread_([this, &of, limit] { watch(of, limit); }) {}
-  ~time_limit() {
+  enum class reason { none, time_over, stopped };
+
+  /// `limit` 0: the time is not limited.
+  interruption(httplib::Client& of, std::chrono::seconds limit, std::stop_token stop)
+      : stop_(std::move(stop)), thread_([this, &of, limit] { watch(of, limit); }) {}
+  ~interruption() {
     end();
     thread_.join();
   }
-  time_limit(const time_limit&) = delete;
-  time_limit& operator=(const time_limit&) = delete;
-  /// Whether the time was over before this call.
-  bool end() {
+  interruption(const interruption&) = delete;
+  interruption& operator=(const interruption&) = delete;
+  /// The reason why the request was broken off before this call.
+  reason end() {
     const std::lock_guard guard(mutex_);
     ended_ = true;
     changed_.notify_all();
-    return over_;
+    return reason_;
   }
 
  private:
   void watch(httplib::Client& of, std::chrono::seconds limit) {
     std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, limit, [this] { return ended_; })) return;
-    over_ = true;
+    const auto ended = [this] { return ended_; };
+    if (limit.count() > 0 ? changed_.wait_for(lock, stop_, limit, ended) : changed_.wait(lock, stop_, ended)) return;
+    reason_ = stop_.stop_requested() ? reason::stopped : reason::time_over;
     // Again until the request has ended: it may have no socket yet.
     while (!ended_) {
       lock.unlock();
       of.stop();
       lock.lock();
-      changed_.wait_for(lock, std::chrono::milliseconds(100), [this] { return ended_; });
+      changed_.wait_for(lock, std::chrono::milliseconds(100), ended);
     }
   }
 
+  std::stop_token stop_;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;  // guarded by mutex_
-  bool over_ = false;   // guarded by mutex_
+  std::condition_variable_any changed_;
+  bool ended_ = false;            // guarded by mutex_
+  reason reason_ = reason::none;  // guarded by mutex_
   std::thread thread_;
 };
 
@@ -101,6 +108,10 @@ class silence {
 core::error no_answer(const std::string& server, std::chrono::seconds patience, bool only_reads) {
   return {only_reads ? core::errc::timeout : core::errc::outcome_unknown,
           server + " did not answer within " + std::to_string(patience.count()) + " s"};
+}
+
+core::error given_up(const std::string& server) {
+  return {core::errc::unavailable, "the request to " + server + " was given up, because this process ends"};
 }
 
 core::error connection_error(const std::string& server, httplib::Error failure) {
@@ -144,7 +155,10 @@ auto api_client::repeated(const Call& call, const bool& has_effect) const -> dec
     const bool goes_on = !outcome && !has_effect && outcome.error().code == core::errc::busy &&
                          std::chrono::steady_clock::now() + wait < deadline;
     if (!goes_on) return outcome;
-    std::this_thread::sleep_for(wait);
+    std::mutex alone;
+    std::unique_lock lock(alone);
+    if (std::condition_variable_any().wait_for(lock, stop_, wait, [this] { return stop_.stop_requested(); }))
+      return given_up(server());
   }
 }
 
@@ -178,9 +192,11 @@ core::result<std::string> api_client::send_once(const char* method, const std::s
   };
   // The limit ends it first.
   httplib::Client client = connect(address_, patience_ + std::chrono::seconds(5));
-  time_limit limit(client, patience_);
+  interruption limit(client, patience_, stop_);
   const httplib::Result got = client.send(asked);
-  if (const bool over = limit.end(); !got && over) return no_answer(server(), patience_, asked.method == "GET");
+  const auto why = limit.end();
+  if (!got && why == interruption::reason::stopped) return given_up(server());
+  if (!got && why == interruption::reason::time_over) return no_answer(server(), patience_, asked.method == "GET");
   if (!got && got.error() == httplib::Error::Canceled)
     return core::error{core::errc::io_error, "the answer of " + server() + " is too large"};
   if (!got) return connection_error(server(), got.error());
@@ -239,8 +255,12 @@ core::result<void> api_client::download_once(const std::string& path, const quer
     return goes_on;
   };
   httplib::Client client = connect(address_, patience_);
+  std::optional<interruption> stop;
+  if (stop_.stop_possible()) stop.emplace(client, std::chrono::seconds(0), stop_);
   const httplib::Result got = client.Get(target(path, with), on_head, on_body);
+  const bool stopped = stop && stop->end() == interruption::reason::stopped;
   if (sink_failure) return *std::move(sink_failure);
+  if (!got && stopped) return given_up(server());
   if (!got && status == 200)
     return core::error{core::errc::io_error, waited.is_over() ? server() + " sent nothing more for " +
                                                                     std::to_string(patience_.count()) + " s"

@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <stop_token>
 #include <string>
+#include <utility>
 
 #include "core/bytes.hpp"
 #include "core/lsn.hpp"
@@ -15,6 +17,8 @@ namespace strata::api {
 /// A client of the management API. Errors of the server come back as they left it (code and message); one that can't be
 /// reached is errc::unavailable. Without an answer in time, get() and download() are errc::timeout, for they change
 /// nothing, and other calls errc::outcome_unknown. One call at a time.
+///
+/// Every wait of a call ends: by the limit of the client, which belongs to one kind of request, or by a stop token.
 class api_client {
  public:
   using query = std::map<std::string, std::string>;
@@ -32,6 +36,12 @@ class api_client {
   /// server takes a bounded number of requests at once. Without it, errc::busy is returned.
   api_client& repeat_while_busy(std::chrono::milliseconds limit) {
     busy_limit_ = limit;
+    return *this;
+  }
+
+  /// A stop ends a call that waits within 100 ms, with errc::unavailable.
+  api_client& end_with(std::stop_token stop) {
+    stop_ = std::move(stop);
     return *this;
   }
 
@@ -62,6 +72,7 @@ class api_client {
   std::chrono::seconds patience_;
   std::string name_;
   std::chrono::milliseconds busy_limit_{0};
+  std::stop_token stop_{};
 };
 
 }  // namespace strata::api

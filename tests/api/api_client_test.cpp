@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -138,6 +139,37 @@ BOOST_AUTO_TEST_CASE(a_download_that_stands_still_is_not_one_that_was_ended) {
   const auto done = download(api_client(gone.address(), 30s));
   BOOST_REQUIRE(!done);
   BOOST_TEST(done.error().detail == "the server at " + gone.address() + " ended the transfer early; see its log");
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_ends_a_call_that_waits) {
+  const auto stopped_after = [](std::chrono::milliseconds pause, const auto& call) {
+    std::stop_source stop;
+    const std::jthread later([&stop, pause] {
+      std::this_thread::sleep_for(pause);
+      stop.request_stop();
+    });
+    return call(stop.get_token());
+  };
+  // Before the call and while it waits: for an answer, for the rest of one, or for a server that is busy.
+  for (const auto pause : {0ms, 50ms})
+    for (const std::string& said : {std::string(), head + "123"}) {
+      const scripted_server hung(said, false);
+      const auto answer = stopped_after(pause, [&](std::stop_token stop) {
+        return api_client(hung.address(), 600s).end_with(std::move(stop)).post("/v1/x", nlohmann::json::object());
+      });
+      BOOST_TEST((answer.error().code == core::errc::unavailable));
+      BOOST_TEST(answer.error().detail.ends_with("was given up, because this process ends"), answer.error().detail);
+      const scripted_server other(said, false);
+      const auto done = stopped_after(pause, [&](std::stop_token stop) {
+        return download(api_client(other.address(), 600s).end_with(std::move(stop)));
+      });
+      BOOST_TEST((done.error().code == core::errc::unavailable));
+    }
+  const scripted_server busy(std::vector<std::string>(20, refusal("busy")), true);
+  const auto answer = stopped_after(50ms, [&](std::stop_token stop) {
+    return api_client(busy.address(), 600s).repeat_while_busy(600s).end_with(std::move(stop)).get("/v1/x");
+  });
+  BOOST_TEST((answer.error().code == core::errc::unavailable));
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_in_time_is_the_answer) {
