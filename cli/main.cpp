@@ -15,8 +15,7 @@
 #include "cli/version.hpp"
 #include "config/suggest.hpp"
 #include "control/failure.hpp"
-#include "control/psql.hpp"
-#include "io/descriptor_limit.hpp"
+#include "control/process_start.hpp"
 
 namespace {
 
@@ -248,8 +247,6 @@ int main(int count, char** words) {
   // A reader that goes away is told by the write, not by death.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // as a full disk, a write tells of it
-  strata::io::raise_descriptor_limit();
-  // A command reaches what it names, whatever the shell's PGHOST says.
-  strata::control::forget_libpq_target();
+  strata::control::prepare_process();
   return run(count, words);
 }

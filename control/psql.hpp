@@ -6,11 +6,8 @@
 
 #include "control/compute_lookup.hpp"
 #include "control/computes.hpp"
-#include "host/libpq_environment.hpp"
 
 namespace strata::control {
-
-using host::forget_libpq_target;
 
 /// What is to be reached, and as whom.
 struct connect_request {
