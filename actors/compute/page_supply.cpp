@@ -132,8 +132,10 @@ void page_supply::look(core::monotonic_time now) {
   renew_lease(now);
 }
 
-/// One that is stopped, or waits for a disk that does not answer, would keep readers waiting for ever.
+/// One that waits for a disk that does not answer would keep readers waiting for ever; one that somebody stopped goes
+/// on.
 void page_supply::look_at_filler() {
+  if (state_ == filler_state::runs) continue_if_stopped();
   const std::uint32_t beats = state_ == filler_state::runs ? directory_->beats() : beats_ + 1;
   if (std::exchange(beats_, beats) != beats) silent_looks_ = 0;
   if (state_ != filler_state::runs || ++silent_looks_ < silent_looks_max) return;
@@ -141,6 +143,16 @@ void page_supply::look_at_filler() {
   context_.note("fill in pages", {core::errc::timeout, "the filler, process " + std::to_string(*pid_) + ", hangs"});
   // It is our child, so the number is its own until its end was noticed.
   ::kill(*pid_, SIGKILL);
+}
+
+void page_supply::continue_if_stopped() {
+  siginfo_t how{};
+  const auto process = static_cast<id_t>(*pid_);
+  if (::waitid(P_PID, process, &how, WSTOPPED | WNOHANG) != 0 || how.si_pid == 0) return;
+  context_.note("fill in pages",
+                {core::errc::unavailable, "the filler, process " + std::to_string(*pid_) + ", was stopped by signal " +
+                                              std::to_string(how.si_status) + " and is continued"});
+  ::kill(*pid_, SIGCONT);
 }
 
 void page_supply::renew_lease(core::monotonic_time now) {
@@ -155,13 +167,16 @@ void page_supply::renew_lease(core::monotonic_time now) {
         lost_lease_ =
             left || core::advice_for(left.error().code) == core::advice::retry_later ? "" : left.error().detail;
         lease_due_ = now + std::clamp((left ? *left : lease_interval_min) / 3, lease_interval_min, lease_interval_max);
-        if (!left) context_.note("lease the LSN of the pages", left.error());
+        if (left) return lease_failures_.succeeded();
+        if (lease_failures_.is_due(left.error().detail, now)) context_.note("lease the LSN of the pages", left.error());
       });
 }
 
 std::string page_supply::waits() const {
   if (!directory_) return "";
   const auto progress = directory_->progress();
+  if (silent_looks_ >= silent_looks_told && progress.missing > 0)
+    return "the filler of its pages, process " + std::to_string(*pid_) + ", does not work: queries may wait for it";
   if (lost_lease_.empty() || progress.missing == 0) return progress.waits;
   return "the pages that it does not have yet are no longer kept (" + lost_lease_ + "): stop it and start it again";
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/compute/failure_reports.hpp"
 #include "actors/compute/server_process.hpp"
 #include "actors/runtime/io_jobs.hpp"
 #include "core/clock.hpp"
@@ -24,6 +25,8 @@ class page_supply {
   static constexpr std::chrono::milliseconds restart_pause{200};
   /// A filler that has done nothing in so many calls of look(), 15 s of them, is killed.
   static constexpr int silent_looks_max = 75;
+  /// After so many, 2 s of them, waits() has that reason.
+  static constexpr int silent_looks_told = 10;
   /// A lease is renewed after a third of its time, at these intervals at most and at least.
   static constexpr std::chrono::milliseconds lease_interval_max{60'000};
   static constexpr std::chrono::milliseconds lease_interval_min{1'000};
@@ -78,6 +81,7 @@ class page_supply {
   void ended();
   void pause(std::chrono::milliseconds length);
   void look_at_filler();
+  void continue_if_stopped();
   void renew_lease(core::monotonic_time now);
 
   runtime::io_jobs jobs_;
@@ -89,6 +93,7 @@ class page_supply {
   core::monotonic_time lease_due_{};
   std::uint32_t beats_ = 0;
   int silent_looks_ = 0;
+  failure_reports lease_failures_;
   std::string lost_lease_;  ///< why the pages that are missing are no longer kept
   filler_state state_ = filler_state::none;
   std::uint32_t fillers_ = 0;  ///< of this directory, that ran

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -79,11 +81,12 @@ struct with_supply : tests::listening_system {
     jobs.finish();
     expect({"begun"});
   }
-  static void set_complete(const page_files::guarded_directory& on) {
+  static page_files::page_map map_of(const page_files::guarded_directory& on) {
     auto map = page_files::page_map::open(io::unique_fd(::fcntl(on.map(), F_DUPFD_CLOEXEC, 0)), true);
     BOOST_TEST_REQUIRE(map.has_value());
-    map->set_complete();
+    return *std::move(map);
   }
+  static void set_complete(const page_files::guarded_directory& on) { map_of(on).set_complete(); }
   void kill_filler() {
     ::kill(fillers.back(), SIGKILL);
     host::wait_for_end(fillers.back(), 10s);
@@ -224,9 +227,12 @@ BOOST_AUTO_TEST_CASE(a_filler_that_is_still_starting_is_ended_after_its_start) {
 }
 
 BOOST_AUTO_TEST_CASE(the_lsn_is_leased_in_time_while_pages_are_missing) {
-  begin_running(mounted());
+  const auto filled = mounted();
+  auto map = map_of(*filled);
+  begin_running(filled);
   core::monotonic_time now{};
   const auto leases = [&] {
+    map.beat();
     supply->look(now);
     jobs.finish_all();
     return std::count(heard.begin(), heard.end(), "lease");
@@ -310,8 +316,7 @@ BOOST_AUTO_TEST_CASE(a_complete_mount_still_ends_with_its_filler) {
 
 BOOST_AUTO_TEST_CASE(a_filler_that_hangs_is_killed_and_one_that_works_is_not) {
   const auto on = mounted();
-  auto map = page_files::page_map::open(io::unique_fd(::fcntl(on->map(), F_DUPFD_CLOEXEC, 0)), true);
-  BOOST_TEST_REQUIRE(map.has_value());
+  auto map = map_of(*on);
   begin_running(on);
   const pid_t filler = fillers.back();
   const auto looks = [&](int count) {
@@ -320,12 +325,14 @@ BOOST_AUTO_TEST_CASE(a_filler_that_hangs_is_killed_and_one_that_works_is_not) {
     std::erase(heard, "lease");
   };
   for (int round = 0; round < 3; ++round) {
-    map->beat();
-    looks(page_supply::silent_looks_max - 1);
+    map.beat();
+    looks(page_supply::silent_looks_told - 1);
+    BOOST_TEST(supply->waits().empty());
+    looks(page_supply::silent_looks_max - page_supply::silent_looks_told);
     expect({});
+    BOOST_TEST(supply->waits().find("does not work") != std::string::npos);
     BOOST_TEST(!host::wait_for_end(filler, 0ms));
   }
-  ::kill(filler, SIGSTOP);
   looks(1);
   expect({"fill in pages"});
   BOOST_TEST_REQUIRE(host::wait_for_end(filler, 10s));
@@ -333,6 +340,27 @@ BOOST_AUTO_TEST_CASE(a_filler_that_hangs_is_killed_and_one_that_works_is_not) {
   expect({"fill in pages", "lost"});
   looks(2 * page_supply::silent_looks_max);
   expect({});
+}
+
+BOOST_AUTO_TEST_CASE(a_filler_that_was_stopped_is_continued) {
+  begin_running(mounted());
+  const pid_t filler = fillers.back();
+  const auto state = [&] {
+    std::ifstream file("/proc/" + std::to_string(filler) + "/stat");
+    std::string number, name, letter;
+    file >> number >> name >> letter;
+    return letter;
+  };
+  for (int round = 0; round < 2; ++round) {
+    ::kill(filler, SIGSTOP);
+    siginfo_t how{};
+    BOOST_REQUIRE(::waitid(P_PID, static_cast<id_t>(filler), &how, WSTOPPED | WNOWAIT) == 0);
+    supply->look(core::monotonic_time{});
+    BOOST_TEST(std::count(heard.begin(), heard.end(), "fill in pages") == round + 1);
+    BOOST_TEST(state() != "T");
+  }
+  supply->end([] {});
+  jobs.finish_all();
 }
 
 BOOST_AUTO_TEST_SUITE_END()
