@@ -1,8 +1,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <memory>
+#include <stop_token>
 #include <utility>
 
 #include "actors/compute/compute_agent.hpp"
@@ -14,7 +14,6 @@
 #include "control/branch_server.hpp"
 #include "control/failure.hpp"
 #include "control/filler.hpp"
-#include "control/safekeeper_addresses.hpp"
 #include "control/server_file.hpp"
 #include "core/log.hpp"
 
@@ -28,41 +27,6 @@ using host::compute_record;
 /// Its predecessor may still be ending.
 constexpr std::chrono::seconds lock_limit{10};
 
-actors::compute::branch_server access_to(const context& of, const compute_record& record, waiting_filler first) {
-  const std::string& directory = of.directory;
-  const branch_server server(directory, record);
-  actors::compute::branch_server made;
-  made.quorum = [server]() -> core::result<actors::compute::branch_quorum> {
-    STRATA_ASSIGN(auto quorum, server.assign_quorum());
-    return actors::compute::branch_quorum{std::move(quorum.members), quorum.cluster, quorum.timeline_start};
-  };
-  made.last_record_lsn = [server] { return server.last_record_lsn(); };
-  made.restore = [server](core::lsn at, const std::string& into, const std::function<void(std::uint64_t)>& progress) {
-    return server.restore(at, into, progress);
-  };
-  made.restore_guarded = [server, pages = record.pages](core::lsn at, const std::string& into,
-                                                        const std::function<void(std::uint64_t)>& progress) {
-    return server.restore_guarded(pages, at, into, progress);
-  };
-  made.standby_start = [server] { return server.standby_start(); };
-  made.restore_standby = [server, pages = record.pages](
-                             const auto& from, const auto& into,
-                             const auto& progress) -> core::result<actors::compute::standby_directory> {
-    STRATA_ASSIGN(const auto of, server.restore_standby(pages, from, into, progress));
-    return actors::compute::standby_directory{of.pages, {of.view, of.system_id, of.timeline, of.major}};
-  };
-  made.find_upstream = [server](std::uint32_t attempt) { return server.find_upstream(attempt); };
-  made.remove_mount = remove_mount;
-  // One filler at a time is started; the first of all was before.
-  made.start_filler = [&of, record, waiting = std::make_shared<waiting_filler>(std::move(first))](
-                          const page_files::guarded_directory& directory, core::lsn at) {
-    return start_filler(of, record, std::exchange(*waiting, {}), at, directory);
-  };
-  made.lease = [server](core::lsn at) { return server.lease(at); };
-  made.locate = [directory](const consensus::member& of) { return locate_safekeeper(directory, of); };
-  return made;
-}
-
 void run_agent(const context& of, const std::string& name) {
   const end_signals signals;
   const host::registry computes(of.directory);
@@ -74,20 +38,20 @@ void run_agent(const context& of, const std::string& name) {
   // Its start does not wait for the election.
   auto filler = need(fork_filler(of, record), "can't start a filler of pages", "");
   core::open_log(core::log_level::info, "");
+  std::stop_source end_of_requests;
+  const auto branch = std::make_shared<branch_server>(of, record, std::move(filler), end_of_requests.get_token());
 
   actors::runtime::process_system system({.pools = {.page = 1, .wal = 1, .background = 1, .management = 1, .io = 4}});
   {
-    const running_role agent(system, actors::compute::spawn_compute_agent(
-                                         system.actors(), {.record = record,
-                                                           .run_as = account,
-                                                           .status_directory = here,
-
-                                                           .server = access_to(of, record, std::move(filler))}));
+    const running_role agent(
+        system,
+        actors::compute::spawn_compute_agent(
+            system.actors(), {.record = record, .run_as = account, .status_directory = here, .branch = branch}));
     signals.wait([] {});
   }
+  // The last status is written: nobody waits for the answers of requests that are still on their way.
+  end_of_requests.request_stop();
   core::flush_log();
-  // A thread may still wait for a server that hangs, and has nothing to tell anybody: the last status is written.
-  std::_Exit(0);
 }
 
 }  // namespace

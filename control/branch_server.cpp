@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "api/safekeeper_json.hpp"
 #include "config/time_text.hpp"
@@ -24,29 +25,49 @@ namespace strata::control {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+using host::branch_quorum;
+using host::standby_directory;
+
 namespace {
+
 /// Computes that start together want more exports at once than a tenant may have.
 constexpr std::chrono::seconds busy_limit{5};
-}  // namespace
+/// Of what the server answers from memory.
+constexpr std::chrono::seconds position_limit{5};
+/// Of what the server stores, or looks up on disk, before it answers.
+constexpr std::chrono::seconds change_limit{10};
+/// Of the silence of a transfer. The server lists all relations before it sends the first byte.
+constexpr std::chrono::seconds silence_limit{25};
 
-branch_server::branch_server(std::string directory, const host::compute_record& record)
-    : directory_(std::move(directory)),
-      path_("/v1/tenant/" + core::to_string(record.tenant_id) + "/timeline/" + core::to_string(record.timeline_id)),
-      tenant_(record.tenant_id),
-      timeline_(record.timeline_id) {}
-
-core::result<api::api_client> branch_server::api() const {
-  auto file = read_server_file(directory_);
-  if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
-  if (!file) return core::error{core::errc::unavailable, "no server runs on " + directory_};
-  return api::api_client(file->http).repeat_while_busy(busy_limit);
+/// Of a request that may be made again, whether it was carried out or not.
+template <class T>
+core::result<T> repeatable(core::result<T> answer) {
+  if (!answer && answer.error().code == core::errc::outcome_unknown)
+    return core::error{core::errc::unavailable, std::move(answer).error().detail};
+  return answer;
 }
 
-core::result<assigned_quorum> branch_server::assign_quorum() const {
-  STRATA_ASSIGN(const auto client, api());
-  STRATA_ASSIGN(const json answer, client.post(path_ + "/safekeepers", json::object()));
+}  // namespace
+
+branch_server::branch_server(const scope& of, host::compute_record record, waiting_filler first, std::stop_token stop)
+    : of_(of),
+      record_(std::move(record)),
+      path_("/v1/tenant/" + core::to_string(record_.tenant_id) + "/timeline/" + core::to_string(record_.timeline_id)),
+      first_(std::move(first)),
+      stop_(std::move(stop)) {}
+
+core::result<api::api_client> branch_server::api(std::chrono::seconds limit) const {
+  auto file = read_server_file(of_.directory);
+  if (!file && file.error().code != core::errc::not_found) return std::move(file).error();
+  if (!file) return core::error{core::errc::unavailable, "no server runs on " + of_.directory};
+  return api::api_client(file->http, limit).repeat_while_busy(busy_limit).end_with(stop_);
+}
+
+core::result<branch_quorum> branch_server::quorum() {
+  STRATA_ASSIGN(const auto client, api(change_limit));
+  STRATA_ASSIGN(const json answer, repeatable(client.post(path_ + "/safekeepers", json::object())));
   constexpr const char* named = "the server's answer";
-  assigned_quorum made;
+  branch_quorum made;
   STRATA_ASSIGN(made.members, api::parse_configuration(answer, named));
   try {
     made.cluster.pg_version = answer.at("pg_version");
@@ -60,23 +81,26 @@ core::result<assigned_quorum> branch_server::assign_quorum() const {
   return made;
 }
 
-core::result<core::lsn> branch_server::last_record_lsn() const {
-  STRATA_ASSIGN(const auto client, api());
+core::result<pg::wire::safekeeper_location> branch_server::locate(const consensus::member& of) {
+  return locate_safekeeper(of_.directory, of);
+}
+
+core::result<core::lsn> branch_server::last_record_lsn() {
+  STRATA_ASSIGN(const auto client, api(position_limit));
   STRATA_ASSIGN(const json answer, client.get(path_));
   // Not worth waiting for: WAL that the branch needs is nowhere any more.
   if (answer.contains("wal_gap")) return core::error{core::errc::out_of_range, answer.value("last_error", "")};
   return core::parse_lsn(answer.value("last_record_lsn", ""));
 }
 
-core::result<void> branch_server::restore(core::lsn at, const std::string& into,
-                                          const std::function<void(std::uint64_t)>& written) const {
-  STRATA_ASSIGN(const auto client, api());
+core::result<void> branch_server::restore(core::lsn at, const std::string& into, const progress& written) {
+  STRATA_ASSIGN(const auto client, api(silence_limit));
   return restore_branch(client, path_, at, into, written);
 }
 
-core::result<std::chrono::milliseconds> branch_server::lease(core::lsn at) const {
-  STRATA_ASSIGN(const auto client, api());
-  auto answer = client.post(path_ + "/lsn_lease", {{"lsn", core::to_string(at)}});
+core::result<std::chrono::milliseconds> branch_server::lease(core::lsn at) {
+  STRATA_ASSIGN(const auto client, api(change_limit));
+  auto answer = repeatable(client.post(path_ + "/lsn_lease", {{"lsn", core::to_string(at)}}));
   if (!answer) return std::move(answer).error().within("lease " + core::to_string(at));
   STRATA_ASSIGN(const auto until, config::parse_iso_time(answer->value("valid_until", ""), config::default_zone::utc));
   return std::chrono::duration_cast<std::chrono::milliseconds>(until - core::system_clock().now());
@@ -95,14 +119,21 @@ core::result<void> unpack(const api::api_client& api, const std::string& path, c
 }
 }  // namespace
 
-core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::restore_guarded(
-    host::page_mode pages, core::lsn at, const std::string& into,
-    const std::function<void(std::uint64_t)>& written) const {
-  return unpack_guarded(pages, {{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written);
+core::result<branch_server::directory> branch_server::restore_guarded(core::lsn at, const std::string& into,
+                                                                      const progress& written) {
+  return unpack_guarded({{"lsn", core::to_string(at)}, {"relations", "listed"}}, into, written);
 }
 
-core::result<host::standby_place> branch_server::standby_start() const {
-  STRATA_ASSIGN(const auto client, api());
+core::result<pid_t> branch_server::start_filler(const page_files::guarded_directory& of, core::lsn at) {
+  return control::start_filler(of_, record_, std::exchange(first_, {}), at, of);
+}
+
+core::result<void> branch_server::remove_mount(const std::string& data_directory) {
+  return control::remove_mount(data_directory);
+}
+
+core::result<host::standby_place> branch_server::standby_start() {
+  STRATA_ASSIGN(const auto client, api(change_limit));
   STRATA_ASSIGN(const json answer, client.get(path_ + "/standby_start"));
   host::standby_place made;
   STRATA_ASSIGN(made.at, core::parse_lsn(answer.value("lsn", "")));
@@ -130,21 +161,20 @@ core::result<std::shared_ptr<const pg::files::standby_view>> view_of(const pg::f
 }
 }  // namespace
 
-core::result<branch_server::standby_directory> branch_server::restore_standby(
-    host::page_mode pages, const host::standby_place& from, const std::string& into,
-    const std::function<void(std::uint64_t)>& written) const {
+core::result<standby_directory> branch_server::restore_standby(const host::standby_place& from, const std::string& into,
+                                                               const progress& written) {
   const query whole{{"standby_of", core::to_string(from.standby_of)}};
   standby_directory made;
   io::unique_fd control;
-  if (pages == host::page_mode::copy) {
-    STRATA_ASSIGN(const auto client, api());
+  if (record_.pages == host::page_mode::copy) {
+    STRATA_ASSIGN(const auto client, api(silence_limit));
     STRATA_TRY(unpack(client, path_, whole, into, written));
     control = io::unique_fd(::open((into + "/global/pg_control").c_str(), O_RDONLY | O_CLOEXEC));
     if (!control) return core::from_errno("open pg_control in " + into, errno);
   } else {
     query listed = whole;
     listed.emplace("relations", "listed");
-    STRATA_ASSIGN(made.pages, unpack_guarded(pages, listed, into, written));
+    STRATA_ASSIGN(made.pages, unpack_guarded(listed, into, written));
   }
   core::bytes content(pg::files::control_file_size);
   const int file = control ? control.get() : made.pages->control_file();
@@ -158,28 +188,28 @@ core::result<branch_server::standby_directory> branch_server::restore_standby(
   return made;
 }
 
-core::result<host::wal_upstream> branch_server::find_upstream(std::uint32_t attempt) const {
-  STRATA_ASSIGN(const auto client, api());
+core::result<host::wal_upstream> branch_server::find_upstream(std::uint32_t attempt) {
+  STRATA_ASSIGN(const auto client, api(position_limit));
   STRATA_ASSIGN(const json answer, client.get(path_));
   if (const auto source = answer.find("source"); source != answer.end() && source->is_object())
     return host::wal_upstream{.conninfo = pg::client::without_redacted(source->value("conninfo", "")),
                               .name = "the source"};
-  STRATA_ASSIGN(const assigned_quorum quorum, assign_quorum());
-  const auto& members = quorum.members.members;
+  STRATA_ASSIGN(const branch_quorum assigned, quorum());
+  const auto& members = assigned.members.members;
   if (members.empty()) return core::error{core::errc::unavailable, "the branch has no safekeepers"};
   const auto& member = members[attempt % members.size()];
-  STRATA_ASSIGN(const auto at, locate_safekeeper(directory_, member));
-  return host::wal_upstream{.conninfo = pg::client::safekeeper_conninfo(at.host, at.port, tenant_, timeline_),
-                            .name = "safekeeper " + std::to_string(member.id.value),
-                            .expected = at.expected,
-                            .count = static_cast<std::uint32_t>(members.size())};
+  STRATA_ASSIGN(const auto at, locate(member));
+  return host::wal_upstream{
+      .conninfo = pg::client::safekeeper_conninfo(at.host, at.port, record_.tenant_id, record_.timeline_id),
+      .name = "safekeeper " + std::to_string(member.id.value),
+      .expected = at.expected,
+      .count = static_cast<std::uint32_t>(members.size())};
 }
 
-core::result<std::shared_ptr<const page_files::guarded_directory>> branch_server::unpack_guarded(
-    host::page_mode pages, const query& what, const std::string& into,
-    const std::function<void(std::uint64_t)>& written) const {
-  STRATA_ASSIGN(const auto client, api());
-  const bool is_mounted = pages == host::page_mode::fuse;
+core::result<branch_server::directory> branch_server::unpack_guarded(const query& what, const std::string& into,
+                                                                     const progress& written) const {
+  STRATA_ASSIGN(const auto client, api(silence_limit));
+  const bool is_mounted = record_.pages == host::page_mode::fuse;
   const std::string files = is_mounted ? host::files_behind(into) : into;
   // Only speed depends on it.
   [[maybe_unused]] const auto spread = page_files::spread_directories(fs::path(files).parent_path());

@@ -308,7 +308,7 @@ std::optional<compute_record> stopped_copy(const scope& of, const compute_reques
 /// A reader begins where it was, which the server may have collected since: it was not leased while it was stopped.
 void require_history_of(const scope& of, const compute_record& record) {
   if (record.mode != compute_mode::read_only) return;
-  const auto leased = branch_server(of.directory, record).lease(record.at);
+  const auto leased = branch_server(of, record).lease(record.at);
   if (leased || core::advice_for(leased.error().code) == core::advice::retry_later) return;
   throw failure(
       leased.error(),

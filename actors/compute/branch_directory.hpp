@@ -27,7 +27,7 @@ class branch_directory {
   struct context {
     strata::host::page_mode pages = strata::host::page_mode::copy;
     std::string path;  ///< of the data directory
-    /// On a thread that may block; as in branch_server (compute_agent.hpp).
+    /// On a thread that may block; as in host/branch_access.hpp.
     std::function<core::result<core::lsn>()> last_record_lsn;
     std::function<core::result<std::chrono::milliseconds>(core::lsn)> lease;
     std::function<core::result<void>(core::lsn at, const std::string& into, const progress&)> restore;

@@ -2,17 +2,19 @@
 
 #include <unistd.h>
 
-#include <filesystem>
-
 #include "actors/compute/branch_directory.hpp"
 #include "actors/compute/cancelled_waits.hpp"
+#include "actors/compute/command_state.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/compute/proposer_lifecycle.hpp"
+#include "actors/compute/quorum_report.hpp"
 #include "actors/compute/server_process.hpp"
 #include "actors/compute/standby_progress.hpp"
 #include "actors/compute/status_file.hpp"
+#include "actors/compute/wal_feed.hpp"
+#include "actors/compute/wal_proposer.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/forced_settings.hpp"
 #include "host/local_position.hpp"
@@ -20,7 +22,6 @@
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
 #include "host/standby_settings.hpp"
-#include "host/start_lock.hpp"
 #include "io/sockets.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
@@ -28,6 +29,9 @@ namespace strata::actors::compute {
 namespace {
 
 using host::agent_state;
+using host::branch_access;
+using host::branch_quorum;
+using host::standby_directory;
 
 struct look_due {};
 struct retry_is_due {};
@@ -74,6 +78,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   static constexpr std::chrono::milliseconds poll_interval{5};
   static constexpr std::chrono::milliseconds retry_interval{1000};
 
+  [[nodiscard]] const std::shared_ptr<branch_access>& branch() const { return options_.branch; }
   [[nodiscard]] bool writes() const { return options_.record.mode == host::compute_mode::branch; }
   [[nodiscard]] bool follows() const { return options_.record.mode == host::compute_mode::standby; }
 
@@ -126,15 +131,16 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void ask_for_members() {
-    offload(runtime::pool_id::io, "ask for the safekeepers", options_.server.quorum,
-            [this](core::result<branch_quorum> answer) {
-              if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
-              if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
-              // Otherwise the members known before are used: if they have changed, they report it.
-              if (answer) branch_.quorum = *std::move(answer);
-              if (!branch_.quorum) return step(step_failed{answer.error()});
-              start_proposer();
-            });
+    offload(
+        runtime::pool_id::io, "ask for the safekeepers", [branch = branch()] { return branch->quorum(); },
+        [this](core::result<branch_quorum> answer) {
+          if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
+          if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
+          // Otherwise the members known before are used: if they have changed, they report it.
+          if (answer) branch_.quorum = *std::move(answer);
+          if (!branch_.quorum) return step(step_failed{answer.error()});
+          start_proposer();
+        });
   }
 
   void start_proposer() {
@@ -146,9 +152,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     machine.timeline_start = branch_.quorum->timeline_start;
     has_quorum_ = false;
     status_.reset();
-    proposer_ = spawn_wal_proposer(
-        system(),
-        {.label = child_label(name()), .proposer = machine, .owner = self(), .locate = options_.server.locate});
+    proposer_ =
+        spawn_wal_proposer(system(), {.label = child_label(name()),
+                                      .proposer = machine,
+                                      .owner = self(),
+                                      .locate = [branch = branch()](const auto& of) { return branch->locate(of); }});
     adopt(proposer_, [this](const core::error& why) {
       proposer_ = nullptr;
       if (auto then = std::exchange(after_proposer_, nullptr)) return then();
@@ -162,27 +170,25 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void on(const poll_due&) {
     if (life_.state() != agent_state::waiting_for_pageserver || branch_.polling) return;
     branch_.polling = true;
-    offload(runtime::pool_id::io, "ask the pageserver for its position", options_.server.last_record_lsn,
-            [this](const core::result<core::lsn>& reached) {
-              branch_.polling = false;
-              if (life_.state() != agent_state::waiting_for_pageserver) return;
-              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-              if (!reached) return step(step_failed{reached.error()});
-              branch_.pageserver_at = *reached;
-              const std::uint32_t segment_size = branch_.quorum->cluster.wal_segment_size;
-              const auto ahead = pg::wal::before_header(*reached, segment_size);
-              if (ahead > pg::wal::before_header(life_.start(), segment_size))
-                step(pageserver_ahead{*reached});
-              else if (*reached >= life_.start())
-                return step(pageserver_caught_up{});
-              if (life_.state() == agent_state::waiting_for_pageserver) tell_self_after(poll_interval, poll_due{});
-            });
+    offload(
+        runtime::pool_id::io, "ask the pageserver for its position",
+        [branch = branch()] { return branch->last_record_lsn(); },
+        [this](const core::result<core::lsn>& reached) {
+          branch_.polling = false;
+          if (life_.state() != agent_state::waiting_for_pageserver) return;
+          if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
+          if (!reached) return step(step_failed{reached.error()});
+          branch_.pageserver_at = *reached;
+          const std::uint32_t segment_size = branch_.quorum->cluster.wal_segment_size;
+          const auto ahead = pg::wal::before_header(*reached, segment_size);
+          if (ahead > pg::wal::before_header(life_.start(), segment_size))
+            step(pageserver_ahead{*reached});
+          else if (*reached >= life_.start())
+            return step(pageserver_caught_up{});
+          if (life_.state() == agent_state::waiting_for_pageserver) tell_self_after(poll_interval, poll_due{});
+        });
   }
 
-  struct command_state {
-    bool runs = false;
-    bool compute_is_ready = false;
-  };
   /// A temporary compute is its command's, and a new one until the command has seen it run. That may be killed.
   void look_for_command() {
     if ((!options_.record.temporary && options_.record.ready) || branch_.looks_for_command) return;
@@ -190,11 +196,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     offload(
         runtime::pool_id::io, "look for the command",
         [here = options_.status_directory, name = options_.record.name]() -> core::result<command_state> {
-          const bool runs = host::start_lock::is_held(here);
-          // Afterwards: the command writes it before it ends. A damaged record ends nobody.
-          const std::filesystem::path computes = std::filesystem::path(here).parent_path();
-          const auto record = host::registry(computes.parent_path()).load(name);
-          return command_state{runs, !record || record->ready};
+          return look_at_command(here, name);
         },
         [this](const core::result<command_state>& now) {
           branch_.looks_for_command = false;
@@ -211,12 +213,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     if (!serves || !writes() || has_quorum_ || branch_.polling || now < branch_.next_look) return;
     branch_.next_look = now + retry_interval;
     branch_.polling = true;
-    offload(runtime::pool_id::io, "ask whether the branch exists", options_.server.last_record_lsn,
-            [this](const core::result<core::lsn>& reached) {
-              branch_.polling = false;
-              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-              on(poll_due{});  // another incarnation may have begun meanwhile
-            });
+    offload(
+        runtime::pool_id::io, "ask whether the branch exists",
+        [branch = branch()] { return branch->last_record_lsn(); },
+        [this](const core::result<core::lsn>& reached) {
+          branch_.polling = false;
+          if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
+          on(poll_due{});  // another incarnation may have begun meanwhile
+        });
   }
 
   void carry_out(const restore_branch& effect) {
@@ -229,27 +233,30 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                              });
   }
   branch_directory::context around_directory() {
-    const auto& server = options_.server;
-    return {.pages = options_.record.pages,
-            .path = options_.record.data_directory,
-            .last_record_lsn = server.last_record_lsn,
-            .lease = server.lease,
-            .restore = server.restore,
-            .restore_guarded = server.restore_guarded,
-            .remove_mount = server.remove_mount};
+    return {
+        .pages = options_.record.pages,
+        .path = options_.record.data_directory,
+        .last_record_lsn = [of = branch()] { return of->last_record_lsn(); },
+        .lease = [of = branch()](core::lsn at) { return of->lease(at); },
+        .restore = [of = branch()](auto at, const auto& into,
+                                   const auto& progress) { return of->restore(at, into, progress); },
+        .restore_guarded = [of = branch()](auto at, const auto& into,
+                                           const auto& progress) { return of->restore_guarded(at, into, progress); },
+        .remove_mount = [of = branch()](const auto& directory) { return of->remove_mount(directory); }};
   }
 
   // -- a standby ----------------------------------------------------------------------------------------------------
 
   void carry_out(const choose_start&) {
-    offload(runtime::pool_id::io, "ask where a standby begins", options_.server.standby_start,
-            [this](const core::result<host::standby_place>& found) {
-              if (life_.state() != agent_state::waiting_for_pageserver) return;
-              if (!found && found.error().code == core::errc::not_found) return step(branch_deleted{});
-              if (!found) return step(step_failed{found.error()});
-              branch_.standby.place = *found;
-              step(start_chosen{found->at});
-            });
+    offload(
+        runtime::pool_id::io, "ask where a standby begins", [branch = branch()] { return branch->standby_start(); },
+        [this](const core::result<host::standby_place>& found) {
+          if (life_.state() != agent_state::waiting_for_pageserver) return;
+          if (!found && found.error().code == core::errc::not_found) return step(branch_deleted{});
+          if (!found) return step(step_failed{found.error()});
+          branch_.standby.place = *found;
+          step(start_chosen{found->at});
+        });
   }
 
   struct standby_parts {
@@ -259,11 +266,11 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void restore_standby() {
     const auto made = std::make_shared<standby_parts>();
     branch_.directory.create_by(
-        [made, server = options_.server, from = branch_.standby.place, sockets = options_.record.socket_directory,
+        [made, of = branch(), from = branch_.standby.place, sockets = options_.record.socket_directory,
          needs_listener = !branch_.standby.feed](const std::string& into, const branch_directory::progress& progress)
             -> core::result<branch_directory::directory> {
-          STRATA_ASSIGN(made->directory, server.restore_standby(from, into, progress));
-          STRATA_TRY(server.lease(from.at));
+          STRATA_ASSIGN(made->directory, of->restore_standby(from, into, progress));
+          STRATA_TRY(of->lease(from.at));
           if (needs_listener) {
             STRATA_ASSIGN(made->listener, host::listen_for_standby(sockets));
           }
@@ -274,16 +281,18 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
           if (!done) return step(step_failed{done.error()});
           if (made->listener) start_feed(std::move(made->listener));
           branch_.standby.progress.begin();
-          tell(branch_.standby.feed, made->directory.stream);
+          const auto& of = made->directory;
+          tell(branch_.standby.feed, follow_from{of.view, of.system_id, of.timeline, of.major});
           pages_.begin(*done, at);
         });
   }
 
   void start_feed(io::unique_fd listener) {
-    branch_.standby.feed = spawn_wal_feed(system(), {.label = child_label(name()),
-                                                     .owner = self(),
-                                                     .listener = std::move(listener),
-                                                     .find_upstream = options_.server.find_upstream});
+    branch_.standby.feed = spawn_wal_feed(
+        system(), {.label = child_label(name()),
+                   .owner = self(),
+                   .listener = std::move(listener),
+                   .find_upstream = [of = branch()](std::uint32_t attempt) { return of->find_upstream(attempt); }});
     adopt(branch_.standby.feed, [this](const core::error& why) {
       branch_.standby.feed = nullptr;
       step(following_lost{"its WAL feed ended: " + why.detail});
@@ -309,14 +318,16 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     if (branch_.polling || now < branch_.next_look) return;
     branch_.next_look = now + retry_interval;
     branch_.polling = true;
-    offload(runtime::pool_id::io, "ask the pageserver for its position", options_.server.last_record_lsn,
-            [this](const core::result<core::lsn>& reached) {
-              branch_.polling = false;
-              if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-              if (!reached || !branch_.standby.feed) return;
-              branch_.standby.progress.told_by_server(*reached, clock().monotonic());
-              tell(branch_.standby.feed, head_reported{*reached});
-            });
+    offload(
+        runtime::pool_id::io, "ask the pageserver for its position",
+        [branch = branch()] { return branch->last_record_lsn(); },
+        [this](const core::result<core::lsn>& reached) {
+          branch_.polling = false;
+          if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
+          if (!reached || !branch_.standby.feed) return;
+          branch_.standby.progress.told_by_server(*reached, clock().monotonic());
+          tell(branch_.standby.feed, head_reported{*reached});
+        });
   }
 
   // -- the pages ----------------------------------------------------------------------------------------------------
@@ -337,10 +348,10 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                   if (!begun) return step(step_failed{begun.error()});
                   step(branch_restored{});
                 },
-            .start_filler = options_.server.start_filler,
-            .lease = options_.server.lease,
-            .remove_mount = [remove = options_.server.remove_mount,
-                             from = options_.record.data_directory] { return remove(from); },
+            .start_filler = [of = branch()](const auto& directory,
+                                            core::lsn at) { return of->start_filler(directory, at); },
+            .lease = [of = branch()](core::lsn at) { return of->lease(at); },
+            .remove_mount = [of = branch(), from = options_.record.data_directory] { return of->remove_mount(from); },
             .starts_at_same_lsn = !writes()};
   }
   void on(const filler_due&) { pages_.retry(); }
@@ -468,35 +479,23 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     });
   }
 
-  /// With the remedy, after `before`; or nothing.
-  [[nodiscard]] std::string missing_branches_text(const std::string& before) const {
-    if (!status_) return "";
-    std::string text;
-    for (const auto& each : status_->acceptors) {
-      if (!each.lacks_branch) continue;
-      const std::string id = to_string(each.of.id);
-      text += (text.empty() ? before : "; ") + "safekeeper " + id + ": " + each.last_error +
-              "; strata safekeeper replace " + options_.record.branch + " --from " + id + " --to ID";
-    }
-    return text;
-  }
-
   [[nodiscard]] std::string detail() const {
     if (!life_.detail().empty()) return life_.detail();
     switch (life_.state()) {
       case agent_state::waiting_for_quorum:
-        return "no majority of the safekeepers has answered yet" + missing_branches_text("; ");
+        return "no majority of the safekeepers has answered yet" + missing_on_safekeepers("; ");
       case agent_state::waiting_for_pageserver:
         if (follows()) return "looking for the newest position from which the branch can be followed";
         return (branch_.pageserver_at.valid() ? "the pageserver is at " + to_string(branch_.pageserver_at)
                                               : std::string("asking the pageserver for its position")) +
                ", required: " + to_string(life_.start());
+      case agent_state::starting: return pages_.waits();
       case agent_state::running:
         if (!pages_.waits().empty()) return pages_.waits();
         if (follows()) return branch_.standby.progress.waits();
         if (!writes()) return "";
-        if (has_quorum_) return missing_branches_text("");
-        return "no majority of the safekeepers answers: commits wait" + missing_branches_text("; ");
+        if (has_quorum_) return missing_on_safekeepers("");
+        return "no majority of the safekeepers answers: commits wait" + missing_on_safekeepers("; ");
       case agent_state::stopping: return "waiting for acknowledgements";
       default: return "";
     }
@@ -512,19 +511,17 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
     pages_.describe(made);
-    if (follows()) branch_.standby.progress.describe(made, clock().monotonic());
-    if (!status_) return made;
-    made.generation = status_->generation;
-    made.term = std::max(made.term, status_->in.value);
-    made.written_lsn = status_->written;
-    made.commit_lsn = status_->commit;
-    made.applied_lsn = status_->applied;
-    made.safekeepers.clear();
-    for (const auto& each : status_->acceptors)
-      made.safekeepers.push_back({each.of.id.value, each.of.host + ":" + std::to_string(each.of.port),
-                                  word_for(each.now) + (each.last_error.empty() ? "" : ": " + each.last_error),
-                                  each.flush_lsn});
+    if (follows()) {
+      branch_.standby.progress.describe(made, clock().monotonic());
+      made.lag_as_of = std::chrono::floor<std::chrono::seconds>(clock().now());
+    }
+    if (status_) describe_quorum(*status_, made);
+    made.applied_lsn = std::max(made.applied_lsn, branch_.pageserver_at);
     return made;
+  }
+  [[nodiscard]] std::string missing_on_safekeepers(const std::string& before) const {
+    const std::string text = status_ ? missing_branches_text(*status_, options_.record.branch) : "";
+    return text.empty() ? text : before + text;
   }
 
   void save() {
