@@ -7,6 +7,9 @@
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
 #include "control/agents.hpp"
+#include "control/branch_writers.hpp"
+#include "control/compute_list.hpp"
+#include "control/compute_start.hpp"
 #include "control/compute_views.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
@@ -37,34 +40,23 @@ void start(const context& of, const compute_request& asked) {
 std::string known(core::lsn at) { return at.valid() ? core::to_string(at) : "-"; }
 
 void list(const context& of) {
-  const auto found = need(host::registry(of.directory).list(), "can't list the computes");
-  if (of.json) {
-    json made = json::array();
-    for (const auto& each : found.computes) made.push_back(compute_json(of, each));
-    for (const auto& each : found.damaged) made.push_back(damaged_json(of, each));
-    return print(made);
-  }
+  if (of.json) return print(list_json(of));
+  const compute_list found = list_with_states(of);
   if (found.computes.empty() && found.damaged.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
   table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "LAG", "PORT", "STARTED", "URI"});
-  for (const auto& each : found.computes) {
-    const bool on_branch = each.mode == compute_mode::branch;
-    const auto status = has_agent(each) ? status_of(of, each) : host::agent_status();
+  for (const auto& [each, status, state, note] : found.computes) {
+    const bool writes = each.mode == compute_mode::branch;
     const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, host::to_string(each.mode), pages_text(each, status),
               known(has_agent(each) ? status.start_lsn : each.at),
-              on_branch && status.term > 0 ? std::to_string(status.term) : "-", state_of(of, each), lag_text(status),
+              writes && status.term > 0 ? std::to_string(status.term) : "-", state, lag_text(status),
               std::to_string(each.port), ran ? config::age_text(each.started, core::system_clock().now()) : "-",
               ran ? shell_quoted(socket_uri(each)) : "-"});
   }
   for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-", "-"});
   rows.print();
-  for (const auto& each : found.computes) {
-    if (state_of(of, each) == "interrupted")
-      say(each.name + ": left by an interrupted command" + (is_up(each) ? ", its Postgres is running" : "") +
-          "; strata compute stop " + each.name + " --remove");
-    else if (has_agent(each))
-      if (const auto status = status_of(of, each); !status.detail.empty()) say(each.name + ": " + status.detail);
-  }
+  for (const auto& each : found.computes)
+    if (!each.note.empty()) say(each.record.name + ": " + each.note);
   for (const auto& each : found.damaged)
     say(each.name + ": " + each.why.detail + "; " + next_for_damaged(of, each.name));
 }
@@ -87,8 +79,7 @@ void stop(const context& of, const stop_request& asked) {
   print((was_up ? "stopped " : "already stopped: ") + name + (remove ? "; data removed" : ""));
   if (!remove && record.branch.empty()) say("next: strata compute stop " + name + " --remove");
   if (!remove && !record.branch.empty())
-    say("next: strata compute start " + record.tenant + "/" + record.branch + " --name " + name +
-        "  (or stop it with --remove)");
+    say("next: " + start_again_command(of, record) + "  (or stop it with --remove)");
 }
 
 /// `asked` lives as long as the command.

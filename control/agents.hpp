@@ -7,6 +7,7 @@
 #include <string>
 
 #include "control/scope.hpp"
+#include "control/won_terms.hpp"
 #include "host/agent_status.hpp"
 #include "host/registry.hpp"
 
@@ -19,11 +20,16 @@ std::optional<pid_t> agent_of(const scope& of, const std::string& compute);
 /// Whether the one that runs has written its status; when none runs, whether one ever did.
 bool has_agent_status(const scope& of, const std::string& compute);
 
-/// The last status that the agent has written; if it ended without a final one the state is `failed`.
+/// The last status that the agent has written, as far as it still holds: if the agent ended without a final one the
+/// state is `failed`; of a writer whose branch another compute has won since, whether its agent has noticed or not,
+/// `superseded`; a lag of before is unknown.
 host::agent_status status_of(const scope& of, const host::compute_record& record);
+/// For several computes.
+host::agent_status status_of(const scope& of, const host::compute_record& record, const won_terms& terms);
 
-/// Starts the agent, shows its progress, and waits until Postgres runs. On a failure, which has the reason, the agent
-/// is stopped.
+/// Starts the agent, shows its progress, and waits until Postgres runs, as long as the start advances
+/// (start_progress.hpp). On a failure the agent is ended: the failure has the first reason, and after it what could not
+/// be ended.
 host::agent_status start_agent(const scope& of, const host::compute_record& record);
 
 /// Limit of the wait for acknowledgements; the agent itself waits no longer.

@@ -19,12 +19,13 @@ exported_branch export_branch(const scope& of, const std::string& text, const st
                                          "name a file, a FIFO or a character device with -o");
   begun(to.temporary());
   progress line(*of.report);
-  const auto taken = server.api().download(branch.path() + "/export", {{"lsn", core::to_string(point.at)}},
-                                           [&](core::bytes_view part) {
-                                             auto written = to.write(part);
-                                             line.show("written", config::size_text(to.bytes()));
-                                             return written;
-                                           });
+  const auto taken =
+      server.api(server_link::silence_limit)
+          .download(branch.path() + "/export", {{"lsn", core::to_string(point.at)}}, [&](core::bytes_view part) {
+            auto written = to.write(part);
+            line.show("written", config::size_text(to.bytes()));
+            return written;
+          });
   line.end();
   need(taken, "the export is not complete", "strata branch show " + branch.spec());
   need(to.finish(), "can't write " + (output.empty() ? "the archive" : output), "strata export " + text);

@@ -7,6 +7,7 @@
 #include "control/agents.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
+#include "host/directory_watch.hpp"
 
 namespace strata::control {
 namespace {
@@ -17,7 +18,6 @@ using host::compute_mode;
 using host::compute_record;
 
 constexpr std::chrono::seconds wait_limit{30};
-constexpr std::chrono::milliseconds writer_look_interval{50};
 constexpr std::chrono::milliseconds lock_look_interval{5};
 
 /// What the agent that runs now says; not what one before it has left.
@@ -132,6 +132,15 @@ std::optional<writer_lock> check_take_over(const scope& of, const compute_record
   }
 }
 
+std::string start_again_command(const scope& of, const compute_record& record) {
+  std::string command = "strata compute start " + record.tenant + "/" + record.branch + " --name " + record.name;
+  if (record.mode != compute_mode::branch) return command;
+  for (const auto& writer : living_writers(of))
+    if (writer.name != record.name && writer.may_write(record.tenant_id, record.timeline_id))
+      return command + " --take-over";
+  return command;
+}
+
 void require_no_damaged_writers(const scope& of, const std::string& tenant, const std::string& timeline,
                                 const std::string& doing, bool force) {
   if (force) return;
@@ -154,6 +163,7 @@ bool is_coming_up(const scope& of, const compute_record& record) {
 std::optional<compute_record> wait_until_up(const scope& of, const compute_record& record) {
   const std::string directory = host::registry(of.directory).directory_of(record.name);
   const auto deadline = std::chrono::steady_clock::now() + wait_limit;
+  const host::directory_watch watch(directory);
   progress line(*of.report);
   for (;;) {
     const auto agent = agent_of(of, record.name);
@@ -175,7 +185,8 @@ std::optional<compute_record> wait_until_up(const scope& of, const compute_recor
           "try again; strata compute list shows what it is waiting for");
     }
     line.show("waiting for compute " + record.name + ", which is " + doing, detail);
-    std::this_thread::sleep_for(writer_look_interval);
+    // Its end is noticed by its lock.
+    [[maybe_unused]] const bool ended = watch.wait_or_end(*agent);
   }
 }
 

@@ -43,6 +43,9 @@ std::string why_in_doubt(const branch_writer& writer);
 /// several that take over the last one remains.
 std::optional<writer_lock> check_take_over(const scope& of, const host::compute_record& record, bool take_over);
 
+/// Starts a stopped compute again: with --take-over while another one writes its branch.
+std::string start_again_command(const scope& of, const host::compute_record& record);
+
 /// For what is about to be deleted: a failure ("can't delete dev") names one without a record that may write it.
 void require_no_damaged_writers(const scope& of, const std::string& tenant, const std::string& timeline,
                                 const std::string& doing, bool force);

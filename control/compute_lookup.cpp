@@ -24,7 +24,7 @@ std::optional<compute_record> by_name(const scope& of, const config::branch_spec
 }
 
 bool branch_exists(const server_link& server, const compute_record& of) {
-  return server.api()
+  return server.api(server_link::short_limit)
       .get("/v1/tenant/" + core::to_string(of.tenant_id) + "/timeline/" + core::to_string(of.timeline_id))
       .has_value();
 }
@@ -118,7 +118,7 @@ compute_record named_compute(const scope& of, const std::string& name) {
     if (auto up = wait_until_up(of, found)) return *std::move(up);
   if (!is_up(found))
     throw failure(core::errc::not_found, "compute " + name + " is not running", "it is " + state_of(of, found),
-                  "strata compute start " + found.tenant + "/" + found.branch + " --name " + name);
+                  start_again_command(of, found));
   return found;
 }
 

@@ -48,7 +48,9 @@ void add_quorum(json& made, const host::agent_status& status) {
 
 }  // namespace
 
-json compute_json(const scope& of, const compute_record& record) {
+json compute_json(const scope& of, const compute_record& record) { return compute_json(of, record, won_terms(of)); }
+
+json compute_json(const scope& of, const compute_record& record, const won_terms& terms) {
   json made = {{"name", record.name},
                {"source", record.tenant},
                {"branch", record.branch},
@@ -58,7 +60,7 @@ json compute_json(const scope& of, const compute_record& record) {
                {"mode", host::to_string(record.mode)},
                {"pages", host::to_string(record.pages)},
                {"page_timeout_ms", record.page_timeout.count()},
-               {"state", state_of(of, record)},
+               {"state", state_of(of, record, terms)},
                {"pg_version", record.pg_major},
                {"port", record.port},
                {"uri", socket_uri(record)},
@@ -70,7 +72,7 @@ json compute_json(const scope& of, const compute_record& record) {
                {"settings", record.settings},
                {"started", record.started == core::wall_time() ? json() : json(config::utc_text(record.started))}};
   if (!has_agent(record)) return made;
-  const auto status = status_of(of, record);
+  const auto status = status_of(of, record, terms);
   made["detail"] = status.detail;
   made["incarnations"] = status.incarnations;
   for (std::size_t step = 0; step < status.steps.size(); ++step)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/scope.hpp"
+#include "control/won_terms.hpp"
 #include "host/agent_status.hpp"
 #include "host/registry.hpp"
 
@@ -13,6 +14,7 @@ namespace strata::control {
 
 /// A compute for programs, with what its agent says of itself.
 nlohmann::json compute_json(const scope& of, const host::compute_record& record);
+nlohmann::json compute_json(const scope& of, const host::compute_record& record, const won_terms& terms);
 /// One whose record is damaged.
 nlohmann::json damaged_json(const scope& of, const host::damaged_compute& each);
 /// The command that ends it, and what it does now.

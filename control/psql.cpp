@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/compute_choice.hpp"
+#include "control/compute_start.hpp"
 #include "control/discard.hpp"
 #include "control/failure.hpp"
 #include "control/psql_arguments.hpp"

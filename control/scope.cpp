@@ -20,8 +20,6 @@ server_link::server_link(const scope& of) : directory_(of.directory), report_(of
     throw failure(core::errc::unavailable, "the server of " + of.directory + " is not ready",
                   "process " + std::to_string(*holder) + " is starting or stopping", "try again in a moment");
   file_ = *std::move(found);
-  api_.emplace(file_.http);
-  api_->repeat_while_busy(busy_limit);
 }
 
 core::result<nlohmann::json> server_link::get(const std::string& path) const {

@@ -24,11 +24,17 @@ struct scope {
 class server_link {
  public:
   explicit server_link(const scope& of);
-  /// For requests that may take long.
-  [[nodiscard]] const api::api_client& api() const { return *api_; }
+  /// For requests of one kind, with their limit.
+  [[nodiscard]] api::api_client api(std::chrono::seconds limit = api::api_client::longest_answer) const {
+    return api::api_client(file_.http, limit).repeat_while_busy(busy_limit);
+  }
   /// GET of what the server answers from memory. Throws a failure if it does not answer within read_limit: it hangs.
   [[nodiscard]] core::result<nlohmann::json> get(const std::string& path) const;
   static constexpr std::chrono::seconds read_limit{5};
+  /// Of requests that the server looks up or stores on its disk before it answers.
+  static constexpr std::chrono::seconds short_limit{30};
+  /// Of the silence of a transfer.
+  static constexpr std::chrono::seconds silence_limit{60};
   /// For requests of many commands at once, of which the server takes a bounded number.
   static constexpr std::chrono::seconds busy_limit{30};
   [[nodiscard]] const server_file& file() const { return file_; }
@@ -37,7 +43,6 @@ class server_link {
  private:
   std::string directory_;
   server_file file_;
-  std::optional<api::api_client> api_;
   reporter* report_;
 };
 

@@ -69,7 +69,8 @@ std::string import_failure(const json& timeline) {
 json wait_until_readable(const server_link& server, const std::string& path, const std::string& name) {
   progress line(server.report());
   for (;;) {
-    json timeline = need(server.api().get(path), "can't get the state of " + name, "strata source list");
+    json timeline =
+        need(server.api(server_link::short_limit).get(path), "can't get the state of " + name, "strata source list");
     if (branch_entry{{}, "", "main", timeline}.active() || !import_failure(timeline).empty()) return timeline;
     show_import(line, timeline);
     ::poll(nullptr, 0, look_interval_ms);
@@ -80,8 +81,8 @@ json wait_until_readable(const server_link& server, const std::string& path, con
 json wait_until_streaming(const server_link& server, const branch_entry& branch) {
   progress line(server.report());
   for (int looks = 0;; ++looks) {
-    json now =
-        need(server.api().get(branch.path()), "can't get the state of " + branch.source.name, "strata source list");
+    json now = need(server.api(server_link::short_limit).get(branch.path()),
+                    "can't get the state of " + branch.source.name, "strata source list");
     const std::string phase = source_of(now).value("phase", "");
     if (phase == "failed")
       throw failure(core::errc::io_error, "can't follow " + branch.source.name, source_of(now).value("last_error", ""),

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -77,7 +78,8 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   BOOST_TEST(open.value("select count(*) from rows where id = 1") == "1");
   BOOST_TEST(strata.ask({"compute", "list"}).size() == 1u);
   const json second = start({"--name", "other", "--take-over"});
-  wait_for_state("superseded");
+  // Whether its agent has noticed or not.
+  BOOST_TEST(now().at("state") == "superseded");
   wait_until("the first's Postgres is gone", [&] { return !exists(postmaster); });
   BOOST_CHECK_THROW(open.execute("select 1"), std::runtime_error);
   BOOST_TEST(now().at("detail").get<std::string>().find("term 2") != std::string::npos, now().dump());
@@ -88,6 +90,45 @@ BOOST_AUTO_TEST_CASE(a_second_compute_takes_over_and_the_first_stops) {
   const json third = start({"--take-over"});
   wait_for_state("superseded", "other");
   BOOST_TEST(value(third, "select count(*) from rows where id > 0") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(a_start_that_is_ended_has_a_reason_and_a_server_that_hangs_keeps_no_agent) {
+  start();
+  strata.ask({"compute", "stop", "dev"});
+  const fs::path computes = strata.directory() / "computes";
+  const auto begin_waiting = [&](const std::string& name) {
+    auto command = std::make_unique<process>(strata.program({"compute", "start", "dev", "--name", name}));
+    wait_until(name + " waits for its quorum", [&] {
+      return fs::exists(computes / name / "compute-agent.json") && now(name).at("state") == "waiting_for_quorum";
+    });
+    return command;
+  };
+  signal_safekeepers({1, 2}, SIGSTOP);
+  {
+    const auto command = begin_waiting("other");
+    ::kill(agent_of(now("other")), SIGKILL);
+    const finished failed = command->wait();
+    BOOST_TEST(failed.err.find("was killed by signal 9 while it was waiting_for_quorum") != std::string::npos,
+               failed.err);
+    BOOST_TEST(!fs::exists(computes / "other"));
+  }
+  const auto command = begin_waiting("dev");
+  const pid_t agent = agent_of(now());
+  ::kill(strata.pid(), SIGSTOP);
+  signal_safekeepers({1, 2}, SIGCONT);
+  const std::string reason = "did not answer within 5 s";
+  wait_until("the agent names the server that hangs",
+             [&] { return now().at("detail").get<std::string>().find(reason) != std::string::npos; });
+  const auto stopped = strata.cli({"compute", "stop", "dev"}, 20s);
+  BOOST_TEST(stopped.exit_code == 0, stopped.err);
+  const finished failed = command->wait();
+  BOOST_TEST(failed.exit_code == 4, failed.err);
+  BOOST_TEST(failed.err.find("another command stopped it while it was waiting_for_pageserver: ") != std::string::npos,
+             failed.err);
+  BOOST_TEST(failed.err.find(reason) != std::string::npos, failed.err);
+  wait_until("its agent is reaped", [&] { return !exists(agent); });
+  ::kill(strata.pid(), SIGCONT);
+  BOOST_TEST(value(start(), "select count(*) from rows") == "500");
 }
 
 BOOST_AUTO_TEST_CASE(a_writer_whose_record_is_damaged_is_not_ended_by_accident) {
