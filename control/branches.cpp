@@ -55,7 +55,7 @@ core::result<json> find_point(const server_link& server, const branch_entry& bra
   const auto ask = [&](std::chrono::milliseconds wait) {
     json body = point;
     body["wait_ms"] = wait.count();
-    return server.api().post(branch.path() + "/point", body);
+    return server.api(server_link::short_limit).post(branch.path() + "/point", body);
   };
   auto found = ask(silent_wait);
   if (found || found.error().code != core::errc::unavailable) return found;
@@ -75,7 +75,7 @@ json source_settled(const server_link& server, const branch_entry& branch) {
     const auto source = info.find("source");
     if (source == info.end() || source->contains("lag_bytes") || !source->value("last_error", "").empty()) break;
     ::poll(nullptr, 0, look_interval_ms);
-    const auto now = server.api().get(branch.path());
+    const auto now = server.api(server_link::short_limit).get(branch.path());
     if (now) info = *now;
   }
   return info;
@@ -177,6 +177,35 @@ branch_entry find_branch(const server_link& server, const scope& of, const confi
   return chosen(all, spec.branch, "branch \"" + spec.branch + "\" of " + source.name, "branches", "strata branch list");
 }
 
+namespace {
+
+struct earliest_point {
+  core::wall_time time;
+  std::optional<core::wall_time> known_until;
+};
+
+std::optional<earliest_point> earliest_of(const server_link& server, const branch_entry& branch) {
+  if (!branch.active()) return std::nullopt;
+  const auto found = server.api(server_link::short_limit)
+                         .get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", "1970-01-01T00:00:00Z"}});
+  if (!found) return std::nullopt;
+  const auto time_of = [&](const char* member) -> std::optional<core::wall_time> {
+    const auto time = config::parse_iso_time(found->value(member, ""), config::default_zone::utc);
+    return time ? std::optional(*time) : std::nullopt;
+  };
+  const auto time = time_of("earliest");
+  return time ? std::optional(earliest_point{*time, time_of("known_until")}) : std::nullopt;
+}
+
+/// A time before the earliest is refused, and one after what is known, too: the next whole second may be either.
+std::string earliest_text(const earliest_point& of) {
+  const auto second = std::chrono::ceil<std::chrono::seconds>(of.time);
+  const bool is_known = of.known_until ? second <= *of.known_until : second <= core::system_clock().now();
+  return is_known ? config::local_text(second) : config::utc_text(of.time);
+}
+
+}  // namespace
+
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point) {
   if (!branch.active())
     throw failure(core::errc::unavailable, branch.name + " can't be read now", "its state is " + branch.state_text(),
@@ -193,15 +222,16 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
   if (given == nullptr && moment == nullptr) seen.info = source_settled(server, branch);
   auto tried = find_point(server, branch, asked);
   if (!tried && moment != nullptr && tried.error().code == core::errc::out_of_range)
-    if (const auto earliest = earliest_time(server, branch))
+    if (const auto earliest = earliest_of(server, branch))
       tried = core::error{core::errc::out_of_range,
-                          tried.error().detail + "; the earliest available time is " + config::local_text(*earliest)};
+                          tried.error().detail + "; the earliest available time is " + earliest_text(*earliest)};
   const json answer = need(tried, what, "strata branch show " + branch.spec());
   if (given == nullptr && moment == nullptr) tell_if_not_present(seen, server.report());
   resolved_point found{lsn_of(answer, "lsn"), std::nullopt};
   if (moment != nullptr) found.time = *moment;
   if (found.time) return found;
-  const auto time = server.api().get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
+  const auto time = server.api(server_link::short_limit)
+                        .get(branch.path() + "/get_timestamp_of_lsn", {{"lsn", core::to_string(found.at)}});
   // Only for show: history may not reach back to a transaction.
   if (time && time->is_string()) {
     const auto parsed = config::parse_iso_time(time->get<std::string>(), config::default_zone::utc);
@@ -212,12 +242,9 @@ resolved_point resolve(const server_link& server, const branch_entry& branch, co
 }
 
 std::optional<core::wall_time> earliest_time(const server_link& server, const branch_entry& branch) {
-  if (!branch.active()) return std::nullopt;
-  const auto found = server.api().get(branch.path() + "/get_lsn_by_timestamp", {{"timestamp", "1970-01-01T00:00:00Z"}});
-  if (!found) return std::nullopt;
-  const auto time = config::parse_iso_time(found->value("earliest", ""), config::default_zone::utc);
+  const auto found = earliest_of(server, branch);
   // The next whole second: times are shown without fractions, and one before the earliest is refused.
-  return time ? std::optional<core::wall_time>(std::chrono::ceil<std::chrono::seconds>(*time)) : std::nullopt;
+  return found ? std::optional<core::wall_time>(std::chrono::ceil<std::chrono::seconds>(found->time)) : std::nullopt;
 }
 
 std::string lag_text(const json& source) {
