@@ -21,7 +21,7 @@ namespace {
 using nlohmann::json;
 
 void show_status(const context& of) {
-  const server_link server(of);
+  const server_link server = server_to_look_at(of);
   const server_status seen = look_at_server(of, server);
   const auto& [process, branches, broken, computes, running, cluster, standbys] = seen;
   if (of.json) {

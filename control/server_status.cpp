@@ -25,6 +25,18 @@ json earliest_json(const server_link& server, const branch_entry& branch) {
 
 }  // namespace
 
+server_link server_to_look_at(const scope& of) {
+  try {
+    return server_link(of);
+  } catch (const failure& e) {
+    std::string names;
+    for (const auto& each : list_computes(of))
+      if (is_up(each)) names += (names.empty() ? "" : ", ") + each.name + " (" + state_of(of, each) + ")";
+    if (names.empty()) throw;
+    throw failure(e.code(), e.what(), e.why() + "; computes run without it: " + names, e.next(), e.slug());
+  }
+}
+
 server_status look_at_server(const scope& of, const server_link& server) {
   server_status seen;
   seen.process = need(server.get("/v1/status"), "the server does not answer", "strata down, then strata up");

@@ -27,6 +27,8 @@ struct server_status {
   };
   std::vector<standby> standbys;
 };
+/// The server to look at. If none runs the failure names the computes that run without it.
+server_link server_to_look_at(const scope& of);
 server_status look_at_server(const scope& of, const server_link& server);
 /// For programs.
 nlohmann::json status_json(const server_link& server, const server_status& of);
