@@ -88,7 +88,7 @@ json compute_json(const scope& of, const compute_record& record, const won_terms
   if (status.pages.total > 0)
     for (const auto& [name, member] : host::fill_work_members)
       made["page_counts"]["work"][name] = status.pages.work.*member;
-  if (status.standby) made["standby"] = standby_json(status);
+  if (status.standby) made["standby"] = host::to_json(*status.standby);
   if (const auto agent = agent_of(of, record.name)) made["agent_pid"] = *agent;
   made["agent_log"] = host::registry(of.directory).directory_of(record.name) + "/agent.log";
   if (record.mode == compute_mode::branch) add_quorum(made, status);
@@ -125,17 +125,6 @@ std::vector<std::string> start_notes(const compute_record& record) {
   if (record.pages != host::page_mode::copy)
     made.push_back(std::string("pages are fetched when first touched (") + host::to_string(record.pages) + ")");
   return made;
-}
-
-json standby_json(const host::agent_status& status) {
-  if (!status.standby) return {};
-  const auto& of = *status.standby;
-  return {{"upstream", of.upstream},
-          {"head_lsn", core::to_string(of.head_lsn)},
-          {"received_lsn", core::to_string(of.received_lsn)},
-          {"replayed_lsn", core::to_string(of.replayed_lsn)},
-          {"lag_bytes", of.lag_bytes ? json(*of.lag_bytes) : json()},
-          {"lag_ms", of.lag ? json(of.lag->count()) : json()}};
 }
 
 std::string lag_text(const host::agent_status& status) {

@@ -40,7 +40,5 @@ std::string pages_text(const host::compute_record& record, const host::agent_sta
 /// How far a standby is behind its branch: "0 B", "12 KiB, 340 ms"; "unknown" unless both ends are known now. "-": it
 /// is no standby.
 std::string lag_text(const host::agent_status& status);
-/// The same with positions, for programs; an unknown lag is null.
-nlohmann::json standby_json(const host::agent_status& status);
 
 }  // namespace strata::control

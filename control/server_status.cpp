@@ -66,7 +66,7 @@ json status_json(const server_link& server, const server_status& of) {
                         {"branch", record.branch},
                         {"state", host::to_string(status.state)},
                         {"detail", status.detail},
-                        {"standby", standby_json(status)}});
+                        {"standby", status.standby ? host::to_json(*status.standby) : json()}});
   return {{"server", of.process},
           {"http", server.file().http},
           {"page", server.file().page},

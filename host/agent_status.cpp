@@ -25,15 +25,6 @@ agent_status::fill_work work_from(const json& of) {
 
 std::string path_in(const std::string& directory) { return directory + "/compute-agent.json"; }
 
-json to_json(const agent_status::replay& of) {
-  return {{"upstream", of.upstream},
-          {"head_lsn", core::to_string(of.head_lsn)},
-          {"received_lsn", core::to_string(of.received_lsn)},
-          {"replayed_lsn", core::to_string(of.replayed_lsn)},
-          {"lag_bytes", of.lag_bytes ? json(*of.lag_bytes) : json()},
-          {"lag_ms", of.lag ? json(of.lag->count()) : json()}};
-}
-
 core::result<agent_status::replay> replay_from_json(const json& of) {
   agent_status::replay made{.upstream = of.at("upstream")};
   STRATA_ASSIGN(made.head_lsn, core::parse_lsn(of.at("head_lsn").get<std::string>()));
@@ -102,6 +93,15 @@ void forget_old_lag(agent_status& of, core::wall_time now) {
   if (!of.standby || (of.lag_as_of <= now + lag_age_max && now - of.lag_as_of <= lag_age_max)) return;
   of.standby->lag_bytes.reset();
   of.standby->lag.reset();
+}
+
+json to_json(const agent_status::replay& of) {
+  return {{"upstream", of.upstream},
+          {"head_lsn", core::to_string(of.head_lsn)},
+          {"received_lsn", core::to_string(of.received_lsn)},
+          {"replayed_lsn", core::to_string(of.replayed_lsn)},
+          {"lag_bytes", of.lag_bytes ? json(*of.lag_bytes) : json()},
+          {"lag_ms", of.lag ? json(of.lag->count()) : json()}};
 }
 
 core::result<void> save_status(const std::string& directory, const agent_status& of) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -124,6 +125,9 @@ inline constexpr std::array<std::pair<const char*, std::uint64_t agent_status::f
     {"fetches_failed", &agent_status::fill_work::fetches_failed},
     {"waiting", &agent_status::fill_work::waiting},
 }};
+
+/// As in the file, and in what commands print: null for what is not known.
+nlohmann::json to_json(const agent_status::replay& of);
 
 /// The whole file or the one before is there afterwards.
 core::result<void> save_status(const std::string& directory, const agent_status& of);

@@ -42,6 +42,26 @@ constexpr std::int32_t writer_wal_senders = 10;
 constexpr std::uint32_t xids_per_commit_ts_segment = commit_timestamps_per_page * pg::pages_per_slru_segment;
 constexpr std::uint32_t commit_ts_segment_last = ~0u / xids_per_commit_ts_segment;
 
+start_point start_point_of(const start_state& from) {
+  start_point at;
+  at.position = from.position;
+  at.counters = from.counters;
+  at.system_id = from.control.system_id;
+  at.segment_size = from.control.wal_segment_size;
+  at.major = from.control.major;
+  return at;
+}
+
+/// `wal`: start_wal, or standby_wal.
+template <class Wal>
+core::result<start_files> files_from(const start_state& from, core::result<Wal> wal) {
+  if (!wal) return wal.error();
+  start_files made;
+  made.segments = std::move(wal->segments);
+  STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal->copy));
+  return made;
+}
+
 }  // namespace
 
 checkpoint with_commit_timestamps(checkpoint counters, const std::vector<slru_segment_entry>& segments) {
@@ -81,35 +101,17 @@ std::optional<std::uint32_t> status_page_at_start(pg::slru_kind kind, const chec
 }
 
 core::result<start_files> stock_start_files(const start_state& from) {
-  start_point at;
-  at.position = from.position;
+  start_point at = start_point_of(from);
   at.previous = from.previous;
-  at.counters = from.counters;
-  at.system_id = from.control.system_id;
-  at.segment_size = from.control.wal_segment_size;
-  at.major = from.control.major;
-  STRATA_ASSIGN(start_wal wal, start_segments(at));
-  start_files made;
-  made.segments = std::move(wal.segments);
-  STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal.copy));
-  return made;
+  return files_from(from, start_segments(at));
 }
 
 core::result<start_files> standby_start_files(const start_state& from) {
   core::check(from.standby.has_value(), "a standby begins where it can follow");
-  start_point at;
-  at.position = from.position;
-  at.counters = from.counters;
+  start_point at = start_point_of(from);
   at.counters.next_xid = from.standby->next_xid;
   at.counters.oldest_active_xid = from.standby->oldest_active;
-  at.system_id = from.control.system_id;
-  at.segment_size = from.control.wal_segment_size;
-  at.major = from.control.major;
-  STRATA_ASSIGN(standby_wal wal, standby_segments(at));
-  start_files made;
-  made.segments = std::move(wal.segments);
-  STRATA_ASSIGN(made.control_file, shut_down_control_file(from.control_bytes, wal.copy));
-  return made;
+  return files_from(from, standby_segments(at));
 }
 
 control_file with_larger_settings(control_file of, const control_file& later) {
