@@ -43,6 +43,7 @@ core::result<reply> get_cluster(const services&, const request&);
 core::result<reply> get_lsn_by_timestamp(const services&, const request&);
 core::result<reply> get_timestamp_of_lsn(const services&, const request&);
 core::result<reply> get_standby_start(const services&, const request&);
+core::result<reply> show_source_connection(const services&, const request&);
 core::result<reply> lease_lsn(const services&, const request&);
 core::result<reply> resolve_point(const services&, const request&);
 

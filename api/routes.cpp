@@ -104,6 +104,10 @@ std::vector<route> make_routes() {
       {"GET", TIMELINE "/standby_start", "get_standby_start",
        "Where a hot standby that is started now begins to replay WAL. 503 while no such position is known", no_query,
        "", "StandbyStart", 200, get_standby_start},
+      {"POST", TIMELINE "/source_connection", "show_source_connection",
+       "The connection string of the source as it was given, password included, for a standby that follows it. 403 "
+       "without the key in server.json, which only the server's user can read",
+       no_query, "ShowSourceConnection", "SourceConnection", 200, show_source_connection},
       {"POST", TIMELINE "/lsn_lease", "lease_lsn", "Lease an LSN: it stays readable for a while", no_query, "LeaseLsn",
        "LsnLease", 200, lease_lsn},
       {"POST", TIMELINE "/point", "resolve_point",

@@ -241,6 +241,10 @@ std::string_view schemas() {
   "StandbyStart": {"type": "object", "required": ["lsn", "standby_of"], "properties": {
     "lsn": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "the standby has the pages as of this LSN and replays WAL from there on"},
     "standby_of": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "for export: the head of which that is the newest position"}}},
+  "ShowSourceConnection": {"type": "object", "required": ["key"], "additionalProperties": false, "properties": {
+    "key": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the key in server.json"}}},
+  "SourceConnection": {"type": "object", "required": ["conninfo"], "properties": {
+    "conninfo": {"type": "string", "description": "libpq connection string or postgresql:// URI"}}},
   "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
     "valid_until": {"$ref": "#/components/schemas/Time"}}},
 

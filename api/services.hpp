@@ -40,6 +40,8 @@ struct services {
   std::string directory;
   std::string pg_bin;
   std::uint16_t page_port = 0;
+  /// In the server's own files only: a client that has it may have the passwords of sources. Empty: none may.
+  std::string key;
   config::tenant_options tenant_defaults;
   /// Made by the server when it is absent.
   std::shared_ptr<timeline_sizes> sizes;

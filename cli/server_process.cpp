@@ -101,6 +101,7 @@ std::unique_ptr<api::http_server> start_http(const config::server_options& optio
   of.directory = options.directory;
   of.pg_bin = options.pg_bin;
   of.page_port = page_port;
+  of.key = server_key();
   of.tenant_defaults = options.tenant_defaults;
   return open_port(options, "http", options.http_port, [&](std::uint16_t port) {
     return api::http_server::start({.listen_address = options.listen_address, .port = port}, of);
@@ -132,11 +133,10 @@ void serve(const server_request& request, const end_signals& signals,
   const actors::runtime::proc_metrics process_metrics(system.env().metrics(), version);
   const server_metrics metrics(system.env().metrics(), options.directory);
   const auto http = start_http(options, system, services_of(system, role.actor()), page_port);
-
   const auto address = [&](std::uint16_t port) { return core::address_text(options.listen_address, port); };
-  const server_file file{::getpid(),    address(http->port()), address(page_port),
-                         version,       options.pg_bin,        config::utc_text(core::system_clock().now()),
-                         broker_address};
+  const server_file file{::getpid(),     address(http->port()), address(page_port),
+                         version,        options.pg_bin,        config::utc_text(core::system_clock().now()),
+                         broker_address, server_key()};
   safekeeper_processes safekeepers({.directory = options.directory, .command = [&](std::uint64_t id) {
                                       return safekeeper_command(options, broker_address, id);
                                     }});

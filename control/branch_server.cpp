@@ -191,10 +191,12 @@ core::result<standby_directory> branch_server::restore_standby(const host::stand
 core::result<host::wal_upstream> branch_server::find_upstream(std::uint32_t attempt) {
   STRATA_ASSIGN(const auto client, api(position_limit));
   STRATA_ASSIGN(const json answer, client.get(path_));
-  if (const auto source = answer.find("source"); source != answer.end() && source->is_object())
-    return host::wal_upstream{.conninfo = pg::client::without_redacted(source->value("conninfo", "")),
-                              .name = "the source"};
-  STRATA_ASSIGN(const branch_quorum assigned, quorum());
+  if (const auto source = answer.find("source"); source != answer.end() && source->is_object()) {
+    STRATA_ASSIGN(const server_file file, read_server_file(of_.directory));
+    STRATA_ASSIGN(const json given, client.post(path_ + "/source_connection", {{"key", file.key}}));
+    return host::wal_upstream{.conninfo = given.value("conninfo", ""), .name = "the source"};
+  }
+  STRATA_ASSIGN(const host::branch_quorum assigned, quorum());
   const auto& members = assigned.members.members;
   if (members.empty()) return core::error{core::errc::unavailable, "the branch has no safekeepers"};
   const auto& member = members[attempt % members.size()];

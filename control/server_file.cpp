@@ -14,6 +14,7 @@
 
 #include "config/json_file.hpp"
 #include "config/small_file.hpp"
+#include "core/ids.hpp"
 #include "io/file.hpp"
 #include "io/replace_file.hpp"
 
@@ -47,19 +48,24 @@ pid_t written_pid(int file) {
 
 }  // namespace
 
+const std::string& server_key() {
+  static const std::string made = core::to_string(core::make_id<core::random_id<struct key_tag>>());
+  return made;
+}
+
 core::result<server_file> read_server_file(const std::string& directory) {
   STRATA_ASSIGN(const json of, config::read_json_file(path_in(directory)));
   try {
-    return server_file{of.at("pid"),    of.at("http"),    of.at("page"),         of.at("version"),
-                       of.at("pg_bin"), of.at("started"), of.value("broker", "")};
+    return server_file{of.at("pid"),    of.at("http"),    of.at("page"),          of.at("version"),
+                       of.at("pg_bin"), of.at("started"), of.value("broker", ""), of.value("key", "")};
   } catch (const json::exception&) {
     return config::wrong_members(path_in(directory));
   }
 }
 
 core::result<void> write_server_file(const std::string& directory, const server_file& of) {
-  const json content{{"pid", of.pid},       {"http", of.http},       {"page", of.page},    {"version", of.version},
-                     {"pg_bin", of.pg_bin}, {"started", of.started}, {"broker", of.broker}};
+  const json content{{"pid", of.pid},       {"http", of.http},       {"page", of.page},     {"version", of.version},
+                     {"pg_bin", of.pg_bin}, {"started", of.started}, {"broker", of.broker}, {"key", of.key}};
   return io::replace_file(path_in(directory), content.dump(1) + "\n", {.durable = false});
 }
 

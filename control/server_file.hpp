@@ -20,7 +20,11 @@ struct server_file {
   std::string pg_bin;
   std::string started;
   std::string broker;  ///< where safekeepers reach it; empty: it has none
+  std::string key;     ///< new with each start: proves to the API that a client can read the server's files
 };
+
+/// server_file::key of this process: 32 random hex digits.
+const std::string& server_key();
 
 /// errc::not_found when there is none.
 core::result<server_file> read_server_file(const std::string& directory);

@@ -22,6 +22,14 @@ std::string_view to_string(storage::lsn_at_time::kind kind) {
   return "nodata";
 }
 
+/// In a time that does not tell how much of it is right.
+bool same_secret(std::string_view given, std::string_view secret) {
+  if (given.size() != secret.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < secret.size(); ++i) difference |= static_cast<unsigned>(given[i] ^ secret[i]);
+  return difference == 0;
+}
+
 bool can_be_read(const storage::timeline_store& store, const storage::lsn_at_time& found) {
   using kind = storage::lsn_at_time::kind;
   return (found.answer == kind::present || found.answer == kind::future) && store.check_readable(found.at).has_value();
@@ -146,6 +154,19 @@ core::result<reply> get_standby_start(const services& of, const request& from) {
   const core::lsn head = timeline.store->last_record_lsn();
   STRATA_ASSIGN(const auto start, storage::mapping::find_standby_start(*timeline.store, head));
   return json_reply({{"lsn", core::to_string(start.at)}, {"standby_of", core::to_string(head)}});
+}
+
+core::result<reply> show_source_connection(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"key"}));
+  STRATA_ASSIGN(const auto key, text_member(body, "key"));
+  if (of.key.empty() || !same_secret(key, of.key))
+    return core::error{
+        core::errc::permission_denied,
+        "the connection string of a source may have a password: its reader needs the key in server.json"};
+  STRATA_ASSIGN(const auto timeline, open_timeline(of, from));
+  const auto source = timeline.store->record().source;
+  if (!source) return core::error{core::errc::invalid_argument, "the branch follows no source"};
+  return json_reply({{"conninfo", source->conninfo}});
 }
 
 }  // namespace strata::api::handlers

@@ -139,17 +139,6 @@ core::error unreadable_conninfo(const std::string& conninfo) {
               "it must be like \"host=... port=5432 user=...\" or \"postgresql://user@host:5432\""};
 }
 
-std::string without_redacted(const std::string& redacted) {
-  const std::unique_ptr<PQconninfoOption, free_parsed> options(PQconninfoParse(redacted.c_str(), nullptr));
-  std::string made;
-  if (options == nullptr) return made;
-  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val == nullptr || option->val == hidden) continue;
-    made += (made.empty() ? "" : " ") + std::string(option->keyword) + "=" + conninfo_value(option->val);
-  }
-  return made;
-}
-
 std::string database_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "dbname"); }
 std::string user_in_conninfo(const std::string& conninfo) { return option_in_conninfo(conninfo, "user"); }
 

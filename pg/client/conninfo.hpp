@@ -17,9 +17,6 @@ std::string database_in_conninfo(const std::string& conninfo);
 /// The same for the user.
 std::string user_in_conninfo(const std::string& conninfo);
 
-/// A redacted one without the options that redact_conninfo() has hidden: libpq takes these from its password file.
-std::string without_redacted(const std::string& redacted);
-
 /// Why libpq refuses it, without its values: errc::invalid_argument, with the first invalid option.
 core::error unreadable_conninfo(const std::string& conninfo);
 

@@ -82,6 +82,7 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"GET", timeline + "/keyspace?at_lsn=0/3B21F08", ""},
            {"DELETE", timeline, ""},
            {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
+           {"POST", timeline + "/source_connection", R"({"key": "0123456789abcdef0123456789abcdef"})"},
            {"POST", timeline + "/point", R"({"timestamp": "2026-11-22T14:00:00Z", "wait_ms": 10})"},
            {"PUT", timeline + "/checkpoint", ""},
            {"PUT", timeline + "/compact", "{}"},
@@ -100,6 +101,16 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
     BOOST_TEST(matches(json::parse(got->body), schemas_of.at(std::string(match.found->response_schema)), schemas_of),
                method << " " << path << ": " << got->body);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_password_of_a_source_needs_the_key_of_the_server) {
+  const std::string path = others.timeline_path() + "/source_connection";
+  BOOST_TEST(ok("POST", path, R"({"key": "0123456789abcdef0123456789abcdef"})")["conninfo"] ==
+             "host=x password=secret");
+  for (const char* key :
+       {"0123456789abcdef0123456789abcdee", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0"})
+    refused(403, "POST", path, json{{"key", key}}.dump());
+  for (const char* body : {"{}", R"({"key": ""})"}) refused(400, "POST", path, body);
 }
 
 BOOST_AUTO_TEST_CASE(the_description_and_metrics_are_served) {

@@ -168,7 +168,7 @@ void fill(storage::timeline_store& store, core::lsn at) {
 
 }  // namespace
 
-peers::peers() {
+peers::peers() : home_({.source = storage::source_record{.conninfo = "host=x password=secret", .slot = "s"}}) {
   state_->tenant = {.id = core::make_id<core::tenant_id>(),
                     .name = "shop",
                     .state = messages::tenant_state::active,
@@ -207,6 +207,7 @@ api::services peers::services() {
   of.metrics = [] { return "strata_up 1\n"; };
   of.version = "1.2.3";
   of.directory = "/nowhere";
+  of.key = "0123456789abcdef0123456789abcdef";
   return of;
 }
 

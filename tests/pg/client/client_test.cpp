@@ -40,12 +40,6 @@ BOOST_AUTO_TEST_CASE(passwords_do_not_survive_redaction) {
   for (const auto& [given, expected] : cases) BOOST_TEST(redact_conninfo(given) == expected);
 }
 
-BOOST_AUTO_TEST_CASE(what_redaction_has_hidden_is_left_to_the_password_file) {
-  BOOST_TEST(without_redacted("host=a password=*** user=b") == "user='b' host='a'");
-  BOOST_TEST(without_redacted("postgresql://u:***@h:5432/db") == "user='u' dbname='db' host='h' port='5432'");
-  BOOST_TEST(without_redacted("***") == "");
-}
-
 BOOST_AUTO_TEST_CASE(complaints_of_a_server_become_what_can_be_done) {
   using core::errc;
   BOOST_TEST(code_of("28P01", "password authentication failed") == errc::permission_denied);
