@@ -6,11 +6,11 @@
 #include "core/check.hpp"
 #include "pg/crc32c.hpp"
 #include "pg/wal/record.hpp"
+#include "pg/wal/record_position.hpp"
 
 namespace strata::pg::files {
 namespace {
 
-constexpr std::uint64_t short_header_size = 24;
 constexpr std::uint64_t long_header_size = 40;
 // src/include/access/xlogrecord.h
 constexpr std::size_t link_offset = 8;
@@ -40,17 +40,9 @@ record_link_patch::record_link_patch(const standby_view& of) : record_(of.record
   core::store_le(link_.data(), of.wal().checkpoint.value);
 }
 
-core::lsn record_link_patch::position_of(std::size_t byte) const {
-  const std::uint64_t left_in_page = wal_page_size - record_.value % wal_page_size;
-  if (byte < left_in_page) return record_ + byte;
-  const core::lsn page = record_ + left_in_page;
-  const bool is_first_page = page.value % segment_size_ == 0;
-  return page + (is_first_page ? long_header_size : short_header_size) + (byte - left_in_page);
-}
-
 void record_link_patch::apply(core::lsn at, core::bytes_span wal) {
   const auto byte_at = [&](std::size_t byte) -> std::uint8_t* {
-    const core::lsn position = position_of(byte);
+    const core::lsn position = wal::position_in_record(record_, byte, segment_size_);
     if (position < at || position - at >= wal.size()) return nullptr;
     return wal.data() + (position - at);
   };

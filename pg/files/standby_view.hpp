@@ -43,9 +43,6 @@ class record_link_patch {
   void apply(core::lsn at, core::bytes_span wal);
 
  private:
-  /// Position of a byte of the record's header, which a page boundary may divide.
-  [[nodiscard]] core::lsn position_of(std::size_t byte) const;
-
   core::lsn record_;
   std::uint32_t segment_size_;
   std::array<std::uint8_t, 8> link_{};  ///< the new xl_prev

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <initializer_list>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -25,12 +26,14 @@ inline bool exists(pid_t process) { return ::kill(process, 0) == 0; }
 
 /// A server with three safekeepers, a source, and a branch of it that nobody has written to.
 struct with_branch {
-  with_branch() {
+  with_branch() : with_branch([](postgres_cluster& from) { return from.conninfo(); }) {}
+  /// `prepare` gives the connection string with which the source is followed.
+  explicit with_branch(const std::function<std::string(postgres_cluster&)>& prepare) {
     source.start();
     source.execute("create table rows (id bigint primary key, filler text)");
     source.execute("insert into rows select -i, 'before the branch' from generate_series(1, 500) i");
     strata.start();
-    strata.add_source("shop", source.conninfo());
+    strata.add_source("shop", prepare(source));
     strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
     strata.ask({"branch", "create", "dev"});
   }
