@@ -1,6 +1,5 @@
 #include <sys/resource.h>
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -20,6 +19,7 @@
 #include "bench/followed_database.hpp"
 #include "bench/pgbench_run.hpp"
 #include "bench/stopwatch.hpp"
+#include "host/program.hpp"
 
 namespace strata::bench {
 namespace {
@@ -160,7 +160,7 @@ void measure_hundred(const plan& of, database_shelf& from) {
   });
   print("all stopped and removed at once", stopped, "");
   for (const pid_t each : processes)
-    if (::kill(each, 0) == 0) throw std::runtime_error("process " + std::to_string(each) + " is still there");
+    if (host::is_running(each)) throw std::runtime_error("process " + std::to_string(each) + " still runs");
   if (!strata.ask({"compute", "list"}).empty()) throw std::runtime_error("computes are left");
   if (!started.failures.empty() || !stopped.failures.empty()) throw std::runtime_error("computes failed");
 }
