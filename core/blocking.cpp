@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "core/blocking_allowed.hpp"
 #include "core/check.hpp"
 #include "core/log.hpp"
 
@@ -45,6 +46,9 @@ void blocks(std::string_view what, const std::source_location& where) {
 
 no_blocking::no_blocking(const char* thread) : outer_(std::exchange(never_blocks, thread)) {}
 no_blocking::~no_blocking() { never_blocks = outer_; }
+
+blocking_allowed::blocking_allowed() : outer_(std::exchange(never_blocks, nullptr)) {}
+blocking_allowed::~blocking_allowed() { never_blocks = outer_; }
 
 void may_block(std::string_view what, std::source_location where) {
   if (never_blocks != nullptr) [[unlikely]]

@@ -104,6 +104,7 @@ using timelines_actor =
 
 /// To the flusher. A batch for a journal that no other actor uses until the answer. The message keeps `journal` alive.
 struct keep_wal {
+  core::timeline_id timeline;
   std::shared_ptr<journal::timeline_journal> journal;
   std::shared_ptr<const message_batch> batch;
 };

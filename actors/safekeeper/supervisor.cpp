@@ -33,11 +33,14 @@ class supervisor final : public runtime::role_supervisor<messages::safekeeper_su
         "peer_exchange",
         spawn_peer_exchange(system(), {.label = child_label(""), .self = options_.self, .broker = options_.broker}));
     wal_flusher_set set;
+    set.rounds = std::make_shared<flush_rounds>(flush_rounds_options{.disk = options_.disk,
+                                                                     .directory = options_.directory,
+                                                                     .disk_reserve = options_.disk_reserve,
+                                                                     .clock = &clock()},
+                                                env().metrics());
     for (std::size_t i = 0; i < wal_flusher_set::count; ++i)
-      set.flushers[i] = started("wal_flusher", spawn_wal_flusher(system(), {.label = child_label(std::to_string(i + 1)),
-                                                                            .disk = options_.disk,
-                                                                            .directory = options_.directory,
-                                                                            .disk_reserve = options_.disk_reserve}));
+      set.flushers[i] =
+          started("wal_flusher", spawn_wal_flusher(system(), {child_label(std::to_string(i + 1)), set.rounds}));
     const auto timelines =
         started("timelines", spawn_timelines(system(), {.label = child_label(""),
                                                         .directory = std::make_shared<journal::timeline_directory>(

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/runtime/actor_base.hpp"
+#include "actors/runtime/latency.hpp"
 #include "actors/safekeeper/journal_maintenance.hpp"
 #include "actors/safekeeper/journal_queue.hpp"
 #include "actors/safekeeper/peer_recovery.hpp"
@@ -26,9 +27,12 @@ using private_acceptor = acceptor_actor::extend<messages::accepts<reopen_due>>;
 struct acceptor_counters {
   explicit acceptor_counters(runtime::metrics& of)
       : wal_in(of.counter("strata_safekeeper_wal_in_bytes_total", "WAL that proposers have pushed")),
+        commit(of.histogram("strata_safekeeper_commit_seconds",
+                            "From the arrival of a proposer's batch until it is durable", runtime::latency_buckets())),
         refused(of.counter("strata_safekeeper_refused_total", "Batches with a message that was refused")),
         offloaded(of.counter("strata_safekeeper_segments_offloaded_total", "WAL segments put into object storage")) {}
   runtime::counter wal_in;
+  runtime::histogram commit;
   runtime::counter refused;
   runtime::counter offloaded;
 };
@@ -88,27 +92,41 @@ class wal_acceptor final : public runtime::actor_base<private_acceptor> {
 
   void on(const take_batch& given, reply<batch_taken> owed) {
     if (refuse_when_stopping(owed)) return;
-    journal_.add({[this, batch = given.batch, owed] {
-                    ask(options_.around.flushers.of(view().key().timeline), keep_wal{view().journal(), batch},
-                        [this, owed, size = batch->wal.size()](core::result<wal_kept> kept) {
-                          journal_.ended([&] { taken(std::move(kept), size, owed); });
-                        });
+    journal_.add({[this, arrived = arrival{runtime::stopwatch(), given.batch->wal.size(), owed}, batch = given.batch] {
+                    const auto& flushers = options_.around.flushers;
+                    const keep_wal work{view().key().timeline, view().journal(), batch};
+                    if (auto kept = flushers.rounds->run_where_it_was_read(work))
+                      return journal_.ended([&] { taken(*std::move(kept), arrived); });
+                    ask(flushers.of(work.timeline), work, [this, arrived](core::result<wal_kept> kept) {
+                      journal_.ended([&] {
+                        if (kept)
+                          taken(std::move(kept->outcome), arrived);
+                        else
+                          taken(kept.error(), arrived);
+                      });
+                    });
                   },
                   [owed](const core::error& why) { owed.fail(why); }});
   }
 
-  void taken(core::result<wal_kept> kept, std::size_t wal_size, const reply<batch_taken>& owed) {
-    if (!kept) return owed.fail(kept.error());
-    auto& outcome = kept->outcome;
+  struct arrival {
+    runtime::stopwatch since;
+    std::size_t wal_size = 0;
+    reply<batch_taken> owed;
+  };
+  void taken(core::result<flush_rounds::outcome> kept, const arrival& of) {
+    if (!kept) return of.owed.fail(kept.error());
+    auto& outcome = *kept;
     if (outcome.refused) {
       counters_.refused.add();
       last_error_ = core::to_string(*outcome.refused);
       if (outcome.failed) journal_.lose(*outcome.refused);
     } else {
       last_error_.clear();
-      counters_.wal_in.add(static_cast<double>(wal_size));
+      counters_.wal_in.add(static_cast<double>(of.wal_size));
+      counters_.commit.observe(of.since.elapsed());
     }
-    owed.deliver({std::move(outcome.replies), std::move(outcome.refused), reports_.feedback});
+    of.owed.deliver({std::move(outcome.replies), std::move(outcome.refused), reports_.feedback});
   }
 
   void on(const proposer_arrived& arrived) {

@@ -2,23 +2,23 @@
 
 #include <array>
 #include <caf/actor_system.hpp>
+#include <memory>
 
 #include "actors/runtime/actor_registry.hpp"
-#include "actors/safekeeper/protocol.hpp"
+#include "actors/safekeeper/flush_rounds.hpp"
 
 namespace strata::actors::safekeeper {
 
 struct wal_flusher_options {
   runtime::actor_label label;
-  io::disk* disk = nullptr;
-  std::string directory;           ///< on the disk that is checked
-  std::uint64_t disk_reserve = 0;  ///< WAL is refused, errc::disk_full, when less would be left
+  std::shared_ptr<flush_rounds> rounds;
 };
 
 /// The flushers of a safekeeper: one writes while another waits for the disk. A timeline always uses the same one.
 struct wal_flusher_set {
   static constexpr std::size_t count = 2;
   std::array<wal_flusher_actor, count> flushers;
+  std::shared_ptr<flush_rounds> rounds;  ///< of all of them
   [[nodiscard]] const wal_flusher_actor& of(const core::timeline_id& timeline) const {
     return flushers[timeline.value.back() % count];
   }
