@@ -32,6 +32,11 @@ log_watch::log_watch(std::string path, bool (*tells)(std::string_view)) : path_(
   if (::stat(path_.c_str(), &found) == 0) position_ = found.st_size;
 }
 
+bool log_watch::has_changed() const {
+  struct stat found {};
+  return ::stat(path_.c_str(), &found) == 0 && found.st_size != position_;
+}
+
 bool log_watch::look() {
   core::may_block("read the log of Postgres");
   const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);

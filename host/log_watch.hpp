@@ -18,6 +18,9 @@ class log_watch {
   /// From the end that the log has now.
   explicit log_watch(std::string path, bool (*tells)(std::string_view) = tells_of_cancelled_wait);
 
+  /// Whether the log has another length than what was read of it. Reads nothing and waits for no disk: the kernel has
+  /// the entry of a file that is written to.
+  [[nodiscard]] bool has_changed() const;
   /// Whether one was written since the last call. What is there to be read is read up to 1 MiB; a line longer than
   /// 16 KiB is looked at in pieces.
   bool look();

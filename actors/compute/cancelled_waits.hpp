@@ -29,6 +29,7 @@ class cancelled_waits {
     overdue  ///< it may never be durable
   };
   verdict judge(core::lsn commit, core::monotonic_time now);
+  [[nodiscard]] bool any() const { return wait_.has_value(); }
   /// The server has ended.
   void forget() { wait_.reset(); }
 

@@ -426,7 +426,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- cancelled waits
 
   void look_at_log() {
-    if (!waits_.log || life_.state() != agent_state::running || waits_.looking) return;
+    if (!waits_.log || life_.state() != agent_state::running || waits_.looking || !waits_.log->has_changed()) return;
     waits_.looking = true;
     offload(
         runtime::pool_id::io, "read Postgres's log", [log = waits_.log]() -> core::result<bool> { return log->look(); },
@@ -470,7 +470,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     look_for_branch();
     look_for_command();
     look_at_standby();
-    if (!proposer_) return save();
+    const bool settled = life_.state() == agent_state::running && has_quorum_ && !waits_.waits.any();
+    if (!proposer_ || !file_.wants_positions(settled)) return save();
     ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
       if (!status) return;
       status_ = *std::move(status);

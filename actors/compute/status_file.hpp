@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ class status_file {
   /// A status whose write failed is written by a later save().
   bool save(const host::agent_status& now);
   [[nodiscard]] bool saving() const { return saving_; }
+  /// At each look of the agent: whether the proposer is asked for its positions. When nothing waits for them, one look
+  /// of five is enough: each costs an idle compute four changes of threads.
+  bool wants_positions(bool settled) { return !settled || looks_++ % 5 == 0; }
   /// The status of the last write, as a base for the next one; a change is written by the next save().
   [[nodiscard]] host::agent_status& content() { return content_; }
   [[nodiscard]] const host::agent_status& content() const { return content_; }
@@ -37,6 +41,7 @@ class status_file {
   context context_;
   host::agent_status content_;
   std::optional<host::agent_status> written_;  ///< in the file, or in the write in progress
+  std::uint32_t looks_ = 0;
   bool saving_ = false;
   bool failing_ = false;  ///< the last write failed
 };

@@ -30,6 +30,16 @@ BOOST_AUTO_TEST_CASE(both_ways_of_not_waiting_are_known) {
   BOOST_TEST(!tells_of_cancelled_wait("STATEMENT:  select 'canceling wait for synchronous replication'"));
 }
 
+BOOST_AUTO_TEST_CASE(a_log_has_changed_until_it_was_read) {
+  write("before\n");
+  log_watch watch(path);
+  BOOST_TEST(!watch.has_changed());
+  write("LOG:  checkpoint starting: time\n");
+  BOOST_TEST(watch.has_changed());
+  BOOST_TEST(!watch.look());
+  BOOST_TEST(!watch.has_changed());
+}
+
 BOOST_AUTO_TEST_CASE(a_standby_that_has_paused_for_good_is_known) {
   const std::string paused =
       "2026-12-01 04:00:00.000 GMT [7] WARNING:  hot standby is not possible because of insufficient parameter "

@@ -65,6 +65,16 @@ BOOST_AUTO_TEST_CASE(the_first_status_is_written_even_if_it_says_nothing) {
   BOOST_TEST(calls == std::vector<std::string>{"written"}, boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(the_positions_are_wanted_at_each_look_or_at_one_of_five_when_nothing_waits_for_them) {
+  const auto wanted = [this](bool settled) {
+    int count = 0;
+    for (int look = 0; look < 20; ++look) count += file.wants_positions(settled) ? 1 : 0;
+    return count;
+  };
+  BOOST_TEST(wanted(false) == 20);
+  BOOST_TEST(wanted(true) == 4);
+}
+
 BOOST_AUTO_TEST_CASE(a_status_that_the_file_has_is_not_written_again) {
   BOOST_TEST(file.save(in_term(1)));
   jobs.finish();
