@@ -55,8 +55,9 @@ bool background_fill::fill(std::uint32_t file, bool also_cut) {
     if (page >= stop) return true;
     if (!has_room()) return false;
     const std::uint32_t count = std::min(page_range::count_max, stop - page);
+    const auto begun = std::chrono::steady_clock::now();
     if (const auto fetched = fetch_(file, page, count); !fetched) return fetched.error().code == core::errc::not_found;
-    pace(std::uint64_t{count} * pg::page_size);
+    pace(std::uint64_t{count} * pg::page_size, std::chrono::steady_clock::now() - begun);
     page += count;
   }
   return true;
@@ -69,9 +70,12 @@ bool background_fill::has_room() const {
   return std::uint64_t{disk.f_bavail} * disk.f_frsize >= options_.reserve;
 }
 
-void background_fill::pace(std::uint64_t bytes) {
+void background_fill::pace(std::uint64_t bytes, std::chrono::steady_clock::duration took) {
   using clock = std::chrono::steady_clock;
-  next_ = std::max(next_, clock::now()) + std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_second);
+  const auto now = clock::now();
+  next_ = std::max(next_, now) + std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_second);
+  if (took >= options_.slow_fetch)
+    next_ = std::max(next_, now + std::min<clock::duration>(took * options_.rest_factor, options_.rest_max));
   while (!stops_ && clock::now() < next_)
     std::this_thread::sleep_for(std::min<clock::duration>(stop_check, next_ - clock::now()));
 }

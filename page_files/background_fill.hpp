@@ -22,6 +22,12 @@ class background_fill {
   struct options {
     std::string directory;
     std::uint64_t bytes_per_second = 64u << 20;
+    /// A fetch that took so long tells of a machine or a server with more work than it can do, such as the start of
+    /// many computes. Then it rests for rest_factor times as long, at most rest_max: what somebody waits for goes
+    /// first.
+    std::chrono::milliseconds slow_fetch{50};
+    std::uint32_t rest_factor = 3;
+    std::chrono::milliseconds rest_max{1000};
     /// It pauses while fewer bytes of the disk are free.
     std::uint64_t reserve = 1u << 30;
     /// Before files that could not be filled are tried again.
@@ -43,7 +49,7 @@ class background_fill {
   bool fill(std::uint32_t file, bool also_cut);
   bool fill_all(bool also_cut);
   [[nodiscard]] bool has_room() const;
-  void pace(std::uint64_t bytes);
+  void pace(std::uint64_t bytes, std::chrono::steady_clock::duration took);
 
   const page_map& map_;
   fetcher fetch_;
