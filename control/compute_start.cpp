@@ -324,14 +324,14 @@ struct temporary_compute::parts {
   std::unique_ptr<compute_attempt> made;
 };
 
-temporary_compute::temporary_compute(const scope& of, const std::string& spec_text)
+temporary_compute::temporary_compute(const scope& of, compute_request wanted)
     : of_(of), parts_(std::make_unique<parts>()) {
-  const auto spec = parse_spec(spec_text);
+  const auto spec = parse_spec(wanted.spec);
   const server_link server(of);
   const branch_entry branch = find_branch(server, of, spec);
   const resolved_point point = resolve(server, branch, spec.at);
-  parts_->made = start_at(of, server, {spec, branch, compute_mode::read_only, point},
-                          {.spec = spec_text, .name = "psql-" + std::to_string(::getpid())}, true);
+  if (wanted.name.empty()) wanted.name = "psql-" + std::to_string(::getpid());
+  parts_->made = start_at(of, server, {spec, branch, compute_mode::read_only, point}, wanted, true);
   parts_->made->record().ready = true;
   parts_->made->save();
 }

@@ -34,7 +34,8 @@ host::compute_record start_compute(const scope& of, const compute_request& wante
 /// ends it.
 class temporary_compute {
  public:
-  temporary_compute(const scope& of, const std::string& spec);
+  /// Of `wanted` what says where, how it is called, and how its pages come; named after psql without a name.
+  temporary_compute(const scope& of, compute_request wanted);
   ~temporary_compute();
   temporary_compute(const temporary_compute&) = delete;
   temporary_compute& operator=(const temporary_compute&) = delete;

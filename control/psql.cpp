@@ -91,7 +91,7 @@ int run_psql(const psql_call& call, reporter& report) {
 
 /// On a compute that is thrown away afterwards.
 void open_temporary(const scope& of, const connect_request& asked) {
-  temporary_compute made(of, asked.branch);
+  temporary_compute made(of, {.spec = asked.branch});
   const int code = run_psql(call_of(of, made.record(), asked), *of.report);
   made.remove();
   if (code != 0)
