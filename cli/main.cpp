@@ -203,6 +203,7 @@ int run(int count, char** words) {
   add_filler_command(app, of);
   add_discard_command(app, of);
   add_connect_commands(app, of);
+  add_recover_commands(app, of);
   add_metadata_commands(app, of);
   add_wal_commands(app, of);
   add_safekeeper_commands(app, of);
