@@ -75,7 +75,7 @@ void background_fill::pace(std::uint64_t bytes, std::chrono::steady_clock::durat
   const auto now = clock::now();
   next_ = std::max(next_, now) + std::chrono::nanoseconds(bytes * 1'000'000'000 / options_.bytes_per_second);
   if (took >= options_.slow_fetch)
-    next_ = std::max(next_, now + std::min<clock::duration>(took * options_.rest_factor, options_.rest_max));
+    next_ = std::max(next_, now + std::min<clock::duration>(took * options_.back_off_factor, options_.back_off_max));
   while (!stops_ && clock::now() < next_)
     std::this_thread::sleep_for(std::min<clock::duration>(stop_check, next_ - clock::now()));
 }

@@ -23,11 +23,11 @@ class background_fill {
     std::string directory;
     std::uint64_t bytes_per_second = 64u << 20;
     /// A fetch that took so long tells of a machine or a server with more work than it can do, such as the start of
-    /// many computes. Then it rests for rest_factor times as long, at most rest_max: what somebody waits for goes
-    /// first.
+    /// many computes. Then it waits for back_off_factor times as long, at most back_off_max: what somebody waits for
+    /// goes first.
     std::chrono::milliseconds slow_fetch{50};
-    std::uint32_t rest_factor = 3;
-    std::chrono::milliseconds rest_max{1000};
+    std::uint32_t back_off_factor = 3;
+    std::chrono::milliseconds back_off_max{1000};
     /// It pauses while fewer bytes of the disk are free.
     std::uint64_t reserve = 1u << 30;
     /// Before files that could not be filled are tried again.
