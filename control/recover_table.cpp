@@ -163,6 +163,26 @@ void refuse_existing(const recover_request& asked, const table_names& names, con
                 command_again(asked, "--replace --cascade", target) + "; or " + command_again(asked, into, target));
 }
 
+void require_rights(sql_connection& living, const recover_request& asked, const table_names& names) {
+  const std::string what = "can't recover into " + to_string(names.into);
+  const std::string table = qualified(names.into.schema, names.into.table);
+  const auto may = [&](const std::string& question) {
+    return need(living.query("select 1 where " + question), what).size() == 1;
+  };
+  const std::string role = living.user();
+  const std::string schema = quoted_name(names.into.schema);
+  if (asked.data_only
+          ? may("pg_catalog.has_table_privilege(" + pg::client::quoted_literal(table) + ", 'INSERT')")
+          : may("pg_catalog.has_schema_privilege(" + pg::client::quoted_literal(names.into.schema) + ", 'CREATE')"))
+    return;
+  throw failure(core::errc::permission_denied, what,
+                "role " + role +
+                    (asked.data_only ? " may not insert into it" : " may not create tables in its schema") +
+                    "; nothing was changed",
+                (asked.data_only ? "GRANT INSERT ON " + table : "GRANT CREATE ON SCHEMA " + schema) + " TO " +
+                    quoted_name(role) + " there; or connect as another role");
+}
+
 void require_types(sql_connection& living, const std::vector<used_type>& used, const std::string& what) {
   std::string missing;
   std::string next;
@@ -239,19 +259,20 @@ class recovery {
     const std::string what = "can't add rows to " + to_string(names_.into);
     const auto match = match_columns(table_.columns, existing.columns);
     if (!match.missing.empty() || !match.unfilled.empty())
-      throw failure(
-          core::errc::conflict, what,
-          (match.missing.empty() ? "" : "it has no columns " + comma_separated(match.missing)) +
-              (match.missing.empty() || match.unfilled.empty() ? "" : "; ") +
-              (match.unfilled.empty() ? ""
-                                      : "it needs values that the table had not: " + comma_separated(match.unfilled)) +
-              "; nothing was changed",
-          "strata recover table " + shell_quoted(asked_.table) + " --into " +
-              shell_quoted(to_string({"", names_.into.schema, names_.into.table + "_recovered"})) + " " +
-              shell_quoted(shown_target(asked_)) + ", and INSERT ... SELECT from there");
+      throw failure(core::errc::conflict, what,
+                    (match.missing.empty() ? "" : "it has no columns " + comma_separated(match.missing)) +
+                        (match.missing.empty() || match.unfilled.empty() ? "" : "; ") +
+                        (match.unfilled.empty()
+                             ? ""
+                             : "it requires values for columns that are new: " + comma_separated(match.unfilled)) +
+                        "; nothing was changed",
+                    "strata recover table " + shell_quoted(asked_.table) + " --into " +
+                        shell_quoted(to_string({"", names_.into.schema, names_.into.table + "_recovered"})) + " " +
+                        shell_quoted(shown_target(asked_)) + ", and INSERT ... SELECT from there");
     for (const auto& each : match.other_type) table_.notes.push_back("column of another type: " + each);
     if (!match.defaulted.empty())
-      table_.notes.push_back("columns that the table had not got their defaults: " + comma_separated(match.defaulted));
+      table_.notes.push_back("columns that are new in the target get their defaults: " +
+                             comma_separated(match.defaulted));
     tell_safe();
     target_transaction into(living_, shown_target(asked_));
     // Triggers run as for the table's other users.
@@ -377,6 +398,8 @@ recovered_table recover_table(const scope& of, const recover_request& asked) {
     throw failure(core::errc::not_found, "can't add rows to " + to_string(names.into),
                   "database " + living.database() + " of " + shown_target(asked) + " has no such table",
                   "omit --data-only to create it");
+
+  require_rights(living, asked, names);
 
   remove_interrupted(of);
   of.report->tell("reading " + to_string(names.past) + " of " + describe(branch, point));

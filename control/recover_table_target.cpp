@@ -77,7 +77,8 @@ target_transaction::target_transaction(sql_connection& living, std::string shown
 void target_transaction::fail(const core::error& why, const std::string& doing) {
   std::string next;
   if (living_.sqlstate() == "55P03") next = "end the transactions that have the table locked there, then try again";
-  if (why.code == core::errc::permission_denied) next = "connect as a role that may " + doing;
+  if (why.code == core::errc::permission_denied)
+    next = "connect as a role that may do this, as the owner of the schema";
   throw failure(why.code, "can't " + doing + " in " + shown_, why.detail + "; nothing was changed", next);
 }
 

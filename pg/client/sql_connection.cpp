@@ -30,9 +30,15 @@ core::errc code_of(std::string_view sqlstate) {
   return core::errc::io_error;
 }
 
-std::string trimmed(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  return text;
+/// libpq's own messages have several lines.
+std::string one_line(std::string_view text) {
+  std::string made;
+  for (const char each : text) {
+    const bool is_blank = each == '\n' || each == '\t' || each == ' ';
+    if (!is_blank || (!made.empty() && made.back() != ' ')) made += is_blank ? ' ' : each;
+  }
+  while (made.ends_with(' ') || made.ends_with('.')) made.pop_back();
+  return made;
 }
 
 /// Details and hints are sentences; here they are clauses of one.
@@ -72,7 +78,7 @@ struct sql_connection::implementation {
   core::error failed(const PGresult* of) {
     sqlstate = of == nullptr ? "" : field(of, PG_DIAG_SQLSTATE);
     std::string text = of == nullptr ? "" : field(of, PG_DIAG_MESSAGE_PRIMARY);
-    if (text.empty()) return {code_of(sqlstate), trimmed(PQerrorMessage(connection.get()))};
+    if (text.empty()) return {code_of(sqlstate), one_line(PQerrorMessage(connection.get()))};
     for (const int more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT})
       if (const std::string part = field(of, more); !part.empty()) text += "; " + without_period(part);
     if (const std::string where = field(of, PG_DIAG_CONTEXT); where.starts_with("COPY ")) text += " (" + where + ")";
@@ -116,7 +122,7 @@ core::result<sql_connection> sql_connection::open(const std::string& conninfo, c
   made->connection.reset(PQconnectdbParams(keywords, values, 1));
   if (made->connection == nullptr) return core::error{core::errc::io_error, "connect to a server: out of memory"};
   if (PQstatus(made->connection.get()) != CONNECTION_OK)
-    return core::error{core::errc::unavailable, trimmed(PQerrorMessage(made->connection.get()))};
+    return core::error{core::errc::unavailable, one_line(PQerrorMessage(made->connection.get()))};
   return sql_connection(std::move(made));
 }
 
@@ -148,7 +154,7 @@ core::result<void> sql_connection::commit(std::chrono::milliseconds limit) {
   const auto lost = [&] {
     of.sqlstate.clear();
     return core::error{core::errc::outcome_unknown,
-                       "the connection was lost during COMMIT: " + trimmed(PQerrorMessage(of.connection.get()))};
+                       "the connection was lost during COMMIT: " + one_line(PQerrorMessage(of.connection.get()))};
   };
   if (!of.commits && PQsendQuery(of.connection.get(), "COMMIT") == 0) return of.failed(nullptr);
   of.commits = true;

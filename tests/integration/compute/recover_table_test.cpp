@@ -150,6 +150,10 @@ BOOST_AUTO_TEST_CASE(what_can_be_recovered_is_and_a_command_that_ends_in_the_mid
   BOOST_TEST(strata.cli({"recover", "table", "orders@" + then, "main"}).exit_code == 4);
 
   // -- what the target lacks
+  source.execute("create role weak login");
+  const finished weak = strata.cli({"recover", "table", "orders@" + then, source.conninfo() + " user=weak"});
+  BOOST_TEST(weak.exit_code == 1, weak.err);
+  BOOST_TEST(says(weak, "GRANT CREATE ON SCHEMA \"public\" TO \"weak\""), weak.err);
   source.execute("create database empty");
   const finished typeless =
       strata.cli({"recover", "table", "postgres.public.orders@" + then, source.conninfo("empty")});
