@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "control/branches.hpp"
-#include "control/compute_choice.hpp"
 #include "control/compute_lookup.hpp"
+#include "control/compute_start.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
 #include "control/recover_table_name.hpp"
@@ -91,12 +91,13 @@ host::compute_record living_compute(const scope& of, const server_link& server, 
   if (found.follows_source) {
     const branch_entry branch = find_branch(server, of, spec);
     const std::string source = branch.info.value("source", nlohmann::json::object()).value("conninfo", "");
+    const bool has_secret = source.find("***") != std::string::npos;
     recover_request again = asked;
     if (again.from.empty()) again.from = asked.target;
     throw failure(core::errc::conflict, "can't recover into " + asked.target,
                   "only its source writes it; name the source by its connection string",
                   command_again(again, asked.into.empty() ? "" : "--into " + shell_quoted(asked.into),
-                                source.empty() ? "URI" : pg::client::without_redacted(source)));
+                                source.empty() || has_secret ? "URI" : source));
   }
   if (found.running) return *found.running;
   return start_compute(of, {.spec = asked.target});
