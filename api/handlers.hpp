@@ -28,7 +28,9 @@ core::result<reply> patch_tenant_config(const services&, const request&);
 core::result<reply> list_timelines(const services&, const request&);
 core::result<reply> create_timeline(const services&, const request&);
 core::result<reply> get_timeline(const services&, const request&);
+core::result<reply> change_timeline(const services&, const request&);
 core::result<reply> delete_timeline(const services&, const request&);
+core::result<reply> reset_timeline(const services&, const request&);
 core::result<reply> resume_source(const services&, const request&);
 
 // handlers/safekeepers.cpp

@@ -6,6 +6,7 @@
 
 #include "config/json_file.hpp"
 #include "config/suggest.hpp"
+#include "config/time_text.hpp"
 
 namespace strata::api {
 namespace {
@@ -83,6 +84,21 @@ core::result<std::optional<std::uint64_t>> optional_count_member(const json& obj
   if (member == nullptr) return std::optional<std::uint64_t>();
   if (!member->is_number_unsigned()) return refused(name, "must be a non-negative integer");
   return std::optional(member->get<std::uint64_t>());
+}
+
+core::result<std::optional<bool>> optional_flag_member(const json& object, std::string_view name) {
+  const json* member = member_of(object, name);
+  if (member == nullptr) return std::optional<bool>();
+  if (!member->is_boolean()) return refused(name, "must be true or false");
+  return std::optional(member->get<bool>());
+}
+
+core::result<std::optional<core::wall_time>> optional_time_member(const json& object, std::string_view name) {
+  STRATA_ASSIGN(const auto text, optional_text_member(object, name));
+  if (!text) return std::optional<core::wall_time>();
+  auto time = config::parse_iso_time(*text, config::default_zone::utc);
+  if (!time) return std::move(time).error().within(name);
+  return std::optional(*time);
 }
 
 core::result<std::optional<core::lsn>> optional_lsn_member(const json& object, std::string_view name) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/http.hpp"
+#include "core/clock.hpp"
 #include "core/ids.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
@@ -22,6 +23,9 @@ core::result<std::optional<std::string>> optional_text_member(const nlohmann::js
 /// The name or address of a machine: 1 to 255 printable characters without blanks, as the protocols take it.
 core::result<std::string> host_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<std::uint64_t>> optional_count_member(const nlohmann::json& object, std::string_view name);
+core::result<std::optional<bool>> optional_flag_member(const nlohmann::json& object, std::string_view name);
+/// ISO 8601; UTC if it has no zone.
+core::result<std::optional<core::wall_time>> optional_time_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<core::lsn>> optional_lsn_member(const nlohmann::json& object, std::string_view name);
 
 /// An id from a member's text or a path, named in the error.

@@ -98,7 +98,11 @@ json to_json(const messages::pending_operation& operation) {
 }
 
 json to_json(const messages::tenant_info& tenant) {
+  json expired = json::array();
+  for (const auto& each : tenant.expired)
+    expired.push_back({{"name", each.name}, {"expired_at", config::utc_text(each.at)}});
   return {{"id", core::to_string(tenant.id)},
+          {"expired_branches", std::move(expired)},
           {"name", tenant.name},
           {"state", to_json(tenant.state, tenant.reason)},
           {"attachment_status", attachment_status(tenant)},
@@ -142,6 +146,8 @@ json to_json(const messages::timeline_info& timeline) {
   if (timeline.known_until) made["known_until"] = config::utc_text(*timeline.known_until);
   for (const messages::custom_manager& seen : timeline.custom_managers)
     made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});
+  made["deletion_protected"] = timeline.deletion_protected;
+  if (timeline.expires) made["expires_at"] = config::utc_text(*timeline.expires);
   return made;
 }
 

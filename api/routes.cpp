@@ -60,8 +60,15 @@ std::vector<route> make_routes() {
       {"POST", "/v1/tenant/{tenant_id}/timeline", "create_timeline", "Create a branch; durable when answered", no_query,
        "CreateTimeline", "Timeline", 201, create_timeline},
       {"GET", TIMELINE, "get_timeline", "One timeline", no_query, "", "Timeline", 200, get_timeline},
-      {"DELETE", TIMELINE, "delete_timeline", "Delete a timeline that has no child branches", no_query, "", "Nothing",
-       200, delete_timeline},
+      {"PATCH", TIMELINE, "change_timeline",
+       "Change a branch's protection from deletion or its expiry; what is absent stays. Durable when answered",
+       no_query, "ChangeTimeline", "Timeline", 200, change_timeline},
+      {"DELETE", TIMELINE, "delete_timeline", "Delete a timeline that has no child branches and is not protected",
+       no_query, "", "Nothing", 200, delete_timeline},
+      {"POST", TIMELINE "/reset", "reset_timeline",
+       "Put a new branch at a point of the parent in the place of a branch: it gets the name, and another id. The old "
+       "one is deleted, or kept under another name. All or nothing; durable when answered",
+       no_query, "ResetTimeline", "Timeline", 201, reset_timeline},
 
       {"POST", TIMELINE "/resume_source", "resume_source",
        "Resume a source that was refused because it is not the same server. The server is compared again", no_query, "",

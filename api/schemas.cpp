@@ -80,6 +80,9 @@ std::string_view schemas() {
       "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
     "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
     "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "only in the answer for one tenant"},
+    "expired_branches": {"type": "array", "description": "deleted since the server started, the newest ones last",
+      "items": {"type": "object", "required": ["name", "expired_at"], "properties": {"name": {"type": "string"},
+        "expired_at": {"$ref": "#/components/schemas/Time"}}}},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},
   "TenantList": {"type": "array", "items": {"$ref": "#/components/schemas/Tenant"}},
   "TenantOptions": {"type": "object", "additionalProperties": {"oneOf": [{"type": "integer"}, {"type": "string"}]},
@@ -212,14 +215,26 @@ std::string_view schemas() {
       "from_lsn": {"$ref": "#/components/schemas/Lsn"}, "to_lsn": {"$ref": "#/components/schemas/Lsn"}},
       "description": "WAL that is missing here and on all safekeepers; last_error names the next step; to_lsn 0/0: unknown"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
-      "description": "resource managers of extensions; pages changed by their records can't be read from these LSNs on; absent: none"}}},
+      "description": "resource managers of extensions; pages changed by their records can't be read from these LSNs on; absent: none"},
+    "deletion_protected": {"type": "boolean"},
+    "expires_at": {"allOf": [{"$ref": "#/components/schemas/Time"}],
+      "description": "from then on the branch is deleted, as soon as it has no child branches; absent: never"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
   "CreateTimeline": {"type": "object", "required": ["ancestor_timeline_id"], "additionalProperties": false,
     "properties": {
     "new_timeline_id": {"$ref": "#/components/schemas/Id"}, "ancestor_timeline_id": {"$ref": "#/components/schemas/Id"},
     "ancestor_start_lsn": {"$ref": "#/components/schemas/Position"},
     "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "default: derived from the id"},
-    "pg_version": {"type": "integer", "description": "optional; must be the ancestor's"}}},
+    "pg_version": {"type": "integer", "description": "optional; must be the ancestor's"},
+    "expires_at": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "default: never"}}},
+  "ChangeTimeline": {"type": "object", "additionalProperties": false, "properties": {
+    "deletion_protected": {"type": "boolean", "description": "true also removes the expiry"},
+    "expires_at": {"type": "string", "format": "date-time", "nullable": true, "description": "null: never"}}},
+  "ResetTimeline": {"type": "object", "additionalProperties": false, "properties": {
+    "ancestor_start_lsn": {"allOf": [{"$ref": "#/components/schemas/Position"}],
+      "description": "default: the head of the parent"},
+    "keep_as": {"allOf": [{"$ref": "#/components/schemas/Name"}],
+      "description": "the old branch is kept under this name; default: it is deleted"}}},
 
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},

@@ -3,11 +3,13 @@
 
 #include "cli/branch_tree.hpp"
 #include "cli/commands.hpp"
+#include "cli/confirmation.hpp"
 #include "cli/context.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
 #include "control/branch_changes.hpp"
+#include "control/branch_reset.hpp"
 #include "control/branches.hpp"
 #include "control/broken_sources.hpp"
 #include "control/failure.hpp"
@@ -20,19 +22,15 @@ namespace {
 
 using nlohmann::json;
 
-struct create_options {
-  std::string name;
-  std::string from = "main";
-};
-
-void create_and_show(const context& of, const create_options& asked) {
-  const auto made = create_branch(of, asked.name, asked.from);
+void create_and_show(const context& of, const branch_creation_request& asked) {
+  const auto made = create_branch(of, asked);
   if (of.json) {
     json answer = made.timeline;
     answer["resolved_from"] = made.parent.name + "@" + core::to_string(made.from.at);
     return print(answer);
   }
   print("created " + asked.name + " from " + describe(made.parent, made.from) + "  " + time_text(made.took));
+  if (asked.expires_after) print("expires " + expiry_shown(made.timeline));
   say("next: strata psql " + made.parent.source.spec_of(asked.name));
 }
 
@@ -96,6 +94,8 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("earliest time", earliest ? time_shown(config::utc_text(*earliest)) : "");
   facts.add("branched at", branch.text("ancestor_lsn"));
   facts.add("created", time_shown(branch.text("created_at")));
+  facts.add("expires", expiry_shown(branch.info));
+  facts.add("protected", branch.info.value("deletion_protected", false) ? "from deletion" : "");
   facts.add("layers", std::to_string(branch.info.value("layer_count", 0)) + ", " +
                           config::size_text(branch.info.value("current_physical_size", std::uint64_t{0})) +
                           " on disk, " + config::size_text(branch.info.value("memory_size", std::uint64_t{0})) +
@@ -116,11 +116,35 @@ void show_branch(const context& of, const std::string& name) {
   facts.print();
 }
 
-void remove_branch(const context& of, const std::string& name, bool force) {
-  const auto gone = delete_branch(of, name, force);
+struct loss_options {
+  std::string name;
+  bool force = false;
+  bool yes = false;
+};
+
+void remove_branch(const context& of, const loss_options& asked) {
+  const auto plan = plan_deletion(of, asked.name);
+  confirm("can't delete " + plan.branch.name, plan.branch.name, describe(of, plan), asked.yes);
+  delete_branch(of, plan, asked.force);
   if (of.json)
-    return print(json{{"deleted", gone.branch.name}, {"timeline_id", gone.branch.id}, {"computes", gone.computes}});
-  print("deleted " + gone.branch.name);
+    return print(
+        json{{"deleted", plan.branch.name}, {"timeline_id", plan.branch.id}, {"computes", plan.computes.size()}});
+  print("deleted " + plan.branch.name);
+}
+
+void reset_and_show(const context& of, const branch_reset_request& to, const loss_options& asked) {
+  const auto plan = plan_reset(of, to);
+  confirm("can't reset " + plan.branch.name, plan.branch.name, describe(of, plan), asked.yes);
+  const json made = reset_branch(of, plan, asked.force);
+  if (of.json) return print(made);
+  print("reset " + plan.branch.name + " to " + describe(plan.parent, plan.to));
+  if (!plan.keep_as.empty()) print("its earlier state is branch " + plan.keep_as);
+}
+
+void protect_and_show(const context& of, const std::string& name, bool on) {
+  const json timeline = protect_branch(of, name, on);
+  if (of.json) return print(timeline);
+  print(timeline.value("name", "") + (on ? " is protected from deletion" : " can be deleted again"));
 }
 
 void show_tree(const context& of) {
@@ -153,16 +177,22 @@ void add_branch_commands(CLI::App& app, context& of) {
 
   auto* create = group->add_subcommand(
       "create", "Create a branch at any point in the retention window; durable when the command returns");
-  auto asked = std::make_shared<create_options>();
+  auto asked = std::make_shared<branch_creation_request>();
   create->add_option("NAME", asked->name, "Name of the new branch")->required();
   create->add_option("--from", asked->from, "BRANCH or BRANCH@WHEN; WHEN is an LSN, a time or an age")
       ->capture_default_str();
+  create
+      ->add_option_function<std::string>(
+          "--expires", [asked](const std::string& text) { asked->expires_after = parse_expiry(text); },
+          "Delete the branch after this time: 2h, 7d")
+      ->type_name("TIME");
   create->add_option("--tenant", of.tenant, "Source, if the server has more than one");
   finish_command(*create, of,
                  "  strata branch create dev\n  strata branch create dev --from main@10m\n"
                  "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
                  "  strata branch create dev --from main@\"2 hours ago\"\n"
-                 "  strata branch create dev --from shop/main@0/3B21F08",
+                 "  strata branch create dev --from shop/main@0/3B21F08\n"
+                 "  strata branch create ci-42 --expires 2h",
                  [&of, asked] { create_and_show(of, *asked); });
 
   auto* list = group->add_subcommand("list", "List all branches");
@@ -181,14 +211,37 @@ void add_branch_commands(CLI::App& app, context& of) {
   };
   named("show", "Show the details of a branch", "  strata branch show dev", show_branch);
 
-  auto* remove = group->add_subcommand("delete", "Delete a branch that has no child branches");
-  auto name = std::make_shared<std::string>();
-  auto force = std::make_shared<bool>(false);
-  remove->add_option("BRANCH", *name, "Branch, or SOURCE/BRANCH")->required();
-  remove->add_flag("--force", *force, "Stop and remove its computes, including data written to copies");
-  remove->add_option("--tenant", of.tenant, "Source, if the server has more than one");
-  finish_command(*remove, of, "  strata branch delete dev\n  strata branch delete dev --force",
-                 [&of, name, force] { remove_branch(of, *name, *force); });
+  named("protect", "Protect a branch from deletion; it no longer expires", "  strata branch protect main",
+        [](const context& in, const std::string& name) { protect_and_show(in, name, true); });
+  named("unprotect", "End the protection of a branch", "  strata branch unprotect main",
+        [](const context& in, const std::string& name) { protect_and_show(in, name, false); });
+
+  const auto losing = [&](const char* verb, const char* help, const char* force) {
+    auto* command = group->add_subcommand(verb, help);
+    auto options = std::make_shared<loss_options>();
+    command->add_option("BRANCH", options->name, "Branch, or SOURCE/BRANCH")->required();
+    command->add_flag("--yes", options->yes, "Do not ask for confirmation");
+    command->add_flag("--force", options->force, force);
+    command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+    return std::pair(command, options);
+  };
+  const auto [remove, removed] = losing("delete", "Delete a branch that has no child branches",
+                                        "Stop and remove its computes, including data written to copies");
+  finish_command(*remove, of, "  strata branch delete dev\n  strata branch delete dev --yes --force",
+                 [&of, asked = removed] { remove_branch(of, *asked); });
+
+  const auto [reset, old] = losing("reset",
+                                   "Put a new branch from the parent in the place of a branch. Computes on its head "
+                                   "restart on it: name, port and URI stay",
+                                   "Stop and remove computes that show an older state, including data of copies");
+  auto to = std::make_shared<branch_reset_request>();
+  reset->add_option("--to", to->to, "Point of the parent: an LSN, a time or an age (default: its head)");
+  reset->add_option("--keep-as", to->keep_as, "Keep the present state as a branch of this name");
+  finish_command(*reset, of, "  strata branch reset dev --yes\n  strata branch reset dev --to 1h --keep-as dev-before",
+                 [&of, to, asked = old] {
+                   to->branch = asked->name;
+                   reset_and_show(of, *to, *asked);
+                 });
 
   auto* tree = group->add_subcommand("tree", "Show the branches as a tree");
   tree->add_option("--tenant", of.tenant, "Only branches of this source");

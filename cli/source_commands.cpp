@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/confirmation.hpp"
 #include "cli/context.hpp"
 #include "cli/interruption_notice.hpp"
 #include "cli/terminal.hpp"
@@ -133,8 +134,11 @@ void list_sources_command(const context& of) {
   fail_if_broken(of, broken, branches);
 }
 
-void remove_and_show(const context& of, const std::string& name, bool force) {
-  const auto [source, slots_left] = remove_source(of, name, force);
+void remove_and_show(const context& of, const std::string& name, bool force, bool yes) {
+  const auto plan = plan_removal(of, name);
+  const source_entry& source = plan.source;
+  confirm("can't remove " + source.name, source.name, describe(of, plan), yes);
+  const json slots_left = remove_source(of, plan, force);
   if (of.json) return print(json{{"removed", source.name}, {"tenant_id", source.id}, {"slots_left", slots_left}});
   print("removed " + source.name + " with all its branches");
   tell_of_slots(slots_left);
@@ -213,9 +217,11 @@ void add_source_commands(CLI::App& app, context& of) {
   auto name = std::make_shared<std::string>();
   remove->add_option("NAME", *name, "Full name of the source")->required();
   auto force = std::make_shared<bool>(false);
+  auto yes = std::make_shared<bool>(false);
+  remove->add_flag("--yes", *yes, "Do not ask for confirmation");
   remove->add_flag("--force", *force, "Stop and remove the computes of its branches, including data written to copies");
-  finish_command(*remove, of, "  strata source remove shop",
-                 [&of, name, force] { remove_and_show(of, *name, *force); });
+  finish_command(*remove, of, "  strata source remove shop\n  strata source remove shop --yes",
+                 [&of, name, force, yes] { remove_and_show(of, *name, *force, *yes); });
 }
 
 }  // namespace strata::cli

@@ -23,7 +23,7 @@ using nlohmann::json;
 void show_status(const context& of) {
   const server_link server = server_to_look_at(of);
   const server_status seen = look_at_server(of, server);
-  const auto& [process, branches, broken, computes, running, cluster, standbys] = seen;
+  const auto& [process, branches, broken, computes, running, cluster, standbys, expired] = seen;
   if (of.json) {
     print(status_json(server, seen));
     return fail_if_broken(of, broken, branches);
@@ -61,6 +61,12 @@ void show_status(const context& of) {
       facts.add("branch " + each.source.name + "/" + each.name,
                 each.state_text() + (last_error.empty() ? "" : "; " + last_error));
   }
+  for (const auto& each : branches)
+    if (const std::string expires = expiry_shown(each.info); !expires.empty())
+      facts.add("branch " + each.source.name + "/" + each.name, "expires " + expires);
+  for (const json& each : expired)
+    facts.add("branch " + each.value("source", "") + "/" + each.value("branch", ""),
+              "expired and was deleted, " + time_shown(each.value("expired_at", "")));
   if (!cluster.safekeepers.empty()) facts.add("safekeepers", cluster.health.text);
   for (auto& line : pending_operations(process, branches)) facts.add("pending", std::move(line));
   facts.print();

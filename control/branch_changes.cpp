@@ -1,44 +1,82 @@
 #include "control/branch_changes.hpp"
 
+#include "config/quantity.hpp"
+#include "config/time_text.hpp"
 #include "control/branch_writers.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
 
 namespace strata::control {
 
-created_branch create_branch(const scope& of, const std::string& name, const std::string& from) {
-  need(config::check_name("branch", name), "can't create a branch", "strata branch create --help");
-  const auto spec = parse_spec(from);
+using nlohmann::json;
+
+std::chrono::milliseconds parse_expiry(const std::string& text) {
+  constexpr const char* what = "can't parse --expires";
+  const auto after = need(config::parse_duration(text), what, "write 2h or 7d");
+  const bool has_unit = text.find_first_not_of("0123456789 .") != std::string::npos;
+  if (has_unit && after >= std::chrono::seconds(1)) return after;
+  throw failure(core::errc::invalid_argument, what,
+                "\"" + text + (has_unit ? "\" is less than a second" : "\" has no unit"), "write 2h or 7d");
+}
+
+created_branch create_branch(const scope& of, const branch_creation_request& asked) {
+  need(config::check_name("branch", asked.name), "can't create a branch", "strata branch create --help");
+  const auto spec = parse_spec(asked.from);
   const server_link server(of);
   branch_entry parent = find_branch(server, of, spec);
   resolved_point point = resolve(server, parent, spec.at);
   const std::string at = core::to_string(point.at);
   const auto begun = std::chrono::steady_clock::now();
-  auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline",
-                                {{"name", name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", at}});
+  json body{{"name", asked.name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", at}};
+  if (asked.expires_after) body["expires_at"] = config::utc_text(core::system_clock().now() + *asked.expires_after);
+  auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline", body);
   if (!made) {
     const bool taken = made.error().code == core::errc::conflict;
-    throw failure(made.error(), "can't create " + name + " from " + parent.name + "@" + at,
+    throw failure(made.error(), "can't create " + asked.name + " from " + parent.name + "@" + at,
                   taken ? "strata branch list; choose another name" : "strata branch show " + parent.spec());
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   return {std::move(parent), point, *std::move(made), took};
 }
 
-deleted_branch delete_branch(const scope& of, const std::string& name, bool force) {
+branch_deletion plan_deletion(const scope& of, const std::string& name) {
   const auto spec = parse_branch_name(name);
   const server_link server(of);
-  branch_entry branch = find_branch(server, of, spec);
-  if (branch.name != spec.branch && branch.id != spec.branch)
-    throw failure(core::errc::not_found, "there is no branch \"" + spec.branch + "\"",
-                  "delete requires the full name; the closest match is " + branch.name, "strata branch list");
+  branch_deletion plan{.branch = find_branch(server, of, spec)};
+  require_full_name(plan.branch, spec, "delete");
+  plan.computes = computes_of(of, plan.branch.source.id, plan.branch.id);
+  for (const auto& each : list_branches(server, plan.branch.source.name))
+    if (each.text("ancestor_timeline_id") == plan.branch.id) plan.children.push_back(each.name);
+  return plan;
+}
+
+std::vector<std::string> describe(const scope& of, const branch_deletion& plan) {
+  const branch_entry& branch = plan.branch;
+  std::vector<std::string> lines{"branch " + branch.spec() + ": " + size_shown(branch) + ", created " +
+                                 time_shown(branch.text("created_at"))};
+  for (const auto& each : plan.computes) lines.push_back(compute_line(of, each));
+  for (const auto& each : plan.children) lines.push_back("child branch " + each + ": to be deleted first");
+  return lines;
+}
+
+void delete_branch(const scope& of, const branch_deletion& plan, bool force) {
+  const branch_entry& branch = plan.branch;
   const std::string doing = "can't delete " + branch.name;
-  const auto computes = computes_of(of, branch.source.id, branch.id);
-  require_no_computes(computes, of, doing, force);
+  require_no_computes(plan.computes, of, doing, force);
   require_no_damaged_writers(of, branch.source.id, branch.id, doing, force);
-  need(server.api().remove(branch.path()), doing, "strata branch tree");
-  remove_computes(of, computes);
-  return {std::move(branch), computes.size()};
+  const bool is_protected = branch.info.value("deletion_protected", false);
+  need(server_link(of).api().remove(branch.path()), doing,
+       is_protected ? "strata branch unprotect " + branch.spec() : "strata branch tree");
+  remove_computes(of, plan.computes);
+}
+
+json protect_branch(const scope& of, const std::string& name, bool on) {
+  const auto spec = parse_branch_name(name);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  return need(server.api().patch(branch.path(), {{"deletion_protected", on}}),
+              std::string(on ? "can't protect " : "can't unprotect ") + branch.name,
+              "strata branch show " + branch.spec());
 }
 
 }  // namespace strata::control

@@ -206,6 +206,18 @@ std::string earliest_text(const earliest_point& of) {
 
 }  // namespace
 
+void require_full_name(const branch_entry& found, const config::branch_spec& wanted, const std::string& verb) {
+  if (found.name == wanted.branch || found.id == wanted.branch) return;
+  throw failure(core::errc::not_found, "there is no branch \"" + wanted.branch + "\"",
+                verb + " requires the full name; the closest match is " + found.name, "strata branch list");
+}
+
+void require_full_name(const source_entry& found, const std::string& wanted, const std::string& verb) {
+  if (found.name == wanted || found.id == wanted) return;
+  throw failure(core::errc::not_found, "there is no source \"" + wanted + "\"",
+                verb + " requires the full name; the closest match is " + found.name, "strata source list");
+}
+
 resolved_point resolve(const server_link& server, const branch_entry& branch, const config::branch_point& point) {
   if (!branch.active())
     throw failure(core::errc::unavailable, branch.name + " can't be read now", "its state is " + branch.state_text(),
@@ -309,6 +321,18 @@ std::string time_shown(const std::string& utc) {
   const auto time = config::parse_iso_time(utc, config::default_zone::utc);
   if (!time) return utc;
   return config::local_text(*time) + " (" + config::age_text(*time, core::system_clock().now()) + ")";
+}
+
+std::string size_shown(const branch_entry& branch) {
+  return config::size_text(branch.info.value("current_physical_size", std::uint64_t{0}) +
+                           branch.info.value("memory_size", std::uint64_t{0}));
+}
+
+std::string expiry_shown(const json& timeline) {
+  const auto time = config::parse_iso_time(timeline.value("expires_at", ""), config::default_zone::utc);
+  if (!time) return "";
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(*time - core::system_clock().now());
+  return config::local_text(*time) + (left.count() > 0 ? " (in " + config::duration_text(left) + ")" : " (now)");
 }
 
 std::string last_commit_shown(const branch_entry& branch) {

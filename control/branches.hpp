@@ -61,6 +61,10 @@ config::branch_spec parse_branch_name(const std::string& text);
 
 branch_entry find_branch(const server_link& server, const scope& of, const config::branch_spec& spec);
 
+/// For a command that loses something ("delete"): a failure if `wanted` is a prefix only.
+void require_full_name(const branch_entry& found, const config::branch_spec& wanted, const std::string& verb);
+void require_full_name(const source_entry& found, const std::string& wanted, const std::string& verb);
+
 /// Asks the server where the point is, which is kept readable for a while from then on. A time whose state is not known
 /// yet is waited for, at most 10 s. A failure tells the window when the point is outside, or what is known until when;
 /// a note tells when the head is not the present of the source.
@@ -77,6 +81,10 @@ std::string phase_text(const nlohmann::json& source);
 std::string clock_difference_text(const nlohmann::json& source);
 /// "2026-11-22 14:06:41 CET (61 s ago)" of a time as the server writes it.
 std::string time_shown(const std::string& utc);
+/// "3.1 MiB" of its own layers, in memory or on disk.
+std::string size_shown(const branch_entry& branch);
+/// "2026-11-22 16:06:41 CET (in 2h)" of a timeline; empty if it does not expire.
+std::string expiry_shown(const nlohmann::json& timeline);
 /// Of the branch's last commit, up to the whole second: the branch at that time has the commit.
 std::string last_commit_shown(const branch_entry& branch);
 /// "resource manager 130 from 0/3B21F08, 131 from 0/4000028: ..."

@@ -83,6 +83,12 @@ std::string state_of(const scope& of, const compute_record& record, const won_te
   return is_up(record) ? "running" : "stopped";
 }
 
+std::string compute_line(const scope& of, const compute_record& record) {
+  static constexpr const char* roles[] = {"a copy of ", "writes ", "reads ", "a standby of "};
+  return "compute " + record.name + ": " + roles[static_cast<std::size_t>(record.mode)] + record.branch + ", " +
+         state_of(of, record);
+}
+
 void require_no_computes(const std::vector<compute_record>& computes, const scope& of, const std::string& doing,
                          bool force) {
   if (force) return;

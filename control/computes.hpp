@@ -28,6 +28,8 @@ std::vector<host::compute_record> running_computes_of(const scope& of, const bra
 std::string state_of(const scope& of, const host::compute_record& record);
 std::string state_of(const scope& of, const host::compute_record& record, const won_terms& terms);
 
+/// "compute dev: writes dev, running": of one that is about to be removed.
+std::string compute_line(const scope& of, const host::compute_record& record);
 /// For what is about to be deleted, a failure ("can't delete dev") names computes that run, or copies with data of
 /// their own, unless they are to go, too.
 void require_no_computes(const std::vector<host::compute_record>& computes, const scope& of, const std::string& doing,

@@ -23,6 +23,16 @@ json earliest_json(const server_link& server, const branch_entry& branch) {
   return earliest ? json(config::utc_text(*earliest)) : json();
 }
 
+json expired_branches(const server_link& server) {
+  json found = json::array();
+  for (const json& tenant : need(server.get("/v1/tenant"), "can't list the sources"))
+    for (json each : tenant.value("expired_branches", json::array()))
+      found.push_back({{"source", tenant.value("name", "")},
+                       {"branch", each.value("name", "")},
+                       {"expired_at", each.value("expired_at", "")}});
+  return found;
+}
+
 }  // namespace
 
 server_link server_to_look_at(const scope& of) {
@@ -44,6 +54,7 @@ server_status look_at_server(const scope& of, const server_link& server) {
   seen.broken = list_broken_sources(server, "");
   seen.computes = list_computes(of);
   seen.computes_running = static_cast<std::size_t>(std::ranges::count_if(seen.computes, is_up));
+  seen.expired = expired_branches(server);
   seen.cluster = look_at_cluster(of);
   for (const auto& each : seen.computes)
     if (each.mode == host::compute_mode::standby && is_up(each)) seen.standbys.push_back({each, status_of(of, each)});
@@ -73,6 +84,7 @@ json status_json(const server_link& server, const server_status& of) {
           {"broker", server.file().broker},
           {"quorum", api::to_json(of.cluster)},
           {"branches", of.branches.size()},
+          {"expired_branches", of.expired},
           {"sources", sources},
           {"standbys", std::move(standbys)},
           {"broken_sources", broken_json(of.broken)},

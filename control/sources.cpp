@@ -121,19 +121,32 @@ import_result wait_for_import(const server_link& server, const json& added, cons
   return {std::move(timeline), bytes};
 }
 
-removed_source remove_source(const scope& of, const std::string& name, bool force) {
+source_removal plan_removal(const scope& of, const std::string& name) {
   const server_link server(of);
-  const source_entry source = find_source(server, name);
-  if (source.name != name && source.id != name)
-    throw failure(core::errc::not_found, "there is no source \"" + name + "\"",
-                  "remove requires the full name; the closest match is " + source.name, "strata source list");
-  const std::string doing = "can't remove " + source.name;
-  const auto computes = computes_of(of, source.id, "");
-  require_no_computes(computes, of, doing, force);
-  require_no_damaged_writers(of, source.id, "", doing, force);
-  const json removed = need(server.api().remove("/v1/tenant/" + source.id), doing, "strata source list");
-  remove_computes(of, computes);
-  return {source, removed.value("slots_left", json::array())};
+  source_removal plan{.source = find_source(server, name)};
+  require_full_name(plan.source, name, "remove");
+  if (plan.source.broken.empty()) plan.branches = list_branches(server, plan.source.name);
+  plan.computes = computes_of(of, plan.source.id, "");
+  return plan;
+}
+
+std::vector<std::string> describe(const scope& of, const source_removal& plan) {
+  std::vector<std::string> lines;
+  for (const auto& each : plan.branches) lines.push_back("branch " + each.name + ": " + size_shown(each));
+  for (const auto& each : plan.computes) lines.push_back(compute_line(of, each));
+  return lines;
+}
+
+json remove_source(const scope& of, const source_removal& plan, bool force) {
+  const std::string doing = "can't remove " + plan.source.name;
+  require_no_computes(plan.computes, of, doing, force);
+  require_no_damaged_writers(of, plan.source.id, "", doing, force);
+  const bool is_protected =
+      std::ranges::any_of(plan.branches, [](const auto& each) { return each.info.value("deletion_protected", false); });
+  const json removed = need(server_link(of).api().remove("/v1/tenant/" + plan.source.id), doing,
+                            is_protected ? "strata branch unprotect BRANCH" : "strata source list");
+  remove_computes(of, plan.computes);
+  return removed.value("slots_left", json::array());
 }
 
 resumed_source resume_source(const scope& of, const std::string& name) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "control/branches.hpp"
+#include "host/registry.hpp"
 
 namespace strata::control {
 
@@ -27,12 +28,19 @@ struct import_result {
 import_result wait_for_import(const server_link& server, const nlohmann::json& added, const std::string& name,
                               const std::function<void(const nlohmann::json& removed)>& removed);
 
-struct removed_source {
+/// What goes with a source when it is removed.
+struct source_removal {
   source_entry source;
-  nlohmann::json slots_left;  ///< replication slots that stay at their sources
+  std::vector<branch_entry> branches;  ///< empty also for one that is broken
+  std::vector<host::compute_record> computes;
 };
-/// Removes a source with all its branches, and with `force` their computes. `name` is the whole name, or the id.
-removed_source remove_source(const scope& of, const std::string& name, bool force);
+/// Changes nothing. `name` is the whole name, or the id.
+source_removal plan_removal(const scope& of, const std::string& name);
+/// What a person reads before, a line for each branch and compute.
+std::vector<std::string> describe(const scope& of, const source_removal& plan);
+/// Removes a source with all its branches, and with `force` their computes. The replication slots that stay at their
+/// sources.
+nlohmann::json remove_source(const scope& of, const source_removal& plan, bool force);
 
 struct resumed_source {
   source_entry source;

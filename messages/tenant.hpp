@@ -25,7 +25,13 @@ struct tenant_info {
   core::generation generation;
   std::uint64_t timeline_count = 0;
   std::uint64_t layer_bytes = 0;
+  struct expired_branch {
+    std::string name;
+    core::wall_time at;
+  };
+  std::vector<expired_branch> expired;  ///< deleted since the server started; the newest expired_shown
 };
+inline constexpr std::size_t expired_shown = 8;
 
 /// Creates a tenant whose branch `main` follows a running Postgres. Answered when the source meets the requirements
 /// (version, permissions, wal_level, slot created) and the tenant is durable; the base backup then runs, see
@@ -55,7 +61,7 @@ struct get_tenant {
   core::tenant_id tenant;
 };
 /// Drops the source's slot, unless the user chose it, then deletes the tenant. The reply lists the slots that were kept
-/// at their sources.
+/// at their sources. errc::conflict, and nothing was done, if a branch is protected.
 struct delete_tenant {
   core::tenant_id tenant;
 };
@@ -89,6 +95,24 @@ struct create_branch {
   std::optional<core::lsn> at;
   std::string name;
   std::optional<core::timeline_id> id;
+  std::optional<core::wall_time> expires = {};
+};
+/// Changes what is present, durable on reply. errc::conflict for an expiry of a protected branch or of one without a
+/// parent.
+struct change_branch {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  std::optional<bool> deletion_protected;
+  std::optional<std::optional<core::wall_time>> expires;  ///< an empty time: never
+};
+/// Puts a new branch at `at` of the parent (absent: its head) in the place of a branch: it has another id, and the
+/// name, the protection and the expiry of the old one. That is deleted as by delete_timeline, or with `keep_as` gets
+/// this name and no expiry. errc::conflict with the reason if that is not possible. All or nothing, durable on reply.
+struct reset_branch {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  std::optional<core::lsn> at;
+  std::optional<std::string> keep_as;
 };
 struct list_timelines {
   core::tenant_id tenant;
@@ -100,8 +124,8 @@ struct get_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
 };
-/// errc::conflict, naming them, if it has child branches. Durable on reply; its files, and its WAL on safekeepers, are
-/// deleted later.
+/// errc::conflict if it is protected, or has child branches, which are named. Durable on reply; its files, and its WAL
+/// on safekeepers, are deleted later.
 struct delete_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
@@ -129,7 +153,8 @@ using tenant_actor =
     actor_interface<answers<get_tenant, tenant_info>, answers<get_tenant_options, tenant_options_reply>,
                     answers<set_tenant_options, done>, answers<create_branch, timeline_info>,
                     answers<list_timelines, timeline_list>, answers<get_timeline, timeline_info>,
-                    answers<delete_timeline, done>, answers<open_timeline, timeline_opened>,
+                    answers<delete_timeline, done>, answers<change_branch, timeline_info>,
+                    answers<reset_branch, timeline_info>, answers<open_timeline, timeline_opened>,
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
                     answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
 
@@ -151,6 +176,8 @@ STRATA_LOCAL_MESSAGE(strata::messages::get_tenant_options)
 STRATA_LOCAL_MESSAGE(strata::messages::set_tenant_options)
 STRATA_LOCAL_MESSAGE(strata::messages::tenant_options_reply)
 STRATA_LOCAL_MESSAGE(strata::messages::create_branch)
+STRATA_LOCAL_MESSAGE(strata::messages::change_branch)
+STRATA_LOCAL_MESSAGE(strata::messages::reset_branch)
 STRATA_LOCAL_MESSAGE(strata::messages::list_timelines)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_list)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline)

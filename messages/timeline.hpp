@@ -93,6 +93,8 @@ struct timeline_info {
   std::optional<consensus::configuration> safekeepers;  ///< if present, `source` describes the connection to them
   std::string last_error;  ///< last failures of background work, which is retried; empty: none
   std::vector<custom_manager> custom_managers;
+  bool deletion_protected = false;
+  std::optional<core::wall_time> expires;
 };
 
 /// Answered when last_record_lsn has reached `at`. errc::timeout, with the position and the receiver's state, after the

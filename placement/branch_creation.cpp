@@ -21,6 +21,9 @@ core::result<creation_check> check_creation(const branch_request& request, std::
   auto taken = std::ranges::find(branches, request.name, &known_branch::name);
   const bool by_name = taken != branches.end();
   if (!by_name && request.id) taken = std::ranges::find(branches, *request.id, &known_branch::id);
+  const auto ancestor = std::ranges::find(branches, request.ancestor, &known_branch::id);
+  if (taken == branches.end() && ancestor != branches.end() && ancestor->in == known_branch::phase::replacing)
+    return core::error{core::errc::busy, "branch " + std::string(ancestor->name) + " is being reset"};
   if (taken == branches.end()) return creation_check::create;
   if (is_same(request, *taken)) return creation_check::repeated;
   if (!by_name)
@@ -35,7 +38,7 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
   // A field that is added to the record does not compile here before it is decided what a branch has in it.
   const auto& [tenant, id, name, state, its_ancestor, ancestor_lsn, major, system_id, wal_segment_size, data_checksums,
                wal_log_hints, disk_consistent_lsn, previous_record_lsn, readable_from, gc_cutoff, created, source,
-               safekeepers, wal_keepers, custom_managers] = ancestor;
+               safekeepers, wal_keepers, custom_managers, deletion_protected, expires] = ancestor;
   std::vector<storage::custom_manager> seen = custom_managers;
   std::erase_if(seen, [&](const storage::custom_manager& each) { return each.since > branch.at; });
   return {.tenant = tenant,
@@ -57,7 +60,9 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
           .source = std::nullopt,
           .safekeepers = std::nullopt,
           .wal_keepers = {},
-          .custom_managers = std::move(seen)};
+          .custom_managers = std::move(seen),
+          .deletion_protected = branch.deletion_protected,
+          .expires = branch.expires};
 }
 
 void branch_creation::point_found(core::lsn at) {

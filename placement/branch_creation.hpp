@@ -26,7 +26,8 @@ enum class creation_check {
   repeated  ///< the branch `*request.id` is the very one that is asked for
 };
 /// errc::invalid_argument for the name; errc::conflict when the name or the id belongs to a different branch, or to any
-/// branch when the request has no id to tell; errc::busy while the branch of that id is being created.
+/// branch when the request has no id to tell; errc::busy while the branch of that id is being created, or the ancestor
+/// is being reset.
 core::result<creation_check> check_creation(const branch_request& request, std::span<const known_branch> branches);
 
 /// What is decided about a branch that is about to be stored.
@@ -36,6 +37,8 @@ struct new_branch {
   core::lsn at;
   core::lsn previous_record;  ///< start of the ancestor's record that ends at `at`; 0: unknown
   core::wall_time created{};
+  bool deletion_protected = false;
+  std::optional<core::wall_time> expires = {};
 };
 /// The child's record, made from nothing: it names every field, and takes from the ancestor what a cluster can't change
 /// and the extension records before the branch point.

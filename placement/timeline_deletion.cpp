@@ -6,16 +6,43 @@
 
 namespace strata::placement {
 
-core::result<void> check_deletion(const core::timeline_id& id, std::span<const known_branch> branches) {
-  std::string children;
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& each : names) text += (text.empty() ? "" : ", ") + each;
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> children_of(const core::timeline_id& id, std::span<const known_branch> branches) {
+  std::vector<std::string> names;
   for (const known_branch& each : branches)
-    if (each.ancestor == id && each.in != known_branch::phase::deleting)
-      children += (children.empty() ? "" : ", ") + std::string(each.name);
-  if (children.empty()) return {};
+    if (each.ancestor == id && each.in != known_branch::phase::deleting) names.emplace_back(each.name);
+  return names;
+}
+
+core::result<void> check_deletion(const core::timeline_id& id, std::span<const known_branch> branches) {
   const auto own = std::ranges::find(branches, id, &known_branch::id);
   core::check(own != branches.end(), "a deletion is of a branch that is there");
+  const std::string name(own->name);
+  if (own->in == known_branch::phase::replacing)
+    return core::error{core::errc::busy, "branch " + name + " is being reset"};
+  if (own->deletion_protected)
+    return core::error{core::errc::conflict, "branch " + name + " is protected from deletion"};
+  const auto children = children_of(id, branches);
+  if (children.empty()) return {};
   return core::error{core::errc::conflict,
-                     "branch " + std::string(own->name) + " has child branches: " + children + "; delete them first"};
+                     "branch " + name + " has child branches: " + joined(children) + "; delete them first"};
+}
+
+core::result<void> check_removal(std::span<const known_branch> branches) {
+  std::vector<std::string> names;
+  for (const known_branch& each : branches)
+    if (each.deletion_protected && each.in != known_branch::phase::deleting) names.emplace_back(each.name);
+  if (names.empty()) return {};
+  return core::error{core::errc::conflict, "branches are protected from deletion: " + joined(names)};
 }
 
 timeline_deletion timeline_deletion::resumed() {

@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/ids.hpp"
 #include "core/result.hpp"
@@ -10,9 +11,14 @@
 
 namespace strata::placement {
 
-/// errc::conflict, naming them, when branches hang on the branch `id`, also such as are being created. Precondition: it
-/// is among `branches`.
+/// The names of its child branches, also of those that are being created.
+std::vector<std::string> children_of(const core::timeline_id& id, std::span<const known_branch> branches);
+/// errc::conflict, with the reason, when the branch `id` is protected or has child branches; errc::busy while it is
+/// being reset. Precondition: it is among `branches`.
 core::result<void> check_deletion(const core::timeline_id& id, std::span<const known_branch> branches);
+
+/// errc::conflict, naming them, when a tenant has protected branches.
+core::result<void> check_removal(std::span<const known_branch> branches);
 
 /// The deletion of one timeline, from a request that passed check_deletion() to its end. The owner carries out the step
 /// that now() names and hands over its outcome.

@@ -62,6 +62,9 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
     if (!keeper.instance.valid()) keeper.instance = edit.wal_keeper_seen->instance;
     keeper.created = keeper.created || edit.wal_keeper_seen->created;
   }
+  if (edit.name) record.name = *edit.name;
+  if (edit.deletion_protected) record.deletion_protected = *edit.deletion_protected;
+  if (edit.expires) record.expires = *edit.expires;
   if (edit.custom_manager_seen) {
     const custom_manager& seen = *edit.custom_manager_seen;
     auto& all = record.custom_managers;

@@ -82,6 +82,8 @@ struct timeline_record {
   std::optional<consensus::configuration> safekeepers;  ///< of a writable branch
   std::vector<wal_keeper> wal_keepers;                  ///< of all present and former members; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
+  bool deletion_protected = false;
+  std::optional<core::wall_time> expires;  ///< from then on the branch is deleted
 };
 /// Whether the slot stays when the source is removed: the user's does, one created for a failed import does not.
 bool keeps_slot(const timeline_record& of);
@@ -143,6 +145,9 @@ struct timeline_edit {
   std::optional<consensus::configuration> safekeepers;  ///< members that join after generation 1 already have the WAL
   std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; created stays set
   std::optional<custom_manager> custom_manager_seen;    ///< the first LSN of each counts
+  std::optional<std::string> name;
+  std::optional<bool> deletion_protected;
+  std::optional<std::optional<core::wall_time>> expires;  ///< an empty time: never
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };

@@ -72,14 +72,21 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
   }
 
   void store_record() {
-    record_ = placement::branch_record(options_.ancestor_store->record(), {.id = options_.id,
-                                                                           .name = options_.name,
-                                                                           .at = creation_.at(),
-                                                                           .previous_record = previous_record(),
-                                                                           .created = clock().now()});
+    record_ =
+        placement::branch_record(options_.ancestor_store->record(), {.id = options_.id,
+                                                                     .name = options_.name,
+                                                                     .at = creation_.at(),
+                                                                     .previous_record = previous_record(),
+                                                                     .created = clock().now(),
+                                                                     .deletion_protected = options_.deletion_protected,
+                                                                     .expires = options_.expires});
     offload(
         pool_id::io, "store branch " + options_.name,
-        [files = options_.files, record = record_] { return files->metadata().put_timeline(record); },
+        [files = options_.files, record = record_, old = options_.replaces]() -> core::result<void> {
+          if (!old) return files->metadata().put_timeline(record);
+          if (old->store) return old->store->replace(record, old->edit);
+          return files->metadata().replace_timeline(record.tenant, old->id, old->edit, record);
+        },
         [this](const core::result<void>& stored) { next(stored, [&] { creation_.record_stored(); }); });
   }
 

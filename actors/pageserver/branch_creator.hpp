@@ -21,6 +21,15 @@ struct branch_creator_options {
   std::shared_ptr<storage::timeline_store> ancestor_store;
   std::shared_ptr<tenant_files> files;
   tenant_attachment attachment;
+  bool deletion_protected = false;
+  std::optional<core::wall_time> expires = {};
+  /// The branch in whose place it is put.
+  struct predecessor {
+    core::timeline_id id;
+    std::shared_ptr<storage::timeline_store> store;  ///< null: it can't be opened
+    storage::timeline_edit edit;                     ///< applied when the new record is stored
+  };
+  std::optional<predecessor> replaces = {};
 };
 
 /// Carries out one placement::branch_creation and ends. Told to exit it first completes a write in progress, so

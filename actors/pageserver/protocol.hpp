@@ -242,7 +242,8 @@ struct tenant_retired {
   messages::tenant_deleted deleted;
   std::vector<slot_drop> drops;  ///< slots that could not be dropped, but can be later
 };
-using owned_tenant_actor = messages::tenant_actor::extend<messages::answers<retire_tenant, tenant_retired>>;
+using owned_tenant_actor = messages::tenant_actor::extend<
+    messages::answers<retire_tenant, tenant_retired>>::extend_with<runtime::ticked_actor>;
 
 }  // namespace strata::actors::pageserver
 

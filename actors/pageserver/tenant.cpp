@@ -11,6 +11,8 @@
 #include "actors/runtime/actor_base.hpp"
 #include "config/option_text.hpp"
 #include "placement/branch_creation.hpp"
+#include "placement/branch_expiry.hpp"
+#include "placement/branch_reset.hpp"
 #include "placement/tenant_life.hpp"
 #include "placement/timeline_deletion.hpp"
 
@@ -23,6 +25,8 @@ using placement::tenant_effect;
 using placement::tenant_need;
 using runtime::pool_id;
 using runtime::reply;
+
+constexpr std::chrono::seconds expiry_look_interval{1};
 
 class tenant final : public runtime::actor_base<owned_tenant_actor> {
  public:
@@ -51,6 +55,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
                                .reason = life_.reason(),
                                .generation = record_.generation};
     timelines_.describe(info);
+    info.expired = expired_;
     return info;
   }
 
@@ -128,31 +133,68 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     if (*checked == placement::creation_check::repeated) return answer_info(*timelines_.seek(*request.id), owed);
     const auto ancestor = timelines_.find_alive(request.ancestor);
     if (!ancestor) return owed.fail(ancestor.error());
-    const auto id = request.id.value_or(core::make_id<core::timeline_id>());
-    timelines_.creation_began(id, request.name, request.ancestor);
-    const auto creator = spawn_branch_creator(system(), {.label = child_label(record_.name + "/" + request.name),
-                                                         .id = id,
-                                                         .name = request.name,
-                                                         .at = request.at,
-                                                         .ancestor = (*ancestor)->actor,
-                                                         .ancestor_store = (*ancestor)->store,
-                                                         .files = around_.files,
-                                                         .attachment = attachment()});
-    adopt(creator);
-    ask(creator, create_branch_record{},
-        [this, owed, id, creator, name = request.name](core::result<branch_record_created> made) {
-          timelines_.creation_ended(id);
-          if (!made) return owed.fail(core::error(made.error()).within("create branch " + name));
-          auto& entry = timelines_.add(std::move(made->record));
-          if (!made->store) {
-            entry.reason = core::to_string(made->store.error());
-            return owed.fail(core::error(made->store.error()).within("create branch " + name));
-          }
-          if (life_.state() != messages::tenant_state::active) return owed.fail(life_.refusal(record_.name));
-          entry.store = *std::move(made->store);
-          start(entry);
-          core::log_info("branch " + record_.name + "/" + name + " created at " + to_string(entry.record.ancestor_lsn));
-          answer_info(entry, owed);
+    if (request.expires) {
+      const auto fit = placement::check_expiry({.id = {}, .name = request.name, .ancestor = request.ancestor},
+                                               *request.expires, clock().now());
+      if (!fit) return owed.fail(fit.error());
+    }
+    create({.id = request.id.value_or(core::make_id<core::timeline_id>()),
+            .name = request.name,
+            .at = request.at,
+            .expires = request.expires},
+           **ancestor, owed);
+  }
+
+  void on(const messages::reset_branch& request, reply<timeline_info> owed) {
+    if (!admit(tenant_need::change, request, owed)) return;
+    const auto found = timelines_.find(request.timeline);
+    if (!found) return owed.fail(found.error());
+    if (auto fit = placement::check_reset(request.timeline, request.keep_as, timelines_.branches()); !fit)
+      return owed.fail(fit.error());
+    timeline_entry& old = **found;
+    const auto ancestor = timelines_.find_alive(*old.record.ancestor);
+    if (!ancestor) return owed.fail(ancestor.error());
+    old.phase = placement::known_branch::phase::replacing;
+    create({.id = core::make_id<core::timeline_id>(),
+            .name = old.record.name,
+            .at = request.at,
+            .deletion_protected = old.record.deletion_protected,
+            .expires = old.record.expires,
+            .replaces = {{request.timeline, old.store, placement::edit_of_reset(request.keep_as)}}},
+           **ancestor, owed);
+  }
+
+  void on(const messages::change_branch& request, reply<timeline_info> owed) {
+    if (!admit(tenant_need::change, request, owed)) return;
+    const auto found = timelines_.find(request.timeline);
+    if (!found) return owed.fail(found.error());
+    const timeline_entry& entry = **found;
+    if (request.expires && *request.expires) {
+      const auto fit = placement::check_expiry(
+          {.id = request.timeline,
+           .name = entry.record.name,
+           .ancestor = entry.record.ancestor,
+           .deletion_protected = request.deletion_protected.value_or(entry.record.deletion_protected)},
+          **request.expires, clock().now());
+      if (!fit) return owed.fail(fit.error());
+    }
+    storage::timeline_edit edit;
+    edit.deletion_protected = request.deletion_protected;
+    edit.expires = request.expires;
+    // A protected branch does not expire.
+    if (request.deletion_protected.value_or(false)) edit.expires.emplace();
+    offload(
+        pool_id::io, "change branch " + entry.record.name,
+        [files = around_.files, store = entry.store, record = entry.record, edit] {
+          return store ? store->update(edit) : files->metadata().apply(record.tenant, record.id, edit);
+        },
+        [this, owed, edit, id = request.timeline](const core::result<void>& changed) {
+          if (!changed) return owed.fail(changed.error());
+          const auto found = timelines_.find(id);
+          if (!found) return owed.fail(found.error());
+          storage::apply_to_record(edit, (*found)->record);
+          watch_expiry();
+          answer_info(**found, owed);
         });
   }
 
@@ -162,29 +204,28 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     if (!found) return owed.fail(found.error());
     if (auto free = placement::check_deletion(request.timeline, timelines_.branches()); !free)
       return owed.fail(free.error());
-    timeline_entry& entry = **found;
-    entry.phase = placement::known_branch::phase::deleting;
-    const auto deleter = spawn_timeline_deleter(system(), {.label = child_label(record_.name + "/" + entry.record.name),
-                                                           .record = entry.record,
-                                                           .store = entry.store,
-                                                           .writer = entry.writer(),
-                                                           .files = around_.files});
-    adopt(deleter);
-    ask(deleter, mark_deleted{}, [this, id = request.timeline, owed, deleter](const core::result<void>& marked) {
-      if (marked) {
-        owed.deliver();
-        return ask(deleter, finish_deletion{}, [this, id, deleter](const core::result<void>&) { deletion_ended(id); });
-      }
-      owed.fail(marked.error());
-      timeline_entry& entry = *timelines_.seek(id);
-      entry.phase = placement::known_branch::phase::present;
-      // The result of the import was ignored meanwhile.
-      if (!entry.actor && entry.record.state == storage::timeline_state::importing) import_failed(entry);
+    remove(**found, [owed](const core::result<void>& marked) {
+      if (!marked) return owed.fail(marked.error());
+      owed.deliver();
     });
+  }
+
+  void on(const runtime::housekeeping_tick&) {
+    const auto now = clock().monotonic();
+    if (now < next_expiry_look_ || life_.state() != messages::tenant_state::active) return;
+    next_expiry_look_ = now + expiry_look_interval;
+    for (const core::timeline_id& id : placement::expired_branches(timelines_.branches(), clock().now()))
+      remove(*timelines_.seek(id), [this, name = timelines_.seek(id)->record.name](const core::result<void>& marked) {
+        if (!marked) return note_error("delete expired branch " + name, marked.error());
+        core::log_info("branch " + record_.name + "/" + name + " has expired and was deleted");
+        expired_.push_back({name, clock().now()});
+        if (expired_.size() > messages::expired_shown) expired_.erase(expired_.begin());
+      });
   }
 
   void on(const retire_tenant& request, reply<tenant_retired> owed) {
     if (!admit(tenant_need::removal, request, owed)) return;
+    if (auto free = placement::check_removal(timelines_.branches()); !free) return owed.fail(free.error());
     retired_ = owed;
     carry_out(life_.remove());
   }
@@ -196,6 +237,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
         case tenant_effect::start_timelines:
           for (auto& [id, entry] : timelines_.all())
             if (entry.store) start(entry);
+          watch_expiry();
           tell(around_.safekeeper_reconciler, operations_changed{});  // a deletion may have been completed
           break;
         case tenant_effect::answer_waiting:
@@ -293,6 +335,77 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
     });
   }
 
+  // -- creation and deletion ------------------------------------------------------------------------------------------
+
+  /// Of a branch that passed its checks.
+  void create(branch_creator_options of, const timeline_entry& ancestor, reply<timeline_info> owed) {
+    timelines_.creation_began(of.id, of.name, ancestor.record.id);
+    of.label = child_label(record_.name + "/" + of.name);
+    of.ancestor = ancestor.actor;
+    of.ancestor_store = ancestor.store;
+    of.files = around_.files;
+    of.attachment = attachment();
+    const auto creator = spawn_branch_creator(system(), of);
+    adopt(creator);
+    ask(creator, create_branch_record{},
+        [this, owed, id = of.id, name = of.name, old = of.replaces](core::result<branch_record_created> made) {
+          timelines_.creation_ended(id);
+          if (old) replaced(*old, made.has_value());
+          if (!made) return owed.fail(core::error(made.error()).within("create branch " + name));
+          auto& entry = timelines_.add(std::move(made->record));
+          if (!made->store) {
+            entry.reason = core::to_string(made->store.error());
+            return owed.fail(core::error(made->store.error()).within("create branch " + name));
+          }
+          if (life_.state() != messages::tenant_state::active) return owed.fail(life_.refusal(record_.name));
+          entry.store = *std::move(made->store);
+          start(entry);
+          watch_expiry();
+          core::log_info("branch " + record_.name + "/" + name + " created at " + to_string(entry.record.ancestor_lsn));
+          answer_info(entry, owed);
+        });
+  }
+
+  /// A creation in the place of this branch has ended; `done`: with a durable record.
+  void replaced(const branch_creator_options::predecessor& old, bool done) {
+    timeline_entry& entry = *timelines_.seek(old.id);
+    entry.phase = placement::known_branch::phase::present;
+    if (!done) return;
+    storage::apply_to_record(old.edit, entry.record);
+    if (entry.record.state == storage::timeline_state::deleting) remove(entry, [](const core::result<void>&) {});
+  }
+
+  /// Of a branch that passed its checks: `then` gets a success once the deletion is durable.
+  void remove(timeline_entry& entry, std::function<void(const core::result<void>&)> then) {
+    entry.phase = placement::known_branch::phase::deleting;
+    const auto deleter = spawn_timeline_deleter(system(), {.label = child_label(record_.name + "/" + entry.record.name),
+                                                           .record = entry.record,
+                                                           .store = entry.store,
+                                                           .writer = entry.writer(),
+                                                           .files = around_.files});
+    adopt(deleter);
+    ask(deleter, mark_deleted{},
+        [this, id = entry.record.id, then = std::move(then), deleter](const core::result<void>& marked) {
+          then(marked);
+          if (marked)
+            return ask(deleter, finish_deletion{}, [this, id](const core::result<void>&) { deletion_ended(id); });
+          timeline_entry& entry = *timelines_.seek(id);
+          if (entry.record.state == storage::timeline_state::deleting) return;  // the next start completes it
+          entry.phase = placement::known_branch::phase::present;
+          // The result of the import was ignored meanwhile.
+          if (!entry.actor && entry.record.state == storage::timeline_state::importing) import_failed(entry);
+        });
+  }
+
+  /// Asks for ticks from the first branch on that can expire.
+  void watch_expiry() {
+    if (watches_expiry_ ||
+        std::ranges::none_of(timelines_.all(), [](const auto& each) { return each.second.record.expires.has_value(); }))
+      return;
+    watches_expiry_ = true;
+    if (around_.housekeeping) tell(around_.housekeeping, runtime::tick_me{self()});
+  }
+
   void deletion_ended(const core::timeline_id& id) {
     if (life_.state() != messages::tenant_state::active) return;
     const auto record = timelines_.seek(id)->record;
@@ -327,6 +440,9 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
   tenant_record_writer writer_{around_.files->metadata(), jobs()};
   timeline_table timelines_;
   std::vector<std::function<void()>> waiting_;  ///< requests until it has loaded
+  std::vector<messages::tenant_info::expired_branch> expired_;
+  bool watches_expiry_ = false;
+  core::monotonic_time next_expiry_look_{};
   reply<tenant_retired> retired_;
   source_slots slots_{{.drop =
                            [this](const drop_source_slot& slot, source_slots::dropped then) {

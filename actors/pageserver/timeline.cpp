@@ -29,10 +29,8 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   static constexpr runtime::pool_id pool = runtime::pool_id::wal;
 
   timeline(const runtime::actor_setup& setup, timeline_options options)
-      : actor_base(setup),
-        options_(std::move(options)),
-        store_(options_.store),
-        gauges_(env().metrics(), tenant_name(), branch_name()) {
+      : actor_base(setup), options_(std::move(options)), store_(options_.store) {
+    name_gauges(store_->record());
     for (const auto& [child, at] : options_.branch_points) collection_.kept().restore_branch_point(child, at);
   }
 
@@ -74,7 +72,7 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   void enter(state to) {
     state_ = to;
     describe(std::string(to_string(to)));
-    gauges_.set_state(to);
+    gauges_->set_state(to);
     update_gauges();
   }
 
@@ -82,11 +80,17 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   [[nodiscard]] core::error not_active(const char* doing) const {
     return {core::errc::unavailable, std::string(doing) + ": " + std::string(to_string(state_))};
   }
-  void update_gauges() { gauges_.update(*store_, writer_.waiting_reads()); }
+  void name_gauges(const storage::timeline_record& record) {
+    gauges_.reset();
+    gauges_.emplace(env().metrics(), runtime::metrics::labels{{"tenant", tenant_name()},
+                                                              {"timeline", record.name},
+                                                              {"timeline_id", core::to_string(record.id)}});
+    gauged_name_ = record.name;
+  }
+  void update_gauges() { gauges_->update(*store_, writer_.waiting_reads()); }
 
   runtime::io_jobs named_jobs() { return jobs(runtime::pool_id::io, " of " + name()); }
   [[nodiscard]] std::string tenant_name() const { return name().substr(0, name().find('/')); }
-  [[nodiscard]] std::string branch_name() const { return name().substr(name().find('/') + 1); }
 
   timeline_receiver::context around_receiver() {
     return {.spawn =
@@ -248,7 +252,7 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
 
   void on(const messages::source_status& status) {
     receiver_.source().reported(status, store_->last_record_lsn());
-    errors_.set(timeline_work::gap, status.gap ? gap_error(*status.gap, branch_name()) : "");
+    errors_.set(timeline_work::gap, status.gap ? gap_error(*status.gap, store_->record().name) : "");
     points_.progressed();
     if (status.known_until) points_.source_reported(*status.known_until);
   }
@@ -279,8 +283,12 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
     if (schedule_.compaction_due(options_.tenant, now)) tell(maintenance_.compactor, compaction_due{});
     if (schedule_.collection_due(options_.tenant, now)) collection_.collect(std::nullopt, {});
     if (!schedule_.metrics_due()) return;
+    if (const auto record = store_->record(); record.name != gauged_name_) {
+      name_gauges(record);
+      gauges_->set_state(state_);
+    }
     update_gauges();
-    gauges_.update_source(*store_, receiver_.source().status(), lag());
+    gauges_->update_source(*store_, receiver_.source().status(), lag());
   }
 
   [[nodiscard]] messages::source_lag lag() const {
@@ -301,7 +309,8 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
 
   timeline_options options_;
   std::shared_ptr<storage::timeline_store> store_;
-  timeline_gauges gauges_;
+  std::optional<timeline_gauges> gauges_;
+  std::string gauged_name_;
   state state_ = state::active;
   maintenance_actors maintenance_;
   maintenance_schedule schedule_;

@@ -26,6 +26,8 @@ messages::timeline_info describe_timeline(const storage::timeline_store& store) 
   info.created = record.created;
   info.safekeepers = record.safekeepers;
   info.custom_managers = custom_managers_of(record);
+  info.deletion_protected = record.deletion_protected;
+  info.expires = record.expires;
   return info;
 }
 
@@ -44,7 +46,9 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
                                .pg_major = static_cast<int>(of.major),
                                .created = of.created,
                                .safekeepers = of.safekeepers,
-                               .custom_managers = custom_managers_of(of)};
+                               .custom_managers = custom_managers_of(of),
+                               .deletion_protected = of.deletion_protected,
+                               .expires = of.expires};
   if (of.state == storage::timeline_state::importing) {
     info.state = messages::timeline_state::importing;
     info.reason.clear();

@@ -16,18 +16,15 @@ runtime::gauge by_state(runtime::metrics& of, messages::timeline_state state) {
 
 }  // namespace
 
-timeline_gauges::timeline_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline)
+timeline_gauges::timeline_gauges(runtime::metrics& of, const runtime::metrics::labels& of_timeline)
     : metrics_(of),
-      tenant_(tenant),
-      timeline_(timeline),
-      last_record_(
-          of.gauge(last_record_name, "Position of the last record", {{"tenant", tenant}, {"timeline", timeline}})),
-      disk_consistent_(of.gauge(disk_consistent_name, "Position up to which everything is on disk",
-                                {{"tenant", tenant}, {"timeline", timeline}})),
-      layer_bytes_(of.gauge(layer_bytes_name, "Layer files", {{"tenant", tenant}, {"timeline", timeline}})),
-      layers_(of.gauge(layers_name, "Layer files", {{"tenant", tenant}, {"timeline", timeline}})),
-      memory_bytes_(of.gauge(memory_name, "Not yet on disk", {{"tenant", tenant}, {"timeline", timeline}})),
-      waiting_(of.gauge(waiting_name, "Requests that wait for WAL", {{"tenant", tenant}, {"timeline", timeline}})),
+      of_timeline_(of_timeline),
+      last_record_(of.gauge(last_record_name, "Position of the last record", of_timeline)),
+      disk_consistent_(of.gauge(disk_consistent_name, "Position up to which everything is on disk", of_timeline)),
+      layer_bytes_(of.gauge(layer_bytes_name, "Layer files", of_timeline)),
+      layers_(of.gauge(layers_name, "Layer files", of_timeline)),
+      memory_bytes_(of.gauge(memory_name, "Not yet on disk", of_timeline)),
+      waiting_(of.gauge(waiting_name, "Requests that wait for WAL", of_timeline)),
       dirty_total_(of.gauge("strata_dirty_bytes", "Held in memory and not yet on disk, over all timelines")) {}
 
 timeline_gauges::~timeline_gauges() {
@@ -58,7 +55,7 @@ void timeline_gauges::update_source(const storage::timeline_store& store,
                                     const messages::source_lag& lag) {
   const auto record = store.record();
   if (!record.source || !source) return;
-  if (!source_) source_.emplace(metrics_, tenant_, timeline_);
+  if (!source_) source_.emplace(metrics_, of_timeline_);
   const auto& trace = record.source->received;
   source_->update(*source, lag, trace ? trace->begin : store.disk_consistent_lsn());
 }

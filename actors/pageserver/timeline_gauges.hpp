@@ -15,8 +15,8 @@ namespace strata::actors::pageserver {
 /// The metrics of one timeline, there for as long as this object.
 class timeline_gauges {
  public:
-  /// `tenant` and `timeline` are names, for people.
-  timeline_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline);
+  /// `of_timeline`: the labels; they tell it from every other one, also from one that had or gets its name.
+  timeline_gauges(runtime::metrics& of, const runtime::metrics::labels& of_timeline);
   ~timeline_gauges();
   timeline_gauges(const timeline_gauges&) = delete;
   timeline_gauges& operator=(const timeline_gauges&) = delete;
@@ -30,8 +30,7 @@ class timeline_gauges {
 
  private:
   runtime::metrics& metrics_;
-  std::string tenant_;
-  std::string timeline_;
+  runtime::metrics::labels of_timeline_;
   runtime::gauge last_record_;
   runtime::gauge disk_consistent_;
   runtime::gauge layer_bytes_;

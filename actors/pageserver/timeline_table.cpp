@@ -78,7 +78,9 @@ std::vector<placement::known_branch> timeline_table::branches() const {
                      .name = entry.record.name,
                      .in = entry.phase,
                      .ancestor = entry.record.ancestor,
-                     .ancestor_lsn = entry.record.ancestor_lsn});
+                     .ancestor_lsn = entry.record.ancestor_lsn,
+                     .deletion_protected = entry.record.deletion_protected,
+                     .expires = entry.record.expires});
   for (const auto& [id, of] : creations_)
     known.push_back({.id = id, .name = of.name, .in = phase::creating, .ancestor = of.ancestor, .ancestor_lsn = {}});
   return known;

@@ -30,8 +30,12 @@ core::result<messages::create_branch> branch_request(const core::tenant_id& tena
   if (!name && !id) wanted.id = core::make_id<core::timeline_id>();
   wanted.name = name ? *name : "branch-" + core::to_string(*wanted.id).substr(0, 12);
   STRATA_TRY(config::check_name("branch", wanted.name));
+  STRATA_ASSIGN(wanted.expires, optional_time_member(body, "expires_at"));
   return wanted;
 }
+
+/// Longer than the server's own wait for an LSN that has not arrived yet.
+constexpr std::chrono::milliseconds creation_limit = answer_limit + std::chrono::seconds(30);
 
 }  // namespace
 
@@ -46,7 +50,7 @@ core::result<reply> list_timelines(const services& of, const request& from) {
 core::result<reply> create_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, tenant_of(from));
   STRATA_ASSIGN(const json body, parse_body(from, {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn",
-                                                   "name", "pg_version"}));
+                                                   "name", "pg_version", "expires_at"}));
   STRATA_ASSIGN(auto wanted, branch_request(tenant, body));
   STRATA_ASSIGN(const auto major, optional_count_member(body, "pg_version"));
   if (major) {
@@ -56,9 +60,7 @@ core::result<reply> create_timeline(const services& of, const request& from) {
       return core::error{core::errc::invalid_argument,
                          "pg_version must be the ancestor's, " + std::to_string(ancestor.pg_major)};
   }
-  // Longer than the server's own wait for an LSN that has not arrived yet.
-  STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted),
-                                                              answer_limit + std::chrono::seconds(30)));
+  STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted), creation_limit));
   return json_reply(to_json(made), 201);
 }
 
@@ -72,6 +74,29 @@ core::result<reply> get_timeline(const services& of, const request& from) {
       ask<messages::timeline_opened>(of, of.tenants, messages::open_timeline{path.tenant, path.timeline});
   if (opened) made.update(of.sizes->describe(path.timeline, *opened->store));
   return json_reply(made);
+}
+
+core::result<reply> change_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"deletion_protected", "expires_at"}));
+  messages::change_branch wanted{.tenant = path.tenant, .timeline = path.timeline};
+  STRATA_ASSIGN(wanted.deletion_protected, optional_flag_member(body, "deletion_protected"));
+  if (body.contains("expires_at")) {
+    STRATA_ASSIGN(const auto expires, optional_time_member(body, "expires_at"));
+    wanted.expires.emplace(expires);
+  }
+  STRATA_ASSIGN(const auto changed, ask<messages::timeline_info>(of, of.tenants, std::move(wanted)));
+  return json_reply(to_json(changed));
+}
+
+core::result<reply> reset_timeline(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"ancestor_start_lsn", "keep_as"}));
+  messages::reset_branch wanted{.tenant = path.tenant, .timeline = path.timeline};
+  STRATA_ASSIGN(wanted.at, optional_lsn_member(body, "ancestor_start_lsn"));
+  STRATA_ASSIGN(wanted.keep_as, optional_text_member(body, "keep_as"));
+  STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted), creation_limit));
+  return json_reply(to_json(made), 201);
 }
 
 core::result<reply> delete_timeline(const services& of, const request& from) {

@@ -59,7 +59,7 @@ made_branch::made_branch(const tests::strata_server& strata, std::string name)
 
 made_branch::~made_branch() {
   try {
-    strata_.cli({"branch", "delete", name_, "--force"});
+    strata_.cli({"branch", "delete", name_, "--yes", "--force"});
   } catch (const std::exception&) {  // it goes with the server's directory
   }
 }

@@ -52,7 +52,7 @@ void create_and_start_once(const tests::strata_server& strata, const std::string
   into.created.push_back(clock.seconds());
   tests::sql_session(compute.at("uri")).value(first_row);
   strata.ask({"compute", "stop", "fresh", "--remove"});
-  strata.ask({"branch", "delete", "fresh"});
+  strata.ask({"branch", "delete", "fresh", "--yes"});
 }
 
 pid_t postmaster_of(const json& compute) {
@@ -122,7 +122,7 @@ void measure_size(followed_database& database, int rounds) {
   }
   print("pg_ctl", database.megabytes(), stock, stock);
   for (const auto& [pages, each] : of) print(pages.c_str(), database.megabytes(), each, stock);
-  strata.ask({"branch", "delete", "dev"});
+  strata.ask({"branch", "delete", "dev", "--yes"});
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ Id id_at(std::string_view key, std::size_t offset) {
   return id;
 }
 
-enum flag : std::uint8_t {
+enum flag : std::uint16_t {
   has_ancestor = 1,
   has_checksums = 2,
   logs_hints = 4,
@@ -96,7 +96,10 @@ enum flag : std::uint8_t {
   has_custom_managers = 16,
   has_safekeepers = 32,
   has_wal_keepers = 64,
-  tells_of_source = 128
+  tells_of_source = 128,
+  is_protected = 256,
+  has_expiry = 512,
+  all_flags = 1023
 };
 
 /// Fields of a source besides its address.
@@ -276,11 +279,13 @@ core::bytes encode(const timeline_record& of) {
   core::bytes to{value_version};
   append_text(to, of.name);
   to.push_back(static_cast<std::uint8_t>(of.state));
-  to.push_back(static_cast<std::uint8_t>(
-      (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) | (of.wal_log_hints ? logs_hints : 0) |
-      (of.source ? has_source : 0) | (of.custom_managers.empty() ? 0 : has_custom_managers) |
-      (of.safekeepers ? has_safekeepers : 0) | (of.wal_keepers.empty() ? 0 : has_wal_keepers) |
-      (tells(of.source) ? tells_of_source : 0)));
+  core::append_le(to,
+                  static_cast<std::uint16_t>(
+                      (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
+                      (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
+                      (of.custom_managers.empty() ? 0 : has_custom_managers) | (of.safekeepers ? has_safekeepers : 0) |
+                      (of.wal_keepers.empty() ? 0 : has_wal_keepers) | (tells(of.source) ? tells_of_source : 0) |
+                      (of.deletion_protected ? is_protected : 0) | (of.expires ? has_expiry : 0)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, of.ancestor_lsn);
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -297,6 +302,7 @@ core::bytes encode(const timeline_record& of) {
   if (of.safekeepers) append_safekeepers(to, *of.safekeepers);
   if (!of.wal_keepers.empty()) append_wal_keepers(to, of.wal_keepers);
   if (tells(of.source)) append_source(to, *of.source);
+  if (of.expires) core::append_le<std::int64_t>(to, of.expires->time_since_epoch().count());
   return to;
 }
 
@@ -307,7 +313,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   timeline_record of{.tenant = id_at<core::tenant_id>(key, 0), .id = id_at<core::timeline_id>(key, id_size)};
   of.name = read_text(from);
   const auto state = from.le<std::uint8_t>();
-  const auto flags = from.le<std::uint8_t>();
+  const auto flags = from.le<std::uint16_t>();
   const auto ancestor = read_id<core::timeline_id>(from);
   if ((flags & has_ancestor) != 0) of.ancestor = ancestor;
   of.data_checksums = (flags & has_checksums) != 0;
@@ -331,7 +337,10 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_wal_keepers) != 0 && !read_wal_keepers(from, of.wal_keepers)) return damaged("timeline", key);
   if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_created(*of.safekeepers);
   if ((flags & tells_of_source) != 0 && !read_source(from, of.source)) return damaged("timeline", key);
-  if (!from.finished() || state < 1 || state > 3 || major < 14 || major > 18) return damaged("timeline", key);
+  of.deletion_protected = (flags & is_protected) != 0;
+  if ((flags & has_expiry) != 0) of.expires = core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()));
+  if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
+    return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);
   of.major = static_cast<pg::major_version>(major);
   return of;

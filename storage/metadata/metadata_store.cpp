@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "core/check.hpp"
 #include "core/log.hpp"
 #include "storage/metadata/metadata_codec.hpp"
 #include "storage/metadata/metadata_opening.hpp"
@@ -108,7 +109,15 @@ class sealed_metadata_store final : public metadata_store {
   }
 
   core::result<void> apply(const core::tenant_id& tenant, const core::timeline_id& id,
-                           const timeline_edit& edit) override;
+                           const timeline_edit& edit) override {
+    return edit_timeline(tenant, id, edit, nullptr);
+  }
+  core::result<void> replace_timeline(const core::tenant_id& tenant, const core::timeline_id& id,
+                                      const timeline_edit& edit, const timeline_record& successor) override {
+    core::check(successor.tenant == tenant && successor.id != id,
+                "a timeline is replaced by another one of its tenant");
+    return edit_timeline(tenant, id, edit, &successor);
+  }
 
   core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id, core::lsn begin,
                                         core::lsn end, const std::function<bool(const commit_time&)>& visitor) override;
@@ -151,6 +160,8 @@ class sealed_metadata_store final : public metadata_store {
     return decoded;
   }
 
+  core::result<void> edit_timeline(const core::tenant_id& tenant, const core::timeline_id& id,
+                                   const timeline_edit& edit, const timeline_record* successor);
   /// Makes an edit durable, seals it, and updates the copies. Only with edits_.
   core::result<void> commit(const std::string& doing, const tenant_edit& edit, space_use use,
                             const std::string& name = {});
@@ -272,8 +283,8 @@ core::result<void> sealed_metadata_store::delete_timeline(const core::tenant_id&
   return commit("delete timeline", edit, space_use::freeing);
 }
 
-core::result<void> sealed_metadata_store::apply(const core::tenant_id& tenant, const core::timeline_id& id,
-                                                const timeline_edit& edit) {
+core::result<void> sealed_metadata_store::edit_timeline(const core::tenant_id& tenant, const core::timeline_id& id,
+                                                        const timeline_edit& edit, const timeline_record* successor) {
   const std::lock_guard guard(edits_);
   STRATA_TRY(usable(tenant));
   const std::string key = codec::timeline_key(tenant, id);
@@ -284,6 +295,8 @@ core::result<void> sealed_metadata_store::apply(const core::tenant_id& tenant, c
 
   tenant_edit changes(tenant);
   changes.put(family::timelines, key, codec::encode(record));
+  if (successor != nullptr)
+    changes.put(family::timelines, codec::timeline_key(tenant, successor->id), codec::encode(*successor));
   std::uint64_t last_number = 0;
   for (const layer_record& layer : edit.add) {
     changes.put(family::layers, codec::numbered_key(tenant, id, layer.number), codec::encode(layer));
@@ -297,7 +310,7 @@ core::result<void> sealed_metadata_store::apply(const core::tenant_id& tenant, c
   for (std::uint64_t number : edit.remove) changes.remove(family::layers, codec::numbered_key(tenant, id, number));
   add_commit_times(changes, id, edit.commit_times);
   if (edit.forget_commit_times_below) STRATA_TRY(forget_commit_times(changes, id, *edit.forget_commit_times_below));
-  const bool frees = edit.add.empty() && edit.commit_times.empty();
+  const bool frees = edit.add.empty() && edit.commit_times.empty() && successor == nullptr;
   return commit("edit timeline " + core::to_string(id), changes, frees ? space_use::freeing : space_use::growing);
 }
 

@@ -55,6 +55,9 @@ class metadata_store {
   virtual core::result<std::uint64_t> last_layer_number(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<void> apply(const core::tenant_id& tenant, const core::timeline_id& id,
                                    const timeline_edit& edit) = 0;
+  /// Applies the edit to a timeline and puts its successor, all or nothing.
+  virtual core::result<void> replace_timeline(const core::tenant_id& tenant, const core::timeline_id& id,
+                                              const timeline_edit& edit, const timeline_record& successor) = 0;
 
   /// Commit times in [begin, end) in LSN order until the visitor returns false.
   virtual core::result<void> visit_commit_times(const core::tenant_id& tenant, const core::timeline_id& id,

@@ -215,12 +215,13 @@ bool timeline_store::freeze() {
 
 // -- metadata and files ---------------------------------------------------------------------------------------------
 
-core::result<void> timeline_store::commit(const timeline_edit& edit) {
+core::result<void> timeline_store::commit(const timeline_edit& edit, const timeline_record* successor) {
   const auto [tenant, id] = [&] {
     const std::lock_guard guard(record_mutex_);
     return std::pair(record_.tenant, record_.id);
   }();
-  STRATA_TRY(context_.metadata->apply(tenant, id, edit));
+  STRATA_TRY(successor == nullptr ? context_.metadata->apply(tenant, id, edit)
+                                  : context_.metadata->replace_timeline(tenant, id, edit, *successor));
   const std::lock_guard guard(record_mutex_);
   apply_to_record(edit, record_);
   if (edit.readable_from) store(readable_from_, *edit.readable_from);
@@ -232,6 +233,11 @@ core::result<void> timeline_store::commit(const timeline_edit& edit) {
 core::result<void> timeline_store::update(const timeline_edit& edit) {
   core::check(edit.add.empty() && edit.remove.empty(), "callers do not change layers");
   return commit(edit);
+}
+
+core::result<void> timeline_store::replace(const timeline_record& successor, const timeline_edit& edit) {
+  core::check(edit.add.empty() && edit.remove.empty(), "callers do not change layers");
+  return commit(edit, &successor);
 }
 
 core::result<void> timeline_store::exchange_layers(timeline_edit edit) {

@@ -160,6 +160,8 @@ class timeline_store final {
 
   /// Changes state, readable_from and flags in the metadata; durable on return.
   core::result<void> update(const timeline_edit& edit);
+  /// The same, and in the same step the record of the timeline that takes its place.
+  core::result<void> replace(const timeline_record& successor, const timeline_edit& edit);
   void set_options(const config::tenant_options& options);
 
   /// Import of a base backup: versions at one LSN, in any key order, written as delta layers [at, at+1) beside the
@@ -201,7 +203,7 @@ class timeline_store final {
   [[nodiscard]] config::tenant_options options() const;
 
   /// Commits an edit in the metadata, then here.
-  core::result<void> commit(const timeline_edit& edit);
+  core::result<void> commit(const timeline_edit& edit, const timeline_record* successor = nullptr);
   /// Commits the exchange of layers and makes it visible. When the metadata refuses, nothing was stored, and the caller
   /// owns the added files.
   core::result<void> exchange_layers(timeline_edit edit);

@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_branch_outside_the_window_or_of_something_unknown_is_refu
   test.check_refused(create("main@nonsense"), 2, {"nonsense"});
   test.check_refused(create("mian"), 3, {"main"});
   test.check_refused({"compute", "start", "mian"}, 3, {"main"});
-  test.check_refused({"branch", "delete", "dev"}, 3, {"dev"});
+  test.check_refused({"branch", "delete", "dev", "--yes"}, 3, {"dev"});
   test.check_refused({"url", "main"}, 3, {"compute start"});
   test.check_refused({"branch", "craete", "dev"}, 2, {"create"});
   test.check_refused({"export", "main@0/10", "-o", (test.strata.directory() / "none.tar").string()}, 1, {first});
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(a_branch_outside_the_window_or_of_something_unknown_is_refu
   test.strata.ask({"branch", "create", "dev", "--from", "main"});
   test.check_refused({"branch", "create", "dev", "--from", "main@" + first}, 4, {"dev"});
   test.strata.ask({"branch", "create", "child", "--from", "dev"});
-  test.check_refused({"branch", "delete", "dev"}, 4, {"child"});
+  test.check_refused({"branch", "delete", "dev", "--yes"}, 4, {"child"});
   test.check_that_good_is_served();
 }
 

@@ -252,14 +252,14 @@ BOOST_AUTO_TEST_CASE(slots_of_others_are_left_alone_and_a_failed_backup_leaves_n
   test.wait_until_followed();
   BOOST_TEST(slots() == "mine");
 
-  const finished removed = test.strata.cli({"source", "remove", "shop"});
+  const finished removed = test.strata.cli({"source", "remove", "shop", "--yes"});
   BOOST_TEST(removed.exit_code == 0);
   BOOST_TEST(mentions(removed.err, "select pg_drop_replication_slot('mine')"), removed.err);
   BOOST_TEST(slots() == "mine");
 
   BOOST_TEST(add({"gone"}).exit_code == 0);
   source.stop();
-  const finished unreachable = test.strata.cli({"source", "remove", "gone"});
+  const finished unreachable = test.strata.cli({"source", "remove", "gone", "--yes"});
   BOOST_TEST(unreachable.exit_code == 0);
   BOOST_TEST(mentions(unreachable.err, "select pg_drop_replication_slot('strata_gone')"), unreachable.err);
   source.start();

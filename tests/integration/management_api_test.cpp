@@ -323,7 +323,7 @@ BOOST_FIXTURE_TEST_CASE(tenants_and_timelines_can_be_listed_configured_and_remov
   BOOST_TEST(strata.http("DELETE", timelines + "/" + id).status == 200);
   BOOST_TEST(strata.http("GET", timelines + "/" + id).status == 404);
 
-  BOOST_TEST(strata.cli({"source", "remove", "s"}).exit_code == 0);
+  BOOST_TEST(strata.cli({"source", "remove", "s", "--yes"}).exit_code == 0);
   BOOST_TEST(strata.api("GET", "/v1/tenant").empty());
   BOOST_TEST(source.value("SELECT count(*) FROM pg_replication_slots") == "0");
   strata.stop();
@@ -438,7 +438,7 @@ BOOST_FIXTURE_TEST_CASE(the_command_line_shows_the_same, api_fixture) {
   }
   BOOST_TEST(strata.ask({"compute", "list"}).empty());
   BOOST_TEST(strata.ask({"status"}).is_object());
-  BOOST_TEST(strata.cli({"branch", "delete", "dev"}).exit_code == 0);
+  BOOST_TEST(strata.cli({"branch", "delete", "dev", "--yes"}).exit_code == 0);
   for (const auto& words : std::vector<std::vector<std::string>>{{},
                                                                  {"up"},
                                                                  {"down"},

@@ -209,6 +209,13 @@ BOOST_AUTO_TEST_CASE(a_name_that_no_branch_may_have_is_refused_first) {
   BOOST_TEST((refused.error().code == core::errc::invalid_argument));
 }
 
+BOOST_AUTO_TEST_CASE(a_branch_that_is_being_reset_gets_no_child) {
+  const std::array branches{known_branch{.id = parent, .name = "main", .in = known_branch::phase::replacing}};
+  const auto child = check_creation({.ancestor = parent, .at = {}, .name = "dev", .id = first}, branches);
+  BOOST_TEST_REQUIRE(!child);
+  BOOST_TEST((child.error().code == core::errc::busy));
+}
+
 BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_its_own) {
   const storage::timeline_record ancestor{.tenant = core::make_id<core::tenant_id>(),
                                           .id = parent,
@@ -229,7 +236,9 @@ BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_i
                                           .source = storage::source_record{.conninfo = "host=a", .slot = "s"},
                                           .safekeepers = consensus::configuration{.generation = 3, .members = {}},
                                           .wal_keepers = {{.id = {1}, .instance = {}, .created = true}},
-                                          .custom_managers = {{130, lsn(30)}, {131, lsn(50)}, {132, lsn(51)}}};
+                                          .custom_managers = {{130, lsn(30)}, {131, lsn(50)}, {132, lsn(51)}},
+                                          .deletion_protected = true,
+                                          .expires = core::wall_time(std::chrono::seconds(2))};
   const auto made = placement::branch_record(ancestor, {.id = first,
                                                         .name = "dev",
                                                         .at = lsn(50),
@@ -245,6 +254,7 @@ BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_i
   BOOST_TEST((made.readable_from == lsn(50) && made.gc_cutoff == lsn()));
   BOOST_TEST((made.created == core::wall_time(std::chrono::seconds(9))));
   BOOST_TEST((!made.source && !made.safekeepers && made.wal_keepers.empty()));
+  BOOST_TEST((!made.deletion_protected && !made.expires));
   BOOST_TEST_REQUIRE(made.custom_managers.size() == 2u);
   BOOST_TEST((made.custom_managers[1] == storage::custom_manager{131, lsn(50)}));
 }

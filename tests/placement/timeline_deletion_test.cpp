@@ -156,6 +156,25 @@ BOOST_AUTO_TEST_CASE(children_block_a_deletion_while_they_are_created_and_until_
     }
 }
 
+BOOST_AUTO_TEST_CASE(protection_blocks_a_deletion_and_the_removal_of_its_tenant) {
+  std::vector<known_branch> branches{{.id = core::make_id<core::timeline_id>(), .name = "main"},
+                                     {.id = core::make_id<core::timeline_id>(), .name = "dev"}};
+  BOOST_TEST(placement::check_removal(branches).has_value());
+  branches[1].deletion_protected = true;
+  BOOST_TEST(check_deletion(branches[0].id, branches).has_value());
+  const auto refused = check_deletion(branches[1].id, branches);
+  BOOST_TEST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(refused.error().detail == "branch dev is protected from deletion");
+  BOOST_TEST(placement::check_removal(branches).error().detail == "branches are protected from deletion: dev");
+}
+
+BOOST_AUTO_TEST_CASE(a_branch_that_is_being_reset_is_not_deleted) {
+  const std::array branches{
+      known_branch{.id = core::make_id<core::timeline_id>(), .name = "dev", .in = known_branch::phase::replacing}};
+  BOOST_TEST((check_deletion(branches[0].id, branches).error().code == core::errc::busy));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace strata::tests

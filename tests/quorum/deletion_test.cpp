@@ -102,10 +102,10 @@ BOOST_AUTO_TEST_CASE(the_wal_of_a_deleted_branch_goes_at_once_or_when_the_safeke
 
 BOOST_AUTO_TEST_CASE(a_removed_source_takes_the_wal_of_its_branches_along) {
   write_something();
-  const finished refused = cluster.strata().cli({"source", "remove", "s"});
+  const finished refused = cluster.strata().cli({"source", "remove", "s", "--yes"});
   BOOST_TEST(refused.exit_code == 4, refused.err);
   BOOST_TEST(refused.err.find("dev (running)") != std::string::npos, refused.err);
-  cluster.strata().ask({"source", "remove", "s", "--force"});
+  cluster.strata().ask({"source", "remove", "s", "--yes", "--force"});
   for (int id = 1; id <= 3; ++id) wait_until_gone(id);
   BOOST_TEST(cluster.strata().ask({"compute", "list"}).empty());
 }

@@ -17,16 +17,12 @@ bool is_there(phase now) { return now == phase::streaming || now == phase::catch
 
 }  // namespace
 
-source_gauges::source_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline)
+source_gauges::source_gauges(runtime::metrics& of, const runtime::metrics::labels& of_timeline)
     : metrics_(of),
-      lag_bytes_(of.gauge(lag_bytes_name, "WAL of the source that was not received; NaN if unknown",
-                          {{"tenant", tenant}, {"timeline", timeline}})),
-      lag_seconds_(of.gauge(lag_seconds_name, "Time since the source last reported the end of its WAL",
-                            {{"tenant", tenant}, {"timeline", timeline}})),
-      slot_bytes_(of.gauge(slot_name, "WAL that the source keeps for the timeline's slot",
-                           {{"tenant", tenant}, {"timeline", timeline}})),
-      streaming_(
-          of.gauge(streaming_name, "1 while WAL streams, else 0", {{"tenant", tenant}, {"timeline", timeline}})) {}
+      lag_bytes_(of.gauge(lag_bytes_name, "WAL of the source that was not received; NaN if unknown", of_timeline)),
+      lag_seconds_(of.gauge(lag_seconds_name, "Time since the source last reported the end of its WAL", of_timeline)),
+      slot_bytes_(of.gauge(slot_name, "WAL that the source keeps for the timeline's slot", of_timeline)),
+      streaming_(of.gauge(streaming_name, "1 while WAL streams, else 0", of_timeline)) {}
 
 source_gauges::~source_gauges() {
   metrics_.remove(lag_bytes_name, lag_bytes_);

@@ -11,8 +11,8 @@ namespace strata::actors::pageserver {
 /// The metrics of the source that a timeline follows, there for as long as this object.
 class source_gauges {
  public:
-  /// `tenant` and `timeline` are names, for people.
-  source_gauges(runtime::metrics& of, const std::string& tenant, const std::string& timeline);
+  /// `of_timeline`: the labels; they tell it from every other one, also from one that had or gets its name.
+  source_gauges(runtime::metrics& of, const runtime::metrics::labels& of_timeline);
   ~source_gauges();
   source_gauges(const source_gauges&) = delete;
   source_gauges& operator=(const source_gauges&) = delete;

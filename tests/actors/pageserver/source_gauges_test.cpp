@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_SUITE(actors_pageserver_source_gauges)
 
 BOOST_AUTO_TEST_CASE(lag_that_is_not_known_is_not_a_number) {
   runtime::metrics all;
-  pageserver::source_gauges gauges(all, "shop", "main");
+  pageserver::source_gauges gauges(all, {{"tenant", "shop"}, {"timeline", "main"}});
   gauges.update(of(phase::streaming, 0x5000), {.bytes = 0x1000, .since_message = 1500ms}, core::lsn(0x1000));
   BOOST_TEST(value_of(all, "strata_source_lag_bytes") == "4096");
   BOOST_TEST(value_of(all, "strata_source_lag_seconds") == "1.5");
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(lag_that_is_not_known_is_not_a_number) {
 
 BOOST_AUTO_TEST_CASE(a_slot_keeps_what_lies_between_its_begin_and_the_head) {
   runtime::metrics all;
-  pageserver::source_gauges gauges(all, "shop", "main");
+  pageserver::source_gauges gauges(all, {{"tenant", "shop"}, {"timeline", "main"}});
   const auto kept = [&](std::uint64_t head, core::lsn from) {
     gauges.update(of(phase::streaming, head), {}, from);
     return value_of(all, "strata_source_slot_wal_bytes");
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(a_slot_keeps_what_lies_between_its_begin_and_the_head) {
 
 BOOST_AUTO_TEST_CASE(the_stream_is_there_or_away) {
   runtime::metrics all;
-  pageserver::source_gauges gauges(all, "shop", "main");
+  pageserver::source_gauges gauges(all, {{"tenant", "shop"}, {"timeline", "main"}});
   for (const auto away : {phase::connecting, phase::waiting_to_retry, phase::failed, phase::backing_up}) {
     gauges.update(of(away, 0), {}, {});
     BOOST_TEST(value_of(all, "strata_source_streaming") == "0");
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(the_stream_is_there_or_away) {
 BOOST_AUTO_TEST_CASE(the_series_are_there_as_long_as_the_timeline) {
   runtime::metrics all;
   {
-    const pageserver::source_gauges gauges(all, "shop", "main");
+    const pageserver::source_gauges gauges(all, {{"tenant", "shop"}, {"timeline", "main"}});
     BOOST_TEST(all.render().find("shop") != std::string::npos);
   }
   BOOST_TEST(all.render().find("shop") == std::string::npos);

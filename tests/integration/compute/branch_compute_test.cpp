@@ -9,6 +9,8 @@
 #include <set>
 #include <thread>
 
+#include "config/time_text.hpp"
+#include "core/clock.hpp"
 #include "tests/integration/compute/branch_fixture.hpp"
 #include "tests/support/printing.hpp"
 #include "tests/support/strata_server.hpp"
@@ -156,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_writer_whose_record_is_damaged_is_not_ended_by_accident) 
           {"compute", "start", "dev"},
           {"psql", "dev", "-c", "select 1"},
           {"url", "dev"},
-          {"branch", "delete", "dev"}})
+          {"branch", "delete", "dev", "--yes"}})
       check_refused(words);
   }
   // Its agent tells which branch it writes; of one that does not, nobody knows.
@@ -184,6 +186,38 @@ BOOST_AUTO_TEST_CASE(a_writer_whose_record_is_damaged_is_not_ended_by_accident) 
   fs::remove(strata.directory() / "computes" / last.at("name").get<std::string>() / "compute.json");
   BOOST_TEST(strata.cli({"down", "--computes"}).exit_code == 0);
   wait_until("its agent is reaped", [&] { return !exists(agent_of(last)); });
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_branch_keeps_its_compute_with_its_address) {
+  const json compute = start();
+  execute(compute, "insert into rows values (1, 'x')");
+  const std::string url = strata.cli({"url", "dev"}).out;
+  const finished unasked = strata.cli({"branch", "reset", "dev"});
+  BOOST_TEST(unasked.exit_code == 2, unasked.err);
+  BOOST_TEST(unasked.err.find("--yes") != std::string::npos, unasked.err);
+  const auto rows = [&](const std::string& branch) {
+    return strata.cli({"psql", branch, "-c", "select count(*) from rows where id = 1", "--", "-At"}).out;
+  };
+  BOOST_TEST(rows("dev") == "1\n");
+  const finished done = strata.cli({"branch", "reset", "dev", "--keep-as", "before", "--yes"});
+  BOOST_TEST(done.exit_code == 0, done.err);
+  BOOST_TEST(strata.cli({"url", "dev"}).out == url);
+  BOOST_TEST(rows("dev") == "0\n");
+  BOOST_TEST(rows("before") == "1\n");
+  execute(compute, "insert into rows values (1, 'y')");
+  BOOST_TEST(rows("dev") == "1\n");
+  // Its parent has nothing to be reset to.
+  BOOST_TEST(strata.cli({"branch", "reset", "main", "--yes"}).exit_code == 4);
+}
+
+BOOST_AUTO_TEST_CASE(an_expired_branch_ends_its_compute_which_says_why) {
+  start();
+  const json expiry{{"expires_at", config::utc_text(core::system_clock().now() + std::chrono::seconds(1))}};
+  strata.api("PATCH", strata.timeline_path("shop", "dev"), expiry);
+  wait_until("the branch is gone", [&] { return strata.ask({"branch", "list"}).size() == 1u; });
+  wait_until("its compute has ended", [&] { return strata.ask({"compute", "list"})[0].at("state") == "stopped"; });
+  BOOST_TEST(strata.ask({"compute", "list"})[0].at("detail").get<std::string>().find("deleted") != std::string::npos);
+  BOOST_TEST(strata.ask({"status"}).at("expired_branches")[0].at("branch") == "dev");
 }
 
 BOOST_AUTO_TEST_CASE(commands_wait_for_a_writer_that_comes_back) {

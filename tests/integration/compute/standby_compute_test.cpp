@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_standby_shows_what_is_committed_and_nothing_else_and_take
     for (const json& each : {again, third}) BOOST_TEST(with_branch::value(each, "show " + name) == value, name);
 
   strata.ask({"compute", "stop", "dev"});
-  strata.ask({"branch", "delete", "dev", "--force"});
+  strata.ask({"branch", "delete", "dev", "--yes", "--force"});
   wait_until("its computes are gone", [&] { return strata.ask({"compute", "list"}).empty(); });
 }
 

@@ -63,6 +63,8 @@ struct fixture {
     record.custom_managers = {{128, core::lsn(9)}, {255, core::lsn(10)}};
     record.safekeepers = consensus::configuration{
         7, {{{1}, "h1", 5454}, {{2}, "h2", 5455}}, std::vector{consensus::member{{3}, "h3", 1}}};
+    record.deletion_protected = true;
+    record.expires = core::wall_time(std::chrono::microseconds(14));
     BOOST_TEST_REQUIRE(store->put_timeline(record));
     return record;
   }
@@ -122,7 +124,27 @@ BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
   BOOST_TEST((found.source->refusal == wanted.source->refusal));
   BOOST_TEST((found.custom_managers == wanted.custom_managers));
   BOOST_TEST((found.safekeepers == wanted.safekeepers));
+  BOOST_TEST((found.deletion_protected && found.expires == wanted.expires));
   BOOST_TEST(store->timelines(core::make_id<core::tenant_id>())->empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_timeline_and_its_successor_change_in_one_step) {
+  timeline_record successor = put_timeline();
+  successor.id = core::make_id<core::timeline_id>();
+  successor.expires.reset();
+  timeline_edit edit{.name = "before", .deletion_protected = false};
+  edit.expires.emplace();
+  // Of a timeline that is not there nothing is stored.
+  BOOST_TEST(!store->replace_timeline(tenant, core::make_id<core::timeline_id>(), edit, successor));
+  BOOST_TEST(store->timelines(tenant)->size() == 1u);
+  BOOST_TEST_REQUIRE(store->replace_timeline(tenant, timeline, edit, successor));
+  reopen();
+  const auto old = store->timeline(tenant, timeline);
+  BOOST_TEST_REQUIRE(old);
+  BOOST_TEST((old->name == "before" && !old->deletion_protected && !old->expires));
+  const auto found = store->timeline(tenant, successor.id);
+  BOOST_TEST_REQUIRE(found);
+  BOOST_TEST((found->name == "main" && found->deletion_protected && !found->expires));
 }
 
 BOOST_AUTO_TEST_CASE(custom_managers_that_can_not_be_are_damage) {

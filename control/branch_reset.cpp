@@ -1,0 +1,98 @@
+#include "control/branch_reset.hpp"
+
+#include <algorithm>
+
+#include "config/quantity.hpp"
+#include "control/branch_writers.hpp"
+#include "control/compute_start.hpp"
+#include "control/computes.hpp"
+#include "control/failure.hpp"
+#include "control/pick.hpp"
+
+namespace strata::control {
+namespace {
+
+using host::compute_mode;
+using host::compute_record;
+
+bool follows_head(const compute_record& of) {
+  return of.mode == compute_mode::branch || of.mode == compute_mode::standby;
+}
+
+void save(const scope& of, const compute_record& record) {
+  need(host::registry(of.directory).save(record), "can't store the record of compute " + record.name);
+}
+
+/// Stopped since the branch was reset; on its new timeline from now on.
+void move_compute(const scope& of, compute_record record, const core::timeline_id& to, bool was_busy) {
+  record.timeline_id = to;
+  record.at = {};
+  save(of, record);
+  if (!was_busy) return;
+  start_compute(of, {.spec = record.tenant + "/" + record.branch,
+                     .name = record.name,
+                     .armed = record.armed,
+                     .standby = record.mode == compute_mode::standby});
+}
+
+}  // namespace
+
+branch_reset plan_reset(const scope& of, const branch_reset_request& asked) {
+  const auto spec = parse_branch_name(asked.branch);
+  const server_link server(of);
+  branch_reset plan{.branch = find_branch(server, of, spec), .keep_as = asked.keep_as};
+  require_full_name(plan.branch, spec, "reset");
+  const auto all = list_branches(server, plan.branch.source.name);
+  const auto* parent = pick(all, plan.branch.text("ancestor_timeline_id")).entry;
+  if (parent == nullptr || plan.branch.text("ancestor_timeline_id").empty())
+    throw failure(core::errc::conflict, "can't reset " + plan.branch.name, "it has no parent branch",
+                  "strata branch tree");
+  plan.parent = *parent;
+  plan.to = resolve(server, plan.parent, parse_spec("main" + (asked.to.empty() ? "" : "@" + asked.to)).at);
+  for (auto& each : computes_of(of, plan.branch.source.id, plan.branch.id))
+    (follows_head(each) ? plan.moving : plan.staying).push_back(std::move(each));
+  return plan;
+}
+
+std::vector<std::string> describe(const scope& of, const branch_reset& plan) {
+  std::vector<std::string> lines{"branch " + plan.branch.spec() + " becomes " + describe(plan.parent, plan.to)};
+  lines.push_back(plan.keep_as.empty() ? "its present state, " + size_shown(plan.branch) + ", is deleted"
+                                       : "its present state is kept as branch " + plan.keep_as);
+  for (const auto& each : plan.moving)
+    lines.push_back("compute " + each.name + " (" + state_of(of, each) + ") " +
+                    (is_busy(of, each) ? "restarts, its sessions end" : "moves"));
+  for (const auto& each : plan.staying)
+    lines.push_back("compute " + each.name + " (" + state_of(of, each) + ") " +
+                    (plan.keep_as.empty() ? "goes with the old branch" : "stays on the old branch"));
+  return lines;
+}
+
+nlohmann::json reset_branch(const scope& of, const branch_reset& plan, bool force) {
+  const std::string doing = "can't reset " + plan.branch.name;
+  const std::string after_failure = "strata branch show " + plan.branch.spec();
+  if (plan.keep_as.empty()) require_no_computes(plan.staying, of, doing, force);
+  require_no_damaged_writers(of, plan.branch.source.id, plan.branch.id, doing, force);
+  std::vector<bool> was_busy;
+  for (const auto& each : plan.moving) was_busy.push_back(is_busy(of, each));
+  for (const auto& each : plan.moving) stop_compute(of, each, false);
+  nlohmann::json body{{"ancestor_start_lsn", core::to_string(plan.to.at)}};
+  if (!plan.keep_as.empty()) body["keep_as"] = plan.keep_as;
+  auto made = server_link(of).api().post(plan.branch.path() + "/reset", body);
+  if (!made) {
+    for (std::size_t i = 0; i < plan.moving.size(); ++i)
+      if (was_busy[i]) of.report->warn("compute " + plan.moving[i].name + " is stopped");
+    throw failure(made.error(), doing, after_failure);
+  }
+  const auto timeline =
+      need(core::parse_id<core::timeline_id>(made->value("timeline_id", "")), "the server's answer is invalid");
+  if (plan.keep_as.empty()) remove_computes(of, plan.staying);
+  for (compute_record each : plan.staying)
+    if (!plan.keep_as.empty()) {
+      each.branch = plan.keep_as;
+      save(of, each);
+    }
+  for (std::size_t i = 0; i < plan.moving.size(); ++i) move_compute(of, plan.moving[i], timeline, was_busy[i]);
+  return *std::move(made);
+}
+
+}  // namespace strata::control

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/branches.hpp"
+#include "host/registry.hpp"
+
+namespace strata::control {
+
+struct branch_reset_request {
+  std::string branch;
+  std::string to;       ///< WHEN of the parent; empty: its head
+  std::string keep_as;  ///< the old branch is kept under this name; empty: it is deleted
+};
+
+/// A reset puts a new branch, at a point of the parent, in the place of the old one. The computes that follow the head
+/// move to it: they keep their names, ports and URIs, and their sessions end.
+struct branch_reset {
+  branch_entry branch;
+  branch_entry parent;
+  resolved_point to;
+  std::string keep_as;
+  std::vector<host::compute_record> moving;   ///< writers and standbys
+  std::vector<host::compute_record> staying;  ///< readers and copies: they go with the old branch
+};
+/// Changes nothing. The name must be whole, or the id; a failure tells that the branch has no parent.
+branch_reset plan_reset(const scope& of, const branch_reset_request& asked);
+/// What a person reads before, a fact a line.
+std::vector<std::string> describe(const scope& of, const branch_reset& plan);
+
+/// Carries it out; the timeline as the server has created it. With `force` the computes go that would lose their
+/// branch; without it they make it fail before anything is changed. After a failure at a compute the branch is reset,
+/// and that compute is stopped or has to be started.
+nlohmann::json reset_branch(const scope& of, const branch_reset& plan, bool force);
+
+}  // namespace strata::control
