@@ -13,6 +13,7 @@
 #include "control/compute_views.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
+#include "control/held_back.hpp"
 #include "control/shell_quoted.hpp"
 
 namespace strata::cli {
@@ -27,10 +28,19 @@ using nlohmann::json;
 void start(const context& of, const compute_request& asked) {
   const auto begun = std::chrono::steady_clock::now();
   const compute_record record = start_compute(of, asked);
-  if (of.json) return print(compute_json(of, record));
+  constexpr std::chrono::seconds held_back_limit{2};
+  const auto held = record.armed ? std::optional<held_back>() : look_at_held_back(record, held_back_limit);
+  if (of.json) {
+    json made = compute_json(of, record);
+    if (held) made["held_back"] = to_json(*held);
+    return print(made);
+  }
   print("started " + record.name + " from " + record.branch + "@" + core::to_string(record.at) + " on port " +
         std::to_string(record.port) + "  " + time_taken(begun));
   for (const auto& each : start_notes(record)) print("  " + each);
+  if (const std::string what = held ? to_text(*held) : ""; !what.empty()) print("  held back: " + what);
+  if (held && !held->connections)
+    say("note: this kernel can't block outgoing connections: dblink and foreign tables reach other servers");
   print("  psql  " + shell_quoted(socket_uri(record)));
   print("  data  " + record.data_directory);
   say("next: strata psql --compute " + record.name);
@@ -125,7 +135,8 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_option("--set", asked->settings, "Line for postgresql.conf; can be repeated")
       ->allow_extra_args(false);
   start_command->add_flag("--armed", asked->armed,
-                          "Allow workers that act on other servers: subscriptions, pg_cron, pglogical");
+                          "Allow what acts on other servers: subscriptions, pg_cron, pglogical, and connections by "
+                          "dblink or foreign tables");
   add_page_options(*start_command, asked->pages);
   start_command->add_flag("--standby", asked->standby,
                           "Start a hot standby: it takes no writes and shows the branch as it is now, a moment later");

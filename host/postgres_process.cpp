@@ -232,7 +232,8 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
                  .run_as = of.run_as,
                  .environment = {{"PGDATA", of.data_directory}},
                  .signal_at_death = of.ends_with_starter ? SIGQUIT : 0,
-                 .inherited = of.inherited};
+                 .inherited = of.inherited,
+                 .no_connections = !of.armed};
   for (const auto& setting : all_forced(of)) server.arguments.insert(server.arguments.end(), {"-c", setting});
   STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
   const auto deadline = std::chrono::steady_clock::now() + of.start_limit;

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "host/connection_block.hpp"
 #include "host/libpq_environment.hpp"
 #include "io/unique_fd.hpp"
 
@@ -37,6 +38,7 @@ struct launch {
   bool new_session = false;
   int signal_at_death = 0;
   std::vector<inherited_file> inherited;  ///< `fd` is a copy above every number that is wanted
+  io::unique_fd connection_block;         ///< none: it may connect
   pid_t parent = 0;
 };
 
@@ -68,6 +70,8 @@ launch plan_of(const program& what) {
   plan.run_as = what.run_as;
   plan.signal_at_death = what.signal_at_death;
   plan.inherited = what.inherited;
+  if (what.no_connections)
+    if (auto block = make_connection_block()) plan.connection_block = *std::move(block);
   plan.parent = ::getpid();
   return plan;
 }
@@ -102,6 +106,7 @@ launch plan_of(const program& what) {
     errno = ESRCH;
     give_up();
   }
+  if (plan.connection_block && !enter_connection_block(plan.connection_block.get())) give_up();
   for (const auto& each : plan.inherited)
     if (::dup2(each.fd, each.as) < 0) give_up();
   if (!plan.directory.empty() && ::chdir(plan.directory.c_str()) != 0) give_up();

@@ -110,11 +110,11 @@ BOOST_AUTO_TEST_CASE(commands_reach_the_compute_of_the_branch_that_they_name_and
   BOOST_TEST(url.find("b-dev") != std::string::npos, url);
 
   // -- a deleted branch
-  const finished in_use = strata.cli({"branch", "delete", "b/dev"});
+  const finished in_use = strata.cli({"branch", "delete", "b/dev", "--yes"});
   BOOST_TEST(in_use.exit_code == 4, in_use.err);
   BOOST_TEST(mentions(in_use, "b-dev (running)"), in_use.err);
   strata.ask({"compute", "stop", "b-dev"});
-  BOOST_TEST(mentions(strata.cli({"branch", "delete", "b/dev"}), "b-dev (a stopped copy"));
+  BOOST_TEST(mentions(strata.cli({"branch", "delete", "b/dev", "--yes"}), "b-dev (a stopped copy"));
   // Not by the command line: its compute stays, and is not the new branch's.
   strata.cli({"psql", "b/dev", "--database", "shop", "-c", "update t set who = 'of the deleted'"});
   strata.api("DELETE", strata.timeline_path("b", "dev"));
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(commands_reach_the_compute_of_the_branch_that_they_name_and
   BOOST_TEST(fresh.exit_code == 0, fresh.err);
   BOOST_TEST(who({"b/dev"}).out == "b,later\n");
   BOOST_TEST(who({"--compute", "b-dev"}).out == "of the deleted\n");
-  strata.ask({"branch", "delete", "b/dev", "--force"});
+  strata.ask({"branch", "delete", "b/dev", "--yes", "--force"});
   BOOST_TEST(compute("new").is_null());
 
   // -- a damaged record
@@ -163,8 +163,8 @@ BOOST_AUTO_TEST_CASE(commands_reach_the_compute_of_the_branch_that_they_name_and
 
   // -- a removed source
   BOOST_TEST(strata.cli({"compute", "start", "b/main"}).exit_code == 0);
-  BOOST_TEST(strata.cli({"source", "remove", "b"}).exit_code == 4);
-  BOOST_TEST(strata.cli({"source", "remove", "b", "--force"}).exit_code == 0);
+  BOOST_TEST(strata.cli({"source", "remove", "b", "--yes"}).exit_code == 4);
+  BOOST_TEST(strata.cli({"source", "remove", "b", "--yes", "--force"}).exit_code == 0);
   BOOST_TEST(compute("main").is_null());
   BOOST_TEST(who({"main", "--tenant", "b"}).exit_code == 3);
 
@@ -196,6 +196,7 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
       strata.cli({"compute", "start", "a/sub", "--set", "max_logical_replication_workers = 4", "--set", "fsync = off"});
   BOOST_TEST(started.exit_code == 0, started.err);
   BOOST_TEST(mentions(started, "no logical replication workers"), started.out);
+  BOOST_TEST(mentions(started, "held back: subscriptions target.s\n"), started.out);
   BOOST_TEST(mentions(started, "is overridden by max_logical_replication_workers=0"), started.err);
   const auto ask = [&](const std::string& sql) {
     return strata.cli({"psql", "a/sub", "--database", "target", "-c", sql, "--", "-AtqX"}).out;
@@ -211,6 +212,12 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
   BOOST_TEST(ask("select count(*) from p") == "10\n");
   BOOST_TEST(strata.cli({"compute", "start", "a/main", "--set", "shared_preload_libraries = 'pg_cron'"}).exit_code ==
              2);
+  // Nor does a function of its users reach another server.
+  ask("create extension dblink");
+  const std::string connect = "select dblink_connect('" + a.conninfo("shop") + "')";
+  const finished blocked = strata.cli({"psql", "a/sub", "--database", "target", "-c", connect});
+  BOOST_TEST(blocked.exit_code != 0);
+  BOOST_TEST(mentions(blocked, "Permission denied"), blocked.err);
   // Armed, on a copy whose subscription does no harm.
   ask("alter subscription s disable");
   strata.ask({"compute", "stop", "sub"});
@@ -218,6 +225,7 @@ BOOST_AUTO_TEST_CASE(a_root_is_opened_as_it_is_now_and_a_copy_of_a_subscriber_ta
   BOOST_TEST(armed.exit_code == 0, armed.err);
   BOOST_TEST(mentions(armed, "armed"), armed.out);
   BOOST_TEST(ask("select count(*) from pg_stat_activity where backend_type = 'logical replication launcher'") == "1\n");
+  BOOST_TEST(ask(connect) == "OK\n");
   // What ALTER SYSTEM set on the copy was kept over its restart.
   BOOST_TEST(ask("show max_logical_replication_workers") == "8\n");
   strata.ask({"compute", "stop", "sub", "--remove"});

@@ -1,0 +1,78 @@
+#include "control/held_back.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "control/computes.hpp"
+#include "host/connection_block.hpp"
+#include "pg/client/sql_connection.hpp"
+
+namespace strata::control {
+namespace {
+
+using pg::client::sql_connection;
+
+constexpr const char* first_database = "postgres";
+constexpr std::size_t databases_max = 32;
+
+/// The first column of the rows; none if the database has no such relation.
+std::vector<std::string> names_in(sql_connection& database, const std::string& sql) {
+  std::vector<std::string> names;
+  if (const auto rows = database.query(sql))
+    for (const auto& row : *rows)
+      if (!row.empty() && row.front()) names.push_back(*row.front());
+  return names;
+}
+
+core::result<sql_connection> open(const host::compute_record& record, const std::string& database) {
+  return sql_connection::open(socket_uri(record, {.user = {}, .database = database}));
+}
+
+void look_at_database(sql_connection& database, const std::string& name, held_back& found) {
+  for (const auto& each : names_in(database, "select srvname from pg_foreign_server order by 1"))
+    found.foreign_servers.push_back(name + "." + each);
+  if (names_in(database, "select 1 where to_regclass('cron.job') is not null").empty()) return;
+  if (!names_in(database, "select 1 from cron.job where active limit 1").empty()) found.jobs.push_back(name);
+}
+
+void add(std::string& text, const std::string& kind, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  text += (text.empty() ? "" : "; ") + kind;
+  for (const auto& each : names) text += (each == names.front() ? " " : ", ") + each;
+}
+
+}  // namespace
+
+held_back look_at_held_back(const host::compute_record& record, std::chrono::milliseconds limit) {
+  held_back found{.connections = host::make_connection_block().has_value()};
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  auto first = open(record, first_database);
+  if (!first) return found;
+  found.subscriptions = names_in(*first,
+                                 "select d.datname || '.' || s.subname from pg_subscription s join pg_database d on "
+                                 "d.oid = s.subdbid where s.subenabled order by 1");
+  const auto databases = names_in(
+      *first, "select datname from pg_database where datallowconn order by 1 limit " + std::to_string(databases_max));
+  for (const auto& name : databases) {
+    if (std::chrono::steady_clock::now() > deadline) break;
+    auto other = name == first_database ? core::result<sql_connection>(*std::move(first)) : open(record, name);
+    if (other) look_at_database(*other, name, found);
+  }
+  return found;
+}
+
+nlohmann::json to_json(const held_back& of) {
+  return {{"subscriptions", of.subscriptions},
+          {"foreign_servers", of.connections ? of.foreign_servers : std::vector<std::string>()},
+          {"jobs", of.jobs},
+          {"connections", of.connections}};
+}
+
+std::string to_text(const held_back& of) {
+  std::string text;
+  add(text, "subscriptions", of.subscriptions);
+  if (of.connections) add(text, "foreign servers", of.foreign_servers);
+  add(text, "jobs of pg_cron in", of.jobs);
+  return text;
+}
+
+}  // namespace strata::control
