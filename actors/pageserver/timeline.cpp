@@ -85,7 +85,6 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
     gauges_.emplace(env().metrics(), runtime::metrics::labels{{"tenant", tenant_name()},
                                                               {"timeline", record.name},
                                                               {"timeline_id", core::to_string(record.id)}});
-    gauged_name_ = record.name;
   }
   void update_gauges() { gauges_->update(*store_, writer_.waiting_reads()); }
 
@@ -283,7 +282,7 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
     if (schedule_.compaction_due(options_.tenant, now)) tell(maintenance_.compactor, compaction_due{});
     if (schedule_.collection_due(options_.tenant, now)) collection_.collect(std::nullopt, {});
     if (!schedule_.metrics_due()) return;
-    if (const auto record = store_->record(); record.name != gauged_name_) {
+    if (const auto record = store_->record(); record.name != gauges_->branch()) {
       name_gauges(record);
       gauges_->set_state(state_);
     }
@@ -310,7 +309,6 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   timeline_options options_;
   std::shared_ptr<storage::timeline_store> store_;
   std::optional<timeline_gauges> gauges_;
-  std::string gauged_name_;
   state state_ = state::active;
   maintenance_actors maintenance_;
   maintenance_schedule schedule_;

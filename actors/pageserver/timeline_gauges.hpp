@@ -21,6 +21,8 @@ class timeline_gauges {
   timeline_gauges(const timeline_gauges&) = delete;
   timeline_gauges& operator=(const timeline_gauges&) = delete;
 
+  /// The branch's name in the labels.
+  [[nodiscard]] const std::string& branch() const { return of_timeline_.at("timeline"); }
   void update(const storage::timeline_store& store, std::size_t waiting_reads);
   /// Of a timeline that follows a source, once that has reported.
   void update_source(const storage::timeline_store& store, const std::optional<messages::source_status>& source,
