@@ -17,6 +17,9 @@ inline constexpr std::chrono::seconds answer_limit{60};
 /// For what writes files before it answers.
 inline constexpr std::chrono::seconds long_answer_limit{900};
 
+/// For the import of a cluster, which copies any amount of data.
+inline constexpr std::chrono::hours import_limit{48};
+
 /// Sends a request from a thread that is no actor's and waits for the answer.
 template <class Reply, class Handle, class Request>
 core::result<Reply> ask(const services& of, const Handle& whom, Request request,

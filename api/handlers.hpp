@@ -17,6 +17,7 @@ core::result<reply> list_pools(const services&, const request&);
 
 // handlers/tenant.cpp
 core::result<reply> add_source(const services&, const request&);
+core::result<reply> create_tenant(const services&, const request&);
 core::result<reply> list_tenants(const services&, const request&);
 core::result<reply> get_tenant(const services&, const request&);
 core::result<reply> delete_tenant(const services&, const request&);
@@ -32,6 +33,7 @@ core::result<reply> change_timeline(const services&, const request&);
 core::result<reply> delete_timeline(const services&, const request&);
 core::result<reply> reset_timeline(const services&, const request&);
 core::result<reply> resume_source(const services&, const request&);
+core::result<reply> promote_source(const services&, const request&);
 
 // handlers/safekeepers.cpp
 core::result<reply> get_safekeepers(const services&, const request&);

@@ -31,6 +31,7 @@ json attachment_status(const messages::tenant_info& of) {
     case active: return {{"slug", "attached"}};
     case broken: return {{"slug", "failed"}, {"data", {{"reason", of.reason}}}};
     case attaching:
+    case importing:
     case stopping:
     case deleting: break;
   }
@@ -97,6 +98,14 @@ json to_json(const messages::pending_operation& operation) {
           {"last_error", operation.last_error}};
 }
 
+json slots_to_json(const std::vector<messages::slot_left>& slots) {
+  json made = json::array();
+  for (const auto& left : slots)
+    made.push_back(
+        {{"source", left.source}, {"slot", left.slot}, {"error", left.why}, {"remembered", left.remembered}});
+  return made;
+}
+
 json to_json(const messages::tenant_info& tenant) {
   json expired = json::array();
   for (const auto& each : tenant.expired)
@@ -130,7 +139,8 @@ json to_json(const messages::timeline_info& timeline) {
             {"l0_layer_count", timeline.l0_layer_count},
             {"memory_size", timeline.memory_bytes},
             {"walreceiver_status", walreceiver_status(timeline)},
-            {"created_at", config::utc_text(timeline.created)}};
+            {"created_at", config::utc_text(timeline.created)},
+            {"follows", to_string(timeline.follows)}};
   if (timeline.ancestor) {
     made["ancestor_timeline_id"] = core::to_string(*timeline.ancestor);
     made["ancestor_lsn"] = core::to_string(timeline.ancestor_lsn);
@@ -141,8 +151,9 @@ json to_json(const messages::timeline_info& timeline) {
     made["wal_gap"] = {{"from_lsn", core::to_string(timeline.source->gap->from)},
                        {"to_lsn", core::to_string(timeline.source->gap->to)}};
   if (timeline.safekeepers) made["safekeepers"] = to_json(*timeline.safekeepers);
-  if (timeline.source && timeline.safekeepers) made["receiver"] = receiver_to_json(*timeline.source);
-  if (timeline.source && !timeline.safekeepers) made["source"] = source_to_json(*timeline.source, timeline.lag);
+  const bool has_source = timeline.follows == messages::wal_from::source;
+  if (timeline.source && !has_source) made["receiver"] = receiver_to_json(*timeline.source);
+  if (timeline.source && has_source) made["source"] = source_to_json(*timeline.source, timeline.lag);
   if (timeline.known_until) made["known_until"] = config::utc_text(*timeline.known_until);
   for (const messages::custom_manager& seen : timeline.custom_managers)
     made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});

@@ -10,6 +10,7 @@
 namespace strata::api {
 
 /// What actors answer, in the words of the API (schemas.cpp).
+nlohmann::json slots_to_json(const std::vector<messages::slot_left>& slots);
 nlohmann::json to_json(const messages::tenant_info& tenant);
 nlohmann::json to_json(const messages::timeline_info& timeline);
 nlohmann::json to_json(const consensus::configuration& safekeepers);

@@ -40,6 +40,10 @@ std::vector<route> make_routes() {
        "Follow a running Postgres: creates a tenant whose branch main follows it. Answers when the source was reached "
        "and meets the requirements; the base backup continues, see the timeline's source",
        no_query, "AddSource", "SourceAdded", 201, add_source},
+      {"POST", "/v1/tenant", "create_tenant",
+       "Create a tenant that follows no source: its branch main has the data of a Postgres that is shut down. Answers "
+       "when the data are imported and durable; after an error nothing is left",
+       no_query, "CreateTenant", "TenantCreated", 201, create_tenant},
       {"GET", "/v1/tenant", "list_tenants", "All tenants", no_query, "", "TenantList", 200, list_tenants},
       {"GET", "/v1/tenant/{tenant_id}", "get_tenant", "One tenant", no_query, "", "Tenant", 200, get_tenant},
       {"DELETE", "/v1/tenant/{tenant_id}", "delete_tenant",
@@ -73,6 +77,11 @@ std::vector<route> make_routes() {
       {"POST", TIMELINE "/resume_source", "resume_source",
        "Resume a source that was refused because it is not the same server. The server is compared again", no_query, "",
        "Nothing", 200, resume_source},
+
+      {"POST", TIMELINE "/promote_source", "promote_source",
+       "End the following of a source: the timeline becomes writable through safekeepers. Durable when answered. 503 "
+       "when the source does not answer, 504 when WAL of it is still missing after 10 s; then nothing has changed",
+       no_query, "PromoteSource", "SourcePromoted", 200, promote_source},
 
       // Who keeps a branch's WAL.
       {"GET", "/v1/cluster", "get_cluster",

@@ -64,12 +64,26 @@ std::string_view schemas() {
       "items": {"type": "object", "required": ["name", "value"], "properties": {
         "name": {"type": "string"}, "value": {"type": "string"}}}}}},
 
+  "CreateTenant": {"type": "object", "required": ["name", "path"], "additionalProperties": false, "properties": {
+    "name": {"$ref": "#/components/schemas/Name"},
+    "path": {"type": "string", "pattern": "^/", "description": "on the server's machine: the data directory of a Postgres that is shut down, or a tar archive of one, plain or gzip"},
+    "system_id": {"type": "string", "enum": ["keep", "new"], "description": "system identifier: that of the files, which is the default, or a random one"}}},
+  "TenantCreated": {"type": "object", "required": ["tenant_id", "timeline_id", "name", "pg_version", "bytes"], "properties": {
+    "tenant_id": {"$ref": "#/components/schemas/Id"}, "timeline_id": {"$ref": "#/components/schemas/Id"},
+    "name": {"type": "string"}, "pg_version": {"type": "integer"}, "bytes": {"$ref": "#/components/schemas/Bytes"}}},
+  "SlotsLeft": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
+    "source": {"type": "string", "description": "connection string without its password"},
+    "slot": {"type": "string"},
+    "error": {"type": "string", "description": "why the slot was not dropped; empty: the user chose its name"},
+    "remembered": {"type": "boolean", "description": "true: the slot is dropped when the source is reachable"}}}},
   "TenantDeleted": {"type": "object", "required": ["slots_left"], "properties": {
-    "slots_left": {"type": "array", "items": {"type": "object", "required": ["source", "slot", "error", "remembered"], "properties": {
-      "source": {"type": "string", "description": "connection string without its password"},
-      "slot": {"type": "string"},
-      "error": {"type": "string", "description": "why the slot was not dropped; empty: the user chose its name"},
-      "remembered": {"type": "boolean", "description": "true: the slot is dropped when the source is reachable"}}}}}},
+    "slots_left": {"$ref": "#/components/schemas/SlotsLeft"}}},
+  "PromoteSource": {"type": "object", "additionalProperties": false, "properties": {
+    "force": {"type": "boolean", "description": "also without WAL that has not arrived"}}},
+  "SourcePromoted": {"type": "object", "required": ["lsn", "left_at_source", "slots_left"], "properties": {
+    "lsn": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "the WAL on safekeepers begins here"},
+    "left_at_source": {"type": "string", "description": "WAL that did not arrive, in words; empty: none"},
+    "slots_left": {"$ref": "#/components/schemas/SlotsLeft"}}},
   "Tenant": {"type": "object", "required": ["id", "name", "state", "attachment_status", "generation", "timeline_count",
       "current_physical_size"], "properties": {
     "id": {"$ref": "#/components/schemas/Id"}, "name": {"type": "string"},
@@ -208,6 +222,8 @@ std::string_view schemas() {
     "last_commit_at": {"$ref": "#/components/schemas/Time"},
     "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
       "description": "all transactions committed up to this time are included; absent: unknown"},
+    "follows": {"type": "string", "enum": ["source", "safekeepers", "nowhere"],
+      "description": "where its WAL comes from; nowhere: nothing writes to it"},
     "source": {"$ref": "#/components/schemas/SourceStatus"},
     "safekeepers": {"$ref": "#/components/schemas/SafekeeperSet"},
     "receiver": {"$ref": "#/components/schemas/ReceiverStatus"},

@@ -52,7 +52,7 @@ void list_branches_command(const context& of) {
   if (of.wide) head.insert(head.end(), {"READABLE FROM", "DURABLE TO", "TIMELINE ID", "TENANT ID"});
   table rows(head);
   for (const auto& each : branches) {
-    std::string from = "-";
+    std::string from = each.is_own_root() ? "no source" : "-";
     for (const auto& other : branches)
       if (other.id == each.text("ancestor_timeline_id") && other.source.id == each.source.id)
         from = other.name + "@" + each.text("ancestor_lsn");
@@ -101,7 +101,9 @@ void show_branch(const context& of, const std::string& name) {
                           " on disk, " + config::size_text(branch.info.value("memory_size", std::uint64_t{0})) +
                           " in memory");
   const json source = branch.info.value("source", json::object());
-  facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", "")) : "");
+  facts.add("follows", source.contains("conninfo") ? shell_quoted(source.value("conninfo", ""))
+                       : branch.is_own_root()      ? "no source"
+                                                   : "");
   facts.add("connection", phase_text(source));
   facts.add("received", source.value("received_lsn", ""));
   if (!source.empty()) facts.add("lag", lag_text(source));

@@ -11,7 +11,8 @@ struct context;
 /// Each adds its commands to the command line. One file per function.
 void add_server_commands(CLI::App& app, context& of);      // up, down
 void add_status_commands(CLI::App& app, context& of);      // status, actors
-void add_source_commands(CLI::App& app, context& of);      // source add | list | config | remove
+void add_database_commands(CLI::App& app, context& of);    // create, import, delete
+void add_source_commands(CLI::App& app, context& of);      // source add | list | config | resume | promote | remove
 void add_branch_commands(CLI::App& app, context& of);      // branch create | list | show | delete | tree
 void add_export_command(CLI::App& app, context& of);       // export
 void add_compute_commands(CLI::App& app, context& of);     // compute start | list | stop

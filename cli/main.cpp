@@ -195,6 +195,7 @@ int run(int count, char** words) {
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 6 unreachable");
   add_server_commands(app, of);
   add_status_commands(app, of);
+  add_database_commands(app, of);
   add_source_commands(app, of);
   add_branch_commands(app, of);
   add_export_command(app, of);

@@ -12,6 +12,7 @@
 #include "control/broken_sources.hpp"
 #include "control/failure.hpp"
 #include "control/shell_quoted.hpp"
+#include "control/source_promotion.hpp"
 #include "control/sources.hpp"
 
 namespace strata::cli {
@@ -84,6 +85,12 @@ void add_and_show(const context& of, const add_options& asked) {
   say("next: strata branch create dev --from " + find_source(server, asked.name).spec_of("main"));
 }
 
+std::string root_state(const branch_entry& root, const json& source) {
+  if (root.broken()) return "broken";
+  if (root.is_own_root()) return "no source";
+  return source.empty() ? "connecting" : phase_text(source);
+}
+
 void list_sources_command(const context& of) {
   const server_link server(of);
   const auto broken = list_broken_sources(server, of.tenant);
@@ -94,20 +101,21 @@ void list_sources_command(const context& of) {
                                                 "TENANT ID"}
                      : std::vector<std::string>{"NAME", "STATE", "RECEIVED", "LAG", "LAST MESSAGE", "SOURCE"});
   for (const auto& branch : branches) {
-    if (!branch.info.contains("source") && !is_broken_root(branch)) continue;
+    if (!branch.text("ancestor_timeline_id").empty()) continue;
     const json source = source_of(branch.info);
     all.push_back({{"name", branch.source.name},
                    {"tenant_id", branch.source.id},
                    {"branch", branch.name},
                    {"timeline_id", branch.id},
                    {"state", branch.state_text()},
+                   {"follows", branch.text("follows")},
                    {"source", source}});
     std::vector<std::string> row{branch.source.name,
-                                 source.empty() ? "broken" : phase_text(source),
+                                 root_state(branch, source),
                                  source.value("received_lsn", ""),
-                                 lag_text(source),
+                                 branch.is_own_root() ? "" : lag_text(source),
                                  last_message_text(source),
-                                 shell_quoted(source.value("conninfo", ""))};
+                                 branch.is_own_root() ? "" : shell_quoted(source.value("conninfo", ""))};
     if (of.wide) row.insert(row.end(), {source.value("slot", ""), branch.source.id});
     rows.add(std::move(row));
     if (const std::string error = source.value("last_error", ""); !error.empty() && !of.json)
@@ -153,6 +161,25 @@ void resume_and_show(const context& of, const std::string& name) {
   const std::string phase = now.value("phase", "");
   print(phase == "streaming" ? done.source.name + " is followed again"
                              : done.source.name + " is resumed: " + phase + "; see strata source list");
+}
+
+void promote_and_show(const context& of, const std::string& name, bool force) {
+  const auto begun = std::chrono::steady_clock::now();
+  const auto done = promote_source(of, name, force);
+  if (of.json)
+    return print(json{{"promoted", done.source.name},
+                      {"tenant_id", done.source.id},
+                      {"branch", done.branch},
+                      {"lsn", core::to_string(done.at)},
+                      {"left_at_source", done.left_at_source},
+                      {"slots_left", done.slots_left},
+                      {"standbys_restarted", done.standbys}});
+  print("promoted " + done.source.name + ": " + done.branch + " is writable from " + core::to_string(done.at) + "  " +
+        time_taken(begun));
+  if (!done.left_at_source.empty()) say("left at the source: " + done.left_at_source);
+  for (const auto& each : done.standbys) say("standby " + each + " follows the safekeepers");
+  tell_of_slots(done.slots_left);
+  say("next: strata psql " + done.source.spec_of(done.branch));
 }
 
 void configure_and_show(const context& of, const config_options& asked) {
@@ -211,6 +238,18 @@ void add_source_commands(CLI::App& app, context& of) {
   auto resumed = std::make_shared<std::string>();
   resume->add_option("NAME", *resumed, "Source (default: the only one)");
   finish_command(*resume, of, "  strata source resume shop", [&of, resumed] { resume_and_show(of, *resumed); });
+
+  auto* promote = group->add_subcommand(
+      "promote",
+      "End the following of a source and make its branch writable: the way to move onto Strata.\nStop the clients of "
+      "the source first: what is committed there later stays there. The command waits until all WAL\nof the source "
+      "has arrived, and refuses when the source does not answer");
+  auto promoted = std::make_shared<std::string>();
+  auto without = std::make_shared<bool>(false);
+  promote->add_option("NAME", *promoted, "Full name of the source")->required();
+  promote->add_flag("--force", *without, "Also without WAL that has not arrived: it is lost to the branch");
+  finish_command(*promote, of, "  strata source promote shop",
+                 [&of, promoted, without] { promote_and_show(of, *promoted, *without); });
 
   auto* remove =
       group->add_subcommand("remove", "Remove a source with all its branches; the Postgres itself is not changed");

@@ -40,6 +40,11 @@ void show_status(const context& of) {
   facts.add("computes",
             std::to_string(running) + " running, " + std::to_string(computes.size() - running) + " stopped");
   for (const auto& [record, status] : standbys) facts.add("standby " + record.name, standby_text(record, status));
+  for (const auto& each : list_sources(server))
+    if (each.importing) facts.add("database " + each.name, "is being imported");
+  for (const auto& each : branches)
+    if (each.is_own_root() && !each.broken())
+      facts.add("database " + each.source.name, "no source; head " + each.text("last_record_lsn"));
   for (const auto& each : branches) {
     if (!each.info.contains("source")) continue;
     const json& source = each.info["source"];

@@ -124,7 +124,8 @@ std::vector<source_entry> list_sources(const server_link& server) {
     const auto state = api::tenant_state_in(each.value("state", json()));
     std::string broken;
     if (state.is(messages::tenant_state::broken)) broken = state.reason.empty() ? "unknown" : state.reason;
-    all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken)});
+    const bool importing = state.is(messages::tenant_state::importing);
+    all.push_back({each.value("id", ""), each.value("name", ""), std::move(broken), importing});
   }
   if (all.size() == 1) all.front().alone = true;
   return all;
@@ -134,7 +135,7 @@ std::vector<branch_entry> list_branches(const server_link& server, const std::st
   std::vector<source_entry> sources;
   if (source.empty()) {
     sources = list_sources(server);
-    std::erase_if(sources, [](const source_entry& each) { return !each.broken.empty(); });
+    std::erase_if(sources, [](const source_entry& each) { return !each.broken.empty() || each.importing; });
   } else {
     sources.push_back(find_source(server, source));
   }

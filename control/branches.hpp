@@ -17,8 +17,9 @@ namespace strata::control {
 struct source_entry {
   std::string id;
   std::string name;
-  std::string broken;  ///< why it can't be used; empty when it can
-  bool alone = false;  ///< there is no other
+  std::string broken;      ///< why it can't be used; empty when it can
+  bool importing = false;  ///< it is created from files, and can't be used before that is done
+  bool alone = false;      ///< there is no other
 
   /// What the next command is to call a branch of it: SOURCE/BRANCH when there are several sources.
   [[nodiscard]] std::string spec_of(const std::string& branch) const { return alone ? branch : name + "/" + branch; }
@@ -35,6 +36,10 @@ struct branch_entry {
   [[nodiscard]] std::string path() const { return "/v1/tenant/" + source.id + "/timeline/" + id; }
   [[nodiscard]] std::string text(const std::string& member) const { return info.value(member, std::string()); }
   [[nodiscard]] api::shown_state<messages::timeline_state> state() const;
+  /// Its WAL comes from a source, so nothing else may write to it.
+  [[nodiscard]] bool follows_source() const { return text("follows") == "source"; }
+  /// The first branch of a database that has no source: created, imported or promoted.
+  [[nodiscard]] bool is_own_root() const { return text("ancestor_timeline_id").empty() && !follows_source(); }
   [[nodiscard]] bool active() const { return state().is(messages::timeline_state::active); }
   [[nodiscard]] bool broken() const { return state().is(messages::timeline_state::broken); }
   /// "Active", "Importing", "Broken: why".

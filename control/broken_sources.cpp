@@ -39,7 +39,7 @@ std::vector<source_entry> list_empty_sources(const server_link& server, const st
                                              const std::vector<branch_entry>& branches) {
   auto all = list_sources(server);
   std::erase_if(all, [&](const source_entry& each) {
-    return !each.broken.empty() || (!source.empty() && each.name != source && each.id != source) ||
+    return !each.broken.empty() || each.importing || (!source.empty() && each.name != source && each.id != source) ||
            std::ranges::any_of(branches, [&](const auto& branch) { return branch.source.id == each.id; });
   });
   return all;

@@ -65,7 +65,7 @@ bool is_ambiguous(const server_link& server, const compute_record& record, const
 
 compute_lookup of_branch(const scope& of, const branch_entry& branch) {
   compute_lookup made;
-  made.follows_source = branch.text("ancestor_timeline_id").empty();
+  made.follows_source = branch.follows_source();
   const auto back = writer_when_up(of, branch);
   auto running = running_computes_of(of, branch);
   std::erase_if(running, [](const auto& each) { return each.mode == host::compute_mode::standby; });

@@ -50,8 +50,7 @@ void warn_of_overruled(const scope& of, const compute_record& record) {
 /// Writes go into the branch if it has safekeepers to keep them, or the server has some to give. A root follows its
 /// source: nobody else may write it.
 compute_mode mode_of(const server_link& server, const branch_entry& branch, const config::branch_spec& spec) {
-  if (!std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty())
-    return compute_mode::copy;
+  if (!std::holds_alternative<config::branch_head>(spec.at) || branch.follows_source()) return compute_mode::copy;
   const std::string path = branch.path() + "/safekeepers";
   const bool can_assign = !server.file().broker.empty();
   const auto keepers =
@@ -65,7 +64,7 @@ compute_mode mode_of(const server_link& server, const branch_entry& branch, cons
 bool is_read_only(const branch_entry& branch, const config::branch_spec& spec, const page_request& pages) {
   if (pages.mode) return *pages.mode != page_mode::copy;
   // The head of a branch of a server without safekeepers is for writing, though that stays in a copy.
-  return !std::holds_alternative<config::branch_head>(spec.at) || branch.text("ancestor_timeline_id").empty();
+  return !std::holds_alternative<config::branch_head>(spec.at) || branch.follows_source();
 }
 
 /// A standby is of the head, of a branch from which WAL comes.
@@ -119,7 +118,7 @@ std::optional<compute_record> stopped_before(const scope& of, const compute_requ
   const auto names = wanted.name.empty() ? default_names(branch.source.name, branch.name, {}, wanted.standby)
                                          : std::vector<std::string>{wanted.name};
   const core::lsn head = need(core::parse_lsn(branch.text("last_record_lsn")), "the server's answer is invalid");
-  const bool follows_source = branch.text("ancestor_timeline_id").empty();
+  const bool follows_source = branch.follows_source();
   for (auto& each : computes_of(of, branch.source.id, branch.id)) {
     if (std::find(names.begin(), names.end(), each.name) == names.end() || state_of(of, each) == "interrupted")
       continue;

@@ -70,6 +70,13 @@ json status_json(const server_link& server, const server_status& of) {
                          {"state", each.state_text()},
                          {"earliest_time", earliest_json(server, each)},
                          {"source", each.info["source"]}});
+  json own = json::array();
+  for (const auto& each : of.branches)
+    if (each.is_own_root())
+      own.push_back({{"name", each.source.name},
+                     {"branch", each.name},
+                     {"state", each.state_text()},
+                     {"follows", each.text("follows")}});
   json standbys = json::array();
   for (const auto& [record, status] : of.standbys)
     standbys.push_back({{"name", record.name},
@@ -86,6 +93,7 @@ json status_json(const server_link& server, const server_status& of) {
           {"branches", of.branches.size()},
           {"expired_branches", of.expired},
           {"sources", sources},
+          {"without_source", std::move(own)},
           {"standbys", std::move(standbys)},
           {"broken_sources", broken_json(of.broken)},
           {"computes_running", of.computes_running},

@@ -122,10 +122,19 @@ import_result wait_for_import(const server_link& server, const json& added, cons
 }
 
 source_removal plan_removal(const scope& of, const std::string& name) {
+  source_removal plan = plan_tenant_removal(of, name, "remove");
+  for (const auto& each : plan.branches)
+    if (each.is_own_root() && !each.broken())
+      throw failure(core::errc::conflict, "can't remove " + plan.source.name,
+                    "it has no source: its data are only here", "to delete them: strata delete " + plan.source.name);
+  return plan;
+}
+
+source_removal plan_tenant_removal(const scope& of, const std::string& name, const std::string& verb) {
   const server_link server(of);
   source_removal plan{.source = find_source(server, name)};
-  require_full_name(plan.source, name, "remove");
-  if (plan.source.broken.empty()) plan.branches = list_branches(server, plan.source.name);
+  require_full_name(plan.source, name, verb);
+  if (plan.source.broken.empty() && !plan.source.importing) plan.branches = list_branches(server, plan.source.name);
   plan.computes = computes_of(of, plan.source.id, "");
   return plan;
 }

@@ -34,8 +34,11 @@ struct source_removal {
   std::vector<branch_entry> branches;  ///< empty also for one that is broken
   std::vector<host::compute_record> computes;
 };
-/// Changes nothing. `name` is the whole name, or the id.
+/// Changes nothing. `name` is the whole name, or the id. A failure names `delete` for a database without a source: what
+/// was promoted is nowhere else.
 source_removal plan_removal(const scope& of, const std::string& name);
+/// The same, with a source or without.
+source_removal plan_tenant_removal(const scope& of, const std::string& name, const std::string& verb);
 /// What a person reads before, a line for each branch and compute.
 std::vector<std::string> describe(const scope& of, const source_removal& plan);
 /// Removes a source with all its branches, and with `force` their computes. The replication slots that stay at their

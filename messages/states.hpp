@@ -10,17 +10,19 @@ namespace strata::messages {
 /// State of a tenant; placement/tenant_life.hpp has the transitions. The reason of `broken` is a separate field.
 enum class tenant_state : std::uint8_t {
   attaching,  ///< its metadata is being loaded
+  importing,  ///< it is created from files, and can't be used before that is done
   active,
   stopping,  ///< the server is stopping
   deleting,
   broken
 };
-inline constexpr std::array tenant_states{tenant_state::attaching, tenant_state::active, tenant_state::stopping,
-                                          tenant_state::deleting, tenant_state::broken};
+inline constexpr std::array tenant_states{tenant_state::attaching, tenant_state::importing, tenant_state::active,
+                                          tenant_state::stopping,  tenant_state::deleting,  tenant_state::broken};
 
 constexpr std::string_view to_string(tenant_state state) {
   switch (state) {
     case tenant_state::attaching: return "attaching";
+    case tenant_state::importing: return "importing";
     case tenant_state::active: return "active";
     case tenant_state::stopping: return "stopping";
     case tenant_state::deleting: return "deleting";
@@ -47,6 +49,18 @@ constexpr std::string_view to_string(timeline_state state) {
     case timeline_state::broken: return "broken";
   }
   return "broken";
+}
+
+/// Where the WAL of a timeline comes from.
+enum class wal_from : std::uint8_t { nowhere, source, safekeepers };
+
+constexpr std::string_view to_string(wal_from origin) {
+  switch (origin) {
+    case wal_from::nowhere: return "nowhere";
+    case wal_from::source: return "source";
+    case wal_from::safekeepers: return "safekeepers";
+  }
+  return "nowhere";
 }
 
 }  // namespace strata::messages

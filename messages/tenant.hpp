@@ -53,6 +53,21 @@ struct source_added {
   std::vector<source_setting> settings = {};
 };
 
+/// Creates a tenant whose branch `main` has the data of a Postgres that is shut down, and follows no source. Answered
+/// when the data are imported and durable; after an error nothing of the tenant is left. errc::conflict if the name is
+/// taken, or if the data are in use or were not shut down.
+struct create_tenant {
+  std::string name;
+  std::string path;            ///< a data directory, or an archive of one, on the server's machine
+  bool new_system_id = false;  ///< another identity than that of the files
+};
+struct tenant_created {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  int pg_major = 0;
+  std::uint64_t bytes = 0;  ///< read
+};
+
 struct list_tenants {};
 struct tenant_list {
   std::vector<tenant_info> tenants;
@@ -138,6 +153,24 @@ struct resume_source {
   core::timeline_id timeline;
 };
 
+/// Ends the following of a source: its branch becomes writable through safekeepers, from the end of the WAL that was
+/// received. First all WAL is received that the source has at the time of the request, at most for `patience`;
+/// errc::unavailable when the source does not answer, errc::timeout when WAL is still missing then, and nothing has
+/// changed. With `force` WAL that is missing is left at the source. errc::conflict if the timeline follows no source,
+/// errc::unavailable without safekeepers. Durable on reply.
+struct promote_source {
+  core::tenant_id tenant;
+  core::timeline_id timeline;
+  std::vector<consensus::member> available;
+  bool force = false;
+  std::chrono::milliseconds patience{10'000};
+};
+struct source_promoted {
+  core::lsn at;                  ///< the WAL on safekeepers begins here
+  std::string missing;           ///< what was left at the source; empty: nothing
+  std::vector<slot_left> slots;  ///< those that were kept there
+};
+
 /// Opens a timeline for a reader. The store stays readable while it is held, also during shutdown.
 struct open_timeline {
   core::tenant_id tenant;
@@ -156,11 +189,13 @@ using tenant_actor =
                     answers<delete_timeline, done>, answers<change_branch, timeline_info>,
                     answers<reset_branch, timeline_info>, answers<open_timeline, timeline_opened>,
                     answers<assign_safekeepers, timeline_safekeepers>, answers<get_safekeepers, timeline_safekeepers>,
-                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>>;
+                    answers<change_safekeepers, timeline_safekeepers>, answers<resume_source, done>,
+                    answers<promote_source, source_promoted>>;
 
 /// All tenants of the pageserver. Requests for one tenant are forwarded to its actor.
-using tenant_manager_actor = tenant_actor::extend<answers<add_source, source_added>, answers<list_tenants, tenant_list>,
-                                                  answers<delete_tenant, tenant_deleted>>;
+using tenant_manager_actor =
+    tenant_actor::extend<answers<add_source, source_added>, answers<create_tenant, tenant_created>,
+                         answers<list_tenants, tenant_list>, answers<delete_tenant, tenant_deleted>>;
 
 }  // namespace strata::messages
 
@@ -168,6 +203,8 @@ STRATA_LOCAL_MESSAGE(strata::messages::tenant_info)
 STRATA_LOCAL_MESSAGE(strata::messages::add_source)
 STRATA_LOCAL_MESSAGE(strata::messages::source_added)
 STRATA_LOCAL_MESSAGE(strata::messages::list_tenants)
+STRATA_LOCAL_MESSAGE(strata::messages::create_tenant)
+STRATA_LOCAL_MESSAGE(strata::messages::tenant_created)
 STRATA_LOCAL_MESSAGE(strata::messages::tenant_list)
 STRATA_LOCAL_MESSAGE(strata::messages::get_tenant)
 STRATA_LOCAL_MESSAGE(strata::messages::delete_tenant)
@@ -183,5 +220,7 @@ STRATA_LOCAL_MESSAGE(strata::messages::timeline_list)
 STRATA_LOCAL_MESSAGE(strata::messages::get_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::delete_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::resume_source)
+STRATA_LOCAL_MESSAGE(strata::messages::promote_source)
+STRATA_LOCAL_MESSAGE(strata::messages::source_promoted)
 STRATA_LOCAL_MESSAGE(strata::messages::open_timeline)
 STRATA_LOCAL_MESSAGE(strata::messages::timeline_opened)

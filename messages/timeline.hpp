@@ -87,6 +87,7 @@ struct timeline_info {
   std::uint64_t memory_bytes = 0;
   core::wall_time created{};
   std::optional<core::wall_time> last_commit;
+  wal_from follows = wal_from::nowhere;
   std::optional<source_status> source;
   source_lag lag;                                       ///< of `source`
   std::optional<core::wall_time> known_until;           ///< all commits up to this time are included; absent: unknown

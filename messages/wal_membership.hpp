@@ -15,7 +15,7 @@ struct timeline_safekeepers {
   core::tenant_id tenant;
   core::timeline_id timeline;
   consensus::configuration members;
-  core::lsn start_lsn;  ///< start of the timeline's own WAL: its branch point
+  core::lsn start_lsn;  ///< start of its WAL there: its branch point, or the end of what a root had without it
   consensus::cluster_identity cluster;
   std::vector<consensus::node_id> former;  ///< members of earlier configurations that are none now; ids ascend
 };

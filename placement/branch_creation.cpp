@@ -38,7 +38,7 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
   // A field that is added to the record does not compile here before it is decided what a branch has in it.
   const auto& [tenant, id, name, state, its_ancestor, ancestor_lsn, major, system_id, wal_segment_size, data_checksums,
                wal_log_hints, disk_consistent_lsn, previous_record_lsn, readable_from, gc_cutoff, created, source,
-               safekeepers, wal_keepers, custom_managers, deletion_protected, expires] = ancestor;
+               safekeepers, quorum_start, wal_keepers, custom_managers, deletion_protected, expires] = ancestor;
   std::vector<storage::custom_manager> seen = custom_managers;
   std::erase_if(seen, [&](const storage::custom_manager& each) { return each.since > branch.at; });
   return {.tenant = tenant,
@@ -59,6 +59,7 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
           .created = branch.created,
           .source = std::nullopt,
           .safekeepers = std::nullopt,
+          .quorum_start = {},
           .wal_keepers = {},
           .custom_managers = std::move(seen),
           .deletion_protected = branch.deletion_protected,

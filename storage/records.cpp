@@ -56,7 +56,13 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (record.source && edit.received) record.source->received = edit.received;
   if (record.source && edit.refuse_source) record.source->refusal = edit.refuse_source;
   if (record.source && edit.resume_source) record.source->refusal.reset();
+  if (record.source && edit.end_source) {
+    record.source->ended = true;
+    record.source->refusal.reset();
+  }
+  if (edit.forget_source) record.source.reset();
   if (edit.safekeepers) enter_safekeepers(record, *edit.safekeepers);
+  if (edit.quorum_start) record.quorum_start = *edit.quorum_start;
   if (edit.wal_keeper_seen) {
     wal_keeper& keeper = keeper_in(record, edit.wal_keeper_seen->id);
     if (!keeper.instance.valid()) keeper.instance = edit.wal_keeper_seen->instance;

@@ -33,7 +33,7 @@ struct source_refusal {
   bool operator==(const source_refusal&) const = default;
 };
 
-/// The Postgres that a root timeline follows.
+/// The Postgres that a root timeline follows, or followed.
 struct source_record {
   std::string conninfo;
   std::string slot;
@@ -41,6 +41,7 @@ struct source_record {
   bool slot_existed = false;               ///< the user created it
   std::optional<wal_trace> received = {};  ///< of the WAL up to disk_consistent_lsn
   std::optional<source_refusal> refusal = {};
+  bool ended = false;  ///< promoted: it is not followed any more, and is kept until its slot is dropped
 };
 
 /// A resource manager of an extension whose records a timeline has. Pages that they changed can't be read.
@@ -80,11 +81,16 @@ struct timeline_record {
   core::wall_time created{};
   std::optional<source_record> source;
   std::optional<consensus::configuration> safekeepers;  ///< of a writable branch
+  core::lsn quorum_start;                               ///< of a root with safekeepers: their WAL begins here
   std::vector<wal_keeper> wal_keepers;                  ///< of all present and former members; ids ascend
   std::vector<custom_manager> custom_managers;          ///< ids ascend
   bool deletion_protected = false;
   std::optional<core::wall_time> expires;  ///< from then on the branch is deleted
 };
+/// Whether its WAL comes from a source.
+inline bool follows_source(const timeline_record& of) { return of.source && !of.source->ended; }
+/// Start of the WAL on its safekeepers: nothing runs there that began before. 0: none was ever assigned.
+inline core::lsn own_wal_begin(const timeline_record& of) { return of.ancestor ? of.ancestor_lsn : of.quorum_start; }
 /// Whether the slot stays when the source is removed: the user's does, one created for a failed import does not.
 bool keeps_slot(const timeline_record& of);
 /// The members on which the timeline is still to be created. None while it is being deleted.
@@ -142,7 +148,10 @@ struct timeline_edit {
   std::optional<wal_trace> received;  ///< from the source
   std::optional<source_refusal> refuse_source;
   bool resume_source = false;                           ///< clears the refusal
+  bool end_source = false;                              ///< it is not followed any more
+  bool forget_source = false;                           ///< nothing is left to do at it
   std::optional<consensus::configuration> safekeepers;  ///< members that join after generation 1 already have the WAL
+  std::optional<core::lsn> quorum_start;                ///< of a root, with its first safekeepers
   std::optional<wal_keeper> wal_keeper_seen;            ///< the first instance counts; created stays set
   std::optional<custom_manager> custom_manager_seen;    ///< the first LSN of each counts
   std::optional<std::string> name;

@@ -5,7 +5,12 @@
 namespace strata::actors::pageserver {
 
 std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of) {
-  return of.ancestor ? std::optional(of.created) : std::nullopt;
+  return follows_source(of) ? std::nullopt : std::optional(of.created);
+}
+
+std::optional<core::wall_time> begins_at_birth(const storage::timeline_record& of) {
+  if (follows_source(of) || (!of.ancestor && of.gc_cutoff > of.readable_from)) return std::nullopt;
+  return of.created;
 }
 
 core::result<std::optional<core::lsn>> point_at(core::wall_time time, const storage::lsn_at_time& found,

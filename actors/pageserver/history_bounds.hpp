@@ -21,10 +21,13 @@ struct history_bounds {
 };
 
 /// Whether the timeline receives WAL, of a source or of safekeepers.
-inline bool is_followed(const storage::timeline_record& of) { return of.source || of.safekeepers; }
+inline bool is_followed(const storage::timeline_record& of) { return follows_source(of) || of.safekeepers; }
 
-/// A branch has no commits of its own before its creation; nullopt for a timeline that follows a source.
+/// All commits of the timeline before its creation are known; nullopt for one that follows a source.
 std::optional<core::wall_time> known_by_birth(const storage::timeline_record& of);
+/// A branch has no commits of its own before its creation, and neither has a root without a source: those before an
+/// import are not in WAL. nullopt for a root whose beginning was collected, and for one that follows a source.
+std::optional<core::wall_time> begins_at_birth(const storage::timeline_record& of);
 
 /// The timeline's LSN at `time`; nullopt: not known yet. errc::out_of_range: before its history. (Pure.)
 core::result<std::optional<core::lsn>> point_at(core::wall_time time, const storage::lsn_at_time& found,

@@ -139,7 +139,7 @@ void history_points::look_up_last_commit() {
 history_bounds history_points::known() const {
   const auto record = store_->record();
   history_bounds now{.until = std::max({word_, last_commit_, known_by_birth(record)}),
-                     .since = record.source ? first_word_ : std::optional(record.created),
+                     .since = follows_source(record) ? first_word_ : begins_at_birth(record),
                      .window = window_of(*store_)};
   if (!is_followed(record)) now.until = clock_.now();  // no WAL comes
   return now;

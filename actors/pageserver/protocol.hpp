@@ -187,6 +187,17 @@ struct remove_branch_point {
   core::timeline_id child;
 };
 
+/// From its tenant: the timeline's part of promote_source.
+struct end_source {
+  std::vector<consensus::member> available;
+  bool force = false;
+  std::chrono::milliseconds patience{};
+};
+struct source_ended {
+  core::lsn at;
+  std::string missing;
+};
+
 /// From its tenant: the options changed.
 struct options_changed {
   config::tenant_options options;
@@ -203,8 +214,8 @@ using internal_timeline_actor = messages::actor_interface<
     messages::answers<messages::assign_safekeepers, messages::timeline_safekeepers>,
     messages::answers<messages::get_safekeepers, messages::timeline_safekeepers>,
     messages::answers<messages::change_safekeepers, messages::timeline_safekeepers>,
-    messages::answers<messages::resume_source, messages::done>>::extend_with<flush_listener, compaction_listener,
-                                                                             runtime::ticked_actor>;
+    messages::answers<messages::resume_source, messages::done>, messages::answers<end_source, source_ended>>::
+    extend_with<flush_listener, compaction_listener, runtime::ticked_actor>;
 /// The actor's handle: it has both interfaces.
 using owned_timeline_actor = messages::timeline_actor::extend_with<internal_timeline_actor>;
 
@@ -232,6 +243,15 @@ struct import_restarted {
   std::shared_ptr<storage::timeline_store> store;
 };
 using import_restarter_actor = messages::actor_interface<messages::answers<restart_import, import_restarted>>;
+
+// -- cluster_importer: one request, from the tenant manager -----------------------------------------------------------
+
+/// Answered when the tenant is durable and can be served; after an error nothing of it is left.
+struct import_cluster {};
+struct cluster_imported {
+  std::uint64_t bytes = 0;
+};
+using cluster_importer_actor = messages::actor_interface<messages::answers<import_cluster, cluster_imported>>;
 
 // -- tenant -----------------------------------------------------------------------------------------------------------
 
@@ -272,6 +292,8 @@ STRATA_LOCAL_MESSAGE(strata::actors::pageserver::batch_ingested)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_finished)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::add_branch_point)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::remove_branch_point)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::end_source)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::source_ended)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::options_changed)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::create_branch_record)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::branch_record_created)
@@ -279,5 +301,7 @@ STRATA_LOCAL_MESSAGE(strata::actors::pageserver::mark_deleted)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::finish_deletion)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::restart_import)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_restarted)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::import_cluster)
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::cluster_imported)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::retire_tenant)
 STRATA_LOCAL_MESSAGE(strata::actors::pageserver::tenant_retired)

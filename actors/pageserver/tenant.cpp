@@ -28,7 +28,13 @@ using runtime::reply;
 
 constexpr std::chrono::seconds expiry_look_interval{1};
 
-class tenant final : public runtime::actor_base<owned_tenant_actor> {
+struct slots_due {};
+using private_tenant = owned_tenant_actor::extend<messages::accepts<slots_due>>;
+
+/// Between attempts to drop the slots of promoted sources.
+constexpr std::chrono::seconds slots_interval{30};
+
+class tenant final : public runtime::actor_base<private_tenant> {
  public:
   static constexpr const char* kind = "pageserver.tenant";
   static constexpr runtime::pool_id pool = runtime::pool_id::management;
@@ -120,6 +126,30 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
         if (entry.actor) tell(entry.actor, options_changed{options});
       owed.deliver();
     });
+  }
+
+  // -- the source -----------------------------------------------------------------------------------------------------
+
+  void on(const messages::promote_source& request, reply<messages::source_promoted> owed) {
+    if (!admit(tenant_need::change, request, owed)) return;
+    const auto found = timelines_.find_alive(request.timeline);
+    if (!found) return owed.fail(found.error());
+    ask((*found)->actor, end_source{request.available, request.force, request.patience},
+        [this, owed, id = request.timeline](const core::result<source_ended>& ended) {
+          if (!ended) return owed.fail(ended.error());
+          core::log_info("source of " + record_.name + " promoted at " + to_string(ended->at));
+          drop_ended_slot(id, [owed, ended = *ended](std::optional<messages::slot_left> left) {
+            messages::source_promoted made{.at = ended.at, .missing = ended.missing, .slots = {}};
+            if (left) made.slots.push_back(*std::move(left));
+            owed.deliver(std::move(made));
+          });
+        });
+  }
+
+  void on(const slots_due&) {
+    for (const auto& [id, entry] : timelines_.all())
+      if (entry.store && entry.store->record().source && !follows_source(entry.store->record()))
+        drop_ended_slot(id, [](const std::optional<messages::slot_left>&) {});
   }
 
   // -- branches -------------------------------------------------------------------------------------------------------
@@ -239,6 +269,7 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
             if (entry.store) start(entry);
           watch_expiry();
           tell(around_.safekeeper_reconciler, operations_changed{});  // a deletion may have been completed
+          tell(self(), slots_due{});
           break;
         case tenant_effect::answer_waiting:
           for (const auto& then : std::exchange(waiting_, {})) guarded("serve a waiting request", then);
@@ -417,6 +448,26 @@ class tenant final : public runtime::actor_base<owned_tenant_actor> {
       tell((*ancestor)->actor, remove_branch_point{id});
   }
 
+  /// Of a promoted source. The record has it until the slot is dropped, or can't be.
+  void drop_ended_slot(const core::timeline_id& id, std::function<void(std::optional<messages::slot_left>)> then) {
+    const timeline_entry* entry = timelines_.seek(id);
+    const auto store = entry == nullptr ? nullptr : entry->store;
+    if (!store || !store->record().source) return then(std::nullopt);
+    slots_.drop(store->record(), [this, store, then = std::move(then)](std::optional<messages::slot_left> left) {
+      if (left && !left->why.empty() && slot_drop_of(store->record())) {
+        left->remembered = true;
+        tell_self_after(slots_interval, slots_due{});
+        return then(std::move(left));
+      }
+      offload(
+          pool_id::io, "forget a promoted source", [store] { return store->update({.forget_source = true}); },
+          [this, left = std::move(left), then](const core::result<void>& forgotten) {
+            if (!forgotten) note_error("forget a promoted source", forgotten.error());
+            then(left);
+          });
+    });
+  }
+
   void remove_metadata() {
     slots_.drop_all(timelines_.records(), [this](const source_slots::outcome& slots) {
       offload(
@@ -460,3 +511,5 @@ owned_tenant_actor spawn_tenant(caf::actor_system& system, tenant_options option
 }
 
 }  // namespace strata::actors::pageserver
+
+STRATA_LOCAL_MESSAGE(strata::actors::pageserver::slots_due)

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <unordered_map>
 
 #include "actors/pageserver/timeline_order.hpp"
 #include "core/log.hpp"
+#include "placement/cluster_import.hpp"
 #include "placement/timeline_deletion.hpp"
 
 namespace strata::actors::pageserver {
@@ -110,6 +112,26 @@ core::result<void> tenant_files::remove_tenant(const core::tenant_id& tenant) co
   for (const auto& record : records) STRATA_TRY(remove_timeline(tenant, record.id));
   STRATA_TRY(remove_tree(tenant_path(directory_, tenant)));
   return metadata_.delete_tenant(tenant);
+}
+
+core::result<std::vector<std::string>> tenant_files::remove_interrupted_imports() const {
+  namespace fs = std::filesystem;
+  STRATA_ASSIGN(const auto tenants, metadata_.tenants());
+  std::map<core::tenant_id, std::string> names;
+  for (const auto& tenant : tenants) names[tenant.id] = tenant.name;
+  // The record of a tenant is stored after that of its root.
+  std::error_code none;
+  for (const auto& each : fs::directory_iterator(fs::path(directory_) / "tenants", none))
+    if (const auto id = core::parse_id<core::tenant_id>(each.path().filename().string()))
+      names.emplace(*id, to_string(*id));
+  std::vector<std::string> removed;
+  for (const auto& [id, name] : names) {
+    const auto timelines = metadata_.timelines(id);
+    if (!timelines || !placement::cluster_import::was_interrupted(*timelines)) continue;
+    STRATA_TRY(remove_tenant(id));
+    removed.push_back(name);
+  }
+  return removed;
 }
 
 core::result<void> tenant_files::discard_import(const storage::timeline_record& record,

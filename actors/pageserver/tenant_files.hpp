@@ -44,6 +44,8 @@ class tenant_files {
   /// store; interrupted imports are emptied, interrupted deletions completed.
   core::result<std::vector<loaded_timeline>> load(const core::tenant_id& tenant, const tenant_attachment& as) const;
 
+  /// Removes the tenants whose creation from files a crash has cut short (placement::cluster_import); their names.
+  core::result<std::vector<std::string>> remove_interrupted_imports() const;
   /// Of one timeline; its record stays.
   core::result<void> remove_files(const core::tenant_id& tenant, const core::timeline_id& timeline) const;
   /// Of a timeline that is marked as deleted, and has no actor: removes its files, then the record.

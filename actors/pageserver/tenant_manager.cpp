@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 #include <set>
 
+#include "actors/pageserver/ingest/cluster_importer.hpp"
 #include "actors/pageserver/slot_drop_queue.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "config/branch_spec.hpp"
 #include "pg/client/database_check.hpp"
+#include "placement/cluster_import.hpp"
 
 namespace strata::actors::pageserver {
 namespace {
@@ -18,6 +21,12 @@ using runtime::reply;
 
 struct drops_due {};
 using private_tenant_manager = messages::tenant_manager_actor::extend<messages::accepts<drops_due>>;
+
+/// As Postgres's own: the time in the upper half, so that those of one machine differ in any case.
+std::uint64_t new_system_id() {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(core::system_clock().now().time_since_epoch());
+  return static_cast<std::uint64_t>(seconds.count()) << 32 | std::random_device{}();
+}
 
 constexpr std::size_t waiting_max = 1024;
 constexpr std::chrono::seconds drops_interval{30};
@@ -60,6 +69,13 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
                 [](const auto& a, const auto& b) { return a.name < b.name; });
       owed.deliver(std::move(gathered->list));
     };
+    for (const auto& [id, import] : imports_)
+      gathered->list.tenants.push_back({.id = id,
+                                        .name = import.name,
+                                        .state = messages::tenant_state::importing,
+                                        .reason = {},
+                                        .generation = core::generation(1),
+                                        .layer_bytes = *import.bytes});
     for (const auto& [id, entry] : tenants_) {
       if (entry.now == presence::deleting) continue;
       if (entry.now == presence::broken) {
@@ -78,11 +94,7 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
 
   void on(const messages::add_source& request, reply<messages::source_added> owed) {
     if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
-    if (auto fit = config::check_name("tenant", request.name); !fit) return owed.fail(fit.error());
-    const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
-                                   [&](const auto& tenant) { return tenant.second.record.name == request.name; });
-    if (taken || adding_.contains(request.name))
-      return owed.fail({core::errc::conflict, "the name \"" + request.name + "\" is taken"});
+    if (const auto fit = check_new_name(request.name); !fit) return owed.fail(fit.error());
     auto add = std::make_shared<adding>();
     add->request = request;
     add->owed = owed;
@@ -96,6 +108,20 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
           add->settings = probed->settings;
           add->slot_existed = probed->slot_existed;
           look_for_database(add, *probed);
+        });
+  }
+
+  void on(const messages::create_tenant& request, reply<messages::tenant_created> owed) {
+    if (!loaded_) return when_loaded(owed, [=, this] { on(request, owed); });
+    if (const auto fit = check_new_name(request.name); !fit) return owed.fail(fit.error());
+    adding_.insert(request.name);
+    offload(
+        pool_id::background, "inspect " + request.path,
+        [path = request.path] { return storage::mapping::inspect_stopped_cluster(path); },
+        [this, request, owed](core::result<storage::mapping::stopped_cluster> found) {
+          if (found) return import(request, *std::move(found), owed);
+          adding_.erase(request.name);
+          owed.fail(found.error());
         });
   }
 
@@ -153,6 +179,9 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
     offload(
         pool_id::io, "load tenants",
         [files = around_.files]() -> core::result<std::vector<storage::tenant_record>> {
+          STRATA_ASSIGN(const auto removed, files->remove_interrupted_imports());
+          for (const auto& name : removed)
+            core::log_warning("the creation of " + name + " was interrupted: it is removed, and has to be repeated");
           STRATA_ASSIGN(const auto unknown, files->unknown_directories());
           for (const auto& path : unknown)
             core::log_warning("no record names " + path + ": it is kept, unused; remove it if no branch is missing");
@@ -202,6 +231,8 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   // -- requests for one tenant ----------------------------------------------------------------------------------------
 
   core::result<entry*> find(const core::tenant_id& id) {
+    if (const auto import = imports_.find(id); import != imports_.end())
+      return core::error{core::errc::unavailable, "tenant " + import->second.name + " is being imported"};
     const auto found = tenants_.find(id);
     if (found == tenants_.end() || found->second.now == presence::deleting)
       return core::error{core::errc::not_found, "there is no tenant " + to_string(id)};
@@ -212,6 +243,46 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
   }
 
   // -- a new tenant
+
+  core::result<void> check_new_name(const std::string& name) const {
+    STRATA_TRY(config::check_name("tenant", name));
+    const bool taken = std::any_of(tenants_.begin(), tenants_.end(),
+                                   [&](const auto& tenant) { return tenant.second.record.name == name; });
+    if (taken || adding_.contains(name)) return core::error{core::errc::conflict, "the name \"" + name + "\" is taken"};
+    return {};
+  }
+
+  void import(const messages::create_tenant& request, storage::mapping::stopped_cluster from,
+              const reply<messages::tenant_created>& owed) {
+    const storage::tenant_record tenant{.id = core::make_id<core::tenant_id>(), .name = request.name};
+    const auto& control = from.control;
+    const auto root = placement::root_record(tenant.id, core::make_id<core::timeline_id>(),
+                                             {.major = control.major,
+                                              .system_id = request.new_system_id ? new_system_id() : control.system_id,
+                                              .wal_segment_size = control.wal_segment_size,
+                                              .data_checksums = control.data_checksum_version != 0,
+                                              .wal_log_hints = control.wal_log_hints},
+                                             clock().now());
+    auto& import = imports_[tenant.id];
+    import.name = tenant.name;
+    const auto importer = spawn_cluster_importer(system(), {.label = child_label("import " + tenant.name),
+                                                            .tenant = tenant,
+                                                            .root = root,
+                                                            .from = std::move(from),
+                                                            .files = around_.files,
+                                                            .options = around_.defaults,
+                                                            .bytes = import.bytes});
+    adopt(importer);
+    ask(importer, import_cluster{}, [this, tenant, root, owed](const core::result<cluster_imported>& imported) {
+      imports_.erase(tenant.id);
+      adding_.erase(tenant.name);
+      if (!imported) return owed.fail(imported.error());
+      if (stopping_) return;
+      start(tenant);
+      core::log_info("tenant " + tenant.name + " created");
+      owed.deliver({tenant.id, root.id, static_cast<int>(root.major), imported->bytes});
+    });
+  }
 
   void look_for_database(const adding_ptr& add, const source_probed& probed) {
     offload(
@@ -284,9 +355,16 @@ class tenant_manager final : public runtime::actor_base<private_tenant_manager> 
             .note = [this](const std::string& doing, const core::error& why) { note_error(doing, why); }};
   }
 
+  /// A tenant that is being created from files.
+  struct running_import {
+    std::string name;
+    std::shared_ptr<std::atomic<std::uint64_t>> bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
+  };
+
   tenant_context around_;
   std::map<core::tenant_id, entry> tenants_;
-  std::set<std::string> adding_;                ///< names of sources being added
+  std::map<core::tenant_id, running_import> imports_;
+  std::set<std::string> adding_;                ///< names of tenants being added or created
   std::vector<std::function<void()>> waiting_;  ///< requests until all tenants are known
   bool loaded_ = false;
   bool stopping_ = false;

@@ -10,6 +10,7 @@
 #include "actors/pageserver/maintenance/maintenance_actors.hpp"
 #include "actors/pageserver/maintenance/maintenance_schedule.hpp"
 #include "actors/pageserver/maintenance/retention.hpp"
+#include "actors/pageserver/quorum/promotion.hpp"
 #include "actors/pageserver/quorum/safekeeper_assignment.hpp"
 #include "actors/pageserver/quorum/safekeeper_membership.hpp"
 #include "actors/pageserver/timeline_description.hpp"
@@ -108,6 +109,10 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   }
   void receiver_ended(const core::error& why) {
     if (state_ == state::stopping) return receiver_.gone();
+    if (quorum_.from_source.awaits_receiver()) {
+      receiver_.gone();
+      return quorum_.from_source.receiver_ended();
+    }
     if (state_ == state::importing) return quit(core::error(why).within("import"));
     note_error("follow", why);
     receiver_.failed(why, clock().monotonic());
@@ -237,14 +242,35 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
             }};
   }
 
+  promotion::context around_promotion() {
+    return {.ask_source = [this] { tell(receiver_.actor(), wal_wanted{}); },
+            .end_receiver =
+                [this] {
+                  if (!receiver_.actor()) return quorum_.from_source.receiver_ended();
+                  stop(receiver_.actor());
+                },
+            .flush =
+                [this](promotion::outcome then) {
+                  ask(self(), messages::checkpoint_timeline{},
+                      [then = std::move(then)](const core::result<messages::timeline_checkpointed>& flushed) {
+                        then(flushed ? core::result<void>() : flushed.error());
+                      });
+                },
+            .create_on_safekeepers = around_membership().create_on_safekeepers,
+            .follow = [this] { receiver_.follow_anew(); }};
+  }
+  void on(const end_source& request, reply<source_ended> owed) {
+    quorum_.from_source.start(request, state_, clock().monotonic(), owed);
+  }
+
   core::result<messages::timeline_safekeepers> on(const messages::get_safekeepers&) {
     return safekeepers_of(store_->record());
   }
   void on(const messages::assign_safekeepers& request, safekeeper_membership::reply owed) {
-    membership_.assign(request, owed);
+    quorum_.membership.assign(request, owed);
   }
   void on(const messages::change_safekeepers& request, safekeeper_membership::reply owed) {
-    membership_.change(request, owed);
+    quorum_.membership.change(request, owed);
   }
 
   // -- the source, the options, the clock -----------------------------------------------------------------------------
@@ -253,6 +279,7 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
     receiver_.source().reported(status, store_->last_record_lsn());
     errors_.set(timeline_work::gap, status.gap ? gap_error(*status.gap, store_->record().name) : "");
     points_.progressed();
+    quorum_.from_source.reported(receiver_.source());
     if (status.known_until) points_.source_reported(*status.known_until);
   }
 
@@ -278,6 +305,7 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
     points_.tick();
     if (state_ != state::active) return;
     receiver_.tick(now);
+    quorum_.from_source.tick(now, receiver_.source());
     writer_.freeze_if_due();
     if (schedule_.compaction_due(options_.tenant, now)) tell(maintenance_.compactor, compaction_due{});
     if (schedule_.collection_due(options_.tenant, now)) collection_.collect(std::nullopt, {});
@@ -315,7 +343,12 @@ class timeline final : public runtime::actor_base<owned_timeline_actor> {
   last_errors errors_;
   collection collection_{store_, clock(), around_collection()};
   write_path writer_{store_, around_writer()};
-  safekeeper_membership membership_{store_, named_jobs(), around_membership()};
+  /// How the branch gets safekeepers: with them it is written, and a source is left for them.
+  struct quorum_parts {
+    safekeeper_membership membership;
+    promotion from_source;
+  };
+  quorum_parts quorum_{{store_, named_jobs(), around_membership()}, {store_, named_jobs(), around_promotion()}};
   timeline_receiver receiver_{store_, named_jobs(), around_receiver()};
   history_points points_{store_, receiver_.source(), clock(), named_jobs(), around_points()};
 };

@@ -4,6 +4,14 @@
 #include "config/quantity.hpp"
 
 namespace strata::actors::pageserver {
+namespace {
+
+messages::wal_from origin_of(const storage::timeline_record& of) {
+  if (follows_source(of)) return messages::wal_from::source;
+  return of.safekeepers ? messages::wal_from::safekeepers : messages::wal_from::nowhere;
+}
+
+}  // namespace
 
 messages::timeline_info describe_timeline(const storage::timeline_store& store) {
   const auto record = store.record();
@@ -24,6 +32,7 @@ messages::timeline_info describe_timeline(const storage::timeline_store& store) 
   info.l0_layer_count = counters.l0_layers;
   info.memory_bytes = counters.memory_bytes;
   info.created = record.created;
+  info.follows = origin_of(record);
   info.safekeepers = record.safekeepers;
   info.custom_managers = custom_managers_of(record);
   info.deletion_protected = record.deletion_protected;
@@ -45,6 +54,7 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
                                .gc_cutoff = of.gc_cutoff,
                                .pg_major = static_cast<int>(of.major),
                                .created = of.created,
+                               .follows = origin_of(of),
                                .safekeepers = of.safekeepers,
                                .custom_managers = custom_managers_of(of),
                                .deletion_protected = of.deletion_protected,

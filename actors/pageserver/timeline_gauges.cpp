@@ -54,7 +54,8 @@ void timeline_gauges::update_source(const storage::timeline_store& store,
                                     const std::optional<messages::source_status>& source,
                                     const messages::source_lag& lag) {
   const auto record = store.record();
-  if (!record.source || !source) return;
+  if (!follows_source(record)) return source_.reset();
+  if (!source) return;
   if (!source_) source_.emplace(metrics_, of_timeline_);
   const auto& trace = record.source->received;
   source_->update(*source, lag, trace ? trace->begin : store.disk_consistent_lsn());

@@ -24,6 +24,7 @@ core::result<known_branches> list_branches(const services& of) {
       known.unlisted.push_back({tenant.id, tenant.name, tenant.reason});
       continue;
     }
+    if (tenant.state == messages::tenant_state::importing) continue;
     const auto found = ask<messages::timeline_list>(of, of.tenants, messages::list_timelines{tenant.id}, patience);
     if (!found) {
       known.unlisted.push_back({tenant.id, tenant.name, found.error().detail});

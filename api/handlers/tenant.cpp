@@ -57,6 +57,33 @@ core::result<reply> add_source(const services& of, const request& from) {
                     201);
 }
 
+core::result<reply> create_tenant(const services& of, const request& from) {
+  STRATA_ASSIGN(const json body, parse_body(from, {"name", "path", "system_id"}));
+  messages::create_tenant wanted;
+  STRATA_ASSIGN(wanted.name, text_member(body, "name"));
+  STRATA_TRY(config::check_name("tenant", wanted.name));
+  STRATA_ASSIGN(wanted.path, text_member(body, "path"));
+  if (!wanted.path.starts_with('/'))
+    return core::error{core::errc::invalid_argument, "path \"" + wanted.path + "\": must be absolute"};
+  STRATA_ASSIGN(const auto system_id, optional_text_member(body, "system_id"));
+  if (system_id && *system_id != "keep" && *system_id != "new")
+    return core::error{core::errc::invalid_argument, "system_id \"" + *system_id + "\": must be keep or new"};
+  wanted.new_system_id = system_id == "new";
+  if (!of.safekeepers || of.safekeepers().empty())
+    return core::error{core::errc::unavailable, "this server has no safekeepers: strata up --safekeepers 3"};
+  reply awaited;
+  awaited.later = ask_later<messages::tenant_created>(
+      of, of.tenants, wanted, import_limit, [name = wanted.name](const messages::tenant_created& made) {
+        return json_reply({{"tenant_id", core::to_string(made.tenant)},
+                           {"timeline_id", core::to_string(made.timeline)},
+                           {"name", name},
+                           {"pg_version", made.pg_major},
+                           {"bytes", made.bytes}},
+                          201);
+      });
+  return awaited;
+}
+
 core::result<reply> list_tenants(const services& of, const request&) {
   STRATA_ASSIGN(const auto found, ask<messages::tenant_list>(of, of.tenants, messages::list_tenants{}));
   json tenants = json::array();
@@ -79,11 +106,7 @@ core::result<reply> get_tenant(const services& of, const request& from) {
 core::result<reply> delete_tenant(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, tenant_of(from));
   STRATA_ASSIGN(const auto deleted, ask<messages::tenant_deleted>(of, of.tenants, messages::delete_tenant{tenant}));
-  json slots = json::array();
-  for (const auto& left : deleted.slots)
-    slots.push_back(
-        {{"source", left.source}, {"slot", left.slot}, {"error", left.why}, {"remembered", left.remembered}});
-  return json_reply({{"slots_left", std::move(slots)}});
+  return json_reply({{"slots_left", slots_to_json(deleted.slots)}});
 }
 
 core::result<reply> get_tenant_config(const services& of, const request& from) {

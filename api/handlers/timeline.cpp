@@ -111,4 +111,23 @@ core::result<reply> resume_source(const services& of, const request& from) {
   return json_reply(json::object());
 }
 
+core::result<reply> promote_source(const services& of, const request& from) {
+  STRATA_ASSIGN(const auto path, timeline_of(from));
+  STRATA_ASSIGN(const json body, parse_body(from, {"force"}));
+  const json force = body.value("force", json(false));
+  if (!force.is_boolean()) return core::error{core::errc::invalid_argument, "force must be true or false"};
+  messages::promote_source wanted{.tenant = path.tenant, .timeline = path.timeline, .available = {}};
+  wanted.force = force.get<bool>();
+  if (of.safekeepers) wanted.available = of.safekeepers();
+  const auto limit = answer_limit + wanted.patience;
+  reply awaited;
+  awaited.later = ask_later<messages::source_promoted>(of, of.tenants, std::move(wanted), limit,
+                                                       [](const messages::source_promoted& made) {
+                                                         return json_reply({{"lsn", core::to_string(made.at)},
+                                                                            {"left_at_source", made.missing},
+                                                                            {"slots_left", slots_to_json(made.slots)}});
+                                                       });
+  return awaited;
+}
+
 }  // namespace strata::api::handlers

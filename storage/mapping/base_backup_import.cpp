@@ -15,6 +15,7 @@
 #include "pg/files/start_segment.hpp"
 #include "pg/files/tar.hpp"
 #include "pg/files/two_phase.hpp"
+#include "pg/page/checksum.hpp"
 #include "pg/wal/stream_decoder.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/cluster_counters.hpp"
@@ -35,6 +36,14 @@ core::error corrupt(std::string what) { return {core::errc::corrupt, "import bas
 bool plausible_page(core::bytes_view page) {
   const auto upper = core::load_le<std::uint16_t>(page.data() + 14);
   return upper == 0 || core::load_le<std::uint16_t>(page.data() + 18) == page_size_and_layout;
+}
+
+/// Free space and visibility maps are repaired by Postgres when they are read.
+bool has_checked_pages(pg::fork of) { return of == pg::fork::main || of == pg::fork::init; }
+
+bool has_right_checksum(core::bytes_view page, pg::block_number block) {
+  const auto upper = core::load_le<std::uint16_t>(page.data() + 14);
+  return upper == 0 || core::load_le<std::uint16_t>(page.data() + 8) == pg::page::page_checksum(page, block);
 }
 
 using slru_kind_number = std::uint8_t;
@@ -64,6 +73,10 @@ struct base_backup_import::state {
   core::result<void> end_small_file();
 
   // the end
+  [[nodiscard]] std::uint64_t system_id() const {
+    return options.system_id != 0 ? options.system_id : control->system_id;
+  }
+  core::result<void> check_start() const;
   core::result<void> check_complete() const;
   core::result<void> check_record();
   core::result<void> import_relation_sizes();
@@ -201,6 +214,10 @@ core::result<void> base_backup_import::state::import_page(core::bytes_view conte
   if (!plausible_page(content))
     return corrupt("block " + std::to_string(block) + " of " + pg::to_string(current.relation.relation) +
                    " is not a page of " + std::to_string(pg::page_size) + " bytes");
+  if (options.shut_down && has_checked_pages(current.relation.relation.fork) && store->record().data_checksums &&
+      !has_right_checksum(content, block))
+    return corrupt("block " + std::to_string(block) + " of " + pg::to_string(current.relation.relation) +
+                   " has a wrong checksum");
   ++relation_pages;
   return store->import_value(relation_page_key(current.relation.relation, block), at, content);
 }
@@ -260,20 +277,30 @@ core::result<void> base_backup_import::state::end_small_file() {
   }
 }
 
-core::result<void> base_backup_import::state::check_complete() const {
-  if (!control) return corrupt("global/pg_control is missing");
+core::result<void> base_backup_import::state::check_start() const {
+  if (options.shut_down) {
+    if (control->state != database_state::shut_down || label) return corrupt("the server was not shut down");
+    if (control->checkpoint_location != options.start) return corrupt("global/pg_control has changed");
+    return {};
+  }
   if (!label) return corrupt("backup_label is missing");
-  if (!version_seen) return corrupt("PG_VERSION is missing");
-  if (!shared_map_seen) return corrupt("global/pg_filenode.map is missing");
-  if (control->major != options.major) return corrupt("pg_control has another version than the server");
   if (label->start != options.start)
     return corrupt("the label starts at " + core::to_string(label->start) + ", the server's start is " +
                    core::to_string(options.start));
+  if (control->wal_level == wal_level::minimal)
+    return core::error{core::errc::unsupported, "import base backup: wal_level is minimal; set it to replica"};
+  return {};
+}
+
+core::result<void> base_backup_import::state::check_complete() const {
+  if (!control) return corrupt("global/pg_control is missing");
+  if (!version_seen) return corrupt("PG_VERSION is missing");
+  if (!shared_map_seen) return corrupt("global/pg_filenode.map is missing");
+  if (control->major != options.major) return corrupt("pg_control has another version than the server");
+  STRATA_TRY(check_start());
   if (pg::wal::before_header(options.start, control->wal_segment_size) != at)
     return corrupt("the size of WAL segments is " + std::to_string(control->wal_segment_size) + ", not " +
                    std::to_string(options.wal_segment_size));
-  if (control->wal_level == wal_level::minimal)
-    return core::error{core::errc::unsupported, "import base backup: wal_level is minimal; set it to replica"};
   for (const slru_kind_number kind : {0, 1, 2})
     if (const auto first = slru_files.lower_bound({kind, 0}); first == slru_files.end() || first->first.first != kind)
       return corrupt("transaction status files are missing");
@@ -283,10 +310,9 @@ core::result<void> base_backup_import::state::check_complete() const {
 core::result<void> base_backup_import::state::check_record() {
   const timeline_record record = store->record();
   if (record.system_id == 0) return {};
-  if (record.system_id != control->system_id)
-    return core::error{core::errc::conflict, "import base backup: the source is system " +
-                                                 std::to_string(control->system_id) + " now, it was " +
-                                                 std::to_string(record.system_id)};
+  if (record.system_id != system_id())
+    return core::error{core::errc::conflict, "import base backup: the source is system " + std::to_string(system_id()) +
+                                                 " now, it was " + std::to_string(record.system_id)};
   if (record.data_checksums != (control->data_checksum_version != 0))
     return core::error{core::errc::conflict, "import base backup: data checksums were switched on or off meanwhile"};
   if (record.wal_log_hints == control->wal_log_hints) return {};
@@ -338,6 +364,10 @@ core::result<void> base_backup_import::state::import_catalogs() {
   for (const pg::oid tablespace : tablespaces) STRATA_TRY(import_mark(tablespace_catalog_key(tablespace)));
   for (const auto& [tablespace, database] : databases)
     if (database != 0) STRATA_TRY(import_mark(database_catalog_key(tablespace, database)));
+  if (options.system_id != 0) {
+    control->system_id = options.system_id;
+    STRATA_ASSIGN(control_bytes, encode_control_file(*control, control_bytes));
+  }
   STRATA_TRY(store->import_value(control_file_key(), at, control_bytes));
   const cluster_counters counters(control->checkpoint_copy);
   return store->import_value(checkpoint_key(), at, counters.now().encode());
@@ -358,7 +388,7 @@ core::result<imported_cluster> base_backup_import::state::finish(core::lsn backu
   cluster.data_checksums = control->data_checksum_version != 0;
   cluster.wal_log_hints = control->wal_log_hints;
   cluster.start = at;
-  cluster.wal_timeline = label->timeline;
+  cluster.wal_timeline = label ? label->timeline : control->checkpoint_copy.timeline;
   cluster.relation_pages = relation_pages;
   return cluster;
 }

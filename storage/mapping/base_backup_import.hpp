@@ -15,6 +15,10 @@ struct base_backup_options {
   core::lsn start;  ///< where replay must begin, as sent by the server before the archives (either spelling)
   pg::major_version major = pg::major_version::v15;
   std::uint32_t wal_segment_size = 0;  ///< the server's setting of that name; 0: that of the timeline's record
+  /// The files are those of a server that was shut down, with its last checkpoint at `start`: they need no WAL, and the
+  /// checksums of their pages are checked if the cluster has them.
+  bool shut_down = false;
+  std::uint64_t system_id = 0;  ///< replaces that of the cluster; 0: it is kept
 };
 
 /// What a base backup reports of its cluster, for the timeline's record if that has none.
@@ -31,9 +35,9 @@ struct imported_cluster {
 
 /// Imports the archives of a base backup, as they arrive, into a timeline store, as versions at the backup's start. The
 /// copy may be torn: WAL replayed from the start up to the end of the backup repairs it, hence page checksums are not
-/// checked, and nothing before the end is readable. WAL, temporary files, statistics, slots and the data of unlogged
-/// relations are skipped. Memory is bounded by the number of files, not by their size. Blocks (disk writes).
-/// After an error discard the import, with the timeline.
+/// checked (unless the server was shut down), and nothing before the end is readable. WAL, temporary files, statistics,
+/// slots and the data of unlogged relations are skipped. Memory is bounded by the number of files, not by their size.
+/// Blocks (disk writes). After an error discard the import, with the timeline.
 class base_backup_import {
  public:
   base_backup_import(std::shared_ptr<timeline_store> store, const base_backup_options& options);

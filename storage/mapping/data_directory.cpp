@@ -184,7 +184,7 @@ core::result<void> data_directory_writer::state::read_start() {
   STRATA_ASSIGN(start.counters, checkpoint::decode(counters));
   start.position = normalise_position(options.at, start.control.wal_segment_size);
   if (options.standby_of.valid()) return read_standby_start();
-  start.branch_point = record.ancestor && record.ancestor_lsn == options.at;
+  start.branch_point = own_wal_begin(record) == options.at;
   // The writer may move on between the two reads: the pair is good only if it did not.
   const core::lsn last = store->last_record_lsn();
   const core::lsn previous = store->previous_record_lsn();

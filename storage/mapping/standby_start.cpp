@@ -79,7 +79,7 @@ core::result<standby_start> find_standby_start(const timeline_store& store, core
     stored = tracker.newest();
   }
   const timeline_record record = store.record();
-  const core::lsn branch_point = record.ancestor ? record.ancestor_lsn : core::lsn();
+  const core::lsn branch_point = own_wal_begin(record);
   pg::files::full_transaction_id next_xid = 0;
   if (branch_point.valid()) {
     STRATA_ASSIGN(const auto counters, store.read_value(checkpoint_key(), branch_point, read_mode::may_block));

@@ -108,15 +108,17 @@ enum source_flag : std::uint8_t {
   has_received = 2,
   is_refused = 4,
   old_slot = 8,
-  all_source_flags = 15
+  is_ended = 16,
+  all_source_flags = 31
 };
 
 bool tells(const std::optional<source_record>& of) {
-  return of && (of->slot_named || of->slot_existed || of->received || of->refusal);
+  return of && (of->slot_named || of->slot_existed || of->received || of->refusal || of->ended);
 }
 void append_source(core::bytes& to, const source_record& of) {
   to.push_back(static_cast<std::uint8_t>((of.slot_named ? named_slot : 0) | (of.slot_existed ? old_slot : 0) |
-                                         (of.received ? has_received : 0) | (of.refusal ? is_refused : 0)));
+                                         (of.received ? has_received : 0) | (of.refusal ? is_refused : 0) |
+                                         (of.ended ? is_ended : 0)));
   if (of.received) {
     append_lsn(to, of.received->begin);
     append_lsn(to, of.received->middle);
@@ -137,6 +139,7 @@ bool read_source(core::byte_reader& from, std::optional<source_record>& into) {
   if (!into || flags == 0 || flags > all_source_flags) return false;
   into->slot_named = (flags & named_slot) != 0;
   into->slot_existed = (flags & old_slot) != 0;
+  into->ended = (flags & is_ended) != 0;
   if ((flags & has_received) != 0) {
     wal_trace trace{.begin = read_lsn(from), .middle = read_lsn(from), .end = read_lsn(from)};
     trace.older = from.le<std::uint64_t>();
@@ -287,7 +290,7 @@ core::bytes encode(const timeline_record& of) {
                       (of.wal_keepers.empty() ? 0 : has_wal_keepers) | (tells(of.source) ? tells_of_source : 0) |
                       (of.deletion_protected ? is_protected : 0) | (of.expires ? has_expiry : 0)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
-  append_lsn(to, of.ancestor_lsn);
+  append_lsn(to, own_wal_begin(of));
   to.push_back(static_cast<std::uint8_t>(of.major));
   core::append_le(to, of.system_id);
   core::append_le(to, of.wal_segment_size);
@@ -318,7 +321,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_ancestor) != 0) of.ancestor = ancestor;
   of.data_checksums = (flags & has_checksums) != 0;
   of.wal_log_hints = (flags & logs_hints) != 0;
-  of.ancestor_lsn = read_lsn(from);
+  (of.ancestor ? of.ancestor_lsn : of.quorum_start) = read_lsn(from);
   const auto major = from.le<std::uint8_t>();
   of.system_id = from.le<std::uint64_t>();
   of.wal_segment_size = from.le<std::uint32_t>();
@@ -341,6 +344,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_expiry) != 0) of.expires = core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()));
   if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
     return damaged("timeline", key);
+  if (of.quorum_start.valid() && !of.safekeepers) return damaged("timeline", key);
   of.state = static_cast<timeline_state>(state);
   of.major = static_cast<pg::major_version>(major);
   return of;

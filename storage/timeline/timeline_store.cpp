@@ -34,7 +34,7 @@ timeline_store::timeline_store(const context& context, opened found, std::shared
       damaged_layers_(std::move(found.damaged_layers)) {
   // A new branch has everything up to its branch point, in its ancestor.
   const core::lsn start = std::max(record_.disk_consistent_lsn, record_.ancestor_lsn);
-  if (record_.source) received_ = record_.source->received;
+  if (follows_source(record_)) received_ = record_.source->received;
   store(last_record_, start);
   store(previous_record_, record_.previous_record_lsn);
   store(disk_consistent_, start);
@@ -224,6 +224,7 @@ core::result<void> timeline_store::commit(const timeline_edit& edit, const timel
                                   : context_.metadata->replace_timeline(tenant, id, edit, *successor));
   const std::lock_guard guard(record_mutex_);
   apply_to_record(edit, record_);
+  if (edit.end_source) received_.reset();
   if (edit.readable_from) store(readable_from_, *edit.readable_from);
   if (edit.disk_consistent_lsn) store(disk_consistent_, std::max(disk_consistent_lsn(), *edit.disk_consistent_lsn));
   if (edit.gc_cutoff) store(gc_cutoff_, std::max(gc_cutoff(), *edit.gc_cutoff));

@@ -73,6 +73,8 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"PUT", "/v1/tenant/config", R"({"tenant_id": ")" + id + R"("})"},
            {"PATCH", "/v1/tenant/config", R"({"tenant_id": ")" + id + R"(", "gc_horizon": "1 MB"})"},
            {"POST", "/v1/source", R"({"name": "shop", "conninfo": "host=x"})"},
+           {"POST", "/v1/tenant", R"({"name": "shop", "path": "/srv/data"})"},
+           {"POST", timeline + "/promote_source", R"({"force": true})"},
            {"GET", tenant + "/timeline", ""},
            {"POST", tenant + "/timeline",
             R"({"ancestor_timeline_id": ")" + core::to_string(others.state().main.id) + R"("})"},
@@ -184,6 +186,19 @@ BOOST_AUTO_TEST_CASE(a_source_is_handed_on_as_it_was_given) {
   BOOST_TEST(asked->slot == "mine");
 }
 
+BOOST_AUTO_TEST_CASE(a_tenant_is_created_from_files_and_a_source_promoted) {
+  const json made = ok("POST", "/v1/tenant", R"({"name": "shop", "path": "/srv/data", "system_id": "new"})");
+  BOOST_TEST(made["pg_version"] == 15);
+  const auto& asked = others.state().tenant_asked;
+  BOOST_TEST_REQUIRE(asked);
+  BOOST_TEST((asked->name == "shop" && asked->path == "/srv/data" && asked->new_system_id));
+  ok("POST", "/v1/tenant", R"({"name": "shop", "path": "/srv/data"})");
+  BOOST_TEST(!asked->new_system_id);
+  refused(503, "POST", others.timeline_path() + "/promote_source", "{}");
+  const json promoted = ok("POST", others.timeline_path() + "/promote_source", R"({"force": true})");
+  BOOST_TEST(promoted["left_at_source"] == "all of it");
+}
+
 BOOST_AUTO_TEST_CASE(a_branch_is_asked_for_with_name_id_and_lsn) {
   const std::string ancestor = core::to_string(others.state().main.id);
   const std::string id(32, 'a');
@@ -289,6 +304,11 @@ BOOST_AUTO_TEST_CASE(garbage_is_refused_with_a_reason) {
                            R"({"name": "a"})", R"({"name": "a", "conninfo": "x", "slt": "s"})"})
     refused(400, "POST", "/v1/source", body);
   refused(400, "POST", "/v1/source", std::string(5000, '['));
+  for (const char* body :
+       {"{}", R"({"name": "a"})", R"({"name": "a", "path": "data"})", R"({"name": "a/b", "path": "/data"})",
+        R"({"name": "a", "path": "/data", "system_id": "old"})", R"({"name": "a", "path": "/data", "pth": 1})"})
+    refused(400, "POST", "/v1/tenant", body);
+  refused(400, "POST", timeline + "/promote_source", R"({"force": "yes"})");
   refused(400, "POST", tenant + "/timeline", R"({"name": "x"})");
   refused(400, "POST", tenant + "/timeline", R"({"ancestor_timeline_id": "x"})");
   refused(400, "POST", timeline + "/lsn_lease", R"({"lsn": "0/0"})");

@@ -94,6 +94,16 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
         state->source_asked = asked;
         return source_added{state->tenant.id, state->main.id};
       },
+      [=](const create_tenant& asked) -> caf::result<tenant_created> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        state->tenant_asked = asked;
+        return tenant_created{state->tenant.id, state->main.id, 15, 1000};
+      },
+      [=](const promote_source& asked) -> caf::result<source_promoted> {
+        if (asked.timeline != state->main.id) return not_here("timeline");
+        if (!asked.force) return to_caf({core::errc::unavailable, "the source does not answer"});
+        return source_promoted{.at = state->main.last_record_lsn, .missing = "all of it", .slots = {}};
+      },
       [=](const list_tenants&) { return tenant_list{{state->tenant}}; },
       [=](const delete_tenant&) {
         return tenant_deleted{{{"host=db1", "strata_shop", "nothing answers there", true}}};
@@ -181,6 +191,7 @@ peers::peers() : home_({.source = storage::source_record{.conninfo = "host=x pas
   state_->main.state = messages::timeline_state::active;
   state_->main.last_record_lsn = core::lsn(0x3B21F08);
   state_->main.pg_major = 15;
+  state_->main.follows = wal_from::source;
   state_->main.source = source_status{.gap = wal_gap{core::lsn(0x3B21F08), core::lsn(0x4000000)}};
   state_->main.custom_managers = {{130, core::lsn(0x3B21F00)}};
   fill(*home_.store, state_->main.last_record_lsn);

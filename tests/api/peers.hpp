@@ -20,6 +20,7 @@ struct peer_state {
   messages::timeline_info main;
   config::tenant_options options;
   std::optional<messages::add_source> source_asked;
+  std::optional<messages::create_tenant> tenant_asked;
   std::optional<messages::create_branch> branch_asked;
   std::optional<messages::start_backup> backup_asked;
   std::optional<messages::timeline_safekeepers> safekeepers;

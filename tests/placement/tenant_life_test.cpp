@@ -110,7 +110,8 @@ BOOST_AUTO_TEST_CASE(whatever_happens_the_invariants_hold) {
     BOOST_TEST((life.admit(tenant_need::information) == tenant_admission::serve));
     BOOST_TEST((!each.removal_runs || !each.timelines_run));
   }
-  BOOST_TEST(reached.size() == messages::tenant_states.size());
+  // A tenant that is being imported has no life yet.
+  BOOST_TEST(reached.size() == messages::tenant_states.size() - 1);
   BOOST_TEST(reasons == (std::set<std::string>{"", "unreadable", "no space"}), boost::test_tools::per_element());
   BOOST_TEST_MESSAGE(worlds.size() << " worlds");
 }

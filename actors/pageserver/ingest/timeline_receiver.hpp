@@ -39,6 +39,8 @@ class timeline_receiver {
   /// It has ended, and is restarted after a pause.
   void failed(const core::error& why, core::monotonic_time now);
   void tick(core::monotonic_time now);
+  /// The record names another origin now, and no receiver runs.
+  void follow_anew();
   /// The record names other safekeepers now.
   void follow_safekeepers();
   /// Clears the refusal of the source: answered when that is durable. errc::invalid_argument when there is none.

@@ -14,7 +14,7 @@ namespace {
 pg::wal::stream_decoder_options decoder_options(const storage::timeline_record& record, core::lsn start) {
   pg::wal::stream_decoder_options options;
   // The position that the receiver requests.
-  options.start = record.source ? start : pg::wal::after_header(start, record.wal_segment_size);
+  options.start = follows_source(record) ? start : pg::wal::after_header(start, record.wal_segment_size);
   options.major = record.major;
   options.segment_size = record.wal_segment_size;
   options.system_id = record.system_id;
@@ -59,7 +59,7 @@ wal_decoder::wal_decoder(std::shared_ptr<storage::timeline_store> store, std::un
       decoder_(decoder_options(store_->record(), store_->last_record_lsn())),
       major_(store_->record().major),
       batch_(new_batch()) {
-  if (!store_->record().source) return;
+  if (!follows_source(store_->record())) return;
   before_ = store_->received();
   if (before_ && part == compared::newer_piece) before_ = before_->newer_piece();
   comparing_ = before_.has_value();

@@ -5,8 +5,8 @@
 namespace strata::actors::pageserver {
 namespace {
 
-core::result<void> require_branch(const storage::timeline_record& of) {
-  if (of.ancestor) return {};
+core::result<void> require_no_source(const storage::timeline_record& of) {
+  if (!follows_source(of)) return {};
   return core::error{
       core::errc::conflict,
       "timeline " + of.name + " follows a source and is read-only: create a branch of it, and write to the branch"};
@@ -16,7 +16,7 @@ core::result<void> require_branch(const storage::timeline_record& of) {
 
 core::result<consensus::configuration> first_safekeepers(const storage::timeline_record& of,
                                                          std::vector<consensus::member> available) {
-  STRATA_TRY(require_branch(of));
+  STRATA_TRY(require_no_source(of));
   if (available.empty())
     return core::error{core::errc::unavailable, "this server has no safekeepers: strata up --safekeepers 3"};
   std::sort(available.begin(), available.end());
@@ -31,7 +31,7 @@ core::result<consensus::configuration> first_safekeepers(const storage::timeline
 
 core::result<consensus::configuration> next_safekeepers(const storage::timeline_record& of,
                                                         const consensus::configuration& to) {
-  STRATA_TRY(require_branch(of));
+  STRATA_TRY(require_no_source(of));
   if (of.safekeepers == to) return to;
   STRATA_TRY(consensus::check(to));
   for (const consensus::member& each : to.all())
@@ -53,7 +53,7 @@ core::result<messages::timeline_safekeepers> safekeepers_of(const storage::timel
   return messages::timeline_safekeepers{.tenant = of.tenant,
                                         .timeline = of.id,
                                         .members = *of.safekeepers,
-                                        .start_lsn = of.ancestor_lsn,
+                                        .start_lsn = own_wal_begin(of),
                                         .cluster = {.pg_version = static_cast<std::uint32_t>(of.major) * 10000,
                                                     .system_id = of.system_id,
                                                     .wal_segment_size = of.wal_segment_size},

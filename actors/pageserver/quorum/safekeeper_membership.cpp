@@ -29,12 +29,19 @@ void safekeeper_membership::change(const messages::change_safekeepers& request, 
   });
 }
 
+storage::timeline_edit safekeeper_membership::edit_to(const consensus::configuration& to) const {
+  const auto record = store_->record();
+  storage::timeline_edit edit{.safekeepers = to};
+  if (!record.ancestor && !record.safekeepers) edit.quorum_start = store_->last_record_lsn();
+  return edit;
+}
+
 void safekeeper_membership::store(const core::result<consensus::configuration>& to, runtime::io_jobs::done then) {
   if (!to) return then(to.error());
   if (const auto active = context_.check_active(); !active) return then(active.error());
   storing_ = true;
   jobs_.run(
-      "store safekeepers", [store = store_, to = *to] { return store->update({.safekeepers = to}); },
+      "store safekeepers", [store = store_, edit = edit_to(*to)] { return store->update(edit); },
       [this, then = std::move(then)](const core::result<void>& done) {
         storing_ = false;
         then(done);

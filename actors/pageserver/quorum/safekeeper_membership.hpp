@@ -31,6 +31,8 @@ class safekeeper_membership {
   void change(const messages::change_safekeepers& request, const reply& owed);
 
  private:
+  /// A root has no branch point: its WAL on its first safekeepers begins at its end.
+  [[nodiscard]] storage::timeline_edit edit_to(const consensus::configuration& to) const;
   void store(const core::result<consensus::configuration>& to, runtime::io_jobs::done then);
 
   std::shared_ptr<storage::timeline_store> store_;

@@ -147,6 +147,29 @@ BOOST_AUTO_TEST_CASE(a_timeline_and_its_successor_change_in_one_step) {
   BOOST_TEST((found->name == "main" && found->deletion_protected && !found->expires));
 }
 
+BOOST_AUTO_TEST_CASE(a_promoted_source_stays_in_the_record_until_it_is_forgotten) {
+  timeline_record record = put_timeline();
+  record.ancestor.reset();
+  record.ancestor_lsn = {};
+  record.safekeepers.reset();
+  BOOST_TEST_REQUIRE(store->put_timeline(record));
+  BOOST_TEST(follows_source(record));
+  timeline_edit promoted{.end_source = true};
+  promoted.safekeepers = consensus::configuration{.generation = 1, .members = {{{1}, "h1", 5454}}};
+  promoted.quorum_start = core::lsn(42);
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, promoted));
+  reopen();
+  auto found = store->timeline(tenant, timeline);
+  BOOST_REQUIRE(found);
+  BOOST_TEST((found->source && found->source->ended && !found->source->refusal && !follows_source(*found)));
+  BOOST_TEST((found->quorum_start == core::lsn(42) && own_wal_begin(*found) == core::lsn(42)));
+  BOOST_TEST((found->ancestor_lsn == core::lsn()));
+  BOOST_TEST_REQUIRE(store->apply(tenant, timeline, {.forget_source = true}));
+  reopen();
+  found = store->timeline(tenant, timeline);
+  BOOST_TEST((!found->source && found->quorum_start == core::lsn(42)));
+}
+
 BOOST_AUTO_TEST_CASE(custom_managers_that_can_not_be_are_damage) {
   const timeline_record good = put_timeline();
   const std::string key = metadata_codec::timeline_key(tenant, timeline);
