@@ -82,6 +82,8 @@ BOOST_AUTO_TEST_CASE(answers_are_what_the_description_says) {
            {"GET", timeline + "/layer", ""},
            {"GET", timeline + "/keyspace", ""},
            {"GET", timeline + "/keyspace?at_lsn=0/3B21F08", ""},
+           {"PATCH", timeline, R"({"deletion_protected": true, "expires_at": null})"},
+           {"POST", timeline + "/reset", R"({"ancestor_start_lsn": "0/3B21F08", "keep_as": "before"})"},
            {"DELETE", timeline, ""},
            {"POST", timeline + "/lsn_lease", R"({"lsn": "0/3B21F08"})"},
            {"POST", timeline + "/source_connection", R"({"key": "0123456789abcdef0123456789abcdef"})"},
@@ -224,6 +226,24 @@ BOOST_AUTO_TEST_CASE(a_branch_without_a_name_gets_one_from_its_id) {
   const std::string id = made["timeline_id"];
   BOOST_TEST(made["name"] == "branch-" + id.substr(0, 12));
   BOOST_TEST(!others.state().branch_asked->at.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_branch_is_changed_and_reset_as_asked) {
+  const std::string timeline = others.timeline_path();
+  const json changed = ok("PATCH", timeline, R"({"deletion_protected": true, "expires_at": "2030-01-02T03:04:05Z"})");
+  BOOST_TEST(changed["deletion_protected"] == true);
+  BOOST_TEST(changed["expires_at"].get<std::string>().starts_with("2030-01-02T03:04:05"));
+  BOOST_TEST(!ok("PATCH", timeline, "{}").contains("expires_at"));
+  ok("POST", timeline + "/reset", R"({"ancestor_start_lsn": "0/1500", "keep_as": "before"})");
+  BOOST_TEST_REQUIRE(others.state().reset_asked);
+  BOOST_TEST(others.state().reset_asked->at->value == 0x1500u);
+  BOOST_TEST(*others.state().reset_asked->keep_as == "before");
+  ok("POST", timeline + "/reset", "");
+  BOOST_TEST((!others.state().reset_asked->at && !others.state().reset_asked->keep_as));
+  for (const char* wrong : {R"({"deletion_protected": "yes"})", R"({"expires_at": 5})", R"({"expires_at": "soon"})",
+                            R"({"protected": true})"})
+    refused(400, "PATCH", timeline, wrong);
+  refused(400, "POST", timeline + "/reset", R"({"ancestor_start_lsn": "0/0"})");
 }
 
 BOOST_AUTO_TEST_CASE(patch_keeps_other_options_and_put_does_not) {

@@ -81,6 +81,18 @@ tenant_manager_actor::behavior_type tenants_peer(tenant_manager_actor::pointer s
         if (asked.timeline != state->main.id) return not_here("timeline");
         return state->main;
       },
+      [=](const change_branch& asked) -> caf::result<timeline_info> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        timeline_info changed = state->main;
+        changed.deletion_protected = asked.deletion_protected.value_or(false);
+        if (asked.expires) changed.expires = *asked.expires;
+        return changed;
+      },
+      [=](const reset_branch& asked) -> caf::result<timeline_info> {
+        if (state->refuse_all) return to_caf(*state->refuse_all);
+        state->reset_asked = asked;
+        return state->main;
+      },
       [=](const delete_timeline&) -> caf::result<done> {
         if (state->refuse_all) return to_caf(*state->refuse_all);
         return done{};

@@ -22,6 +22,7 @@ struct peer_state {
   std::optional<messages::add_source> source_asked;
   std::optional<messages::create_tenant> tenant_asked;
   std::optional<messages::create_branch> branch_asked;
+  std::optional<messages::reset_branch> reset_asked;
   std::optional<messages::start_backup> backup_asked;
   std::optional<messages::timeline_safekeepers> safekeepers;
   std::optional<std::optional<std::uint64_t>> horizon_asked;
