@@ -27,7 +27,7 @@ using host::compute_record;
 /// Its predecessor may still be ending.
 constexpr std::chrono::seconds lock_limit{10};
 
-void run_agent(const context& of, const std::string& name) {
+void run_agent(const scope& of, const std::string& name) {
   const end_signals signals;
   const host::registry computes(of.directory);
   const std::string here = computes.directory_of(name);
@@ -57,7 +57,7 @@ void run_agent(const context& of, const std::string& name) {
 }  // namespace
 
 void add_agent_command(CLI::App& app, context& of) {
-  of.run_agent = [&of](const std::string& name) { run_agent(of, name); };
+  of.run_agent = run_agent;
   // Not for people: compute start runs it where it can't fork.
   auto* command = app.add_subcommand("compute-agent", "Keep the Postgres of a compute running")->group("");
   auto name = std::make_shared<std::string>();

@@ -20,6 +20,7 @@ void add_agent_command(CLI::App& app, context& of);        // compute-agent, whi
 void add_filler_command(CLI::App& app, context& of);       // compute-filler, which that starts
 void add_discard_command(CLI::App& app, context& of);      // compute-discard, which an interrupted command becomes
 void add_connect_commands(CLI::App& app, context& of);     // url, psql
+void add_demo_command(CLI::App& app, context& of);         // demo
 void add_recover_commands(CLI::App& app, context& of);     // recover table
 void add_metadata_commands(CLI::App& app, context& of);    // metadata rebuild
 void add_wal_commands(CLI::App& app, context& of);         // wal verify

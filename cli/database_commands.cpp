@@ -60,7 +60,7 @@ void import_database_and_show(const context& of, const imported_database_options
 }
 
 void delete_database_and_show(const context& of, const std::string& name, bool force, bool yes) {
-  const auto plan = plan_deletion(of, name);
+  const auto plan = plan_database_deletion(of, name);
   confirm("can't delete " + plan.source.name, plan.source.name, describe(of, plan), yes);
   remove_source(of, plan, force);
   if (of.json) return print(json{{"deleted", plan.source.name}, {"tenant_id", plan.source.id}});

@@ -189,7 +189,7 @@ int run(int count, char** words) {
   app.set_version_flag("--version", version);
   app.require_subcommand(1);
   app.footer(
-      "Examples:\n  strata up --detach\n"
+      "Examples:\n  strata demo\n  strata up --detach\n"
       "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
       "  strata branch create dev --from main@10m\n  strata psql dev\n\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 6 unreachable");
@@ -204,6 +204,7 @@ int run(int count, char** words) {
   add_filler_command(app, of);
   add_discard_command(app, of);
   add_connect_commands(app, of);
+  add_demo_command(app, of);
   add_recover_commands(app, of);
   add_metadata_commands(app, of);
   add_wal_commands(app, of);

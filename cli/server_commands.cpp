@@ -6,13 +6,11 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/counted.hpp"
-#include "cli/interruption_notice.hpp"
 #include "cli/log_levels.hpp"
 #include "cli/server_process.hpp"
 #include "cli/terminal.hpp"
 #include "control/branches.hpp"
 #include "control/cluster.hpp"
-#include "control/detached_server.hpp"
 #include "control/failure.hpp"
 #include "control/safekeeper_processes.hpp"
 #include "control/server_choices.hpp"
@@ -55,18 +53,6 @@ void announce(const context& of, const server_file& file) {
                            : "next: strata source add NAME --conninfo postgresql://user@host:port/postgres");
 }
 
-void detach(const context& of, const server_request& request) {
-  auto server = detached_server::start(of.directory, [&](const std::string& log_file, const auto& ready) {
-    server_request detached = request;
-    detached.log_file = log_file;
-    run_server(detached, ready);
-  });
-  const interruption_notice on_signal("", "\ninterrupted; the server, process " + std::to_string(server.process()) +
-                                              ", may still start: strata status; strata down\n");
-  announce(of, server.wait_until_ready());
-  finish_output("the server keeps running");
-}
-
 void up(const context& of, const up_options& asked) {
   context here = of;
   here.directory = fs::absolute(of.directory).lexically_normal();
@@ -74,7 +60,10 @@ void up(const context& of, const up_options& asked) {
   take_server_directory(here.directory);
   const server_request request{.options = choose_server_options(here, asked),
                                .log_level = log_level_of(asked.log_level)};
-  if (asked.detach) return detach(here, request);
+  if (asked.detach) {
+    announce(here, start_detached(here.directory, request));
+    return finish_output("the server keeps running");
+  }
   run_server(request, [&](const server_file& file) {
     announce(here, file);
     finish_output("the server stops");

@@ -17,11 +17,13 @@
 #include "api/ask.hpp"
 #include "api/http_server.hpp"
 #include "cli/end_signals.hpp"
+#include "cli/interruption_notice.hpp"
 #include "cli/running_role.hpp"
 #include "cli/safekeeper_access.hpp"
 #include "cli/server_metrics.hpp"
 #include "cli/version.hpp"
 #include "config/time_text.hpp"
+#include "control/detached_server.hpp"
 #include "control/failure.hpp"
 #include "control/kept_ports.hpp"
 #include "control/safekeeper_observer.hpp"
@@ -177,6 +179,17 @@ void run_server(const server_request& request, const std::function<void(const se
   serve(request, signals, ready);
   core::log_info("stopped");
   core::flush_log();
+}
+
+control::server_file start_detached(const std::string& directory, const server_request& request) {
+  auto server = control::detached_server::start(directory, [&](const std::string& log_file, const auto& ready) {
+    server_request detached = request;
+    detached.log_file = log_file;
+    run_server(detached, ready);
+  });
+  const interruption_notice on_signal("", "\ninterrupted; the server, process " + std::to_string(server.process()) +
+                                              ", may still start: strata status; strata down\n");
+  return server.wait_until_ready();
 }
 
 }  // namespace strata::cli

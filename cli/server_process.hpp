@@ -20,4 +20,7 @@ struct server_request {
 /// can't start (conflict: another server has the directory).
 void run_server(const server_request& request, const std::function<void(const control::server_file&)>& ready);
 
+/// Starts it in a process of its own, which logs to strata.log in the directory, and waits until it answers.
+control::server_file start_detached(const std::string& directory, const server_request& request);
+
 }  // namespace strata::cli

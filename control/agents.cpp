@@ -63,7 +63,7 @@ core::result<pid_t> launch(const scope& of, const std::string& compute) {
   const std::vector<std::string> words{
       std::filesystem::read_symlink("/proc/self/exe"), "compute-agent", "--dir", of.directory, "--name", compute};
   if (!of.run_agent || !host::has_one_thread()) return host::start_detached({.arguments = words}, log_of(of, compute));
-  const auto run = [&] { return run_child([&] { of.run_agent(compute); }); };
+  const auto run = [&] { return run_child([&] { of.run_agent(of, compute); }); };
   return host::fork_detached({.command_line = words, .run = run}, log_of(of, compute));
 }
 

@@ -295,18 +295,22 @@ branch_entry branch_to_start(const server_link& server, const scope& of, const c
 
 }  // namespace
 
-compute_record start_compute(const scope& of, const compute_request& wanted) {
+compute_record start_compute(const scope& of, compute_request wanted) {
   const auto spec = parse_spec(wanted.spec);
-  check_settings(wanted.settings, wanted.armed);
+  check_settings(wanted.settings, true);
   std::optional<server_link> server;
   try {
     server.emplace(of);
   } catch (const failure&) {
     const auto copy = stopped_copy(of, wanted, spec);
     if (!copy) throw;
+    check_settings(wanted.settings, wanted.armed);
     return restart(of, *copy, wanted);
   }
   const branch_entry branch = branch_to_start(*server, of, spec);
+  // It is a database of its own, and a branch of none.
+  if (branch.is_own_root() && std::holds_alternative<config::branch_head>(spec.at)) wanted.armed = true;
+  check_settings(wanted.settings, wanted.armed);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
   if (wanted.standby) require_followable(*server, branch, spec);
   compute_mode mode = wanted.standby ? compute_mode::standby : mode_of(*server, branch, spec);

@@ -16,7 +16,7 @@ struct compute_request {
   std::string name;
   std::uint16_t port = 0;
   std::vector<std::string> settings;
-  bool armed = false;      ///< may act on other servers by itself
+  bool armed = false;      ///< may act on other servers by itself; always on the head of a root without a source
   bool take_over = false;  ///< from a compute that writes the branch now
   page_request pages{};
   bool standby = false;  ///< only reads the branch, and follows its head
@@ -28,7 +28,7 @@ struct compute_request {
 /// standby gets the WAL of the branch from its safekeepers or its source, beside any writer. A stopped one of that name
 /// and branch is started again: a copy with what was written on it, a writer with the whole branch, a reader where it
 /// was. Nothing is left behind when it fails, or a signal ends it.
-host::compute_record start_compute(const scope& of, const compute_request& wanted);
+host::compute_record start_compute(const scope& of, compute_request wanted);
 
 /// A reader, or where pages can't be filled in a copy, that goes with this object, or with this process if a signal
 /// ends it.

@@ -116,7 +116,7 @@ new_database import_database(const scope& of, const std::string& name, const std
   return import_from(server, {{"name", name}, {"path", absolute}, {"system_id", "keep"}}, doing);
 }
 
-source_removal plan_deletion(const scope& of, const std::string& name) {
+source_removal plan_database_deletion(const scope& of, const std::string& name) {
   source_removal plan = plan_tenant_removal(of, name, "delete");
   for (const auto& each : plan.branches)
     if (each.follows_source())

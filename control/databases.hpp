@@ -26,6 +26,6 @@ new_database import_database(const scope& of, const std::string& name, const std
 
 /// What the deletion of one takes away; remove_source() then does it. `name` is the whole name, or the id. A failure
 /// names `source remove` for one that follows a source.
-source_removal plan_deletion(const scope& of, const std::string& name);
+source_removal plan_database_deletion(const scope& of, const std::string& name);
 
 }  // namespace strata::control

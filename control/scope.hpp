@@ -17,7 +17,7 @@ struct scope {
   std::string pg_bin{};   ///< directories of Postgres programs to look in first, separated by ':'
   reporter* report = &no_reporter();
   /// The work of the agent of a compute, for a child of this process; empty: `strata compute-agent` is executed.
-  std::function<void(const std::string& compute)> run_agent{};
+  std::function<void(const scope& of, const std::string& compute)> run_agent{};
 };
 
 /// The running server of a directory. Throws a failure (unavailable) that says how to start one.
