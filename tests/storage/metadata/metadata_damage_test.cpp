@@ -1,12 +1,14 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <array>
 #include <csignal>
 #include <functional>
 #include <map>
 
+#include "storage/metadata/identity_file.hpp"
 #include "storage/metadata/metadata_database.hpp"
 #include "storage/metadata/metadata_rebuild.hpp"
 #include "tests/storage/metadata/metadata_fixture.hpp"
@@ -291,10 +293,11 @@ BOOST_AUTO_TEST_CASE(a_tenant_that_is_removed_leaves_nothing_and_does_not_come_b
 }
 
 BOOST_AUTO_TEST_CASE(a_directory_of_another_version_is_refused_and_left_as_it_is) {
-  using namespace std::string_literals;
-  for (const std::string& foreign : {"STRATA\r\n\x02\x00\x00\x00\xe8\x4f\x47\xe1\xe8\x7f\xd2\x71"s,
-                                     "STRATA\r\n\x04\x00\x00\x00\xe0\xf8\x58\xec\xaf\xa1\x89\x39"s}) {
-    write(home / "STRATA", foreign);
+  for (const std::uint32_t foreign : {directory_version - 1, directory_version + 1}) {
+    core::bytes content{'S', 'T', 'R', 'A', 'T', 'A', '\r', '\n'};
+    core::append_le(content, foreign);
+    core::append_le<std::uint64_t>(content, XXH3_64bits(content.data(), content.size()));
+    write(home / "STRATA", {content.begin(), content.end()});
     const auto before = all_files();
     const auto opened = try_open();
     BOOST_TEST_REQUIRE(!opened.has_value());
