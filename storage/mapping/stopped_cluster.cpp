@@ -51,8 +51,8 @@ std::string not_stopped(database_state state) {
     case database_state::in_production:
     case database_state::shutting_down:
       return "its server runs, or was not shut down (pg_control: in production): stop it with pg_ctl stop -m fast; "
-             "after "
-             "a crash start it and stop it";
+             "after a "
+             "crash start it and stop it";
     default: return "its server was stopped in recovery: start it, wait until it accepts connections, and stop it";
   }
 }
