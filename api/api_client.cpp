@@ -223,7 +223,9 @@ core::result<json> api_client::put(const std::string& path, const json& body) co
 core::result<json> api_client::patch(const std::string& path, const json& body) const {
   return send_json("PATCH", path, body.dump());
 }
-core::result<json> api_client::remove(const std::string& path) const { return send_json("DELETE", path, ""); }
+core::result<json> api_client::remove(const std::string& path, const query& with) const {
+  return send_json("DELETE", target(path, with), "");
+}
 
 core::result<void> api_client::download_once(const std::string& path, const query& with, const body_sink& sink) const {
   int status = 0;

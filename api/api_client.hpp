@@ -49,7 +49,7 @@ class api_client {
   core::result<nlohmann::json> post(const std::string& path, const nlohmann::json& body) const;
   core::result<nlohmann::json> put(const std::string& path, const nlohmann::json& body) const;
   core::result<nlohmann::json> patch(const std::string& path, const nlohmann::json& body) const;
-  core::result<nlohmann::json> remove(const std::string& path) const;
+  core::result<nlohmann::json> remove(const std::string& path, const query& with = {}) const;
 
   /// Hands the body to `sink` as it comes, until it ends or the sink fails. errc::io_error when the server broke off.
   using body_sink = std::function<core::result<void>(core::bytes_view)>;

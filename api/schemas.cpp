@@ -250,7 +250,10 @@ std::string_view schemas() {
     "ancestor_start_lsn": {"allOf": [{"$ref": "#/components/schemas/Position"}],
       "description": "default: the head of the parent"},
     "keep_as": {"allOf": [{"$ref": "#/components/schemas/Name"}],
-      "description": "the old branch is kept under this name; default: it is deleted"}}},
+      "description": "the old branch is kept under this name; default: it is deleted"},
+    "name": {"allOf": [{"$ref": "#/components/schemas/Name"}],
+      "description": "refused (409) if the branch has another name now: a reset has given it to another timeline"},
+    "check_only": {"type": "boolean", "description": "change nothing: only whether the reset is possible"}}},
 
   "LsnByTimestamp": {"type": "object", "required": ["kind"], "properties": {
     "lsn": {"$ref": "#/components/schemas/Lsn"},

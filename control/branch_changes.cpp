@@ -65,7 +65,7 @@ void delete_branch(const scope& of, const branch_deletion& plan, bool force) {
   require_no_computes(plan.computes, of, doing, force);
   require_no_damaged_writers(of, branch.source.id, branch.id, doing, force);
   const bool is_protected = branch.info.value("deletion_protected", false);
-  need(server_link(of).api().remove(branch.path()), doing,
+  need(server_link(of).api().remove(branch.path(), {{"name", branch.name}}), doing,
        is_protected ? "strata branch unprotect " + branch.spec() : "strata branch tree");
   remove_computes(of, plan.computes);
 }

@@ -8,6 +8,7 @@
 #include "control/computes.hpp"
 #include "control/failure.hpp"
 #include "control/pick.hpp"
+#include "control/writer_lock.hpp"
 
 namespace strata::control {
 namespace {
@@ -23,6 +24,32 @@ void save(const scope& of, const compute_record& record) {
   need(host::registry(of.directory).save(record), "can't store the record of compute " + record.name);
 }
 
+void find_computes(const scope& of, branch_reset& plan) {
+  plan.moving.clear();
+  plan.staying.clear();
+  for (auto& each : computes_of(of, plan.branch.source.id, plan.branch.id))
+    (follows_head(each) ? plan.moving : plan.staying).push_back(std::move(each));
+}
+
+nlohmann::json request_of(const branch_reset& plan) {
+  nlohmann::json body{{"ancestor_start_lsn", core::to_string(plan.to.at)}, {"name", plan.branch.name}};
+  if (!plan.keep_as.empty()) body["keep_as"] = plan.keep_as;
+  return body;
+}
+
+std::string next_after_refusal(const branch_reset& plan) {
+  return plan.branch.info.value("deletion_protected", false) ? "strata branch unprotect " + plan.branch.spec()
+                                                             : "strata branch show " + plan.branch.spec();
+}
+
+/// While its computes still run.
+void check_reset(const scope& of, const branch_reset& plan) {
+  nlohmann::json body = request_of(plan);
+  body["check_only"] = true;
+  need(server_link(of).api().post(plan.branch.path() + "/reset", body), "can't reset " + plan.branch.name,
+       next_after_refusal(plan));
+}
+
 /// Stopped since the branch was reset; on its new timeline from now on.
 void move_compute(const scope& of, compute_record record, const core::timeline_id& to, bool was_busy) {
   record.timeline_id = to;
@@ -33,6 +60,19 @@ void move_compute(const scope& of, compute_record record, const core::timeline_i
                      .name = record.name,
                      .armed = record.armed,
                      .standby = record.mode == compute_mode::standby});
+}
+
+void move_computes(const scope& of, const branch_reset& plan, const nlohmann::json& made,
+                   const std::vector<bool>& was_busy) {
+  const auto timeline =
+      need(core::parse_id<core::timeline_id>(made.value("timeline_id", "")), "the server's answer is invalid");
+  if (plan.keep_as.empty()) remove_computes(of, plan.staying);
+  for (compute_record each : plan.staying)
+    if (!plan.keep_as.empty()) {
+      each.branch = plan.keep_as;
+      save(of, each);
+    }
+  for (std::size_t i = 0; i < plan.moving.size(); ++i) move_compute(of, plan.moving[i], timeline, was_busy[i]);
 }
 
 }  // namespace
@@ -49,8 +89,8 @@ branch_reset plan_reset(const scope& of, const branch_reset_request& asked) {
                   "strata branch tree");
   plan.parent = *parent;
   plan.to = resolve(server, plan.parent, parse_spec("main" + (asked.to.empty() ? "" : "@" + asked.to)).at);
-  for (auto& each : computes_of(of, plan.branch.source.id, plan.branch.id))
-    (follows_head(each) ? plan.moving : plan.staying).push_back(std::move(each));
+  find_computes(of, plan);
+  check_reset(of, plan);
   return plan;
 }
 
@@ -67,31 +107,36 @@ std::vector<std::string> describe(const scope& of, const branch_reset& plan) {
   return lines;
 }
 
-nlohmann::json reset_branch(const scope& of, const branch_reset& plan, bool force) {
+nlohmann::json reset_branch(const scope& of, branch_reset plan, bool force) {
   const std::string doing = "can't reset " + plan.branch.name;
-  const std::string after_failure = "strata branch show " + plan.branch.spec();
+  // From here on another command neither resets the branch nor starts a writer of it.
+  const auto lock = writer_lock::take(of, core::parse_id<core::timeline_id>(plan.branch.id).value());
+  if (!lock)
+    throw failure(core::errc::conflict, doing,
+                  "another command resets it, or starts a compute of it; nothing was changed",
+                  "strata compute list; then try again");
+  // A person may have taken long to confirm.
+  find_computes(of, plan);
   if (plan.keep_as.empty()) require_no_computes(plan.staying, of, doing, force);
   require_no_damaged_writers(of, plan.branch.source.id, plan.branch.id, doing, force);
+  check_reset(of, plan);
   std::vector<bool> was_busy;
   for (const auto& each : plan.moving) was_busy.push_back(is_busy(of, each));
   for (const auto& each : plan.moving) stop_compute(of, each, false);
-  nlohmann::json body{{"ancestor_start_lsn", core::to_string(plan.to.at)}};
-  if (!plan.keep_as.empty()) body["keep_as"] = plan.keep_as;
-  auto made = server_link(of).api().post(plan.branch.path() + "/reset", body);
+  auto made = server_link(of).api().post(plan.branch.path() + "/reset", request_of(plan));
   if (!made) {
     for (std::size_t i = 0; i < plan.moving.size(); ++i)
-      if (was_busy[i]) of.report->warn("compute " + plan.moving[i].name + " is stopped");
-    throw failure(made.error(), doing, after_failure);
+      if (was_busy[i])
+        of.report->warn("compute " + plan.moving[i].name + " is stopped; strata compute start " + plan.branch.spec() +
+                        " --name " + plan.moving[i].name);
+    throw failure(made.error(), doing, next_after_refusal(plan));
   }
-  const auto timeline =
-      need(core::parse_id<core::timeline_id>(made->value("timeline_id", "")), "the server's answer is invalid");
-  if (plan.keep_as.empty()) remove_computes(of, plan.staying);
-  for (compute_record each : plan.staying)
-    if (!plan.keep_as.empty()) {
-      each.branch = plan.keep_as;
-      save(of, each);
-    }
-  for (std::size_t i = 0; i < plan.moving.size(); ++i) move_compute(of, plan.moving[i], timeline, was_busy[i]);
+  try {
+    move_computes(of, plan, *made, was_busy);
+  } catch (const failure& e) {
+    throw failure(e.code(), plan.branch.name + " was reset, but not all of its computes were started",
+                  std::string(e.what()) + (e.why().empty() ? "" : ": " + e.why()), "strata compute list");
+  }
   return *std::move(made);
 }
 

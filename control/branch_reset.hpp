@@ -24,14 +24,14 @@ struct branch_reset {
   std::vector<host::compute_record> moving;   ///< writers and standbys
   std::vector<host::compute_record> staying;  ///< readers and copies: they go with the old branch
 };
-/// Changes nothing. The name must be whole, or the id; a failure tells that the branch has no parent.
+/// Changes nothing. The name must be whole, or the id; a failure says why the branch can't be reset.
 branch_reset plan_reset(const scope& of, const branch_reset_request& asked);
 /// What a person reads before, a fact a line.
 std::vector<std::string> describe(const scope& of, const branch_reset& plan);
 
 /// Carries it out; the timeline as the server has created it. With `force` the computes go that would lose their
-/// branch; without it they make it fail before anything is changed. After a failure at a compute the branch is reset,
-/// and that compute is stopped or has to be started.
-nlohmann::json reset_branch(const scope& of, const branch_reset& plan, bool force);
+/// branch; without it they make it fail before anything is changed, as another reset does that runs or has run since
+/// the plan was made. A failure at a compute says that the branch was reset.
+nlohmann::json reset_branch(const scope& of, branch_reset plan, bool force);
 
 }  // namespace strata::control

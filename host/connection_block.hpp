@@ -5,9 +5,9 @@
 
 namespace strata::host {
 
-/// A Landlock ruleset (Linux 6.7, landlock(7)) that denies all outgoing TCP connections: connect() fails with EACCES,
-/// to loopback, too. Listening, accepted connections and Unix sockets are not affected. Who enters it stays in it, with
-/// all its children.
+/// A Landlock ruleset (Linux 6.7, landlock(7)) that denies outgoing TCP connections: connect() fails with EACCES, to
+/// loopback, too. Listening, accepted connections, UDP and Unix sockets are not affected, nor are MPTCP and TCP Fast
+/// Open, which a program must ask for. Who enters it stays in it, with all its children.
 ///
 /// errc::unsupported if the kernel has no such rules, or they are switched off.
 core::result<io::unique_fd> make_connection_block();

@@ -128,6 +128,8 @@ struct reset_branch {
   core::timeline_id timeline;
   std::optional<core::lsn> at;
   std::optional<std::string> keep_as;
+  std::string name;         ///< errc::conflict if the branch has another one; empty: any
+  bool check_only = false;  ///< change nothing; the reply is the branch as it is
 };
 struct list_timelines {
   core::tenant_id tenant;
@@ -144,6 +146,7 @@ struct get_timeline {
 struct delete_timeline {
   core::tenant_id tenant;
   core::timeline_id timeline;
+  std::string name = {};  ///< errc::conflict if the branch has another one; empty: any
 };
 
 /// Resumes a refused source (docs/decisions/0035), durable on reply: the receiver reconnects and compares the source's

@@ -23,6 +23,15 @@ std::vector<std::string> children_of(const core::timeline_id& id, std::span<cons
   return names;
 }
 
+core::result<void> check_name(const core::timeline_id& id, const std::string& expected,
+                              std::span<const known_branch> branches) {
+  const auto own = std::ranges::find(branches, id, &known_branch::id);
+  core::check(own != branches.end(), "a name is checked of a branch that is there");
+  if (expected.empty() || own->name == expected) return {};
+  return core::error{core::errc::conflict,
+                     "branch " + expected + " was reset meanwhile; this one is now named " + std::string(own->name)};
+}
+
 core::result<void> check_deletion(const core::timeline_id& id, std::span<const known_branch> branches) {
   const auto own = std::ranges::find(branches, id, &known_branch::id);
   core::check(own != branches.end(), "a deletion is of a branch that is there");

@@ -13,6 +13,10 @@ namespace strata::placement {
 
 /// The names of its child branches, also of those that are being created.
 std::vector<std::string> children_of(const core::timeline_id& id, std::span<const known_branch> branches);
+/// What a person has confirmed is a name, and a reset can have given it to another branch since. errc::conflict when
+/// the branch `id` has another name than `expected`, unless that is empty. Precondition: it is among `branches`.
+core::result<void> check_name(const core::timeline_id& id, const std::string& expected,
+                              std::span<const known_branch> branches);
 /// errc::conflict, with the reason, when the branch `id` is protected or has child branches; errc::busy while it is
 /// being reset. Precondition: it is among `branches`.
 core::result<void> check_deletion(const core::timeline_id& id, std::span<const known_branch> branches);

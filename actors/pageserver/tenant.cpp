@@ -179,11 +179,14 @@ class tenant final : public runtime::actor_base<private_tenant> {
     if (!admit(tenant_need::change, request, owed)) return;
     const auto found = timelines_.find(request.timeline);
     if (!found) return owed.fail(found.error());
-    if (auto fit = placement::check_reset(request.timeline, request.keep_as, timelines_.branches()); !fit)
-      return owed.fail(fit.error());
+    const auto branches = timelines_.branches();
+    auto fit = placement::check_name(request.timeline, request.name, branches);
+    if (fit) fit = placement::check_reset(request.timeline, request.keep_as, branches);
+    if (!fit) return owed.fail(fit.error());
     timeline_entry& old = **found;
     const auto ancestor = timelines_.find_alive(*old.record.ancestor);
     if (!ancestor) return owed.fail(ancestor.error());
+    if (request.check_only) return answer_info(old, owed);
     old.phase = placement::known_branch::phase::replacing;
     create({.id = core::make_id<core::timeline_id>(),
             .name = old.record.name,
@@ -232,8 +235,10 @@ class tenant final : public runtime::actor_base<private_tenant> {
     if (!admit(tenant_need::change, request, owed)) return;
     const auto found = timelines_.find(request.timeline);
     if (!found) return owed.fail(found.error());
-    if (auto free = placement::check_deletion(request.timeline, timelines_.branches()); !free)
-      return owed.fail(free.error());
+    const auto branches = timelines_.branches();
+    auto fit = placement::check_name(request.timeline, request.name, branches);
+    if (fit) fit = placement::check_deletion(request.timeline, branches);
+    if (!fit) return owed.fail(fit.error());
     remove(**found, [owed](const core::result<void>& marked) {
       if (!marked) return owed.fail(marked.error());
       owed.deliver();

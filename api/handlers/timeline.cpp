@@ -91,17 +91,22 @@ core::result<reply> change_timeline(const services& of, const request& from) {
 
 core::result<reply> reset_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
-  STRATA_ASSIGN(const json body, parse_body(from, {"ancestor_start_lsn", "keep_as"}));
+  STRATA_ASSIGN(const json body, parse_body(from, {"ancestor_start_lsn", "keep_as", "name", "check_only"}));
   messages::reset_branch wanted{.tenant = path.tenant, .timeline = path.timeline};
   STRATA_ASSIGN(wanted.at, optional_lsn_member(body, "ancestor_start_lsn"));
   STRATA_ASSIGN(wanted.keep_as, optional_text_member(body, "keep_as"));
+  STRATA_ASSIGN(const auto name, optional_text_member(body, "name"));
+  wanted.name = name.value_or("");
+  STRATA_ASSIGN(const auto check_only, optional_flag_member(body, "check_only"));
+  wanted.check_only = check_only.value_or(false);
   STRATA_ASSIGN(const auto made, ask<messages::timeline_info>(of, of.tenants, std::move(wanted), creation_limit));
   return json_reply(to_json(made), 201);
 }
 
 core::result<reply> delete_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
-  STRATA_TRY(ask<messages::done>(of, of.tenants, messages::delete_timeline{path.tenant, path.timeline}));
+  STRATA_TRY(ask<messages::done>(
+      of, of.tenants, messages::delete_timeline{path.tenant, path.timeline, std::string(from.query_text("name"))}));
   return json_reply(json::object());
 }
 

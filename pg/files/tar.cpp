@@ -231,7 +231,8 @@ core::result<std::optional<tar_event>> tar_reader::on_header(core::bytes_view bl
 
   const char type = static_cast<char>(block[type_offset]);
   if (type == 'x' || type == 'g')
-    return core::error{core::errc::unsupported, "read tar: pax extended header at byte " + std::to_string(offset_)};
+    return core::error{core::errc::unsupported, "read tar: pax extended header at byte " + std::to_string(offset_) +
+                                                    "; make the archive with tar --format=gnu"};
   if (type == gnu_long_name || type == gnu_long_link) {
     if (*size == 0 || *size > long_name_size_max) return corrupt("name too long");
     collecting_ = type == gnu_long_name ? &long_name_ : &long_link_;

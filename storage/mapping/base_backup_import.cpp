@@ -10,6 +10,7 @@
 
 #include "pg/files/control_file.hpp"
 #include "pg/files/data_directory.hpp"
+#include "pg/files/relation_map.hpp"
 #include "pg/files/replication_origins.hpp"
 #include "pg/files/slru.hpp"
 #include "pg/files/start_segment.hpp"
@@ -70,6 +71,7 @@ struct base_backup_import::state {
   core::result<void> end_entry();
   core::result<void> add_pages(core::bytes_view data);
   core::result<void> import_page(core::bytes_view page);
+  core::result<void> check_whole() const;
   core::result<void> end_small_file();
 
   // the end
@@ -78,6 +80,7 @@ struct base_backup_import::state {
   }
   core::result<void> check_start() const;
   core::result<void> check_complete() const;
+  core::result<void> check_catalog_files() const;
   core::result<void> check_record();
   core::result<void> import_relation_sizes();
   core::result<void> import_catalogs();
@@ -103,6 +106,8 @@ struct base_backup_import::state {
   std::map<std::pair<slru_kind_number, std::uint32_t>, std::uint32_t> slru_files;
   std::set<pg::oid> tablespaces;
   std::set<std::pair<pg::oid, pg::oid>> databases;
+  std::map<std::pair<pg::oid, pg::oid>, std::vector<relation_mapping>>
+      relation_maps;  ///< of a server that was shut down
   std::optional<backup_label> label;
   core::bytes control_bytes;
   std::optional<control_file> control;
@@ -223,6 +228,8 @@ core::result<void> base_backup_import::state::import_page(core::bytes_view conte
 }
 
 core::result<void> base_backup_import::state::end_entry() {
+  const bool has_pages = current.kind == path_kind::relation || current.kind == path_kind::slru;
+  if (options.shut_down && has_pages) STRATA_TRY(check_whole());
   switch (current.kind) {
     case path_kind::relation:
       relation_files[current.relation] = pages;
@@ -235,6 +242,14 @@ core::result<void> base_backup_import::state::end_entry() {
   }
 }
 
+core::result<void> base_backup_import::state::check_whole() const {
+  if (page_filled != 0) return corrupt(path + " ends in the middle of a page");
+  const bool is_known = current.kind == path_kind::relation
+                            ? relation_files.contains(current.relation)
+                            : slru_files.contains({static_cast<std::uint8_t>(current.slru), current.slru_segment});
+  return is_known ? corrupt(path + " is there twice") : core::result<void>();
+}
+
 core::result<void> base_backup_import::state::end_small_file() {
   switch (current.kind) {
     case path_kind::two_phase: {
@@ -244,6 +259,10 @@ core::result<void> base_backup_import::state::end_small_file() {
     case path_kind::relation_map:
       shared_map_seen = shared_map_seen || current.database == 0;
       databases.emplace(current.tablespace, current.database);
+      if (options.shut_down) {
+        STRATA_ASSIGN(auto mappings, decode_relation_map_file(small_file, options.major));
+        relation_maps[{current.tablespace, current.database}] = std::move(mappings);
+      }
       return store->import_value(relation_map_key(current.tablespace, current.database), at, small_file);
     case path_kind::version: {
       std::string_view version = text_of(small_file);
@@ -304,6 +323,24 @@ core::result<void> base_backup_import::state::check_complete() const {
   for (const slru_kind_number kind : {0, 1, 2})
     if (const auto first = slru_files.lower_bound({kind, 0}); first == slru_files.end() || first->first.first != kind)
       return corrupt("transaction status files are missing");
+  return options.shut_down ? check_catalog_files() : core::result<void>();
+}
+
+/// Replayed WAL would create what a backup has missed; here nothing does.
+core::result<void> base_backup_import::state::check_catalog_files() const {
+  for (const auto& [tablespace, database] : databases) {
+    const auto map = relation_maps.find({tablespace, database});
+    // Of a database's default tablespace: others have relations of it only.
+    const bool is_elsewhere = std::ranges::any_of(
+        relation_maps, [wanted = database](const auto& each) { return each.first.second == wanted; });
+    if (map == relation_maps.end() && is_elsewhere) continue;
+    const std::string of = " of database " + std::to_string(database);
+    if (map == relation_maps.end()) return corrupt("pg_filenode.map" + of + " is missing");
+    for (const relation_mapping& each : map->second)
+      if (!relation_files.contains({{.tablespace = tablespace, .database = database, .relation = each.file}, 0}))
+        return corrupt("file " + std::to_string(each.file) + of + " is missing, which has catalog " +
+                       std::to_string(each.relation));
+  }
   return {};
 }
 

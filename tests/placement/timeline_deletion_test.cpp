@@ -169,6 +169,16 @@ BOOST_AUTO_TEST_CASE(protection_blocks_a_deletion_and_the_removal_of_its_tenant)
   BOOST_TEST(placement::check_removal(branches).error().detail == "branches are protected from deletion: dev");
 }
 
+BOOST_AUTO_TEST_CASE(a_branch_that_has_another_name_by_now_is_not_meant) {
+  const std::array branches{known_branch{.id = core::make_id<core::timeline_id>(), .name = "before"}};
+  BOOST_TEST(placement::check_name(branches[0].id, "before", branches).has_value());
+  BOOST_TEST(placement::check_name(branches[0].id, "", branches).has_value());
+  const auto refused = placement::check_name(branches[0].id, "dev", branches);
+  BOOST_TEST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == core::errc::conflict));
+  BOOST_TEST(refused.error().detail.find("is now named before") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_branch_that_is_being_reset_is_not_deleted) {
   const std::array branches{
       known_branch{.id = core::make_id<core::timeline_id>(), .name = "dev", .in = known_branch::phase::replacing}};

@@ -85,6 +85,27 @@ BOOST_AUTO_TEST_CASE(a_branch_that_is_kept_has_the_other_name_its_id_and_its_chi
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_request_for_a_name_does_not_touch_the_branch_that_was_kept_under_another) {
+  written(lsn(0x1200), 3);
+  const auto now = reset(dev.id, "before").value();
+  const auto again = get(manager, messages::reset_branch{shop.tenant, dev.id, {}, {}, "dev"});
+  BOOST_TEST((again.error().code == core::errc::conflict));
+  BOOST_TEST(
+      (get(manager, messages::delete_timeline{shop.tenant, dev.id, "dev"}).error().code == core::errc::conflict));
+  BOOST_TEST(head_of(dev.id) == 2);
+  BOOST_TEST(get(manager, messages::delete_timeline{shop.tenant, now.id, "dev"}).has_value());
+  BOOST_TEST(get(manager, messages::delete_timeline{shop.tenant, dev.id, "before"}).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_check_of_a_reset_changes_nothing) {
+  const messages::reset_branch check{
+      .tenant = shop.tenant, .timeline = dev.id, .at = {}, .keep_as = {}, .name = "dev", .check_only = true};
+  BOOST_TEST((get(manager, check).value().id == dev.id));
+  BOOST_TEST(names() == (strings{"dev", "main"}), boost::test_tools::per_element());
+  BOOST_TEST(protect(dev.id, true).has_value());
+  BOOST_TEST((get(manager, check).error().code == core::errc::conflict));
+}
+
 BOOST_AUTO_TEST_CASE(a_reset_that_fails_changes_nothing) {
   BOOST_TEST((reset(shop.timeline).error().code == core::errc::conflict));
   const auto future =

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "pg/crc32c.hpp"
 #include "pg/files/replication_origins.hpp"
 #include "pg/files/tar.hpp"
 #include "pg/files/two_phase.hpp"
@@ -36,6 +37,18 @@ core::bytes two_phase_state() {
 
 core::bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
+core::bytes relation_map_of(const std::map<pg::oid, pg::oid>& files) {
+  core::bytes content;
+  core::append_le<std::uint32_t>(content, 0x592717);
+  core::append_le<std::uint32_t>(content, static_cast<std::uint32_t>(files.size()));
+  for (const auto& [relation, file] : files)
+    for (const pg::oid each : {relation, file}) core::append_le<std::uint32_t>(content, each);
+  content.resize(504);
+  core::append_le<std::uint32_t>(content, pg::crc32c(content));
+  content.resize(512);
+  return content;
+}
+
 hand_made_backup::hand_made_backup() {
   pg::files::checkpoint counters = mapping_fixture::first_counters();
   counters.redo = start;
@@ -46,10 +59,10 @@ hand_made_backup::hand_made_backup() {
   files["PG_VERSION"] = bytes_of("15\n");
   files["postgresql.conf"] = bytes_of("port = 1\n");
   files["global/pg_control"] = make_control_file(counters, 1);
-  files["global/pg_filenode.map"] = core::bytes(512, 1);
+  files["global/pg_filenode.map"] = relation_map_of({{1262, 1262}});
   files["global/1262"] = pages({1});
   files["base/5/PG_VERSION"] = bytes_of("15\n");
-  files["base/5/pg_filenode.map"] = core::bytes(512, 2);
+  files["base/5/pg_filenode.map"] = relation_map_of({{1259, 16384}});
   files["base/5/16384"] = pages({2, 3, 4});
   files["base/5/16384_vm"] = pages({0xFF});
   files["base/5/16384_fsm"] = pages({5, 6, 7});

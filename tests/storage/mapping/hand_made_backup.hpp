@@ -30,4 +30,7 @@ std::map<std::string, core::bytes> unpack(const core::bytes& archive);
 
 core::bytes bytes_of(const std::string& text);
 
+/// A pg_filenode.map of Postgres 15: relation to file.
+core::bytes relation_map_of(const std::map<pg::oid, pg::oid>& files);
+
 }  // namespace strata::tests

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "pg/files/data_directory.hpp"
 #include "pg/files/tar.hpp"
@@ -167,6 +168,45 @@ BOOST_AUTO_TEST_CASE(a_page_with_a_wrong_checksum_ends_an_import) {
   BOOST_REQUIRE(!imported);
   BOOST_TEST(imported.error().code == core::errc::corrupt);
   BOOST_TEST(imported.error().detail.find("wrong checksum") != std::string::npos, imported.error().detail);
+}
+
+BOOST_AUTO_TEST_CASE(files_that_postgres_could_not_start_from_end_an_import) {
+  const auto check = [](const std::string& why, const std::function<void(stopped_server&)>& damage) {
+    stopped_server server;
+    damage(server);
+    const auto found = mapping::inspect_stopped_cluster(server.directory());
+    BOOST_REQUIRE(found);
+    timeline_home home;
+    const auto imported = mapping::import_stopped_cluster(home.store, *found);
+    BOOST_REQUIRE_MESSAGE(!imported, "was imported: " << why);
+    BOOST_TEST(imported.error().code == core::errc::corrupt);
+    BOOST_TEST(imported.error().detail.find(why) != std::string::npos, imported.error().detail);
+  };
+  const auto cut = [](const char* name, std::size_t by) {
+    return [=](stopped_server& of) { of.files.files[name].resize(of.files.files[name].size() - by); };
+  };
+  const auto without = [](const char* name) { return [=](stopped_server& of) { of.files.files.erase(name); }; };
+  check("ends in the middle of a page", cut("base/5/16384", 1));
+  check("ends in the middle of a page", cut("base/5/16384_vm", 4096));
+  check("ends in the middle of a page", cut("pg_xact/0000", 4096));
+  check("pg_filenode.map has 511 bytes", cut("base/5/pg_filenode.map", 1));
+  check("wrong checksum", [](stopped_server& of) { of.files.files["base/5/pg_filenode.map"][12] ^= 1; });
+  check("pg_filenode.map of database 5 is missing", without("base/5/pg_filenode.map"));
+  check("file 16384 of database 5 is missing, which has catalog 1259", without("base/5/16384"));
+  check("file 1262 of database 0 is missing", without("global/1262"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_twice_in_an_archive_ends_an_import) {
+  const stopped_server server;
+  core::bytes twice = hand_made_backup::archive_of({{"base/5/16384", core::bytes(pg::page_size)}});
+  twice.resize(pg::page_size + 512);  // without the end
+  core::append(twice, server.archive());
+  const auto found = mapping::inspect_stopped_cluster(server.file(twice));
+  BOOST_REQUIRE_MESSAGE(found, (found ? "" : found.error().detail));
+  timeline_home home;
+  const auto imported = mapping::import_stopped_cluster(home.store, *found);
+  BOOST_REQUIRE(!imported);
+  BOOST_TEST(imported.error().detail.find("is there twice") != std::string::npos, imported.error().detail);
 }
 
 BOOST_AUTO_TEST_CASE(data_that_change_while_they_are_read_and_a_cancelled_import_bring_nothing) {
