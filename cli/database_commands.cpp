@@ -71,7 +71,7 @@ void delete_database_and_show(const context& of, const std::string& name, bool f
 
 void add_database_commands(CLI::App& app, context& of) {
   auto* create = app.add_subcommand("create",
-                                    "Create an empty database without a source: its branch main is written through "
+                                    "Create an empty database: its branch main is written through "
                                     "safekeepers.\nThe superuser is postgres.");
   auto asked = std::make_shared<new_database_options>();
   create->add_option("NAME", asked->name, "Name of the database; its branches are NAME/main, NAME/...")->required();
@@ -90,7 +90,8 @@ void add_database_commands(CLI::App& app, context& of) {
   finish_command(*import, of, "  strata import shop /var/lib/postgresql/16/main\n  strata import copy base.tar",
                  [&of, imported] { import_database_and_show(of, *imported); });
 
-  auto* remove = app.add_subcommand("delete", "Delete a database without a source, with all its branches");
+  auto* remove = app.add_subcommand(
+      "delete", "Delete a database that follows no source (created, imported or promoted), with all its branches");
   auto name = std::make_shared<std::string>();
   auto force = std::make_shared<bool>(false);
   remove->add_option("NAME", *name, "Full name of the database")->required();

@@ -191,7 +191,7 @@ int run(int count, char** words) {
   app.footer(
       "Examples:\n  strata demo\n  strata up --detach\n"
       "  strata source add shop --conninfo postgresql://postgres@127.0.0.1:5432/postgres\n"
-      "  strata branch create dev --from main@10m\n  strata psql dev\n\n"
+      "  strata branch create dev --from main\n  strata psql dev\n\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 6 unreachable");
   add_server_commands(app, of);
   add_status_commands(app, of);
