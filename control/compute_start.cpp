@@ -309,7 +309,8 @@ compute_record start_compute(const scope& of, compute_request wanted) {
   }
   const branch_entry branch = branch_to_start(*server, of, spec);
   // It is a database of its own, and a branch of none.
-  if (branch.is_own_root() && !wanted.standby && std::holds_alternative<config::branch_head>(spec.at)) wanted.armed = true;
+  if (branch.is_own_root() && !wanted.standby && std::holds_alternative<config::branch_head>(spec.at))
+    wanted.armed = true;
   check_settings(wanted.settings, wanted.armed);
   if (const auto old = stopped_before(of, wanted, branch, spec)) return restart(of, *old, wanted);
   if (wanted.standby) require_followable(*server, branch, spec);
