@@ -50,12 +50,7 @@ void check_reset(const scope& of, const branch_reset& plan) {
        next_after_refusal(plan));
 }
 
-/// Stopped since the branch was reset; on its new timeline from now on.
-void move_compute(const scope& of, compute_record record, const core::timeline_id& to, bool was_busy) {
-  record.timeline_id = to;
-  record.at = {};
-  save(of, record);
-  if (!was_busy) return;
+void start_again(const scope& of, const compute_record& record) {
   start_compute(of, {.spec = record.tenant + "/" + record.branch,
                      .name = record.name,
                      .armed = record.armed,
@@ -66,13 +61,20 @@ void move_computes(const scope& of, const branch_reset& plan, const nlohmann::js
                    const std::vector<bool>& was_busy) {
   const auto timeline =
       need(core::parse_id<core::timeline_id>(made.value("timeline_id", "")), "the server's answer is invalid");
-  if (plan.keep_as.empty()) remove_computes(of, plan.staying);
+  // All records before the first start, which may fail.
+  for (compute_record each : plan.moving) {
+    each.timeline_id = timeline;
+    each.at = {};
+    save(of, each);
+  }
   for (compute_record each : plan.staying)
     if (!plan.keep_as.empty()) {
       each.branch = plan.keep_as;
       save(of, each);
     }
-  for (std::size_t i = 0; i < plan.moving.size(); ++i) move_compute(of, plan.moving[i], timeline, was_busy[i]);
+  if (plan.keep_as.empty()) remove_computes(of, plan.staying);
+  for (std::size_t i = 0; i < plan.moving.size(); ++i)
+    if (was_busy[i]) start_again(of, plan.moving[i]);
 }
 
 }  // namespace
