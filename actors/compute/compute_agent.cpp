@@ -3,26 +3,24 @@
 #include <unistd.h>
 
 #include "actors/compute/branch_directory.hpp"
-#include "actors/compute/cancelled_waits.hpp"
-#include "actors/compute/command_state.hpp"
+#include "actors/compute/command_watch.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/compute/proposer_lifecycle.hpp"
-#include "actors/compute/quorum_report.hpp"
 #include "actors/compute/server_process.hpp"
-#include "actors/compute/standby_progress.hpp"
+#include "actors/compute/standby_side.hpp"
 #include "actors/compute/status_file.hpp"
 #include "actors/compute/wal_feed.hpp"
 #include "actors/compute/wal_proposer.hpp"
+#include "actors/compute/watched_log.hpp"
+#include "actors/compute/writer_side.hpp"
 #include "actors/runtime/actor_base.hpp"
 #include "host/forced_settings.hpp"
 #include "host/local_position.hpp"
-#include "host/log_watch.hpp"
 #include "host/postgres_process.hpp"
 #include "host/quorum_settings.hpp"
 #include "host/standby_settings.hpp"
-#include "io/sockets.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::compute {
@@ -30,8 +28,6 @@ namespace {
 
 using host::agent_state;
 using host::branch_access;
-using host::branch_quorum;
-using host::standby_directory;
 
 struct look_due {};
 struct retry_is_due {};
@@ -40,13 +36,6 @@ struct filler_due {};
 using private_compute_agent = proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>,
                                                            messages::accepts<look_due>, messages::accepts<retry_is_due>,
                                                            messages::accepts<poll_due>, messages::accepts<filler_due>>;
-
-/// Transactions that stopped waiting for the quorum, as Postgres's log tells; read by one job at a time.
-struct watched_waits {
-  std::shared_ptr<host::log_watch> log;
-  bool looking = false;
-  cancelled_waits waits;
-};
 
 class compute_agent final : public runtime::actor_base<private_compute_agent> {
  public:
@@ -109,7 +98,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     step(term_lost{event.by});
   }
   void on(const proposer_quorum& event) {
-    has_quorum_ = event.reached;
+    writer_.quorum_is(event.reached);
     save();
   }
 
@@ -120,38 +109,23 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void carry_out(const run_for_term&) {
     branch_.directory.prepare(clock().monotonic());
-    retire_proposer([this] { ask_for_members(); });
+    writer_.run_for_term();
+  }
+  writer_side::context around_writer() {
+    return {.branch = branch(),
+            .state = [this] { return life_.state(); },
+            .step = [this](const life_input& input) { step(input); },
+            .start_proposer = [this](const consensus::proposer_options& machine) { start_proposer(machine); },
+            .stop_proposer = [this] { stop(proposer_); },
+            .ask_proposer =
+                [this](std::function<void(std::optional<proposer_status>)> then) {
+                  ask(proposer_, get_proposer_status{}, [then = std::move(then)](core::result<proposer_status> status) {
+                    then(status ? std::optional(*std::move(status)) : std::nullopt);
+                  });
+                }};
   }
 
-  /// When the old proposer has ended all its messages have arrived.
-  void retire_proposer(std::function<void()> then) {
-    if (!proposer_) return then();
-    after_proposer_ = std::move(then);
-    stop(proposer_);
-  }
-
-  void ask_for_members() {
-    offload(
-        runtime::pool_id::io, "ask for the safekeepers", [branch = branch()] { return branch->quorum(); },
-        [this](core::result<branch_quorum> answer) {
-          if (life_.state() != agent_state::waiting_for_quorum || proposer_) return;
-          if (!answer && answer.error().code == core::errc::not_found) return step(branch_deleted{});
-          // Otherwise the members known before are used: if they have changed, they report it.
-          if (answer) branch_.quorum = *std::move(answer);
-          if (!branch_.quorum) return step(step_failed{answer.error()});
-          start_proposer();
-        });
-  }
-
-  void start_proposer() {
-    consensus::proposer_options machine;
-    machine.tenant = options_.record.tenant_id;
-    machine.timeline = options_.record.timeline_id;
-    machine.cluster = branch_.quorum->cluster;
-    machine.members = branch_.quorum->members;
-    machine.timeline_start = branch_.quorum->timeline_start;
-    has_quorum_ = false;
-    status_.reset();
+  void start_proposer(const consensus::proposer_options& machine) {
     proposer_ =
         spawn_wal_proposer(system(), {.label = child_label(name()),
                                       .proposer = machine,
@@ -159,8 +133,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                                       .locate = [branch = branch()](const auto& of) { return branch->locate(of); }});
     adopt(proposer_, [this](const core::error& why) {
       proposer_ = nullptr;
-      if (auto then = std::exchange(after_proposer_, nullptr)) return then();
-      step(step_failed{core::error{core::errc::io_error, "the proposer ended: " + why.detail}});
+      writer_.proposer_ended(why);
     });
   }
 
@@ -179,7 +152,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
           if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
           if (!reached) return step(step_failed{reached.error()});
           branch_.pageserver_at = *reached;
-          const std::uint32_t segment_size = branch_.quorum->cluster.wal_segment_size;
+          const std::uint32_t segment_size = writer_.wal_segment_size();
           const auto ahead = pg::wal::before_header(*reached, segment_size);
           if (ahead > pg::wal::before_header(life_.start(), segment_size))
             step(pageserver_ahead{*reached});
@@ -189,42 +162,31 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
         });
   }
 
-  /// A temporary compute is its command's, and a new one until the command has seen it run. That may be killed.
-  void look_for_command() {
-    if ((!options_.record.temporary && options_.record.ready) || branch_.looks_for_command) return;
-    branch_.looks_for_command = true;
-    offload(
-        runtime::pool_id::io, "look for the command",
-        [here = options_.status_directory, name = options_.record.name]() -> core::result<command_state> {
-          return look_at_command(here, name);
-        },
-        [this](const core::result<command_state>& now) {
-          branch_.looks_for_command = false;
-          if (!now) return;
-          options_.record.ready = now->compute_is_ready;
-          if (!now->runs && (options_.record.temporary || !now->compute_is_ready)) step(stop_wanted{});
-        });
-  }
-
   /// Commits wait: perhaps for ever, because the branch is missing on the safekeepers.
   void look_for_branch() {
-    const auto now = clock().monotonic();
     const bool serves = life_.state() == agent_state::running || life_.state() == agent_state::stopping;
-    if (!serves || !writes() || has_quorum_ || branch_.polling || now < branch_.next_look) return;
+    if (serves && writes() && !writer_.has_quorum()) look_at_head([](core::lsn) {});
+  }
+  /// Asks the server of the branch for its position, once a second. A branch that is missing there ends this agent.
+  template <class Then>
+  void look_at_head(Then then) {
+    const auto now = clock().monotonic();
+    if (branch_.polling || now < branch_.next_look) return;
     branch_.next_look = now + retry_interval;
     branch_.polling = true;
     offload(
         runtime::pool_id::io, "ask whether the branch exists",
         [branch = branch()] { return branch->last_record_lsn(); },
-        [this](const core::result<core::lsn>& reached) {
+        [this, then = std::move(then)](const core::result<core::lsn>& reached) {
           branch_.polling = false;
           if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-          on(poll_due{});  // another incarnation may have begun meanwhile
+          if (reached) then(*reached);
+          if (writes()) on(poll_due{});  // another incarnation may have begun meanwhile
         });
   }
 
   void carry_out(const restore_branch& effect) {
-    if (follows()) return restore_standby();
+    if (follows()) return standby_.restore(branch_.directory);
     branch_.directory.create(effect.start, clock().monotonic(),
                              [this, at = effect.start](const core::result<branch_directory::directory>& done) {
                                if (life_.state() != agent_state::restoring) return;
@@ -247,54 +209,34 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   // -- a standby ----------------------------------------------------------------------------------------------------
 
-  void carry_out(const choose_start&) {
-    offload(
-        runtime::pool_id::io, "ask where a standby begins", [branch = branch()] { return branch->standby_start(); },
-        [this](const core::result<host::standby_place>& found) {
-          if (life_.state() != agent_state::waiting_for_pageserver) return;
-          if (!found && found.error().code == core::errc::not_found) return step(branch_deleted{});
-          if (!found) return step(step_failed{found.error()});
-          branch_.standby.place = *found;
-          step(start_chosen{found->at});
-        });
-  }
-
-  struct standby_parts {
-    standby_directory directory;
-    io::unique_fd listener;  ///< none: there is a feed already
-  };
-  void restore_standby() {
-    const auto made = std::make_shared<standby_parts>();
-    branch_.directory.create_by(
-        [made, of = branch(), from = branch_.standby.place, sockets = options_.record.socket_directory,
-         needs_listener = !branch_.standby.feed](const std::string& into, const branch_directory::progress& progress)
-            -> core::result<branch_directory::directory> {
-          STRATA_ASSIGN(made->directory, of->restore_standby(from, into, progress));
-          STRATA_TRY(of->lease(from.at));
-          if (needs_listener) {
-            STRATA_ASSIGN(made->listener, host::listen_for_standby(sockets));
-          }
-          return made->directory.pages;
-        },
-        [this, made, at = branch_.standby.place.at](const core::result<branch_directory::directory>& done) {
-          if (life_.state() != agent_state::restoring) return;
-          if (!done) return step(step_failed{done.error()});
-          if (made->listener) start_feed(std::move(made->listener));
-          branch_.standby.progress.begin();
-          const auto& of = made->directory;
-          tell(branch_.standby.feed, follow_from{of.view, of.system_id, of.timeline, of.major});
-          pages_.begin(*done, at);
-        });
+  void carry_out(const choose_start&) { standby_.choose_start(); }
+  standby_side::context around_standby() {
+    return {.branch = branch(),
+            .socket_directory = options_.record.socket_directory,
+            .state = [this] { return life_.state(); },
+            .step = [this](const life_input& input) { step(input); },
+            .now = [this] { return clock().monotonic(); },
+            .start_feed = [this](io::unique_fd listener) { start_feed(std::move(listener)); },
+            .follow = [this](follow_from from) { tell(feed_, std::move(from)); },
+            .ask_feed =
+                [this](std::function<void(feed_status)> then) {
+                  ask(feed_, get_feed_status{}, [then = std::move(then)](core::result<feed_status> status) {
+                    if (status) then(*std::move(status));
+                  });
+                },
+            .report_head = [this](core::lsn head) { tell(feed_, head_reported{head}); },
+            .restored = [this](const branch_directory::directory& made, core::lsn at) { pages_.begin(made, at); }};
   }
 
   void start_feed(io::unique_fd listener) {
-    branch_.standby.feed = spawn_wal_feed(
+    feed_ = spawn_wal_feed(
         system(), {.label = child_label(name()),
                    .owner = self(),
                    .listener = std::move(listener),
                    .find_upstream = [of = branch()](std::uint32_t attempt) { return of->find_upstream(attempt); }});
-    adopt(branch_.standby.feed, [this](const core::error& why) {
-      branch_.standby.feed = nullptr;
+    adopt(feed_, [this](const core::error& why) {
+      feed_ = nullptr;
+      standby_.forget_feed();
       step(following_lost{"its WAL feed ended: " + why.detail});
     });
   }
@@ -310,24 +252,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   void look_at_standby() {
     const bool serves = life_.state() == agent_state::starting || life_.state() == agent_state::running;
-    if (!follows() || !serves || !branch_.standby.feed) return;
-    ask(branch_.standby.feed, get_feed_status{}, [this](core::result<feed_status> status) {
-      if (status) branch_.standby.progress.told_by_feed(*std::move(status));
-    });
-    const auto now = clock().monotonic();
-    if (branch_.polling || now < branch_.next_look) return;
-    branch_.next_look = now + retry_interval;
-    branch_.polling = true;
-    offload(
-        runtime::pool_id::io, "ask the pageserver for its position",
-        [branch = branch()] { return branch->last_record_lsn(); },
-        [this](const core::result<core::lsn>& reached) {
-          branch_.polling = false;
-          if (!reached && reached.error().code == core::errc::not_found) return step(branch_deleted{});
-          if (!reached || !branch_.standby.feed) return;
-          branch_.standby.progress.told_by_server(*reached, clock().monotonic());
-          tell(branch_.standby.feed, head_reported{*reached});
-        });
+    if (!follows() || !serves || !feed_) return;
+    standby_.look();
+    look_at_head([this](core::lsn reached) { standby_.head_is(reached); });
   }
 
   // -- the pages ----------------------------------------------------------------------------------------------------
@@ -387,22 +314,20 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     return {.owner = [this] { return self(); },
             .started =
                 [this](const core::result<void>& started) {
-                  if (started && follows())
-                    waits_.log =
-                        std::make_shared<host::log_watch>(options_.record.log_file, host::tells_of_outgrown_settings);
+                  if (started && follows()) log_.begin_standby(options_.record.log_file);
                   if (started) return step(postgres_ready{});
                   pages_.end([this, why = started.error()] { step(step_failed{why}); });
                 },
             .ended =
                 [this] {
-                  waits_.waits.forget();
+                  log_.end();
                   pages_.end([this] { step(postgres_ended{}); });
                 },
             .note = [this](const char* doing, const core::error& why) { note_error(doing, why); }};
   }
 
   void carry_out(const stream_wal&) {
-    waits_.log = std::make_shared<host::log_watch>(options_.record.log_file);
+    log_.begin_writer(options_.record.log_file);
     tell(proposer_, stream_postgres{conninfo()});
   }
 
@@ -423,42 +348,17 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     pages_.on_ready(event.token);
   }
 
-  // -- cancelled waits
+  // -- Postgres's log -----------------------------------------------------------------------------------------------
 
-  void look_at_log() {
-    if (!waits_.log || life_.state() != agent_state::running || waits_.looking || !waits_.log->has_changed()) return;
-    waits_.looking = true;
-    offload(
-        runtime::pool_id::io, "read Postgres's log", [log = waits_.log]() -> core::result<bool> { return log->look(); },
-        [this](const core::result<bool>& told) {
-          waits_.looking = false;
-          if (!told || !*told) return;
-          if (follows()) return step(settings_outgrown{});
-          wait_cancelled();
-        });
-  }
-
-  void wait_cancelled() {
-    if (life_.state() != agent_state::running) return;
-    core::log_warning(name() + ": a transaction cancelled its wait for the quorum");
-    if (!waits_.waits.cancelled(clock().monotonic())) return;
-    offload(
-        runtime::pool_id::io, "ask Postgres for its position",
-        [conninfo = conninfo(), limit = options_.cancelled_wait_limit] {
-          return host::flushed_position(conninfo, limit);
-        },
-        [this](const core::result<core::lsn>& at) {
-          if (at) waits_.waits.flushed_to(*at);
-        });
-  }
-
-  void judge_cancelled_wait() {
-    if (!status_) return;
-    switch (waits_.waits.judge(status_->commit, clock().monotonic())) {
-      case cancelled_waits::verdict::none: return;
-      case cancelled_waits::verdict::again: return wait_cancelled();
-      case cancelled_waits::verdict::overdue: return step(commit_wait_cancelled{});
-    }
+  watched_log::context around_log() {
+    return {
+        .serves = [this] { return life_.state() == agent_state::running; },
+        .now = [this] { return clock().monotonic(); },
+        .flushed_position = [conninfo = conninfo(),
+                             limit = options_.cancelled_wait_limit] { return host::flushed_position(conninfo, limit); },
+        .wait_cancelled = [this] { core::log_warning(name() + ": a transaction cancelled its wait for the quorum"); },
+        .wait_overdue = [this] { step(commit_wait_cancelled{}); },
+        .settings_outgrown = [this] { step(settings_outgrown{}); }};
   }
 
   // -- the status file ------------------------------------------------------------------------------------------------
@@ -466,16 +366,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   void on(const look_due&) {
     tell_self_after(look_interval, look_due{});
     pages_.look(clock().monotonic());
-    look_at_log();
+    log_.look();
     look_for_branch();
-    look_for_command();
+    command_.look([this] { step(stop_wanted{}); });
     look_at_standby();
-    const bool settled = life_.state() == agent_state::running && has_quorum_ && !waits_.waits.any();
-    if (!proposer_ || !file_.wants_positions(settled)) return save();
-    ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
-      if (!status) return;
-      status_ = *std::move(status);
-      judge_cancelled_wait();
+    const bool settled = life_.state() == agent_state::running && writer_.has_quorum() && !log_.has_waits();
+    if (!writer_.has_proposer() || !file_.wants_positions(settled)) return save();
+    writer_.look([this] {
+      if (const auto commit = writer_.commit_lsn()) log_.judge(*commit);
       save();
     });
   }
@@ -483,8 +381,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   [[nodiscard]] std::string detail() const {
     if (!life_.detail().empty()) return life_.detail();
     switch (life_.state()) {
-      case agent_state::waiting_for_quorum:
-        return "no majority of the safekeepers has answered yet" + missing_on_safekeepers("; ");
+      case agent_state::waiting_for_quorum: return writer_.awaits_term();
       case agent_state::waiting_for_pageserver:
         if (follows()) return "looking for the newest position from which the branch can be followed";
         return (branch_.pageserver_at.valid() ? "the pageserver is at " + to_string(branch_.pageserver_at)
@@ -493,10 +390,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       case agent_state::starting: return pages_.waits();
       case agent_state::running:
         if (!pages_.waits().empty()) return pages_.waits();
-        if (follows()) return branch_.standby.progress.waits();
-        if (!writes()) return "";
-        if (has_quorum_) return missing_on_safekeepers("");
-        return "no majority of the safekeepers answers: commits wait" + missing_on_safekeepers("; ");
+        if (follows()) return standby_.waits();
+        return writes() ? writer_.waits() : "";
       case agent_state::stopping: return "waiting for acknowledgements";
       default: return "";
     }
@@ -508,23 +403,17 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.detail = detail();
     made.term = life_.in().value;
     made.start_lsn = life_.start();
-    made.has_quorum = has_quorum_;
     made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
     pages_.describe(made);
     if (follows()) {
-      branch_.standby.progress.describe(made, clock().monotonic());
+      standby_.describe(made);
       made.lag_as_of = std::chrono::floor<std::chrono::seconds>(clock().now());
     }
-    if (status_) describe_quorum(*status_, made);
+    writer_.describe(made);
     made.applied_lsn = std::max(made.applied_lsn, branch_.pageserver_at);
     return made;
   }
-  [[nodiscard]] std::string missing_on_safekeepers(const std::string& before) const {
-    const std::string text = status_ ? missing_branches_text(*status_, options_.record.branch) : "";
-    return text.empty() ? text : before + text;
-  }
-
   void save() {
     if (!file_.save(status_now()) && finished_ && !file_.saving()) quit();
   }
@@ -534,50 +423,38 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void carry_out(const finish&) {
-    if (!proposer_) return retire();
-    // The last acknowledgement is included: its status was requested before that.
-    ask(proposer_, get_proposer_status{}, [this](core::result<proposer_status> status) {
-      if (status) status_ = *std::move(status);
-      retire();
-    });
+    // The last acknowledgement is included: its status is requested after that.
+    writer_.look([this] { retire(); });
   }
   void retire() {
     pages_.end([this] {
-      retire_proposer([this] {
+      writer_.retire([this] {
         finished_ = true;
         save();
       });
     });
   }
 
-  struct followed {
-    host::standby_place place;
-    wal_feed_actor feed;
-    standby_progress progress;
-  };
-
   /// What the agent has read and restored of its branch.
   struct branch_view {
-    std::optional<branch_quorum> quorum;
     core::lsn pageserver_at;
     core::monotonic_time next_look{};
     bool polling = false;
-    bool looks_for_command = false;
     branch_directory directory;
-    followed standby;
   };
 
   compute_agent_options options_;
   compute_lifecycle life_;
+  command_watch command_{options_.record, options_.status_directory, jobs()};
   branch_view branch_{.directory = {jobs(), around_directory()}};
   wal_proposer_actor proposer_;
-  std::function<void()> after_proposer_;
-  std::optional<proposer_status> status_;
-  bool has_quorum_ = false;
+  writer_side writer_{options_.record, jobs(), around_writer()};
+  wal_feed_actor feed_;
+  standby_side standby_{jobs(), around_standby()};
   bool finished_ = false;
   server_process server_{env().sockets(), jobs(), around_server()};
   page_supply pages_{env().sockets(), jobs(), around_pages()};
-  watched_waits waits_{.log = nullptr, .looking = false, .waits = cancelled_waits(options_.cancelled_wait_limit)};
+  watched_log log_{options_.cancelled_wait_limit, jobs(), around_log()};
   status_file file_{options_.status_directory, jobs(), around_file()};
 };
 
