@@ -1,5 +1,11 @@
 #include "control/held_back.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "control/computes.hpp"
@@ -10,6 +16,8 @@ namespace strata::control {
 namespace {
 
 using pg::client::sql_connection;
+
+namespace fs = std::filesystem;
 
 constexpr const char* first_database = "postgres";
 constexpr std::size_t databases_max = 32;
@@ -34,6 +42,59 @@ void look_at_database(sql_connection& database, const std::string& name, held_ba
   if (!names_in(database, "select 1 from cron.job where active limit 1").empty()) found.jobs.push_back(name);
 }
 
+// The files of catalogs by their OIDs in pg_class.dat. One that was rewritten has another name: it is missing then.
+constexpr const char* pg_subscription = "6100";
+constexpr const char* pg_extension = "3079";
+constexpr const char* pg_foreign_server = "1417";
+constexpr std::uintmax_t scanned_bytes_max = 256UL << 10;
+
+bool has_no_rows(const fs::path& catalog) {
+  std::error_code failed;
+  return fs::file_size(catalog, failed) == 0 && !failed;
+}
+
+/// Of dead rows, too.
+bool lacks(const fs::path& catalog, const std::string& text) {
+  std::error_code failed;
+  const auto size = fs::file_size(catalog, failed);
+  if (failed || size > scanned_bytes_max) return false;
+  std::ifstream file(catalog, std::ios::binary);
+  const std::string content(std::istreambuf_iterator<char>(file), {});
+  return content.size() >= size && content.find(text) == std::string::npos;
+}
+
+/// Tables of an extension have such a file, and no database has one that is as initdb made it.
+bool has_user_relations(const fs::path& database) {
+  constexpr unsigned long first_normal_oid = 16384;
+  std::error_code failed;
+  fs::directory_iterator files(database, failed);
+  return failed || std::ranges::any_of(files, [](const fs::path& each) {
+           return std::strtoul(each.filename().c_str(), nullptr, 10) >= first_normal_oid;
+         });
+}
+
+bool database_holds_nothing(const fs::path& database) {
+  if (!has_no_rows(database / pg_foreign_server)) return false;
+  // The page of pg_extension has to be fetched.
+  return !has_user_relations(database) || lacks(database / pg_extension, "pg_cron");
+}
+
+/// Of a database whose name nobody needs.
+bool is_numbered(const fs::path& directory) {
+  return std::ranges::all_of(directory.filename().string(), [](unsigned char each) { return std::isdigit(each) != 0; });
+}
+
+/// By the files: a connection to each database costs more than all the rest of a start.
+bool holds_nothing(const fs::path& data) {
+  std::error_code failed;
+  if (!has_no_rows(data / "global" / pg_subscription) || !fs::is_empty(data / "pg_tblspc", failed) || failed)
+    return false;
+  fs::directory_iterator databases(data / "base", failed);
+  return !failed && std::ranges::all_of(databases, [](const fs::path& each) {
+    return !is_numbered(each) || database_holds_nothing(each);
+  });
+}
+
 void add(std::string& text, const std::string& kind, const std::vector<std::string>& names) {
   if (names.empty()) return;
   text += (text.empty() ? "" : "; ") + kind;
@@ -44,6 +105,7 @@ void add(std::string& text, const std::string& kind, const std::vector<std::stri
 
 held_back look_at_held_back(const host::compute_record& record, std::chrono::milliseconds limit) {
   held_back found{.connections = host::make_connection_block().has_value()};
+  if (holds_nothing(record.data_directory)) return found;
   const auto deadline = std::chrono::steady_clock::now() + limit;
   auto first = open(record, first_database);
   if (!first) return found;

@@ -18,7 +18,7 @@ struct held_back {
 };
 
 /// Asks the compute's Postgres, in each of its databases, for at most `limit`; a database that can't be asked in that
-/// time is left out.
+/// time is left out. Asks nothing where the files of the catalogs prove that there is nothing.
 held_back look_at_held_back(const host::compute_record& record, std::chrono::milliseconds limit);
 
 /// For programs.
