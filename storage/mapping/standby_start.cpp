@@ -5,6 +5,7 @@
 #include "pg/files/slru.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/cluster_counters.hpp"
+#include "storage/mapping/directory.hpp"
 
 namespace strata::storage::mapping {
 
@@ -72,13 +73,21 @@ std::optional<standby_start> choose_standby_start(const std::optional<standby_st
 }
 
 core::result<standby_start> find_standby_start(const timeline_store& store, core::lsn head) {
+  const timeline_record record = store.record();
+  if (record.major < pg::major_version::v15) {
+    STRATA_ASSIGN(const auto spaces, tablespaces(store, head));
+    if (!spaces.empty())
+      return core::error{core::errc::unsupported,
+                         "a standby of Postgres 14 can't have tablespaces, and the branch has " +
+                             std::to_string(spaces.size()) +
+                             "; read it as of a time instead: compute start BRANCH@TIME"};
+  }
   STRATA_ASSIGN(const auto value, store.read_value(standby_start_key(), head, read_mode::may_block));
   std::optional<standby_start> stored;
   if (value) {
     STRATA_ASSIGN(const auto tracker, standby_start_tracker::decode(*value));
     stored = tracker.newest();
   }
-  const timeline_record record = store.record();
   const core::lsn branch_point = own_wal_begin(record);
   pg::files::full_transaction_id next_xid = 0;
   if (branch_point.valid()) {

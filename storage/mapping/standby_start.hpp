@@ -63,7 +63,8 @@ std::optional<standby_start> choose_standby_start(const std::optional<standby_st
 
 /// The choice as of `head`, which must be readable; the same head gives the same choice. May block. errc::unavailable
 /// while there is none, or none that can be read: Postgres writes a record of its running transactions within 15 s of
-/// activity, and after each start.
+/// activity, and after each start. errc::unsupported: Postgres 14 and tablespaces, which a server in recovery must be
+/// allowed to have in its directory; not all releases of 14 can be told so.
 core::result<standby_start> find_standby_start(const timeline_store& store, core::lsn head);
 
 }  // namespace strata::storage::mapping

@@ -6,6 +6,7 @@
 
 #include "pg/files/control_file.hpp"
 #include "pg/files/free_space_map.hpp"
+#include "storage/mapping/standby_start.hpp"
 #include "tests/storage/mapping/imported_fixture.hpp"
 #include "tests/support/printing.hpp"
 
@@ -184,6 +185,18 @@ BOOST_FIXTURE_TEST_CASE(tablespaces_can_not_be_given_to_a_compute, imported_fixt
   const auto refused = written(data_directory_kind::compute);
   BOOST_REQUIRE(!refused);
   BOOST_TEST(refused.error().code == core::errc::unsupported);
+}
+
+BOOST_FIXTURE_TEST_CASE(tablespaces_can_not_be_given_to_a_standby_of_postgres_14, imported_fixture) {
+  timeline_record record = store->record();
+  for (const auto& [major, expected] : {std::pair(pg::major_version::v14, core::errc::unsupported),
+                                        std::pair(pg::major_version::v15, core::errc::unavailable)}) {
+    record.major = major;
+    reopen(record);
+    const auto refused = mapping::find_standby_start(*store, at);
+    BOOST_REQUIRE(!refused);
+    BOOST_TEST(refused.error().code == expected);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_page_that_can_not_be_rebuilt_ends_the_archive_with_an_error, imported_fixture) {
