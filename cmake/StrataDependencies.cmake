@@ -52,6 +52,7 @@ target_compile_definitions(strata_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
 strata_import(strata_tomlplusplus toml++/toml.h)
 strata_import(strata_cli11 CLI/CLI.hpp)
 strata_import(strata_prometheus prometheus/registry.h prometheus-cpp-core)
+strata_import(strata_seccomp seccomp.h seccomp)
 strata_import(strata_jemalloc jemalloc/jemalloc.h jemalloc)
 strata_import(strata_fuse fuse3/fuse_lowlevel.h fuse3)
 # The interface that is asked for, not the newest one of the header.

@@ -14,6 +14,10 @@ void check_settings(const std::vector<std::string>& lines, bool armed) {
     if (const auto library = host::armed_library_in(line))
       throw failure(core::errc::invalid_argument, "can't preload " + *library,
                     "its workers act on other servers, as those of the source do", "add --armed to allow that");
+    if (host::asks_for_io_uring(line))
+      throw failure(core::errc::invalid_argument, "can't use --set " + shell_quoted(line),
+                    "connections that are made by io_uring can't be blocked, so a compute that is not armed has none",
+                    "use io_method = worker, or add --armed");
   }
 }
 

@@ -8,7 +8,7 @@
 namespace strata::control {
 
 /// Lines of --set, refused where they are typed and not after a restore: what is no setting, what is not for the user
-/// to choose, and, without --armed, libraries whose workers act on other servers.
+/// to choose, and, without --armed, libraries whose workers act on other servers, and io_uring.
 void check_settings(const std::vector<std::string>& lines, bool armed);
 
 /// What to do after Postgres did not start: with --set lines these are what it most likely did not like.

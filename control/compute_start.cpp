@@ -193,6 +193,8 @@ compute_record restart(const scope& of, const compute_record& old, const compute
         of.report->note("the earlier --set \"" + line + "\" is replaced");
     record.settings = wanted.settings;
   }
+  // Those of an earlier start, which may have been armed.
+  check_settings(record.settings, record.armed);
   if (record.socket_directory.empty())
     record.socket_directory = choose_socket_directory(record.home, options_of(record).run_as);
   if (has_agent(record)) {

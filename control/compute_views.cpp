@@ -120,9 +120,8 @@ std::vector<std::string> start_notes(const compute_record& record) {
                    "; --pages copy makes a copy that takes writes");
   else
     made.emplace_back("copy: its changes stay in the copy, the branch does not change");
-  made.emplace_back(record.armed
-                        ? "armed: its subscriptions, jobs and foreign tables act on other servers"
-                        : "no logical replication workers and no outgoing TCP connections (--armed allows them)");
+  made.emplace_back(record.armed ? "armed: its subscriptions, jobs and foreign tables act on other servers"
+                                 : "no logical replication workers and no outgoing connections (--armed allows them)");
   if (record.pages != host::page_mode::copy)
     made.push_back(std::string("pages are fetched when first touched (") + host::to_string(record.pages) + ")");
   return made;

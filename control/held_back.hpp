@@ -14,7 +14,7 @@ struct held_back {
   std::vector<std::string> subscriptions;    ///< "shop.orders_in": database, name
   std::vector<std::string> foreign_servers;  ///< the same
   std::vector<std::string> jobs;             ///< databases in which pg_cron has jobs
-  bool connections = false;                  ///< Postgres's processes can open no TCP connection
+  bool connections = false;                  ///< Postgres's processes can open no connection to other servers
 };
 
 /// Asks the compute's Postgres, in each of its databases, for at most `limit`; a database that can't be asked in that

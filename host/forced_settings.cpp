@@ -127,6 +127,11 @@ std::optional<std::string> armed_library_in(std::string_view line) {
   return std::nullopt;
 }
 
+bool asks_for_io_uring(std::string_view line) {
+  const auto found = parse_setting(line);
+  return found && found->name == "io_method" && lower(found->value) == "io_uring";
+}
+
 std::vector<overruled_setting> overruled(const std::vector<std::string>& lines, const std::vector<std::string>& forced,
                                          const std::vector<std::string>& overriding) {
   auto strongest = by_name(overriding);

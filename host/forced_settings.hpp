@@ -17,6 +17,9 @@ std::vector<std::string> unarmed_settings();
 /// The library in a line for postgresql.conf that brings background workers which act on other servers.
 std::optional<std::string> armed_library_in(std::string_view line);
 
+/// Whether a line makes Postgres 18 use io_uring, which a connection_block denies: Postgres would not start.
+bool asks_for_io_uring(std::string_view line);
+
 /// "work_mem" and "64MB" of "Work_Mem = '64MB'  # enough"; nullopt for a line that sets nothing.
 struct setting {
   std::string name;

@@ -116,6 +116,14 @@ void kill_remaining(const std::string& data_directory) {
   for (const pid_t each : remaining) wait_for_end(each, std::chrono::seconds(10));
 }
 
+/// Postgres up to 14 sends its statistics to itself by UDP, and without them neither counts nor vacuums on its own.
+connection_block_options block_for(const std::string& data_directory) {
+  constexpr int first_without_udp = 15;
+  int major = 0;
+  std::ifstream(data_directory + "/PG_VERSION") >> major;
+  return {.allow_udp = major < first_without_udp};
+}
+
 /// The last lines of what was written to the log after `from`.
 std::string end_of_log(const std::string& path, std::uintmax_t from) {
   std::ifstream file(path);
@@ -232,8 +240,8 @@ core::result<pid_t> start_postgres(const postgres_options& of) {
                  .run_as = of.run_as,
                  .environment = {{"PGDATA", of.data_directory}},
                  .signal_at_death = of.ends_with_starter ? SIGQUIT : 0,
-                 .inherited = of.inherited,
-                 .no_connections = !of.armed};
+                 .inherited = of.inherited};
+  if (!of.armed) server.no_connections = block_for(of.data_directory);
   for (const auto& setting : all_forced(of)) server.arguments.insert(server.arguments.end(), {"-c", setting});
   STRATA_ASSIGN(const pid_t pid, start_detached(server, of.log_file));
   const auto deadline = std::chrono::steady_clock::now() + of.start_limit;

@@ -14,7 +14,6 @@
 #include <csignal>
 #include <fstream>
 
-#include "host/connection_block.hpp"
 #include "host/libpq_environment.hpp"
 #include "io/unique_fd.hpp"
 
@@ -38,7 +37,7 @@ struct launch {
   bool new_session = false;
   int signal_at_death = 0;
   std::vector<inherited_file> inherited;  ///< `fd` is a copy above every number that is wanted
-  io::unique_fd connection_block;         ///< none: it may connect
+  std::optional<connection_block> block;  ///< none: it may connect
   pid_t parent = 0;
 };
 
@@ -71,7 +70,7 @@ launch plan_of(const program& what) {
   plan.signal_at_death = what.signal_at_death;
   plan.inherited = what.inherited;
   if (what.no_connections)
-    if (auto block = make_connection_block()) plan.connection_block = *std::move(block);
+    if (auto made = connection_block::make(*what.no_connections)) plan.block = *std::move(made);
   plan.parent = ::getpid();
   return plan;
 }
@@ -106,10 +105,10 @@ launch plan_of(const program& what) {
     errno = ESRCH;
     give_up();
   }
-  if (plan.connection_block && !enter_connection_block(plan.connection_block.get())) give_up();
   for (const auto& each : plan.inherited)
     if (::dup2(each.fd, each.as) < 0) give_up();
   if (!plan.directory.empty() && ::chdir(plan.directory.c_str()) != 0) give_up();
+  if (plan.block && !plan.block->enter()) give_up();
   ::execve(plan.argument_pointers.front(), plan.argument_pointers.data(), plan.environment_pointers.data());
   give_up();
   ::_exit(127);

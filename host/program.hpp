@@ -10,6 +10,7 @@
 
 #include "core/result.hpp"
 #include "host/account.hpp"
+#include "host/connection_block.hpp"
 
 namespace strata::host {
 
@@ -29,8 +30,8 @@ struct program {
   int signal_at_death = 0;
   /// Open files that it gets, beside the standard ones.
   std::vector<inherited_file> inherited{};
-  /// It and its children can open no TCP connection (connection_block.hpp), where the kernel can prevent that.
-  bool no_connections = false;
+  /// It and its children can open no connections to other servers, where the kernel can prevent that.
+  std::optional<connection_block_options> no_connections{};
 };
 
 /// What a program that has ended leaves: exit code (128 + signal when killed) and what it wrote, bounded.

@@ -72,6 +72,13 @@ BOOST_AUTO_TEST_CASE(what_can_be_no_line_of_a_compute_is_refused) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(io_uring_is_recognised_however_it_is_written) {
+  for (const char* line : {"io_method = io_uring", "IO_Method='io_uring'  # fast"})
+    BOOST_TEST(asks_for_io_uring(line), line);
+  for (const char* line : {"io_method = worker", "io_method = sync", "io_workers = 3", "# io_method = io_uring"})
+    BOOST_TEST(!asks_for_io_uring(line), line);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
