@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/confirmation.hpp"
 #include "cli/context.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
@@ -188,7 +189,7 @@ void add_branch_commands(CLI::App& app, context& of) {
           "--expires", [asked](const std::string& text) { asked->expires_after = parse_expiry(text); },
           "Delete the branch after this time: 2h, 7d")
       ->type_name("TIME");
-  create->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+  add_tenant_option(*create, of);
   finish_command(*create, of,
                  "  strata branch create dev\n  strata branch create dev --from main@10m\n"
                  "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
@@ -208,7 +209,7 @@ void add_branch_commands(CLI::App& app, context& of) {
     auto* command = group->add_subcommand(verb, help);
     auto name = std::make_shared<std::string>();
     command->add_option("BRANCH", *name, "Branch, or SOURCE/BRANCH")->required();
-    command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+    add_tenant_option(*command, of);
     finish_command(*command, of, examples, [&of, name, run] { run(of, *name); });
   };
   named("show", "Show the details of a branch", "  strata branch show dev", show_branch);
@@ -224,7 +225,7 @@ void add_branch_commands(CLI::App& app, context& of) {
     command->add_option("BRANCH", options->name, "Branch, or SOURCE/BRANCH")->required();
     command->add_flag("--yes", options->yes, "Do not ask for confirmation");
     command->add_flag("--force", options->force, force);
-    command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+    add_tenant_option(*command, of);
     return std::pair(command, options);
   };
   const auto [remove, removed] = losing("delete", "Delete a branch that has no child branches",

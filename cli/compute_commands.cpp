@@ -3,6 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
@@ -74,16 +75,11 @@ void list(const context& of) {
 struct stop_request {
   std::string name;
   bool remove = false;
-  std::string limit = config::duration_text(stop_limit_max);
+  std::chrono::milliseconds limit = stop_limit_max;
 };
 
 void stop(const context& of, const stop_request& asked) {
-  const auto& [name, remove, limit_text] = asked;
-  const auto limit =
-      need(config::parse_duration(limit_text), "can't parse --limit", "strata compute stop " + name + " --limit 30s");
-  if (limit > stop_limit_max)
-    throw failure(core::errc::invalid_argument, "can't stop " + name,
-                  "--limit is at most " + config::duration_text(stop_limit_max), "strata compute stop --help");
+  const auto& [name, remove, limit] = asked;
   const auto [record, was_up] = stop_named(of, name, remove, limit);
   if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
   print((was_up ? "stopped " : "already stopped: ") + name + (remove ? "; data removed" : ""));
@@ -141,9 +137,8 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_flag("--standby", asked->standby,
                           "Start a hot standby: it takes no writes and shows the branch as it is now, a moment later");
   start_command->add_flag("--take-over", asked->take_over, "Stop the compute that is writing the branch");
-  start_command->add_option("--pg-bin", of.pg_bin,
-                            "Directories with Postgres programs, separated by ':', searched before the default places");
-  start_command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+  add_pg_bin_option(*start_command, of);
+  add_tenant_option(*start_command, of);
   finish_command(*start_command, of,
                  "  strata compute start dev\n  strata compute start main@10m --name before-the-accident\n"
                  "  strata compute start dev --standby\n"
@@ -159,10 +154,7 @@ void add_compute_commands(CLI::App& app, context& of) {
   auto ending = std::make_shared<stop_request>();
   stop_command->add_option("NAME", ending->name, "Compute")->required();
   stop_command->add_flag("--remove", ending->remove, "Also remove its data");
-  stop_command
-      ->add_option("--limit", ending->limit,
-                   "How long a writer waits for acknowledgements, at most 60s; then it is stopped at once")
-      ->capture_default_str();
+  add_stop_limit_option(*stop_command, ending->limit);
   finish_command(*stop_command, of,
                  "  strata compute stop dev\n  strata compute stop dev --remove\n  strata compute stop dev --limit 5s",
                  [&of, ending] { stop(of, *ending); });

@@ -6,6 +6,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "control/psql.hpp"
 
@@ -48,7 +49,7 @@ void add_connect_commands(CLI::App& app, context& of) {
     command.add_option("--user", asked.as.user, "Role (default: the role that follows the source)");
     command.add_option("--database", asked.as.database,
                        "Database (default: the one in the source's connection string)");
-    command.add_option("--tenant", of.tenant, "Source, if the server has more than one");
+    add_tenant_option(command, of);
   };
   auto* url = app.add_subcommand("url", "Print the connection URI of a branch's Postgres");
   auto wanted = std::make_shared<url_request>();
@@ -67,8 +68,7 @@ void add_connect_commands(CLI::App& app, context& of) {
   psql->add_option("-c,--command", asked->commands, "Run this command and exit; can be repeated")
       ->allow_extra_args(false);
   psql->add_option("ARGUMENTS", asked->words, "Arguments for psql, after --");
-  psql->add_option("--pg-bin", of.pg_bin,
-                   "Directories with Postgres programs, separated by ':', searched before the default places");
+  add_pg_bin_option(*psql, of);
   finish_command(*psql, of,
                  "  strata psql dev\n  strata psql dev --database shop -c \"select 1\"\n"
                  "  strata psql dev -- -f changes.sql\n  strata psql main@\"1 minute ago\"",

@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/server_process.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "control/computes.hpp"
 #include "control/demo.hpp"
@@ -117,7 +118,7 @@ void add_demo_command(CLI::App& app, context& of) {
       "demo", "Start a server with 3 safekeepers, a small database and a branch of it, until Ctrl-C");
   auto keep = std::make_shared<bool>(false);
   command->add_flag("--keep", *keep, "Leave everything running, and return");
-  command->add_option("--pg-bin", of.pg_bin, "Directories with Postgres programs, separated by ':'");
+  add_pg_bin_option(*command, of);
   finish_command(*command, of, "  strata demo\n  strata demo --keep", [&of, keep] { run_demo(of, *keep); });
 }
 

@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
 #include "cli/interruption_notice.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "control/branch_export.hpp"
@@ -43,7 +44,7 @@ void add_export_command(CLI::App& app, context& of) {
   auto asked = std::make_shared<export_options>();
   command->add_option("BRANCH", asked->spec, "BRANCH or BRANCH@WHEN")->required();
   command->add_option("-o,--output", asked->output, "Output file (default: standard output)");
-  command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+  add_tenant_option(*command, of);
   finish_command(*command, of,
                  "  strata export main > base.tar\n  strata export main@10m -o base.tar\n"
                  "  strata export dev | tar -x -C /srv/restored",

@@ -3,6 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "config/quantity.hpp"
 #include "control/recover_table.hpp"
@@ -63,9 +64,8 @@ void add_recover_commands(CLI::App& app, context& of) {
                     "Recover primary key, unique, check, exclusion and foreign key constraints (default: yes)");
   command->add_flag("--replace", asked->replace, "Drop the table that exists, in the same transaction");
   command->add_flag("--cascade", asked->cascade, "With --replace: also drop what depends on the table that exists");
-  command->add_option("--tenant", of.tenant, "Source, if the server has more than one");
-  command->add_option("--pg-bin", of.pg_bin,
-                      "Directories with Postgres programs, separated by ':', searched before the default places");
+  add_tenant_option(*command, of);
+  add_pg_bin_option(*command, of);
   finish_command(*command, of,
                  "  strata recover table public.orders@10m dev\n"
                  "  strata recover table shop.public.orders@\"yesterday 14:00\" --into orders_old dev\n"

@@ -8,6 +8,7 @@
 #include "cli/counted.hpp"
 #include "cli/log_levels.hpp"
 #include "cli/server_process.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/terminal.hpp"
 #include "control/branches.hpp"
 #include "control/cluster.hpp"
@@ -107,8 +108,7 @@ void add_server_commands(CLI::App& app, context& of) {
   up_command->add_option("--listen", asked->listen_address, "IP address of all ports (default: 127.0.0.1)");
   up_command->add_flag("--insecure", asked->insecure,
                        "Allow an address that other machines can reach; there is no authentication");
-  up_command->add_option("--pg-bin", of.pg_bin,
-                         "Directories with Postgres programs, separated by ':', searched before the default places");
+  add_pg_bin_option(*up_command, of);
   up_command->add_flag("--detach", asked->detach, "Return when the server is ready; it logs to DIR/strata.log");
   add_log_level(*up_command, asked->log_level);
   finish_command(*up_command, of,
