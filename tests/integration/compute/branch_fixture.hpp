@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -24,11 +25,18 @@ namespace strata::tests {
 
 inline bool exists(pid_t process) { return ::kill(process, 0) == 0; }
 
+/// A source, and a server with three safekeepers that follows it. Neither runs yet.
+struct source_and_server {
+  postgres_cluster source{{.config = {"wal_level = replica", "max_prepared_transactions = 5"}}};
+  strata_server strata{{.arguments = {"--safekeepers", "3"}}};
+};
+
 /// A server with three safekeepers, a source, and a branch of it that nobody has written to.
 struct with_branch {
   with_branch() : with_branch([](postgres_cluster& from) { return from.conninfo(); }) {}
   /// `prepare` gives the connection string with which the source is followed.
-  explicit with_branch(const std::function<std::string(postgres_cluster&)>& prepare) {
+  explicit with_branch(const std::function<std::string(postgres_cluster&)>& prepare)
+      : with_branch(std::make_shared<source_and_server>()) {
     source.start();
     source.execute("create table rows (id bigint primary key, filler text)");
     source.execute("insert into rows select -i, 'before the branch' from generate_series(1, 500) i");
@@ -37,6 +45,10 @@ struct with_branch {
     strata.wait_for_lsn("shop", lsn_from(source.value("select pg_current_wal_flush_lsn()")));
     strata.ask({"branch", "create", "dev"});
   }
+
+  /// Those that run.
+  explicit with_branch(std::shared_ptr<source_and_server> running)
+      : held(std::move(running)), source(held->source), strata(held->strata) {}
 
   /// The compute as `compute start` gives it.
   nlohmann::json start(std::vector<std::string> more = {}) const {
@@ -82,8 +94,9 @@ struct with_branch {
     for (const int id : ids) ::kill(safekeeper(id), number);
   }
 
-  postgres_cluster source{{.config = {"wal_level = replica", "max_prepared_transactions = 5"}}};
-  strata_server strata{{.arguments = {"--safekeepers", "3"}}};
+  std::shared_ptr<source_and_server> held;
+  postgres_cluster& source;
+  strata_server& strata;
 };
 
 /// Inserts ids one by one in several sessions and remembers which commits were acknowledged, until its server is gone.
