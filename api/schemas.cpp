@@ -94,7 +94,7 @@ std::string_view schemas() {
       "data": {"type": "object", "properties": {"reason": {"type": "string"}}}}},
     "generation": {"type": "integer"}, "timeline_count": {"$ref": "#/components/schemas/Count"},
     "timelines": {"type": "array", "items": {"$ref": "#/components/schemas/Id"}, "description": "only in the answer for one tenant"},
-    "expired_branches": {"type": "array", "description": "deleted since the server started, the newest ones last",
+    "expired_branches": {"type": "array", "description": "the last ones, the newest at the end",
       "items": {"type": "object", "required": ["name", "expired_at"], "properties": {"name": {"type": "string"},
         "expired_at": {"$ref": "#/components/schemas/Time"}}}},
     "current_physical_size": {"$ref": "#/components/schemas/Bytes"}}},

@@ -144,6 +144,13 @@ void reset_and_show(const context& of, const branch_reset_request& to, const los
   if (!plan.keep_as.empty()) print("its earlier state is branch " + plan.keep_as);
 }
 
+void expire_and_show(const context& of, const std::string& name, const std::string& when) {
+  const auto after = when == "never" ? std::optional<std::chrono::milliseconds>() : parse_expiry(when, "TIME");
+  const json timeline = expire_branch(of, name, after);
+  if (of.json) return print(timeline);
+  print(timeline.value("name", "") + (after ? " expires " + expiry_shown(timeline) : " does not expire"));
+}
+
 void protect_and_show(const context& of, const std::string& name, bool on) {
   const json timeline = protect_branch(of, name, on);
   if (of.json) return print(timeline);
@@ -186,7 +193,7 @@ void add_branch_commands(CLI::App& app, context& of) {
       ->capture_default_str();
   create
       ->add_option_function<std::string>(
-          "--expires", [asked](const std::string& text) { asked->expires_after = parse_expiry(text); },
+          "--expires", [asked](const std::string& text) { asked->expires_after = parse_expiry(text, "--expires"); },
           "Delete the branch after this time: 2h, 7d")
       ->type_name("TIME");
   add_tenant_option(*create, of);
@@ -214,6 +221,14 @@ void add_branch_commands(CLI::App& app, context& of) {
   };
   named("show", "Show the details of a branch", "  strata branch show dev", show_branch);
 
+  auto* expire = group->add_subcommand("expire", "Change when a branch is deleted by itself, or keep it");
+  auto expiring = std::make_shared<std::pair<std::string, std::string>>();
+  expire->add_option("BRANCH", expiring->first, "Branch, or SOURCE/BRANCH")->required();
+  expire->add_option("TIME", expiring->second, "From now: 2h, 7d; or never")->required();
+  add_tenant_option(*expire, of);
+  finish_command(*expire, of, "  strata branch expire ci-42 7d\n  strata branch expire ci-42 never",
+                 [&of, expiring] { expire_and_show(of, expiring->first, expiring->second); });
+
   named("protect", "Protect a branch from deletion; it no longer expires", "  strata branch protect main",
         [](const context& in, const std::string& name) { protect_and_show(in, name, true); });
   named("unprotect", "End the protection of a branch", "  strata branch unprotect main",
@@ -240,6 +255,7 @@ void add_branch_commands(CLI::App& app, context& of) {
   auto to = std::make_shared<branch_reset_request>();
   reset->add_option("--to", to->to, "Point of the parent: an LSN, a time or an age (default: its head)");
   reset->add_option("--keep-as", to->keep_as, "Keep the present state as a branch of this name");
+  add_stop_limit_option(*reset, to->stop_limit);
   finish_command(*reset, of, "  strata branch reset dev --yes\n  strata branch reset dev --to 1h --keep-as dev-before",
                  [&of, to, asked = old] {
                    to->branch = asked->name;

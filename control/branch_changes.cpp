@@ -10,14 +10,18 @@ namespace strata::control {
 
 using nlohmann::json;
 
-std::chrono::milliseconds parse_expiry(const std::string& text) {
-  constexpr const char* what = "can't parse --expires";
+std::chrono::milliseconds parse_expiry(const std::string& text, const std::string& word) {
+  const std::string what = "can't parse " + word;
   const auto after = need(config::parse_duration(text), what, "write 2h or 7d");
   const bool has_unit = text.find_first_not_of("0123456789 .") != std::string::npos;
   if (has_unit && after >= std::chrono::seconds(1)) return after;
   throw failure(core::errc::invalid_argument, what,
                 "\"" + text + (has_unit ? "\" is less than a second" : "\" has no unit"), "write 2h or 7d");
 }
+
+namespace {
+std::string time_after(std::chrono::milliseconds after) { return config::utc_text(core::system_clock().now() + after); }
+}  // namespace
 
 created_branch create_branch(const scope& of, const branch_creation_request& asked) {
   need(config::check_name("branch", asked.name), "can't create a branch", "strata branch create --help");
@@ -28,7 +32,7 @@ created_branch create_branch(const scope& of, const branch_creation_request& ask
   const std::string at = core::to_string(point.at);
   const auto begun = std::chrono::steady_clock::now();
   json body{{"name", asked.name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", at}};
-  if (asked.expires_after) body["expires_at"] = config::utc_text(core::system_clock().now() + *asked.expires_after);
+  if (asked.expires_after) body["expires_at"] = time_after(*asked.expires_after);
   auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline", body);
   if (!made) {
     const bool taken = made.error().code == core::errc::conflict;
@@ -68,6 +72,17 @@ void delete_branch(const scope& of, const branch_deletion& plan, bool force) {
   need(server_link(of).api().remove(branch.path(), {{"name", branch.name}}), doing,
        is_protected ? "strata branch unprotect " + branch.spec() : "strata branch tree");
   remove_computes(of, plan.computes);
+}
+
+json expire_branch(const scope& of, const std::string& name, std::optional<std::chrono::milliseconds> after) {
+  const auto spec = parse_branch_name(name);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  require_full_name(branch, spec, "change the expiry of");
+  const bool is_protected = branch.info.value("deletion_protected", false);
+  return need(server.api().patch(branch.path(), {{"expires_at", after ? json(time_after(*after)) : json()}}),
+              "can't change the expiry of " + branch.name,
+              is_protected ? "strata branch unprotect " + branch.spec() : "strata branch tree");
 }
 
 json protect_branch(const scope& of, const std::string& name, bool on) {

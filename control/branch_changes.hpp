@@ -17,8 +17,8 @@ struct branch_creation_request {
   std::string from = "main";                               ///< "[SOURCE/]BRANCH[@WHEN]"
   std::optional<std::chrono::milliseconds> expires_after;  ///< then it is deleted
 };
-/// "2h", "7d": at least a second, and never a bare number.
-std::chrono::milliseconds parse_expiry(const std::string& text);
+/// "2h", "7d": at least a second, and never a bare number. `what` names the word in a failure.
+std::chrono::milliseconds parse_expiry(const std::string& text, const std::string& what);
 struct created_branch {
   branch_entry parent;
   resolved_point from;
@@ -40,6 +40,9 @@ branch_deletion plan_deletion(const scope& of, const std::string& name);
 std::vector<std::string> describe(const scope& of, const branch_deletion& plan);
 /// Deletes the branch, and with `force` its computes.
 void delete_branch(const scope& of, const branch_deletion& plan, bool force);
+
+/// Deletes a branch after this time, in place of an earlier one, or never. Its timeline.
+nlohmann::json expire_branch(const scope& of, const std::string& name, std::optional<std::chrono::milliseconds> after);
 
 /// Protects a branch from deletion, which also removes its expiry, or ends the protection. Its timeline.
 nlohmann::json protect_branch(const scope& of, const std::string& name, bool on);

@@ -57,8 +57,21 @@ void start_again(const scope& of, const compute_record& record) {
                      .standby = record.mode == compute_mode::standby});
 }
 
+/// Of a reset that did not come about: those that ran before it run again, or are named.
+void resume(const scope& of, const std::vector<compute_record>& ran) {
+  for (const auto& each : ran) {
+    if (is_busy(of, each)) continue;
+    try {
+      start_again(of, each);
+    } catch (const failure& e) {
+      of.report->warn("compute " + each.name + " was stopped and can't be started again (" + e.what() +
+                      (e.why().empty() ? "" : ": " + e.why()) + "); " + start_again_command(of, each) + " starts it");
+    }
+  }
+}
+
 void move_computes(const scope& of, const branch_reset& plan, const nlohmann::json& made,
-                   const std::vector<bool>& was_busy) {
+                   const std::vector<compute_record>& ran) {
   const auto timeline =
       need(core::parse_id<core::timeline_id>(made.value("timeline_id", "")), "the server's answer is invalid");
   // All records before the first start, which may fail.
@@ -73,8 +86,7 @@ void move_computes(const scope& of, const branch_reset& plan, const nlohmann::js
       save(of, each);
     }
   if (plan.keep_as.empty()) remove_computes(of, plan.staying);
-  for (std::size_t i = 0; i < plan.moving.size(); ++i)
-    if (was_busy[i]) start_again(of, plan.moving[i]);
+  for (const auto& each : ran) start_again(of, each);
 }
 
 }  // namespace
@@ -82,7 +94,7 @@ void move_computes(const scope& of, const branch_reset& plan, const nlohmann::js
 branch_reset plan_reset(const scope& of, const branch_reset_request& asked) {
   const auto spec = parse_branch_name(asked.branch);
   const server_link server(of);
-  branch_reset plan{.branch = find_branch(server, of, spec), .keep_as = asked.keep_as};
+  branch_reset plan{.branch = find_branch(server, of, spec), .keep_as = asked.keep_as, .stop_limit = asked.stop_limit};
   require_full_name(plan.branch, spec, "reset");
   const auto all = list_branches(server, plan.branch.source.name);
   const auto* parent = pick(all, plan.branch.text("ancestor_timeline_id")).entry;
@@ -112,7 +124,7 @@ std::vector<std::string> describe(const scope& of, const branch_reset& plan) {
 nlohmann::json reset_branch(const scope& of, branch_reset plan, bool force) {
   const std::string doing = "can't reset " + plan.branch.name;
   // From here on another command neither resets the branch nor starts a writer of it.
-  const auto lock = writer_lock::take(of, core::parse_id<core::timeline_id>(plan.branch.id).value());
+  auto lock = writer_lock::take(of, core::parse_id<core::timeline_id>(plan.branch.id).value());
   if (!lock)
     throw failure(core::errc::conflict, doing,
                   "another command resets it, or starts a compute of it; nothing was changed",
@@ -122,24 +134,28 @@ nlohmann::json reset_branch(const scope& of, branch_reset plan, bool force) {
   if (plan.keep_as.empty()) require_no_computes(plan.staying, of, doing, force);
   require_no_damaged_writers(of, plan.branch.source.id, plan.branch.id, doing, force);
   check_reset(of, plan);
-  std::vector<bool> was_busy;
-  for (const auto& each : plan.moving) was_busy.push_back(is_busy(of, each));
-  for (const auto& each : plan.moving) stop_compute(of, each, false);
-  auto made = server_link(of).api().post(plan.branch.path() + "/reset", request_of(plan));
-  if (!made) {
-    for (std::size_t i = 0; i < plan.moving.size(); ++i)
-      if (was_busy[i])
-        of.report->warn("compute " + plan.moving[i].name + " is stopped; strata compute start " + plan.branch.spec() +
-                        " --name " + plan.moving[i].name);
-    throw failure(made.error(), doing, next_after_refusal(plan));
+  std::vector<compute_record> ran;
+  for (const auto& each : plan.moving)
+    if (is_busy(of, each)) ran.push_back(each);
+  nlohmann::json made;
+  try {
+    for (const auto& each : plan.moving) stop_compute(of, each, false, plan.stop_limit);
+    made = need(server_link(of).api().post(plan.branch.path() + "/reset", request_of(plan)), doing,
+                next_after_refusal(plan));
+  } catch (const failure& e) {
+    lock.reset();  // which a start of a writer needs
+    resume(of, ran);
+    if (e.what() == doing) throw;
+    throw failure(e.code(), doing, std::string(e.what()) + (e.why().empty() ? "" : ": " + e.why()),
+                  "strata compute list; then try again");
   }
   try {
-    move_computes(of, plan, *made, was_busy);
+    move_computes(of, plan, made, ran);
   } catch (const failure& e) {
     throw failure(e.code(), plan.branch.name + " was reset, but not all of its computes were started",
                   std::string(e.what()) + (e.why().empty() ? "" : ": " + e.why()), "strata compute list");
   }
-  return *std::move(made);
+  return made;
 }
 
 }  // namespace strata::control

@@ -332,7 +332,11 @@ std::string size_shown(const branch_entry& branch) {
 std::string expiry_shown(const json& timeline) {
   const auto time = config::parse_iso_time(timeline.value("expires_at", ""), config::default_zone::utc);
   if (!time) return "";
-  const auto left = std::chrono::duration_cast<std::chrono::seconds>(*time - core::system_clock().now());
+  using namespace std::chrono;
+  auto left = ceil<seconds>(*time - core::system_clock().now());
+  // As a person says it: the time beside it is exact.
+  if (left >= days(2)) left = ceil<hours>(left);
+  if (left >= hours(1)) left = ceil<minutes>(left);
   return config::local_text(*time) + (left.count() > 0 ? " (in " + config::duration_text(left) + ")" : " (now)");
 }
 

@@ -26,7 +26,7 @@ struct server_status {
     host::agent_status status;
   };
   std::vector<standby> standbys;
-  nlohmann::json expired;  ///< branches deleted since the server started: source, branch, expired_at
+  nlohmann::json expired;  ///< the last branches that expired: source, branch, expired_at
 };
 /// The server to look at. If none runs the failure names the computes that run without it.
 server_link server_to_look_at(const scope& of);

@@ -27,11 +27,10 @@ struct tenant_info {
   std::uint64_t layer_bytes = 0;
   struct expired_branch {
     std::string name;
-    core::wall_time at;
+    core::wall_time at;  ///< of its deletion
   };
-  std::vector<expired_branch> expired;  ///< deleted since the server started; the newest expired_shown
+  std::vector<expired_branch> expired;  ///< the last ones, the newest at the end
 };
-inline constexpr std::size_t expired_shown = 8;
 
 /// Creates a tenant whose branch `main` follows a running Postgres. Answered when the source meets the requirements
 /// (version, permissions, wal_level, slot created) and the tenant is durable; the base backup then runs, see

@@ -18,11 +18,20 @@
 /// The records of tenants, timelines and layers in the metadata store, as plain values (docs/formats/metadata.md).
 namespace strata::storage {
 
+/// A branch that was deleted at the end of its time.
+struct expired_branch {
+  std::string name;
+  core::wall_time at;  ///< of its deletion
+  bool operator==(const expired_branch&) const = default;
+};
+inline constexpr std::size_t expired_branches_max = 8;
+
 struct tenant_record {
   core::tenant_id id;
   std::string name;
   core::generation generation{1};
-  std::string options;  ///< overrides of config::tenant_options as JSON text, empty for none
+  std::string options;                    ///< overrides of config::tenant_options as JSON text, empty for none
+  std::vector<expired_branch> expired{};  ///< the last expired_branches_max, the newest one last
 };
 
 /// Why a source is no longer followed. Stands until an operator resumes it (docs/decisions/0035).

@@ -61,7 +61,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
                                .reason = life_.reason(),
                                .generation = record_.generation};
     timelines_.describe(info);
-    info.expired = expired_;
+    for (const auto& [name, at] : writer_.record().expired) info.expired.push_back({name, at});
     return info;
   }
 
@@ -116,11 +116,11 @@ class tenant final : public runtime::actor_base<private_tenant> {
   }
 
   void on(const messages::set_tenant_options& request, reply<> owed) {
-    auto changed = record_;
-    changed.options = config::overrides_of(request.options, around_.defaults);
-    writer_.put(changed, [this, owed, changed, options = request.options](const core::result<void>& stored) {
+    const auto set = [text = config::overrides_of(request.options, around_.defaults)](storage::tenant_record& record) {
+      record.options = text;
+    };
+    writer_.change(set, [this, owed, options = request.options](const core::result<void>& stored) {
       if (!stored) return owed.fail(stored.error());
-      record_ = changed;
       options_ = options;
       for (const auto& [id, entry] : timelines_.all())
         if (entry.actor) tell(entry.actor, options_changed{options});
@@ -253,8 +253,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
       remove(*timelines_.seek(id), [this, name = timelines_.seek(id)->record.name](const core::result<void>& marked) {
         if (!marked) return note_error("delete expired branch " + name, marked.error());
         core::log_info("branch " + record_.name + "/" + name + " has expired and was deleted");
-        expired_.push_back({name, clock().now()});
-        if (expired_.size() > messages::expired_shown) expired_.erase(expired_.begin());
+        list_expired(name);
       });
   }
 
@@ -442,6 +441,17 @@ class tenant final : public runtime::actor_base<private_tenant> {
     if (around_.housekeeping) tell(around_.housekeeping, runtime::tick_me{self()});
   }
 
+  /// After its deletion: a crash in between leaves the line of the log.
+  void list_expired(const std::string& name) {
+    const auto add = [name, now = clock().now()](storage::tenant_record& record) {
+      record.expired.push_back({name, now});
+      if (record.expired.size() > storage::expired_branches_max) record.expired.erase(record.expired.begin());
+    };
+    writer_.change(add, [this, name](const core::result<void>& stored) {
+      if (!stored) note_error("list expired branch " + name, stored.error());
+    });
+  }
+
   void deletion_ended(const core::timeline_id& id) {
     if (life_.state() != messages::tenant_state::active) return;
     const auto record = timelines_.seek(id)->record;
@@ -489,14 +499,13 @@ class tenant final : public runtime::actor_base<private_tenant> {
     });
   }
 
-  storage::tenant_record record_;
+  const storage::tenant_record record_;  ///< as it was at first; what changes is in writer_
   tenant_context around_;
   config::tenant_options options_;
   placement::tenant_life life_;
-  tenant_record_writer writer_{around_.files->metadata(), jobs()};
+  tenant_record_writer writer_{around_.files->metadata(), jobs(), record_};
   timeline_table timelines_;
   std::vector<std::function<void()>> waiting_;  ///< requests until it has loaded
-  std::vector<messages::tenant_info::expired_branch> expired_;
   bool watches_expiry_ = false;
   core::monotonic_time next_expiry_look_{};
   reply<tenant_retired> retired_;

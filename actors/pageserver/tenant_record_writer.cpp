@@ -4,9 +4,9 @@
 
 namespace strata::actors::pageserver {
 
-void tenant_record_writer::put(storage::tenant_record record, done then) {
-  if (closed_) return then(core::error{core::errc::unavailable, "tenant " + record.name + " is being deleted"});
-  changes_.push_back({std::move(record), std::move(then)});
+void tenant_record_writer::change(edit what, done then) {
+  if (closed_) return then(core::error{core::errc::unavailable, "tenant " + record_.name + " is being deleted"});
+  changes_.push_back({std::move(what), std::move(then)});
   if (changes_.size() == 1) write_next();
 }
 
@@ -17,11 +17,13 @@ void tenant_record_writer::close(std::function<void()> then) {
 }
 
 void tenant_record_writer::write_next() {
-  const storage::tenant_record& next = changes_.front().record;
+  storage::tenant_record next = record_;
+  changes_.front().what(next);
   jobs_.run(
-      "store the options of " + next.name, [&metadata = metadata_, next] { return metadata.put_tenant(next); },
-      [this](const core::result<void>& stored) {
-        const change ended = std::move(changes_.front());
+      "store the record of " + record_.name, [&metadata = metadata_, next] { return metadata.put_tenant(next); },
+      [this, next](const core::result<void>& stored) {
+        if (stored) record_ = next;
+        const request ended = std::move(changes_.front());
         changes_.pop_front();
         if (!changes_.empty()) write_next();
         ended.then(stored);

@@ -10,6 +10,8 @@ namespace strata::storage::metadata_codec {
 namespace {
 
 constexpr std::uint8_t value_version = 1;
+/// Of a tenant of which branches have expired.
+constexpr std::uint8_t version_with_expired = 2;
 
 void append_text(core::bytes& to, const std::string& text) {
   core::append_le(to, static_cast<std::uint32_t>(text.size()));
@@ -259,21 +261,39 @@ core::tenant_id tenant_of(std::string_view key) { return id_at<core::tenant_id>(
 core::timeline_id timeline_of(std::string_view key) { return id_at<core::timeline_id>(key, id_size); }
 
 core::bytes encode(const tenant_record& tenant) {
-  core::bytes to{value_version};
+  core::bytes to{tenant.expired.empty() ? value_version : version_with_expired};
   append_text(to, tenant.name);
   core::append_le(to, tenant.generation.value);
   append_text(to, tenant.options);
+  if (tenant.expired.empty()) return to;
+  to.push_back(static_cast<std::uint8_t>(tenant.expired.size()));
+  for (const auto& [name, at] : tenant.expired) {
+    append_text(to, name);
+    core::append_le<std::int64_t>(to, at.time_since_epoch().count());
+  }
   return to;
 }
 
 core::result<tenant_record> decode_tenant(std::string_view key, core::bytes_view value) {
   core::byte_reader from(value);
-  STRATA_TRY(check_version(from, "tenant", key));
+  const bool has_expired = !value.empty() && value.front() == version_with_expired;
+  if (has_expired)
+    from.skip(1);
+  else
+    STRATA_TRY(check_version(from, "tenant", key));
   if (key.size() != id_size) return damaged("tenant", key);
   tenant_record tenant{.id = id_at<core::tenant_id>(key, 0)};
   tenant.name = read_text(from);
   tenant.generation = core::generation(from.le<std::uint32_t>());
   tenant.options = read_text(from);
+  if (has_expired) {
+    const auto count = from.le<std::uint8_t>();
+    if (count == 0 || count > expired_branches_max) return damaged("tenant", key);
+    for (unsigned left = count; left > 0 && from.ok(); --left) {
+      std::string name = read_text(from);
+      tenant.expired.push_back({std::move(name), core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()))});
+    }
+  }
   if (!from.finished() || !tenant.generation.valid()) return damaged("tenant", key);
   return tenant;
 }

@@ -20,9 +20,10 @@ std::unique_ptr<storage::metadata_store> open_in(const temp_dir& directory) {
 
 struct written_records {
   void put(const std::string& options) {
-    writer.put({tenant, "shop", core::generation(1), options}, [this, options](const core::result<void>& stored) {
-      calls.push_back((stored ? "stored " : "refused ") + options);
-    });
+    writer.change([options](auto& record) { record.options = options; },
+                  [this, options](const core::result<void>& stored) {
+                    calls.push_back((stored ? "stored " : "refused ") + options);
+                  });
   }
   /// The options of the only tenant; empty: there is none.
   std::string stored() const {
@@ -34,7 +35,7 @@ struct written_records {
   core::tenant_id tenant = core::make_id<core::tenant_id>();
   std::unique_ptr<storage::metadata_store> metadata = open_in(directory);
   held_jobs jobs;
-  actors::pageserver::tenant_record_writer writer{*metadata, jobs.jobs()};
+  actors::pageserver::tenant_record_writer writer{*metadata, jobs.jobs(), {tenant, "shop"}};
   std::vector<std::string> calls;
 };
 
@@ -83,25 +84,26 @@ BOOST_AUTO_TEST_CASE(without_writes_a_deletion_begins_at_once_also_when_it_is_re
 
 BOOST_AUTO_TEST_CASE(a_write_that_is_requested_by_the_answer_to_the_last_one_is_in_time) {
   bool again = true;
-  writer.put({tenant, "shop", core::generation(1), "1"}, [&](const core::result<void>&) {
-    if (std::exchange(again, false)) put("2");
-  });
+  writer.change([](auto& record) { record.options = "1"; },
+                [&](const core::result<void>&) {
+                  if (std::exchange(again, false)) put("2");
+                });
   jobs.finish_all();
   BOOST_TEST(calls == (texts{"stored 2"}), boost::test_tools::per_element());
   BOOST_TEST(stored() == "2");
 }
 
-BOOST_AUTO_TEST_CASE(a_write_that_fails_is_answered_and_the_next_one_is_tried) {
+BOOST_AUTO_TEST_CASE(each_change_begins_with_what_the_one_before_it_left) {
   put("1");
-  jobs.finish();
-  // No record has so long a name.
-  writer.put({tenant, std::string(70000, 'x'), core::generation(1), "2"},
-             [this](const core::result<void>& done) { calls.push_back(done ? "stored 2" : "failed 2"); });
-  put("3");
+  writer.change(
+      [](auto& record) {
+        record.expired.push_back({"ci", core::wall_time()});
+      },
+      [](const core::result<void>&) {});
+  BOOST_TEST(writer.record().options.empty());
   jobs.finish_all();
-  BOOST_TEST(calls.back() == "stored 3");
-  BOOST_TEST(calls.size() == 3u);
-  BOOST_TEST(stored() == "3");
+  BOOST_TEST(stored() == "1");
+  BOOST_TEST(metadata->tenants()->front().expired.size() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,8 +2,6 @@
 #include <boost/test/unit_test.hpp>
 #include <future>
 
-#include "config/time_text.hpp"
-#include "core/clock.hpp"
 #include "tests/integration/compute/kept_servers.hpp"
 #include "tests/support/printing.hpp"
 
@@ -48,14 +46,32 @@ BOOST_AUTO_TEST_CASE(a_reset_branch_keeps_its_compute_with_its_address) {
   BOOST_TEST((kept == 0 || plain == 0));
   if (plain != 0) BOOST_TEST(rows("before") == "1\n");
   BOOST_TEST(now().at("state") == "running");
+  // One that fails after it stopped a compute starts it again.
+  strata.ask({"compute", "start", "dev", "--standby", "--name", "a-standby"});
+  signal_safekeepers({1, 2}, SIGSTOP);
+  auto waits = std::async(std::launch::async, [&] { execute(now(), "insert into rows values (2, 'x')"); });
+  wait_until("the commit waits",
+             [&] { return value(now(), "select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1"; });
+  process resetting(strata.program({"branch", "reset", "dev", "--yes", "--limit", "1s"}));
+  wait_for_state("stopped");
+  signal_safekeepers({1, 2}, SIGCONT);
+  const finished failed = resetting.wait();
+  BOOST_TEST(failed.exit_code == 6, failed.err);
+  BOOST_TEST(failed.err.find("can't reset dev") != std::string::npos, failed.err);
+  BOOST_CHECK_THROW(waits.get(), std::runtime_error);
+  BOOST_TEST(now().at("state") == "running");
+  BOOST_TEST(now("a-standby").at("state") == "running");
   // Its parent has nothing to be reset to.
   BOOST_TEST(strata.cli({"branch", "reset", "main", "--yes"}).exit_code == 4);
 }
 
 BOOST_AUTO_TEST_CASE(an_expired_branch_ends_its_compute_which_says_why) {
   start();
-  const json expiry{{"expires_at", config::utc_text(core::system_clock().now() + std::chrono::seconds(1))}};
-  strata.api("PATCH", strata.timeline_path("shop", "dev"), expiry);
+  BOOST_TEST(strata.ask({"branch", "expire", "dev", "2h"}).contains("expires_at"));
+  BOOST_TEST(!strata.ask({"branch", "expire", "dev", "never"}).contains("expires_at"));
+  BOOST_TEST(strata.cli({"branch", "expire", "dev", "2"}).exit_code == 2);
+  BOOST_TEST(strata.cli({"branch", "expire", "main", "2h"}).exit_code == 4);
+  strata.ask({"branch", "expire", "dev", "1s"});
   wait_until("the branch is gone", [&] { return strata.ask({"branch", "list"}).size() == 1u; });
   wait_until("its compute has ended", [&] { return strata.ask({"compute", "list"})[0].at("state") == "stopped"; });
   BOOST_TEST(strata.ask({"compute", "list"})[0].at("detail").get<std::string>().find("deleted") != std::string::npos);

@@ -101,13 +101,16 @@ layer_record some_layer(std::uint64_t number) {
 BOOST_FIXTURE_TEST_SUITE(storage_metadata_store, fixture)
 
 BOOST_AUTO_TEST_CASE(records_survive_a_restart_in_all_their_fields) {
-  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", core::generation(3), "{}"}));
+  const std::vector<expired_branch> expired{{"ci-1", core::wall_time(std::chrono::microseconds(1))},
+                                            {"ci-2", core::wall_time(std::chrono::microseconds(2))}};
+  BOOST_TEST_REQUIRE(store->put_tenant({tenant, "acme", core::generation(3), "{}", expired}));
   const timeline_record wanted = put_timeline();
   reopen();
   const auto tenants = store->tenants();
   BOOST_TEST_REQUIRE(tenants->size() == 1u);
   BOOST_TEST((tenants->front().id == tenant && tenants->front().name == "acme" &&
-              tenants->front().generation == core::generation(3) && tenants->front().options == "{}"));
+              tenants->front().generation == core::generation(3) && tenants->front().options == "{}" &&
+              tenants->front().expired == expired));
   const auto timelines = store->timelines(tenant);
   BOOST_TEST_REQUIRE(timelines->size() == 1u);
   const timeline_record& found = timelines->front();
