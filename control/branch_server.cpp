@@ -194,7 +194,7 @@ core::result<host::wal_upstream> branch_server::find_upstream(std::uint32_t atte
   if (const auto source = answer.find("source"); source != answer.end() && source->is_object()) {
     STRATA_ASSIGN(const server_file file, read_server_file(of_.directory));
     STRATA_ASSIGN(const json given, client.post(path_ + "/source_connection", {{"key", file.key}}));
-    return host::wal_upstream{.conninfo = given.value("conninfo", ""), .name = "the source"};
+    return host::wal_upstream{.conninfo = given.value("conninfo", ""), .name = upstream_source};
   }
   STRATA_ASSIGN(const host::branch_quorum assigned, quorum());
   const auto& members = assigned.members.members;

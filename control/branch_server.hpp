@@ -16,6 +16,9 @@
 
 namespace strata::control {
 
+/// host::wal_upstream::name of the Postgres that a branch follows.
+inline constexpr const char* upstream_source = "the source";
+
 /// The server that has the branch of a compute. It may be started again meanwhile, on other ports: each call finds it
 /// anew by the directory, and fails with errc::unavailable when none runs, or when `stop` is requested.
 class branch_server final : public host::branch_access {

@@ -6,6 +6,7 @@
 #include <future>
 
 #include "config/quantity.hpp"
+#include "control/cluster.hpp"
 #include "control/failure.hpp"
 #include "host/postgres_install.hpp"
 
@@ -76,7 +77,16 @@ core::result<json> post_tenant(const server_link& server, const json& body) {
   return answer.get();
 }
 
-new_database import_from(const server_link& server, const json& body, const std::string& doing) {
+/// What was created is durable without its safekeepers; to be written it needs a majority of them.
+void warn_without_majority(const scope& of, const source_entry& made) {
+  const auto seen = look_at_cluster(of);
+  for (const auto& each : seen.quorums)
+    if (core::to_string(each.of.tenant) == made.id && each.health.can_lose < 0)
+      of.report->warn(made.spec_of("main") + " can't be written now: " + each.health.text +
+                      ". Its first compute waits until a majority of its safekeepers runs: strata safekeeper list");
+}
+
+new_database import_from(const scope& of, const server_link& server, const json& body, const std::string& doing) {
   const std::string name = body.value("name", "");
   const auto made = post_tenant(server, body);
   if (!made) {
@@ -89,8 +99,10 @@ new_database import_from(const server_link& server, const json& body, const std:
   const std::string path = "/v1/tenant/" + made->value("tenant_id", "") + "/timeline/" + made->value("timeline_id", "");
   need(server.api().post(path + "/safekeepers", json::object()), "can't assign safekeepers to " + name + "/main",
        "strata compute start " + name + "/main");
-  return {find_source(server, made->value("tenant_id", "")), made->value("pg_version", 0),
-          made->value("bytes", std::uint64_t{0})};
+  new_database done{find_source(server, made->value("tenant_id", "")), made->value("pg_version", 0),
+                    made->value("bytes", std::uint64_t{0})};
+  warn_without_majority(of, done.source);
+  return done;
 }
 
 }  // namespace
@@ -104,7 +116,7 @@ new_database create_database(const scope& of, const std::string& name, cluster_r
   request.major = found.major;
   const auto empty = prepare_cluster_template(of, found.bin_directory, request);
   const std::string path = std::filesystem::absolute(empty.data_directory).lexically_normal();
-  return import_from(server, {{"name", name}, {"path", path}, {"system_id", "new"}}, doing);
+  return import_from(of, server, {{"name", name}, {"path", path}, {"system_id", "new"}}, doing);
 }
 
 new_database import_database(const scope& of, const std::string& name, const std::string& path) {
@@ -113,7 +125,7 @@ new_database import_database(const scope& of, const std::string& name, const std
   require_new_name(server, name, doing);
   require_safekeepers(server, doing);
   const std::string absolute = std::filesystem::absolute(path).lexically_normal();
-  return import_from(server, {{"name", name}, {"path", absolute}, {"system_id", "keep"}}, doing);
+  return import_from(of, server, {{"name", name}, {"path", absolute}, {"system_id", "keep"}}, doing);
 }
 
 source_removal plan_database_deletion(const scope& of, const std::string& name) {

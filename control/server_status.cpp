@@ -6,6 +6,8 @@
 #include "api/cluster_json.hpp"
 #include "config/quantity.hpp"
 #include "config/time_text.hpp"
+#include "control/branch_server.hpp"
+#include "control/branch_writers.hpp"
 #include "control/broken_sources.hpp"
 #include "control/cluster.hpp"
 #include "control/compute_views.hpp"
@@ -33,6 +35,19 @@ json expired_branches(const server_link& server) {
   return found;
 }
 
+/// `strata source promote` starts it again; who asks the server for the promotion has to.
+server_status::standby look_at_standby(const scope& of, const host::compute_record& record, const server_status& seen) {
+  server_status::standby made{record, status_of(of, record)};
+  const bool follows_source = made.status.standby && made.status.standby->upstream == upstream_source;
+  const auto branch = std::ranges::find(seen.branches, core::to_string(record.timeline_id), &branch_entry::id);
+  if (follows_source && branch != seen.branches.end() && !branch->follows_source())
+    made.status.detail =
+        "it follows the source, which was promoted: its rows may be others than those of the branch; "
+        "strata compute stop " +
+        record.name + "; " + start_again_command(of, record);
+  return made;
+}
+
 }  // namespace
 
 server_link server_to_look_at(const scope& of) {
@@ -57,7 +72,8 @@ server_status look_at_server(const scope& of, const server_link& server) {
   seen.expired = expired_branches(server);
   seen.cluster = look_at_cluster(of);
   for (const auto& each : seen.computes)
-    if (each.mode == host::compute_mode::standby && is_up(each)) seen.standbys.push_back({each, status_of(of, each)});
+    if (each.mode == host::compute_mode::standby && is_up(each))
+      seen.standbys.push_back(look_at_standby(of, each, seen));
   return seen;
 }
 

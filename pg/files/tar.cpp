@@ -1,6 +1,7 @@
 #include "pg/files/tar.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -28,7 +29,11 @@ constexpr field prefix_field{345, 155};
 
 constexpr char gnu_long_name = 'L';
 constexpr char gnu_long_link = 'K';
+constexpr char gnu_sparse = 'S';
+constexpr char pax_next = 'x';
+constexpr char pax_all = 'g';
 constexpr std::uint64_t long_name_size_max = 4096;
+constexpr std::uint64_t extended_size_max = 64u << 10;
 constexpr std::string_view posix_magic("ustar\00000", 8);
 
 core::bytes_view at(core::bytes_view block, field which) { return block.subspan(which.offset, which.length); }
@@ -127,6 +132,37 @@ tar_type type_of(char type) {
   }
 }
 
+std::optional<std::uint64_t> decimal(std::string_view digits) {
+  std::uint64_t value = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+struct pax_record {
+  std::string_view key;
+  std::string_view value;
+};
+/// Takes the first of "LENGTH KEY=VALUE\n", the length being that of the whole record. nullopt: it is none.
+std::optional<pax_record> take_record(std::string_view& from) {
+  const std::size_t blank = from.find(' ');
+  if (blank == std::string_view::npos) return std::nullopt;
+  const auto length = decimal(from.substr(0, blank));
+  if (!length || *length > from.size() || *length < blank + 3) return std::nullopt;
+  std::string_view record = from.substr(0, *length);
+  from.remove_prefix(*length);
+  if (record.back() != '\n') return std::nullopt;
+  record.remove_suffix(1);
+  record.remove_prefix(blank + 1);
+  const std::size_t equals = record.find('=');
+  if (equals == 0 || equals == std::string_view::npos) return std::nullopt;
+  return pax_record{record.substr(0, equals), record.substr(equals + 1)};
+}
+
+core::error sparse() {
+  return {core::errc::unsupported, "read tar: it has sparse files; make the archive without --sparse"};
+}
+
 std::uint64_t padding_of(std::uint64_t size) { return (tar_block_size - size % tar_block_size) % tar_block_size; }
 
 }  // namespace
@@ -158,7 +194,7 @@ void tar_reader::feed(core::bytes_view bytes) {
 
 bool tar_reader::complete() const {
   return state_ == state::ended ||
-         (state_ == state::header && block_.empty() && long_name_.empty() && long_link_.empty());
+         (state_ == state::header && block_.empty() && long_name_.empty() && long_link_.empty() && !long_size_);
 }
 
 std::optional<core::bytes_view> tar_reader::take_block() {
@@ -206,7 +242,8 @@ core::result<std::optional<tar_event>> tar_reader::next() {
           state_ = state::header;
           return std::optional(tar_event{tar_event::kind::entry_end, &entry_, {}});
         }
-        on_content_end();
+        state_ = state::header;
+        STRATA_TRY(on_collected());
         break;
       }
       case state::ended: input_ = {}; return std::optional<tar_event>{};
@@ -214,10 +251,11 @@ core::result<std::optional<tar_event>> tar_reader::next() {
   }
 }
 
+core::error tar_reader::corrupt(const std::string& what) const {
+  return {core::errc::corrupt, "read tar: " + what + " at byte " + std::to_string(offset_)};
+}
+
 core::result<std::optional<tar_event>> tar_reader::on_header(core::bytes_view block) {
-  const auto corrupt = [this](const std::string& what) {
-    return core::error{core::errc::corrupt, "read tar: " + what + " at byte " + std::to_string(offset_)};
-  };
   if (std::all_of(block.begin(), block.end(), [](std::uint8_t byte) { return byte == 0; })) {
     if (!std::exchange(zero_block_seen_, true)) return std::optional<tar_event>{};
     state_ = state::ended;
@@ -230,25 +268,30 @@ core::result<std::optional<tar_event>> tar_reader::on_header(core::bytes_view bl
   if (!size || *size > entry_size_max_) return corrupt("entry too large");
 
   const char type = static_cast<char>(block[type_offset]);
-  if (type == 'x' || type == 'g')
-    return core::error{core::errc::unsupported, "read tar: pax extended header at byte " + std::to_string(offset_) +
-                                                    "; make the archive with tar --format=gnu"};
-  if (type == gnu_long_name || type == gnu_long_link) {
-    if (*size == 0 || *size > long_name_size_max) return corrupt("name too long");
-    collecting_ = type == gnu_long_name ? &long_name_ : &long_link_;
-    collecting_->clear();
-    data_left_ = *size;
-    padding_left_ = padding_of(*size);
-    state_ = state::data;
+  if (type == gnu_long_name || type == gnu_long_link || type == pax_next || type == pax_all) {
+    STRATA_TRY(collect(type, *size));
     return std::optional<tar_event>{};
   }
-  return on_entry(block, type, *size);
+  const std::uint64_t whole = std::exchange(long_size_, {}).value_or(*size);
+  if (whole > entry_size_max_) return corrupt("entry too large");
+  return on_entry(block, type, whole);
+}
+
+/// The content that follows is about other entries.
+core::result<void> tar_reader::collect(char type, std::uint64_t size) {
+  const bool is_extended = type == pax_next || type == pax_all;
+  if (size == 0 || size > (is_extended ? extended_size_max : long_name_size_max)) return corrupt("name too long");
+  extends_all_ = type == pax_all;
+  collecting_ = is_extended ? &extended_ : type == gnu_long_name ? &long_name_ : &long_link_;
+  collecting_->clear();
+  data_left_ = size;
+  padding_left_ = padding_of(size);
+  state_ = state::data;
+  return {};
 }
 
 core::result<std::optional<tar_event>> tar_reader::on_entry(core::bytes_view block, char type, std::uint64_t size) {
-  const auto corrupt = [this](const std::string& what) {
-    return core::error{core::errc::corrupt, "read tar: " + what + " at byte " + std::to_string(offset_)};
-  };
+  if (type == gnu_sparse) return sparse();
   std::string name = std::exchange(long_name_, {});
   if (name.empty()) {
     name = text(at(block, name_field));
@@ -256,6 +299,9 @@ core::result<std::optional<tar_event>> tar_reader::on_entry(core::bytes_view blo
     const std::string prefix = text(at(block, prefix_field));
     if (std::equal(magic.begin(), magic.end(), posix_magic.begin()) && !prefix.empty()) name = prefix + "/" + name;
   }
+  // What `tar -C DIRECTORY .` begins with: the directory itself.
+  if ((name == "./" || name == ".") && type_of(type) == tar_type::directory && size == 0)
+    return std::optional<tar_event>{};
   auto safe = safe_name(std::move(name));
   if (!safe) return corrupt("entry name that is empty or leads out of the archive");
   const auto mode = number(at(block, mode_field));
@@ -289,10 +335,30 @@ std::optional<tar_event> tar_reader::on_data() {
   return std::nullopt;
 }
 
-void tar_reader::on_content_end() {
-  collecting_->resize(std::min(collecting_->find('\0'), collecting_->size()));
+core::result<void> tar_reader::on_collected() {
+  const bool is_extended = collecting_ == &extended_;
+  if (!is_extended) collecting_->resize(std::min(collecting_->find('\0'), collecting_->size()));
   collecting_ = nullptr;
-  state_ = state::header;
+  return is_extended ? on_extended() : core::result<void>();
+}
+
+core::result<void> tar_reader::on_extended() {
+  for (std::string_view rest = extended_; !rest.empty();) {
+    const auto record = take_record(rest);
+    if (!record || record->value.find('\0') != std::string_view::npos) return corrupt("extended header is damaged");
+    const auto& [key, value] = *record;
+    if (key.starts_with("GNU.sparse.")) return sparse();
+    const bool is_name = key == "path" || key == "linkpath";
+    if (!is_name && key != "size") continue;
+    if (extends_all_ || (is_name && (value.empty() || value.size() > long_name_size_max)))
+      return corrupt("extended header has a " + std::string(key) + " that no entry can have");
+    if (key == "path") long_name_ = value;
+    if (key == "linkpath") long_link_ = value;
+    if (key != "size") continue;
+    long_size_ = decimal(value);
+    if (!long_size_) return corrupt("extended header is damaged");
+  }
+  return {};
 }
 
 }  // namespace strata::pg::files

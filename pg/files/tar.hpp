@@ -49,8 +49,9 @@ struct tar_event {
   core::bytes_view data;             ///< points into the fed bytes
 };
 
-/// Reads a ustar or GNU archive as it arrives. A pure machine: bytes in, events out, content never copied. Refuses with
-/// errc::corrupt: wrong header checksums, sizes over `entry_size_max`, names that are absolute, empty or have "..".
+/// Reads a ustar, GNU or pax archive as it arrives. A pure machine: bytes in, events out, content never copied. Refuses
+/// with errc::corrupt: wrong header checksums, sizes over `entry_size_max`, names that are absolute, empty or have
+/// ".."; with errc::unsupported: sparse files.
 class tar_reader {
  public:
   explicit tar_reader(std::uint64_t entry_size_max = std::uint64_t{1} << 40) : entry_size_max_(entry_size_max) {}
@@ -70,8 +71,11 @@ class tar_reader {
   std::optional<core::bytes_view> take_block();
   core::result<std::optional<tar_event>> on_header(core::bytes_view block);
   core::result<std::optional<tar_event>> on_entry(core::bytes_view block, char type, std::uint64_t size);
+  core::result<void> collect(char type, std::uint64_t size);
   std::optional<tar_event> on_data();
-  void on_content_end();
+  core::result<void> on_collected();
+  core::result<void> on_extended();
+  [[nodiscard]] core::error corrupt(const std::string& what) const;
 
   std::uint64_t entry_size_max_;
   core::bytes_view input_;
@@ -79,7 +83,10 @@ class tar_reader {
   tar_entry entry_;
   std::string long_name_;
   std::string long_link_;
-  std::string* collecting_ = nullptr;  ///< set while the content is the next entry's name: its destination
+  std::optional<std::uint64_t> long_size_;
+  std::string extended_;               ///< pax records
+  bool extends_all_ = false;           ///< they are about all that follows, not the next entry
+  std::string* collecting_ = nullptr;  ///< set while the content is about other entries: its destination
   std::uint64_t data_left_ = 0;
   std::uint64_t padding_left_ = 0;
   std::uint64_t offset_ = 0;  ///< in the archive, for errors

@@ -20,6 +20,7 @@
 #include "pg/wal/stream_decoder.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/cluster_counters.hpp"
+#include "storage/mapping/database_rows.hpp"
 
 namespace strata::storage::mapping {
 
@@ -29,6 +30,10 @@ namespace {
 
 constexpr std::size_t small_file_size_max = 64u << 10;
 constexpr std::size_t two_phase_size_max = 64u << 20;
+/// Pages of pg_database: 8 million databases.
+constexpr std::size_t database_pages_max = 1u << 18;
+/// The last pages of transaction status: of a million transactions. Earlier ones have left their mark on the rows.
+constexpr std::size_t status_pages_max = 32;
 constexpr std::uint16_t page_size_and_layout = pg::page_size | 4;
 
 core::error corrupt(std::string what) { return {core::errc::corrupt, "import base backup: " + std::move(what)}; }
@@ -73,6 +78,7 @@ struct base_backup_import::state {
   core::result<void> import_page(core::bytes_view page);
   core::result<void> check_whole() const;
   core::result<void> end_small_file();
+  [[nodiscard]] bool is_small_file() const;
 
   // the end
   [[nodiscard]] std::uint64_t system_id() const {
@@ -81,6 +87,7 @@ struct base_backup_import::state {
   core::result<void> check_start() const;
   core::result<void> check_complete() const;
   core::result<void> check_catalog_files() const;
+  core::result<void> check_databases() const;
   core::result<void> check_record();
   core::result<void> import_relation_sizes();
   core::result<void> import_catalogs();
@@ -107,7 +114,9 @@ struct base_backup_import::state {
   std::set<pg::oid> tablespaces;
   std::set<std::pair<pg::oid, pg::oid>> databases;
   std::map<std::pair<pg::oid, pg::oid>, std::vector<relation_mapping>>
-      relation_maps;  ///< of a server that was shut down
+      relation_maps;                                       ///< of a server that was shut down
+  std::vector<core::bytes> database_pages;                 ///< of pg_database, the same
+  std::map<std::uint32_t, core::bytes> last_status_pages;  ///< of pg_xact, the same
   std::optional<backup_label> label;
   core::bytes control_bytes;
   std::optional<control_file> control;
@@ -165,6 +174,9 @@ core::result<void> base_backup_import::state::begin_entry(const tar_entry& entry
   pages = 0;
   if (current.kind == path_kind::tablespace) tablespaces.insert(current.tablespace);
   if (current.kind == path_kind::database) databases.emplace(current.tablespace, current.database);
+  const bool has_content = current.kind == path_kind::relation || current.kind == path_kind::slru || is_small_file();
+  if (has_content && (entry.type == tar_type::symlink || entry.type == tar_type::other))
+    return core::error{core::errc::unsupported, path + " is a link, or something else that is no file"};
   if (entry.type != tar_type::file) current.kind = path_kind::ignored;
   if (current.kind == path_kind::relation && entry.size / pg::page_size > pg::blocks_per_relation_segment)
     return corrupt(path + " is larger than a segment of a relation can be");
@@ -173,23 +185,25 @@ core::result<void> base_backup_import::state::begin_entry(const tar_entry& entry
   return {};
 }
 
-core::result<void> base_backup_import::state::add_data(core::bytes_view data) {
+bool base_backup_import::state::is_small_file() const {
   switch (current.kind) {
-    case path_kind::relation:
-    case path_kind::slru: return add_pages(data);
     case path_kind::two_phase:
     case path_kind::relation_map:
     case path_kind::version:
     case path_kind::control:
     case path_kind::backup_label:
-    case path_kind::replication_origins:
-      if (small_file.size() + data.size() >
-          (current.kind == path_kind::two_phase ? two_phase_size_max : small_file_size_max))
-        return corrupt(path + " is too large");
-      core::append(small_file, data);
-      return {};
-    default: return {};
+    case path_kind::replication_origins: return true;
+    default: return false;
   }
+}
+
+core::result<void> base_backup_import::state::add_data(core::bytes_view data) {
+  if (current.kind == path_kind::relation || current.kind == path_kind::slru) return add_pages(data);
+  if (!is_small_file()) return {};
+  const std::size_t size_max = current.kind == path_kind::two_phase ? two_phase_size_max : small_file_size_max;
+  if (small_file.size() + data.size() > size_max) return corrupt(path + " is too large");
+  core::append(small_file, data);
+  return {};
 }
 
 core::result<void> base_backup_import::state::add_pages(core::bytes_view data) {
@@ -213,6 +227,10 @@ core::result<void> base_backup_import::state::add_pages(core::bytes_view data) {
 core::result<void> base_backup_import::state::import_page(core::bytes_view content) {
   if (current.kind == path_kind::slru) {
     const std::uint32_t number = current.slru_segment * pg::pages_per_slru_segment + pages++;
+    if (options.shut_down && current.slru == pg::slru_kind::clog) {
+      last_status_pages.insert_or_assign(number, core::bytes(content.begin(), content.end()));
+      if (last_status_pages.size() > status_pages_max) last_status_pages.erase(last_status_pages.begin());
+    }
     return store->import_value(slru_page_key(current.slru, number), at, content);
   }
   const pg::block_number block = current.relation.segment * pg::blocks_per_relation_segment + pages++;
@@ -223,6 +241,12 @@ core::result<void> base_backup_import::state::import_page(core::bytes_view conte
       !has_right_checksum(content, block))
     return corrupt("block " + std::to_string(block) + " of " + pg::to_string(current.relation.relation) +
                    " has a wrong checksum");
+  const pg::relation_fork& of = current.relation.relation;
+  if (options.shut_down && of.database == 0 && of.relation == options.database_catalog_file &&
+      of.fork == pg::fork::main && of.relation != 0) {
+    if (database_pages.size() == database_pages_max) return corrupt("pg_database is too large");
+    database_pages.emplace_back(content.begin(), content.end());
+  }
   ++relation_pages;
   return store->import_value(relation_page_key(current.relation.relation, block), at, content);
 }
@@ -340,6 +364,23 @@ core::result<void> base_backup_import::state::check_catalog_files() const {
       if (!relation_files.contains({{.tablespace = tablespace, .database = database, .relation = each.file}, 0}))
         return corrupt("file " + std::to_string(each.file) + of + " is missing, which has catalog " +
                        std::to_string(each.relation));
+  }
+  return check_databases();
+}
+
+/// A database of which nothing is left can't be missed by its files.
+core::result<void> base_backup_import::state::check_databases() const {
+  const auto end_of = [&](pg::transaction_id xid) -> std::optional<clog_status> {
+    const auto page = last_status_pages.find(clog_page_of(xid));
+    if (page == last_status_pages.end()) return std::nullopt;
+    return clog_status_of(page->second, xid);
+  };
+  for (const core::bytes& page : database_pages) {
+    STRATA_ASSIGN(const auto rows, databases_on(page, options.major, end_of));
+    for (const database_row& each : rows)
+      if (std::ranges::none_of(relation_maps, [&](const auto& map) { return map.first.second == each.id; }))
+        return corrupt("the directory of database " + each.name + " is missing: " + std::to_string(each.id) +
+                       " in base or in its tablespace");
   }
   return {};
 }

@@ -18,7 +18,8 @@ struct base_backup_options {
   /// The files are those of a server that was shut down, with its last checkpoint at `start`: they need no WAL, and the
   /// checksums of their pages are checked if the cluster has them.
   bool shut_down = false;
-  std::uint64_t system_id = 0;  ///< replaces that of the cluster; 0: it is kept
+  pg::oid database_catalog_file = 0;  ///< of such a server, as global/pg_filenode.map has it. 0: not known
+  std::uint64_t system_id = 0;        ///< replaces that of the cluster; 0: it is kept
 };
 
 /// What a base backup reports of its cluster, for the timeline's record if that has none.

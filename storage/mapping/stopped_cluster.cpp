@@ -13,8 +13,10 @@
 #include "io/disk.hpp"
 #include "io/file.hpp"
 #include "pg/files/data_directory.hpp"
+#include "pg/files/relation_map.hpp"
 #include "pg/files/tar.hpp"
 #include "pg/wal/stream_decoder.hpp"
+#include "storage/mapping/database_rows.hpp"
 #include "storage/mapping/gunzip_stream.hpp"
 
 namespace strata::storage::mapping {
@@ -26,6 +28,7 @@ namespace {
 
 constexpr std::size_t part_size = 1u << 20;
 constexpr std::size_t small_file_size_max = 64u << 10;
+constexpr std::string_view shared_map_name = "global/pg_filenode.map";
 
 core::error refused(core::errc code, const std::string& path, const std::string& why) {
   return {code, path + " can't be imported: " + why};
@@ -38,10 +41,11 @@ std::string_view text_of(core::bytes_view content) {
 /// What is to be known of the data before anything is imported.
 struct findings {
   std::optional<core::bytes> control;
-  std::optional<core::bytes> server;  ///< postmaster.pid
-  std::string foreign;                ///< a file that says that it is no stopped primary
-  std::string linked_tablespace;      ///< of an archive: only its link is there
-  std::string control_elsewhere;      ///< the directory in an archive that has pg_control
+  std::optional<core::bytes> shared_map;  ///< global/pg_filenode.map
+  std::optional<core::bytes> server;      ///< postmaster.pid
+  std::string foreign;                    ///< a file that says that it is no stopped primary
+  std::string linked_tablespace;          ///< of an archive: only its link is there
+  std::string control_elsewhere;          ///< the directory in an archive that has pg_control
 };
 
 std::string not_stopped(database_state state) {
@@ -67,6 +71,14 @@ core::result<void> check_no_server(const std::string& path, const core::bytes& p
                      ": stop it with pg_ctl stop -m fast; if that process is no Postgres, remove postmaster.pid");
 }
 
+/// 0: a map that is missing or damaged is found by the import.
+pg::oid database_catalog_file(const core::bytes& map, pg::major_version major) {
+  if (const auto mappings = decode_relation_map_file(map, major))
+    for (const relation_mapping& each : *mappings)
+      if (each.relation == database_catalog) return each.file;
+  return 0;
+}
+
 core::result<stopped_cluster> judge(const std::string& path, bool is_archive, findings found) {
   if (!found.foreign.empty())
     return refused(core::errc::conflict, path,
@@ -84,6 +96,7 @@ core::result<stopped_cluster> judge(const std::string& path, bool is_archive, fi
   auto control = decode_control_file(made.control_bytes);
   if (!control) return std::move(control).error().within(path + " can't be imported");
   made.control = *control;
+  made.database_catalog_file = database_catalog_file(found.shared_map.value_or(core::bytes()), control->major);
   if (!is_archive && found.server) STRATA_TRY(check_no_server(path, *found.server));
   if (const std::string why = not_stopped(made.control.state); !why.empty())
     return refused(core::errc::conflict, path, why);
@@ -146,7 +159,7 @@ class archive_scan {
       if (event->kind == tar_event::kind::entry) begin(*event->entry);
       if (event->kind != tar_event::kind::data || into_ == nullptr) continue;
       if (into_->size() + event->data.size() > small_file_size_max)
-        return core::error{core::errc::corrupt, "global/pg_control is too large"};
+        return core::error{core::errc::corrupt, "a file in global is too large"};
       core::append(*into_, event->data);
     }
   }
@@ -160,6 +173,7 @@ class archive_scan {
     constexpr std::string_view control_name = "global/pg_control";
     constexpr std::string_view spaces = "pg_tblspc/";
     if (name == control_name) into_ = &found.control.emplace();
+    if (name == shared_map_name) into_ = &found.shared_map.emplace();
     if (name == "backup_label" || name == "standby.signal" || name == "recovery.signal") found.foreign = name;
     if (name.ends_with(std::string("/") + std::string(control_name)))
       found.control_elsewhere = name.substr(0, name.size() - control_name.size());
@@ -196,6 +210,7 @@ core::result<std::optional<core::bytes>> read_if_there(const std::string& path) 
 core::result<stopped_cluster> inspect_directory(const std::string& path) {
   findings found;
   STRATA_ASSIGN(found.control, read_if_there(path + "/global/pg_control"));
+  STRATA_ASSIGN(found.shared_map, read_if_there(path + "/" + std::string(shared_map_name)));
   STRATA_ASSIGN(found.server, read_if_there(path + "/postmaster.pid"));
   for (const char* name : {"backup_label", "standby.signal", "recovery.signal"})
     if (io::real_disk().exists(path + "/" + name)) found.foreign = name;
@@ -320,6 +335,7 @@ core::result<imported_cluster> import_stopped_cluster(const std::shared_ptr<time
                                    .major = from.control.major,
                                    .wal_segment_size = from.control.wal_segment_size,
                                    .shut_down = true,
+                                   .database_catalog_file = from.database_catalog_file,
                                    .system_id = options.system_id});
   if (from.is_archive) {
     STRATA_TRY(import.begin_archive(0));

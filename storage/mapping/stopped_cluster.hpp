@@ -20,6 +20,7 @@ struct stopped_cluster {
   bool is_archive = false;
   core::bytes control_bytes;
   pg::files::control_file control;
+  pg::oid database_catalog_file = 0;  ///< base_backup_options has it
   std::uint64_t archive_bytes = 0;
   std::filesystem::file_time_type archive_modified{};
 };

@@ -1,4 +1,5 @@
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -28,6 +29,10 @@ struct with_safekeepers {
     const finished got = strata.cli({"psql", branch, "--", "-XAtqc", sql});
     BOOST_REQUIRE_MESSAGE(got.exit_code == 0, got.out << got.err);
     return got.out.substr(0, got.out.find('\n'));
+  }
+  void signal_safekeeper(int id, int number) const {
+    std::ifstream file(strata.directory() / "safekeepers" / std::to_string(id) / "safekeeper.json");
+    ::kill(json::parse(file).at("pid"), number);
   }
   /// A change of any file in it changes this.
   static std::string state_of(const fs::path& directory) {
@@ -86,6 +91,15 @@ BOOST_AUTO_TEST_CASE(a_database_begins_empty_and_is_written_branched_and_deleted
   of.check_refused({"source", "promote", "shop"}, 4, "follows no source");
   of.strata.ask({"delete", "shop", "--force", "--yes"});
   BOOST_TEST(of.strata.api("GET", "/v1/tenant").size() == 2u);
+
+  // Without a majority it is created, and can't be written yet.
+  for (const int id : {2, 3}) of.signal_safekeeper(id, SIGSTOP);
+  const finished fourth = of.strata.cli({"create", "fourth", "--pg", "15"});
+  BOOST_TEST(fourth.exit_code == 0, fourth.err);
+  BOOST_TEST(mentions(fourth.err, "fourth/main can't be written now: "), fourth.err);
+  BOOST_TEST(mentions(fourth.err, "waits until a majority of its safekeepers runs"), fourth.err);
+  for (const int id : {2, 3}) of.signal_safekeeper(id, SIGCONT);
+  BOOST_TEST(of.query("fourth/main", "select 1") == "1");
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_directory_and_its_archive_are_imported_and_a_running_one_is_not) {
@@ -101,6 +115,9 @@ BOOST_AUTO_TEST_CASE(a_stopped_directory_and_its_archive_are_imported_and_a_runn
   const std::string identity = "select system_identifier from pg_control_system()";
   const std::string wanted = source.value(sum);
   const std::string known = source.value(identity);
+  // The end of its transaction is in pg_xact alone.
+  source.execute("create database shop");
+  const std::string database = source.value("select oid from pg_database where datname = 'shop'");
   const fs::path data = source.data_directory();
   of.check_refused({"import", "copy", data}, 4, "a server runs on it");
   source.kill_all();
@@ -126,6 +143,11 @@ BOOST_AUTO_TEST_CASE(a_stopped_directory_and_its_archive_are_imported_and_a_runn
   of.check_refused({"import", "copy", data}, 1, "wrong checksum");
   fs::copy_file(whole, table, fs::copy_options::overwrite_existing);
 
+  const std::string shop = (data / "base").string() + "/" + database;
+  fs::rename(shop, source.work_directory() / "shop");
+  of.check_refused({"import", "copy", data}, 1, "the directory of database shop is missing: " + database);
+  fs::rename(source.work_directory() / "shop", shop);
+
   const std::string before = of.state_of(data);
   of.strata.ask({"import", "copy", data});
   BOOST_TEST(of.state_of(data) == before);
@@ -137,8 +159,13 @@ BOOST_AUTO_TEST_CASE(a_stopped_directory_and_its_archive_are_imported_and_a_runn
   const fs::path archive = source.work_directory() / "copy.tar";
   const finished exported = of.strata.cli({"export", "copy/main", "-o", archive});
   BOOST_REQUIRE_MESSAGE(exported.exit_code == 0, exported.err);
-  BOOST_REQUIRE(run({.arguments = {"gzip", "-k", archive}}).exit_code == 0);
-  of.strata.ask({"import", "again", archive.string() + ".gz"});
+  // As another tar packs it.
+  const fs::path again = source.work_directory() / "again";
+  fs::create_directories(again);
+  BOOST_REQUIRE(run({.arguments = {"tar", "-xf", archive, "-C", again}}).exit_code == 0);
+  const std::string pax = source.work_directory() / "pax.tar.gz";
+  BOOST_REQUIRE(run({.arguments = {"tar", "--format=pax", "-czf", pax, "-C", again, "."}}).exit_code == 0);
+  of.strata.ask({"import", "again", pax});
   BOOST_TEST(of.query("again/main", "select count(*) from rows") == "5100");
 }
 

@@ -58,6 +58,21 @@ BOOST_AUTO_TEST_CASE(a_followed_source_is_left_with_all_its_rows_and_everything_
   BOOST_TEST(value(strata.ask({"compute", "start", "later"}), count) == "1600");
 }
 
+BOOST_AUTO_TEST_CASE(a_standby_that_nobody_restarted_is_named_with_the_commands) {
+  const std::string standby = strata.ask({"compute", "start", "main", "--standby"}).at("name");
+  strata.api("POST", strata.timeline_path("shop", "main") + "/promote_source", json::object());
+  const auto detail = [&] { return strata.ask({"status"}).at("standbys").at(0).at("detail").get<std::string>(); };
+  wait_until("it is named", [&] { return mentions(detail(), "it follows the source, which was promoted"); });
+  const std::string stop = "strata compute stop " + standby;
+  const std::string start = "strata compute start shop/main --name " + standby;
+  BOOST_TEST(mentions(detail(), stop + "; " + start), detail());
+  strata.ask({"compute", "stop", standby});
+  strata.ask({"compute", "start", "shop/main", "--name", standby});
+  wait_until("it follows the branch",
+             [&] { return mentions(now(standby).at("standby").at("upstream"), "safekeeper"); });
+  BOOST_TEST(!mentions(detail(), "promoted"), detail());
+}
+
 BOOST_AUTO_TEST_CASE(a_source_that_does_not_answer_is_left_only_when_that_is_forced) {
   source.stop(stop_mode::immediate);
   check_refused({}, 6, "the source does not answer");

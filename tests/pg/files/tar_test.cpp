@@ -56,9 +56,9 @@ core::result<read_archive> read(core::bytes_view archive, std::size_t step) {
 
 core::bytes text(std::string_view of) { return {of.begin(), of.end()}; }
 
-core::bytes one_file(const std::string& name) {
+core::bytes one_file(const std::string& name, std::string_view content = "x") {
   core::bytes archive;
-  append_tar_file(archive, name, text("x"));
+  append_tar_file(archive, name, text(content));
   append_tar_end(archive);
   return archive;
 }
@@ -69,6 +69,15 @@ void reseal(core::bytes& archive) {
   char digits[8];
   std::snprintf(digits, sizeof digits, "%06o", sum);
   std::copy_n(digits, 7, archive.begin() + 148);
+}
+
+/// Records about what follows.
+core::bytes pax(char type, const std::string& records) {
+  core::bytes header;
+  append_tar_file(header, "pax_header", text(records));
+  header[156] = static_cast<std::uint8_t>(type);
+  reseal(header);
+  return header;
 }
 
 }  // namespace
@@ -141,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_size_over_the_limit_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(names_that_lead_out_are_refused) {
-  for (const char* name : {"../x", "/etc/passwd", "a/../../b", "a//b", "..", "./..", "a/./b", "./", "/"}) {
+  for (const char* name : {"../x", "/etc/passwd", "a/../../b", "a//b", "..", "./..", "a/./b", "/"}) {
     const auto got = read(one_file(name), 512);
     BOOST_REQUIRE_MESSAGE(!got, name);
     BOOST_TEST(got.error().code == core::errc::corrupt);
@@ -161,24 +170,84 @@ BOOST_AUTO_TEST_CASE(any_changed_header_byte_is_noticed) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(entries_behind_the_end_and_pax_headers_are_refused) {
+BOOST_AUTO_TEST_CASE(entries_behind_the_end_directories_with_contents_and_sparse_files_are_refused) {
   core::bytes archive(512);
   core::append(archive, one_file("a"));
   BOOST_TEST(read(archive, 512).error().code == core::errc::corrupt);
-  archive = one_file("a");
-  archive[156] = 'x';
-  reseal(archive);
-  BOOST_TEST(read(archive, 512).error().code == core::errc::unsupported);
-  archive = one_file("a");
+  for (const auto& [type, code] : {std::pair{'5', core::errc::corrupt}, {'S', core::errc::unsupported}}) {
+    archive = one_file("a");
+    archive[156] = static_cast<std::uint8_t>(type);
+    reseal(archive);
+    BOOST_TEST(read(archive, 512).error().code == code);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_directory_that_was_packed_is_no_entry) {
+  core::bytes archive = one_file("./");
+  archive.resize(512);
   archive[156] = '5';
+  std::fill_n(archive.begin() + 124, 11, std::uint8_t{'0'});
   reseal(archive);
-  BOOST_TEST(read(archive, 512).error().code == core::errc::corrupt);
+  core::append(archive, one_file("./a"));
+  const auto got = read(archive, 512);
+  BOOST_REQUIRE(got);
+  BOOST_REQUIRE_EQUAL(got->entries.size(), 1u);
+  BOOST_TEST(got->entries[0].entry.name == "a");
+}
+
+BOOST_AUTO_TEST_CASE(pax_records_have_what_a_header_has_no_room_for) {
+  const std::string name = "base/" + std::string(200, 'n');
+  core::bytes archive = pax('g', "19 comment=for all\n");
+  core::append(archive, pax('x', "30 mtime=1700000000.123456789\n" + std::to_string(name.size() + 10) +
+                                     " path=" + name + "\n" + "10 size=3\n"));
+  core::append(archive, one_file("short", "abc"));
+  for (const std::size_t step : {1ul, 511ul, archive.size()}) {
+    const auto got = read(archive, step);
+    BOOST_REQUIRE_MESSAGE(got, (got ? "" : got.error().detail));
+    BOOST_REQUIRE_EQUAL(got->entries.size(), 1u);
+    BOOST_TEST(got->entries[0].entry.name == name);
+    BOOST_TEST((got->entries[0].content == text("abc")));
+    BOOST_TEST(got->ended);
+  }
+  // They are of one entry, and an archive can't end before it.
+  BOOST_TEST(!read(pax('x', "12 path=abc\n"), 512)->complete);
+}
+
+BOOST_AUTO_TEST_CASE(hostile_pax_records_are_refused) {
+  const std::pair<std::string, core::errc> all[] = {
+      {"13 path=../x\n", core::errc::corrupt},
+      {"15 path=/etc/x\n", core::errc::corrupt},
+      {"8 path=\n", core::errc::corrupt},
+      {std::string("12 path=a\0b\n", 12), core::errc::corrupt},
+      {"13 size=12x3\n", core::errc::corrupt},
+      {"29 size=99999999999999999999\n", core::errc::corrupt},
+      {"28 size=9999999999999999999\n", core::errc::corrupt},
+      {"11 size=-1\n", core::errc::corrupt},
+      {"99 path=abc\n", core::errc::corrupt},
+      {"18446744073709551616 path=abc\n", core::errc::corrupt},
+      {"0 path=abc\n", core::errc::corrupt},
+      {"12 path=abcd", core::errc::corrupt},
+      {"11 pathabc\n", core::errc::corrupt},
+      {"path=abc\n", core::errc::corrupt},
+      {"22 GNU.sparse.major=1\n", core::errc::unsupported},
+  };
+  for (const auto& [records, code] : all) {
+    core::bytes archive = pax('x', records);
+    core::append(archive, one_file("a"));
+    const auto got = read(archive, 512);
+    BOOST_REQUIRE_MESSAGE(!got, records);
+    BOOST_TEST(got.error().code == code, records << ": " << got.error().detail);
+  }
+  BOOST_TEST(read(pax('g', "12 path=abc\n"), 512).error().code == core::errc::corrupt);
+  BOOST_TEST(read(pax('x', std::string(70000, 'x')), 512).error().code == core::errc::corrupt);
 }
 
 BOOST_AUTO_TEST_CASE(garbage_gives_an_error_or_safe_entries_but_always_an_end) {
   core::bytes archive;
   append_tar_file(archive, "base/" + std::string(120, 'n'), core::bytes(700, 7));
   append_tar_file(archive, "PG_VERSION", text("15\n"));
+  core::append(archive, pax('x', "12 path=abc\n10 size=1\n"));
+  append_tar_file(archive, "base/x", text("x"));
   append_tar_end(archive);
   std::mt19937 random(4711);
   int accepted = 0;

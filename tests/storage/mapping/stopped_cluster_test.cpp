@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "pg/files/data_directory.hpp"
+#include "pg/files/slru.hpp"
 #include "pg/files/tar.hpp"
 #include "storage/key_space.hpp"
 #include "storage/mapping/gzip_stream.hpp"
@@ -70,6 +71,35 @@ core::bytes packed(const core::bytes& content) {
   core::bytes to;
   mapping::gzip_stream().pack(content, true, to);
   return to;
+}
+
+struct catalog_row {
+  pg::oid id = 0;
+  std::string name;
+  pg::transaction_id made_by = 42;
+  pg::transaction_id deleted_by = 0;
+  std::int32_t limit = -1;
+};
+/// A page of pg_database of 15, without hints.
+core::bytes database_page(const std::vector<catalog_row>& rows) {
+  constexpr std::size_t row_size = 24 + 84;
+  core::bytes page = make_page(0);
+  std::size_t upper = page.size();
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    upper -= row_size + 4;
+    std::uint8_t* row = page.data() + upper;
+    core::store_le(row, rows[i].made_by);
+    core::store_le(row + 4, rows[i].deleted_by);
+    core::store_le(row + 20, static_cast<std::uint16_t>(rows[i].deleted_by == 0 ? 0x0800 : 0));
+    row[22] = 24;
+    core::store_le(row + 24, rows[i].id);
+    std::copy(rows[i].name.begin(), rows[i].name.end(), row + 28);
+    core::store_le(row + 24 + 80, rows[i].limit);
+    core::store_le(page.data() + 24 + 4 * i, static_cast<std::uint32_t>(upper | 1u << 15 | row_size << 17));
+  }
+  core::store_le(page.data() + 12, static_cast<std::uint16_t>(24 + 4 * rows.size()));
+  core::store_le(page.data() + 14, static_cast<std::uint16_t>(upper));
+  return page;
 }
 
 void check_refused(const std::string& path, core::errc code, const std::string& why) {
@@ -194,6 +224,44 @@ BOOST_AUTO_TEST_CASE(files_that_postgres_could_not_start_from_end_an_import) {
   check("pg_filenode.map of database 5 is missing", without("base/5/pg_filenode.map"));
   check("file 16384 of database 5 is missing, which has catalog 1259", without("base/5/16384"));
   check("file 1262 of database 0 is missing", without("global/1262"));
+  check("the directory of database shop is missing: 16999", [](stopped_server& of) {
+    of.files.files["global/1262"] = database_page({{16999, "shop"}});
+  });
+  check("read pg_database", [](stopped_server& of) {
+    core::store_le<std::uint32_t>(of.files.files["global/1262"].data() + 24, 8000 | 1u << 15 | 30u << 17);
+    core::store_le<std::uint16_t>(of.files.files["global/1262"].data() + 12, 28);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(rows_of_databases_that_are_gone_miss_no_directory) {
+  constexpr pg::transaction_id aborted = 40;
+  constexpr pg::transaction_id forgotten = 40'000;  // its page of pg_xact is not there
+  stopped_server server;
+  pg::files::set_clog_status(server.files.files["pg_xact/0000"], aborted, pg::files::clog_status::aborted);
+  server.files.files["global/1262"] = database_page({{.id = 5, .name = "there", .deleted_by = aborted},
+                                                     {.id = 900, .name = "dropped", .deleted_by = 41},
+                                                     {.id = 901, .name = "never made", .made_by = aborted},
+                                                     {.id = 902, .name = "in doubt", .made_by = forgotten},
+                                                     {.id = 903, .name = "half dropped", .limit = -2}});
+  check_imported(server.directory());
+  server.files.files["global/1262"] = database_page({{.id = 904, .name = "kept", .deleted_by = aborted}});
+  const auto found = mapping::inspect_stopped_cluster(server.file(server.archive()));
+  BOOST_REQUIRE(found);
+  timeline_home home;
+  const auto imported = mapping::import_stopped_cluster(home.store, *found);
+  BOOST_REQUIRE(!imported);
+  BOOST_TEST(imported.error().detail.find("database kept is missing") != std::string::npos, imported.error().detail);
+}
+
+BOOST_AUTO_TEST_CASE(a_link_in_the_place_of_a_relation_ends_an_import) {
+  const stopped_server server;
+  core::bytes linked;
+  pg::files::append_tar_header(linked, {.name = "base/5/16499", .type = pg::files::tar_type::symlink});
+  core::append(linked, server.archive());
+  const auto found = mapping::inspect_stopped_cluster(server.file(linked));
+  BOOST_REQUIRE(found);
+  timeline_home home;
+  BOOST_TEST(mapping::import_stopped_cluster(home.store, *found).error().code == core::errc::unsupported);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_twice_in_an_archive_ends_an_import) {
