@@ -11,6 +11,7 @@
 #include "control/compute_start.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
+#include "control/presence_search.hpp"
 #include "control/recover_table_name.hpp"
 #include "control/recover_table_past.hpp"
 #include "control/recover_table_target.hpp"
@@ -364,6 +365,76 @@ class recovery {
   recovered_table done_;
 };
 
+/// What is read, and where.
+struct past_place {
+  const server_link& server;
+  const branch_entry& branch;
+  std::string path;  ///< SOURCE/BRANCH
+  std::string database;
+};
+
+compute_request reader_of(const std::string& path, core::lsn at) {
+  return {.spec = path + "@" + core::to_string(at),
+          .name = "recover-" + std::to_string(::getpid()),
+          .pages = {.fill = false}};
+}
+
+bool has_table(const scope& of, const past_place& in, const table_name& name, core::lsn at) {
+  temporary_compute made(of, reader_of(in.path, at));
+  bool found = false;
+  {
+    auto past = connect_as_superuser(made.record(), in.database);
+    set_session(past, "UTF8");
+    found = find_relation(past, name).has_value();
+  }
+  made.remove();
+  return found;
+}
+
+/// The nearest point with the table, by a few looks of a fraction of a second each; nullopt if none has found it.
+std::optional<core::lsn> nearest_with_table(const scope& of, const past_place& in, const table_name& name,
+                                            core::lsn missing) {
+  constexpr unsigned looks_max = 10;
+  constexpr std::chrono::seconds limit{5};
+  const auto position = [&](const char* member) { return core::parse_lsn(in.branch.text(member)); };
+  const auto first = position("readable_from_lsn");
+  const auto last = position("last_record_lsn");
+  if (!first || !last || missing < *first || *last < missing) return std::nullopt;
+  const auto end = std::chrono::steady_clock::now() + limit;
+  presence_search search(*first, missing, *last, looks_max);
+  of.report->tell("it was not there; looking for the nearest time at which it was");
+  scope quiet = of;
+  quiet.report = &no_reporter();
+  try {
+    while (const auto at = search.next()) {
+      if (std::chrono::steady_clock::now() > end) break;
+      search.seen(has_table(quiet, in, name, *at));
+    }
+  } catch (const failure&) {  // what was found so far will do
+  }
+  return search.nearest();
+}
+
+/// With the nearest time at which the table was there, if a short search finds one.
+[[noreturn]] void fail_with_nearest(const scope& of, const past_place& in, const recover_request& asked,
+                                    const table_name& name, core::lsn missing, const failure& why) {
+  const auto nearest = nearest_with_table(of, in, name, missing);
+  if (!nearest)
+    throw failure(why.code(), why.what(), why.why() + "; a short search found no time at which it was there",
+                  why.next());
+  const auto time = in.server.get(in.branch.path() + "/get_timestamp_of_lsn?lsn=" + core::to_string(*nearest));
+  const std::string when =
+      time && time->is_string() ? " (" + time_shown(time->get<std::string>()) + ")" : std::string();
+  recover_request again = asked;
+  again.table = to_string(name) + "@" + core::to_string(*nearest);
+  throw failure(
+      why.code(), why.what(),
+      why.why() + "; it was there at " + core::to_string(*nearest) + when +
+          ", the nearest time that a short "
+          "search found",
+      command_again(again, asked.into.empty() ? "" : "--into " + shell_quoted(asked.into), shown_target(asked)));
+}
+
 /// Of commands like this one that were killed: nobody would start another compute under their names.
 void remove_interrupted(const scope& of) {
   for (const auto& each : list_computes(of)) {
@@ -404,21 +475,20 @@ recovered_table recover_table(const scope& of, const recover_request& asked) {
 
   remove_interrupted(of);
   of.report->tell("reading " + to_string(names.past) + " of " + describe(branch, point));
-  temporary_compute made(of, {.spec = path + "@" + core::to_string(point.at),
-                              .name = "recover-" + std::to_string(::getpid()),
-                              .pages = {.fill = false}});
+  temporary_compute made(of, reader_of(path, point.at));
   recovered_table done;
   try {
     auto past = connect_as_superuser(made.record(), database);
     recovery work(of, asked, names, past, living);
     done = work.run(made.record(), path + "@" + core::to_string(point.at), existing);
-  } catch (const failure&) {
+  } catch (const failure& e) {
     try {
       made.remove();
     } catch (const failure& left) {
       of.report->failed(left);
     }
-    throw;
+    if (e.slug() != no_table_then) throw;
+    fail_with_nearest(of, {server, branch, path, database}, asked, names.past, point.at, e);
   }
   made.remove();
   done.branch = path;

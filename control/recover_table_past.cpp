@@ -273,7 +273,8 @@ past_table read_past_table(sql_connection& past, const table_name& name, const s
                   (exists_now ? "it exists in the target now, so it was created later or has been renamed"
                               : "it does not exist in the target now, either") +
                       others_then(past, name),
-                  "strata psql " + when + " --database " + shell_quoted(past.database()) + " -c '\\dt *.*'");
+                  "strata psql " + when + " --database " + shell_quoted(past.database()) + " -c '\\dt *.*'",
+                  no_table_then);
   require_recoverable(name, *found);
   table.found = *found;
   table.tree = tree_of(past, found->oid);

@@ -31,6 +31,8 @@ std::string encoding_between(const pg::client::sql_connection& past);
 
 /// Prepares the session, and rolls transactions back that were prepared at that time and hold locks.
 void open_past(pg::client::sql_connection& past);
+/// The slug of the failure of a table that did not exist.
+inline constexpr const char* no_table_then = "no_table_then";
 /// A failure when there is none that can be recovered, for whose text are `when`, BRANCH@LSN, and `exists_now`.
 past_table read_past_table(pg::client::sql_connection& past, const table_name& name, const std::string& when,
                            bool exists_now);

@@ -145,6 +145,8 @@ BOOST_AUTO_TEST_CASE(what_can_be_recovered_is_and_a_command_that_ends_in_the_mid
   const finished later = recover("later", {"--into", "x"});
   BOOST_TEST(later.exit_code == 3, later.err);
   BOOST_TEST(says(later, "it exists in the target now"), later.err);
+  BOOST_TEST(says(later, "; it was there at 0/"), later.err);
+  BOOST_TEST(says(later, "next:  strata recover table public.later@0/"), later.err);
   BOOST_TEST(recover("nowhere.public.orders", {"--into", "x"}).exit_code == 3);
   BOOST_TEST(strata.cli({"recover", "table", "orders", source.conninfo()}).exit_code == 2);
   BOOST_TEST(strata.cli({"recover", "table", "orders@" + then, "main"}).exit_code == 4);
