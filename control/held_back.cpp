@@ -104,7 +104,7 @@ void add(std::string& text, const std::string& kind, const std::vector<std::stri
 }  // namespace
 
 held_back look_at_held_back(const host::compute_record& record, std::chrono::milliseconds limit) {
-  held_back found{.connections = host::connection_block::make({}).has_value()};
+  held_back found{.connections = host::connection_block::is_supported()};
   if (holds_nothing(record.data_directory)) return found;
   const auto deadline = std::chrono::steady_clock::now() + limit;
   auto first = open(record, first_database);

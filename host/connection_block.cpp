@@ -128,9 +128,13 @@ core::result<std::vector<sock_filter>> make_filter(bool deny_connect, bool allow
 
 }  // namespace
 
-core::result<connection_block> connection_block::make(const connection_block_options& options) {
+bool connection_block::is_supported() {
   const std::uint32_t wanted = SECCOMP_RET_ERRNO;
-  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &wanted) != 0)
+  return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &wanted) == 0;
+}
+
+core::result<connection_block> connection_block::make(const connection_block_options& options) {
+  if (!is_supported())
     return core::error{core::errc::unsupported,
                        "this kernel can't block outgoing connections (filters of system calls, seccomp)"};
   connection_block made;

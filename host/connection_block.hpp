@@ -31,7 +31,9 @@ struct connection_block_options {
 /// It is made before fork(), and entered in the child.
 class connection_block {
  public:
-  /// errc::unsupported if the kernel has no filters of system calls.
+  /// Whether the kernel has filters of system calls, without which there is no block.
+  static bool is_supported();
+  /// errc::unsupported where it has none. Takes a millisecond.
   static core::result<connection_block> make(const connection_block_options& options);
 
   /// For a child between fork and exec: async-signal-safe. It can't be left. False: errno says why.
