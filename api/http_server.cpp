@@ -6,6 +6,7 @@
 
 #include "api/errors.hpp"
 #include "api/http_front.hpp"
+#include "api/request_origin.hpp"
 #include "api/route.hpp"
 #include "api/timeline_sizes.hpp"
 #include "core/check.hpp"
@@ -33,8 +34,11 @@ class port_opener final : public httplib::Server {
 };
 
 /// What a head shows to be no request that can be served; nullopt: none of that.
-std::optional<reply> refused_by_head(const request_head& head, const http_limits& limits) {
+std::optional<reply> refused_by_head(const request_head& head, const http_limits& limits, bool on_loopback) {
   if (head.method.empty()) return not_understood(400);
+  if (const auto foreign = foreign_origin(head, on_loopback))
+    return refusal(403, "permission_denied", *foreign,
+                   "send the address of this server as Host, and no Origin of another site");
   if (head.has_transfer_encoding)
     return refusal(411, "invalid_argument", "Content-Length is required",
                    "send the whole body, with its size in Content-Length");
@@ -103,7 +107,7 @@ raw_response server::process(const raw_request& asked) {
   const bool head_only = head.method == "HEAD";
   const std::string method(head_only ? "GET" : head.method.substr(0, method_size_max));
   const std::string what = method + " " + asked.path.substr(0, path_shown_max);
-  if (auto refused = refused_by_head(head, options_.limits))
+  if (auto refused = refused_by_head(head, options_.limits, is_loopback_name(options_.listen_address)))
     return response_of(*std::move(refused), what, true, head_only);
   return response_of(answer(method, {asked.path, {}, query_members(head.query), std::string(asked.body())}), what,
                      close, head_only);

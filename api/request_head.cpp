@@ -57,6 +57,15 @@ void read_header(std::string_view line, request_head& to, bool& has_length) {
   if (same(name, "content-encoding")) to.has_content_encoding = true;
   if (same(name, "connection") && same(value, "close")) to.closes = true;
   if (same(name, "connection") && same(value, "keep-alive")) to.closes = false;
+  if (same(name, "host")) {
+    to.host = value;
+    ++to.hosts;
+  }
+  if (same(name, "origin")) {
+    to.origin = value;
+    to.has_origin = true;
+  }
+  if (same(name, "sec-fetch-site") && (same(value, "cross-site") || same(value, "same-site"))) to.is_cross_site = true;
   if (same(name, "expect")) to.wants_continue = same(value, "100-continue");
   if (!same(name, "content-length")) return;
   const char* const end = value.data() + value.size();
@@ -87,8 +96,8 @@ std::optional<request_head> find_head(std::string_view input) {
 
 lane lane_of(std::string_view method, std::string_view path) {
   if (path == "/livez") return lane::liveness;
-  constexpr std::array<std::string_view, 6> process{"/v1/status", "/metrics",  "/readyz",
-                                                    "/v1/actors", "/v1/pools", "/openapi.json"};
+  constexpr std::array<std::string_view, 8> process{"/v1/status", "/metrics",      "/readyz", "/v1/actors",
+                                                    "/v1/pools",  "/openapi.json", "/status", "/metrics.json"};
   if (std::ranges::find(process, path) != process.end()) return lane::process;
   if (path.ends_with("/export")) return lane::export_start;
   if (method == "GET" || method == "HEAD") return path.ends_with("/digest") ? lane::long_work : lane::queries;

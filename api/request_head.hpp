@@ -22,7 +22,12 @@ struct request_head {
   bool body_unknown = false;
   bool has_transfer_encoding = false;
   bool has_content_encoding = false;
-  bool closes = false;  ///< the client sends nothing more after it
+  bool closes = false;    ///< the client sends nothing more after it
+  std::string_view host;  ///< the last one, of `hosts`
+  std::size_t hosts = 0;
+  std::string_view origin;  ///< with has_origin
+  bool has_origin = false;
+  bool is_cross_site = false;  ///< a browser says that a page of another origin asks
 };
 
 /// nullopt: it is not complete. What is no HTTP has an empty method.

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(idle_clients_make_room) {
 }
 
 std::string export_request(const served& of) {
-  return "GET " + of.others.timeline_path() + "/export HTTP/1.1\r\nHost: x\r\n\r\n";
+  return "GET " + of.others.timeline_path() + "/export HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
 
 BOOST_AUTO_TEST_CASE(exports_that_are_not_read_hold_up_neither_others_nor_requests) {
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(changes_that_hang_hold_up_no_reads) {
   auto started = http_server::start(options, of);
   BOOST_TEST_REQUIRE(started);
   const std::uint16_t port = (*started)->port();
-  const std::string change = "POST " + others.timeline_path() + "/safekeepers HTTP/1.1\r\nHost: x\r\n\r\n";
+  const std::string change = "POST " + others.timeline_path() + "/safekeepers HTTP/1.1\r\nHost: localhost\r\n\r\n";
   std::vector<std::unique_ptr<raw_client>> hanging;
   for (int i = 0; i < 2; ++i) {
     hanging.push_back(std::make_unique<raw_client>(port));
@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(changes_that_hang_hold_up_no_reads) {
 std::string point_request(const served& of) {
   const std::string body = R"({"timestamp": "2026-11-22T14:00:00Z", "wait_ms": 8000})";
   return "POST " + of.others.timeline_path() +
-         "/point HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         "/point HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 bool become_waiting(served& at, std::size_t count) {
@@ -188,7 +188,7 @@ BOOST_AUTO_TEST_CASE(a_connection_goes_on_after_a_wait) {
   served by;
   by.others.state().source_is_stalled = true;
   const raw_client client(by.server->port());
-  client.send(point_request(by) + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  client.send(point_request(by) + "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   BOOST_TEST_REQUIRE(become_waiting(by, 1));
   by.ok("PUT", by.others.timeline_path() + "/do_gc");
   std::string all;
@@ -234,7 +234,7 @@ BOOST_AUTO_TEST_CASE(exports_of_one_tenant_get_a_quarter_of_the_places_however_t
   options.streams_max = 8;
   served by(options);
   by.others.state().archive.assign(16, core::bytes(1u << 20, 1));
-  const auto slow = crowd(by, 2, "GET " + by.others.timeline_path() + "/expor%74 HTTP/1.1\r\nHost: x\r\n\r\n");
+  const auto slow = crowd(by, 2, "GET " + by.others.timeline_path() + "/expor%74 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   for (const auto& each : slow) BOOST_TEST(each->first_line() == "HTTP/1.1 200 OK");
   by.refused(503, "GET", by.others.timeline_path() + "/export");
 }

@@ -350,13 +350,13 @@ BOOST_AUTO_TEST_CASE(a_method_that_a_path_does_not_have_is_refused_with_those_th
   for (const std::string method : {"TRACE", "OPTIONS", "CONNECT", "PROPFIND", "DELETE", "get"})
     for (const std::string rest : {"\r\n", "Content-Length: 0\r\n\r\n", "Content-Length: 2\r\n\r\n{}"}) {
       const raw_client client(server->port());
-      client.send(method + " /v1/status HTTP/1.1\r\nHost: x\r\n" + rest);
+      client.send(method + " /v1/status HTTP/1.1\r\nHost: localhost\r\n" + rest);
       BOOST_TEST(client.first_line() == "HTTP/1.1 405 Method Not Allowed", method + " " + rest);
       BOOST_TEST(client.header("Allow") == "GET", method + " " + rest);
     }
   for (const std::string method : {"TRACE", "OPTIONS", "PROPFIND"}) {
     const raw_client client(server->port());
-    client.send(method + " /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send(method + " /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n");
     BOOST_TEST(client.first_line() == "HTTP/1.1 404 Not Found", method);
   }
 }
@@ -413,7 +413,7 @@ BOOST_AUTO_TEST_CASE(a_body_that_is_not_json_is_told_in_words_of_ours) {
 
 BOOST_AUTO_TEST_CASE(a_body_may_be_announced_and_waited_for) {
   const raw_client client(server->port());
-  client.send("POST /v1/source HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\nExpect: 100-continue\r\n\r\n");
+  client.send("POST /v1/source HTTP/1.1\r\nHost: localhost\r\nContent-Length: 36\r\nExpect: 100-continue\r\n\r\n");
   BOOST_TEST(client.first_line() == "HTTP/1.1 100 Continue");
   client.send(R"({"name": "shop", "conninfo": "host"})");
   BOOST_TEST(client.first_line() == "\n");
@@ -423,8 +423,8 @@ BOOST_AUTO_TEST_CASE(a_body_may_be_announced_and_waited_for) {
 BOOST_AUTO_TEST_CASE(requests_may_follow_each_other_without_waiting_for_answers) {
   const raw_client client(server->port());
   std::string all;
-  for (int i = 0; i < 50; ++i) all += "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
-  client.send(all + "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  for (int i = 0; i < 50; ++i) all += "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  client.send(all + "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   std::string got;
   for (std::string line = client.first_line(); !line.empty(); line = client.first_line()) got += line;
   std::size_t count = 0;
@@ -448,7 +448,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_announces_no_body_has_none) {
   for (const std::string& line :
        {"PUT " + others.timeline_path() + "/checkpoint", "DELETE " + others.timeline_path()}) {
     const raw_client client(server->port());
-    client.send(line + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.send(line + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     BOOST_TEST(client.first_line() == "HTTP/1.1 200 OK", line);
   }
 }

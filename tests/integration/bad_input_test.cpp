@@ -300,7 +300,7 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_page_port_is_answered_or_cut_off_and_nobody_
   const std::uint16_t port = test.strata.page_port();
   std::mt19937 random(20261122);
   for (int i = 0; i < 200; ++i) talk(port, random_bytes(random, 1 + random() % 5000));
-  talk(port, bytes_of("GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"));
+  talk(port, bytes_of("GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   talk(port, {0x7F, 0xFF, 0xFF, 0xFF, 0, 3, 0, 0});
   talk(port, {0, 0, 0, 4});
   talk(port, {});
@@ -349,8 +349,8 @@ BOOST_AUTO_TEST_CASE(garbage_on_the_http_port_is_answered_or_cut_off_and_nobody_
   for (int i = 0; i < 50; ++i) talk(port, random_bytes(random, 1 + random() % 5000));
   talk(port, startup_message());
   talk(port, bytes_of("GET / HTTP/1.1\r\nX: " + std::string(200000, 'x') + "\r\n\r\n"));
-  talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n{"));
-  talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"));
+  talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n{"));
+  talk(port, bytes_of("POST /v1/source HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"));
   const strata_server& strata = test.strata;
   const auto slow = crowd(port, 600, bytes_of("GET /v1/status HTTP/1.1\r\nHost:"));
   BOOST_TEST(strata.http("GET", "/livez").status == 200);

@@ -427,7 +427,7 @@ BOOST_AUTO_TEST_CASE(huge_requests_are_refused_and_take_no_memory) {
   const std::string path = id.path() + "/membership";
   refuses("PUT", path, std::string((1u << 20) + 1, ' '), 413, "larger");
   BOOST_TEST(ask("GET", "/" + std::string(100'000, 'x')).status == 414);
-  const std::string head = "PUT " + path + " HTTP/1.1\r\nHost: x\r\n";
+  const std::string head = "PUT " + path + " HTTP/1.1\r\nHost: localhost\r\n";
   const auto first_line = [&](const std::string& request) {
     const raw_connection connection(keeper.http_port());
     connection.send(core::bytes(request.begin(), request.end()));
