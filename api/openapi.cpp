@@ -38,6 +38,9 @@ ordered_json operation_of(const route& of) {
   operation["responses"] = {
       {std::to_string(of.success), {{"description", "done"}, {"content", content_of(of.response_schema)}}},
       {"default", {{"description", "refused or failed"}, {"content", content_of("Error")}}}};
+  if (!of.state_schema.empty())
+    operation["responses"]["412"] = {{"description", "the state does not allow it; nothing was done"},
+                                     {"content", content_of(of.state_schema)}};
   return operation;
 }
 
@@ -72,7 +75,7 @@ ordered_json schema_of(const config::option_field<config::tenant_options>& optio
 
 }  // namespace
 
-std::string openapi(route_table of, std::string_view version) {
+std::string openapi(route_table of, std::string_view version, std::string_view title) {
   ordered_json paths = ordered_json::object();
   for (const route& each : of) {
     std::string method(each.method);
@@ -81,13 +84,14 @@ std::string openapi(route_table of, std::string_view version) {
   }
   ordered_json known = ordered_json::parse(schemas());
   known.update(ordered_json::parse(safekeeper_schemas()));
+  known.update(ordered_json::parse(compute_schemas()));
   for (const auto& option : config::tenant_fields())
     known["ChangeTenantConfig"]["properties"][std::string(option.name)] = schema_of(option);
   ordered_json components = ordered_json::object();
   collect_schemas(paths, known, components);
   const ordered_json description{
       {"openapi", "3.0.3"},
-      {"info", {{"title", "Strata management API"}, {"version", version}}},
+      {"info", {{"title", title}, {"version", version}}},
       {"paths", paths},
       {"components", {{"schemas", components}}},
   };

@@ -30,6 +30,7 @@ struct route {
   std::string_view response_schema;  ///< its name in schemas(), or a media type
   int success = 200;
   core::result<reply> (*handler)(const services&, const request&) = nullptr;
+  std::string_view state_schema{};  ///< of 412, where the state of a thing may not allow it; empty: nowhere
 };
 
 using route_table = std::span<const route>;
@@ -37,6 +38,8 @@ using route_table = std::span<const route>;
 route_table routes();
 /// A safekeeper's.
 route_table safekeeper_routes();
+/// A compute's.
+route_table compute_routes();
 
 /// The names between braces of a path.
 std::vector<std::string> path_parameter_names(std::string_view path);
@@ -49,11 +52,12 @@ struct matched_route {
 };
 matched_route match_route(route_table in, std::string_view method, std::string_view path);
 
-/// The components that the server's and a safekeeper's table name, as JSON text.
+/// The components that the tables name, as JSON text.
 std::string_view schemas();
 std::string_view safekeeper_schemas();
+std::string_view compute_schemas();
 
 /// The OpenAPI 3 description of a table, as JSON text.
-std::string openapi(route_table of, std::string_view version);
+std::string openapi(route_table of, std::string_view version, std::string_view title = "Strata management API");
 
 }  // namespace strata::api

@@ -22,6 +22,7 @@ std::string_view schemas() {
       "code": {"type": "string", "description": "error code, stable between versions"},
       "message": {"type": "string"},
       "next": {"type": "string", "description": "suggested next step"},
+      "component": {"type": "string", "enum": ["postgres", "quorum"], "description": "of check_writability: which does not answer"},
       "known_until": {"allOf": [{"$ref": "#/components/schemas/Time"}],
         "description": "if the state at a time is not known: all transactions committed up to this time are included"}}}}},
 

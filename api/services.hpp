@@ -12,6 +12,7 @@
 #include "core/clock.hpp"
 #include "core/instance_id.hpp"
 #include "messages/basebackup.hpp"
+#include "messages/compute_control.hpp"
 #include "messages/introspection.hpp"
 #include "messages/pending_operations.hpp"
 #include "messages/safekeeper.hpp"
@@ -50,6 +51,8 @@ struct services {
   consensus::node_id safekeeper;
   core::instance_id instance;
   std::string wal_address;
+  /// Of the process of a compute's agent, which has none of the above.
+  messages::compute_control_actor compute;
   const core::clock* clock = &core::system_clock();
 };
 

@@ -54,17 +54,19 @@ void list(const context& of) {
   if (of.json) return print(list_json(of));
   const compute_list found = list_with_states(of);
   if (found.computes.empty() && found.damaged.empty()) return say("no computes yet\nnext: strata compute start BRANCH");
-  table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "LAG", "PORT", "STARTED", "URI"});
+  table rows({"NAME", "BRANCH", "MODE", "PAGES", "AT", "TERM", "STATE", "LAG", "PORT", "CONTROL", "STARTED", "URI"});
   for (const auto& [each, status, state, note] : found.computes) {
     const bool writes = each.mode == compute_mode::branch;
     const bool ran = each.started != core::wall_time();
     rows.add({each.name, each.tenant + "/" + each.branch, host::to_string(each.mode), pages_text(each, status),
               known(has_agent(each) ? status.start_lsn : each.at),
               writes && status.term > 0 ? std::to_string(status.term) : "-", state, lag_text(status),
-              std::to_string(each.port), ran ? config::age_text(each.started, core::system_clock().now()) : "-",
+              std::to_string(each.port), status.control_port > 0 ? std::to_string(status.control_port) : "-",
+              ran ? config::age_text(each.started, core::system_clock().now()) : "-",
               ran ? shell_quoted(socket_uri(each)) : "-"});
   }
-  for (const auto& each : found.damaged) rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-", "-"});
+  for (const auto& each : found.damaged)
+    rows.add({each.name, "-", "-", "-", "-", "-", "damaged", "-", "-", "-", "-", "-"});
   rows.print();
   for (const auto& each : found.computes)
     if (!each.note.empty()) say(each.record.name + ": " + each.note);
@@ -128,6 +130,11 @@ void add_compute_commands(CLI::App& app, context& of) {
   start_command->add_option("--name", asked->name,
                             "Name of the compute (default: the name of the branch, or SOURCE-BRANCH if it is taken)");
   start_command->add_option("--port", asked->port, "TCP port (default: a free one)");
+  start_command
+      ->add_option("--control-port", asked->control_port,
+                   "Port of its control endpoints, on loopback: GET /status and the like (default: as at its last "
+                   "start, or a free one)")
+      ->check(CLI::Range(1, 65535));
   start_command->add_option("--set", asked->settings, "Line for postgresql.conf; can be repeated")
       ->allow_extra_args(false);
   start_command->add_flag("--armed", asked->armed,

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <functional>
+#include <optional>
 
 namespace strata::cli {
 
@@ -17,11 +20,17 @@ class end_signals {
   /// Waits for a signal that ends the server. Meanwhile calls `every_second`, and at once after a child has ended.
   int wait(const std::function<void()>& every_second) const {
     for (;;) {
-      const timespec second{.tv_sec = 1, .tv_nsec = 0};
-      const int signal = ::sigtimedwait(&set_, nullptr, &second);
-      if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) return signal;
+      if (const auto signal = wait_for(std::chrono::seconds(1))) return *signal;
       every_second();
     }
+  }
+  /// The same within `limit`, at most a second; nullopt: none came, or a child has ended.
+  [[nodiscard]] std::optional<int> wait_for(std::chrono::milliseconds limit) const {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(limit);
+    const timespec time{.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(limit - seconds).count()};
+    const int signal = ::sigtimedwait(&set_, nullptr, &time);
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) return signal;
+    return std::nullopt;
   }
 
  private:

@@ -77,20 +77,20 @@ struct agent_end {
   bool forced = false;  ///< Postgres did not end by itself within the limit
 };
 /// SIGTERM; after `limit` Postgres is ended at once; after `grace`, if nothing else helps and it may be, the agent.
-agent_end end_agent(const compute_record& record, pid_t agent, std::chrono::milliseconds limit,
+agent_end end_agent(const scope& of, const compute_record& record, pid_t agent, std::chrono::milliseconds limit,
                     std::chrono::milliseconds grace, bool may_kill) {
   ::kill(agent, SIGTERM);
-  agent_end made{.ended = host::wait_for_end(agent, limit)};
+  agent_end made{.ended = wait_for_agent(of, record.name, agent, limit)};
   made.forced = !made.ended && host::running_postgres(record.data_directory);
   if (made.forced) {
     const auto abandoned = host::abandon_postgres(record.data_directory);
     if (!may_kill) need(abandoned, "can't stop " + record.name, "its log is " + record.log_file);
   }
-  made.ended = made.ended || host::wait_for_end(agent, grace);
+  made.ended = made.ended || wait_for_agent(of, record.name, agent, grace);
   if (!made.ended && may_kill) {
     // Its Postgres ends with it.
     ::kill(agent, SIGKILL);
-    made.ended = host::wait_for_end(agent, kill_limit);
+    made.ended = wait_for_agent(of, record.name, agent, kill_limit);
   }
   ::waitpid(agent, nullptr, WNOHANG);
   return made;
@@ -99,7 +99,7 @@ agent_end end_agent(const compute_record& record, pid_t agent, std::chrono::mill
 /// After `why`: what of a start that failed could not be ended; empty: nothing.
 std::string end_of_start(const scope& of, const compute_record& record) {
   const auto agent = agent_of(of, record.name);
-  if (!agent || *agent <= 0 || end_agent(record, *agent, give_up_limit, give_up_limit, true).ended) return "";
+  if (!agent || *agent <= 0 || end_agent(of, record, *agent, give_up_limit, give_up_limit, true).ended) return "";
   return "; its agent, process " + std::to_string(*agent) + ", was killed and has not ended";
 }
 
@@ -137,6 +137,14 @@ failed_start of_ended(const scope& of, const compute_record& record, pid_t agent
 
 }  // namespace
 
+bool wait_for_agent(const scope& of, const std::string& compute, pid_t agent, std::chrono::milliseconds limit) {
+  constexpr std::chrono::milliseconds look_interval{5};
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (agent_of(of, compute) == agent && !host::wait_for_end(agent, look_interval))
+    if (std::chrono::steady_clock::now() > deadline) return false;
+  return true;
+}
+
 std::optional<pid_t> agent_of(const scope& of, const std::string& compute) {
   return directory_lock::holder(directory_of(of, compute));
 }
@@ -161,7 +169,10 @@ agent_status status_of(const scope& of, const compute_record& record, const won_
     status.detail = "its agent is starting";
   }
   // Of a Postgres that has ended with it.
-  if (!agent) status.lag_as_of = {};
+  if (!agent) {
+    status.lag_as_of = {};
+    status.control_port = 0;
+  }
   host::forget_old_lag(status, core::system_clock().now());
   const bool writes = status.state == agent_state::running || status.state == agent_state::stopping;
   if (agent && writes && record.mode == host::compute_mode::branch)
@@ -214,7 +225,7 @@ void stop_agent(const scope& of, const compute_record& record, std::chrono::mill
   progress line(*of.report);
   if (record.mode == host::compute_mode::branch) line.show("stopping " + record.name, "waiting for acknowledgements");
   // Without its record nobody knows where its Postgres is.
-  const auto [ended, is_cut_short] = end_agent(record, *agent, limit, end_limit, record.branch.empty());
+  const auto [ended, is_cut_short] = end_agent(of, record, *agent, limit, end_limit, record.branch.empty());
   line.end();
   if (!ended)
     throw failure(core::errc::timeout, "can't stop " + record.name,

@@ -32,6 +32,10 @@ host::agent_status status_of(const scope& of, const host::compute_record& record
 /// be ended.
 host::agent_status start_agent(const scope& of, const host::compute_record& record);
 
+/// Whether an agent has ended, within `limit`, or has let go of its compute: it may still show its end at its control
+/// port for some seconds.
+bool wait_for_agent(const scope& of, const std::string& compute, pid_t agent, std::chrono::milliseconds limit);
+
 /// Limit of the wait for acknowledgements; the agent itself waits no longer.
 inline constexpr std::chrono::seconds stop_limit_max{60};
 /// Stops Postgres cleanly, then the agent. No effect if none runs. After `limit` Postgres is stopped at once, and a

@@ -164,6 +164,14 @@ void require_history_of(const scope& of, const compute_record& record) {
       "strata compute stop " + record.name + " --remove; then start one at another point");
 }
 
+void choose_control_port(compute_record& record, const compute_request& wanted) {
+  if (wanted.control_port == 0) return;
+  if (!has_agent(record))
+    throw failure(core::errc::unsupported, "can't open a control port for " + record.name,
+                  "a copy has no agent, and so no control endpoints", "omit --control-port");
+  record.control_port = wanted.control_port;
+}
+
 compute_record restart(const scope& of, const compute_record& old, const compute_request& wanted) {
   const auto made = compute_attempt::at_stopped(of, old);
   auto& record = made->record();
@@ -182,6 +190,7 @@ compute_record restart(const scope& of, const compute_record& old, const compute
   const auto claimed = made->claim_port(port, wanted.port != 0, what);
   record.port = claimed ? *claimed : made->choose_port();
   record.armed = wanted.armed;
+  choose_control_port(record, wanted);
   if (!has_agent(record) && wanted.pages.mode.value_or(page_mode::copy) != page_mode::copy)
     throw failure(core::errc::conflict, what, "it is a stopped copy, which has its pages",
                   "omit --pages; or use another --name; or strata compute stop " + record.name + " --remove");
@@ -258,6 +267,7 @@ std::unique_ptr<compute_attempt> start_new(const scope& of, const server_link& s
   if (has_agent(record)) choose_pages(of, wanted.pages, record);
   // With every page in its directory it can be written, too.
   if (record.mode == compute_mode::read_only && record.pages == page_mode::copy) record.mode = compute_mode::copy;
+  choose_control_port(record, wanted);
   record.data_directory = record.home + "/data";
   record.socket_directory = choose_socket_directory(record.home, account);
   record.log_file = record.home + "/postgres.log";

@@ -15,6 +15,7 @@ struct compute_request {
   std::string spec;
   std::string name;
   std::uint16_t port = 0;
+  std::uint16_t control_port = 0;  ///< 0: as at its last start, or any free one
   std::vector<std::string> settings;
   bool armed = false;      ///< may act on other servers by itself; always on the head of a root without a source
   bool take_over = false;  ///< from a compute that writes the branch now

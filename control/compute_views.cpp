@@ -75,6 +75,7 @@ json compute_json(const scope& of, const compute_record& record, const won_terms
   const auto status = status_of(of, record, terms);
   made["detail"] = status.detail;
   made["incarnations"] = status.incarnations;
+  made["control_port"] = status.control_port > 0 ? json(status.control_port) : json();
   for (std::size_t step = 0; step < status.steps.size(); ++step)
     made["steps_us"][host::to_string(static_cast<host::agent_state>(step))] = status.steps[step].count();
   if (status.pages.total > 0)

@@ -54,8 +54,9 @@ void end_agent(const scope& of, const std::string& name) {
   if (!agent || *agent <= 0) return;
   ::kill(*agent, SIGTERM);
   // Its Postgres ends with it, however it ends.
-  if (!host::wait_for_end(*agent, agent_limit)) ::kill(*agent, SIGKILL);
-  host::wait_for_end(*agent, agent_limit);
+  if (wait_for_agent(of, name, *agent, agent_limit)) return;
+  ::kill(*agent, SIGKILL);
+  wait_for_agent(of, name, *agent, agent_limit);
 }
 
 bool discard(const scope& of, const std::string& name, bool keep) {

@@ -61,6 +61,8 @@ core::result<agent_status> from_json(const json& of) {
   made.incarnations = of.value("incarnations", std::uint32_t{0});  // absent in files of older agents
   made.port = of.at("port");
   made.since = core::wall_time(std::chrono::microseconds(of.at("since_us").get<std::int64_t>()));
+  made.config = std::chrono::microseconds(of.value("config_us", std::int64_t{0}));
+  made.control_port = of.value("control_port", std::uint16_t{0});
   for (const auto& each : of.at("safekeepers")) {
     agent_status::safekeeper one{each.at("id"), each.at("address"), each.at("state"), {}};
     STRATA_ASSIGN(one.flush_lsn, core::parse_lsn(each.at("flush_lsn").get<std::string>()));
@@ -130,6 +132,8 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                {"port", of.port},
                {"since_us", of.since.time_since_epoch().count()},
                {"steps_us", std::move(steps)},
+               {"config_us", of.config.count()},
+               {"control_port", of.control_port},
                {"safekeepers", std::move(safekeepers)},
                {"pages",
                 {{"total", of.pages.total},

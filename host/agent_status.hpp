@@ -101,6 +101,8 @@ struct agent_status {
   core::wall_time since{};  ///< of the state
   /// How long this incarnation took for each state before running, in their order.
   std::array<std::chrono::microseconds, static_cast<std::size_t>(agent_state::running)> steps{};
+  std::chrono::microseconds config{};  ///< the part of the last `starting` in which settings were written
+  std::uint16_t control_port = 0;      ///< HTTP, on loopback: control endpoints (docs/control_endpoints.md)
   std::vector<safekeeper> safekeepers;
   page_counts pages;
   std::optional<replay> standby;

@@ -191,16 +191,21 @@ core::result<void> write_settings(const postgres_options& of, const std::vector<
   return write("/pg_hba.conf", access_rules(of), true);
 }
 
-core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+core::result<std::string> settings_text(const postgres_options& of, const std::vector<std::string>& settings) {
   const std::string path = of.data_directory + "/postgresql.conf";
   std::ifstream file(path);
   std::stringstream read;
   read << file.rdbuf();
   if (!file) return core::from_errno("read " + path, errno);
   const std::string text = read.str();
+  return text.substr(0, text.find(settings_mark)) + our_settings(of, settings);
+}
+
+core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {
+  STRATA_ASSIGN(const std::string text, settings_text(of, settings));
   io::replace_options how;
   if (of.run_as) how.owner = {of.run_as->user, of.run_as->group};
-  return io::replace_file(path, text.substr(0, text.find(settings_mark)) + our_settings(of, settings), how);
+  return io::replace_file(of.data_directory + "/postgresql.conf", text, how);
 }
 
 std::vector<std::string> altered_settings(const std::string& data_directory) {

@@ -54,6 +54,9 @@ core::result<void> write_settings(const postgres_options& of, const std::vector<
 /// nothing else is touched, ALTER SYSTEM and pg_hba.conf among it.
 core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings);
 
+/// What replace_settings() writes into postgresql.conf.
+core::result<std::string> settings_text(const postgres_options& of, const std::vector<std::string>& settings);
+
 /// The lines of ALTER SYSTEM.
 std::vector<std::string> altered_settings(const std::string& data_directory);
 

@@ -54,6 +54,7 @@ json to_json(const compute_record& of, const std::string& directory) {
           {"socket_directory", of.socket_directory},
           {"log_file", of.log_file},
           {"port", of.port},
+          {"control_port", of.control_port},
           {"user", of.user},
           {"database", of.database},
           {"started_us", of.started.time_since_epoch().count()},
@@ -168,6 +169,7 @@ core::result<compute_record> from_json(const json& of, const std::string& name, 
   made.bin_directory = of.at("bin_directory");
   STRATA_TRY(place(made, of, here));
   made.port = of.at("port");
+  made.control_port = of.value("control_port", std::uint16_t{0});
   made.user = of.at("user");
   made.database = of.value("database", made.database);
   made.started = core::wall_time(std::chrono::microseconds(of.at("started_us").get<std::int64_t>()));

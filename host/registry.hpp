@@ -54,6 +54,7 @@ struct compute_record {
   std::string socket_directory;  ///< empty: to be chosen at the next start
   std::string log_file;
   std::uint16_t port = 0;
+  std::uint16_t control_port = 0;     ///< of its control endpoints; 0: any free one
   std::string user;                   ///< the superuser to connect as
   std::string database = "postgres";  ///< and the database
   core::wall_time started{};

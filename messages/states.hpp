@@ -63,4 +63,41 @@ constexpr std::string_view to_string(wal_from origin) {
   return "nowhere";
 }
 
+/// State of a compute, as its control endpoints show it; actors/compute/control_state.hpp derives it.
+enum class compute_state : std::uint8_t {
+  empty,                  ///< its agent has not begun
+  configuration_pending,  ///< new settings are being checked; the earlier ones are in force
+  init,                   ///< Postgres is being started, or started again
+  running,
+  configuration,                  ///< new settings are being applied, by a reload or a restart of Postgres
+  failed,                         ///< it has ended, or is about to, for the reason in its error
+  termination_pending_fast,       ///< it ends when everything is acknowledged
+  termination_pending_immediate,  ///< it ends at once
+  terminated
+};
+inline constexpr std::array compute_states{compute_state::empty,
+                                           compute_state::configuration_pending,
+                                           compute_state::init,
+                                           compute_state::running,
+                                           compute_state::configuration,
+                                           compute_state::failed,
+                                           compute_state::termination_pending_fast,
+                                           compute_state::termination_pending_immediate,
+                                           compute_state::terminated};
+
+constexpr std::string_view to_string(compute_state state) {
+  switch (state) {
+    case compute_state::empty: return "empty";
+    case compute_state::configuration_pending: return "configuration_pending";
+    case compute_state::init: return "init";
+    case compute_state::running: return "running";
+    case compute_state::configuration: return "configuration";
+    case compute_state::failed: return "failed";
+    case compute_state::termination_pending_fast: return "termination_pending_fast";
+    case compute_state::termination_pending_immediate: return "termination_pending_immediate";
+    case compute_state::terminated: return "terminated";
+  }
+  return "failed";
+}
+
 }  // namespace strata::messages

@@ -5,9 +5,11 @@
 #include "actors/compute/branch_directory.hpp"
 #include "actors/compute/command_watch.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
+#include "actors/compute/control_reports.hpp"
 #include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/compute/proposer_lifecycle.hpp"
+#include "actors/compute/server_options.hpp"
 #include "actors/compute/server_process.hpp"
 #include "actors/compute/standby_side.hpp"
 #include "actors/compute/status_file.hpp"
@@ -16,11 +18,8 @@
 #include "actors/compute/watched_log.hpp"
 #include "actors/compute/writer_side.hpp"
 #include "actors/runtime/actor_base.hpp"
-#include "host/forced_settings.hpp"
 #include "host/local_position.hpp"
 #include "host/postgres_process.hpp"
-#include "host/quorum_settings.hpp"
-#include "host/standby_settings.hpp"
 #include "pg/wal/stream_decoder.hpp"
 
 namespace strata::actors::compute {
@@ -33,9 +32,11 @@ struct look_due {};
 struct retry_is_due {};
 struct poll_due {};
 struct filler_due {};
-using private_compute_agent = proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>,
-                                                           messages::accepts<look_due>, messages::accepts<retry_is_due>,
-                                                           messages::accepts<poll_due>, messages::accepts<filler_due>>;
+using private_compute_agent =
+    proposer_owner_actor::extend<messages::accepts<runtime::socket_ready>, messages::accepts<look_due>,
+                                 messages::accepts<retry_is_due>, messages::accepts<poll_due>,
+                                 messages::accepts<filler_due>, messages::accepts<end_wanted>,
+                                 messages::accepts<settings_adopted>>;
 
 class compute_agent final : public runtime::actor_base<private_compute_agent> {
  public:
@@ -44,16 +45,19 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
 
   compute_agent(const runtime::actor_setup& setup, compute_agent_options options)
       : actor_base(setup), options_(std::move(options)) {
-    host::agent_status& status = file_.content();
+    host::agent_status& status = reports_.file.content();
     status.pid = ::getpid();
     status.tenant_id = options_.record.tenant_id;
     status.timeline_id = options_.record.timeline_id;
     status.branch = options_.record.tenant + "/" + options_.record.branch;
     status.port = options_.record.port;
+    status.control_port = options_.control_port;
     status.since = clock().now();
   }
 
   void on_start() {
+    tell(options_.control, agent_introduced{self()});
+    report(status_now());
     step(writes()    ? agent_begun{}
          : follows() ? agent_begun{.at = {}, .follows = true}
                      : agent_begun{.at = options_.record.at});
@@ -77,7 +81,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     const agent_state before = life_.state();
     const auto effects = life_.step(input, clock().monotonic());
     if (life_.state() != before) {
-      host::agent_status& status = file_.content();
+      host::agent_status& status = reports_.file.content();
       const auto now = clock().now();
       if (before < agent_state::running) status.steps[static_cast<std::size_t>(before)] = now - status.since;
       if (before >= agent_state::running) status.steps = {};
@@ -85,6 +89,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
       describe(host::to_string(life_.state()));
       core::log_info(name() + ": " + host::to_string(life_.state()) +
                      (life_.detail().empty() ? "" : ": " + life_.detail()));
+      report(status_now());
     }
     for (const auto& effect : effects) std::visit([this](const auto& each) { carry_out(each); }, effect);
     save();
@@ -286,27 +291,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- Postgres -----------------------------------------------------------------------------------------------------
 
   void carry_out(const start_server&) {
-    const auto& of = options_.record;
-    host::postgres_options server{.bin_directory = of.bin_directory,
-                                  .data_directory = of.data_directory,
-                                  .socket_directory = of.socket_directory,
-                                  .port = of.port,
-                                  .log_file = of.log_file,
-                                  .run_as = options_.run_as,
-                                  .owns_directory = of.pages != host::page_mode::copy,
-                                  .forced = writes()    ? host::quorum_settings(postgres_stream::standby_name)
-                                            : follows() ? host::standby_settings(of.socket_directory, of.pg_major)
-                                                        : host::read_only_settings(),
-                                  .replication_user = writes() ? of.user : "",
-                                  .ends_with_starter = true,
-                                  .armed = of.armed,
-                                  .inherited = pages_.inherited()};
+    host::postgres_options server = server_options(options_.record, options_.run_as);
+    server.inherited = pages_.inherited();
     // The threads of the pool live as long as the process: Postgres ends with them.
-    server_.start([server = std::move(server), settings = of.settings]() -> core::result<pid_t> {
-      // New segments cost less than old ones in a directory that need not last.
-      std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
-      lines.insert(lines.end(), settings.begin(), settings.end());
+    server_.start([server = std::move(server), lines = server_settings(options_.record.settings),
+                   took = reports_.control.config_time()]() -> core::result<pid_t> {
+      const auto begun = std::chrono::steady_clock::now();
       STRATA_TRY(host::write_settings(server, lines));
+      *took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
       return host::start_postgres(server);
     });
   }
@@ -348,6 +340,18 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     pages_.on_ready(event.token);
   }
 
+  // -- the control endpoints ------------------------------------------------------------------------------------------
+
+  void on(const end_wanted& event) {
+    if (event.immediate) return step(end_at_once{});
+    step(stop_wanted{});
+  }
+  void on(const settings_adopted& event) {
+    options_.record.settings = event.settings;
+    if (event.restart) step(restart_wanted{});
+  }
+  void report(const host::agent_status& now) { reports_.control.report(now, life_.ending(), clock().monotonic()); }
+
   // -- Postgres's log -----------------------------------------------------------------------------------------------
 
   watched_log::context around_log() {
@@ -371,7 +375,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     command_.look([this] { step(stop_wanted{}); });
     look_at_standby();
     const bool settled = life_.state() == agent_state::running && writer_.has_quorum() && !log_.has_waits();
-    if (!writer_.has_proposer() || !file_.wants_positions(settled)) return save();
+    if (!writer_.has_proposer() || !reports_.file.wants_positions(settled)) return save();
     writer_.look([this] {
       if (const auto commit = writer_.commit_lsn()) log_.judge(*commit);
       save();
@@ -398,13 +402,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   [[nodiscard]] host::agent_status status_now() const {
-    host::agent_status made = file_.content();
+    host::agent_status made = reports_.file.content();
     made.state = life_.state();
     made.detail = detail();
     made.term = life_.in().value;
     made.start_lsn = life_.start();
     made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
+    made.config = *reports_.control.config_time();
     pages_.describe(made);
     if (follows()) {
       standby_.describe(made);
@@ -415,7 +420,9 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     return made;
   }
   void save() {
-    if (!file_.save(status_now()) && finished_ && !file_.saving()) quit();
+    const auto now = status_now();
+    report(now);
+    if (!reports_.file.save(now) && finished_ && !reports_.file.saving()) quit();
   }
   status_file::context around_file() {
     return {.failed = [this](const core::error& why) { note_error("write compute-agent.json", why); },
@@ -443,6 +450,12 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     branch_directory directory;
   };
 
+  /// What the agent says of itself.
+  struct reports {
+    status_file file;
+    control_reports control;
+  };
+
   compute_agent_options options_;
   compute_lifecycle life_;
   command_watch command_{options_.record, options_.status_directory, jobs()};
@@ -455,7 +468,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   server_process server_{env().sockets(), jobs(), around_server()};
   page_supply pages_{env().sockets(), jobs(), around_pages()};
   watched_log log_{options_.cancelled_wait_limit, jobs(), around_log()};
-  status_file file_{options_.status_directory, jobs(), around_file()};
+  reports reports_{.file = {options_.status_directory, jobs(), around_file()},
+                   .control = control_reports([this](agent_report now) { tell(options_.control, std::move(now)); })};
 };
 
 }  // namespace

@@ -19,6 +19,8 @@ struct compute_agent_options {
   std::optional<strata::host::account> run_as;
   std::string status_directory;  ///< gets compute-agent.json
   std::shared_ptr<strata::host::branch_access> branch;
+  agent_listener_actor control;  ///< its control endpoints; null: none
+  std::uint16_t control_port = 0;
   /// How long a transaction with a cancelled wait may be visible before it is durable.
   std::chrono::milliseconds cancelled_wait_limit{5000};
   std::chrono::milliseconds stop_limit{60'000};

@@ -156,6 +156,7 @@ life_effects compute_lifecycle::on(const postgres_ended&) {
   if (state_ == agent_state::stopping) return enter(ending_server_ ? after_server_ : agent_state::stopped, {finish{}});
   if (!std::exchange(ending_server_, false)) return begin_again("Postgres ended unexpectedly; see its log");
   if (is_final(after_server_)) return enter(after_server_, {finish{}});
+  if (std::exchange(restart_is_wanted_, false)) return begin();
   return begin_again(std::exchange(detail_, {}));
 }
 
@@ -190,8 +191,28 @@ life_effects compute_lifecycle::on(const branch_deleted&) {
 
 life_effects compute_lifecycle::on(const stop_wanted&) {
   if (state_ == agent_state::stopping) return {};
+  // It is being stopped in order already.
+  if (std::exchange(restart_is_wanted_, false)) {
+    detail_.clear();
+    after_server_ = agent_state::stopped;
+    return enter(agent_state::stopping, {});
+  }
   if (state_ != agent_state::running || ending_server_) return end(agent_state::stopped, "");
   return enter(agent_state::stopping, {stop_server{}});
+}
+
+life_effects compute_lifecycle::on(const end_at_once&) {
+  if (ending_server_ && is_final(after_server_)) return {};
+  return end(agent_state::stopped, "");
+}
+
+life_effects compute_lifecycle::on(const restart_wanted&) {
+  if (state_ != agent_state::running || ending_server_) return {};
+  detail_ = "restarting with new settings";
+  after_server_ = agent_state::waiting_for_quorum;
+  ending_server_ = true;
+  restart_is_wanted_ = true;
+  return {stop_server{}};
 }
 
 }  // namespace strata::actors::compute

@@ -65,10 +65,14 @@ struct term_lost {
 /// The branch is missing on the server of its pages.
 struct branch_deleted {};
 struct stop_wanted {};
-using life_input =
-    std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                 pageserver_ahead, start_chosen, following_lost, settings_outgrown, branch_restored, postgres_ready,
-                 postgres_ended, commit_wait_cancelled, directory_lost, term_lost, branch_deleted, stop_wanted>;
+/// The same without waiting for anything.
+struct end_at_once {};
+/// Another incarnation is to begin, because of new settings, when this one has had everything acknowledged.
+struct restart_wanted {};
+using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
+                                pageserver_ahead, start_chosen, following_lost, settings_outgrown, branch_restored,
+                                postgres_ready, postgres_ended, commit_wait_cancelled, directory_lost, term_lost,
+                                branch_deleted, stop_wanted, end_at_once, restart_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -113,6 +117,10 @@ class compute_lifecycle {
   life_effects step(const life_input& input, core::monotonic_time now);
 
   [[nodiscard]] strata::host::agent_state state() const { return state_; }
+  /// While Postgres is being ended: the state that follows; waiting_for_quorum when it is replaced.
+  [[nodiscard]] std::optional<strata::host::agent_state> ending() const {
+    return ending_server_ ? std::optional(after_server_) : std::nullopt;
+  }
   /// The reason of the state, for people; empty in normal operation.
   [[nodiscard]] const std::string& detail() const { return detail_; }
   [[nodiscard]] core::lsn start() const { return start_; }
@@ -141,6 +149,8 @@ class compute_lifecycle {
   life_effects on(const term_lost& input);
   life_effects on(const branch_deleted& input);
   life_effects on(const stop_wanted& input);
+  life_effects on(const end_at_once& input);
+  life_effects on(const restart_wanted& input);
 
   life_effects enter(agent_state next, life_effects effects);
   life_effects end(agent_state last, std::string why);
@@ -155,6 +165,7 @@ class compute_lifecycle {
   /// Set while the server is being ended: the next state.
   agent_state after_server_ = agent_state::waiting_for_quorum;
   bool ending_server_ = false;
+  bool restart_is_wanted_ = false;  ///< no fault: the end of the server is no unexpected one
   bool reads_only_ = false;
   bool follows_ = false;
   core::lsn unfollowable_;  ///< a standby that begins before this comes to WAL that it can't replay

@@ -9,6 +9,8 @@
 #include "consensus/proposer.hpp"
 #include "core/clock.hpp"
 #include "core/lsn.hpp"
+#include "host/agent_status.hpp"
+#include "messages/compute_control.hpp"
 #include "messages/interface.hpp"
 #include "pg/files/standby_view.hpp"
 #include "pg/types.hpp"
@@ -49,6 +51,36 @@ using proposer_owner_actor =
     messages::actor_interface<messages::accepts<proposer_elected>, messages::accepts<proposer_synced>,
                               messages::accepts<proposer_superseded>, messages::accepts<proposer_quorum>,
                               messages::accepts<feed_lost>>;
+
+// -- the agent and its control endpoints ------------------------------------------------------------------------------
+
+/// The compute is to end; its control endpoints hear of the end by its last report.
+struct end_wanted {
+  bool immediate = false;  ///< nothing is waited for
+};
+/// These settings are used from now on, and after `restart` by another incarnation of Postgres, which begins when this
+/// one has had everything acknowledged.
+struct settings_adopted {
+  std::vector<std::string> settings;
+  bool restart = false;
+};
+using controlled_agent_actor =
+    messages::actor_interface<messages::accepts<end_wanted>, messages::accepts<settings_adopted>>;
+
+/// The first message of an agent.
+struct agent_introduced {
+  controlled_agent_actor agent;
+};
+/// At every change of what the agent says of itself, and before anything else happens when its state changes.
+struct agent_report {
+  host::agent_status status;
+  std::optional<host::agent_state> ending;  ///< Postgres is being ended: the state that follows
+  core::monotonic_time at{};
+};
+using agent_listener_actor =
+    messages::actor_interface<messages::accepts<agent_introduced>, messages::accepts<agent_report>>;
+using control_endpoint_actor =
+    messages::compute_control_actor::extend<messages::accepts<agent_introduced>, messages::accepts<agent_report>>;
 
 // -- to wal_feed -----------------------------------------------------------------------------------------------------
 
@@ -114,6 +146,10 @@ STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_synced)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_superseded)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::proposer_quorum)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::feed_lost)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::end_wanted)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::settings_adopted)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::agent_introduced)
+STRATA_LOCAL_MESSAGE(strata::actors::compute::agent_report)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::follow_from)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::head_reported)
 STRATA_LOCAL_MESSAGE(strata::actors::compute::get_feed_status)

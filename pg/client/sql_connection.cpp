@@ -100,10 +100,41 @@ struct sql_connection::implementation {
     return all;
   }
 
+  /// Waits for the answer to what was sent. False: it did not come until `deadline`, or the connection is lost.
+  enum class wait_end : std::uint8_t { answered, late, lost };
+  [[nodiscard]] wait_end await_answer(std::chrono::steady_clock::time_point deadline) const {
+    while (PQisBusy(connection.get()) != 0) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+      if (left <= 0) return wait_end::late;
+      pollfd ready{PQsocket(connection.get()), POLLIN, 0};
+      if (::poll(&ready, 1, static_cast<int>(left)) > 0 && PQconsumeInput(connection.get()) == 0) return wait_end::lost;
+    }
+    return wait_end::answered;
+  }
+  /// The last result of what was sent, or the first bad one.
+  core::result<owned_result> result_within_limit(bool sent) {
+    if (!sent) return failed(nullptr);
+    const auto deadline = std::chrono::steady_clock::now() + *limit;
+    core::result<owned_result> all = owned_result();
+    for (;;) {
+      const auto how = await_answer(deadline);
+      if (how == wait_end::late) return core::error{core::errc::timeout, "the server does not answer"};
+      if (how == wait_end::lost) return failed(nullptr);
+      PGresult* got = PQgetResult(connection.get());
+      if (got == nullptr) break;
+      auto each = checked(got);
+      if (all) all = std::move(each);
+      if (PQstatus(connection.get()) == CONNECTION_BAD) break;
+    }
+    return all;
+  }
+
   std::unique_ptr<PGconn, finish> connection;
   std::unique_ptr<char, free_memory> line;
   std::string sqlstate;
   bool commits = false;
+  std::optional<std::chrono::milliseconds> limit;
 };
 
 sql_connection::sql_connection(std::unique_ptr<implementation> of) : implementation_(std::move(of)) {}
@@ -126,14 +157,19 @@ core::result<sql_connection> sql_connection::open(const std::string& conninfo, c
   return sql_connection(std::move(made));
 }
 
+void sql_connection::limit_waits(std::chrono::milliseconds each) { implementation_->limit = each; }
+
 core::result<std::vector<sql_row>> sql_connection::query(const std::string& sql,
                                                          const std::vector<sql_value>& parameters) {
   auto& of = *implementation_;
   std::vector<const char*> values;
   for (const auto& each : parameters) values.push_back(each ? each->c_str() : nullptr);
+  const int count = static_cast<int>(values.size());
+  const auto ask = [&](auto function) {
+    return function(of.connection.get(), sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0);
+  };
   STRATA_ASSIGN(const auto got,
-                of.checked(PQexecParams(of.connection.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                                        values.data(), nullptr, nullptr, 0)));
+                of.limit ? of.result_within_limit(ask(PQsendQueryParams) == 1) : of.checked(ask(PQexecParams)));
   std::vector<sql_row> rows(static_cast<std::size_t>(PQntuples(got.get())));
   for (std::size_t row = 0; row < rows.size(); ++row)
     for (int column = 0; column < PQnfields(got.get()); ++column) {
@@ -145,7 +181,9 @@ core::result<std::vector<sql_row>> sql_connection::query(const std::string& sql,
 
 core::result<void> sql_connection::execute(const std::string& sql) {
   auto& of = *implementation_;
-  STRATA_TRY(of.checked(PQexec(of.connection.get(), sql.c_str())));
+  PGconn* const to = of.connection.get();
+  STRATA_TRY(of.limit ? of.result_within_limit(PQsendQuery(to, sql.c_str()) == 1)
+                      : of.checked(PQexec(to, sql.c_str())));
   return {};
 }
 
@@ -158,12 +196,10 @@ core::result<void> sql_connection::commit(std::chrono::milliseconds limit) {
   };
   if (!of.commits && PQsendQuery(of.connection.get(), "COMMIT") == 0) return of.failed(nullptr);
   of.commits = true;
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (PQisBusy(of.connection.get()) != 0) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return core::error{core::errc::timeout, "COMMIT has no answer yet"};
-    pollfd ready{PQsocket(of.connection.get()), POLLIN, 0};
-    if (::poll(&ready, 1, static_cast<int>(left)) > 0 && PQconsumeInput(of.connection.get()) == 0) return lost();
+  switch (of.await_answer(std::chrono::steady_clock::now() + limit)) {
+    case implementation::wait_end::answered: break;
+    case implementation::wait_end::late: return core::error{core::errc::timeout, "COMMIT has no answer yet"};
+    case implementation::wait_end::lost: return lost();
   }
   of.commits = false;
   owned_result result(PQgetResult(of.connection.get()));

@@ -34,6 +34,10 @@ class sql_connection {
   sql_connection& operator=(sql_connection&&) noexcept;
   ~sql_connection();
 
+  /// From now on query() and execute() fail with errc::timeout when the server has not answered after `each`; the
+  /// connection is of no more use then. Without it they wait for ever.
+  void limit_waits(std::chrono::milliseconds each);
+
   core::result<std::vector<sql_row>> query(const std::string& sql, const std::vector<sql_value>& parameters = {});
   /// One or several statements, whose rows are dropped.
   core::result<void> execute(const std::string& sql);

@@ -34,7 +34,7 @@ void collect_nullable(const json& in, std::vector<json>& to) {
 BOOST_AUTO_TEST_SUITE(api_route_table)
 
 /// By its number, which Boost can print.
-const std::vector<route_table> all_tables{routes(), safekeeper_routes()};
+const std::vector<route_table> all_tables{routes(), safekeeper_routes(), compute_routes()};
 const auto tables = boost::unit_test::data::xrange(all_tables.size());
 
 BOOST_DATA_TEST_CASE(every_route_has_a_handler_and_its_own_operation, tables, number) {
@@ -92,6 +92,7 @@ BOOST_DATA_TEST_CASE(the_description_names_every_route_and_only_schemas_there_ar
     BOOST_TEST(operation["operationId"] == std::string(each.operation));
     BOOST_TEST(operation["responses"].contains(std::to_string(each.success)));
     BOOST_TEST(operation["responses"].contains("default"));
+    BOOST_TEST(operation["responses"].contains("412") == !each.state_schema.empty());
     BOOST_TEST(operation.contains("requestBody") == !each.request_schema.empty());
     std::size_t in_path = 0;
     for (const json& parameter : operation["parameters"]) in_path += parameter["in"] == "path" ? 1 : 0;

@@ -296,6 +296,44 @@ BOOST_AUTO_TEST_CASE(a_lost_directory_ends_postgres_and_the_next_incarnation_has
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_AUTO_TEST_CASE(new_settings_end_an_incarnation_in_order_and_are_no_fault) {
+  run();
+  for (int i = 0; i < 20; ++i) {
+    BOOST_TEST_REQUIRE(gives<stop_server>(restart_wanted{}));
+    BOOST_TEST((life.ending() == agent_state::waiting_for_quorum));
+    BOOST_TEST(is(agent_state::running));
+    BOOST_TEST(gives_nothing(restart_wanted{}));
+    BOOST_TEST_REQUIRE(gives<run_for_term>(postgres_ended{}));
+    BOOST_TEST(!life.ending());
+    run();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_during_a_restart_waits_for_acknowledgements_too) {
+  run();
+  BOOST_TEST_REQUIRE(gives<stop_server>(restart_wanted{}));
+  BOOST_TEST(gives_nothing(stop_wanted{}));
+  BOOST_TEST(is(agent_state::stopping));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
+BOOST_AUTO_TEST_CASE(an_end_at_once_waits_for_nothing_in_any_state) {
+  run();
+  BOOST_TEST(gives<stop_server>(stop_wanted{}));
+  BOOST_TEST(gives<abandon_server>(end_at_once{}));
+  BOOST_TEST((life.ending() == agent_state::stopped));
+  BOOST_TEST(gives_nothing(end_at_once{}));
+  BOOST_TEST(gives<finish>(postgres_ended{}));
+  BOOST_TEST(is(agent_state::stopped));
+  BOOST_TEST(gives_nothing(end_at_once{}));
+}
+
+BOOST_AUTO_TEST_CASE(an_end_at_once_before_postgres_is_the_end) {
+  BOOST_TEST(gives<finish>(end_at_once{}));
+  BOOST_TEST(is(agent_state::stopped));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
