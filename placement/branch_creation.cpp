@@ -38,7 +38,8 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
   // A field that is added to the record does not compile here before it is decided what a branch has in it.
   const auto& [tenant, id, name, state, its_ancestor, ancestor_lsn, major, system_id, wal_segment_size, data_checksums,
                wal_log_hints, disk_consistent_lsn, previous_record_lsn, readable_from, gc_cutoff, created, source,
-               safekeepers, quorum_start, wal_keepers, custom_managers, deletion_protected, expires] = ancestor;
+               safekeepers, quorum_start, wal_keepers, custom_managers, deletion_protected, expires, logical_wal] =
+      ancestor;
   std::vector<storage::custom_manager> seen = custom_managers;
   std::erase_if(seen, [&](const storage::custom_manager& each) { return each.since > branch.at; });
   return {.tenant = tenant,
@@ -63,7 +64,8 @@ storage::timeline_record branch_record(const storage::timeline_record& ancestor,
           .wal_keepers = {},
           .custom_managers = std::move(seen),
           .deletion_protected = branch.deletion_protected,
-          .expires = branch.expires};
+          .expires = branch.expires,
+          .logical_wal = branch.logical_wal.value_or(logical_wal)};
 }
 
 void branch_creation::point_found(core::lsn at) {

@@ -39,9 +39,10 @@ struct new_branch {
   core::wall_time created{};
   bool deletion_protected = false;
   std::optional<core::wall_time> expires = {};
+  std::optional<bool> logical_wal = {};  ///< absent: as the ancestor
 };
-/// The child's record, made from nothing: it names every field, and takes from the ancestor what a cluster can't change
-/// and the extension records before the branch point.
+/// The child's record, made from nothing: it names every field, and takes from the ancestor what a cluster can't
+/// change, the extension records before the branch point, and the wal_level unless another one is asked for.
 storage::timeline_record branch_record(const storage::timeline_record& ancestor, const new_branch& branch);
 
 /// One creation, from a request that passed check_creation() to the reply. The owner carries out the step that now()

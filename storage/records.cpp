@@ -71,6 +71,7 @@ void apply_to_record(const timeline_edit& edit, timeline_record& record) {
   if (edit.name) record.name = *edit.name;
   if (edit.deletion_protected) record.deletion_protected = *edit.deletion_protected;
   if (edit.expires) record.expires = *edit.expires;
+  if (edit.logical_wal) record.logical_wal = *edit.logical_wal;
   if (edit.custom_manager_seen) {
     const custom_manager& seen = *edit.custom_manager_seen;
     auto& all = record.custom_managers;

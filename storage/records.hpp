@@ -95,6 +95,7 @@ struct timeline_record {
   std::vector<custom_manager> custom_managers;          ///< ids ascend
   bool deletion_protected = false;
   std::optional<core::wall_time> expires;  ///< from then on the branch is deleted
+  bool logical_wal = false;                ///< its computes run with wal_level=logical (docs/decisions/0063)
 };
 /// Whether its WAL comes from a source.
 inline bool follows_source(const timeline_record& of) { return of.source && !of.source->ended; }
@@ -143,6 +144,20 @@ struct layer_record {
 };
 std::string layer_file_name(const layer_record& layer);
 
+/// A version of a file that is not in the WAL and outlives an incarnation of a compute (docs/formats/side_files.md).
+struct side_file_record {
+  std::uint64_t number = 0;        ///< unique in the timeline; of two versions of a file the newer one has the higher
+  core::generation generation{1};  ///< of the attachment that wrote it
+  std::string name;                ///< "postgresql.auto.conf"
+  core::lsn at;                    ///< it holds from here on; ascends with the number
+  std::uint64_t term = 0;          ///< of the writer
+  core::wall_time stored{};
+  bool proven = false;         ///< Postgres has started with it
+  std::uint64_t size = 0;      ///< of its content, in bytes
+  std::uint64_t checksum = 0;  ///< XXH3-64 of its content
+  bool operator==(const side_file_record&) const = default;
+};
+
 /// The changes of one step, all or nothing. Files of added layers are durable before the edit is committed; files of
 /// removed ones are deleted after it.
 struct timeline_edit {
@@ -166,6 +181,9 @@ struct timeline_edit {
   std::optional<std::string> name;
   std::optional<bool> deletion_protected;
   std::optional<std::optional<core::wall_time>> expires;  ///< an empty time: never
+  std::optional<bool> logical_wal;
+  std::vector<side_file_record> put_side_files;  ///< new ones, or ones that were proven
+  std::vector<std::uint64_t> remove_side_files;
   std::vector<commit_time> commit_times;
   std::optional<core::lsn> forget_commit_times_below;  ///< the last one at or below it stays
 };

@@ -9,7 +9,7 @@
 namespace strata::storage {
 
 /// The version of a directory's format.
-inline constexpr std::uint32_t directory_version = 4;
+inline constexpr std::uint32_t directory_version = 5;
 
 /// Checks the file STRATA, which marks a directory as Strata's and holds its format version (docs/formats/metadata.md);
 /// writes the file when the directory is new. errc::unsupported for another version, errc::corrupt when the file is

@@ -101,7 +101,8 @@ enum flag : std::uint16_t {
   tells_of_source = 128,
   is_protected = 256,
   has_expiry = 512,
-  all_flags = 1023
+  has_logical_wal = 1024,
+  all_flags = 2047
 };
 
 /// Fields of a source besides its address.
@@ -302,13 +303,13 @@ core::bytes encode(const timeline_record& of) {
   core::bytes to{value_version};
   append_text(to, of.name);
   to.push_back(static_cast<std::uint8_t>(of.state));
-  core::append_le(to,
-                  static_cast<std::uint16_t>(
-                      (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
-                      (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
-                      (of.custom_managers.empty() ? 0 : has_custom_managers) | (of.safekeepers ? has_safekeepers : 0) |
-                      (of.wal_keepers.empty() ? 0 : has_wal_keepers) | (tells(of.source) ? tells_of_source : 0) |
-                      (of.deletion_protected ? is_protected : 0) | (of.expires ? has_expiry : 0)));
+  core::append_le(to, static_cast<std::uint16_t>(
+                          (of.ancestor ? has_ancestor : 0) | (of.data_checksums ? has_checksums : 0) |
+                          (of.wal_log_hints ? logs_hints : 0) | (of.source ? has_source : 0) |
+                          (of.custom_managers.empty() ? 0 : has_custom_managers) |
+                          (of.safekeepers ? has_safekeepers : 0) | (of.wal_keepers.empty() ? 0 : has_wal_keepers) |
+                          (tells(of.source) ? tells_of_source : 0) | (of.deletion_protected ? is_protected : 0) |
+                          (of.expires ? has_expiry : 0) | (of.logical_wal ? has_logical_wal : 0)));
   append_id(to, of.ancestor.value_or(core::timeline_id{}));
   append_lsn(to, own_wal_begin(of));
   to.push_back(static_cast<std::uint8_t>(of.major));
@@ -361,6 +362,7 @@ core::result<timeline_record> decode_timeline(std::string_view key, core::bytes_
   if ((flags & has_wal_keepers) == 0 && of.safekeepers) of.wal_keepers = all_created(*of.safekeepers);
   if ((flags & tells_of_source) != 0 && !read_source(from, of.source)) return damaged("timeline", key);
   of.deletion_protected = (flags & is_protected) != 0;
+  of.logical_wal = (flags & has_logical_wal) != 0;
   if ((flags & has_expiry) != 0) of.expires = core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()));
   if (!from.finished() || state < 1 || state > 3 || flags > all_flags || major < 14 || major > 18)
     return damaged("timeline", key);
@@ -404,6 +406,38 @@ core::result<layer_record> decode_layer(std::string_view key, core::bytes_view v
   layer.kind = static_cast<layer_kind>(kind);
   layer.residency = static_cast<layer_residency>(residency);
   return layer;
+}
+
+core::bytes encode(const side_file_record& file) {
+  core::check(file.generation.valid(), "a side file has a generation");
+  core::bytes to{value_version, static_cast<std::uint8_t>(file.proven ? 1 : 0)};
+  core::append_le(to, file.generation.value);
+  append_text(to, file.name);
+  append_lsn(to, file.at);
+  core::append_le(to, file.term);
+  core::append_le<std::int64_t>(to, file.stored.time_since_epoch().count());
+  core::append_le(to, file.size);
+  core::append_le(to, file.checksum);
+  return to;
+}
+
+core::result<side_file_record> decode_side_file(std::string_view key, core::bytes_view value) {
+  core::byte_reader from(value);
+  STRATA_TRY(check_version(from, "side file", key));
+  if (key.size() != numbered_key_size) return damaged("side file", key);
+  side_file_record file{.number = number_of(key)};
+  const auto proven = from.le<std::uint8_t>();
+  file.generation = core::generation(from.le<std::uint32_t>());
+  file.name = read_text(from);
+  file.at = read_lsn(from);
+  file.term = from.le<std::uint64_t>();
+  file.stored = core::wall_time(std::chrono::microseconds(from.le<std::int64_t>()));
+  file.size = from.le<std::uint64_t>();
+  file.checksum = from.le<std::uint64_t>();
+  if (!from.finished() || file.number == 0 || proven > 1 || !file.generation.valid() || file.name.empty())
+    return damaged("side file", key);
+  file.proven = proven == 1;
+  return file;
 }
 
 core::bytes encode(const wal_deletion& deletion) {

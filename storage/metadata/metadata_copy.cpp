@@ -12,7 +12,7 @@ namespace strata::storage {
 namespace {
 
 constexpr std::array<std::uint8_t, 8> copy_magic{'S', 't', 'C', 'o', 'p', 'y', '\r', '\n'};
-constexpr std::uint32_t copy_version = 2;
+constexpr std::uint32_t copy_version = 3;
 constexpr std::size_t checksum_size = 8;
 /// Ten times the layers of the largest known timelines.
 constexpr std::uint64_t copy_size_max = 256u << 20;
@@ -24,6 +24,22 @@ void append_bytes(core::bytes& to, const core::bytes& value) {
 core::bytes read_bytes(core::byte_reader& from) {
   const core::bytes_view value = from.take(from.le<std::uint32_t>());
   return {value.begin(), value.end()};
+}
+
+void append_records(core::bytes& to, const metadata_copy::numbered_records& records) {
+  core::append_le(to, static_cast<std::uint32_t>(records.size()));
+  for (const auto& [number, record] : records) {
+    core::append_le(to, number);
+    append_bytes(to, record);
+  }
+}
+metadata_copy::numbered_records read_records(core::byte_reader& from) {
+  metadata_copy::numbered_records records;
+  for (auto left = from.le<std::uint32_t>(); left > 0 && from.ok(); --left) {
+    const auto number = from.le<std::uint64_t>();
+    records.emplace_back(number, read_bytes(from));
+  }
+  return records;
 }
 
 template <class Id>
@@ -47,11 +63,8 @@ core::bytes encode(const metadata_copy& copy) {
   core::append_le(to, copy.edits);
   append_bytes(to, copy.record);
   core::append_le(to, copy.last_layer_number);
-  core::append_le(to, static_cast<std::uint32_t>(copy.layers.size()));
-  for (const auto& [number, record] : copy.layers) {
-    core::append_le(to, number);
-    append_bytes(to, record);
-  }
+  append_records(to, copy.layers);
+  append_records(to, copy.side_files);
   core::append_le<std::uint64_t>(to, XXH3_64bits(to.data(), to.size()));
   return to;
 }
@@ -78,10 +91,8 @@ core::result<metadata_copy> decode_copy(core::bytes_view content, const core::te
   copy.edits = from.le<std::uint64_t>();
   copy.record = read_bytes(from);
   copy.last_layer_number = from.le<std::uint64_t>();
-  for (auto left = from.le<std::uint32_t>(); left > 0 && from.ok(); --left) {
-    const auto number = from.le<std::uint64_t>();
-    copy.layers.emplace_back(number, read_bytes(from));
-  }
+  copy.layers = read_records(from);
+  copy.side_files = read_records(from);
   if (!from.finished()) return damaged("it ends before its content");
   return copy;
 }

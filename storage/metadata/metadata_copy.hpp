@@ -21,10 +21,13 @@ struct metadata_copy {
   std::uint64_t edits = 0;                    ///< of the tenant, when the copy was written
   core::bytes record;                         ///< as in RocksDB, like the layers
   std::uint64_t last_layer_number = 0;
-  std::vector<std::pair<std::uint64_t, core::bytes>> layers;
+  using numbered_records = std::vector<std::pair<std::uint64_t, core::bytes>>;
+  numbered_records layers;
+  numbered_records side_files;
 
   [[nodiscard]] bool says_the_same(const metadata_copy& other) const {
-    return record == other.record && last_layer_number == other.last_layer_number && layers == other.layers;
+    return record == other.record && last_layer_number == other.last_layer_number && layers == other.layers &&
+           side_files == other.side_files;
   }
 };
 

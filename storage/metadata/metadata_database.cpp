@@ -23,8 +23,8 @@ namespace strata::storage {
 namespace {
 
 /// RocksDB always has a family "default"; the seals are in it.
-constexpr std::array<const char*, metadata_family_count> family_names{"default", "tenants",      "timelines",
-                                                                      "layers",  "commit_times", "wal_deletions"};
+constexpr std::array<const char*, metadata_family_count> family_names{
+    "default", "tenants", "timelines", "layers", "commit_times", "wal_deletions", "side_files"};
 
 rocksdb::Slice slice_of(const core::bytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

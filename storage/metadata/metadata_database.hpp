@@ -18,12 +18,20 @@ namespace strata::storage {
 
 /// The column families of the metadata's RocksDB, by number. In digests of contents: never renumber. Keys of all of
 /// them begin with a tenant's id.
-enum class metadata_family : std::uint8_t { seals, tenants, timelines, layers, commit_times, wal_deletions };
+enum class metadata_family : std::uint8_t {
+  seals,
+  tenants,
+  timelines,
+  layers,
+  commit_times,
+  wal_deletions,
+  side_files
+};
 /// Those of a tenant's records; its seal covers them.
-inline constexpr std::array record_families{metadata_family::tenants, metadata_family::timelines,
-                                            metadata_family::layers, metadata_family::commit_times,
-                                            metadata_family::wal_deletions};
-inline constexpr std::size_t metadata_family_count = 6;
+inline constexpr std::array record_families{metadata_family::tenants,       metadata_family::timelines,
+                                            metadata_family::layers,        metadata_family::commit_times,
+                                            metadata_family::wal_deletions, metadata_family::side_files};
+inline constexpr std::size_t metadata_family_count = 7;
 std::string_view to_string(metadata_family of);
 
 /// A record put, or deleted when it has no value.

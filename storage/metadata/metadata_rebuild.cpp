@@ -141,6 +141,12 @@ class rebuilder {
       look_at_layer({tenant, id, *layer}, made);
       changes.push_back({family::layers, layer_key, value});
     }
+    for (std::size_t i = 0; record && i < copy->side_files.size(); ++i) {
+      const auto& [number, value] = copy->side_files[i];
+      const std::string file_key = codec::numbered_key(tenant, id, number);
+      if (const auto file = codec::decode_side_file(file_key, value); !file) record = file.error();
+      changes.push_back({family::side_files, file_key, value});
+    }
     if (!record) {
       report_.lost.push_back("timeline " + to_string(id) + " of " + tenant_name + ": " + record.error().detail);
       return;

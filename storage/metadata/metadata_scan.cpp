@@ -1,5 +1,6 @@
 #include "storage/metadata/metadata_scan.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -31,6 +32,7 @@ class scanner {
       case metadata_family::layers: return take_layer(key, value);
       case metadata_family::commit_times: return drop(codec::decode_commit_times(key, value));
       case metadata_family::wal_deletions: return drop(codec::decode_wal_deletion(key, value));
+      case metadata_family::side_files: return take_side_file(key, value);
       case metadata_family::seals: break;
     }
     return {};
@@ -69,6 +71,15 @@ class scanner {
     }
     STRATA_TRY(drop(codec::decode_layer(key, value)));
     if (of != nullptr) of->layers.emplace_back(codec::number_of(key), core::bytes(value.begin(), value.end()));
+    return {};
+  }
+
+  core::result<void> take_side_file(std::string_view key, core::bytes_view value) {
+    STRATA_TRY(drop(codec::decode_side_file(key, value)));
+    const auto of = std::ranges::lower_bound(into_.timelines, codec::timeline_of(key), {},
+                                             [](const metadata_copy& each) { return *each.timeline; });
+    if (of != into_.timelines.end() && of->timeline == codec::timeline_of(key))
+      of->side_files.emplace_back(codec::number_of(key), core::bytes(value.begin(), value.end()));
     return {};
   }
 

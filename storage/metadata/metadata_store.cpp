@@ -102,6 +102,14 @@ class sealed_metadata_store final : public metadata_store {
     return records;
   }
 
+  core::result<std::vector<side_file_record>> side_files(const core::tenant_id& tenant,
+                                                         const core::timeline_id& id) override {
+    STRATA_TRY(usable(tenant));
+    std::vector<side_file_record> records;
+    STRATA_TRY(list(family::side_files, codec::timeline_key(tenant, id), records, codec::decode_side_file));
+    return records;
+  }
+
   core::result<std::uint64_t> last_layer_number(const core::tenant_id& tenant, const core::timeline_id& id) override {
     STRATA_TRY(usable(tenant));
     STRATA_ASSIGN(const auto value, database().get(family::layers, codec::numbered_key(tenant, id, 0)));
@@ -227,7 +235,8 @@ void sealed_metadata_store::write_copies(const tenant_edit& edit, std::uint64_t 
   for (const auto& [record, value] : edit.changes()) {
     const auto& [in, key] = record;
     if (in == family::tenants && value) write({.tenant = edit.tenant(), .record = *value});
-    if (in == family::timelines || in == family::layers) timelines.insert(key.substr(0, codec::timeline_key_size));
+    if (in == family::timelines || in == family::layers || in == family::side_files)
+      timelines.insert(key.substr(0, codec::timeline_key_size));
   }
   for (const std::string& key : timelines) {
     auto copy = copy_of_timeline(key);
@@ -258,6 +267,10 @@ core::result<metadata_copy> sealed_metadata_store::copy_of_timeline(const std::s
     return decoded.has_value();
   }));
   STRATA_TRY(std::move(decoded));
+  STRATA_TRY(database().visit_prefix(family::side_files, key, [&](std::string_view file, core::bytes_view value) {
+    copy.side_files.emplace_back(codec::number_of(file), core::bytes(value.begin(), value.end()));
+    return true;
+  }));
   return copy;
 }
 
@@ -273,7 +286,7 @@ core::result<void> sealed_metadata_store::delete_timeline(const core::tenant_id&
     if (!deletion.from.empty()) edit.put(family::wal_deletions, prefix, codec::encode(deletion));
   }
   edit.remove(family::timelines, prefix);
-  for (const family from : {family::layers, family::commit_times})
+  for (const family from : {family::layers, family::commit_times, family::side_files})
     STRATA_TRY(database().visit_prefix(from, prefix, [&](std::string_view key, core::bytes_view) {
       edit.remove(from, std::string(key));
       return true;
@@ -308,9 +321,14 @@ core::result<void> sealed_metadata_store::edit_timeline(const core::tenant_id& t
                 codec::encode_number(std::max(before, last_number)));
   }
   for (std::uint64_t number : edit.remove) changes.remove(family::layers, codec::numbered_key(tenant, id, number));
+  for (const side_file_record& file : edit.put_side_files)
+    changes.put(family::side_files, codec::numbered_key(tenant, id, file.number), codec::encode(file));
+  for (std::uint64_t number : edit.remove_side_files)
+    changes.remove(family::side_files, codec::numbered_key(tenant, id, number));
   add_commit_times(changes, id, edit.commit_times);
   if (edit.forget_commit_times_below) STRATA_TRY(forget_commit_times(changes, id, *edit.forget_commit_times_below));
-  const bool frees = edit.add.empty() && edit.commit_times.empty() && successor == nullptr;
+  const bool frees =
+      edit.add.empty() && edit.commit_times.empty() && edit.put_side_files.empty() && successor == nullptr;
   return commit("edit timeline " + core::to_string(id), changes, frees ? space_use::freeing : space_use::growing);
 }
 

@@ -44,13 +44,16 @@ class metadata_store {
   virtual core::result<void> put_timeline(const timeline_record& timeline) = 0;
   /// errc::not_found.
   virtual core::result<timeline_record> timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
-  /// Deletes its layers and commit times, too. The same step records the deletion of its WAL for every safekeeper on
-  /// which the timeline was or may have been created.
+  /// Deletes its layers, commit times and side files, too. The same step records the deletion of its WAL for every
+  /// safekeeper on which the timeline was or may have been created.
   virtual core::result<void> delete_timeline(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<std::vector<timeline_record>> timelines(const core::tenant_id& tenant) = 0;
 
   virtual core::result<std::vector<layer_record>> layers(const core::tenant_id& tenant,
                                                          const core::timeline_id& id) = 0;
+  /// By number.
+  virtual core::result<std::vector<side_file_record>> side_files(const core::tenant_id& tenant,
+                                                                 const core::timeline_id& id) = 0;
   /// The highest number any layer of the timeline ever had, 0 for none.
   virtual core::result<std::uint64_t> last_layer_number(const core::tenant_id& tenant, const core::timeline_id& id) = 0;
   virtual core::result<void> apply(const core::tenant_id& tenant, const core::timeline_id& id,

@@ -5,6 +5,7 @@
 
 #include "config/quantity.hpp"
 #include "storage/layers/layer_cache.hpp"
+#include "storage/side_files/side_file_store.hpp"
 #include "storage/timeline/read_path.hpp"
 #include "storage/timeline/timeline_store.hpp"
 
@@ -104,6 +105,7 @@ core::result<timeline_store::gc_outcome> timeline_store::collect(const retention
     store(gc_cutoff_, cutoff);
     STRATA_TRY(commit({.gc_cutoff = cutoff, .forget_commit_times_below = cutoff}));
   }
+  STRATA_TRY(side_files_->collect(cutoff, keep.branch_points));
   const auto view = current();
   timeline_edit edit{.remove = removable_layers(*view->files, cutoff, keep.branch_points)};
   if (edit.remove.empty()) return outcome;

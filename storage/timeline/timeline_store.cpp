@@ -9,6 +9,7 @@
 #include "storage/layers/layer_cache.hpp"
 #include "storage/layers/layer_file.hpp"
 #include "storage/layers/memory_layer.hpp"
+#include "storage/side_files/side_file_store.hpp"
 #include "storage/timeline/read_path.hpp"
 
 namespace strata::storage {
@@ -21,12 +22,24 @@ core::result<std::shared_ptr<timeline_store>> timeline_store::open(const context
                        "open timeline " + core::to_string(record.id) + ": its ancestor is not the one in its record"};
   auto found = load_files(context, record);
   if (!found) return std::move(found).error().within("open timeline " + core::to_string(record.id));
+  auto side_files = side_file_store::open({.metadata = context.metadata,
+                                           .disk = &context.layers->disk(),
+                                           .clock = context.clock,
+                                           .tenant = record.tenant,
+                                           .timeline = record.id,
+                                           .directory = context.directory + "/side_files",
+                                           .generation = context.generation,
+                                           .ancestor_lsn = record.ancestor_lsn},
+                                          ancestor ? ancestor->side_files() : nullptr);
+  if (!side_files) return std::move(side_files).error().within("open timeline " + core::to_string(record.id));
+  found->side_files = *std::move(side_files);
   return std::shared_ptr<timeline_store>(new timeline_store(context, *std::move(found), std::move(ancestor)));
 }
 
 timeline_store::timeline_store(const context& context, opened found, std::shared_ptr<timeline_store> ancestor)
     : context_(context),
       ancestor_(std::move(ancestor)),
+      side_files_(std::move(found.side_files)),
       last_number_(found.last_number),
       record_(std::move(found.record)),
       options_(context.options),

@@ -29,8 +29,9 @@ namespace strata::storage {
 class layer_cache;   // open layer files and the shared block cache of one server (storage/layers/layer_cache.hpp)
 class layer_writer;  // storage/layers/layer_file.hpp
 struct layer_writer_options;
-class memory_layer;  // storage/layers/memory_layer.hpp
-struct read_level;   // storage/timeline/read_path.hpp
+class memory_layer;     // storage/layers/memory_layer.hpp
+class side_file_store;  // storage/side_files/side_file_store.hpp
+struct read_level;      // storage/timeline/read_path.hpp
 struct timeline_view;
 
 struct timeline_counters {
@@ -84,6 +85,8 @@ class timeline_store final {
   [[nodiscard]] core::lsn gc_cutoff() const { return load(gc_cutoff_); }
   [[nodiscard]] timeline_counters counters() const;
   [[nodiscard]] std::vector<layer_record> layers() const;
+  /// The files of its computes that are not in the WAL.
+  [[nodiscard]] const std::shared_ptr<side_file_store>& side_files() const { return side_files_; }
   /// The memory layers, the open one first, then the frozen ones, newest first.
   [[nodiscard]] std::vector<memory_span> memory_spans() const;
   /// Problems with layer files that opening and check_layers() found, one text each, naming the file. Reads that need
@@ -154,8 +157,8 @@ class timeline_store final {
     std::uint64_t removed_bytes = 0;
     core::lsn cutoff;
   };
-  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers that no read needs. Completes
-  /// check_layers() first: errc::corrupt while a layer is damaged.
+  /// Publishes the cutoff, waits for readers below it, commits it, then removes layers and side files that no read
+  /// needs. Completes check_layers() first: errc::corrupt while a layer is damaged.
   core::result<gc_outcome> collect(const retention& keep);
 
   /// Changes state, readable_from and flags in the metadata; durable on return.
@@ -180,6 +183,7 @@ class timeline_store final {
     std::uint64_t last_number = 0;
     std::vector<std::string> damaged_layers;
     std::vector<std::uint64_t> unchecked_layers;
+    std::shared_ptr<side_file_store> side_files = nullptr;
   };
   timeline_store(const context& context, opened found, std::shared_ptr<timeline_store> ancestor);
   using cancelled_check = std::function<bool()>;
@@ -250,6 +254,7 @@ class timeline_store final {
 
   context context_;
   std::shared_ptr<timeline_store> ancestor_;
+  std::shared_ptr<side_file_store> side_files_;
 
   std::atomic<std::uint64_t> last_record_{0};
   std::atomic<std::uint64_t> previous_record_{0};

@@ -238,7 +238,8 @@ BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_i
                                           .wal_keepers = {{.id = {1}, .instance = {}, .created = true}},
                                           .custom_managers = {{130, lsn(30)}, {131, lsn(50)}, {132, lsn(51)}},
                                           .deletion_protected = true,
-                                          .expires = core::wall_time(std::chrono::seconds(2))};
+                                          .expires = core::wall_time(std::chrono::seconds(2)),
+                                          .logical_wal = true};
   const auto made = placement::branch_record(ancestor, {.id = first,
                                                         .name = "dev",
                                                         .at = lsn(50),
@@ -255,6 +256,9 @@ BOOST_AUTO_TEST_CASE(a_branch_has_the_cluster_of_its_ancestor_and_a_history_of_i
   BOOST_TEST((made.created == core::wall_time(std::chrono::seconds(9))));
   BOOST_TEST((!made.source && !made.safekeepers && made.wal_keepers.empty()));
   BOOST_TEST((!made.deletion_protected && !made.expires));
+  BOOST_TEST(made.logical_wal);
+  BOOST_TEST(!placement::branch_record(ancestor, {.id = first, .name = "dev", .at = lsn(50), .logical_wal = false})
+                  .logical_wal);
   BOOST_TEST_REQUIRE(made.custom_managers.size() == 2u);
   BOOST_TEST((made.custom_managers[1] == storage::custom_manager{131, lsn(50)}));
 }

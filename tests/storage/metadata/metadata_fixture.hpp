@@ -64,6 +64,13 @@ class metadata_fixture {
     storage::timeline_edit edit{.add = {layer(number)}, .disk_consistent_lsn = core::lsn(100 + number * 10)};
     for (std::uint64_t at = 0; at < 10; ++at)
       edit.commit_times.push_back({static_cast<pg::timestamp>(number * 1000 + at), core::lsn(100 + number * 10 + at)});
+    edit.put_side_files = {{.number = number,
+                            .name = "postgresql.auto.conf",
+                            .at = core::lsn(100 + number * 10),
+                            .term = 3,
+                            .proven = number == 1,
+                            .size = 5,
+                            .checksum = 6}};
     BOOST_TEST_REQUIRE(store.apply(of.id, of.main, edit));
   }
 
@@ -85,6 +92,9 @@ class metadata_fixture {
       const auto layers = store.layers(tenant, each.id);
       if (!layers) return "error: " + layers.error().detail;
       for (const auto& layer : *layers) add(codec::encode(layer));
+      const auto side_files = store.side_files(tenant, each.id);
+      if (!side_files) return "error: " + side_files.error().detail;
+      for (const auto& file : *side_files) add(codec::encode(file));
       text += std::to_string(store.last_layer_number(tenant, each.id).value()) + ";";
       if (!with_history) continue;
       const auto visited =
