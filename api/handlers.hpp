@@ -58,6 +58,10 @@ core::result<reply> collect_garbage(const services&, const request&);
 core::result<reply> list_layers(const services&, const request&);
 core::result<reply> get_keyspace(const services&, const request&);
 
+// handlers/side_files.cpp
+core::result<reply> get_side_files(const services&, const request&);
+core::result<reply> put_side_files(const services&, const request&);
+
 // handlers/export.cpp
 core::result<reply> export_timeline(const services&, const request&);
 

@@ -101,6 +101,13 @@ core::result<std::optional<core::wall_time>> optional_time_member(const json& ob
   return std::optional(*time);
 }
 
+core::result<std::optional<bool>> optional_wal_level_member(const json& object, std::string_view name) {
+  STRATA_ASSIGN(const auto text, optional_text_member(object, name));
+  if (!text) return std::optional<bool>();
+  if (*text != "replica" && *text != "logical") return refused(name, "must be replica or logical");
+  return std::optional(*text == "logical");
+}
+
 core::result<std::optional<core::lsn>> optional_lsn_member(const json& object, std::string_view name) {
   STRATA_ASSIGN(const auto text, optional_text_member(object, name));
   if (!text) return std::optional<core::lsn>();

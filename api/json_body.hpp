@@ -26,6 +26,8 @@ core::result<std::optional<std::uint64_t>> optional_count_member(const nlohmann:
 core::result<std::optional<bool>> optional_flag_member(const nlohmann::json& object, std::string_view name);
 /// ISO 8601; UTC if it has no zone.
 core::result<std::optional<core::wall_time>> optional_time_member(const nlohmann::json& object, std::string_view name);
+/// "replica" or "logical": whether it is the latter.
+core::result<std::optional<bool>> optional_wal_level_member(const nlohmann::json& object, std::string_view name);
 core::result<std::optional<core::lsn>> optional_lsn_member(const nlohmann::json& object, std::string_view name);
 
 /// An id from a member's text or a path, named in the error.

@@ -158,6 +158,7 @@ json to_json(const messages::timeline_info& timeline) {
   for (const messages::custom_manager& seen : timeline.custom_managers)
     made["custom_resource_managers"].push_back({{"id", seen.id}, {"since_lsn", core::to_string(seen.since)}});
   made["deletion_protected"] = timeline.deletion_protected;
+  made["wal_level"] = timeline.logical_wal ? "logical" : "replica";
   if (timeline.expires) made["expires_at"] = config::utc_text(*timeline.expires);
   return made;
 }

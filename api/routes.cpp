@@ -65,7 +65,8 @@ std::vector<route> make_routes() {
        "CreateTimeline", "Timeline", 201, create_timeline},
       {"GET", TIMELINE, "get_timeline", "One timeline", no_query, "", "Timeline", 200, get_timeline},
       {"PATCH", TIMELINE, "change_timeline",
-       "Change a branch's protection from deletion or its expiry; what is absent stays. Durable when answered",
+       "Change a branch's protection from deletion, its expiry or its wal_level; what is absent stays. Durable when "
+       "answered",
        no_query, "ChangeTimeline", "Timeline", 200, change_timeline},
       {"DELETE",
        TIMELINE,
@@ -138,6 +139,22 @@ std::vector<route> make_routes() {
        "if the state at that time is not known within wait_ms; 503 if WAL that the branch's safekeepers may have "
        "acknowledged has not arrived",
        no_query, "ResolvePoint", "Point", 200, resolve_point},
+
+      // What is not in the WAL.
+      {"GET",
+       TIMELINE "/side_files",
+       "get_side_files",
+       "The settings, statistics and prewarm list of a branch's computes, as of an LSN, for the agent of a compute. "
+       "With the term of a writer, writers of earlier terms are refused from now on",
+       {{"lsn", "Position", false, "default: the newest ones"}, {"term", "Count", false, "of the writer that asks"}},
+       "",
+       "SideFiles",
+       200,
+       get_side_files},
+      {"PUT", TIMELINE "/side_files", "put_side_files",
+       "Store versions of side files, all or none, for the agent of a compute that writes the branch; durable when "
+       "answered. 409 when a later writer has taken over",
+       no_query, "PutSideFiles", "Nothing", 200, put_side_files},
 
       // Maintenance.
       {"PUT", TIMELINE "/checkpoint", "checkpoint", "Flush all changes to layer files; answers when they are durable",

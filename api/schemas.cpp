@@ -233,7 +233,7 @@ std::string_view schemas() {
       "description": "WAL that is missing here and on all safekeepers; last_error names the next step; to_lsn 0/0: unknown"},
     "custom_resource_managers": {"type": "array", "items": {"$ref": "#/components/schemas/CustomResourceManager"},
       "description": "resource managers of extensions; pages changed by their records can't be read from these LSNs on; absent: none"},
-    "deletion_protected": {"type": "boolean"},
+    "deletion_protected": {"type": "boolean"}, "wal_level": {"$ref": "#/components/schemas/WalLevel"},
     "expires_at": {"allOf": [{"$ref": "#/components/schemas/Time"}],
       "description": "from then on the branch is deleted, as soon as it has no child branches; absent: never"}}},
   "TimelineList": {"type": "array", "items": {"$ref": "#/components/schemas/Timeline"}},
@@ -243,10 +243,12 @@ std::string_view schemas() {
     "ancestor_start_lsn": {"$ref": "#/components/schemas/Position"},
     "name": {"allOf": [{"$ref": "#/components/schemas/Name"}], "description": "default: derived from the id"},
     "pg_version": {"type": "integer", "description": "optional; must be the ancestor's"},
-    "expires_at": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "default: never"}}},
+    "expires_at": {"allOf": [{"$ref": "#/components/schemas/Time"}], "description": "default: never"},
+    "wal_level": {"allOf": [{"$ref": "#/components/schemas/WalLevel"}], "description": "default: the ancestor's"}}},
   "ChangeTimeline": {"type": "object", "additionalProperties": false, "properties": {
     "deletion_protected": {"type": "boolean", "description": "true also removes the expiry"},
-    "expires_at": {"type": "string", "format": "date-time", "nullable": true, "description": "null: never"}}},
+    "expires_at": {"type": "string", "format": "date-time", "nullable": true, "description": "null: never"},
+    "wal_level": {"$ref": "#/components/schemas/WalLevel"}}},
   "ResetTimeline": {"type": "object", "additionalProperties": false, "properties": {
     "ancestor_start_lsn": {"allOf": [{"$ref": "#/components/schemas/Position"}],
       "description": "default: the head of the parent"},
@@ -280,6 +282,32 @@ std::string_view schemas() {
     "key": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "the key in server.json"}}},
   "SourceConnection": {"type": "object", "required": ["conninfo"], "properties": {
     "conninfo": {"type": "string", "description": "libpq connection string or postgresql:// URI"}}},
+  "SideFileContent": {"type": "string", "format": "byte", "description": "an LZ4 block, in base64"},
+  "SideFileName": {"type": "string",
+    "description": "postgresql.auto.conf, postgresql.conf (the user's lines of it), pg_hba.conf, pg_ident.conf, pg_stat/*.stat or autoprewarm.blocks"},
+  "SideFile": {"type": "object", "required": ["name", "lsn", "timeline_id", "number", "term", "stored_at", "proven"],
+    "properties": {
+    "name": {"$ref": "#/components/schemas/SideFileName"},
+    "lsn": {"allOf": [{"$ref": "#/components/schemas/Lsn"}], "description": "it holds from here on"},
+    "timeline_id": {"allOf": [{"$ref": "#/components/schemas/Id"}], "description": "this one, or the ancestor that has it"},
+    "number": {"$ref": "#/components/schemas/Count"}, "term": {"$ref": "#/components/schemas/Count"},
+    "stored_at": {"$ref": "#/components/schemas/Time"},
+    "proven": {"type": "boolean", "description": "Postgres has started with it"},
+    "size": {"$ref": "#/components/schemas/Bytes"}, "content": {"$ref": "#/components/schemas/SideFileContent"},
+    "error": {"type": "string", "description": "in place of the content: it is damaged"}}},
+  "SideFiles": {"type": "object", "required": ["wal_level", "files", "proven"], "properties": {
+    "wal_level": {"$ref": "#/components/schemas/WalLevel"},
+    "files": {"type": "array", "items": {"$ref": "#/components/schemas/SideFile"}},
+    "proven": {"type": "array", "items": {"$ref": "#/components/schemas/SideFile"},
+      "description": "of every file the last version with which Postgres has started"}}},
+  "PutSideFiles": {"type": "object", "required": ["term", "lsn", "files"], "additionalProperties": false, "properties": {
+    "term": {"$ref": "#/components/schemas/Count"}, "lsn": {"$ref": "#/components/schemas/Position"},
+    "files": {"type": "array", "items": {"type": "object", "required": ["name", "size", "content"], "properties": {
+      "name": {"$ref": "#/components/schemas/SideFileName"}, "size": {"$ref": "#/components/schemas/Bytes"},
+      "content": {"$ref": "#/components/schemas/SideFileContent"},
+      "proven": {"type": "boolean", "description": "default: false"}}}}}},
+  "WalLevel": {"type": "string", "enum": ["replica", "logical"],
+    "description": "wal_level of the computes of a branch, from their next start on"},
   "LsnLease": {"type": "object", "required": ["valid_until"], "properties": {
     "valid_until": {"$ref": "#/components/schemas/Time"}}},
 

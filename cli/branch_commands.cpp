@@ -96,6 +96,7 @@ void show_branch(const context& of, const std::string& name) {
   facts.add("branched at", branch.text("ancestor_lsn"));
   facts.add("created", time_shown(branch.text("created_at")));
   facts.add("expires", expiry_shown(branch.info));
+  facts.add("wal_level", branch.text("wal_level"));
   facts.add("protected", branch.info.value("deletion_protected", false) ? "from deletion" : "");
   facts.add("layers", std::to_string(branch.info.value("layer_count", 0)) + ", " +
                           config::size_text(branch.info.value("current_physical_size", std::uint64_t{0})) +
@@ -157,6 +158,14 @@ void protect_and_show(const context& of, const std::string& name, bool on) {
   print(timeline.value("name", "") + (on ? " is protected from deletion" : " can be deleted again"));
 }
 
+void set_level_and_show(const context& of, const std::string& name, const std::string& level) {
+  const json timeline = set_wal_level(of, name, level);
+  if (of.json) return print(timeline);
+  const std::string branch = timeline.value("name", "");
+  print("computes of " + branch + " run with wal_level=" + level + " from their next start on");
+  say("next: strata compute stop " + branch + "; strata compute start " + branch);
+}
+
 void show_tree(const context& of) {
   const server_link server(of);
   const auto all = list_branches(server, of.tenant);
@@ -196,13 +205,16 @@ void add_branch_commands(CLI::App& app, context& of) {
           "--expires", [asked](const std::string& text) { asked->expires_after = parse_expiry(text, "--expires"); },
           "Delete the branch after this time: 2h, 7d")
       ->type_name("TIME");
+  create->add_option("--wal-level", asked->wal_level, "wal_level of its computes (default: that of the parent)")
+      ->check(CLI::IsMember({"replica", "logical"}));
   add_tenant_option(*create, of);
   finish_command(*create, of,
                  "  strata branch create dev\n  strata branch create dev --from main@10m\n"
                  "  strata branch create dev --from \"main@2026-11-22 14:00\"\n"
                  "  strata branch create dev --from main@\"2 hours ago\"\n"
                  "  strata branch create dev --from shop/main@0/3B21F08\n"
-                 "  strata branch create ci-42 --expires 2h",
+                 "  strata branch create ci-42 --expires 2h\n"
+                 "  strata branch create feed --wal-level logical",
                  [&of, asked] { create_and_show(of, *asked); });
 
   auto* list = group->add_subcommand("list", "List all branches");
@@ -233,6 +245,17 @@ void add_branch_commands(CLI::App& app, context& of) {
         [](const context& in, const std::string& name) { protect_and_show(in, name, true); });
   named("unprotect", "End the protection of a branch", "  strata branch unprotect main",
         [](const context& in, const std::string& name) { protect_and_show(in, name, false); });
+
+  auto* level = group->add_subcommand(
+      "wal-level", "Set the wal_level of a branch's computes: logical for logical replication slots on it");
+  auto level_of = std::make_shared<std::pair<std::string, std::string>>();
+  level->add_option("BRANCH", level_of->first, "Branch, or SOURCE/BRANCH")->required();
+  level->add_option("LEVEL", level_of->second, "replica or logical")
+      ->required()
+      ->check(CLI::IsMember({"replica", "logical"}));
+  level->add_option("--tenant", of.tenant, "Source, if the server has more than one");
+  finish_command(*level, of, "  strata branch wal-level dev logical",
+                 [&of, level_of] { set_level_and_show(of, level_of->first, level_of->second); });
 
   const auto losing = [&](const char* verb, const char* help, const char* force) {
     auto* command = group->add_subcommand(verb, help);

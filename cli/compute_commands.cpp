@@ -82,9 +82,14 @@ struct stop_request {
 
 void stop(const context& of, const stop_request& asked) {
   const auto& [name, remove, limit] = asked;
-  const auto [record, was_up] = stop_named(of, name, remove, limit);
-  if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}});
+  const auto [record, was_up, slots] = stop_named(of, name, remove, limit);
+  if (of.json) return print(json{{"name", name}, {"was_running", was_up}, {"removed", remove}, {"ended_slots", slots}});
   print((was_up ? "stopped " : "already stopped: ") + name + (remove ? "; data removed" : ""));
+  if (!slots.empty()) {
+    std::string names;
+    for (const auto& each : slots) names += (names.empty() ? "" : ", ") + each;
+    say("note: its logical slots " + names + " ended with it; the next start has none");
+  }
   if (!remove && record.branch.empty()) say("next: strata compute stop " + name + " --remove");
   if (!remove && !record.branch.empty())
     say("next: " + start_again_command(of, record) + "  (or stop it with --remove)");

@@ -33,6 +33,7 @@ created_branch create_branch(const scope& of, const branch_creation_request& ask
   const auto begun = std::chrono::steady_clock::now();
   json body{{"name", asked.name}, {"ancestor_timeline_id", parent.id}, {"ancestor_start_lsn", at}};
   if (asked.expires_after) body["expires_at"] = time_after(*asked.expires_after);
+  if (!asked.wal_level.empty()) body["wal_level"] = asked.wal_level;
   auto made = server.api().post("/v1/tenant/" + parent.source.id + "/timeline", body);
   if (!made) {
     const bool taken = made.error().code == core::errc::conflict;
@@ -91,6 +92,14 @@ json protect_branch(const scope& of, const std::string& name, bool on) {
   const branch_entry branch = find_branch(server, of, spec);
   return need(server.api().patch(branch.path(), {{"deletion_protected", on}}),
               std::string(on ? "can't protect " : "can't unprotect ") + branch.name,
+              "strata branch show " + branch.spec());
+}
+
+json set_wal_level(const scope& of, const std::string& name, const std::string& level) {
+  const auto spec = parse_branch_name(name);
+  const server_link server(of);
+  const branch_entry branch = find_branch(server, of, spec);
+  return need(server.api().patch(branch.path(), {{"wal_level", level}}), "can't set wal_level of " + branch.name,
               "strata branch show " + branch.spec());
 }
 

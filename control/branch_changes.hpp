@@ -16,6 +16,7 @@ struct branch_creation_request {
   std::string name;
   std::string from = "main";                               ///< "[SOURCE/]BRANCH[@WHEN]"
   std::optional<std::chrono::milliseconds> expires_after;  ///< then it is deleted
+  std::string wal_level;                                   ///< "replica" or "logical"; empty: as the parent
 };
 /// "2h", "7d": at least a second, and never a bare number. `what` names the word in a failure.
 std::chrono::milliseconds parse_expiry(const std::string& text, const std::string& what);
@@ -46,5 +47,8 @@ nlohmann::json expire_branch(const scope& of, const std::string& name, std::opti
 
 /// Protects a branch from deletion, which also removes its expiry, or ends the protection. Its timeline.
 nlohmann::json protect_branch(const scope& of, const std::string& name, bool on);
+
+/// "replica" or "logical", for computes that start from now on. Its timeline.
+nlohmann::json set_wal_level(const scope& of, const std::string& name, const std::string& level);
 
 }  // namespace strata::control

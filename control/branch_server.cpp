@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/safekeeper_json.hpp"
+#include "api/side_file_json.hpp"
 #include "config/time_text.hpp"
 #include "control/safekeeper_addresses.hpp"
 #include "control/server_file.hpp"
@@ -130,6 +131,54 @@ core::result<pid_t> branch_server::start_filler(const page_files::guarded_direct
 
 core::result<void> branch_server::remove_mount(const std::string& data_directory) {
   return control::remove_mount(data_directory);
+}
+
+namespace {
+core::result<std::vector<host::lasting_file>> lasting_files_of(const json& answer, const char* which) {
+  std::vector<host::lasting_file> made;
+  for (const json& each : answer.at(which)) {
+    host::lasting_file file{.name = each.at("name"), .content = {}, .proven = each.at("proven")};
+    STRATA_ASSIGN(file.stored, config::parse_iso_time(each.value("stored_at", ""), config::default_zone::utc));
+    if (each.contains("error")) {
+      file.damage = each.at("error");
+    } else {
+      STRATA_ASSIGN(const core::bytes content, api::content_of(each));
+      file.content.assign(content.begin(), content.end());
+    }
+    made.push_back(std::move(file));
+  }
+  return made;
+}
+}  // namespace
+
+core::result<host::lasting_files> branch_server::lasting(std::optional<core::lsn> at, std::uint64_t term) {
+  STRATA_ASSIGN(const auto client, api(change_limit));
+  query with;
+  if (at) with.emplace("lsn", core::to_string(*at));
+  if (term > 0) with.emplace("term", std::to_string(term));
+  STRATA_ASSIGN(const json answer, client.get(path_ + "/side_files", with));
+  host::lasting_files made;
+  try {
+    made.logical_wal = answer.at("wal_level") == "logical";
+    STRATA_ASSIGN(made.newest, lasting_files_of(answer, "files"));
+    STRATA_ASSIGN(made.proven, lasting_files_of(answer, "proven"));
+  } catch (const json::exception& e) {
+    return core::error{core::errc::corrupt, std::string("the server's answer is invalid: ") + e.what()};
+  }
+  return made;
+}
+
+core::result<void> branch_server::keep(const std::vector<host::lasting_file>& files, core::lsn at, std::uint64_t term) {
+  STRATA_ASSIGN(const auto client, api(change_limit));
+  json list = json::array();
+  for (const auto& each : files) {
+    json one{{"name", each.name}, {"proven", each.proven}};
+    api::put_content(one, {reinterpret_cast<const std::uint8_t*>(each.content.data()), each.content.size()});
+    list.push_back(std::move(one));
+  }
+  STRATA_TRY(repeatable(
+      client.put(path_ + "/side_files", {{"term", term}, {"lsn", core::to_string(at)}, {"files", std::move(list)}})));
+  return {};
 }
 
 core::result<host::standby_place> branch_server::standby_start() {

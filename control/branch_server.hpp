@@ -36,6 +36,8 @@ class branch_server final : public host::branch_access {
   core::result<directory> restore_guarded(core::lsn at, const std::string& into, const progress& written) override;
   core::result<pid_t> start_filler(const page_files::guarded_directory& of, core::lsn at) override;
   core::result<void> remove_mount(const std::string& data_directory) override;
+  core::result<host::lasting_files> lasting(std::optional<core::lsn> at, std::uint64_t term) override;
+  core::result<void> keep(const std::vector<host::lasting_file>& files, core::lsn at, std::uint64_t term) override;
   core::result<host::standby_place> standby_start() override;
   core::result<host::standby_directory> restore_standby(const host::standby_place& from, const std::string& into,
                                                         const progress& written) override;

@@ -15,7 +15,12 @@ host::compute_listing read(const scope& of) {
 }
 
 std::string note_on(const listed_compute& of) {
-  if (of.state != "interrupted") return of.status.detail;
+  if (of.state != "interrupted") {
+    std::string text = of.status.detail;
+    if (of.state == "running")
+      for (const auto& each : of.status.notes) text += (text.empty() ? "" : "; ") + each;
+    return text;
+  }
   return std::string("left by an interrupted command") + (is_up(of.record) ? ", its Postgres is running" : "") +
          "; strata compute stop " + of.record.name + " --remove";
 }

@@ -14,6 +14,7 @@
 #include "control/compute_places.hpp"
 #include "control/compute_settings.hpp"
 #include "control/computes.hpp"
+#include "control/copy_start.hpp"
 #include "control/failure.hpp"
 #include "host/forced_settings.hpp"
 #include "host/quorum_settings.hpp"
@@ -43,7 +44,13 @@ void warn_of_overruled(const scope& of, const compute_record& record) {
   if (record.mode == compute_mode::standby)
     options.forced = host::standby_settings(record.socket_directory, record.pg_major);
   const auto altered = !has_agent(record) ? host::altered_settings(record.data_directory) : std::vector<std::string>();
-  for (const auto& each : host::overruled(record.settings, host::all_forced(options), altered))
+  auto forced = host::all_forced(options);
+  // Which of the two the branch decides.
+  std::erase_if(forced, [](const auto& each) { return each.starts_with("wal_level="); });
+  for (const auto& line : record.settings)
+    if (const auto set = host::parse_setting(line); set && set->name == "wal_level" && has_agent(record))
+      of.report->note("--set \"" + line + "\" is overridden by the branch: strata branch wal-level");
+  for (const auto& each : host::overruled(record.settings, forced, altered))
     of.report->note("--set \"" + each.line + "\" is overridden by " + each.by);
 }
 
@@ -81,10 +88,8 @@ void require_followable(const server_link& server, const branch_entry& branch, c
 void start_on_copy(const server_link& server, const branch_entry& branch, const scope& of, compute_record& record) {
   restore(server, branch, record.at, record.data_directory);
   const auto options = options_of(record);
-  need(host::write_settings(options, record.settings), "can't configure the compute", "");
+  start_copy(of, record, options);
   warn_of_overruled(of, record);
-  need(host::start_postgres(options), "Postgres did not start on " + branch.name,
-       next_after_failed_start(record, "strata branch show " + branch.spec()));
   record.started = core::system_clock().now();
 }
 
@@ -97,7 +102,9 @@ void begin_with_agent(compute_record& record) {
 void start_with_agent(const scope& of, compute_attempt& made) {
   auto& record = made.record();
   warn_of_overruled(of, record);
-  record.at = start_agent(of, record).start_lsn;
+  const auto status = start_agent(of, record);
+  record.at = status.start_lsn;
+  for (const auto& each : status.notes) of.report->note(each);
 }
 
 std::string name_for(const scope& of, const compute_request& wanted, const std::vector<std::string>& choices) {

@@ -6,6 +6,7 @@
 #include "control/branch_writers.hpp"
 #include "control/computes.hpp"
 #include "control/failure.hpp"
+#include "host/lasting_files.hpp"
 
 namespace strata::control {
 
@@ -74,6 +75,7 @@ json compute_json(const scope& of, const compute_record& record, const won_terms
   if (!has_agent(record)) return made;
   const auto status = status_of(of, record, terms);
   made["detail"] = status.detail;
+  made["notes"] = status.notes;
   made["incarnations"] = status.incarnations;
   made["control_port"] = status.control_port > 0 ? json(status.control_port) : json();
   for (std::size_t step = 0; step < status.steps.size(); ++step)
@@ -158,8 +160,11 @@ stopped_compute stop_named(const scope& of, const std::string& name, bool remove
   const auto lock = host::start_lock::take(host::registry(of.directory).directory_of(name));
   if (!lock && remove) throw failure(lock.error(), "can't remove " + name, "stop that command; strata compute list");
   const bool was_running = is_busy(of, record);
+  // A copy keeps its directory, and its slots with it.
+  auto slots = has_agent(record) && was_running ? host::logical_slots_in(host::files_of(record.data_directory))
+                                                : std::vector<std::string>();
   stop_compute(of, record, remove, limit);
-  return {std::move(record), was_running};
+  return {std::move(record), was_running, std::move(slots)};
 }
 
 }  // namespace strata::control

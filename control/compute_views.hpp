@@ -26,6 +26,7 @@ std::vector<std::string> start_notes(const host::compute_record& record);
 struct stopped_compute {
   host::compute_record record;
   bool was_running = false;
+  std::vector<std::string> ended_slots;  ///< logical replication slots that ended with it
 };
 /// Stops the compute of that name, errors as stop_compute(). Of one whose record is damaged, what is below the server's
 /// directory is stopped and removed.

@@ -80,6 +80,7 @@ core::result<agent_status> from_json(const json& of) {
                   .filler = pages->at("filler"),
                   .filler_state = pages->value("filler_state", ""),
                   .work = work_from(pages->value("work", json::object()))};
+  made.notes = of.value("notes", std::vector<std::string>());
   if (const auto standby = of.find("standby"); standby != of.end()) {
     STRATA_ASSIGN(made.standby, replay_from_json(*standby));
     made.lag_as_of = core::wall_time(std::chrono::microseconds(of.value("lag_as_of_us", std::int64_t{0})));
@@ -134,6 +135,7 @@ core::result<void> save_status(const std::string& directory, const agent_status&
                {"steps_us", std::move(steps)},
                {"config_us", of.config.count()},
                {"control_port", of.control_port},
+               {"notes", of.notes},
                {"safekeepers", std::move(safekeepers)},
                {"pages",
                 {{"total", of.pages.total},

@@ -105,6 +105,8 @@ struct agent_status {
   std::uint16_t control_port = 0;      ///< HTTP, on loopback: control endpoints (docs/control_endpoints.md)
   std::vector<safekeeper> safekeepers;
   page_counts pages;
+  bool logical_wal = false;          ///< not in the file
+  std::vector<std::string> notes{};  ///< for people: what of the branch's settings is not used, and why
   std::optional<replay> standby;
   core::wall_time lag_as_of{};  ///< of a standby: when its lag was this; the agent writes it every second
   bool operator==(const agent_status&) const = default;

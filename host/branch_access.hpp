@@ -6,12 +6,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "consensus/membership.hpp"
 #include "consensus/messages.hpp"
 #include "core/lsn.hpp"
 #include "core/result.hpp"
+#include "host/lasting_files.hpp"
 #include "host/standby.hpp"
 #include "page_files/guarded_directory.hpp"
 #include "pg/files/standby_view.hpp"
@@ -65,6 +68,12 @@ class branch_access {
   virtual core::result<pid_t> start_filler(const page_files::guarded_directory& of, core::lsn at) = 0;
   /// Takes away what it has mounted there.
   virtual core::result<void> remove_mount(const std::string& data_directory) = 0;
+
+  /// What of earlier incarnations lasts, as of `at`, or the newest. Of a writer with its term: those of earlier terms
+  /// store nothing more.
+  virtual core::result<lasting_files> lasting(std::optional<core::lsn> at, std::uint64_t term) = 0;
+  /// Stores files that hold from `at` on; durable on return. errc::conflict: a writer of a later term has taken over.
+  virtual core::result<void> keep(const std::vector<lasting_file>& files, core::lsn at, std::uint64_t term) = 0;
 
   /// Where a standby that is started now would begin. errc::unavailable while no place is known.
   virtual core::result<standby_place> standby_start() = 0;

@@ -110,20 +110,32 @@ core::result<void> check_setting(std::string_view line) {
   return {};
 }
 
+std::vector<std::string> libraries_in(std::string_view value) {
+  std::vector<std::string> found;
+  while (!value.empty()) {
+    const auto comma = std::min(value.find(','), value.size());
+    std::string library(without_blanks(value.substr(0, comma)));
+    std::erase(library, '"');
+    if (!library.empty()) found.push_back(std::move(library));
+    value.remove_prefix(std::min(comma + 1, value.size()));
+  }
+  return found;
+}
+
+std::optional<std::string> armed_library(std::string_view name) {
+  std::string library = lower(name);
+  // "$libdir/pg_cron.so" is the same.
+  library.erase(0, library.rfind('/') + 1);
+  if (library.ends_with(".so")) library.resize(library.size() - 3);
+  if (std::find(armed_libraries.begin(), armed_libraries.end(), library) == armed_libraries.end()) return std::nullopt;
+  return library;
+}
+
 std::optional<std::string> armed_library_in(std::string_view line) {
   const auto found = parse_setting(line);
   if (!found || found->name != "shared_preload_libraries") return std::nullopt;
-  std::string_view rest = found->value;
-  while (!rest.empty()) {
-    const auto comma = std::min(rest.find(','), rest.size());
-    std::string library = lower(without_blanks(rest.substr(0, comma)));
-    std::erase(library, '"');
-    // "$libdir/pg_cron.so" is the same.
-    library.erase(0, library.rfind('/') + 1);
-    if (library.ends_with(".so")) library.resize(library.size() - 3);
-    if (std::find(armed_libraries.begin(), armed_libraries.end(), library) != armed_libraries.end()) return library;
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
+  for (const std::string& each : libraries_in(found->value))
+    if (auto library = armed_library(each)) return library;
   return std::nullopt;
 }
 

@@ -19,6 +19,10 @@ std::optional<std::string> armed_library_in(std::string_view line);
 
 /// Whether a line makes Postgres 18 use io_uring, which a connection_block denies: Postgres would not start.
 bool asks_for_io_uring(std::string_view line);
+/// The same, of a name in the value of a setting that lists libraries.
+std::optional<std::string> armed_library(std::string_view name);
+/// The libraries in such a value, without their quotes.
+std::vector<std::string> libraries_in(std::string_view value);
 
 /// "work_mem" and "64MB" of "Work_Mem = '64MB'  # enough"; nullopt for a line that sets nothing.
 struct setting {

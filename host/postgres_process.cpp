@@ -57,8 +57,8 @@ std::optional<pid_file> read_pid_file(const std::string& data_directory) {
   return found;
 }
 
-core::result<void> append_text(const std::string& path, const std::string& text, bool truncate) {
-  std::ofstream file(path, truncate ? std::ios::trunc : std::ios::app);
+core::result<void> write_text(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
   file << text;
   if (!file.flush()) return core::from_errno("write " + path, errno);
   return {};
@@ -77,8 +77,9 @@ std::string access_rules(const postgres_options& of) {
   else
     text += "local replication " + quoted(of.replication_user, '"') +
             " trust\nlocal replication all reject\nhost replication all all reject\n";
+  text += "local all all trust\n";
+  for (const auto& line : of.user_text.hba_lines) text += line + "\n";
   return text +
-         "local all all trust\n"
          // md5 takes what the role has: SCRAM for a SCRAM verifier, and the older one where the source never changed
          // it.
          "host all all 127.0.0.1/32 md5\n"
@@ -155,6 +156,38 @@ core::result<void> prepare_socket_directory(const postgres_options& of) {
 
 constexpr std::string_view settings_mark = "\n# Written by Strata for this compute; later lines win.\n";
 
+// The lines of a request: another one replaces what stands between these two.
+constexpr std::string_view given_begin =
+    "\n# Given with compute start --set or POST /configure; replaced as a whole.\n";
+constexpr std::string_view given_end = "# The end of what was given.\n";
+
+core::result<std::string> read_settings(const std::string& data_directory) {
+  const std::string path = data_directory + "/postgresql.conf";
+  std::ifstream file(path);
+  std::stringstream read;
+  read << file.rdbuf();
+  if (!file) return core::from_errno("read " + path, errno);
+  return read.str();
+}
+
+/// postgresql.conf before it was written to here.
+std::string settings_of_export(const std::string& text) { return text.substr(0, text.find(settings_mark)); }
+
+std::string given_settings(const std::vector<std::string>& settings) {
+  std::string text(given_begin);
+  for (const auto& line : settings) text += line + "\n";
+  return text.append(given_end);
+}
+
+/// From its first byte to behind its last one; empty: there is none.
+std::pair<std::size_t, std::size_t> given_section(const std::string& text) {
+  const auto begin = text.find(given_begin);
+  if (begin == std::string::npos) return {0, 0};
+  const auto end = text.find(given_end, begin);
+  return end == std::string::npos ? std::pair<std::size_t, std::size_t>{0, 0}
+                                  : std::pair{begin, end + given_end.size()};
+}
+
 std::string our_settings(const postgres_options& of, const std::vector<std::string>& settings) {
   std::ostringstream text;
   text << settings_mark << "listen_addresses = '127.0.0.1'\n"
@@ -171,34 +204,40 @@ std::string our_settings(const postgres_options& of, const std::vector<std::stri
        << "cluster_name = 'strata'\n";
   // An export says 0 (storage/mapping/start_files.cpp).
   if (of.armed) text << "max_logical_replication_workers = 4\n";
-  for (const auto& line : settings) text << line << "\n";
+  for (const auto& line : of.conf_lines) text << line << "\n";
+  text << given_settings(settings);
   return text.str();
 }
 
 }  // namespace
 
+std::string without_given_settings(const std::string& text) {
+  const auto [begin, end] = given_section(text);
+  return text.substr(0, begin) + text.substr(end);
+}
+
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings) {
   core::may_block("write the settings of Postgres");
-  const auto write = [&of](const char* name, const std::string& text, bool replace) -> core::result<void> {
+  const auto write = [&of](const char* name, const std::string& text) -> core::result<void> {
     const std::string path = of.data_directory + name;
-    STRATA_TRY(append_text(path, text, replace));
+    STRATA_TRY(write_text(path, text));
     if (!of.run_as) return {};
     return give(*of.run_as, path);
   };
-  STRATA_TRY(write("/postgresql.conf", our_settings(of, settings), false));
-  STRATA_TRY(write("/postgresql.auto.conf", "", true));
-  STRATA_TRY(write("/pg_ident.conf", "", true));
-  return write("/pg_hba.conf", access_rules(of), true);
+  STRATA_ASSIGN(const std::string before, read_settings(of.data_directory));
+  STRATA_TRY(write("/postgresql.conf", settings_of_export(before) + our_settings(of, settings)));
+  STRATA_TRY(write("/postgresql.auto.conf", of.user_text.auto_conf));
+  std::string ident;
+  for (const auto& line : of.user_text.ident_lines) ident += line + "\n";
+  STRATA_TRY(write("/pg_ident.conf", ident));
+  return write("/pg_hba.conf", access_rules(of));
 }
 
 core::result<std::string> settings_text(const postgres_options& of, const std::vector<std::string>& settings) {
-  const std::string path = of.data_directory + "/postgresql.conf";
-  std::ifstream file(path);
-  std::stringstream read;
-  read << file.rdbuf();
-  if (!file) return core::from_errno("read " + path, errno);
-  const std::string text = read.str();
-  return text.substr(0, text.find(settings_mark)) + our_settings(of, settings);
+  STRATA_ASSIGN(const std::string text, read_settings(of.data_directory));
+  const auto [begin, end] = given_section(text);
+  if (begin == end) return settings_of_export(text) + our_settings(of, settings);
+  return text.substr(0, begin) + given_settings(settings) + text.substr(end);
 }
 
 core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings) {

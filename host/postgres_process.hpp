@@ -14,6 +14,13 @@
 
 namespace strata::host {
 
+/// What the user of an earlier incarnation has written; below what Strata writes and forces.
+struct user_settings {
+  std::string auto_conf;               ///< postgresql.auto.conf
+  std::vector<std::string> hba_lines;  ///< rules after those that let Strata in and before the defaults
+  std::vector<std::string> ident_lines;
+};
+
 /// One Postgres on one data directory.
 struct postgres_options {
   std::string bin_directory;
@@ -27,6 +34,8 @@ struct postgres_options {
   std::chrono::milliseconds start_limit = std::chrono::minutes(2);
   /// "name=value", given on the command line: neither postgresql.conf nor ALTER SYSTEM can change them.
   std::vector<std::string> forced{};
+  /// Lines for postgresql.conf, before those of a request (write_settings).
+  std::vector<std::string> conf_lines{};
   /// The one user who may replicate, and over the socket only. Empty: every user who gets in that way.
   std::string replication_user{};
   /// It stops at once (SIGQUIT) when the thread that started it ends, however it ends.
@@ -35,6 +44,7 @@ struct postgres_options {
   bool armed = false;
   /// Open files that it and every process of it hold (program::inherited).
   std::vector<inherited_file> inherited{};
+  user_settings user_text{};
 };
 
 /// All that is given on the command line: `forced`, the port and the socket's directory, without which it could not be
@@ -46,16 +56,19 @@ inline constexpr std::size_t socket_directory_max = 91;
 
 /// Writes what a branch's Postgres needs behind postgresql.conf and over pg_hba.conf: its port and sockets, nothing
 /// that a throw-away copy can do without; local connections are trusted (the socket directory is its owner's alone),
-/// loopback TCP asks for a password. `settings` ("work_mem = 64MB") come last and win over all but what is forced. The
-/// files are `run_as`'s afterwards.
+/// loopback TCP asks for a password. `settings` ("work_mem = 64MB"), those of a request, come last and win over all but
+/// what is forced and ALTER SYSTEM (user_text). The files are `run_as`'s afterwards.
 core::result<void> write_settings(const postgres_options& of, const std::vector<std::string>& settings);
 
-/// The same for a data directory that it was done for before: what was written behind postgresql.conf is replaced, and
-/// nothing else is touched, ALTER SYSTEM and pg_hba.conf among it.
+/// The same for a data directory that it was done for before: the settings of the last request are replaced by these,
+/// and nothing else is touched, ALTER SYSTEM, pg_hba.conf and what a user wrote into postgresql.conf among it.
 core::result<void> replace_settings(const postgres_options& of, const std::vector<std::string>& settings);
 
 /// What replace_settings() writes into postgresql.conf.
 core::result<std::string> settings_text(const postgres_options& of, const std::vector<std::string>& settings);
+
+/// Of a postgresql.conf, without the settings of a request.
+std::string without_given_settings(const std::string& text);
 
 /// The lines of ALTER SYSTEM.
 std::vector<std::string> altered_settings(const std::string& data_directory);

@@ -2,13 +2,13 @@
 
 namespace strata::host {
 
-std::vector<std::string> quorum_settings(const std::string& standby_name) {
+std::vector<std::string> quorum_settings(const std::string& standby_name, bool logical) {
   return {
       "synchronous_standby_names=" + standby_name,
       // A session may still choose less for its own transactions.
       "synchronous_commit=on",
-      // Logical decoding would send on what no quorum has yet.
-      "wal_level=replica",
+      // Logical decoding sends on what no quorum has yet: only where the branch's owner has chosen that.
+      logical ? "wal_level=logical" : "wal_level=replica",
       // After a crash a local recovery would show transactions that nobody has acknowledged.
       "restart_after_crash=off",
       // The directory is thrown away with the server, and pages in storage are never torn.

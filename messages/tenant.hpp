@@ -110,6 +110,7 @@ struct create_branch {
   std::string name;
   std::optional<core::timeline_id> id;
   std::optional<core::wall_time> expires = {};
+  std::optional<bool> logical_wal = {};  ///< absent: as the ancestor
 };
 /// Changes what is present, durable on reply. errc::conflict for an expiry of a protected branch or of one without a
 /// parent.
@@ -118,10 +119,12 @@ struct change_branch {
   core::timeline_id timeline;
   std::optional<bool> deletion_protected;
   std::optional<std::optional<core::wall_time>> expires;  ///< an empty time: never
+  std::optional<bool> logical_wal = {};                   ///< of computes that start from now on
 };
 /// Puts a new branch at `at` of the parent (absent: its head) in the place of a branch: it has another id, and the
-/// name, the protection and the expiry of the old one. That is deleted as by delete_timeline, or with `keep_as` gets
-/// this name and no expiry. errc::conflict with the reason if that is not possible. All or nothing, durable on reply.
+/// name, the protection, the expiry and the wal_level of the old one. That is deleted as by delete_timeline, or with
+/// `keep_as` gets this name and no expiry. errc::conflict with the reason if that is not possible. All or nothing,
+/// durable on reply.
 struct reset_branch {
   core::tenant_id tenant;
   core::timeline_id timeline;

@@ -96,6 +96,7 @@ struct timeline_info {
   std::vector<custom_manager> custom_managers;
   bool deletion_protected = false;
   std::optional<core::wall_time> expires;
+  bool logical_wal = false;
 };
 
 /// Answered when last_record_lsn has reached `at`. errc::timeout, with the position and the receiver's state, after the

@@ -14,6 +14,7 @@ using context = branch_directory::context;
 /// Never used again, and perhaps still served by a Postgres that a killed agent has left.
 core::result<void> clear(const context& of) {
   STRATA_TRY(host::abandon_postgres(of.path));
+  of.before_removal();
   STRATA_TRY(of.remove_mount(of.path));
   for (const auto& each : {of.path, host::files_behind(of.path)}) {
     std::error_code failure;

@@ -33,6 +33,7 @@ class branch_directory {
     std::function<core::result<void>(core::lsn at, const std::string& into, const progress&)> restore;
     std::function<core::result<directory>(core::lsn at, const std::string& into, const progress&)> restore_guarded;
     std::function<core::result<void>(const std::string& directory)> remove_mount;
+    std::function<void()> before_removal = [] {};  ///< of the files of an incarnation
   };
   /// Null: a copy.
   using then = std::function<void(const core::result<directory>&)>;

@@ -6,6 +6,7 @@
 #include "actors/compute/command_watch.hpp"
 #include "actors/compute/compute_lifecycle.hpp"
 #include "actors/compute/control_reports.hpp"
+#include "actors/compute/lasting_keeper.hpp"
 #include "actors/compute/page_supply.hpp"
 #include "actors/compute/postgres_stream.hpp"
 #include "actors/compute/proposer_lifecycle.hpp"
@@ -95,11 +96,15 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     save();
   }
 
-  void on(const proposer_elected& event) { step(won_election{event.in}); }
+  void on(const proposer_elected& event) {
+    branch_.lasting.fetch({}, event.in.value);
+    step(won_election{event.in});
+  }
   void on(const proposer_synced& event) { step(start_is_safe{event.start}); }
   void on(const proposer_superseded& event) {
     // Before anything else: no client may receive an answer from it any more.
     server_.quit_now();
+    branch_.lasting.superseded();
     step(term_lost{event.by});
   }
   void on(const proposer_quorum& event) {
@@ -191,6 +196,14 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
 
   void carry_out(const restore_branch& effect) {
+    if (!writes()) branch_.lasting.fetch(follows() ? std::nullopt : std::optional(effect.start), 0);
+    branch_.lasting.when_fetched([this, effect](const core::result<void>& fetched) {
+      if (life_.state() != agent_state::restoring) return;
+      if (!fetched) return step(step_failed{fetched.error()});
+      restore(effect);
+    });
+  }
+  void restore(const restore_branch& effect) {
     if (follows()) return standby_.restore(branch_.directory);
     branch_.directory.create(effect.start, clock().monotonic(),
                              [this, at = effect.start](const core::result<branch_directory::directory>& done) {
@@ -209,7 +222,27 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
                                    const auto& progress) { return of->restore(at, into, progress); },
         .restore_guarded = [of = branch()](auto at, const auto& into,
                                            const auto& progress) { return of->restore_guarded(at, into, progress); },
-        .remove_mount = [of = branch()](const auto& directory) { return of->remove_mount(directory); }};
+        .remove_mount = [of = branch()](const auto& directory) { return of->remove_mount(directory); },
+        .before_removal = branch_.lasting.before_removal()};
+  }
+
+  // -- what outlives an incarnation ---------------------------------------------------------------------------------
+
+  lasting_keeper::context around_lasting() {
+    const auto& of = options_.record;
+    return {.branch = branch(),
+            .host = {.armed = of.armed,
+                     .writes = writes(),
+                     .data_directory = of.data_directory,
+                     .settings = of.settings,
+                     .has_library =
+                         [bin = of.bin_directory](const std::string& each) { return host::has_library(bin, each); }},
+            .note = [this](const char* doing, const core::error& why) { note_error(doing, why); },
+            .log = [this](const std::string& text) { core::log_info(name() + ": " + text); }};
+  }
+  /// What changes now holds from here on.
+  [[nodiscard]] core::lsn position() const {
+    return std::max(writer_.commit_lsn().value_or(core::lsn()), life_.start());
   }
 
   // -- a standby ----------------------------------------------------------------------------------------------------
@@ -291,13 +324,13 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   // -- Postgres -----------------------------------------------------------------------------------------------------
 
   void carry_out(const start_server&) {
-    host::postgres_options server = server_options(options_.record, options_.run_as);
+    host::postgres_options server = server_options(options_.record, options_.run_as, branch_.lasting.logical_wal());
     server.inherited = pages_.inherited();
     // The threads of the pool live as long as the process: Postgres ends with them.
-    server_.start([server = std::move(server), lines = server_settings(options_.record.settings),
-                   took = reports_.control.config_time()]() -> core::result<pid_t> {
+    server_.start([server = std::move(server), write = branch_.lasting.write_files(),
+                   took = reports_.control.config_time()]() mutable -> core::result<pid_t> {
       const auto begun = std::chrono::steady_clock::now();
-      STRATA_TRY(host::write_settings(server, lines));
+      STRATA_TRY(write(server));
       *took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
       return host::start_postgres(server);
     });
@@ -307,13 +340,19 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
             .started =
                 [this](const core::result<void>& started) {
                   if (started && follows()) log_.begin_standby(options_.record.log_file);
-                  if (started) return step(postgres_ready{});
-                  pages_.end([this, why = started.error()] { step(step_failed{why}); });
+                  if (started) {
+                    branch_.lasting.started(life_.start());
+                    return step(postgres_ready{});
+                  }
+                  const bool has_others = branch_.lasting.fall_back(started.error());
+                  pages_.end([this, why = started.error(), has_others] {
+                    step(has_others ? life_input(settings_refused{why}) : life_input(step_failed{why}));
+                  });
                 },
             .ended =
                 [this] {
                   log_.end();
-                  pages_.end([this] { step(postgres_ended{}); });
+                  branch_.lasting.server_ended(position(), [this] { pages_.end([this] { step(postgres_ended{}); }); });
                 },
             .note = [this](const char* doing, const core::error& why) { note_error(doing, why); }};
   }
@@ -348,6 +387,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   }
   void on(const settings_adopted& event) {
     options_.record.settings = event.settings;
+    branch_.lasting.adopt(event.settings);
     if (event.restart) step(restart_wanted{});
   }
   void report(const host::agent_status& now) { reports_.control.report(now, life_.ending(), clock().monotonic()); }
@@ -371,6 +411,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     tell_self_after(look_interval, look_due{});
     pages_.look(clock().monotonic());
     log_.look();
+    branch_.lasting.look(position(), clock().monotonic());
     look_for_branch();
     command_.look([this] { step(stop_wanted{}); });
     look_at_standby();
@@ -410,6 +451,8 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     made.restored_bytes = branch_.directory.bytes();
     made.incarnations = life_.incarnations();
     made.config = *reports_.control.config_time();
+    made.notes = branch_.lasting.notes();
+    made.logical_wal = branch_.lasting.logical_wal();
     pages_.describe(made);
     if (follows()) {
       standby_.describe(made);
@@ -447,6 +490,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
     core::lsn pageserver_at;
     core::monotonic_time next_look{};
     bool polling = false;
+    lasting_keeper lasting;
     branch_directory directory;
   };
 
@@ -459,7 +503,7 @@ class compute_agent final : public runtime::actor_base<private_compute_agent> {
   compute_agent_options options_;
   compute_lifecycle life_;
   command_watch command_{options_.record, options_.status_directory, jobs()};
-  branch_view branch_{.directory = {jobs(), around_directory()}};
+  branch_view branch_{.lasting = {jobs(), around_lasting()}, .directory = {jobs(), around_directory()}};
   wal_proposer_actor proposer_;
   writer_side writer_{options_.record, jobs(), around_writer()};
   wal_feed_actor feed_;

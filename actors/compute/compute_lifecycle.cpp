@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/lasting_files.hpp"
+
 namespace strata::actors::compute {
 
 using strata::host::is_final;
@@ -136,6 +138,14 @@ life_effects compute_lifecycle::on(const following_lost& input) {
 life_effects compute_lifecycle::on(const settings_outgrown&) {
   if (state_ != agent_state::running) return {};
   return replace_server("the writer of the branch runs with larger settings (max_connections and the like)");
+}
+
+life_effects compute_lifecycle::on(const settings_refused& input) {
+  if (state_ != agent_state::starting) return {};
+  if (ending_server_) return on(postgres_ended{});
+  // In a directory of its own: this one may have been written to.
+  return begin_again("Postgres did not start with the settings of the branch: " +
+                     strata::host::reason_in(input.why.detail));
 }
 
 life_effects compute_lifecycle::on(const branch_restored&) {

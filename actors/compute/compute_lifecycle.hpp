@@ -51,6 +51,10 @@ struct following_lost {
 };
 /// The standby has paused: the branch's writer runs with larger settings than it.
 struct settings_outgrown {};
+/// Postgres did not start, and there are other settings for the next incarnation.
+struct settings_refused {
+  core::error why;
+};
 struct branch_restored {};
 struct postgres_ready {};
 /// Postgres has ended, requested or not.
@@ -70,9 +74,9 @@ struct end_at_once {};
 /// Another incarnation is to begin, because of new settings, when this one has had everything acknowledged.
 struct restart_wanted {};
 using life_input = std::variant<agent_begun, step_failed, retry_due, won_election, start_is_safe, pageserver_caught_up,
-                                pageserver_ahead, start_chosen, following_lost, settings_outgrown, branch_restored,
-                                postgres_ready, postgres_ended, commit_wait_cancelled, directory_lost, term_lost,
-                                branch_deleted, stop_wanted, end_at_once, restart_wanted>;
+                                pageserver_ahead, start_chosen, following_lost, settings_outgrown, settings_refused,
+                                branch_restored, postgres_ready, postgres_ended, commit_wait_cancelled, directory_lost,
+                                term_lost, branch_deleted, stop_wanted, end_at_once, restart_wanted>;
 
 // -- effects ----------------------------------------------------------------------------------------------------------
 
@@ -141,6 +145,7 @@ class compute_lifecycle {
   life_effects on(const start_chosen& input);
   life_effects on(const following_lost& input);
   life_effects on(const settings_outgrown& input);
+  life_effects on(const settings_refused& input);
   life_effects on(const branch_restored& input);
   life_effects on(const postgres_ready& input);
   life_effects on(const postgres_ended& input);

@@ -268,8 +268,8 @@ class control_endpoint final : public runtime::actor_base<private_control_endpoi
   void check_settings() {
     offload(
         runtime::pool_id::io, "try settings",
-        [server = server_options(options_.record, options_.run_as),
-         lines = server_settings(configuration_.asked.settings),
+        [server = server_options(options_.record, options_.run_as, agent_.status.logical_wal),
+         lines = configuration_.asked.settings,
          directory = host::registry(options_.server_directory).directory_of(options_.record.name)]()
             -> core::result<std::shared_ptr<host::start_lock>> {
           STRATA_ASSIGN(auto lock, take_lock(directory));
@@ -286,9 +286,8 @@ class control_endpoint final : public runtime::actor_base<private_control_endpoi
     look_.activity.own_session();
     offload(
         runtime::pool_id::io, "apply settings",
-        [server = server_options(options_.record, options_.run_as), conninfo = conninfo(),
-         before = server_settings(configuration_.asked.before),
-         lines = server_settings(configuration_.asked.settings)] {
+        [server = server_options(options_.record, options_.run_as, agent_.status.logical_wal), conninfo = conninfo(),
+         before = configuration_.asked.before, lines = configuration_.asked.settings] {
           return host::apply_settings(server, conninfo, before, lines, session_limit);
         },
         [this](const core::result<host::applied_settings>& applied) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "actors/compute/proposer_lifecycle.hpp"
+
 namespace strata::actors::compute {
 
 void describe_quorum(const proposer_status& of, host::agent_status& to) {

@@ -11,8 +11,8 @@ using strata::host::compute_mode;
 
 namespace {
 
-std::vector<std::string> forced_for(const strata::host::compute_record& of) {
-  if (of.mode == compute_mode::branch) return strata::host::quorum_settings(postgres_stream::standby_name);
+std::vector<std::string> forced_for(const strata::host::compute_record& of, bool logical_wal) {
+  if (of.mode == compute_mode::branch) return strata::host::quorum_settings(postgres_stream::standby_name, logical_wal);
   if (of.mode == compute_mode::standby) return strata::host::standby_settings(of.socket_directory, of.pg_major);
   return strata::host::read_only_settings();
 }
@@ -20,7 +20,7 @@ std::vector<std::string> forced_for(const strata::host::compute_record& of) {
 }  // namespace
 
 strata::host::postgres_options server_options(const strata::host::compute_record& of,
-                                              const std::optional<strata::host::account>& run_as) {
+                                              const std::optional<strata::host::account>& run_as, bool logical_wal) {
   return {.bin_directory = of.bin_directory,
           .data_directory = of.data_directory,
           .socket_directory = of.socket_directory,
@@ -28,17 +28,12 @@ strata::host::postgres_options server_options(const strata::host::compute_record
           .log_file = of.log_file,
           .run_as = run_as,
           .owns_directory = of.pages != strata::host::page_mode::copy,
-          .forced = forced_for(of),
+          .forced = forced_for(of, logical_wal),
+          // New segments cost less than old ones in a directory that need not last.
+          .conf_lines = {"wal_init_zero = off", "wal_recycle = off"},
           .replication_user = of.mode == compute_mode::branch ? of.user : "",
           .ends_with_starter = true,
           .armed = of.armed};
-}
-
-std::vector<std::string> server_settings(const std::vector<std::string>& settings) {
-  // New segments cost less than old ones in a directory that need not last.
-  std::vector<std::string> lines{"wal_init_zero = off", "wal_recycle = off"};
-  lines.insert(lines.end(), settings.begin(), settings.end());
-  return lines;
 }
 
 }  // namespace strata::actors::compute

@@ -12,9 +12,6 @@ namespace strata::actors::compute {
 
 /// How the Postgres of a compute with an agent runs, without what it inherits.
 strata::host::postgres_options server_options(const strata::host::compute_record& of,
-                                              const std::optional<strata::host::account>& run_as);
-
-/// The lines behind its postgresql.conf: ours, and those of the user.
-std::vector<std::string> server_settings(const std::vector<std::string>& settings);
+                                              const std::optional<strata::host::account>& run_as, bool logical_wal);
 
 }  // namespace strata::actors::compute

@@ -79,7 +79,8 @@ class branch_creator final : public runtime::actor_base<branch_creator_actor> {
                                                                      .previous_record = previous_record(),
                                                                      .created = clock().now(),
                                                                      .deletion_protected = options_.deletion_protected,
-                                                                     .expires = options_.expires});
+                                                                     .expires = options_.expires,
+                                                                     .logical_wal = options_.logical_wal});
     offload(
         pool_id::io, "store branch " + options_.name,
         [files = options_.files, record = record_, old = options_.replaces]() -> core::result<void> {

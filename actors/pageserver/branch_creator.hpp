@@ -23,6 +23,7 @@ struct branch_creator_options {
   tenant_attachment attachment;
   bool deletion_protected = false;
   std::optional<core::wall_time> expires = {};
+  std::optional<bool> logical_wal = {};  ///< absent: as the ancestor
   /// The branch in whose place it is put.
   struct predecessor {
     core::timeline_id id;

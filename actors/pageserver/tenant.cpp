@@ -171,7 +171,8 @@ class tenant final : public runtime::actor_base<private_tenant> {
     create({.id = request.id.value_or(core::make_id<core::timeline_id>()),
             .name = request.name,
             .at = request.at,
-            .expires = request.expires},
+            .expires = request.expires,
+            .logical_wal = request.logical_wal},
            **ancestor, owed);
   }
 
@@ -193,6 +194,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
             .at = request.at,
             .deletion_protected = old.record.deletion_protected,
             .expires = old.record.expires,
+            .logical_wal = old.record.logical_wal,
             .replaces = {{request.timeline, old.store, placement::edit_of_reset(request.keep_as)}}},
            **ancestor, owed);
   }
@@ -214,6 +216,7 @@ class tenant final : public runtime::actor_base<private_tenant> {
     storage::timeline_edit edit;
     edit.deletion_protected = request.deletion_protected;
     edit.expires = request.expires;
+    edit.logical_wal = request.logical_wal;
     // A protected branch does not expire.
     if (request.deletion_protected.value_or(false)) edit.expires.emplace();
     offload(

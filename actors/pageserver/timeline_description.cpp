@@ -37,6 +37,7 @@ messages::timeline_info describe_timeline(const storage::timeline_store& store) 
   info.custom_managers = custom_managers_of(record);
   info.deletion_protected = record.deletion_protected;
   info.expires = record.expires;
+  info.logical_wal = record.logical_wal;
   return info;
 }
 
@@ -58,7 +59,8 @@ messages::timeline_info describe_broken(const storage::timeline_record& of, cons
                                .safekeepers = of.safekeepers,
                                .custom_managers = custom_managers_of(of),
                                .deletion_protected = of.deletion_protected,
-                               .expires = of.expires};
+                               .expires = of.expires,
+                               .logical_wal = of.logical_wal};
   if (of.state == storage::timeline_state::importing) {
     info.state = messages::timeline_state::importing;
     info.reason.clear();

@@ -31,6 +31,7 @@ core::result<messages::create_branch> branch_request(const core::tenant_id& tena
   wanted.name = name ? *name : "branch-" + core::to_string(*wanted.id).substr(0, 12);
   STRATA_TRY(config::check_name("branch", wanted.name));
   STRATA_ASSIGN(wanted.expires, optional_time_member(body, "expires_at"));
+  STRATA_ASSIGN(wanted.logical_wal, optional_wal_level_member(body, "wal_level"));
   return wanted;
 }
 
@@ -50,7 +51,7 @@ core::result<reply> list_timelines(const services& of, const request& from) {
 core::result<reply> create_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto tenant, tenant_of(from));
   STRATA_ASSIGN(const json body, parse_body(from, {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn",
-                                                   "name", "pg_version", "expires_at"}));
+                                                   "name", "pg_version", "expires_at", "wal_level"}));
   STRATA_ASSIGN(auto wanted, branch_request(tenant, body));
   STRATA_ASSIGN(const auto major, optional_count_member(body, "pg_version"));
   if (major) {
@@ -78,9 +79,10 @@ core::result<reply> get_timeline(const services& of, const request& from) {
 
 core::result<reply> change_timeline(const services& of, const request& from) {
   STRATA_ASSIGN(const auto path, timeline_of(from));
-  STRATA_ASSIGN(const json body, parse_body(from, {"deletion_protected", "expires_at"}));
+  STRATA_ASSIGN(const json body, parse_body(from, {"deletion_protected", "expires_at", "wal_level"}));
   messages::change_branch wanted{.tenant = path.tenant, .timeline = path.timeline};
   STRATA_ASSIGN(wanted.deletion_protected, optional_flag_member(body, "deletion_protected"));
+  STRATA_ASSIGN(wanted.logical_wal, optional_wal_level_member(body, "wal_level"));
   if (body.contains("expires_at")) {
     STRATA_ASSIGN(const auto expires, optional_time_member(body, "expires_at"));
     wanted.expires.emplace(expires);

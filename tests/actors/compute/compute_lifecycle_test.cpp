@@ -334,6 +334,22 @@ BOOST_AUTO_TEST_CASE(an_end_at_once_before_postgres_is_the_end) {
   BOOST_TEST(is(agent_state::stopped));
 }
 
+BOOST_FIXTURE_TEST_CASE(settings_that_postgres_refuses_are_followed_by_another_incarnation, with_begun_life) {
+  begin_restoring();
+  BOOST_TEST_REQUIRE(gives<start_server>(branch_restored{}));
+  // Although Postgres has never run: there are others.
+  BOOST_TEST(
+      gives<run_for_term>(settings_refused{{core::errc::io_error, "it ended; its log:\n  FATAL:  no such thing"}}));
+  BOOST_TEST(is(agent_state::waiting_for_quorum));
+  BOOST_TEST(life.detail() ==
+             "Postgres did not start with the settings of the branch: FATAL:  no such thing; restarting");
+  begin_restoring();
+  BOOST_TEST_REQUIRE(gives<start_server>(branch_restored{}));
+  BOOST_TEST(gives<finish>(step_failed{{core::errc::io_error, "it ended"}}));
+  BOOST_TEST(is(agent_state::failed));
+  BOOST_TEST(gives_nothing(settings_refused{{core::errc::io_error, "it ended"}}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -204,23 +204,4 @@ STRATA_CASE_FOR_MAJORS(integration_compute_own_database, a_database_of_each_majo
   of.query("main", "create table t as select 7 as seven");
   BOOST_TEST(of.query("main", "select seven || ' ' || current_setting('server_version_num')::int / 10000 from t") ==
              "7 " + std::to_string(install.major));
-
-  // One table comes back from its past.
-  of.query("main",
-           "create table parents (id int primary key); insert into parents select generate_series(0, 9);"
-           "create table items (id bigint generated always as identity primary key, parent int references parents,"
-           " word text not null default 'x', twice int generated always as (parent * 2) stored);"
-           "create index on items (word); comment on table items is 'it''s';"
-           "insert into items (parent, word) select i % 10, md5(i::text) from generate_series(1, 1000) i");
-  const std::string sums = "select count(*) || ' ' || sum(twice) || ' ' || sum(hashtext(word)) from items";
-  const std::string wanted = of.query("main", sums);
-  const std::string then = of.query("main", "select pg_current_wal_flush_lsn()");
-  of.query("main", "drop table items");
-  const finished back = of.strata.cli({"recover", "table", "items@" + then, "main"});
-  BOOST_TEST(back.exit_code == 0, back.err);
-  BOOST_TEST(of.query("main", sums) == wanted);
-  BOOST_TEST(of.query("main",
-                      "select string_agg(distinct contype::text, '' order by contype::text) from pg_constraint"
-                      " where conrelid = 'items'::regclass and contype <> 'n'") == "fp");
-  BOOST_TEST(of.query("main", "select count(*) from pg_indexes where tablename = 'items'") == "2");
 }
