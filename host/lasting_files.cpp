@@ -169,7 +169,7 @@ std::string users_lines(const std::string& text, const std::vector<std::string>&
 /// Those of a file after it was written that are not the user's.
 core::result<std::vector<std::string>> lines_without(const std::string& files, const char* name,
                                                      const std::vector<std::string>& users) {
-  const auto text = read_up_to(files, name, settings_size_max * 4);
+  const auto text = read_up_to(files, name, data_size_max);
   if (!text) return core::error{core::errc::io_error, "read " + files + "/" + name};
   std::vector<std::string> lines = lines_of(without_given_settings(*text));
   for (const auto& each : users)
@@ -274,7 +274,7 @@ core::result<std::vector<lasting_file>> read_settings_files(const std::string& f
   const std::array<std::pair<const char*, const std::vector<std::string>*>, 3> others{
       {{"postgresql.conf", &ours.conf}, {"pg_hba.conf", &ours.hba}, {"pg_ident.conf", &ours.ident}}};
   for (const auto& [name, known] : others)
-    if (const auto text = read_up_to(files, name, settings_size_max * 4)) {
+    if (const auto text = read_up_to(files, name, data_size_max)) {
       std::string lines = users_lines(without_given_settings(*text), *known);
       if (lines.size() <= settings_size_max) found.push_back({.name = name, .content = std::move(lines)});
     }
@@ -294,6 +294,26 @@ std::vector<lasting_file> read_data_files(const std::string& files) {
   if (auto text = read_up_to(files, prewarm_name, data_size_max))
     found.push_back({.name = prewarm_name, .content = *std::move(text)});
   std::ranges::sort(found, {}, &lasting_file::name);
+  return found;
+}
+
+std::vector<std::string> files_not_kept(const std::string& files, const written_lines& ours) {
+  std::vector<std::string> found;
+  const auto look = [&](const std::string& name, std::uintmax_t size_max) {
+    std::error_code none;
+    const auto size = fs::file_size(files + "/" + name, none);
+    if (!none && size > size_max) found.push_back(name);
+  };
+  look("postgresql.auto.conf", settings_size_max);
+  const auto settings = read_settings_files(files, ours);
+  for (const char* name : settings_names)
+    if (settings && std::string_view(name) != "postgresql.auto.conf" && fs::exists(files + "/" + name) &&
+        std::ranges::find(*settings, name, &lasting_file::name) == settings->end())
+      found.emplace_back(name);
+  look(prewarm_name, data_size_max);
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(files + "/pg_stat", none))
+    look("pg_stat/" + entry.path().filename().string(), data_size_max);
   return found;
 }
 

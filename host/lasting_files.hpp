@@ -84,6 +84,9 @@ core::result<std::vector<lasting_file>> read_settings_files(const std::string& f
 /// The statistics that a Postgres which has stopped cleanly has left, and the prewarm list.
 std::vector<lasting_file> read_data_files(const std::string& files);
 
+/// Those that are not kept, by name: they are too large, or no plain files.
+std::vector<std::string> files_not_kept(const std::string& files, const written_lines& ours);
+
 /// Looks whether settings or the prewarm list have changed, by their inodes: waits for no disk, the kernel has them.
 class lasting_watch {
  public:

@@ -159,7 +159,7 @@ constexpr std::string_view settings_mark = "\n# Written by Strata for this compu
 // The lines of a request: another one replaces what stands between these two.
 constexpr std::string_view given_begin =
     "\n# Given with compute start --set or POST /configure; replaced as a whole.\n";
-constexpr std::string_view given_end = "# The end of what was given.\n";
+constexpr std::string_view given_end = "\n# The end of what was given.\n";
 
 core::result<std::string> read_settings(const std::string& data_directory) {
   const std::string path = data_directory + "/postgresql.conf";
@@ -176,16 +176,16 @@ std::string settings_of_export(const std::string& text) { return text.substr(0, 
 std::string given_settings(const std::vector<std::string>& settings) {
   std::string text(given_begin);
   for (const auto& line : settings) text += line + "\n";
-  return text.append(given_end);
+  return text.append(given_end.substr(1));
 }
 
-/// From its first byte to behind its last one; empty: there is none.
+/// From its first byte to behind its last one; empty: there is none. A setting does not begin with '#'.
 std::pair<std::size_t, std::size_t> given_section(const std::string& text) {
   const auto begin = text.find(given_begin);
   if (begin == std::string::npos) return {0, 0};
-  const auto end = text.find(given_end, begin);
-  return end == std::string::npos ? std::pair<std::size_t, std::size_t>{0, 0}
-                                  : std::pair{begin, end + given_end.size()};
+  const auto end = text.find(given_end, begin + given_begin.size() - 1);
+  if (end == std::string::npos) return {0, 0};
+  return {begin, end + given_end.size()};
 }
 
 std::string our_settings(const postgres_options& of, const std::vector<std::string>& settings) {

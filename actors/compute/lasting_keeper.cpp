@@ -31,6 +31,11 @@ std::vector<lasting_file> settings_of(std::vector<lasting_file> files) {
   return files;
 }
 
+struct stored_files {
+  std::vector<lasting_file> changed;
+  std::vector<std::string> not_kept;  ///< and was not told yet
+};
+
 std::string names_of(const std::vector<lasting_file>& files) {
   std::string text;
   for (const lasting_file& each : files) text += (text.empty() ? "" : ", ") + each.name;
@@ -138,25 +143,34 @@ void lasting_keeper::store(core::lsn at, bool with_data, std::function<void(cons
   jobs_.run(
       "store the settings of the branch",
       [branch = context_.branch, state = state_, path = files(), at, term = term_,
-       with_data]() -> core::result<std::vector<lasting_file>> {
+       with_data]() -> core::result<stored_files> {
+        stored_files made{.changed = {}, .not_kept = strata::host::files_not_kept(path, state->ours)};
+        if (made.not_kept == state->not_kept)
+          made.not_kept.clear();
+        else
+          state->not_kept = made.not_kept;
         STRATA_ASSIGN(auto now, strata::host::read_settings_files(path, state->ours));
         auto data = strata::host::read_data_files(path);
         // While Postgres runs its statistics are in memory: what lies there is what it was given.
         if (!with_data) std::erase_if(data, [](const lasting_file& each) { return each.name.starts_with("pg_stat/"); });
-        auto changed = changed_files(std::move(now), state->stored);
-        if (!changed.empty()) STRATA_TRY(branch->keep(changed, at, term));
-        remember(state->stored, changed);
+        made.changed = changed_files(std::move(now), state->stored);
+        if (!made.changed.empty()) STRATA_TRY(branch->keep(made.changed, at, term));
+        remember(state->stored, made.changed);
         // One after the other: each may fill a request.
         for (const lasting_file& each : changed_files(std::move(data), state->stored)) {
           STRATA_TRY(branch->keep({each}, at, term));
           remember(state->stored, {each});
-          changed.push_back(each);
+          made.changed.push_back(each);
         }
-        return changed;
+        return made;
       },
-      [this, then = std::move(then)](const core::result<std::vector<lasting_file>>& stored) {
+      [this, then = std::move(then)](const core::result<stored_files>& stored) {
         storing_ = false;
-        if (stored && !stored->empty()) context_.log("stored for the next incarnation: " + names_of(*stored));
+        if (stored && !stored->changed.empty())
+          context_.log("stored for the next incarnation: " + names_of(stored->changed));
+        if (stored)
+          for (const auto& each : stored->not_kept)
+            context_.log(each + " is not kept for the next incarnation: it is too large, or no plain file");
         then(stored ? core::result<void>() : stored.error());
         if (auto next = std::exchange(when_stored_, nullptr)) next();
       });

@@ -72,6 +72,7 @@ class lasting_keeper {
   struct directory_state {
     strata::host::written_lines ours;
     std::vector<strata::host::lasting_file> stored;
+    std::vector<std::string> not_kept;  ///< as the log says
   };
   struct ended_slots {
     std::mutex mutex;

@@ -139,6 +139,45 @@ BOOST_AUTO_TEST_CASE(the_lines_of_the_user_are_told_from_ours) {
   BOOST_TEST(content("pg_hba.conf") == "host all all 10.0.0.0/8 md5\n");
 }
 
+BOOST_AUTO_TEST_CASE(the_lines_of_a_request_are_nobodys_and_are_replaced_by_the_next_ones) {
+  const temp_dir data;
+  for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf", "postgresql.auto.conf"})
+    write(data / name, "");
+  const postgres_options server{.data_directory = data.path().string()};
+  const auto of_user = [&](const written_lines& ours) {
+    const auto files = read_settings_files(data.path().string(), ours);
+    for (const auto& each : *files)
+      if (each.name == "postgresql.conf") return each.content;
+    return std::string("missing");
+  };
+  for (const std::vector<std::string>& first :
+       {std::vector<std::string>{}, {"work_mem = 7MB # The end of what was given."}}) {
+    BOOST_TEST_REQUIRE(write_settings(server, first));
+    const auto ours = our_lines(data.path().string(), {});
+    BOOST_REQUIRE(ours);
+    std::ofstream(data / "postgresql.conf", std::ios::app) << "random_page_cost = 2\n";
+    BOOST_TEST_REQUIRE(replace_settings(server, {"work_mem = 9MB", "jit = off"}));
+    const auto text = settings_text(server, {"work_mem = 9MB", "jit = off"});
+    BOOST_TEST_REQUIRE(text);
+    BOOST_TEST(text->find("7MB") == std::string::npos);
+    BOOST_TEST(text->find("work_mem = 9MB\njit = off\n") != std::string::npos);
+    BOOST_TEST(of_user(*ours) == "random_page_cost = 2\n");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_too_large_is_named) {
+  const temp_dir data;
+  const std::string most(256u << 10, '#');
+  for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf"}) std::ofstream(data / name) << "\n";
+  std::ofstream(data / "postgresql.auto.conf") << most;
+  BOOST_TEST(files_not_kept(data.path().string(), {}).empty());
+  std::ofstream(data / "postgresql.auto.conf", std::ios::app) << "#";
+  std::ofstream(data / "pg_ident.conf") << most << "#\n";
+  BOOST_TEST(
+      files_not_kept(data.path().string(), {}) == (std::vector<std::string>{"postgresql.auto.conf", "pg_ident.conf"}),
+      boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(no_link_of_a_data_directory_is_followed) {
   const temp_dir directory;
   const fs::path data = directory / "data";

@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_cha
       strata.cli({"compute", "start", "dev", "--set", "work_mem = 7MB", "--set", "wal_level = logical"});
   BOOST_TEST(overruled.exit_code == 0, overruled.err);
   BOOST_TEST(
-      overruled.err.find("--set \"wal_level = logical\" is overridden by wal_level=replica") != std::string::npos,
+      overruled.err.find("--set \"wal_level = logical\" is overridden by the branch: strata branch wal-level") != std::string::npos,
       overruled.err);
   BOOST_TEST(overruled.err.find("work_mem") == std::string::npos, overruled.err);
   const json compute = now();
