@@ -28,18 +28,39 @@ std::string_view without_blanks(std::string_view text) {
   return text;
 }
 
-/// A value in quotes, with '' and \' for a quote, or up to a comment.
+/// What a backslash and the characters from `at` on stand for; moves `at` behind them (DeescapeQuotedString of
+/// Postgres).
+char escaped_in(std::string_view text, std::size_t& at) {
+  constexpr std::string_view letters = "bfnrt", meanings = "\b\f\n\r\t";
+  if (text[at] < '0' || text[at] > '7') {
+    const auto found = letters.find(text[at]);
+    return found == std::string_view::npos ? text[at++] : (++at, meanings[found]);
+  }
+  constexpr std::size_t digits_max = 3;
+  int code = 0;
+  for (std::size_t digits = 0; digits < digits_max && at < text.size() && text[at] >= '0' && text[at] <= '7'; ++digits)
+    code = code * 8 + (text[at++] - '0');
+  return static_cast<char>(code);
+}
+
+bool in_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || (static_cast<unsigned char>(c) & 0x80) != 0 ||
+         std::string_view("_.$").find(c) != std::string_view::npos;
+}
+
+/// A value in quotes, with '' for a quote and the escapes of C, or up to a comment.
 std::string value_in(std::string_view text) {
   if (text.empty() || text.front() != '\'') return std::string(without_blanks(text.substr(0, text.find('#'))));
   std::string value;
-  for (std::size_t at = 1; at < text.size(); ++at) {
+  for (std::size_t at = 1; at < text.size();) {
     if (text[at] == '\\' && at + 1 < text.size()) {
-      value += text[++at];
+      value += escaped_in(text, ++at);
     } else if (text[at] == '\'') {
       if (at + 1 == text.size() || text[at + 1] != '\'') break;
-      value += text[at++];
+      value += '\'';
+      at += 2;
     } else {
-      value += text[at];
+      value += text[at++];
     }
   }
   return value;
@@ -84,11 +105,16 @@ std::vector<std::string> unarmed_settings() { return {"max_logical_replication_w
 std::optional<setting> parse_setting(std::string_view line) {
   line = without_blanks(line);
   std::size_t end = 0;
-  while (end < line.size() && !blank(line[end]) && line[end] != '=' && line[end] != '#') ++end;
+  while (end < line.size() && in_name(line[end])) ++end;
   if (end == 0) return std::nullopt;
   std::string_view rest = without_blanks(line.substr(end));
   if (!rest.empty() && rest.front() == '=') rest = without_blanks(rest.substr(1));
   return setting{lower(line.substr(0, end)), value_in(rest)};
+}
+
+bool includes_files(std::string_view line) {
+  const auto found = parse_setting(line);
+  return found && (found->name == "include" || found->name == "include_dir" || found->name == "include_if_exists");
 }
 
 core::result<void> check_setting(std::string_view line) {
@@ -100,11 +126,12 @@ core::result<void> check_setting(std::string_view line) {
   if (!found || equals == std::string_view::npos) return refused("it is not NAME = VALUE");
   const std::string_view name = without_blanks(line.substr(0, equals));
   for (const char c : name)
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && std::string_view("_.$").find(c) == std::string_view::npos)
+    if (!in_name(c) || (static_cast<unsigned char>(c) & 0x80) != 0)
       return refused("\"" + std::string(name) + "\" is not the name of a setting");
   const std::string_view value = without_blanks(line.substr(equals + 1));
   if (value.empty() || value.front() == '#') return refused("it has no value; an empty one is written ''");
   if (is_open(value)) return refused("the quote of its value is not closed");
+  if (includes_files(line)) return refused(found->name + " can't be set: it brings settings of another file");
   if (std::find(own_files.begin(), own_files.end(), found->name) != own_files.end())
     return refused(found->name + " can't be set: Strata chooses the location of a compute's files");
   return {};

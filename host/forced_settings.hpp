@@ -17,6 +17,9 @@ std::vector<std::string> unarmed_settings();
 /// The library in a line for postgresql.conf that brings background workers which act on other servers.
 std::optional<std::string> armed_library_in(std::string_view line);
 
+/// Whether a line has Postgres read other files; with or without "=".
+bool includes_files(std::string_view line);
+
 /// Whether a line makes Postgres 18 use io_uring, which a connection_block denies: Postgres would not start.
 bool asks_for_io_uring(std::string_view line);
 /// The same, of a name in the value of a setting that lists libraries.

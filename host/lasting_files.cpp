@@ -92,6 +92,20 @@ std::string in_list(const std::string& name) {
   return name.find_first_of(", \t'") == std::string::npos ? name : '"' + name + '"';
 }
 
+/// Other files are not kept, and what they bring is not checked.
+void leave_out_includes(lasting_start& start) {
+  const auto is_left_out = [&](const std::string& line) {
+    if (!includes_files(line)) return false;
+    start.notes.push_back("\"" + line + "\" is left out: what it names is not kept with the branch");
+    return true;
+  };
+  std::erase_if(start.conf_lines, is_left_out);
+  std::string kept;
+  for (const auto& line : lines_of(start.text.auto_conf))
+    if (!is_left_out(line)) kept += line + "\n";
+  if (kept.size() < start.text.auto_conf.size()) start.text.auto_conf = kept;
+}
+
 void leave_out_libraries(lasting_start& start, const lasting_host& on) {
   for (const char* name : library_settings) {
     const auto value = effective_value(name, start, on);
@@ -190,6 +204,7 @@ lasting_start choose_lasting(const lasting_files& from, settings_choice choice, 
     if (each->name == "pg_hba.conf") start.text.hba_lines = lines_of(each->content);
     if (each->name == "pg_ident.conf") start.text.ident_lines = lines_of(each->content);
   }
+  leave_out_includes(start);
   leave_out_libraries(start, on);
   keep_own_files(start, on);
   if (!on.writes) return start;

@@ -91,6 +91,7 @@ lasting_keeper::writer lasting_keeper::write_files() {
     STRATA_ASSIGN(state->ours, strata::host::our_lines(path, *start));
     STRATA_ASSIGN(state->stored, strata::host::read_settings_files(path, state->ours));
     remember(state->stored, start->data_files);
+    state->watch.emplace(path).has_changed();
     return {};
   };
 }
@@ -109,7 +110,7 @@ void lasting_keeper::started(core::lsn at) {
   running_ = true;
   // Between the writing and here a session may have changed something.
   dirty_ = true;
-  watch_.emplace(files());
+  watch_ = state_->watch;
   if (!context_.host.writes || start_->unproven.empty()) return;
   auto proven = start_->unproven;
   for (lasting_file& each : proven) each.proven = true;
@@ -125,9 +126,16 @@ void lasting_keeper::started(core::lsn at) {
 
 void lasting_keeper::look(core::lsn at, core::monotonic_time now) {
   if (!running_ || !writes_ || !context_.host.writes) return;
-  dirty_ = watch_->has_changed() || dirty_;
+  if (watch_->has_changed()) {
+    dirty_ = true;
+    corrected_ = choice_ != settings_choice::newest;
+  }
   if (!dirty_ || storing_ || now < next_attempt_) return;
   dirty_ = false;
+  // A user has taken back what was refused: the newest settings are those in use then, although none of them differs
+  // from what this incarnation began with.
+  if (std::exchange(corrected_, false))
+    std::erase_if(state_->stored, [](const lasting_file& each) { return strata::host::is_settings_file(each.name); });
   store(at, false, [this, now](const core::result<void>& stored) {
     if (stored) return;
     context_.note("store the settings of the branch", stored.error());

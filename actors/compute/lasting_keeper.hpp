@@ -72,7 +72,8 @@ class lasting_keeper {
   struct directory_state {
     strata::host::written_lines ours;
     std::vector<strata::host::lasting_file> stored;
-    std::vector<std::string> not_kept;  ///< as the log says
+    std::vector<std::string> not_kept;                 ///< as the log says
+    std::optional<strata::host::lasting_watch> watch;  ///< from before Postgres starts
   };
   struct ended_slots {
     std::mutex mutex;
@@ -98,6 +99,7 @@ class lasting_keeper {
   bool writes_ = true;
   bool storing_ = false;
   bool dirty_ = false;
+  bool corrected_ = false;  ///< settings were changed after others had been refused
   core::monotonic_time next_attempt_{};
   std::function<void()> when_stored_;
   /// The newest settings with which Postgres did not start, why, and what is used in their place.

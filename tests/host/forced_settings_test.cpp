@@ -49,8 +49,8 @@ BOOST_AUTO_TEST_CASE(alter_system_wins_over_lines_and_the_command_line_over_both
 BOOST_AUTO_TEST_CASE(libraries_whose_workers_act_on_other_servers_are_found) {
   for (const char* line :
        {"shared_preload_libraries = 'pg_cron'", "Shared_Preload_Libraries = 'pg_stat_statements, pglogical'",
-        "shared_preload_libraries = '\"$libdir/pg_cron\"'",
-        "shared_preload_libraries='/usr/lib/x/spock.so,auto_explain'"})
+        "shared_preload_libraries = '\"$libdir/pg_cron\"'", "shared_preload_libraries = 'pg\\137cron'",
+        "shared_preload_libraries'pg_cron'", "shared_preload_libraries='/usr/lib/x/spock.so,auto_explain'"})
     BOOST_TEST(armed_library_in(line).has_value(), line);
   for (const char* line : {"shared_preload_libraries = 'pg_stat_statements'", "shared_preload_libraries = ''",
                            "session_preload_libraries = 'pg_cron'", "cluster_name = 'pglogical'", ""})
@@ -62,10 +62,27 @@ BOOST_AUTO_TEST_CASE(what_can_be_no_line_of_a_compute_is_refused) {
                            "pg_stat_statements.max = 10", "search_path = '\"$user\", public'", "a.b = 'it''s = so'",
                            "a.b = 'it\\'s'", "shared_preload_libraries = 'pg_stat_statements'"})
     BOOST_TEST(check_setting(line).has_value(), line);
-  for (const char* line : {"work_mem 64MB", "work_mem", "", "= 5", "# work_mem = 5", "two words = 5",
-                           "work_mem =", "work_mem = # nothing", "work_mem = '64MB", "a.b = 'it\\'",
-                           "work_mem = 1MB\ndata_directory = '/'", "include 'file'", "data_directory = '/srv/postgres'",
-                           "HBA_FILE='/tmp/hba.conf'", "ident_file = x", "external_pid_file = x", "config_file = x"}) {
+  for (const char* line : {"work_mem 64MB",
+                           "work_mem",
+                           "",
+                           "= 5",
+                           "# work_mem = 5",
+                           "two words = 5",
+                           "work_mem =",
+                           "work_mem = # nothing",
+                           "work_mem = '64MB",
+                           "a.b = 'it\\'",
+                           "work_mem = 1MB\ndata_directory = '/'",
+                           "include 'file'",
+                           "include = 'file'",
+                           "Include_Dir='/tmp'",
+                           "include_if_exists = '/tmp/a=b'",
+                           "work_mem'1MB' = 5",
+                           "data_directory = '/srv/postgres'",
+                           "HBA_FILE='/tmp/hba.conf'",
+                           "ident_file = x",
+                           "external_pid_file = x",
+                           "config_file = x"}) {
     const auto checked = check_setting(line);
     BOOST_TEST_REQUIRE(!checked.has_value(), line);
     BOOST_TEST((checked.error().code == core::errc::invalid_argument), line);

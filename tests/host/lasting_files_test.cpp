@@ -96,6 +96,17 @@ BOOST_AUTO_TEST_CASE(libraries_that_are_not_here_or_act_outwards_are_left_out) {
   BOOST_TEST(choose_lasting(conf, settings_choice::newest, on).forced.empty());
 }
 
+BOOST_AUTO_TEST_CASE(other_files_are_not_included) {
+  const lasting_files stored{.newest = {file("postgresql.conf", "jit = off\ninclude_if_exists='/etc/more.conf'\n"),
+                                        file(auto_conf, "include 'x'\nwork_mem = '8MB'\n")},
+                             .proven = {}};
+  const auto start = choose_lasting(stored, settings_choice::newest, here());
+  BOOST_TEST(start.conf_lines == std::vector<std::string>{"jit = off"}, boost::test_tools::per_element());
+  BOOST_TEST(start.text.auto_conf == "work_mem = '8MB'\n");
+  BOOST_TEST(tells(start, "/etc/more.conf"));
+  BOOST_TEST(tells(start, "include 'x'"));
+}
+
 BOOST_AUTO_TEST_CASE(the_places_of_the_files_are_not_for_settings_to_say) {
   const lasting_files from{.newest = {file(auto_conf, "hba_file = '/tmp/mine'\nexternal_pid_file = '/tmp/pid'\n")},
                            .proven = {}};
