@@ -85,9 +85,9 @@ BOOST_AUTO_TEST_CASE(it_is_stopped_and_started_with_settings_that_nobody_can_cha
   const finished overruled =
       strata.cli({"compute", "start", "dev", "--set", "work_mem = 7MB", "--set", "wal_level = logical"});
   BOOST_TEST(overruled.exit_code == 0, overruled.err);
-  BOOST_TEST(
-      overruled.err.find("--set \"wal_level = logical\" is overridden by the branch: strata branch wal-level") != std::string::npos,
-      overruled.err);
+  BOOST_TEST(overruled.err.find("--set \"wal_level = logical\" is overridden by the branch: strata branch wal-level") !=
+                 std::string::npos,
+             overruled.err);
   BOOST_TEST(overruled.err.find("work_mem") == std::string::npos, overruled.err);
   const json compute = now();
   BOOST_TEST(strata.cli({"compute", "start", "dev"}).exit_code == 4);
